@@ -1,0 +1,427 @@
+"""What the user wrote, validated once and frozen: the job and every option it can hold.
+
+Every default stands here, every bound is in the type, and the text under a field is its help.
+The job file's reference page is generated from this module.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+
+Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Tune = Literal["frozen", "full", "last_n"]
+
+
+class Options(BaseModel):
+    """A group of options: unknown names are refused, values never change afterwards."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
+    )
+
+
+# --- columns -----------------------------------------------------------------------------------
+
+
+class Number(Options):
+    """A measured quantity; scaled robustly by median and quartiles of the training rows."""
+
+    type: Literal["number"] = "number"
+    unit: str | None = None
+    """Physical unit, printed beside the column's name in the report."""
+    embed: Literal["piecewise", "periodic", "linear"] = "piecewise"
+    """How the number becomes a vector (Gorishniy et al. 2022, arXiv 2203.05556)."""
+    bins: PositiveInt = 24
+    """Pieces of the piecewise-linear embedding, or frequencies of the periodic one."""
+
+
+class Category(Options):
+    """One of a set of names; a name never seen in training is answered as 'unknown'."""
+
+    type: Literal["category"] = "category"
+    min_count: PositiveInt = 2
+    """Names with fewer training rows than this share the 'unknown' vector."""
+
+
+class Time(Options):
+    """A date or date and time; read as cycles (hour, weekday, year) and a trend."""
+
+    type: Literal["time"] = "time"
+    cycles: tuple[Literal["day", "week", "year"], ...] = ("day", "week", "year")
+    """Periods whose sine and cosine the model sees."""
+
+
+class Vector(Options):
+    """A list of numbers of one fixed length: an embedding, a spectrum, a set of features."""
+
+    type: Literal["vector"] = "vector"
+
+
+class Trunk(Options):
+    """Options shared by columns that an encoder reads."""
+
+    encoder: str = "scratch"
+    """`scratch`, a pretrained encoder that installs with pip, or `hf:<folder or hub id>`."""
+    size: Literal["small", "base"] = "small"
+    """Width and depth of the encoder when it is trained from scratch."""
+    tune: Tune = "full"
+    """How a pretrained encoder may change: not at all, everything, or its last blocks."""
+    last_n: PositiveInt = 2
+    """Number of blocks that change under `tune: last_n`, counted from the output."""
+
+
+class Text(Trunk):
+    """A sentence or a short document."""
+
+    type: Literal["text"] = "text"
+    encoder: Annotated[str, Field(pattern=r"^(scratch|minilm|hf:.+)$")] = "scratch"
+    """`scratch`, `minilm` (22.7 M parameters, English) or `hf:<BERT-like or CLIP text tower>`."""
+    max_tokens: Annotated[int, Field(ge=4, le=512)] = 128
+    """Longer texts are cut here, counted in word pieces."""
+    vocabulary: Annotated[int, Field(ge=64, le=65536)] = 8000
+    """Word pieces learned from the training rows when the encoder is `scratch`."""
+
+
+class Tokens(Text):
+    """A text that is already cut into words (a list of strings); what `tag` tasks read."""
+
+    type: Literal["tokens"] = "tokens"
+
+
+class Image(Trunk):
+    """A path to a PNG, JPEG, BMP, WebP or TIFF picture."""
+
+    type: Literal["image"] = "image"
+    encoder: Annotated[
+        str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")
+    ] = "scratch"
+    """`scratch`, `efficientnet_lite0`, `_lite1`, `_lite2`, or `hf:<ViT, CLIP or DETR folder>`."""
+    pixels: Annotated[int, Field(ge=16, le=1024)] = 160
+    """Height and width that the picture is resized to."""
+    augment: Literal["none", "shift", "flip", "rotate"] = "shift"
+    """What leaves the meaning unchanged: small shifts, scale and light; also mirroring left-right;
+    also turning by quarter circles and mirroring both ways."""
+
+
+class Audio(Trunk):
+    """A path to a WAV, FLAC, OGG or MP3 recording; heard as log-mel frames."""
+
+    type: Literal["audio"] = "audio"
+    encoder: Annotated[str, Field(pattern=r"^(scratch|whisper_tiny_en|hf:.+)$")] = "scratch"
+    """`scratch`, `whisper_tiny_en` or `hf:<wav2vec2 or Whisper folder>`."""
+    rate_hz: Annotated[int, Field(ge=1000, le=192_000)] = 16_000
+    """Sampling rate that every recording is brought to."""
+    seconds: Annotated[float, Field(gt=0.0, le=30.0)] = 10.0
+    """Longer recordings are cut here."""
+    augment: Literal["none", "mask"] = "mask"
+    """Masked time and frequency stripes and a random gain while training (Park et al. 2019)."""
+
+
+class History(Options):
+    """Turns single rows into a series: each row also sees the rows before it."""
+
+    by: tuple[str, ...]
+    """Columns whose equal values make one recording (machine, run)."""
+    order: str
+    """Column that sorts the rows of one recording."""
+    rows: Annotated[int, Field(ge=2, le=4096)] = 32
+    """Rows seen, the row itself included."""
+
+
+class Series(Trunk):
+    """Samples over time from one or several channels: a list, a `.npy .npz .mat .csv .wav` path."""
+
+    type: Literal["series"] = "series"
+    encoder: Annotated[str, Field(pattern=r"^(scratch|hf:.+)$")] = "scratch"
+    """`scratch` or `hf:<PatchTST folder>`."""
+    channels: tuple[str, ...] = Field(default=(), alias="from")
+    """Table columns that are the channels; none means the column of this name alone."""
+    rate_hz: PositiveFloat | None = None
+    """Samples a second; needed by the `spectrum`, `envelope` and `order` fronts."""
+    rpm: str | PositiveFloat | None = None
+    """Shaft speed in turns a minute: a number, or the name of the column that holds it."""
+    length: Annotated[int, Field(ge=4, le=1_048_576)] = 4096
+    """Longer series are cut to their last samples."""
+    history: History | None = None
+    """Makes the series from this row's and earlier rows' numbers."""
+    front: tuple[Literal["learned", "statistics", "spectrum", "envelope", "order"], ...] = (
+        "learned",
+        "statistics",
+    )
+    """What the encoder sees: a learned convolution, statistics of each channel, the spectrum in
+    hertz, the envelope spectrum, and both in multiples of shaft speed (`order`)."""
+    augment: Literal["none", "gain", "jitter"] = "none"
+    """Random gain for each channel while training; `jitter` also adds noise and shifts."""
+
+
+class Group(Options):
+    """Says which rows belong together (machine, board, patient); never an input."""
+
+    type: Literal["group"] = "group"
+
+
+class Ignore(Options):
+    """Left out on purpose."""
+
+    type: Literal["ignore"] = "ignore"
+
+
+Column = Annotated[
+    Number | Category | Time | Vector | Text | Tokens | Image | Audio | Series | Group | Ignore,
+    Field(discriminator="type"),
+]
+
+
+# --- split -------------------------------------------------------------------------------------
+
+
+class Split(Options):
+    """Which rows are held back: by a column, by group, by time, or at random if asked for."""
+
+    column: str | None = None
+    """Column that says `train`, `val`/`validation` or `test` for each row."""
+    by: str | None = None
+    """Group column: all rows of one group fall on one side."""
+    time: str | None = None
+    """Time column: the newest rows are the test rows."""
+    random: Literal["stratified"] | None = None
+    """Rows drawn at random with equal class shares; only when no group or time exists."""
+    test: Share = 0.2
+    """Share of rows held back for the final figures (unused with `column`)."""
+    validation: Share = 0.1
+    """Share of the remaining rows used to stop training; taken from the training rows, by `by`
+    where it is given, when a split column names no validation rows. 0 trains on all of them."""
+
+    @model_validator(mode="after")
+    def one_way(self) -> "Split":
+        """Refuse a split that is said in no way or in two (a column may name groups beside it)."""
+        ways = [w for w in ("column", "time", "random") if getattr(self, w) is not None]
+        if self.by is not None and not ways:
+            ways = ["by"]
+        if len(ways) != 1:
+            raise ValueError(
+                "say one of column, by, time or random: stratified"
+                + (f", not {' and '.join(ways)} together" if ways else "")
+            )
+        return self
+
+
+# --- fusion ------------------------------------------------------------------------------------
+
+
+class Fusion(Options):
+    """Options that every way of fusing shares."""
+
+    width: Annotated[int, Field(ge=8, le=4096, multiple_of=8)] = 256
+    """Length of every column's summary and of the fused one."""
+    dropout: Share = 0.1
+    """Share of fused activations zeroed while training."""
+    modality_dropout: Share = 0.1
+    """Chance that a modality is hidden from a training row; one always stays."""
+    auxiliary: NonNegativeFloat = 0.3
+    """Weight of each single modality's own head, so that none is starved by the strongest."""
+    consistency: NonNegativeFloat = 0.0
+    """Weight of the mean of ||W_m z_m - z||^2 over modalities: summaries must foretell the fused one."""
+
+
+class Concat(Fusion):
+    """Summaries side by side, then a residual network."""
+
+    type: Literal["concat"] = "concat"
+    layers: PositiveInt = 2
+    """Residual layers after joining."""
+
+
+class Sum(Fusion):
+    """Summaries added, then a residual network."""
+
+    type: Literal["sum"] = "sum"
+    layers: PositiveInt = 2
+    """Residual layers after adding."""
+
+
+class Multilinear(Fusion):
+    """Low-rank product of all summaries (Liu et al. 2018, arXiv 1806.00064)."""
+
+    type: Literal["multilinear"] = "multilinear"
+    rank: PositiveInt = 8
+    """Rank of the product's weight tensor."""
+
+
+class Gated(Fusion):
+    """Each summary weighed by a gate that sees all of them (GMU, Arevalo et al. 2017)."""
+
+    type: Literal["gated"] = "gated"
+    layers: PositiveInt = 2
+    """Residual layers after gating."""
+
+
+class Attention(Fusion):
+    """One transformer over the tokens of all columns."""
+
+    type: Literal["attention"] = "attention"
+    layers: PositiveInt = 2
+    """Transformer blocks."""
+    heads: PositiveInt = 4
+    """Attention heads; must divide `width`."""
+
+
+class Bottleneck(Fusion):
+    """Columns exchange only through a few shared tokens (MBT, Nagrani et al. 2021)."""
+
+    type: Literal["bottleneck"] = "bottleneck"
+    layers: PositiveInt = 2
+    """Transformer blocks a modality."""
+    heads: PositiveInt = 4
+    """Attention heads; must divide `width`."""
+    bottlenecks: PositiveInt = 4
+    """Shared tokens."""
+
+
+class Tabm(Fusion):
+    """Parallel ensemble of networks over the summaries (TabM, Gorishniy et al. 2024)."""
+
+    type: Literal["tabm"] = "tabm"
+    layers: PositiveInt = 2
+    """Layers of each member."""
+    members: Annotated[int, Field(ge=2, le=128)] = 16
+    """Networks in the ensemble; they share most weights."""
+
+
+Fuse = Annotated[
+    Concat | Sum | Multilinear | Gated | Attention | Bottleneck | Tabm,
+    Field(discriminator="type"),
+]
+
+
+# --- tasks -------------------------------------------------------------------------------------
+
+
+class Goal(Options):
+    """Options that every task shares."""
+
+    target: str
+    """Column to be answered; rows where it is empty teach the other tasks."""
+    weight: PositiveFloat = 1.0
+    """Factor of this task's loss among several."""
+
+
+class Classify(Goal):
+    """One class a row, or any number of labels with `labels: multi`."""
+
+    type: Literal["classify"] = "classify"
+    labels: Literal["single", "multi"] = "single"
+    """`multi`: the cell is a list, or names joined by `;`."""
+    class_weights: Literal["none", "balanced"] = "none"
+    """`balanced` weighs classes by the inverse of their share."""
+
+
+class Regress(Goal):
+    """A number; learned in standardised form, answered in its own unit."""
+
+    type: Literal["regress"] = "regress"
+    unit: str | None = None
+    """Physical unit, printed in the report."""
+    scale: Literal["linear", "log"] = "linear"
+    """`log` learns sign(y)*log(1+|y|): for amounts over several magnitudes; figures then are given
+    on that scale too."""
+    loss: Literal["squared", "absolute", "huber"] = "squared"
+    """What an error costs while training."""
+    quantiles: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()
+    """Also answers these quantiles, learned with the pinball loss."""
+
+
+class Tag(Goal):
+    """A BIO tag a word of a `tokens` column, scored by exact spans."""
+
+    type: Literal["tag"] = "tag"
+    on: str
+    """The `tokens` column whose words are tagged."""
+
+
+class Locate(Goal):
+    """Boxes with names on a picture; `target` holds lists of [x1, y1, x2, y2] in pixels."""
+
+    type: Literal["locate"] = "locate"
+    labels: str | None = None
+    """Column with one name a box; without it all boxes are of one kind."""
+    on: str
+    """The image column that the boxes lie on."""
+    template: str | None = None
+    """A second image column to compare with, such as the defect-free part."""
+    max_boxes: PositiveInt = 100
+    """Boxes answered at most for one picture."""
+
+
+TaskOptions = Annotated[Classify | Regress | Tag | Locate, Field(discriminator="type")]
+
+
+# --- training ----------------------------------------------------------------------------------
+
+
+class Train(Options):
+    """How the weights are learned."""
+
+    epochs: PositiveInt = 20
+    """Passes over the training rows at most."""
+    batch: PositiveInt = 32
+    """Rows a step, over all processes together."""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW (Loshchilov & Hutter 2019), or SGD with momentum 0.9."""
+    lr: PositiveFloat = 1e-3
+    """Highest learning rate of the parts that start from nothing."""
+    encoder_lr: PositiveFloat = 1e-4
+    """Highest learning rate of pretrained encoders."""
+    weight_decay: NonNegativeFloat = 0.01
+    """Decay of matrices and kernels; never of biases and norms."""
+    warmup: Share = 0.1
+    """Share of the steps over which the rate climbs; it then falls as a cosine."""
+    label_smoothing: Share = 0.0
+    """Share of each class's certainty given to all classes."""
+    clip: PositiveFloat = 1.0
+    """Gradients longer than this are shortened to it."""
+    patience: NonNegativeInt = 5
+    """Epochs without a better validation figure before training stops; 0 runs all epochs and keeps
+    the last weights."""
+    ema: Share = 0.0
+    """Decay of a moving average of the weights, which then is what is kept; 0 keeps the weights."""
+    weighting: Literal["sum", "uncertainty"] = "sum"
+    """Several tasks: sum of losses, each divided by its value at the start, or learned
+    uncertainties (Kendall et al. 2018)."""
+    freeze_epochs: NonNegativeInt = 0
+    """Pretrained encoders stay as they are for this many epochs."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number type of the matrix work while training; `auto` times three steps of each."""
+    cache_gb: NonNegativeFloat = 8.0
+    """Disk for decoded pictures, sounds and frozen features; 0 decodes anew every epoch."""
+
+
+class Job(Options):
+    """Everything a training needs, in one page."""
+
+    table: str
+    """Table file, folder of class folders with pictures, or `sqlite:///file.db?query`."""
+    sheet: str | None = None
+    """Sheet of an Excel file; the first one otherwise."""
+    split: Split
+    columns: dict[str, Column]
+    fuse: Fuse = Concat()
+    tasks: dict[str, TaskOptions]
+    train: Train = Train()
+    seed: NonNegativeInt = 0
+    """Start of every random choice."""
+    allow_leak: bool = False
+    """Train although rows or columns give the answer away; the report says so in red."""
+    allow_outside: bool = False
+    """Read media files outside the table's folder."""
+    unreadable: Literal["refuse", "missing"] = "refuse"
+    """Media that cannot be read stop the job, or count as missing cells."""

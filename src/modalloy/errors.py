@@ -1,0 +1,28 @@
+"""What can go wrong because of what the user gave us; every message is one sentence for its reader.
+
+ModalloyError
+├── JobError     the job file: unknown option, wrong value, a column the table lacks
+├── TableError   the table or its media: no such file, empty, unreadable, outside the folder
+├── LeakError    the split would let the model see its own answers
+└── RunError     a run directory: missing, incomplete, changed since it was written
+"""
+
+
+class ModalloyError(Exception):
+    """A mistake in what was given to Modalloy; its text says what was found and what to do."""
+
+
+class JobError(ModalloyError):
+    """The job file asks for something that does not exist or does not fit."""
+
+
+class TableError(ModalloyError):
+    """The table, a cell or a media file cannot be used as it is."""
+
+
+class LeakError(ModalloyError):
+    """Rows or columns give the answer away across the split."""
+
+
+class RunError(ModalloyError):
+    """A run directory is missing, incomplete or was changed since it was written."""

@@ -1,0 +1,89 @@
+"""One input's arrays in, tokens and a summary out: what every encoder does."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from modalloy.model.tokens import Tokens
+
+
+class Encoder(nn.Module, ABC):
+    """A trunk that turns cells into features, and a head that turns features into tokens.
+
+    The split exists so that a frozen trunk runs once for each row: its features are cached on disk and
+    come back as `values`. Final subclasses write `features`, `embed`, and set `self.trunk` (the pretrained
+    module, or None) and `self.frozen`.
+    """
+
+    trunk: nn.Module | None = None
+    frozen: bool = False
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
+        self.absent_D = nn.Parameter(torch.randn(width) * 0.02)
+
+    @abstractmethod
+    def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Trunk outputs of each row on its own, rows first; holds the key `features`."""
+
+    @abstractmethod
+    def embed(self, features: Mapping[str, Tensor]) -> Tokens:
+        """Tokens of width D from trunk outputs; all rows are taken as present."""
+
+    def forward(self, values: Mapping[str, Tensor], present_B: Tensor) -> Tokens:
+        """Tokens of B rows; only present rows are computed, the others get the learned absent token."""
+        rows = present_B.nonzero().squeeze(1)
+        if len(rows) == 0:
+            return self.absent(len(present_B))
+        whole = len(rows) == len(present_B)
+        some = values if whole else {k: v[rows] for k, v in values.items()}
+        tokens = self.embed(self.trunk_features(some))
+        return tokens if whole else self.scatter(tokens, rows, len(present_B))
+
+    def trunk_features(self, values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        """Features from the cache where they came with the batch, else from the trunk."""
+        if "features" in values:
+            return values
+        if self.frozen:
+            with torch.no_grad():
+                return self.features(values)
+        return self.features(values)
+
+    def train(self, mode: bool = True) -> "Encoder":
+        """A frozen trunk stays in evaluation mode, so that its features do not depend on the step."""
+        super().train(mode)
+        if self.frozen and self.trunk is not None:
+            self.trunk.eval()
+        return self
+
+    def absent(self, rows: int) -> Tokens:
+        """Tokens of rows whose cells are all absent."""
+        x_BTD = self.absent_D.expand(rows, 1, self.width)
+        mask_BT = torch.ones(rows, 1, dtype=torch.bool, device=x_BTD.device)
+        return Tokens(x_BTD, mask_BT, self.absent_D.expand(rows, self.width))
+
+    def scatter(self, tokens: Tokens, rows: Tensor, total: int) -> Tokens:
+        """Put the tokens of present rows back among absent ones."""
+        x, summary = tokens.x_BTD, tokens.summary_BD
+        x_BTD = x.new_zeros(total, x.shape[1], self.width)
+        x_BTD[:, 0] = self.absent_D.to(x.dtype)
+        x_BTD = x_BTD.index_copy(0, rows, x)
+        mask_BT = tokens.mask_BT.new_zeros(total, x.shape[1])
+        mask_BT[:, 0] = True
+        mask_BT = mask_BT.index_copy(0, rows, tokens.mask_BT)
+        absent_BD = self.absent_D.to(summary.dtype).expand(total, self.width)
+        summary_BD = absent_BD.index_copy(0, rows, summary)
+        words = tokens.words_BW
+        if words is not None:
+            words = words.new_full((total, words.shape[1]), -1).index_copy(0, rows, words)
+        maps = tuple(m.new_zeros(total, *m.shape[1:]).index_copy(0, rows, m) for m in tokens.maps)
+        return Tokens(x_BTD, mask_BT, summary_BD, words, maps)
+
+
+def pool(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean over the tokens that exist, (B, D)."""
+    weight_BT1 = mask_BT.unsqueeze(-1).to(x_BTD.dtype)
+    return (x_BTD * weight_BT1).sum(1) / weight_BT1.sum(1).clamp_min(1.0)

@@ -1,0 +1,38 @@
+"""One fused summary in, an answer out and a loss in training: what every task does."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+
+import numpy as np
+from torch import Tensor, nn
+
+from modalloy.model.tokens import Batch, Fused, Tokens
+
+Outputs = dict[str, Tensor]
+
+
+class Task(nn.Module, ABC):
+    """A head. Constructors take (name, options, target reader, width, members, label_smoothing)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    @abstractmethod
+    def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
+        """Raw outputs, rows first, K members second where the head belongs to the ensemble."""
+
+    @abstractmethod
+    def loss(self, outputs: Outputs, targets: Mapping[str, Tensor]) -> Tensor:
+        """Mean loss over labelled rows (and members); an exact zero with a gradient path when none is."""
+
+    @abstractmethod
+    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
+        """What a person reads, as arrays with rows first; members are averaged.
+
+        classify single: `probability` (B, C). classify multi: `probability` (B, C), independent.
+        regress: `value` (B,) in the target's own unit, `quantiles` (B, Q) where asked.
+        tag: `tags` object array of lists of BIO strings, `confidence` (B,) mean probability of the chosen tags.
+        locate: `boxes`, `scores`, `names`: object arrays of (n, 4) pixel arrays of the original picture,
+        (n,) arrays and lists of strings.
+        """

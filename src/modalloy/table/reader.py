@@ -1,0 +1,73 @@
+"""Cells of some rows in, arrays out: what every reader does; numpy alone, shared with serving."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple, Self
+
+import numpy as np
+
+
+class Read(NamedTuple):
+    """What a reader returns for B rows.
+
+    values: name -> array with rows first; absent rows hold zeros, never NaN.
+    present: (B,) bool.
+    status: one word or sentence a row: "ok", "missing", "unknown: <cell>" (a category never seen; still
+        present), "unreadable: <why>" (media; not present).
+    """
+
+    values: dict[str, np.ndarray]
+    present: np.ndarray
+    status: list[str]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some rows of some columns, as Python values with None (or NaN) where a cell is empty."""
+
+    columns: Mapping[str, Sequence[Any]]
+    folder: Path = field(default_factory=Path)  # relative media paths start here
+    allow_outside: bool = False
+
+    def __getitem__(self, column: str) -> Sequence[Any]:
+        return self.columns[column]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+
+@dataclass(frozen=True)
+class Reader(ABC):
+    """Fitted on training rows, then the same for every row for ever; its fields are its JSON state."""
+
+    kind: ClassVar[str]
+    name: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Table columns that it reads."""
+        return (self.name,)
+
+    @abstractmethod
+    def read(self, cells: Cells) -> Read:
+        """Arrays of these rows; never raises for a bad cell, the status says what is wrong."""
+
+    def state(self) -> dict[str, Any]:
+        """What `from_state` needs, as JSON."""
+        return asdict(self)
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        """The reader whose `state` this is."""
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in state.items()})
+
+
+def empty(cell: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, NaT, "" or white space."""
+    if cell is None:
+        return True
+    if isinstance(cell, str):
+        return not cell.strip()
+    return isinstance(cell, float) and cell != cell or type(cell).__name__ in ("NaTType", "NAType")
