@@ -23,8 +23,8 @@ class Task(nn.Module, ABC):
         """Raw outputs, rows first, K members second where the head belongs to the ensemble."""
 
     @abstractmethod
-    def loss(self, outputs: Outputs, targets: Mapping[str, Tensor]) -> Tensor:
-        """Mean loss over labelled rows (and members); an exact zero with a gradient path when none is."""
+    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Mean loss over rows whose `batch.targets[name]["known"]`; zero with a gradient path when none is."""
 
     @abstractmethod
     def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
