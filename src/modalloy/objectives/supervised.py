@@ -1,0 +1,68 @@
+"""A labelled batch in, one named loss a task out, and one a modality's own head."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from modalloy.model.model import Model, essential_inputs
+from modalloy.model.tokens import TABLE, Batch
+
+Objective = Callable[[Model, Batch], dict[str, Tensor]]
+
+
+def supervised(model: Model, batch: Batch) -> dict[str, Tensor]:
+    """Losses `task`, `task/input` for the auxiliary heads, and `consistency` where it is asked for.
+
+    While training, modalities are hidden at random first (modality dropout).
+    """
+    if model.training:
+        batch = drop_modalities(model, batch)
+    output = model(batch)
+    losses = {name: model.task(name).loss(out, batch) for name, out in output.tasks.items()}
+    for name, heads in output.auxiliary.items():
+        for i, out in heads.items():
+            losses[f"{name}/{i}"] = model.auxiliary[name][i].loss(out, seen_only(batch, name, i))
+    if model.consistency is not None:
+        losses["consistency"] = model.consistency(output.summaries, output.fused.summary_BKD.mean(1))
+    return losses
+
+
+def drop_modalities(model: Model, batch: Batch) -> Batch:
+    """Hide each modality of a row with chance `modality_dropout`, never all that the row has.
+
+    A lone modality, and single plain cells, are hidden a fifth as often, so that the answer to a missing
+    cell is learned even where training rows lack none. Inputs that a tag or locate task works on stay.
+    """
+    chance = model.job.fuse.modality_dropout
+    free = [i for i in model.inputs if i not in essential_inputs(model.job)]
+    if not chance or not free:
+        return batch
+    any_BM = torch.stack([has_any(batch.present[i]) for i in model.inputs], 1)
+    rate = chance if len(model.inputs) > 1 else chance / 5
+    hide_BM = torch.rand(any_BM.shape) < rate
+    hide_BM[:, [i not in free for i in model.inputs]] = False
+    hide_BM = hide_BM.to(any_BM.device)
+    if len(model.inputs) > 1:  # a row keeps all it has rather than lose everything
+        hide_BM &= (any_BM & ~hide_BM).any(1, keepdim=True)
+    present = dict(batch.present)
+    for m, name in enumerate(model.inputs):
+        hide_B = hide_BM[:, m]
+        if name == TABLE:
+            cells = torch.rand(present[name].shape).to(hide_B.device) < chance / 5
+            present[name] = present[name] & ~hide_B.unsqueeze(1) & ~cells
+        else:
+            present[name] = present[name] & ~hide_B
+    return Batch(batch.values, present, batch.targets, batch.rows)
+
+
+def seen_only(batch: Batch, task: str, name: str) -> Batch:
+    """The batch with labels only on rows that show this input: its own head learns from those."""
+    target = dict(batch.targets[task])
+    target["known"] = target["known"] & has_any(batch.present[name])
+    return Batch(batch.values, batch.present, {**batch.targets, task: target}, batch.rows)
+
+
+def has_any(present: Tensor) -> Tensor:
+    """(B,) whether a row shows anything of an input."""
+    return present.any(1) if present.ndim > 1 else present
