@@ -25,7 +25,11 @@ class Options(BaseModel):
     """A group of options: unknown names are refused, values never change afterwards."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
 
@@ -230,7 +234,7 @@ class Fusion(Options):
     auxiliary: NonNegativeFloat = 0.3
     """Weight of each single modality's own head, so that none is starved by the strongest."""
     consistency: NonNegativeFloat = 0.0
-    """Weight of the mean of ||W_m z_m - z||^2 over modalities: summaries must foretell the fused one."""
+    """Weight of the mean of ||W_m z_m - z||^2 over modalities: each summary must foretell z."""
 
 
 class Concat(Fusion):
@@ -413,11 +417,17 @@ class Job(Options):
     sheet: str | None = None
     """Sheet of an Excel file; the first one otherwise."""
     split: Split
+    """Which rows are held back: `{by: machine}`, `{time: taken_at}`, `{column: split}` or
+    `{random: stratified}`."""
     columns: dict[str, Column]
+    """What the model sees: a column's name and its options, as in `photo: {type: image}`."""
     fuse: Fuse = Concat()
+    """How the columns' summaries become one."""
     tasks: dict[str, TaskOptions]
+    """What is answered: a name and its options, as in `fault: {type: classify, target: code}`."""
     train: Train = Train()
-    seed: NonNegativeInt = 0
+    """How the weights are learned."""
+    seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
     """Start of every random choice."""
     allow_leak: bool = False
     """Train although rows or columns give the answer away; the report says so in red."""
