@@ -195,6 +195,9 @@ class Split(Options):
     """Column that says `train`, `val`/`validation` or `test` for each row."""
     by: str | None = None
     """Group column: all rows of one group fall on one side."""
+    hold_out: tuple[str, ...] = ()
+    """Values of `by` that are the test rows (an unseen machine, a fold). Beside `column`, only the test
+    rows of these groups are tested and only the training rows of the others are learned from."""
     time: str | None = None
     """Time column: the newest rows are the test rows."""
     random: Literal["stratified"] | None = None
@@ -216,6 +219,8 @@ class Split(Options):
                 "say one of column, by, time or random: stratified"
                 + (f", not {' and '.join(ways)} together" if ways else "")
             )
+        if self.hold_out and self.by is None:
+            raise ValueError("hold_out names values of a group column: say which one with by")
         return self
 
 

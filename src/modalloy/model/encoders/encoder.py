@@ -19,6 +19,7 @@ class Encoder(nn.Module, ABC):
 
     trunk: nn.Module | None = None
     frozen: bool = False
+    held: bool = False  # for now treated as frozen, but never cached
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -47,7 +48,7 @@ class Encoder(nn.Module, ABC):
         """Features from the cache where they came with the batch, else from the trunk."""
         if "features" in values:
             return values
-        if self.frozen:
+        if self.frozen or self.held:
             with torch.no_grad():
                 return self.features(values)
         return self.features(values)
@@ -55,7 +56,7 @@ class Encoder(nn.Module, ABC):
     def train(self, mode: bool = True) -> "Encoder":
         """A frozen trunk stays in evaluation mode, so that its features do not depend on the step."""
         super().train(mode)
-        if self.frozen and self.trunk is not None:
+        if (self.frozen or self.held) and self.trunk is not None:
             self.trunk.eval()
         return self
 

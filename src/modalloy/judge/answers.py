@@ -1,0 +1,74 @@
+"""A trained model and rows in, answers out: with everything seen, with inputs hidden, one at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from modalloy.model.batches import Rows
+from modalloy.model.model import Model
+
+Answer = dict[str, np.ndarray]
+Answers = dict[str, Answer]  # task -> answer
+Hidden = frozenset[str]
+EVERYTHING: Hidden = frozenset()
+
+
+@dataclass
+class Answered:
+    """Answers by which inputs were hidden, and those of each modality's own head."""
+
+    seen: dict[Hidden, Answers] = field(default_factory=dict)
+    alone: dict[str, Answers] = field(default_factory=dict)
+
+
+@torch.no_grad()
+def answer_rows(
+    model: Model,
+    rows: Rows,
+    which: np.ndarray,
+    *,
+    hidden: Sequence[Hidden] = (EVERYTHING,),
+    batch: int = 64,
+    tick: Callable[[int], None] = lambda n: None,
+) -> Answered:
+    """Answers of some rows, in their order; encoders run once however many subsets are asked for.
+
+    tick is called with the number of rows done after every batch.
+    """
+    was = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    lengths = rows.lengths(which)
+    order = np.arange(len(which)) if lengths is None else np.argsort(lengths, kind="stable")
+    chunks = [order[i : i + batch] for i in range(0, len(order), batch)]
+    parts: dict[tuple[str, Hidden | str], list[Answers]] = {}
+    for some, data in zip(chunks, rows.stream(which[c] for c in chunks), strict=True):
+        data = data.to(device)
+        tokens = model.encode(data)
+        for h in hidden:
+            output = model.decide(model.hide(tokens, h), data)
+            parts.setdefault(("seen", h), []).append(
+                {n: model.task(n).answer(out) for n, out in output.tasks.items()}
+            )
+            if not h:
+                for i in model.inputs:
+                    alone = {n: model.auxiliary[n][i].answer(o[i]) for n, o in output.auxiliary.items()}
+                    parts.setdefault(("alone", i), []).append(alone)
+        tick(len(some))
+    model.train(was)
+    back = np.argsort(order, kind="stable")
+    joined = {key: join(list_, back) for key, list_ in parts.items()}
+    return Answered(
+        {h: a for (kind, h), a in joined.items() if kind == "seen"},
+        {i: a for (kind, i), a in joined.items() if kind == "alone" and a},
+    )
+
+
+def join(parts: list[Answers], back: np.ndarray) -> Answers:
+    """One answer a task from those of its batches, rows in the order asked for."""
+    return {
+        task: {key: np.concatenate([p[task][key] for p in parts])[back] for key in parts[0][task]}
+        for task in parts[0]
+    }

@@ -1,0 +1,65 @@
+"""A model between two epochs in, one number out that says whether it got better."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, assert_never
+
+import numpy as np
+
+from modalloy import config
+from modalloy.judge.answers import EVERYTHING, answer_rows
+from modalloy.judge.metrics import score
+from modalloy.model.batches import Rows
+from modalloy.model.model import Model
+
+MOST_ROWS = 4000  # a larger validation part is sampled
+
+
+class Score(NamedTuple):
+    """The mean skill of all tasks (1 is perfect), and each task's figures."""
+
+    value: float
+    figures: dict[str, dict[str, float]]
+
+
+def validate(model: Model, rows: Rows, which: np.ndarray) -> Score:
+    """Score a model on validation rows."""
+    if len(which) > MOST_ROWS:
+        which = np.sort(np.random.default_rng(0).choice(which, MOST_ROWS, replace=False))
+    answers = answer_rows(model, rows, which).seen[EVERYTHING]
+    figures = {}
+    for name, options in model.job.tasks.items():
+        target = rows.targets[name]
+        truth = target.truth(rows.cells(target.columns, which))
+        figures[name] = score(options, truth, answers[name], names_of(target))
+    skills = [skill(model.job.tasks[name], f) for name, f in figures.items()]
+    skills = [s for s in skills if np.isfinite(s)]
+    return Score(float(np.mean(skills)) if skills else 0.0, figures)
+
+
+def skill(options: config.TaskOptions, figures: Mapping[str, float]) -> float:
+    """One number a task, comparable between tasks: what early stopping looks at.
+
+    classify: the mean of accuracy and of AUROC (two classes) or macro F1 (more), because accuracy alone
+    says nothing where one class is rare; several labels: average precision; regress: R2; tag: span F1;
+    locate: mAP50.
+    """
+    match options:
+        case config.Classify(labels="multi"):
+            return figures["average_precision"]
+        case config.Classify():
+            second = figures["auroc"] if figures.get("classes", 2) == 2 else figures["macro_f1"]
+            return float(np.nanmean([figures["accuracy"], second]))
+        case config.Regress():
+            return figures["r2"]
+        case config.Tag():
+            return figures["span_f1"]
+        case config.Locate():
+            return figures["map50"]
+        case _:
+            assert_never(options)
+
+
+def names_of(target: Any) -> list[str] | None:
+    """Names of classes, tags or kinds of boxes; None for numbers."""
+    names = getattr(target, "names", None)
+    return list(names) if names is not None else None

@@ -1,0 +1,65 @@
+"""The state of a training on disk and back, bit for bit; tensors in safetensors, never pickle."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from modalloy.errors import RunError
+from modalloy.files import write_safely
+from modalloy.learn.fit import State, trained
+
+
+def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[str, Any]) -> None:
+    """Write a checkpoint: a temporary file, flushed to disk, then renamed over the old one.
+
+    best: the best weights so far, by name. notes: JSON that comes back unchanged (epoch, position, figures).
+    """
+    tensors = {f"model.{n}": t for n, t in kept(state.model).items()}
+    tensors |= {f"weighting.{n}": t for n, t in state.weighting.state_dict().items()}
+    tensors |= {f"average.{n}": t for n, t in state.average.items()}
+    tensors |= {f"best.{n}": t for n, t in best.items()}
+    names = {id(p): n for n, p in trained(state.model)}
+    names |= {id(p): f"weighting.{n}" for n, p in state.weighting.named_parameters()}
+    for p, values in state.optimizer.state.items():
+        for key, value in values.items():
+            if value is not None:
+                tensors[f"optimizer.{names[id(p)]}.{key}"] = torch.as_tensor(value)
+    tensors = {n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}
+    meta = json.dumps({**notes, "step": state.step, "steps": state.steps})
+    write_safely(path, save(tensors, {"modalloy": meta}))
+
+
+def load_state(path: Path, state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Put a checkpoint into a state; answers the best weights and the notes. RunError if it is broken."""
+    try:
+        with safe_open(path, "pt") as file:
+            meta = json.loads(file.metadata()["modalloy"])
+            tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 not a mapping
+    except Exception as error:
+        raise RunError(f"{path}: this checkpoint cannot be read ({error}); delete it to start anew.") from error
+    state.model.load_state_dict(part(tensors, "model."), strict=False)
+    state.weighting.load_state_dict(part(tensors, "weighting."))
+    state.average = part(tensors, "average.")
+    named = dict(trained(state.model))
+    named |= {f"weighting.{n}": p for n, p in state.weighting.named_parameters()}
+    for name, value in part(tensors, "optimizer.").items():
+        parameter, _, key = name.rpartition(".")
+        state.optimizer.state[named[parameter]][key] = value
+    state.step, state.steps = meta["step"], meta["steps"]
+    return part(tensors, "best."), meta
+
+
+def kept(model: torch.nn.Module) -> dict[str, Tensor]:
+    """Weights that change (and statistics); a frozen trunk is read again from where it came."""
+    frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
+    return {n: t for n, t in model.state_dict().items() if n not in frozen}
+
+
+def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """Tensors whose names start with a prefix, without it."""
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -1,0 +1,143 @@
+"""Training as an iterator: batches in, one `Step` out for each change of the weights."""
+
+import math
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, assert_never
+
+import torch
+from torch import Tensor, nn
+
+from modalloy import config
+from modalloy.learn import processes
+from modalloy.learn.augment import augment
+from modalloy.learn.weighting import Weighting
+from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
+from modalloy.objectives.supervised import Objective
+
+
+class Step(NamedTuple):
+    """One change of the weights; step counts from 1 over the whole training."""
+
+    step: int
+    losses: dict[str, float]
+    total: float
+    lr: float
+    rows: int
+    seconds: float
+
+
+@dataclass
+class State:
+    """All that a training changes: what a checkpoint holds."""
+
+    model: Model
+    weighting: Weighting
+    optimizer: torch.optim.Optimizer
+    average: dict[str, Tensor]  # moving average of the weights; empty without `ema`
+    steps: int  # planned, for the schedule
+    step: int = 0
+
+    @classmethod
+    def begin(cls, model: Model, job: config.Job, steps: int) -> "State":
+        """Fresh optimiser and schedule for a model."""
+        weighting = Weighting(job).to(next(model.parameters()).device)
+        average = {n: p.detach().clone() for n, p in trained(model)} if job.train.ema else {}
+        return cls(model, weighting, build_optimizer(model, weighting, job.train), average, steps)
+
+
+def fit(
+    state: State,
+    objective: Objective,
+    batches: Iterable[Batch],
+    job: config.Job,
+    *,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Step]:
+    """Train on each batch once and say what happened.
+
+    All randomness of a step comes from (job.seed, step, rank): a training that was interrupted and resumed
+    goes on with the very same numbers. Raises ArithmeticError when the loss is no longer finite.
+    """
+    for batch in batches:
+        start = time.perf_counter()
+        state.model.train()
+        torch.manual_seed((job.seed * 1_000_003 + state.step) * 64 + rank)
+        batch = augment(batch, job)
+        losses = objective(state.model, batch)
+        total = state.weighting(losses)
+        if not torch.isfinite(total):
+            raise ArithmeticError(f"the loss is {total.item()} at step {state.step + 1}")
+        total.backward()
+        lr = change(state, job.train, len(batch), world)
+        yield Step(
+            state.step,
+            {n: v.item() for n, v in losses.items()},
+            total.item(),
+            lr,
+            len(batch),
+            time.perf_counter() - start,
+        )
+
+
+def change(state: State, settings: config.Train, rows: int, world: int) -> float:
+    """One step of the optimiser at the scheduled rate; returns that rate for new parts."""
+    parameters = [p for g in state.optimizer.param_groups for p in g["params"]]
+    processes.average_gradients(parameters, rows, world)
+    nn.utils.clip_grad_norm_(parameters, settings.clip)
+    factor = schedule(state.step, state.steps, settings.warmup)
+    for group in state.optimizer.param_groups:
+        group["lr"] = group["top_lr"] * factor
+    state.optimizer.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.step += 1
+    if state.average:
+        # A short warm-up, so that the first average is not the random start.
+        decay = min(settings.ema, (1 + state.step) / (10 + state.step))
+        with torch.no_grad():
+            for name, p in trained(state.model):
+                state.average[name].lerp_(p, 1 - decay)
+    return settings.lr * factor
+
+
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """Share of the highest rate: a straight climb, then a half cosine down to zero."""
+    climb = max(1, round(steps * warmup))
+    if step < climb:
+        return (step + 1) / climb
+    done = (step - climb) / max(1, steps - climb)
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
+
+
+def build_optimizer(
+    model: Model, weighting: Weighting, settings: config.Train
+) -> torch.optim.Optimizer:
+    """AdamW or SGD; pretrained trunks at `encoder_lr`, the rest at `lr`; no decay of vectors."""
+    trunk = {id(p) for e in model.encoders.values() if e.trunk is not None for p in e.trunk.parameters()}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for _, p in [*trained(model), *weighting.named_parameters()]:
+        groups.setdefault((id(p) in trunk, p.ndim > 1), []).append(p)
+    listed = [
+        {
+            "params": params,
+            "lr": 0.0,
+            "top_lr": settings.encoder_lr if is_trunk else settings.lr,
+            "weight_decay": settings.weight_decay if matrix else 0.0,
+        }
+        for (is_trunk, matrix), params in groups.items()
+    ]
+    match settings.optimizer:
+        case "adamw":
+            return torch.optim.AdamW(listed)
+        case "sgd":
+            return torch.optim.SGD(listed, momentum=0.9)
+        case other:
+            assert_never(other)
+
+
+def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Parameters that training changes, by name."""
+    return [(n, p) for n, p in model.named_parameters() if p.requires_grad]

@@ -1,0 +1,62 @@
+"""One training over several processes: who I am, and how gradients and weights are shared."""
+
+import os
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+def start() -> tuple[int, int]:
+    """(rank, world) under `torchrun`, (0, 1) otherwise; joins the group on the first call."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        return 0, 1
+    if not dist.is_initialized():
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    return dist.get_rank(), dist.get_world_size()
+
+
+def average_gradients(parameters: Iterable[nn.Parameter], rows: int, world: int) -> None:
+    """Replace each gradient by its mean over processes, weighed by how many rows each one saw."""
+    if world == 1:
+        return
+    wanted = [p for p in parameters if p.requires_grad]
+    parts = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in wanted]
+    flat = torch.cat([*parts, parts[0].new_ones(1)]) * rows
+    dist.all_reduce(flat)
+    flat = flat[:-1] / flat[-1]
+    for p, part in zip(wanted, flat.split([p.numel() for p in wanted]), strict=True):
+        p.grad = part.view_as(p)
+
+
+def same_everywhere(tensors: Iterable[Tensor], world: int) -> None:
+    """Copy the first process's tensors to all."""
+    if world > 1:
+        for t in tensors:
+            dist.broadcast(t, 0)
+
+
+def said_by_first(value: float, world: int) -> float:
+    """A number that the first process decides and all use."""
+    if world == 1:
+        return value
+    box = torch.tensor([value], dtype=torch.float64)
+    if torch.cuda.is_available():
+        box = box.cuda()
+    dist.broadcast(box, 0)
+    return float(box.item())
+
+
+def device() -> torch.device:
+    """The accelerator of this process, or the processor."""
+    return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
+
+
+def stop() -> None:
+    """Leave the group."""
+    if dist.is_available() and dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,243 @@
+"""A job and its table in, a trained model out; interrupted anywhere, it goes on where it was."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modalloy import config
+from modalloy.errors import RunError
+from modalloy.files import write_safely
+from modalloy.judge.validate import Score, validate
+from modalloy.learn import processes
+from modalloy.learn.checkpoint import kept, load_state, save_state
+from modalloy.learn.fit import State, fit, trained
+from modalloy.learn.probe import Probe, apply, probe
+from modalloy.model.batches import Rows, epoch_order
+from modalloy.model.model import Model
+from modalloy.objectives.supervised import supervised
+from modalloy.progress import Bar
+from modalloy.table.split import Parts
+
+SAVE_EVERY_S = 120.0
+LAST = "checkpoints/last.safetensors"
+
+
+@dataclass
+class Progress:
+    """How far a training is, as a checkpoint keeps it."""
+
+    epoch: int = 0
+    position: int = 0  # batches of this epoch that are done
+    best: Score | None = None
+    best_epoch: int = -1
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    half: bool = False
+    channels_last: bool = False
+    probe: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    loss_sum: float = 0.0  # of the steps of this epoch
+
+
+def train_model(
+    model: Model,
+    rows: Rows,
+    parts: Parts,
+    job: config.Job,
+    out: Path,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Progress:
+    """Train a model in place and leave it with its best weights.
+
+    Writes `log.jsonl` and checkpoints under `out`. With `resume` and the same job, an interrupted training
+    ends with the same weights, bit for bit, as one that was never interrupted. Ctrl-C stops after the
+    current step and keeps the best weights so far.
+    """
+    rank, world = processes.start()
+    model.to(processes.device())
+    processes.same_everywhere(model.state_dict().values(), world)
+    lengths = rows.lengths(parts.train)
+    per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
+    state = State.begin(model, job, per_epoch * job.train.epochs)
+    notes, best = Progress(), dict[str, Tensor]()
+    path = out / LAST
+    if resume and path.is_file():
+        best, notes = restore(path, state, job)
+    else:
+        choose_precision(model, rows, parts, job, notes, world)
+    apply(model, Probe(notes.half, notes.channels_last, {}))
+    start = time.perf_counter() - notes.seconds
+    saved = time.perf_counter()
+    with Bar("training", state.steps, quiet=quiet or rank > 0) as bar:
+        bar.advance(state.step)
+        try:
+            while notes.epoch < job.train.epochs and not out_of_patience(notes, job):
+                freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
+                order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
+                order = [chunk[rank::world] for chunk in order][notes.position :]
+                batches = (b.to(str(processes.device())) for b in rows.stream(order))
+                for step in fit(state, supervised, batches, job, rank=rank, world=world):
+                    notes.position += 1
+                    notes.loss_sum += step.total
+                    bar.advance(note=f"epoch {notes.epoch + 1}, loss {step.total:.3f}")
+                    if rank == 0 and time.perf_counter() - saved > SAVE_EVERY_S:
+                        notes.seconds = time.perf_counter() - start
+                        store(path, state, best, notes, job)
+                        saved = time.perf_counter()
+                best = end_epoch(state, rows, parts, job, notes, best, world)
+                notes.seconds = time.perf_counter() - start
+                if rank == 0:
+                    write_log(out, notes)
+                    store(path, state, best, notes, job)
+                    saved = time.perf_counter()
+        except KeyboardInterrupt:
+            bar.advance(0, "interrupted: keeping the best weights so far")
+    freeze_trunks(model, False)
+    model.load_state_dict(best or shown_weights(state), strict=False)
+    return notes
+
+
+def end_epoch(
+    state: State,
+    rows: Rows,
+    parts: Parts,
+    job: config.Job,
+    notes: Progress,
+    best: dict[str, Tensor],
+    world: int,
+) -> dict[str, Tensor]:
+    """Validate, write the curve, and answer the best weights so far."""
+    processes.same_everywhere(state.model.buffers(), world)
+    line: dict[str, Any] = {"epoch": notes.epoch + 1, "loss": notes.loss_sum / notes.position}
+    keep = not len(parts.validation) or not job.train.patience
+    if len(parts.validation):
+        with averaged(state):
+            score = validate(state.model, rows, parts.validation)
+        line |= {"validation": score.figures, "score": score.value}
+        better = notes.best is None or score.value > notes.best.value
+        if better:
+            notes.best, notes.best_epoch = score, notes.epoch
+        keep |= better
+    notes.curves.append(line)
+    notes.epoch, notes.position, notes.loss_sum = notes.epoch + 1, 0, 0.0
+    return shown_weights(state) if keep else best
+
+
+def out_of_patience(notes: Progress, job: config.Job) -> bool:
+    """Whether validation has not improved for `patience` epochs."""
+    waited = notes.epoch - 1 - notes.best_epoch
+    return bool(job.train.patience and notes.best is not None and waited >= job.train.patience)
+
+
+def choose_precision(
+    model: Model, rows: Rows, parts: Parts, job: config.Job, notes: Progress, world: int
+) -> None:
+    """Probe on the first batch; every process does as the first one says."""
+    batch = rows.batch(parts.train[: job.train.batch]).to(str(processes.device()))
+    choice = probe(model, supervised, batch, job.train.precision)
+    notes.half = bool(processes.said_by_first(choice.half, world))
+    notes.channels_last = bool(processes.said_by_first(choice.channels_last, world))
+    notes.probe = choice.seconds
+
+
+def freeze_trunks(model: Model, frozen: bool) -> None:
+    """Hold pretrained encoders still for the first epochs (their gradients are simply not taken)."""
+    for encoder in model.encoders.values():
+        if encoder.trunk is not None and not encoder.frozen:
+            encoder.held = frozen
+
+
+def shown_weights(state: State) -> dict[str, Tensor]:
+    """The weights that would be kept now: the moving average where there is one."""
+    weights = {n: t.detach().clone() for n, t in kept(state.model).items()}
+    return weights | {n: t.clone() for n, t in state.average.items()}
+
+
+@contextmanager
+def averaged(state: State) -> Iterator[None]:
+    """The model with its averaged weights, for the time of validation."""
+    if not state.average:
+        yield
+        return
+    held = {n: p.detach().clone() for n, p in trained(state.model)}
+    state.model.load_state_dict(state.average, strict=False)
+    try:
+        yield
+    finally:
+        state.model.load_state_dict(held, strict=False)
+
+
+def store(
+    path: Path, state: State, best: dict[str, Tensor], notes: Progress, job: config.Job
+) -> None:
+    """Write the checkpoint of a training."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = {**notes.__dict__, "best": notes.best._asdict() if notes.best else None}
+    save_state(path, state, best, {"progress": plain, "job": fingerprint(job)})
+
+
+def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor], Progress]:
+    """Read the checkpoint of a training of the same job. RunError for another job's."""
+    best, meta = load_state(path, state)
+    if meta["job"] != fingerprint(job):
+        raise RunError(
+            f"{path}: this checkpoint belongs to another job; give the job file it was started with, "
+            "or another run directory."
+        )
+    plain = meta["progress"]
+    return best, Progress(**{**plain, "best": Score(**plain["best"]) if plain["best"] else None})
+
+
+def fingerprint(job: config.Job) -> str:
+    """Tells jobs apart."""
+    return hashlib.sha256(job.model_dump_json().encode()).hexdigest()
+
+
+def write_log(out: Path, notes: Progress) -> None:
+    """One JSON line an epoch."""
+    out.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(line) + "\n" for line in notes.curves)
+    write_safely(out / "log.jsonl", text.encode())
+
+
+def frozen_features(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool = False) -> None:
+    """Run every frozen trunk once over these rows and keep its features on disk for all epochs."""
+    from modalloy.model.cache import Cache
+
+    frozen = [i for i in model.inputs if i in model.encoders and model.encoders[i].frozen]
+    if not frozen or not model.job.train.cache_gb:
+        return
+    caches = {i: Cache(model.job.train.cache_gb / len(frozen)) for i in frozen}
+    model.eval()
+    with Bar("reading with frozen encoders", len(which), quiet=quiet) as bar, torch.no_grad():
+        for batch in rows.stream(which[i : i + 32] for i in range(0, len(which), 32)):
+            for name in frozen:
+                keep_features(model, name, batch, caches[name])
+            bar.advance(len(batch))
+    rows.features.update(caches)
+
+
+def keep_features(model: Model, name: str, batch: Any, cache: Any) -> None:
+    """Features of one batch into the cache; absent rows keep zeros."""
+    present = batch.present[name]
+    seen = present.nonzero().squeeze(1)
+    if len(seen) == 0:
+        return
+    values = {k: v[seen] for k, v in batch.values[name].items()}
+    features = model.encoders[name].features(values)
+    arrays = {k: v.cpu().numpy() for k, v in features.items()}
+    at = {int(r): i for i, r in enumerate(seen)}
+    for i, row in enumerate(batch.rows):
+        source = at.get(i)
+        one = {k: a[source] if source is not None else np.zeros_like(a[0]) for k, a in arrays.items()}
+        cache.put(int(row), {**one, "present": present[i : i + 1].numpy()})

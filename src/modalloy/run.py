@@ -1,0 +1,127 @@
+"""A run directory: the job, the readers, the weights and the report of one trained model."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modalloy import __version__, config
+from modalloy.errors import RunError
+from modalloy.files import write_safely
+from modalloy.job import load_job, save_job
+from modalloy.table.build import from_state, targets_from_state, to_state
+from modalloy.table.reader import Reader
+
+if TYPE_CHECKING:
+    from modalloy.model.model import Model
+
+PARTS = ("job.yaml", "schema.json", "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training on disk; `model()` builds the network and reads its weights."""
+
+    path: Path
+    job: config.Job
+    readers: dict[str, Reader]
+    targets: dict[str, Any]
+    trunks: dict[str, dict[str, Any]]
+    notes: dict[str, Any]
+
+    def model(self) -> "Model":
+        """The trained model in evaluation mode; pretrained packages and folders are not needed."""
+        from safetensors.torch import load_file
+
+        from modalloy.model.model import Model
+
+        model = Model(self.job, self.readers, self.targets, pretrained=False, trunks=self.trunks)
+        try:
+            model.load_state_dict(load_file(self.path / "model.safetensors"))
+        except (RuntimeError, OSError) as error:
+            raise RunError(f"{self.path}/model.safetensors does not fit its job: {error}") from error
+        return model.eval()
+
+
+def save_run(
+    path: Path,
+    job: config.Job,
+    readers: dict[str, Reader],
+    targets: dict[str, Any],
+    model: "Model",
+    notes: dict[str, Any],
+) -> Run:
+    """Write a run; `run.json` comes last and seals the other files by their hashes.
+
+    notes: JSON facts about the training (seconds, precision, the rows of each part by number).
+    """
+    from safetensors.torch import save
+
+    path.mkdir(parents=True, exist_ok=True)
+    save_job(job, path / "job.yaml")
+    schema = {
+        "readers": to_state(readers),
+        "targets": to_state(targets),
+        "trunks": model.trunk_configs(),
+    }
+    write_safely(path / "schema.json", json.dumps(schema, allow_nan=False).encode())
+    weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    write_safely(path / "model.safetensors", save(weights))
+    seal = {
+        "modalloy": __version__,
+        "sha256": {name: digest(path / name) for name in PARTS},
+        "notes": notes,
+    }
+    write_safely(path / "run.json", json.dumps(seal, indent=1).encode())
+    return Run(path, job, readers, targets, schema["trunks"], notes)
+
+
+def load_run(path: str | Path) -> Run:
+    """Read a run. RunError when a file is missing or is not the one that was written."""
+    path = Path(path)
+    if not path.is_dir():
+        raise RunError(f"{path}: no such run directory.")
+    seal_path = path / "run.json"
+    if not seal_path.is_file():
+        unfinished = (path / "checkpoints").is_dir()
+        raise RunError(
+            f"{path}: "
+            + (
+                "this training has not finished; go on with `modalloy train JOB -o RUN --resume`."
+                if unfinished
+                else "not a run directory, it holds no run.json."
+            )
+        )
+    seal = read_json(seal_path)
+    for name in PARTS:
+        if not (path / name).is_file():
+            raise RunError(f"{path}: {name} is missing, so this run cannot be used.")
+        if digest(path / name) != seal["sha256"][name]:
+            raise RunError(
+                f"{path}: {name} is not the file that training wrote (its sha256 differs); restore it, "
+                "or train again."
+            )
+    schema = read_json(path / "schema.json")
+    return Run(
+        path,
+        load_job(path / "job.yaml"),
+        from_state(schema["readers"]),
+        targets_from_state(schema["targets"]),
+        schema["trunks"],
+        seal["notes"],
+    )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file, or a sentence."""
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path}: cannot be read as JSON ({error}).") from error
+
+
+def digest(path: Path) -> str:
+    """sha256 of a file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
