@@ -1,0 +1,58 @@
+"""The verbs: a table goes in, a trained model and its report come out; `import modalloy as ma`.
+
+Each verb is imported when it is first used, so that `import modalloy` needs neither torch nor time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from modalloy.errors import JobError, LeakError, ModalloyError, RunError, TableError
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "JobError",
+    "LeakError",
+    "ModalloyError",
+    "RunError",
+    "TableError",
+    "check",
+    "demo",
+    "doctor",
+    "evaluate",
+    "init",
+    "load_job",
+    "load_run",
+    "predict",
+    "train",
+]
+
+if TYPE_CHECKING:
+    from modalloy.doctor import doctor
+    from modalloy.job import load_job
+    from modalloy.run import load_run
+    from modalloy.verbs import check, demo, evaluate, init, predict, train
+
+_HOMES = {
+    "init": "verbs",
+    "check": "verbs",
+    "train": "verbs",
+    "evaluate": "verbs",
+    "predict": "verbs",
+    "demo": "verbs",
+    "doctor": "doctor",
+    "load_job": "job",
+    "load_run": "run",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """A verb, imported when it is first asked for (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'modalloy' has no attribute '{name}'")
+    return getattr(import_module(f"modalloy.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Names for completion, verbs included."""
+    return sorted({*globals(), *__all__})
