@@ -1,0 +1,63 @@
+"""Cells that hold one of a set of names in, numbers of names out."""
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from modalloy import config
+from modalloy.table.number import all_missing
+from modalloy.table.reader import Cells, Read, Reader, empty
+
+
+@dataclass(frozen=True)
+class CategoryReader(Reader):
+    """0 for a name that training rows did not have often enough, 1.. for `names` in order."""
+
+    kind: ClassVar[str] = "category"
+    names: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, name: str, options: config.Category, cells: Cells) -> Self:
+        """Names with at least `min_count` training rows; TableError where all cells are missing."""
+        counts = Counter(n for n in map(to_name, cells[name]) if n is not None)
+        if not counts:
+            raise all_missing(name, cells)
+        return cls(name, in_order(n for n, count in counts.items() if count >= options.min_count))
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {n: i + 1 for i, n in enumerate(self.names)}
+
+    def read(self, cells: Cells) -> Read:
+        """Values x (B,) int64."""
+        names = [to_name(c) for c in cells[self.name]]
+        x = np.array([0 if n is None else self._index.get(n, 0) for n in names], dtype=np.int64)
+        present = np.array([n is not None for n in names], dtype=bool)
+        status = [
+            "missing" if n is None else "ok" if i else f"unknown: {n:.60}"
+            for n, i in zip(names, x, strict=True)
+        ]
+        return Read({"x": x}, present, status)
+
+
+def to_name(cell: Any) -> str | None:
+    """A cell as a name, None when it is empty; 3 and 3.0 have the same name."""
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if empty(cell):
+        return None
+    if isinstance(cell, float) and cell.is_integer():
+        cell = int(cell)
+    return str(cell).strip()
+
+
+def in_order(names: Any) -> tuple[str, ...]:
+    """Names sorted, by value where all of them are numbers."""
+    names = list(names)
+    try:
+        return tuple(sorted(names, key=lambda n: (float(n), n)))
+    except ValueError:
+        return tuple(sorted(names))

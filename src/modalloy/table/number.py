@@ -1,0 +1,108 @@
+"""Cells that hold a number in, robustly scaled numbers out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.reader import Cells, Read, Reader, empty
+
+NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation 1
+KNEE = 3.0  # scaled numbers are nearly linear below this and never pass it
+
+
+@dataclass(frozen=True)
+class NumberReader(Reader):
+    """(x - median) / (IQR / 1.349), smoothly clipped to +-3; NaN and infinity count as missing.
+
+    edges: ascending bin edges in scaled units for the piecewise-linear embedding, two at least.
+    """
+
+    kind: ClassVar[str] = "number"
+    center: float
+    scale: float
+    edges: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, name: str, options: config.Number, cells: Cells) -> Self:
+        """Median, quartiles and bin edges of training rows; TableError for text or no number."""
+        texts = [c for c in cells[name] if not empty(c) and to_number(c) is None]
+        if texts:
+            raise TableError(
+                f"column '{name}' holds {texts[0]!r}, which is no number; make the column a "
+                "category or empty such cells"
+            )
+        x = to_numbers(cells[name])
+        x = x[np.isfinite(x)]
+        if not len(x):
+            raise all_missing(name, cells)
+        center, scale = robust(x)
+        scaled = np.unique(squash(x, center, scale))
+        if len(scaled) > options.bins + 1:
+            shares = np.linspace(0.0, 1.0, options.bins + 1)
+            scaled = np.unique(np.quantile(squash(x, center, scale), shares))
+        edges = scaled if len(scaled) > 1 else [scaled[0], scaled[0] + 1.0]
+        return cls(name, center, scale, tuple(float(e) for e in edges))
+
+    def read(self, cells: Cells) -> Read:
+        """Values x (B,) float32."""
+        raw = cells[self.name]
+        x = to_numbers(raw)
+        present = np.isfinite(x)
+        scaled = squash(np.where(present, x, self.center), self.center, self.scale)
+        status = ["ok" if p else _why(c) for p, c in zip(present, raw, strict=True)]
+        return Read({"x": np.where(present, scaled, 0.0).astype(np.float32)}, present, status)
+
+
+def to_number(cell: Any) -> float | None:
+    """The cell as a float (NaN when it is empty), None when it is text that is no number."""
+    if empty(cell):
+        return float("nan")
+    if isinstance(cell, np.ndarray):
+        return None
+    try:
+        return float(cell)
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def to_numbers(cells: Sequence[Any]) -> np.ndarray:
+    """Float64, NaN where a cell holds no number."""
+    if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
+        return cells.astype(np.float64)
+    numbers = (to_number(c) for c in cells)
+    return np.array([np.nan if n is None else n for n in numbers], dtype=np.float64)
+
+
+def robust(x: np.ndarray) -> tuple[float, float]:
+    """Median and IQR / 1.349 of finite numbers; their deviation where the IQR is zero, else 1."""
+    low, center, high = np.quantile(x, [0.25, 0.5, 0.75])
+    with np.errstate(over="ignore", invalid="ignore"):
+        scale = (high - low) / NORMAL_IQR
+        if not 0.0 < scale < np.inf:
+            scale = x.std()
+    if not 0.0 < scale < np.inf:  # constant, or so large that its square overflows
+        scale = max(float(np.abs(x).max()), 1.0) if np.ptp(x / 2) else 1.0
+    return float(center), float(scale)
+
+
+def squash(x: np.ndarray, center: float, scale: float) -> np.ndarray:
+    """Scale finite numbers, then z / sqrt(1 + (z / 3)^2)."""
+    with np.errstate(over="ignore"):
+        z = np.clip((x - center) / scale, -1e9, 1e9)
+    return z / np.sqrt(1.0 + (z / KNEE) ** 2)
+
+
+def all_missing(name: str, cells: Cells) -> TableError:
+    """What to say when a column has nothing to learn from."""
+    return TableError(
+        f"column '{name}' is empty in all {len(cells)} training rows looked at; fill it or leave "
+        "it out of the job"
+    )
+
+
+def _why(cell: Any) -> str:
+    return f"unreadable: {cell!r:.60} is no number" if to_number(cell) is None else "missing"
