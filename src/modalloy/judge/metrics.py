@@ -1,0 +1,122 @@
+"""True answers beside answered ones in, every figure of a task out; no torch here.
+
+Rows whose truth is None are left out. A true class that training never saw counts as wrong. A
+figure that is undefined on these rows (AUROC of one class alone) is left out rather than NaN.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, assert_never
+
+import numpy as np
+from sklearn import metrics as sklearn_metrics
+
+from modalloy import config
+from modalloy.judge.classes import ClassTally, LabelsTally
+from modalloy.judge.detection import BoxTally, report_boxes
+from modalloy.judge.quantities import NumberTally
+from modalloy.judge.spans import TagTally, report_spans
+from modalloy.judge.tally import Tally
+
+
+def score(
+    options: config.TaskOptions,
+    truth: Sequence[Any],
+    answer: Mapping[str, np.ndarray],
+    names: Sequence[str] | None = None,
+) -> dict[str, float]:
+    """Every figure of a task; empty where no row's truth is known.
+
+    truth: what the target reader's `truth` returns, as long as the answer. names: class names in
+    the order of `probability`'s columns (classify only).
+    """
+    return tally(options, truth, answer, names).score()
+
+
+def tally(
+    options: config.TaskOptions,
+    truth: Sequence[Any],
+    answer: Mapping[str, np.ndarray],
+    names: Sequence[str] | None = None,
+) -> Tally:
+    """What the figures and their intervals are counted from; see `bootstrap.intervals`."""
+    match options:
+        case config.Classify():
+            assert names is not None, "classify is scored with its class names"
+            kind = ClassTally if options.labels == "single" else LabelsTally
+            return kind(truth, answer["probability"], names)
+        case config.Regress():
+            return NumberTally(truth, answer["value"], answer.get("quantiles"), options.quantiles)
+        case config.Tag():
+            return TagTally(truth, answer["tags"])
+        case config.Locate():
+            return BoxTally(truth, answer)
+        case _:
+            assert_never(options)
+
+
+def primary(options: config.TaskOptions) -> tuple[str, bool]:
+    """The figure by which a task's training is judged, and whether greater is better."""
+    match options:
+        case config.Classify():
+            plain = options.labels == "single" and options.class_weights == "none"
+            return ("accuracy" if plain else "macro_f1"), True
+        case config.Regress():
+            return "rmse", False
+        case config.Tag():
+            return "span_f1", True
+        case config.Locate():
+            return "map50", True
+        case _:
+            assert_never(options)
+
+
+def rank(options: config.TaskOptions, scores: Mapping[str, float]) -> tuple[float, float]:
+    """A key that is greater for the better validation score: the primary figure, then a finer one.
+
+    Fine-tuning goes on gaining accuracy after log loss has begun to rise, so accuracy comes first;
+    log loss parts equals, as on a rare class that is not answered yet. A figure that is missing is
+    worst.
+    """
+    second = {"classify": "log_loss", "regress": "mae", "tag": "token_f1", "locate": "map50_95"}
+    first, greater = primary(options)
+    other = second[options.type]
+    key = []
+    for name, up in ((first, greater), (other, options.type in ("tag", "locate"))):
+        value = scores.get(name)
+        key.append(-np.inf if value is None or np.isnan(value) else value if up else -value)
+    return key[0], key[1]
+
+
+def classification_report(
+    options: config.TaskOptions,
+    truth: Sequence[Any],
+    answer: Mapping[str, np.ndarray],
+    names: Sequence[str] | None = None,
+) -> str:
+    """Figures of each class as text in scikit-learn's layout; "" for regress or without known rows.
+
+    classify: rows (or labels) a class. tag: exact spans a kind, as seqeval. locate: average
+    precision a class.
+    """
+    counted = tally(options, truth, answer, names)
+    if not len(counted.rows):
+        return ""
+    match counted:
+        case ClassTally():
+            true, found = counted.true_N, counted.chosen_N
+        case LabelsTally():
+            true, found = counted.yes_NC, counted.chosen_NC
+        case TagTally():
+            return report_spans(counted)
+        case BoxTally():
+            return report_boxes(counted)
+        case _:
+            return ""
+    return sklearn_metrics.classification_report(
+        true,
+        found,
+        labels=np.arange(len(counted.names)),
+        target_names=counted.names,
+        digits=4,
+        zero_division=0,
+    )

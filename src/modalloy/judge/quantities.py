@@ -1,0 +1,67 @@
+"""Answered numbers beside true ones in, figures out; all in the target's own unit."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modalloy.judge.tally import Tally, ratio
+
+
+class NumberTally(Tally):
+    """One number a row; truth is None (or NaN) where unknown.
+
+    quantile_BQ: answered quantiles, levels_Q: their levels.
+    """
+
+    def __init__(
+        self,
+        truth: Sequence[float | None],
+        value_B: np.ndarray,
+        quantile_BQ: np.ndarray | None = None,
+        levels_Q: Sequence[float] = (),
+    ) -> None:
+        every_B = np.array([np.nan if t is None else float(t) for t in truth])
+        self.rows = np.flatnonzero(np.isfinite(every_B))
+        self.true_N = every_B[self.rows]
+        self.value_N = np.asarray(value_B, dtype=np.float64)[self.rows]
+        self.levels_Q = np.asarray(levels_Q, dtype=np.float64)
+        self.quantile_NQ = None
+        if len(self.levels_Q):
+            assert quantile_BQ is not None, "the answer lacks its quantiles"
+            self.quantile_NQ = np.asarray(quantile_BQ, dtype=np.float64)[self.rows]
+
+    def figures(self, weight_NR: np.ndarray) -> dict[str, np.ndarray]:
+        """mae, rmse, r2; with quantiles also pinball (mean over them) and coverage.
+
+        coverage is the share of rows between the lowest and the highest quantile; of rows at or
+        below it when there is but one. r2 is undefined where the truth does not vary.
+        """
+        total_R = weight_NR.sum(0)
+        error_N = self.value_N - self.true_N
+        squares_R = error_N**2 @ weight_NR
+        # Taken from the middle first, so that a large offset does not eat the digits of the spread.
+        centred_N = self.true_N - self.true_N.mean()
+        spread_R = centred_N**2 @ weight_NR - (centred_N @ weight_NR) ** 2 / total_R
+        scale = np.abs(centred_N).max(initial=0.0) ** 2
+        spread_R = np.where(spread_R > 1e-12 * scale * total_R, spread_R, 0.0)
+        found = {
+            "mae": np.abs(error_N) @ weight_NR / total_R,
+            "rmse": np.sqrt(squares_R / total_R),
+            "r2": 1.0 - ratio(squares_R, spread_R),
+        }
+        if self.quantile_NQ is not None:
+            found["pinball"] = self._pinball() @ weight_NR / total_R
+            found["coverage"] = self._inside() @ weight_NR / total_R
+        return found
+
+    def _pinball(self) -> np.ndarray:
+        above_NQ = self.true_N[:, None] - self.quantile_NQ
+        return np.maximum(self.levels_Q * above_NQ, (self.levels_Q - 1) * above_NQ).mean(1)
+
+    def _inside(self) -> np.ndarray:
+        below_N = self.true_N <= self.quantile_NQ[:, self.levels_Q.argmax()]
+        if len(self.levels_Q) == 1:
+            return below_N.astype(np.float64)
+        return (below_N & (self.true_N >= self.quantile_NQ[:, self.levels_Q.argmin()])).astype(
+            float
+        )
