@@ -195,7 +195,7 @@ class Split(Options):
     """Column that says `train`, `val`/`validation` or `test` for each row."""
     by: str | None = None
     """Group column: all rows of one group fall on one side."""
-    hold_out: tuple[str, ...] = ()
+    hold_out: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
     """Values of `by` that are the test rows (an unseen machine, a fold). Beside `column`, only the test
     rows of these groups are tested and only the training rows of the others are learned from."""
     time: str | None = None
@@ -203,7 +203,8 @@ class Split(Options):
     random: Literal["stratified"] | None = None
     """Rows drawn at random with equal class shares; only when no group or time exists."""
     test: Share = 0.2
-    """Share of rows held back for the final figures (unused with `column`)."""
+    """Share of rows held back for the final figures; with `column` or `hold_out` only 0 counts: it
+    says that no test rows are needed."""
     validation: Share = 0.1
     """Share of the remaining rows used to stop training; taken from the training rows, by `by`
     where it is given, when a split column names no validation rows. 0 trains on all of them."""
@@ -212,8 +213,8 @@ class Split(Options):
     def one_way(self) -> "Split":
         """Refuse a split that is said in no way or in two (a column may name groups beside it)."""
         ways = [w for w in ("column", "time", "random") if getattr(self, w) is not None]
-        if self.by is not None and not ways:
-            ways = ["by"]
+        if self.by is not None and ways != ["column"]:
+            ways.append("by")
         if len(ways) != 1:
             raise ValueError(
                 "say one of column, by, time or random: stratified"
