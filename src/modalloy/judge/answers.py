@@ -1,4 +1,6 @@
-"""A trained model and rows in, answers out: with everything seen, with inputs hidden, one at a time."""
+"""A trained model and rows in, answers out: with everything seen, with inputs hidden, one at a
+time.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -54,7 +56,9 @@ def answer_rows(
             )
             if not h:
                 for i in model.inputs:
-                    alone = {n: model.auxiliary[n][i].answer(o[i]) for n, o in output.auxiliary.items()}
+                    alone = {
+                        n: model.auxiliary[n][i].answer(o[i]) for n, o in output.auxiliary.items()
+                    }
                     parts.setdefault(("alone", i), []).append(alone)
         tick(len(some))
     model.train(was)

@@ -31,32 +31,37 @@ def validate(model: Model, rows: Rows, which: np.ndarray) -> Score:
         target = rows.targets[name]
         truth = target.truth(rows.cells(target.columns, which))
         figures[name] = score(options, truth, answers[name], names_of(target))
-    skills = [skill(model.job.tasks[name], f) for name, f in figures.items()]
+    skills = [
+        skill(model.job.tasks[name], f, len(names_of(rows.targets[name]) or ()))
+        for name, f in figures.items()
+    ]
     skills = [s for s in skills if np.isfinite(s)]
     return Score(float(np.mean(skills)) if skills else 0.0, figures)
 
 
-def skill(options: config.TaskOptions, figures: Mapping[str, float]) -> float:
+def skill(options: config.TaskOptions, figures: Mapping[str, float], classes: int) -> float:
     """One number a task, comparable between tasks: what early stopping looks at.
 
-    classify: the mean of accuracy and of AUROC (two classes) or macro F1 (more), because accuracy alone
-    says nothing where one class is rare; several labels: average precision; regress: R2; tag: span F1;
-    locate: mAP50.
+    classify: the mean of accuracy and of AUROC (two classes) or macro F1 (more), because accuracy
+    alone says nothing where one class is rare; several labels: average precision; regress: R2; tag:
+    span F1; locate: mAP50. NaN where no row is labelled. Figures that these rows leave undefined do
+    not count.
     """
     match options:
         case config.Classify(labels="multi"):
-            return figures["average_precision"]
+            wanted = ["average_precision"]
         case config.Classify():
-            second = figures["auroc"] if figures.get("classes", 2) == 2 else figures["macro_f1"]
-            return float(np.nanmean([figures["accuracy"], second]))
+            wanted = ["accuracy", "auroc" if classes == 2 else "macro_f1"]
         case config.Regress():
-            return figures["r2"]
+            wanted = ["r2"]
         case config.Tag():
-            return figures["span_f1"]
+            wanted = ["span_f1"]
         case config.Locate():
-            return figures["map50"]
+            wanted = ["map50"]
         case _:
             assert_never(options)
+    found = [figures[name] for name in wanted if name in figures]
+    return float(np.mean(found)) if found else float("nan")
 
 
 def names_of(target: Any) -> list[str] | None:

@@ -1,4 +1,6 @@
-"""Row numbers in, batches out: reads cells in threads, keeps what is dear to read, pads rows together."""
+"""Row numbers in, batches out: reads cells in threads, keeps what is dear to read, pads rows
+together.
+"""
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,8 +29,9 @@ PLAIN_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 4 by
 class Rows:
     """The rows of one table as batches of one model.
 
-    targets: task -> target reader, empty for prediction. strict: an unreadable medium stops with its row
-    instead of counting as a missing cell. Statuses of cells are kept only with `keep_status`.
+    targets: task -> target reader, empty for prediction. strict: an unreadable medium stops with
+    its row instead of counting as a missing cell. Statuses of cells are kept only with
+    `keep_status`.
     """
 
     def __init__(
@@ -81,7 +84,9 @@ class Rows:
         if not texts:
             return None
         cells = [self.table.cells(name, rows) for name in texts]
-        return np.array([sum(len(c) if c is not None else 0 for c in row) for row in zip(*cells, strict=True)])
+        return np.array(
+            [sum(len(c) if c is not None else 0 for c in row) for row in zip(*cells, strict=True)]
+        )
 
     def cells(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
         """Cells as a reader wants them, windows over rows where a series has a history."""
@@ -126,8 +131,12 @@ class Rows:
         if len(absent):
             cells = self.cells(reader.columns, rows[absent])
             run = self._workers.map if reader.kind in DEAR else map
-            one = [Cells({c: [v[i]] for c, v in cells.columns.items()}, cells.folder,
-                         cells.allow_outside) for i in range(len(absent))]
+            one = [
+                Cells(
+                    {c: [v[i]] for c, v in cells.columns.items()}, cells.folder, cells.allow_outside
+                )
+                for i in range(len(absent))
+            ]
             for i, read in zip(absent, run(reader.read, one), strict=True):
                 row = int(rows[i])
                 self._note(reader.name, [row], read.status)
@@ -174,7 +183,8 @@ def pad_together(rows: list[Arrays]) -> dict[str, torch.Tensor]:
 def epoch_order(
     rows: np.ndarray, batch: int, seed: int, epoch: int, lengths: np.ndarray | None
 ) -> list[np.ndarray]:
-    """The batches of one epoch, shuffled; texts of like length share a batch, so that little is padded.
+    """The batches of one epoch, shuffled; texts of like length share a batch, so that little is
+    padded.
 
     Depends on its arguments alone, so a resumed run sees the same batches.
     """
@@ -191,7 +201,9 @@ def epoch_order(
 
 def cores() -> int:
     """Processors this process may use: the container's quota where one is set."""
-    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    count = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     quota = Path("/sys/fs/cgroup/cpu.max")
     if quota.is_file():
         most, period = quota.read_text().split()[:2]

@@ -14,9 +14,9 @@ Place = tuple[int, list[tuple[str, str, tuple[int, ...], int]]]
 class Cache:
     """Decoded cells or frozen features of one input, at most `budget_gb` of them.
 
-    Rows beyond the budget are simply not kept: `get` answers None and the caller decodes them again. The
-    file has no name (it is unlinked at once), so nothing is left behind however the process ends. Safe for
-    several threads.
+    Rows beyond the budget are simply not kept: `get` answers None and the caller decodes them
+    again. The file has no name (it is unlinked at once), so nothing is left behind however the
+    process ends. Safe for several threads.
     """
 
     def __init__(self, budget_gb: float, folder: Path | None = None) -> None:

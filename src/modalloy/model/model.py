@@ -35,9 +35,9 @@ class Output:
 class Model(nn.Module):
     """The whole network of one job.
 
-    job, readers, targets: as fitted on the training rows. pretrained: read weight files of pretrained
-    encoders; False builds the same network for weights that are loaded afterwards. trunks: configurations
-    of `hf:` encoders, as a run keeps them.
+    job, readers, targets: as fitted on the training rows. pretrained: read weight files of
+    pretrained encoders; False builds the same network for weights that are loaded afterwards.
+    trunks: configurations of `hf:` encoders, as a run keeps them.
     """
 
     def __init__(
@@ -72,7 +72,10 @@ class Model(nn.Module):
         self.auxiliary = nn.ModuleDict(
             {
                 name: nn.ModuleDict(
-                    {i: build_task(name, o, targets[name], width, 1, smoothing) for i in self.inputs}
+                    {
+                        i: build_task(name, o, targets[name], width, 1, smoothing)
+                        for i in self.inputs
+                    }
                 )
                 for name, o in job.tasks.items()
                 if job.fuse.auxiliary and len(self.inputs) > 1 and answers_rows(o)
