@@ -1,0 +1,217 @@
+"""A table and the way to split it in; the rows to learn from, to stop by and to test on out."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.options import did_you_mean
+from modalloy.table.category import to_name
+from modalloy.table.sources import PARTS
+from modalloy.table.table import Table
+
+
+class Parts(NamedTuple):
+    """Disjoint, ascending row numbers (int64). A row may belong to none of the three."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+
+
+def split_rows(
+    table: Table, split: config.Split, seed: int, target: str | None, classify: bool
+) -> Parts:
+    """Divide the rows of a table; the same table, split and seed always give the same parts.
+
+    target: column whose classes (with `classify`) or tenths are equally shared out where rows are
+        drawn at random; None shares nothing out.
+    Rows with an empty split cell or an empty time belong to no part. Rows with an empty group count
+    as one group, because nobody knows which of them belong together. Raises TableError where a part
+    that is asked for gets no row, or a split cell names no part.
+    """
+    draw = np.random.default_rng(seed)
+    strata = _strata(table, target, classify)
+    if split.column is not None:
+        parts = _by_column(table, split.column, split, draw, strata)
+    elif split.by is not None:
+        parts = _by_group(table, split.by, split, draw)
+    elif split.time is not None:
+        parts = _by_time(table, split.time, split)
+    else:
+        rest, test = _draw_rows(np.arange(table.rows), split.test, strata, draw)
+        parts = Parts(*_draw_rows(rest, split.validation, strata, draw), test)
+    _check(table, split, parts)
+    return Parts(*(np.sort(p).astype(np.int64) for p in parts))
+
+
+def split_job(table: Table, job: config.Job) -> Parts:
+    """The parts of a job's table; drawn rows share out the first task's target."""
+    first = next(iter(job.tasks.values()))
+    classify = isinstance(first, config.Classify) and first.labels == "single"
+    drawable = classify or isinstance(first, config.Regress)
+    return split_rows(table, job.split, job.seed, first.target if drawable else None, classify)
+
+
+def _by_column(
+    table: Table,
+    column: str,
+    split: config.Split,
+    draw: np.random.Generator,
+    strata: np.ndarray,
+) -> Parts:
+    """The parts that a column names; validation rows are drawn from `train` if it names none."""
+    codes, names = table.codes(column)
+    parts = [PARTS.get(str(n).strip().lower()) for n in names]
+    for code, (name, part) in enumerate(zip(names, parts, strict=True)):
+        if part is None and (codes == code).any():
+            row = int(np.flatnonzero(codes == code)[0])
+            raise TableError(
+                f"{table.source}: column '{column}', row {row}: {name!r:.60} names no part of a "
+                f"split. Write one of {', '.join(PARTS)}, or leave the cell empty to keep the "
+                "row out."
+            )
+    rows = {
+        part: np.flatnonzero(np.isin(codes, [i for i, p in enumerate(parts) if p == part]))
+        for part in ("train", "validation", "test")
+    }
+    train, validation, test = rows["train"], rows["validation"], rows["test"]
+    if split.by is not None and split.hold_out:
+        held = _held_out(table, split.by, split.hold_out)
+        train, validation, test = (
+            train[~held[train]],
+            validation[~held[validation]],
+            test[held[test]],
+        )
+    if not len(validation) and split.validation > 0:
+        if split.by is None:
+            train, validation = _draw_rows(train, split.validation, strata, draw)
+        else:
+            groups = _groups(table, split.by)
+            train, validation = _draw_groups(train, split.validation, groups, draw)
+    return Parts(train, validation, test)
+
+
+def _by_group(table: Table, column: str, split: config.Split, draw: np.random.Generator) -> Parts:
+    """Whole groups: those that `hold_out` names, else as many as make up the asked share."""
+    groups = _groups(table, column)
+    if split.hold_out:
+        held = _held_out(table, column, split.hold_out)
+        rest, test = np.flatnonzero(~held), np.flatnonzero(held)
+    else:
+        rest, test = _draw_groups(np.arange(table.rows), split.test, groups, draw)
+    return Parts(*_draw_groups(rest, split.validation, groups, draw), test)
+
+
+def _held_out(table: Table, column: str, hold_out: tuple[str, ...]) -> np.ndarray:
+    """Whether the group of each row is one that `hold_out` names, (N,) bool."""
+    codes, values = table.codes(column)
+    names = [to_name(v) for v in values]
+    for name in hold_out:
+        if name not in names:
+            hint = did_you_mean(name, [n for n in names if n is not None])
+            raise TableError(
+                f"{table.source}: hold_out names '{name}', which no cell of column '{column}' "
+                f"holds.{hint}"
+            )
+    return np.isin(codes, [i for i, n in enumerate(names) if n in hold_out])
+
+
+def _by_time(table: Table, column: str, split: config.Split) -> Parts:
+    """The newest rows test, the newest of the rest validate; rows of one moment stay together."""
+    times = table.moments(column)
+    known = np.flatnonzero(~np.isnan(times))
+    order = known[np.argsort(times[known], kind="stable")]
+    rest, test = _newest(order, split.test, times)
+    return Parts(*_newest(rest, split.validation, times), test)
+
+
+def _newest(order: np.ndarray, share: float, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Cut rows sorted by time near the asked share, between two different moments."""
+    if share == 0 or not len(order):
+        return order, order[:0]
+    starts = np.flatnonzero(np.diff(times[order])) + 1
+    if not len(starts):
+        return order, order[:0]
+    cut = starts[np.argmin(np.abs(starts - len(order) * (1 - share)))]
+    return order[:cut], order[cut:]
+
+
+def _groups(table: Table, column: str) -> np.ndarray:
+    return table.codes(column)[0]
+
+
+def _draw_groups(
+    rows: np.ndarray, share: float, groups: np.ndarray, draw: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whole groups in random order while they bring the share of rows nearer to the one asked."""
+    names, sizes = np.unique(groups[rows], return_counts=True)
+    if share == 0 or len(names) < 2:
+        return rows, rows[:0]
+    wanted, taken, chosen = share * len(rows), 0, []
+    order = draw.permutation(len(names))
+    for i in order:
+        nearer = abs(taken + sizes[i] - wanted) < abs(taken - wanted)
+        if nearer and len(chosen) < len(names) - 1:
+            chosen.append(i)
+            taken += sizes[i]
+    if not chosen:  # every group is more than twice as large as the share
+        chosen = [order[np.argmin(sizes[order])]]
+    held = np.isin(groups[rows], names[chosen])
+    return rows[~held], rows[held]
+
+
+def _draw_rows(
+    rows: np.ndarray, share: float, strata: np.ndarray, draw: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Single rows, with the same share of each stratum to within one row."""
+    mixed = draw.permutation(rows)
+    mixed = mixed[np.argsort(strata[mixed], kind="stable")]
+    steps = np.floor(np.arange(len(rows) + 1) * share + 0.5)
+    held = np.diff(steps) > 0
+    return mixed[~held], mixed[held]
+
+
+def _strata(table: Table, target: str | None, classify: bool) -> np.ndarray:
+    """A number for each row: its class, or its tenth of the target's range; -1 where empty."""
+    nothing = np.full(table.rows, -1, dtype=np.int64)
+    if target is None or table.kind(target) in ("list", "other"):
+        return nothing
+    if classify:
+        return table.codes(target)[0]
+    numbers = table.numbers(target)
+    known = np.isfinite(numbers)
+    if not known.any():
+        return nothing
+    tenths = np.quantile(numbers[known], np.linspace(0, 1, 11)[1:-1])
+    return np.where(known, np.searchsorted(tenths, numbers), -1)
+
+
+def _check(table: Table, split: config.Split, parts: Parts) -> None:
+    """Refuse a part that was asked for and got no row."""
+    asked: dict[str, bool] = {
+        "train": True,
+        "validation": split.validation > 0,
+        "test": split.test > 0,
+    }
+    for name, rows in zip(parts._fields, parts, strict=True):
+        if asked[name] and not len(rows):
+            raise TableError(f"{table.source}: no {name} rows: {_why(table, split, name)}")
+
+
+def _why(table: Table, split: config.Split, part: str) -> str:
+    """What to do about an empty part, in the words of the way the split was said."""
+    nothing: Any = f"set `{part}: 0` to do without" if part != "train" else "more rows are needed"
+    if split.column is not None and not (part == "validation" and split.by is not None):
+        return f"column '{split.column}' leaves none for it; name some there, or {nothing}."
+    if split.by is not None:
+        count = len(np.unique(_groups(table, split.by)))
+        return (
+            f"column '{split.by}' has {count} groups, too few to give each part one; {nothing}, or "
+            "split by time."
+        )
+    if split.time is not None:
+        count = len(np.unique(table.moments(split.time)))
+        return f"column '{split.time}' has {count} different times; {nothing}."
+    return f"{table.rows} rows are too few for these shares; {nothing}."

@@ -1,0 +1,276 @@
+"""Any table in; its cells out, for any rows and columns, however large it is."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.options import did_you_mean
+from modalloy.table.number import to_number
+from modalloy.table.reader import Cells, empty
+from modalloy.table.sources import open_source
+from modalloy.table.spool import Batches
+from modalloy.table.time import to_moment
+from modalloy.table.window import Recordings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Kind = Literal["number", "bool", "text", "list", "time", "other"]
+
+
+def open_table(
+    source: "str | Path | pd.DataFrame | pa.Table",
+    *,
+    sheet: str | None = None,
+    spool_above_mb: float = 256,
+    folder: Path | None = None,
+    allow_outside: bool = False,
+) -> "Table":
+    """Open a table: a file, a folder, a SQLite query, a pandas frame or a pyarrow table.
+
+    source: `.csv .csv.gz .tsv .parquet .feather .arrow .xlsx`; a folder of Parquet files; a folder
+        of pictures, whose class is their folder (columns image, label, and split where the outer
+        folders are named train, val, test); `sqlite:///file.db?SELECT ...` (three slashes for a
+        relative path, four for an absolute one; the query may be URL-encoded, or be a table's
+        name).
+    sheet: a sheet of an Excel file, the first one otherwise.
+    spool_above_mb: larger sources (for Parquet: uncompressed) are laid out once in a temporary
+        folder, in `TMPDIR`, and mapped from there, so that memory stays bounded.
+    folder: where relative paths of media start; the file's own folder otherwise.
+    Raises TableError when there is no such file, no column, no row, a column name twice, a broken
+    file, a row of another length, or a query that fails.
+    """
+    opened = open_source(source, sheet, spool_above_mb)
+    return Table(opened.rows, opened.name, folder or opened.folder, allow_outside)
+
+
+class Table:
+    """Rows of named columns. Rows are counted from 0; cells that hold nothing are None."""
+
+    def __init__(
+        self, held: Batches, source: str, folder: Path, allow_outside: bool = False
+    ) -> None:
+        """Wrap rows that were read; `open_table` is the door."""
+        self.source, self.folder, self.allow_outside = source, folder, allow_outside
+        self._held = held
+        self._recordings: dict[tuple[Any, ...], Recordings] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows."""
+        return self._held.rows
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns in their order."""
+        return list(self._held.schema.names)
+
+    def type(self, column: str) -> pa.DataType:
+        """The Arrow type that a column is held in."""
+        self.check_columns([column])
+        return self._held.schema.field(column).type
+
+    def kind(self, column: str) -> Kind:
+        """What the cells of a column are; `other` is raw bytes or records."""
+        held = self.type(column)
+        if pa.types.is_integer(held) or pa.types.is_floating(held):
+            return "number"
+        if pa.types.is_boolean(held):
+            return "bool"
+        if pa.types.is_string(held) or pa.types.is_large_string(held):
+            return "text"
+        if pa.types.is_list(held) or pa.types.is_large_list(held):
+            return "list"
+        return "time" if pa.types.is_temporal(held) else "other"
+
+    def check_columns(self, names: Iterable[str]) -> None:
+        """Raise TableError for names that the table lacks, with the nearest that it has."""
+        absent = [n for n in names if n not in self._held.schema.names]
+        if absent:
+            hints = "; ".join(f"no column '{n}'.{did_you_mean(n, self.columns)}" for n in absent)
+            raise TableError(f"{self.source}: {hints} It has {_some(self.columns)}.")
+
+    def cells(self, column: str, rows: np.ndarray | None = None) -> list[Any]:
+        """Python values of a column at these rows (all by default), None where there is nothing.
+
+        Empty and blank text is nothing. A list of numbers comes as a numpy array (NaN for what is
+        missing inside), other lists as lists. NaN in a number column stays NaN.
+        """
+        return [cell for array in self._arrays(column, rows) for cell in _to_python(array)]
+
+    def numbers(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """Float64 of a number, true/false or text column, NaN where there is nothing.
+
+        Raises TableError that names the row of the first text that is no number.
+        """
+        kind = self.kind(column)
+        if kind in ("number", "bool"):
+            arrays = [a.cast(pa.float64()) for a in self._arrays(column, rows)]
+            return np.concatenate([a.to_numpy(zero_copy_only=False) for a in arrays])
+        if kind != "text":
+            raise TableError(f"{self.source}: column '{column}' holds no numbers but {kind}.")
+        cells = self.cells(column, rows)
+        found = [to_number(c) for c in cells]
+        if None in found:
+            raise self._unfit(column, rows, cells, found.index(None), "is no number")
+        return np.array(found, dtype=np.float64)
+
+    def moments(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
+        """What sorts rows in time: seconds since 1970 of dates and ISO text, numbers as they are.
+
+        Float64, NaN where there is nothing. Raises TableError that names the row of the first text
+        that is no date.
+        """
+        held = self.type(column)
+        if pa.types.is_date(held) or (pa.types.is_timestamp(held) and held.tz is None):
+            return np.concatenate([_seconds(a) for a in self._arrays(column, rows)])
+        if self.kind(column) != "time":
+            try:
+                return self.numbers(column, rows)
+            except TableError:
+                if self.kind(column) != "text":
+                    raise
+        cells = self.cells(column, rows)
+        found = [to_moment(c) for c in cells]
+        seconds = np.full(len(found), np.nan)
+        for at, moment in enumerate(found):
+            if isinstance(moment, str):
+                raise self._unfit(column, rows, cells, at, "is no date")
+            if moment is not None:
+                seconds[at] = (moment - datetime(1970, 1, 1)).total_seconds()
+        return seconds
+
+    def codes(self, column: str) -> tuple[np.ndarray, list[Any]]:
+        """For each row the number of its value in the list of different values, -1 for none.
+
+        Values are in the order of their first row. Raises TableError for a column of lists.
+        """
+        if self.kind(column) in ("list", "other"):
+            raise TableError(f"{self.source}: column '{column}' holds lists, which name nothing.")
+        arrays = [_blank_to_null(a) for a in self._arrays(column, None)]
+        coded = pa.chunked_array(arrays).dictionary_encode().unify_dictionaries()
+        indices = [c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in coded.chunks]
+        names = coded.chunk(0).dictionary.to_pylist()
+        codes = np.concatenate(indices).astype(np.int64)
+        nothing = [i for i, n in enumerate(names) if empty(n)]  # NaN beside null
+        codes[np.isin(codes, nothing)] = -1
+        return codes, names
+
+    def take(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
+        """Cells of several columns, as readers take them."""
+        self.check_columns(columns)
+        return Cells({c: self.cells(c, rows) for c in columns}, self.folder, self.allow_outside)
+
+    def window(
+        self, columns: Sequence[str], history: config.History, rows: np.ndarray
+    ) -> list[np.ndarray]:
+        """For each row the numbers of this row and of the ones before it in its recording.
+
+        One float32 array (C, L) a row, L from 1 to `history.rows`, oldest first. Rows of one
+        recording have equal values in all of `history.by`; a row that lacks one of them is a
+        recording of its own. Where recordings repeat across the parts of a split, name the split
+        column in `by` too. Raises TableError where `history.order` is empty.
+        """
+        key = (tuple(columns), history.by, history.order)
+        with self._lock:  # batches are read in threads; the rows are sorted once for all of them
+            if key not in self._recordings:
+                self._recordings[key] = self._sorted(columns, history)
+        found = self._recordings[key]
+        return [found.window(int(row), history.rows) for row in rows]
+
+    def _sorted(self, columns: Sequence[str], history: config.History) -> Recordings:
+        self.check_columns([*columns, *history.by, history.order])
+        order = self.moments(history.order)
+        if np.isnan(order).any():
+            row = int(np.flatnonzero(np.isnan(order))[0])
+            raise TableError(
+                f"{self.source}: column '{history.order}', row {row}: empty, so this row has no "
+                f"place in its recording. {np.isnan(order).sum()} rows lack it; fill or drop them."
+            )
+        groups = [self.codes(c)[0] for c in history.by]
+        numbers = (self.numbers(c) for c in columns)
+        return Recordings.sort(groups, order, numbers, len(columns), self._held.folder)
+
+    def _arrays(self, column: str, rows: np.ndarray | None) -> list[pa.Array]:
+        """The cells asked for, in order, as Arrow arrays."""
+        self.check_columns([column])
+        held = self._held
+        index = held.schema.get_field_index(column)
+        if rows is None:
+            return [b.column(index) for b in held.batches]
+        rows = np.asarray(rows, dtype=np.int64)
+        outside = rows[(rows < 0) | (rows >= self.rows)]
+        if len(outside):
+            raise TableError(f"{self.source}: no row {outside[0]}; rows are 0 to {self.rows - 1}.")
+        if len(held.batches) == 1:
+            return [held.batches[0].column(index).take(pa.array(rows))]
+        which = np.searchsorted(held.starts, rows, side="right") - 1
+        order = np.argsort(which, kind="stable")
+        parts = []
+        for run in np.split(order, np.flatnonzero(np.diff(which[order])) + 1):
+            if len(run):
+                batch = which[run[0]]
+                local = pa.array(rows[run] - held.starts[batch])
+                parts.append(held.batches[batch].column(index).take(local))
+        if not parts:
+            return [pa.array([], held.schema.types[index])]
+        whole = pa.concat_arrays(parts)
+        held.touch(len(rows), whole.nbytes)
+        back = np.empty(len(rows), dtype=np.int64)
+        back[order] = np.arange(len(rows))
+        return [whole.take(pa.array(back))]
+
+    def _unfit(
+        self, column: str, rows: np.ndarray | None, cells: list[Any], at: int, what: str
+    ) -> TableError:
+        row = at if rows is None else int(rows[at])
+        return TableError(
+            f"{self.source}: column '{column}', row {row}: {cells[at]!r:.60} {what}. Mend the cell "
+            "or empty it."
+        )
+
+
+def _to_python(array: pa.Array) -> list[Any]:
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+        return _blank_to_null(array).to_pylist()
+    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
+        inner = array.type.value_type
+        if pa.types.is_integer(inner) or pa.types.is_floating(inner):
+            return _number_lists(array)
+    return array.to_pylist()
+
+
+def _blank_to_null(array: pa.Array) -> pa.Array:
+    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
+        return array
+    blank = pc.equal(pc.utf8_trim_whitespace(array), "")
+    return pc.if_else(blank, pa.scalar(None, array.type), array)
+
+
+def _seconds(array: pa.Array) -> np.ndarray:
+    ticks = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
+    return ticks.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
+
+
+def _number_lists(array: pa.Array) -> list[np.ndarray | None]:
+    values = array.values.to_numpy(zero_copy_only=False)
+    ends = array.offsets.to_numpy()
+    some = array.is_valid().to_numpy(zero_copy_only=False)
+    return [
+        values[a:b] if valid else None
+        for a, b, valid in zip(ends[:-1], ends[1:], some, strict=True)
+    ]
+
+
+def _some(names: list[str], most: int = 12) -> str:
+    shown = ", ".join(names[:most])
+    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
