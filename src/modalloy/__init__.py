@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from modalloy.doctor import doctor
+    from modalloy.diagnosis import doctor
     from modalloy.job import load_job
     from modalloy.run import load_run
     from modalloy.verbs import check, demo, evaluate, init, predict, train
@@ -40,7 +40,7 @@ _HOMES = {
     "evaluate": "verbs",
     "predict": "verbs",
     "demo": "verbs",
-    "doctor": "doctor",
+    "doctor": "diagnosis",
     "load_job": "job",
     "load_run": "run",
 }

@@ -1,0 +1,157 @@
+"""Words typed in a shell go in, one verb is called; everything else happens behind the verbs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+import modalloy
+from modalloy.errors import ModalloyError
+
+REFUSED, INTERRUPTED = 2, 130
+
+
+class Verbs(TyperGroup):
+    """Turns what went wrong into one sentence on stderr and an exit code; never a traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb that was typed."""
+        try:
+            return super().invoke(ctx)
+        except ModalloyError as error:
+            for line in str(error).splitlines():
+                typer.echo(f"error: {line}", err=True)
+            raise typer.Exit(REFUSED) from error
+        except KeyboardInterrupt as error:
+            verb = ctx.invoked_subcommand or "modalloy"
+            kept = "; --resume goes on from the last checkpoint" if verb == "train" else ""
+            typer.echo(f"error: {verb} was interrupted{kept}.", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=Verbs,
+    help="One table in, one trained multimodal model out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help costs no import of rich
+)
+
+Table = Annotated[str, typer.Argument(help="Table file, folder of pictures, or sqlite:///...")]
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, as `init` prints it.")]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
+
+
+def _version(asked: bool) -> None:
+    """Print the version and stop."""
+    if asked:
+        typer.echo(modalloy.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def modalloy_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """One table in, one trained multimodal model out."""
+
+
+@app.command()
+def init(
+    table: Table,
+    target: Annotated[list[str], typer.Option("--target", "-t", help="Column to answer.")],
+) -> None:
+    """Print a job file for a table.
+
+    Looks at every column, says why it takes it for what, and writes every default as a comment:
+    `modalloy init parts.csv --target fault > job.yaml`.
+    """
+    typer.echo(modalloy.init(table, target=target), nl=False)
+
+
+@app.command()
+def check(job: JobFile) -> None:
+    """Find what is wrong before training.
+
+    Leaks across the split, unreadable files, constant columns, rare classes, missing cells; and
+    how many minutes and how much memory the training will take. Exit code 1 if `train` refuses.
+    """
+    found = modalloy.check(job)
+    typer.echo(found.text())
+    raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def train(
+    job: JobFile,
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="RUN", help="Folder to write.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
+) -> None:
+    """Train all tasks of a job and write a run.
+
+    A run is a folder: the job, the readers, the weights, the report as JSON and as one HTML page.
+    """
+    typer.echo(modalloy.train(job, out=out, resume=resume).text())
+
+
+@app.command()
+def evaluate(
+    run: RunFolder,
+    table: Annotated[str | None, typer.Argument(help="Other rows; else the test rows.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")
+    ] = None,
+) -> None:
+    """Score a run on its test rows or on another table.
+
+    Figures with intervals, baselines, every subset of columns, slices, plots.
+    """
+    typer.echo(modalloy.evaluate(run, table, out=out).text())
+
+
+@app.command()
+def predict(
+    run: RunFolder,
+    table: Table,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Parquet or CSV to write; else printed."),
+    ] = None,
+) -> None:
+    """Answer the rows of a table.
+
+    With probabilities, and beside them the state of every cell that was read.
+    """
+    answers = modalloy.predict(run, table, out=out)
+    typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed and works here, and what to do about the rest.
+
+    Exit code 1 if something that every training needs is broken.
+    """
+    found = modalloy.doctor()
+    found.print()
+    raise typer.Exit(0 if found.ok else 1)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("demo"),
+) -> None:
+    """Train on 2,624 pictures of solar cells, in minutes.
+
+    Needs `pip install 'modalloy[demo]'`; the pictures are CC BY-NC-SA 4.0.
+    """
+    typer.echo(modalloy.demo(out).text())
+
+
+def main() -> None:
+    """The command `modalloy`."""
+    app()

@@ -1,0 +1,109 @@
+"""What this process may use of its machine: cores, memory, disk - the container's share, not all.
+
+Containers are limited by control groups, of version 1 or 2; a limit may stand in the group of the
+process or in any group around it, and the smallest one counts.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path("/sys/fs/cgroup")
+MEMBERSHIP = Path("/proc/self/cgroup")
+
+
+class Limits(NamedTuple):
+    """cores: processors that may run at once, a fraction possible. memory_bytes: of the process."""
+
+    cores: float
+    memory_bytes: int
+    container: bool  # whether a control group set one of the two
+
+
+def limits(*, root: Path = ROOT, membership: Path = MEMBERSHIP) -> Limits:
+    """The smaller of what the machine has and what the container allows."""
+    own_cores, own_memory = float(machine_cores()), machine_memory()
+    cores = min(_quotas(root, membership), default=own_cores)
+    memory = min(_memories(root, membership), default=own_memory)
+    small = cores < own_cores or memory < own_memory
+    return Limits(min(cores, own_cores), min(memory, own_memory), small)
+
+
+def cores() -> int:
+    """Whole processors to plan with, at least one."""
+    return max(1, round(limits().cores))
+
+
+def machine_cores() -> int:
+    """Processors that the system lets this process run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def machine_memory() -> int:
+    """Physical memory in bytes; where the system does not tell, a thousand terabytes."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return 10**15
+
+
+def disk_free_bytes(folder: Path) -> int:
+    """Free space of the disk under a folder, which need not exist yet."""
+    folder = folder.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _quotas(root: Path, membership: Path) -> Iterator[float]:
+    """Cores allowed by every group around this process that limits them."""
+    for folder in _groups(root, membership, "cpu"):
+        words = _words(folder / "cpu.max")
+        if len(words) == 2 and words[0].isdigit():
+            yield int(words[0]) / int(words[1])
+        quota, period = _words(folder / "cpu.cfs_quota_us"), _words(folder / "cpu.cfs_period_us")
+        if quota and period and quota[0].isdigit():  # -1 is no limit
+            yield int(quota[0]) / int(period[0])
+
+
+def _memories(root: Path, membership: Path) -> Iterator[int]:
+    """Bytes allowed by every group around this process that limits them."""
+    for folder in _groups(root, membership, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            words = _words(folder / name)
+            if words and words[0].isdigit():
+                yield int(words[0])
+
+
+def _groups(root: Path, membership: Path, controller: str) -> Iterator[Path]:
+    """Folders of the groups that hold this process, its own first and the root last."""
+    for line in _lines(membership):
+        controllers, inside = line.split(":", 2)[1:]
+        if controllers and controller not in controllers.split(","):
+            continue
+        top = root / controller if controllers else root
+        group = top / inside.strip("/")
+        while group != top:
+            yield group
+            group = group.parent
+        yield top
+
+
+def _lines(file: Path) -> list[str]:
+    """Lines of a system file; none where it is absent or not for us."""
+    try:
+        return [line for line in file.read_text().splitlines() if line.count(":") >= 2]
+    except OSError:
+        return []
+
+
+def _words(file: Path) -> list[str]:
+    """Words of a system file; none where it is absent or not for us."""
+    try:
+        return file.read_text().split()
+    except OSError:
+        return []
