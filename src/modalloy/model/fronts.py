@@ -1,7 +1,7 @@
 """Samples of a machine's channels in, what an expert would plot out; nothing is learned here.
 
-Every front takes x_BCL (standardised samples) and mask_BL (True where a sample exists, a prefix of
-each row) and gives (B, C, F). What comes after the mask changes nothing, and so do the other rows.
+Every front takes x_BCL (standardised samples) and mask_BL (True where a sample exists) and gives
+(B, C, F). What the mask hides changes nothing, and neither do the other rows or their lengths.
 """
 
 from typing import NamedTuple
@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STATISTICS = 12  # mean, deviation, least, most, last, recent, slope, level, skew, tails, crest, ...
 BANDS = 96  # of the spectrum, from 0 Hz to half the sampling rate
 CELLS = 160  # of the envelope spectrum, and of an order spectrum
 TOP_HZ = 500.0  # of the envelope spectrum: bearing and gear faults repeat below
@@ -34,7 +33,7 @@ def statistics(x_BCL: Tensor, mask_BL: Tensor) -> Tensor:
     time_B1L = (weight_B1L.cumsum(-1) - 1) / (count_B1[..., None] - 1).clamp_min(1) - 0.5
     recent_B1L = weight_B1L * (time_B1L > 0.25)
     energy_B1 = (weight_B1L * time_B1L**2).sum(-1).clamp_min(1e-3)
-    last_B11 = (count_B1[..., None] - 1).long()
+    last_B11 = (extent(mask_BL) - 1).clamp_min(0)[:, None, None]
     signs_BCL = (z_BCL > 0) & mask_BL[:, None]
     both_B1L = mask_BL[:, None, 1:]
     crossed_BCL = (signs_BCL[..., 1:] != signs_BCL[..., :-1]) & both_B1L
@@ -115,13 +114,20 @@ def cut(x_BCL: Tensor, mask_BL: Tensor, segment: int) -> Frames:
     weight_B1L = mask_BL[:, None].to(x_BCL.dtype)
     count_B1 = weight_B1L.sum(-1).clamp_min(1.0)
     _, std_BC, z_BCL = standardise(x_BCL, weight_B1L, count_B1)
+    end_B1 = extent(mask_BL)[:, None].to(x_BCL.dtype)
     hop = segment // 2
     extra = max(segment - z_BCL.shape[-1], 0) or -z_BCL.shape[-1] % hop
     x_BCKn = F.pad(z_BCL, (0, extra)).unfold(-1, segment, hop)
     starts_K = torch.arange(x_BCKn.shape[2], device=x_BCL.device) * hop
-    length_BK = (count_B1 - starts_K).clamp(0, segment)
+    length_BK = (end_B1 - starts_K).clamp(0, segment)
     used_BK = (length_BK > hop) | (starts_K == 0)
     return Frames(x_BCKn, length_BK * used_BK, std_BC.clamp_min(1e-3).log10())
+
+
+def extent(mask_BL: Tensor) -> Tensor:
+    """Number of samples up to the last one that exists, (B,) int64."""
+    places_L = torch.arange(1, mask_BL.shape[1] + 1, device=mask_BL.device)
+    return (mask_BL * places_L).amax(1)
 
 
 def standardise(
@@ -155,10 +161,11 @@ def frame_power(x_BCKn: Tensor, length_BK: Tensor, step: float = 1.0) -> Tensor:
 
 
 def envelope_power(frames: Frames) -> Tensor:
-    """Power spectrum of each octave's relative envelope, (B, C, octaves, n / 4 + 1), a frame's bins.
+    """Power spectrum of each octave's relative envelope, (B, C, octaves, n / 4 + 1).
 
     Band-pass and Hilbert transform in one step: the octave's positive frequencies alone, moved to
-    0 Hz, which leaves the magnitude as it is and needs half the samples. An octave's envelope is
+    0 Hz, which leaves the magnitude as it is and needs half the samples. Bins are as wide as those
+    of a frame's own spectrum. An octave's envelope is
     divided by its mean, so that each resonance counts alike (as in spectral whitening,
     Borghesani et al. 2013).
     """

@@ -166,8 +166,8 @@ class AttentionFuser(Fuser):
 class BottleneckFuser(Fuser):
     """A transformer for each input; they meet in a few shared tokens (MBT, Nagrani et al. 2021).
 
-    After each layer the shared tokens are the mean of what the inputs made of them (2107.00135). The
-    summary joins each input's summary token and the mean shared token.
+    After each layer the shared tokens are the mean of what the inputs made of them (2107.00135).
+    The summary joins each input's summary token and the mean shared token.
     """
 
     def __init__(self, options: config.Bottleneck, inputs: Sequence[str], width: int) -> None:
@@ -201,7 +201,7 @@ class BottleneckFuser(Fuser):
 
 
 class TabmFuser(Fuser):
-    """K networks over the summaries that share matrices (TabM, Gorishniy et al. 2024, 2410.24210)."""
+    """K networks over the summaries that share matrices (TabM, Gorishniy et al. 2024)."""
 
     def __init__(self, options: config.Tabm, inputs: Sequence[str], width: int) -> None:
         super().__init__(options, inputs, width)
