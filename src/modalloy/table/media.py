@@ -3,8 +3,7 @@
 import os
 import threading
 import warnings
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ import soundfile
 from PIL import Image, ImageOps
 
 from modalloy.errors import TableError
+from modalloy.table.samples import MAX_BYTES, pick_channel, read_arrays
 
 PICTURES = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-SERIES = (".npy", ".npz", ".mat", ".csv", ".wav")
 MAX_PIXELS = 40_000_000
 MAX_SECONDS = 600.0
-MAX_BYTES = 1 << 29
 RATES_HZ = (10, 10_000_000)
 WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 
@@ -61,7 +59,7 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
 
     draft: decode a JPEG at the smallest of its scales that keeps this many pixels a side.
     white: value shown as white in pictures of 16 bits or floats; None takes the smallest usual bit
-        depth that holds the brightest pixel, which `info["peak"]` tells.
+        depth that holds the brightest pixel, which `info["peak"]` tells (None for other pictures).
     `info["original_size"]` is (width, height) before drafting. Raises TableError.
     """
     with _explained(path, "picture"), Image.open(path, formats=PICTURES) as file:
@@ -76,7 +74,7 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
         picture = ImageOps.exif_transpose(file)
         turned = drafted != picture.size and drafted[::-1] == picture.size
         peak = _peak(picture)
-        picture = _eight_bits(picture, white if white is not None else _usual_white(peak))
+        picture = _eight_bits(picture, usual_white(peak or 0.0) if white is None else white)
     size = (height, width) if turned else (width, height)
     picture.info = {"original_size": size, "peak": peak}
     return picture
@@ -91,43 +89,47 @@ def read_audio(path: Path, seconds: float | None = None) -> tuple[np.ndarray, in
     return np.clip(wave_CL.mean(axis=0), -1.0, 1.0), rate_hz
 
 
-def read_series_file(path: Path, channel: str | None, limit: int) -> np.ndarray:
+def read_series_file(
+    path: Path, channel: str | None, limit: int, *, rate_hz: float | None = None
+) -> np.ndarray:
     """The last `limit` samples of every channel, (C, L) float64; NaN where a sample is missing.
 
     channel: name of a variable (.npz .mat) or column (.csv), or index of a channel counted from 0.
-    Two-dimensional arrays count their shorter side as channels. Raises TableError.
+    rate_hz: refuse a WAV file of another rate. Two-dimensional arrays count their shorter side as
+    channels. Raises TableError.
     """
-    match path.suffix.lower():
-        case ".npy":
-            read: Callable[[Path, str | None], np.ndarray] = _npy
-        case ".npz":
-            read = _npz
-        case ".mat":
-            read = _mat
-        case ".csv":
-            read = _csv
-        case ".wav":
-            read = _wav
-        case other:
-            raise TableError(f"{path} ends in {other or 'nothing'}, not in {' '.join(SERIES)}")
     with _explained(path, "series"):
-        x_CL = read(path, channel)
+        if path.suffix.lower() == ".wav":
+            wave_CL, found_hz = _samples(path)
+            if rate_hz is not None and abs(found_hz - rate_hz) > 0.01 * rate_hz:
+                raise TableError(
+                    f"{path} has {found_hz} samples a second, not rate_hz: {rate_hz:g}"
+                )
+            x_CL = pick_channel(wave_CL, channel, path, channels_first=True)
+        else:
+            x_CL = read_arrays(path, channel)
         return np.array(x_CL[:, -limit:], dtype=np.float64)
+
+
+def spread(cells: Sequence[Any], count: int) -> list[Any]:
+    """At most `count` of them, evenly spread."""
+    return [cells[i] for i in np.linspace(0, len(cells) - 1, min(count, len(cells))).astype(int)]
 
 
 # --- pictures ----------------------------------------------------------------------------------
 
 
-def _peak(picture: Image.Image) -> float:
-    """Brightest finite value."""
+def usual_white(peak: float) -> float:
+    """Smallest of 1 and the largest values of 8, 10, 12, 14 and 16 bits that is not below it."""
+    return next((w for w in WHITES if w >= peak), peak)
+
+
+def _peak(picture: Image.Image) -> float | None:
+    """Brightest finite value of a picture of 16 bits or floats."""
     if picture.mode[0] not in "IF":
-        return 255.0
+        return None
     x_HW = np.asarray(picture)
     return float(np.max(x_HW, initial=0.0, where=np.isfinite(x_HW)))
-
-
-def _usual_white(peak: float) -> float:
-    return next((w for w in WHITES if w >= peak), peak)
 
 
 def _eight_bits(picture: Image.Image, white: float) -> Image.Image:
@@ -177,108 +179,12 @@ def _cut_wav(path: Path) -> bool:
     return head[:4] == b"RIFF" and not streamed and size > path.stat().st_size
 
 
-# --- series ------------------------------------------------------------------------------------
-
-
-def _npy(path: Path, channel: str | None) -> np.ndarray:
-    return _pick(np.load(path, mmap_mode="r", allow_pickle=False), channel, path)
-
-
-def _npz(path: Path, channel: str | None) -> np.ndarray:
-    with zipfile.ZipFile(path) as archive:
-        sizes = {m.filename.removesuffix(".npy"): m.file_size for m in archive.infolist()}
-    name, index = _variable(list(sizes), channel, path)
-    if sizes[name] > MAX_BYTES:
-        raise TableError(f"{path}: {name} has {sizes[name] >> 20} MB, more than {MAX_BYTES >> 20}")
-    with np.load(path, allow_pickle=False) as arrays:
-        return _pick(arrays[name], index, path)
-
-
-def _mat(path: Path, channel: str | None) -> np.ndarray:
-    import scipy.io  # a quarter of a second that most tables never need
-
-    numeric = {
-        name: int(np.prod(shape, dtype=np.float64)) * 8
-        for name, shape, kind in scipy.io.whosmat(path)
-        if kind in ("double", "single", "logical") or "int" in kind
-    }
-    name, index = _variable(list(numeric), channel, path)
-    if numeric[name] > MAX_BYTES:
-        raise TableError(f"{path}: {name} has more than {MAX_BYTES >> 23} million numbers")
-    return _pick(scipy.io.loadmat(path, variable_names=[name])[name], index, path)
-
-
-def _csv(path: Path, channel: str | None) -> np.ndarray:
-    import pandas as pd
-
-    with path.open(encoding="utf-8-sig") as file:
-        first = file.readline()
-    mark = max(",;\t", key=first.count)
-    header = None if all(_is_number(f) for f in first.strip().split(mark)) else 0
-    frame = pd.read_csv(path, sep=mark, header=header, encoding="utf-8-sig", low_memory=False)
-    if channel is not None and channel not in map(str, frame.columns):
-        if not channel.isdecimal() or int(channel) >= frame.shape[1]:
-            names = ", ".join(map(str, frame.columns[:12]))
-            raise TableError(f"{path} has no column {channel}; it has {names}")
-        frame = frame.iloc[:, [int(channel)]]
-    elif channel is not None:
-        frame = frame.loc[:, [str(c) == channel for c in frame.columns]]
-    texts = [str(c) for c in frame.columns if frame[c].dtype.kind not in "biuf"]
-    if texts:
-        raise TableError(
-            f"{path}: column {texts[0]} holds more than numbers; name one by {path.name}#column"
-        )
-    return _pick(frame.to_numpy(dtype=np.float64).T, None, path, channels_first=True)
-
-
-def _wav(path: Path, channel: str | None) -> np.ndarray:
-    return _pick(_samples(path)[0], channel, path, channels_first=True)
-
-
-def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, str | None]:
-    """The array that is meant, and the index of its channel where `channel` was one."""
-    if channel in names:
-        return str(channel), None
-    if len(names) == 1 and (channel is None or channel.isdecimal()):
-        return names[0], channel
-    found = ", ".join(names[:12]) or "none"
-    wish = f"no array {channel}" if channel else f"{len(names)} arrays"
-    raise TableError(f"{path} has {wish}; write {path.name}#name with one of: {found}")
-
-
-def _pick(
-    x: np.ndarray, channel: str | None, path: Path, *, channels_first: bool = False
-) -> np.ndarray:
-    """Channels first, (C, L), one of them where asked."""
-    if x.dtype.kind not in "biuf" or x.ndim > 2 or x.size == 0 or x.size * 8 > MAX_BYTES:
-        raise TableError(
-            f"{path} holds an array of shape {x.shape} and type {x.dtype}; a series is one or two "
-            f"dimensions of at most {MAX_BYTES >> 23} million numbers"
-        )
-    x_CL = np.atleast_2d(x)
-    if not channels_first and x_CL.shape[0] > x_CL.shape[1]:
-        x_CL = x_CL.T
-    if channel is None:
-        return x_CL
-    if not channel.isdecimal() or int(channel) >= len(x_CL):
-        raise TableError(f"{path} has no channel {channel}; it has {len(x_CL)}, counted from 0")
-    return x_CL[[int(channel)]]
-
-
 # --- errors ------------------------------------------------------------------------------------
 
 
 def _short(cell: Any) -> str:
     text = repr(cell)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 class _Quiet:
