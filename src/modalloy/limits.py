@@ -85,12 +85,13 @@ def _groups(root: Path, membership: Path, controller: str) -> Iterator[Path]:
         controllers, inside = line.split(":", 2)[1:]
         if controllers and controller not in controllers.split(","):
             continue
-        top = root / controller if controllers else root
-        group = top / inside.strip("/")
-        while group != top:
-            yield group
-            group = group.parent
-        yield top
+        # Version 1 mounts cpu and cpuacct together, mostly with a link for each.
+        for top in {root / controllers, root / controller} if controllers else {root}:
+            group = top / inside.strip("/")
+            while group != top:
+                yield group
+                group = group.parent
+            yield top
 
 
 def _lines(file: Path) -> list[str]:

@@ -185,7 +185,9 @@ def _heads(fuse: Any) -> Iterator[Fault]:
         return
     heads = fuse.get("heads", _default(Attention, "heads"))
     width = fuse.get("width", _default(Fusion, "width"))
-    if isinstance(heads, int) and isinstance(width, int) and heads > 0 and width % heads:
+    if not isinstance(heads, int) or not isinstance(width, int) or heads < 1 or width % 8:
+        return  # what is wrong here is told already
+    if width % heads:
         yield Fault(("fuse", "heads"), f"must divide width {width}. Got {heads}.")
 
 

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 State = Literal["ok", "warn", "absent", "broken"]
 
 
-class Finding(NamedTuple):
+class Vital(NamedTuple):
     """One thing looked at: how it is, what was found, what to do about it (may be empty)."""
 
     what: str
@@ -18,19 +18,19 @@ class Finding(NamedTuple):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All findings; `ok` unless something that every training needs is broken."""
+    """All vital signs; `ok` unless something that every training needs is broken."""
 
-    findings: list[Finding]
+    vitals: list[Vital]
 
     @property
     def ok(self) -> bool:
         """Whether Modalloy can train here."""
-        return not any(finding.state == "broken" for finding in self.findings)
+        return not any(vital.state == "broken" for vital in self.vitals)
 
     def text(self) -> str:
-        """One line a finding, and an indented one with what to do."""
+        """One line each, and an indented one with what to do."""
         lines = []
-        for what, state, found, do in self.findings:
+        for what, state, found, do in self.vitals:
             lines.append(f"{state:<7} {what:<24} {found}")
             lines += [f"{'':<32} -> {do}"] if do else []
         return "\n".join([*lines, self.verdict()])
@@ -39,7 +39,7 @@ class Diagnosis:
         """The last line."""
         if self.ok:
             return "Modalloy can train here."
-        broken = [finding.what for finding in self.findings if finding.state == "broken"]
+        broken = [vital.what for vital in self.vitals if vital.state == "broken"]
         return f"Modalloy cannot train here before this is repaired: {', '.join(broken)}."
 
     def print(self) -> None:
@@ -52,7 +52,7 @@ class Diagnosis:
 
         colors = {"ok": "green", "warn": "yellow", "absent": "dim", "broken": "bold red"}
         table = Table("what", "state", "found", "what to do")
-        for what, state, found, do in self.findings:
+        for what, state, found, do in self.vitals:
             table.add_row(what, f"[{colors[state]}]{state}[/]", found, do)
         console = Console()
         console.print(table)
