@@ -1,0 +1,49 @@
+# One environment, made once; each target is one command afterwards.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help demo test lint docs docs-site scoreboard bench clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## train on 2,624 pictures of solar cells, write demo/report.html
+	$(BIN)/modalloy demo -o demo
+
+test: $(VENV)/.test ## run the whole suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyrefly check
+
+docs: $(VENV)/.demo ## write docs/job-file.md anew from config.py
+	$(BIN)/python -m modalloy.reference docs/job-file.md
+
+docs-site: $(VENV)/.docs docs ## build the pages as a site in build/site
+	$(BIN)/mkdocs build --strict --site-dir build/site
+
+scoreboard: $(VENV)/.test ## run the real data sets of MODALLOY_SHARED, write the tables
+	$(BIN)/python -m bench.scoreboard
+
+bench: $(VENV)/.test ## training speed against a plain loop
+	$(BIN)/python bench/train_speed.py
+
+# A stamp for each extra, so that pip runs again only when pyproject.toml changes.
+$(VENV)/.%: pyproject.toml | $(BIN)/python
+	$(PIP) install --editable '.[$*]'
+	@touch $@
+
+$(VENV)/.docs: | $(BIN)/python
+	$(PIP) install 'mkdocs>=1.6,<2'
+	@touch $@
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+clean: ## remove the environment and what was built; runs and demo stay
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .hypothesis
