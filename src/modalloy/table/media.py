@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from modalloy.errors import TableError
 from modalloy.table.samples import MAX_BYTES, pick_channel, read_arrays
@@ -221,8 +221,11 @@ def _explained(path: Path, what: str) -> Iterator[None]:
         raise
     except Image.DecompressionBombError as error:
         raise TableError(f"{path} has more than {MAX_PIXELS // 10**6} megapixels") from error
+    except UnidentifiedImageError as error:
+        raise TableError(f"{path} is no picture of the kinds {', '.join(PICTURES)}") from error
     # Decoders fed with broken bytes raise anything: struct.error, KeyError, zlib.error ...
     except Exception as error:
-        why = " ".join(str(error).split()) or type(error).__name__
+        why = " ".join(str(error).split()).removeprefix(f"Error opening {str(path)!r}: ")
+        why = why or type(error).__name__
         why = why if len(why) <= 160 else f"{why[:157]}..."
         raise TableError(f"{path} cannot be read as a {what}: {why}") from error

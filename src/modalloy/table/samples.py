@@ -1,11 +1,13 @@
 """A file of samples in, its channels out: NumPy, MATLAB and CSV files, bounded in size."""
 
+import math
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from modalloy.errors import TableError
+from modalloy.table.matlab import list_arrays, load_array
 
 SERIES = (".npy", ".npz", ".mat", ".csv", ".wav")
 MAX_BYTES = 1 << 29
@@ -66,17 +68,11 @@ def _npz(path: Path, channel: str | None) -> np.ndarray:
 
 
 def _mat(path: Path, channel: str | None) -> np.ndarray:
-    import scipy.io  # a quarter of a second that most tables never need
-
-    numeric = {
-        name: int(np.prod(shape, dtype=np.float64)) * 8
-        for name, shape, kind in scipy.io.whosmat(path)
-        if kind in ("double", "single", "logical") or "int" in kind
-    }
-    name, index = _variable(list(numeric), channel, path)
-    if numeric[name] > MAX_BYTES:
+    shapes = list_arrays(path)
+    name, index = _variable(list(shapes), channel, path)
+    if math.prod(shapes[name]) * 8 > MAX_BYTES:
         raise TableError(f"{path}: {name} has more than {MAX_BYTES >> 23} million numbers")
-    return pick_channel(scipy.io.loadmat(path, variable_names=[name])[name], index, path)
+    return pick_channel(load_array(path, name, MAX_BYTES), index, path)
 
 
 def _csv(path: Path, channel: str | None) -> np.ndarray:
