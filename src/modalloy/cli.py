@@ -1,13 +1,17 @@
 """Words typed in a shell go in, one verb is called; everything else happens behind the verbs."""
 
+import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 import modalloy
 from modalloy.errors import ModalloyError
+
+if TYPE_CHECKING:
+    from modalloy.report import Report
 
 REFUSED, INTERRUPTED = 2, 130
 
@@ -95,7 +99,10 @@ def train(
 
     A run is a folder: the job, the readers, the weights, the report as JSON and as one HTML page.
     """
-    typer.echo(modalloy.train(job, out=out, resume=resume).text())
+    run = modalloy.train(job, out=out, resume=resume)
+    if int(os.environ.get("RANK", "0")) == 0:  # under torchrun, the first process speaks for all
+        typer.echo(_report_of(run.path).text())
+        typer.echo(f"\nThe run is {run.path}; open {run.path / 'report.html'} in a browser.")
 
 
 @app.command()
@@ -149,7 +156,14 @@ def demo(
 
     Needs `pip install 'modalloy[demo]'`; the pictures are CC BY-NC-SA 4.0.
     """
-    typer.echo(modalloy.demo(out).text())
+    modalloy.demo(out)
+
+
+def _report_of(run: Path) -> "Report":
+    """The figures that a run holds."""
+    from modalloy.report import Report
+
+    return Report.load(run / "report.json")
 
 
 def main() -> None:

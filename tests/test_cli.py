@@ -1,0 +1,202 @@
+"""The command passes its words to the verbs; a mistake is one sentence and an exit code."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+import modalloy
+from modalloy.cli import app
+from modalloy.errors import JobError, LeakError, RunError, TableError
+
+COMMAND = [sys.executable, "-m", "modalloy"]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ...]]:
+    """Verbs replaced by ones that note how they were called."""
+    noted: list[tuple[Any, ...]] = []
+
+    def verb(name: str, answer: Any) -> None:
+        def call(*args: Any, **options: Any) -> Any:
+            noted.append((name, args, options))
+            return answer
+
+        monkeypatch.setattr(modalloy, name, call, raising=False)
+
+    report = SimpleNamespace(text=lambda: "accuracy 0.9")
+    verb("init", "table: parts.csv\n")
+    verb("check", SimpleNamespace(text=lambda: "1 leak", ok=False))
+    verb("evaluate", report)
+    verb("predict", pd.DataFrame({"row": [0, 1]}))
+    verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
+    verb("demo", None)
+    verb("train", SimpleNamespace(path=tmp_path))
+    return noted
+
+
+def run(*words: str) -> Any:
+    """The command in this process."""
+    return CliRunner().invoke(app, list(words))
+
+
+def test_help_names_every_verb_and_needs_no_torch() -> None:
+    code = (
+        "import sys; sys.argv=['modalloy','--help']; import atexit; from modalloy.cli import main"
+    )
+    code += "; atexit.register(lambda: print('LOADED', 'torch' in sys.modules)); main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for verb in ("init", "check", "train", "evaluate", "predict", "doctor", "demo"):
+        assert f"  {verb} " in done.stdout
+    assert "LOADED False" in done.stdout
+
+
+def test_help_is_quick() -> None:
+    """Under 0.6 s on an idle machine; three times that here, for machines that are busy."""
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([*COMMAND, "--help"], capture_output=True, check=True)
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 1.8
+
+
+def test_version() -> None:
+    assert run("--version").output.strip() == modalloy.__version__
+
+
+def test_init_prints_the_job_and_passes_every_target(calls: list[Any]) -> None:
+    done = run("init", "parts.csv", "--target", "fault", "-t", "life")
+    assert done.exit_code == 0
+    assert done.stdout == "table: parts.csv\n"
+    assert calls == [("init", ("parts.csv",), {"target": ["fault", "life"]})]
+
+
+def test_check_prints_and_its_exit_code_says_whether_train_would_begin(calls: list[Any]) -> None:
+    done = run("check", "job.yaml")
+    assert (done.exit_code, done.stdout) == (1, "1 leak\n")
+    assert calls == [("check", (Path("job.yaml"),), {})]
+
+
+def test_train_passes_its_options_and_prints_the_report(calls: list[Any], tmp_path: Path) -> None:
+    from modalloy.report import Report
+
+    Report(tasks={"fault": {"accuracy": 0.75}}).save(tmp_path / "report.json")
+    done = run("train", "job.yaml", "-o", str(tmp_path), "--resume")
+    assert done.exit_code == 0, done.output
+    assert calls == [("train", (Path("job.yaml"),), {"out": tmp_path, "resume": True})]
+    assert "75.0 %" in done.stdout
+    assert "report.html" in done.stdout
+
+
+def test_only_the_first_process_of_torchrun_speaks(
+    calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    done = run("train", "job.yaml", "-o", "run")
+    assert (done.exit_code, done.stdout) == (0, "")
+
+
+def test_evaluate_with_and_without_a_table(calls: list[Any]) -> None:
+    assert run("evaluate", "run").stdout == "accuracy 0.9\n"
+    run("evaluate", "run", "new.csv", "-o", "new.html")
+    assert calls == [
+        ("evaluate", (Path("run"), None), {"out": None}),
+        ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html")}),
+    ]
+
+
+def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
+    assert run("predict", "run", "new.csv").stdout.split() == ["row", "0", "1"]
+    assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
+    assert calls[1] == ("predict", (Path("run"), "new.csv"), {"out": Path("a.csv")})
+
+
+def test_doctor_and_demo(calls: list[Any]) -> None:
+    assert run("doctor").stdout == "fine\n"
+    assert run("demo", "-o", "here").exit_code == 0
+    assert calls[1] == ("demo", (Path("here"),), {})
+
+
+@pytest.mark.parametrize("kind", [JobError, TableError, LeakError, RunError])
+def test_a_mistake_is_one_sentence_on_stderr(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(job: Any) -> None:
+        raise kind("job.yaml:3: one\njob.yaml:4: two")
+
+    monkeypatch.setattr(modalloy, "check", fail)
+    done = run("check", "job.yaml")
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert done.stderr == "error: job.yaml:3: one\nerror: job.yaml:4: two\n"
+
+
+def test_a_defect_of_ours_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(job: Any) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(modalloy, "check", fail)
+    done = run("check", "job.yaml")
+    assert isinstance(done.exception, ZeroDivisionError)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "job.yaml"),
+        ("init", "parts.csv"),
+        ("check",),
+        ("predict", "run"),
+        ("explode",),
+        ("check", "job.yaml", "--no-such-option"),
+    ],
+)
+def test_wrong_words_are_told_with_exit_code_2(words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert done.exit_code == 2
+    assert "Usage: " in done.stderr
+
+
+def test_faults_of_a_real_job_in_a_real_process(tmp_path: Path) -> None:
+    job = tmp_path / "job.yaml"
+    job.write_text("table: a.csv\nsplit: {by: g}\ncolumns: {x: {type: nmber}}\ntasks: {}\n")
+    done = subprocess.run([*COMMAND, "check", str(job)], capture_output=True, text=True)
+    assert done.returncode == 2
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith(f"error: {job}:3: columns.x: type 'nmber' is not one of ")
+    assert lines[1].startswith(f"error: {job}:4: tasks: must hold at least one task")
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_one_sentence_and_exit_code_130(tmp_path: Path) -> None:
+    code = (
+        "import modalloy, time, sys\n"
+        "def train(job, *, out, resume):\n"
+        "    print('started', flush=True)\n"
+        "    time.sleep(60)\n"
+        "modalloy.train = train\n"
+        "sys.argv = ['modalloy', 'train', 'job.yaml', '-o', 'run']\n"
+        "from modalloy.cli import main\n"
+        "main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert said.startswith("error: train was interrupted; --resume goes on")
+    assert "Traceback" not in said
