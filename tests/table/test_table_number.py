@@ -1,0 +1,103 @@
+import json
+import math
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.number import NumberReader, robust, to_number
+from modalloy.table.reader import Cells
+
+ANY_CELL = st.one_of(
+    st.none(), st.floats(), st.integers(), st.booleans(), st.text(max_size=5), st.just(pd.NA)
+)
+
+
+def fit(cells: list[object], **options: object) -> NumberReader:
+    return NumberReader.fit("load", config.Number(**options), Cells({"load": cells}))
+
+
+def test_scaling_is_by_median_and_quartiles_and_softly_bounded() -> None:
+    x = np.random.default_rng(0).normal(100.0, 5.0, 4001)
+    x[:40] = 1e9  # one percent of the sensor's readings are absurd
+    reader = fit(list(x))
+    low, middle, high = np.quantile(x, [0.25, 0.5, 0.75])
+    z = (x - middle) / ((high - low) / 1.349)
+    read = reader.read(Cells({"load": list(x)}))
+    assert np.allclose(read.values["x"], z / np.sqrt(1 + (z / 3) ** 2), atol=1e-6)
+    assert np.abs(read.values["x"]).max() <= 3.0
+    assert 0.85 < read.values["x"][40:].std() < 1.0
+
+
+def test_nothing_nan_infinity_and_text_are_told_apart() -> None:
+    reader = fit([1.0, 2.0, 3.0, None])
+    cells = [None, math.nan, math.inf, "abc", "", " 2.5 ", Decimal("2.5"), np.float32("nan"), True]
+    read = reader.read(Cells({"load": cells}))
+    assert read.present.tolist() == [False] * 5 + [True, True, False, True]
+    assert read.status[:3] == ["missing"] * 3
+    assert read.status[3] == "unreadable: 'abc' is no number"
+    assert read.status[5:] == ["ok", "ok", "missing", "ok"]
+    assert (read.values["x"][~read.present] == 0).all()
+    assert read.values["x"][5] == read.values["x"][6] > 0
+
+
+def test_edges_are_few_unique_and_ascending() -> None:
+    draw = np.random.default_rng(0)
+    many = fit(list(draw.exponential(2.0, 5000)), bins=8)
+    assert len(many.edges) == 9
+    assert (np.diff(many.edges) > 0).all()
+    scaled = many.read(Cells({"load": list(draw.exponential(2.0, 5000))})).values["x"]
+    shares = np.histogram(scaled, many.edges)[0] / 5000
+    assert np.abs(shares - 1 / 8).max() < 0.02
+    few = fit([1, 2, 5] * 9, bins=8)
+    assert np.allclose(few.edges, few.read(Cells({"load": [1, 2, 5]})).values["x"])
+    assert len(fit([7.0] * 5).edges) == 2
+
+
+def test_constant_and_mostly_constant_columns_have_a_scale() -> None:
+    assert fit([7.0] * 5).scale == 1.0
+    mostly = fit([0.0] * 95 + [10.0] * 5)
+    assert mostly.scale == pytest.approx(np.std([0.0] * 95 + [10.0] * 5))
+
+
+def test_text_and_empty_columns_are_refused() -> None:
+    with pytest.raises(TableError, match=r"column 'load' holds '12 kN', which is no number"):
+        fit([1.0, "12 kN"])
+    with pytest.raises(TableError, match="column 'load' is empty in all 3 training rows"):
+        fit([None, math.nan, math.inf])
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
+@settings(deadline=None, max_examples=150)
+def test_any_numbers_can_be_fitted_and_read(x: list[float]) -> None:
+    center, scale = robust(np.array(x))
+    assert math.isfinite(center)
+    assert 0 < scale < math.inf
+    reader = fit(list(x))
+    read = reader.read(Cells({"load": [*x, 1.7e308, -1.7e308, 5e-324]}))
+    assert np.isfinite(read.values["x"]).all()
+    assert read.present.all()
+    assert (np.diff(reader.edges) > 0).all()
+
+
+@given(st.lists(ANY_CELL, min_size=1, max_size=12))
+@settings(deadline=None, max_examples=150)
+def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
+    reader = NumberReader("load", 3.0, 2.0, (-1.0, 1.0))
+    assert NumberReader.from_state(json.loads(json.dumps(reader.state()))) == reader
+    together = reader.read(Cells({"load": cells}))
+    for row, cell in enumerate(cells):
+        alone = reader.read(Cells({"load": [cell]}))
+        assert np.array_equal(alone.values["x"], together.values["x"][[row]])
+        assert (alone.present[0], alone.status[0]) == (together.present[row], together.status[row])
+
+
+def test_to_number_takes_no_list_for_a_number() -> None:
+    assert to_number([1.0]) is None
+    assert to_number(np.array([1.0])) is None
+    assert math.isnan(to_number(pd.NaT))

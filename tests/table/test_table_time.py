@@ -1,0 +1,114 @@
+import json
+from datetime import UTC, date, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.reader import Cells
+from modalloy.table.time import TimeReader, to_moment
+
+
+def fit(cells: list[object], **options: object) -> TimeReader:
+    return TimeReader.fit("taken", config.Time(**options), Cells({"taken": cells}))
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "2024-05-31 14:30",
+        "2024-05-31T14:30:00",
+        "2024-05-31T14:30:00Z",
+        "2024-05-31 14:30+02:00",
+        " 2024-05-31 14:30 ",
+        "2024/05/31 14:30",
+        "2024/5/31 14:30",
+        "31.05.2024 14:30",
+        "31.5.2024 14:30:00",
+        datetime(2024, 5, 31, 14, 30),
+        datetime(2024, 5, 31, 14, 30, tzinfo=UTC),
+        pd.Timestamp("2024-05-31 14:30", tz="Europe/Berlin"),
+        np.datetime64("2024-05-31T14:30"),
+    ],
+)
+def test_one_moment_written_in_many_ways(cell: object) -> None:
+    assert to_moment(cell) == datetime(2024, 5, 31, 14, 30)
+
+
+def test_dates_months_and_nothing() -> None:
+    assert to_moment(date(2024, 5, 31)) == datetime(2024, 5, 31)
+    assert to_moment("2024-05") == datetime(2024, 5, 1)
+    assert [to_moment(c) for c in (None, "", pd.NaT, np.datetime64("NaT"))] == [None] * 4
+
+
+@pytest.mark.parametrize("cell", ["05/04/2024", "31.02.2024", "soon", 20240531, 1.7e9, ["x"], b"x"])
+def test_what_is_no_date_or_means_two_gets_a_sentence(cell: object) -> None:
+    found = to_moment(cell)
+    assert isinstance(found, str)
+    assert "write it as 2024-05-31" in found
+
+
+def test_cycles_close_and_the_trend_grows() -> None:
+    start = datetime(2023, 1, 1)
+    reader = fit([start + timedelta(days=d) for d in range(730)])
+    read = reader.read(
+        Cells({"taken": ["2023-06-05 06:00", "2023-06-06 06:00", "2023-06-12 06:00"]})
+    )
+    x_BF = read.values["x"]
+    assert x_BF.shape == (3, 7)
+    assert np.allclose(x_BF[:, :2], [1.0, 0.0], atol=1e-6)  # a quarter of the day: sine 1
+    assert np.allclose(x_BF[0, 2:4], x_BF[2, 2:4], atol=1e-6)  # Monday is Monday
+    assert not np.allclose(x_BF[0, 2:4], x_BF[1, 2:4], atol=0.1)
+    assert (np.diff(x_BF[:, -1]) > 0).all()
+    new_year = reader.read(Cells({"taken": ["2023-12-31 23:59:59", "2024-01-01"]})).values["x"]
+    assert np.allclose(new_year[0, 4:6], new_year[1, 4:6], atol=1e-4)
+
+
+def test_only_the_cycles_asked_for() -> None:
+    reader = fit(["2024-01-01", "2024-02-01"], cycles=("week",))
+    assert reader.width == 3
+    assert reader.read(Cells({"taken": ["2024-01-08"]})).values["x"].shape == (1, 3)
+
+
+def test_the_clock_on_the_wall_counts_when_summer_time_begins() -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    reader = fit(["2024-03-30", "2024-04-02"])
+    at_six = [datetime(2024, 3, day, 6, tzinfo=berlin) for day in (30, 31)]
+    x_BF = reader.read(Cells({"taken": at_six})).values["x"]
+    assert np.allclose(x_BF[0, :2], x_BF[1, :2], atol=1e-6)
+    odd = datetime(2024, 3, 31, 2, 30, tzinfo=timezone(timedelta(hours=14)))
+    assert reader.read(Cells({"taken": [odd]})).present.all()
+
+
+def test_bad_cells_are_absent_and_say_why() -> None:
+    reader = fit(["2024-01-01", "2024-02-01", "soon"])
+    read = reader.read(Cells({"taken": ["soon", None, "0001-01-01", "9999-12-31 23:59:59"]}))
+    assert read.present.tolist() == [False, False, True, True]
+    assert read.status[0].startswith("unreadable: 'soon' is no date")
+    assert (read.values["x"][:2] == 0).all()
+    assert np.abs(read.values["x"]).max() <= 3.0
+
+
+def test_columns_without_a_date_are_refused() -> None:
+    with pytest.raises(TableError, match="is empty in all 1 training rows"):
+        fit([None])
+    with pytest.raises(TableError, match=r"column 'taken' holds no date: '05/04/2024' is no date"):
+        fit(["05/04/2024", None])
+
+
+@given(st.lists(st.one_of(st.none(), st.datetimes(), st.text(max_size=12)), min_size=1, max_size=9))
+@settings(deadline=None, max_examples=100)
+def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
+    reader = TimeReader("taken", ("day", "week", "year"), 738_000.0, 30.0)
+    assert TimeReader.from_state(json.loads(json.dumps(reader.state()))) == reader
+    together = reader.read(Cells({"taken": cells}))
+    assert np.isfinite(together.values["x"]).all()
+    for row, cell in enumerate(cells):
+        alone = reader.read(Cells({"taken": [cell]}))
+        assert np.array_equal(alone.values["x"], together.values["x"][[row]])
+        assert alone.status[0] == together.status[row]
