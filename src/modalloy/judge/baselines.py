@@ -1,0 +1,269 @@
+"""Training and test rows in, what simple methods reach on them out: the lines a model must beat.
+
+A constant answer; gradient boosting on plain features and on a frozen encoder's features; for tags
+each word's commonest tag. And the naive figure: the same boosting judged on a random split.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from modalloy import config
+from modalloy.judge.bootstrap import intervals, paired_intervals
+from modalloy.judge.features import Block, CellsOf, join_blocks, read_blocks, reduce
+from modalloy.judge.metrics import primary, tally
+from modalloy.judge.simple import (
+    Answer,
+    Goal,
+    boost,
+    commonest_tags,
+    constant,
+    linear,
+    varies,
+)
+from modalloy.table.reader import Reader
+from modalloy.table.split import Parts
+
+MOST_ROWS = 5000
+CHEAP = 20
+DIRECTIONS = 64  # of frozen features that boosting sees
+LINEAR = 256  # of frozen features that a linear model sees
+PLAIN = "gradient boosting on plain features"
+FROZEN = "gradient boosting on frozen features"
+WORDS = "commonest tag of each word"
+
+Figures = dict[str, Any]
+
+
+class Frozen(Protocol):
+    """Some rows by use, and `of(rows) -> (B, F)`: a frozen encoder's features of any of them."""
+
+    @property
+    def train(self) -> np.ndarray:
+        """Training rows that `of` knows."""
+
+    @property
+    def test(self) -> np.ndarray:
+        """Test rows that `of` knows."""
+
+    def of(self, rows: np.ndarray, /) -> np.ndarray:
+        """Features of these rows, (B, F)."""
+
+
+class Baselines(NamedTuple):
+    """What simple methods reach.
+
+    table: task -> name -> figures with `interval`, perhaps `note`, and `margin`: how far the model
+    is ahead in the main metric (metric, gain, interval; positive is better).
+    naive: task -> metric, what, honest, naive.
+    """
+
+    table: dict[str, dict[str, Figures]]
+    naive: dict[str, Figures]
+
+
+class Fitted(NamedTuple):
+    """One baseline's answers to the test rows at these positions of the sample."""
+
+    answer: Answer
+    test: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Rows that baselines see; `train` and `test` are positions within `rows`.
+
+    test_at: where each test row stands in parts.test. seen_train, seen_test: positions with frozen
+    features.
+    """
+
+    rows: np.ndarray
+    train: np.ndarray
+    test: np.ndarray
+    test_at: np.ndarray
+    seen_train: np.ndarray
+    seen_test: np.ndarray
+    note: str
+    seen_note: str
+
+
+def baselines(
+    job: config.Job,
+    readers: Mapping[str, Reader],
+    cells_of: CellsOf,
+    parts: Parts,
+    targets: Mapping[str, Any],
+    *,
+    frozen: Frozen | None = None,
+    answers: Mapping[str, Answer] | None = None,
+    groups: Sequence[Any] | None = None,
+    most: int = MOST_ROWS,
+    resamples: int = 200,
+) -> Baselines:
+    """Fit on training rows, score on test rows; at most `most` of each, drawn with the job's seed
+    (CHEAP times as many where only tags are counted).
+
+    cells_of(columns, rows) -> Cells. targets: task -> target reader. answers: the model's own on
+    all of parts.test, for paired margins. groups: one label for each row of parts.test.
+    """
+    fitted = any(options.type in ("classify", "regress") for options in job.tasks.values())
+    sample = draw(parts, frozen, most if fitted else CHEAP * most, job.seed)
+    blocks = read_blocks(readers, cells_of, sample.rows) if fitted else []
+    table: dict[str, dict[str, Figures]] = {}
+    naive: dict[str, Figures] = {}
+    # Boosting's threads wait for each other at every node of every tree: on a busy machine two of
+    # them took sixteen times as long as one.
+    with threadpool_limits(1):
+        for task, options in job.tasks.items():
+            goal = Goal.read(options, targets[task], cells_of, sample.rows)
+            found = fit_all(goal, sample, blocks, frozen, job.seed)
+            mine = None if answers is None else answers[task]
+            table[task] = {
+                name: judge(goal, fitted, sample, mine, groups, resamples)
+                for name, fitted in found.items()
+            }
+            flattered = naive_figure(goal, sample, blocks, found, job.seed)
+            if flattered and job.split.random is None:
+                naive[task] = flattered
+    return Baselines(table, naive)
+
+
+def draw(parts: Parts, frozen: Frozen | None, most: int, seed: int) -> Sample:
+    """Training and test rows, each cut to `most` by chance; rows with frozen features stay."""
+    rng = np.random.default_rng(seed)
+    drawn, seen, said, seen_said = [], [], [], []
+    for name in ("train", "test"):
+        rows = getattr(parts, name)
+        known = (
+            np.isin(rows, getattr(frozen, name))
+            if frozen is not None
+            else np.zeros(len(rows), bool)
+        )
+        order = rng.permutation(len(rows))
+        order = order[np.argsort(~known[order], kind="stable")]
+        at = np.sort(order[:most])
+        drawn.append(at)
+        seen.append(np.flatnonzero(known[at]))
+        kind = "training" if name == "train" else name
+        for count, notes in ((len(at), said), (len(seen[-1]), seen_said)):
+            if count < len(rows):
+                notes.append(f"{count} of {len(rows)} {kind} rows")
+    train_at, test_at = drawn
+    return Sample(
+        rows=np.concatenate([parts.train[train_at], parts.test[test_at]]),
+        train=np.arange(len(train_at)),
+        test=len(train_at) + np.arange(len(test_at)),
+        test_at=test_at,
+        seen_train=seen[0],
+        seen_test=len(train_at) + seen[1],
+        note=f"on {' and '.join(said)}" if said else "",
+        seen_note=f"on {' and '.join(seen_said)}" if seen_said else "",
+    )
+
+
+def fit_all(
+    goal: Goal, sample: Sample, blocks: Sequence[Block], frozen: Frozen | None, seed: int
+) -> dict[str, Fitted]:
+    """Every baseline's answers by name; the constant one alone where the truth does not vary."""
+    train, test = goal.known(sample.train), sample.test
+    if not len(train):
+        return {}
+    name, answer = constant(goal, train, test)
+    found = {name: Fitted(answer, test)}
+    if goal.options.type == "tag":
+        found[WORDS] = Fitted(commonest_tags(goal, train, test), test, sample.note)
+    elif goal.options.type != "locate" and varies(goal, train):
+        x_BF, codes = join_blocks(blocks, len(sample.rows), train, seed=seed)
+        found[PLAIN] = Fitted(boost(goal, x_BF, codes, train, test, seed), test, sample.note)
+        if frozen is not None:
+            found |= fit_frozen(goal, sample, blocks, frozen, seed)
+    return found
+
+
+def fit_frozen(
+    goal: Goal, sample: Sample, blocks: Sequence[Block], frozen: Frozen, seed: int
+) -> dict[str, Fitted]:
+    """Boosting and a linear model on frozen features, the plain columns beside them."""
+    train, test = goal.known(sample.seen_train), sample.seen_test
+    if not len(test) or not varies(goal, train):
+        return {}
+    seen = np.concatenate([sample.seen_train, sample.seen_test])
+    features = np.asarray(frozen.of(sample.rows[seen]), dtype=np.float64)
+    z_BF = np.full((len(sample.rows), features.shape[1]), np.nan)
+    z_BF[seen] = features
+    few = Block("frozen", reduce(z_BF, train, DIRECTIONS, seed))
+    many = Block("frozen", reduce(z_BF, train, LINEAR, seed), wide=True)
+    plain = [b for b in blocks if b.plain]
+    x_BF, codes = join_blocks([*plain, few], len(z_BF), train, seed=seed)
+    boosted = boost(goal, x_BF, codes, train, test, seed)
+    x_BF, codes = join_blocks([*plain, many], len(z_BF), train, seed=seed)
+    answer, why = linear(goal, x_BF, codes, train, test)
+    kind = "ridge regression" if goal.options.type == "regress" else "logistic regression"
+    note = "; ".join(n for n in (sample.seen_note, why) if n)
+    return {
+        FROZEN: Fitted(boosted, test, sample.seen_note),
+        f"{kind} on frozen features": Fitted(answer, test, note),
+    }
+
+
+def judge(
+    goal: Goal,
+    fitted: Fitted,
+    sample: Sample,
+    mine: Mapping[str, np.ndarray] | None,
+    groups: Sequence[Any] | None,
+    resamples: int,
+) -> Figures:
+    """Figures of one baseline, and how far the model is ahead of it on the same rows."""
+    truth = [goal.truth[i] for i in fitted.test]
+    at = sample.test_at[fitted.test - len(sample.train)]
+    labels = None if groups is None else [groups[i] for i in at]
+    theirs = tally(goal.options, truth, fitted.answer, goal.names)
+    figures: Figures = dict(theirs.score())
+    ends = intervals(theirs, groups=labels, resamples=resamples)
+    figures["interval"] = {k: list(v) for k, v in ends.items()}
+    if fitted.note:
+        figures["note"] = fitted.note
+    metric, greater = primary(goal.options)
+    if mine is None or metric not in figures:
+        return figures
+    sign = 1.0 if greater else -1.0
+    ours = tally(goal.options, truth, {k: np.asarray(v)[at] for k, v in mine.items()}, goal.names)
+    figures["margin"] = {"metric": metric, "gain": sign * (ours.score()[metric] - figures[metric])}
+    apart = paired_intervals(ours, theirs, groups=labels, resamples=resamples).get(metric)
+    if apart is not None:
+        figures["margin"]["interval"] = sorted(sign * v for v in apart)
+    return figures
+
+
+def naive_figure(
+    goal: Goal, sample: Sample, blocks: Sequence[Block], found: Mapping[str, Fitted], seed: int
+) -> Figures:
+    """The same simple method on a random split of the same rows, beside its honest figure.
+
+    Empty where there is no such method, or a figure is undefined.
+    """
+    what = WORDS if goal.options.type == "tag" else PLAIN
+    if what not in found:
+        return {}
+    mixed = np.random.default_rng(seed).permutation(goal.known(np.arange(len(sample.rows))))
+    count = len(goal.known(sample.test))
+    test, train = np.sort(mixed[:count]), np.sort(mixed[count:])
+    if what == WORDS:
+        answer = commonest_tags(goal, train, test)
+    else:
+        x_BF, codes = join_blocks(blocks, len(sample.rows), train, seed=seed)
+        answer = boost(goal, x_BF, codes, train, test, seed)
+    metric, _ = primary(goal.options)
+    truths = [goal.truth[i] for i in sample.test], [goal.truth[i] for i in test]
+    honest, naive = (
+        tally(goal.options, truth, given, goal.names).score().get(metric)
+        for truth, given in zip(truths, (found[what].answer, answer), strict=True)
+    )
+    if honest is None or naive is None:
+        return {}
+    return {"metric": metric, "what": what, "honest": honest, "naive": naive}

@@ -1,0 +1,269 @@
+"""True and answered values of one task in, the figures of its page section out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, assert_never
+
+import numpy as np
+from sklearn.metrics import precision_recall_curve
+
+from modalloy import config
+from modalloy.judge import charts
+from modalloy.judge.classes import ClassTally, LabelsTally
+from modalloy.judge.detection import as_boxes, match_picture
+from modalloy.judge.html import Markup, join, table, tag
+from modalloy.judge.metrics import tally
+from modalloy.judge.show import show_boxes, show_tags
+from modalloy.judge.spans import spans_of
+from modalloy.judge.wording import brief, label
+from modalloy.table.reader import Cells
+
+MATRIX_CLASSES = 30
+CURVES = 6
+POINTS = 3000
+SENTENCES = 10
+PICTURES = 6
+SHOWN_SCORE = 0.3
+
+Box = tuple[Sequence[float], str]
+
+
+class Figure(NamedTuple):
+    """One picture or piece of HTML for the page: data is PNG bytes or Markup."""
+
+    title: str
+    kind: Literal["png", "html"]
+    data: bytes | str
+    note: str = ""
+    task: str = ""
+    place: Literal["task", "worst", "training"] = "task"
+
+
+def figures_for(
+    task: str,
+    options: config.TaskOptions,
+    truth: Sequence[Any],
+    answer: Mapping[str, np.ndarray],
+    names: Sequence[str] | None = None,
+    *,
+    cells: Cells | None = None,
+) -> list[Figure]:
+    """Every figure of a task; none where no row's truth is known.
+
+    cells: the same rows' cells of the column that a `tag` or `locate` task looks `on`; sentences
+    and boxes are not drawn without it.
+    """
+    if not len(tally(options, truth, answer, names).rows):
+        return []
+    match options:
+        case config.Classify():
+            found = figures_of_classes(options, truth, answer, names or ())
+        case config.Regress():
+            found = figures_of_numbers(options, truth, answer)
+        case config.Tag():
+            found = figures_of_tags(truth, answer, cells and cells[options.on])
+        case config.Locate():
+            found = figures_of_boxes(truth, answer, cells, options.on)
+        case _:
+            assert_never(options)
+    return [f._replace(task=task) for f in found]
+
+
+def figures_of_classes(
+    options: config.Classify,
+    truth: Sequence[Any],
+    answer: Mapping[str, np.ndarray],
+    names: Sequence[str],
+) -> list[Figure]:
+    """Confusions, precision over recall, certainty against truth."""
+    counted = tally(options, truth, answer, names)
+    match counted:
+        case ClassTally():
+            yes_NC = counted.true_N[:, None] == np.arange(len(counted.names))
+            sure, right = counted.p_NC.max(1), counted.chosen_N == counted.true_N
+            found = [confusions(counted.true_N, counted.chosen_N, counted.names)]
+        case LabelsTally():
+            yes_NC = counted.yes_NC
+            sure = np.maximum(counted.p_NC, 1 - counted.p_NC).ravel()
+            right = (counted.chosen_NC == counted.yes_NC).ravel()
+            found = []
+        case _:
+            raise AssertionError(f"no classes in {type(counted).__name__}")
+    found += recalls(yes_NC, counted.p_NC, counted.names)
+    chart = charts.reliability(sure, right.astype(float))
+    note = "On the dotted line, answers stated with 80 % certainty are right 80 % of the time."
+    return [*found, Figure("Can its certainty be believed?", "png", chart, note)]
+
+
+def confusions(true_N: np.ndarray, chosen_N: np.ndarray, names: Sequence[str]) -> Figure:
+    """Which class is taken for which: a matrix, or the commonest mix-ups of many classes."""
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, (true_N, chosen_N), 1)
+    if len(names) <= MATRIX_CLASSES:
+        note = "Numbers are test rows; the shade is the share of the true class."
+        return Figure("Confusion matrix", "png", charts.matrix(counts, names), note)
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:15]
+    pairs = [(int(i) // len(names), int(i) % len(names)) for i in order if wrong.flat[i]]
+    rows = [
+        (names[i], names[j], counts[i, j], f"{100 * counts[i, j] / counts[i].sum():.0f} %")
+        for i, j in pairs
+    ]
+    data = table(("truth", "answered as", "rows", "of this class"), rows, numbers=2)
+    note = f"{len(names)} classes are too many for a matrix; these are the commonest mix-ups."
+    return Figure("Most frequent confusions", "html", data, note)
+
+
+def recalls(yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str]) -> list[Figure]:
+    """Precision over recall: of the second class of two, else of the commonest classes."""
+    counts = yes_NC.sum(0)
+    some = [1] if len(names) == 2 else np.argsort(-counts, kind="stable")[:CURVES].tolist()
+    some = [c for c in some if 0 < counts[c] < len(yes_NC)]
+    if not some:
+        return []
+    curves = []
+    for c in some:
+        precision, recall, _ = precision_recall_curve(yes_NC[:, c], p_NC[:, c])
+        keep = thin(len(recall))
+        curves.append((names[c], precision[::-1][keep], recall[::-1][keep]))
+    base = float(counts[some[0]] / len(yes_NC)) if len(some) == 1 else float("nan")
+    more = len(names) > len(some) and len(names) > 2
+    note = f"The {len(some)} commonest of {len(names)} classes." if more else ""
+    chart = charts.precision_recall(curves, base)
+    return [Figure("Precision over recall", "png", chart, note)]
+
+
+def figures_of_numbers(
+    options: config.Regress, truth: Sequence[Any], answer: Mapping[str, np.ndarray]
+) -> list[Figure]:
+    """Answers over the truth, and the errors."""
+    unit = options.unit or ""
+    if options.scale == "log":
+        unit = f"log({unit or options.target})"
+    true = np.array([np.nan if t is None else float(t) for t in truth])
+    value = np.asarray(answer["value"], dtype=float)
+    rows = np.flatnonzero(np.isfinite(true) & np.isfinite(value))
+    if not len(rows):
+        return []
+    drawn = rows[thin(len(rows), POINTS)]
+    note = f"{len(drawn)} of {len(rows)} rows are drawn." if len(drawn) < len(rows) else ""
+    wrong = np.abs(value - true)[rows]
+    tenth = (
+        f"Nine of ten answers are at most {brief(float(np.quantile(wrong, 0.9)))} {unit}".rstrip()
+    )
+    scatter = charts.true_against_answer(true[drawn], value[drawn], unit)
+    spread = charts.errors((value - true)[rows], unit)
+    return [
+        Figure("Answer against truth", "png", scatter, note),
+        Figure("Errors", "png", spread, f"{tenth} off."),
+    ]
+
+
+def figures_of_tags(
+    truth: Sequence[Any], answer: Mapping[str, np.ndarray], words: Sequence[Any] | None
+) -> list[Figure]:
+    """Sentences with their spans, wrong ones first, then some that are right."""
+    if words is None:
+        return []
+    known = [i for i, t in enumerate(truth) if t is not None and words[i] is not None]
+    wrong = [i for i in known if set(spans_of(truth[i])) != set(spans_of(answer["tags"][i]))]
+    bad = set(wrong)
+    right = [i for i in known if i not in bad and spans_of(truth[i])]
+    some = wrong[: SENTENCES - 3]
+    some += right[: SENTENCES - len(some)]
+    data = join(show_tags(list(words[i]), truth[i], answer["tags"][i]) for i in some)
+    share = f"{len(wrong)} of {len(known)} sentences have a mistake; some are shown"
+    return [Figure("Tagged sentences", "html", data, f"{share}, then some without.")]
+
+
+def figures_of_boxes(
+    truth: Sequence[Any], answer: Mapping[str, np.ndarray], cells: Cells | None, column: str
+) -> list[Figure]:
+    """Pictures with true and found boxes: the most mistaken ones and some without a mistake."""
+    if cells is None:
+        return []
+    known = [i for i, t in enumerate(truth) if t is not None]
+    order = sorted(known, key=lambda i: (-box_mistakes(truth[i], answer, i), i))
+    half = PICTURES // 2
+    some = order if len(order) <= PICTURES else order[:half] + order[-half:]
+    data = join(
+        show_boxes(cells[column][i], cells, true_boxes(truth[i]), found_boxes(answer, i))
+        for i in some
+    )
+    note = (
+        f"Solid blue: truth. Dashed orange: found with a score of at least {SHOWN_SCORE}. "
+        "The most mistaken pictures come first, the best last."
+    )
+    return [Figure("Boxes on pictures", "html", tag("div", data, kind="pictures"), note)]
+
+
+def box_mistakes(truth: Mapping[str, Any], answer: Mapping[str, np.ndarray], row: int) -> int:
+    """True boxes without an answer plus answers without a true box, at half overlap."""
+    goal, names = as_boxes(truth["boxes"], truth["names"])
+    _, found, found_names = sure_boxes(answer, row)
+    mistakes = 0
+    for name in {*names, *found_names}:
+        true = goal[[n == name for n in names]]
+        mine = found[[n == name for n in found_names]]
+        mistakes += len(true) + len(mine) - 2 * int(match_picture(mine, true)[0].sum())
+    return mistakes
+
+
+def true_boxes(truth: Mapping[str, Any]) -> list[Box]:
+    """Boxes with their names."""
+    boxes, names = as_boxes(truth["boxes"], truth["names"])
+    return [(b.tolist(), n) for b, n in zip(boxes, names, strict=True)]
+
+
+def found_boxes(answer: Mapping[str, np.ndarray], row: int) -> list[Box]:
+    """Answered boxes worth showing, best first, named with their score."""
+    order, boxes, names = sure_boxes(answer, row)
+    scores = answer["scores"][row]
+    return [
+        (b.tolist(), f"{n} {scores[i]:.2f}") for i, b, n in zip(order, boxes, names, strict=True)
+    ]
+
+
+def sure_boxes(
+    answer: Mapping[str, np.ndarray], row: int
+) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    """Positions, boxes (n, 4) and names of a row's answers that pass SHOWN_SCORE, best first."""
+    boxes, names = as_boxes(answer["boxes"][row], answer["names"][row])
+    scores = np.asarray(answer["scores"][row], dtype=float)
+    order = np.argsort(-scores, kind="stable")
+    order = order[scores[order] >= SHOWN_SCORE]
+    return order, boxes[order], [names[i] for i in order]
+
+
+def training_figures(curves: Sequence[Mapping[str, Any]], mains: Mapping[str, str]) -> list[Figure]:
+    """Losses, and each task's main validation figure, over epochs.
+
+    curves: records of `log.jsonl`: epoch, losses, `validation` {task: {metric: value}}. mains:
+    task -> its main metric.
+    """
+    epochs = [r.get("epoch", i + 1) for i, r in enumerate(curves)]
+    names = list(dict.fromkeys(k for r in curves for k in r if "loss" in k))
+    found = []
+    if names:
+        lines = {n.replace("_", " "): [r.get(n) for r in curves] for n in names}
+        found.append(("Loss while training", "loss", lines))
+    for task, metric in mains.items():
+        values = [r.get("validation", {}).get(task, {}).get(metric) for r in curves]
+        if any(v is not None for v in values):
+            says = f"{label(metric)}, validation rows"
+            found.append((f"{task}: {label(metric).lower()}", says, {task: values}))
+    return [
+        Figure(title, "png", charts.training(epochs, lines, says), place="training")
+        for title, says, lines in found
+    ]
+
+
+def thin(rows: int, most: int = 600) -> np.ndarray:
+    """Evenly spaced positions, at most so many, both ends kept."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).round().astype(int))
+
+
+def as_markup(figure: Figure) -> Markup:
+    """A figure's HTML data; only `figures_for` and its like make it, from escaped parts."""
+    assert figure.kind == "html"
+    return Markup(figure.data)

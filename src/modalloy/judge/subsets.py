@@ -1,0 +1,110 @@
+"""Answers with some columns hidden in, what each column and each set of columns is worth out."""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modalloy import config
+from modalloy.judge.bootstrap import intervals, paired_intervals
+from modalloy.judge.metrics import primary, tally
+from modalloy.judge.tally import Tally
+
+ALL_UP_TO = 5  # 31 subsets; beyond it singles, leave-one-out and all
+
+Answers = Mapping[str, Mapping[str, np.ndarray]]  # task -> what Task.answer documents
+Figures = dict[str, Any]
+
+
+class Subsets(NamedTuple):
+    """task -> "photo + note" -> figures; task -> the gain of all over the best single column."""
+
+    table: dict[str, dict[str, Figures]]
+    gain: dict[str, Figures]
+
+
+def shown_subsets(inputs: Sequence[str]) -> list[tuple[str, ...]]:
+    """Sets of inputs worth scoring, small ones first, all inputs last."""
+    sizes = range(1, len(inputs) + 1)
+    if len(inputs) > ALL_UP_TO:
+        sizes = sorted({1, len(inputs) - 1, len(inputs)})
+    return [some for size in sizes for some in combinations(inputs, size)]
+
+
+def hidden_in(subset: Sequence[str], inputs: Sequence[str]) -> frozenset[str]:
+    """The inputs that are hidden when only `subset` is seen."""
+    return frozenset(inputs) - frozenset(subset)
+
+
+def score_subsets(
+    tasks: Mapping[str, config.TaskOptions],
+    inputs: Sequence[str],
+    answers_of: Callable[[frozenset[str]], Answers],
+    truth: Mapping[str, Sequence[Any]],
+    names: Mapping[str, Sequence[str] | None],
+    *,
+    groups: Sequence[Any] | None = None,
+    resamples: int = 200,
+    seed: int = 0,
+) -> Subsets:
+    """Figures of every shown subset with intervals, and whether fusing pays.
+
+    answers_of(hidden) -> answers of all tasks with these inputs hidden; called once a subset.
+    groups: one label a row; whole groups are drawn for the intervals. Tasks whose truth is unknown
+    on all rows are left out. The best single column is picked by its figure on the very rows that
+    are scored, which favours it: a gain over it is not flattered.
+    """
+    table: dict[str, dict[str, Figures]] = {task: {} for task in tasks}
+    tallies: dict[str, dict[str, Tally]] = {task: {} for task in tasks}
+    for subset in shown_subsets(inputs):
+        answers = answers_of(hidden_in(subset, inputs))
+        name = " + ".join(subset)
+        for task, options in tasks.items():
+            counted = tally(options, truth[task], answers[task], names.get(task))
+            figures: Figures = dict(counted.score())
+            if not figures:
+                continue
+            ends = intervals(counted, groups=groups, resamples=resamples, seed=seed)
+            figures["interval"] = {k: list(v) for k, v in ends.items()}
+            figures["columns"] = list(subset)
+            table[task][name], tallies[task][name] = figures, counted
+    gain = {
+        task: gain_of(options, inputs, table[task], tallies[task], groups, resamples, seed)
+        for task, options in tasks.items()
+        if len(inputs) > 1 and table[task]
+    }
+    return Subsets({t: s for t, s in table.items() if s}, gain)
+
+
+def gain_of(
+    options: config.TaskOptions,
+    inputs: Sequence[str],
+    table: Mapping[str, Figures],
+    tallies: Mapping[str, Tally],
+    groups: Sequence[Any] | None,
+    resamples: int,
+    seed: int,
+) -> Figures:
+    """What all inputs together add to the best of them in the main figure; positive is better."""
+    metric, greater = primary(options)
+    sign = 1.0 if greater else -1.0
+
+    def value(name: str) -> float:
+        return sign * table[name][metric] if metric in table[name] else -np.inf
+
+    whole, best = " + ".join(inputs), max(inputs, key=value)
+    ends = paired_intervals(
+        tallies[whole], tallies[best], groups=groups, resamples=resamples, seed=seed
+    )
+    found: Figures = {
+        "metric": metric,
+        "fused": table[whole].get(metric),
+        "best": best,
+        "best_value": table[best].get(metric),
+    }
+    if metric in table[whole] and metric in table[best]:
+        found["gain"] = sign * (table[whole][metric] - table[best][metric])
+    if metric in ends:
+        found["interval"] = sorted(sign * v for v in ends[metric])
+    return found

@@ -1,0 +1,132 @@
+"""Everything measured about one model in, `report.json` out - and back, for ever in one form.
+
+Keys are added over time, never renamed; a file written by an older or newer Modalloy still loads.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from modalloy.errors import RunError
+from modalloy.files import write_safely
+from modalloy.judge.wording import figures_of, label, say, say_interval
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run knows about itself. Figures: {metric: value, "interval": {metric: [lo, hi]}}.
+
+    The first six keys are fixed by the run's format; any may be empty.
+    """
+
+    rows: dict[str, int] = field(default_factory=dict)
+    """Rows by use: train, validation, test."""
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> Figures on the test rows."""
+    subsets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> "photo + note" -> Figures of the model when it sees only these columns."""
+    baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> name -> Figures; may hold a `note` and published figures under `published: ...`."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """What was done -> seconds."""
+    environment: dict[str, Any] = field(default_factory=dict)
+    """Versions, device, threads."""
+    title: str = ""
+    """What the page is headed with."""
+    split: str = ""
+    """One sentence: how test rows were kept apart."""
+    about: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> type, target, unit, scale, primary (main metric), rows (test rows with a truth)."""
+    gain: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
+    single column; more is better whatever the metric."""
+    naive: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> metric, what, honest, naive: one baseline on the honest and on a random split."""
+    slices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> column -> value -> Figures with `rows`."""
+    groups: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> group column -> group -> Figures with `rows`."""
+    reports: dict[str, str] = field(default_factory=dict)
+    """task -> classification report as text."""
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    """One record an epoch: epoch, losses, validation figures."""
+    findings: list[dict[str, Any]] = field(default_factory=list)
+    """Check findings: level (leak, warning, note), text; more keys are kept."""
+    inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """column -> type, unit, missing and unreadable (shares of all rows)."""
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> Figures of the model before this verb; its name may stand under `label`."""
+    job: str = ""
+    """The job file's text."""
+
+    def save(self, path: str | Path) -> None:
+        """Write strict JSON (NaN becomes null), whole or not at all."""
+        text = json.dumps(plain(asdict(self)), indent=1, allow_nan=False, ensure_ascii=False)
+        write_safely(Path(path), (text + "\n").encode("utf-8", errors="replace"))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """The report in a file; keys that this version does not know are left out."""
+        try:
+            state = json.loads(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise RunError(
+                f"{path}: no such report; run `modalloy evaluate` to write one."
+            ) from error
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path}: not a report ({error}); evaluate the run again.") from error
+        if not isinstance(state, dict):
+            raise RunError(f"{path}: not a report (no JSON object); evaluate the run again.")
+        known = {f.name: type(getattr(cls(), f.name)) for f in fields(cls)}
+        for name in known.keys() & state.keys():
+            if not isinstance(state[name], known[name]):
+                raise RunError(f"{path}: not a report ({name} has no {known[name].__name__}).")
+        return cls(**{k: v for k, v in state.items() if k in known})
+
+    def unit(self, task: str) -> str:
+        """Unit in which a task's errors are printed; says so when the scale is a logarithm."""
+        about = self.about.get(task, {})
+        unit = str(about.get("unit") or "")
+        return f"log({unit or 'target'})" if about.get("scale") == "log" else unit
+
+    def primary(self, task: str) -> str:
+        """The task's main metric."""
+        named = self.about.get(task, {}).get("primary")
+        return str(named) if named else next(iter(figures_of(self.tasks.get(task, {}))), "")
+
+    def text(self) -> str:
+        """The figures as lines for a terminal, those before beside them where there are any."""
+        lines = []
+        for task, figures in self.tasks.items():
+            for name in figures_of(figures):
+                low_high = say_interval(figures, name, self.unit(task))
+                line = (
+                    f"{task:<16} {label(name):<24} {say(name, figures[name], self.unit(task)):>12}"
+                )
+                old = self.before.get(task, {}).get(name)
+                was = "" if old is None else f"  (before {say(name, old, self.unit(task))})"
+                lines.append(f"{line}  {low_high:<22}{was}".rstrip())
+        return "\n".join(lines)
+
+
+def plain(value: Any) -> Any:
+    """The same value out of what strict JSON can hold; numbers that are not finite become None."""
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        items = sorted(value, key=str) if isinstance(value, set | frozenset) else value
+        return [plain(v) for v in items]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    return str(value)
