@@ -1,0 +1,74 @@
+"""One fused summary in, class probabilities out: one class a row, or any number of labels."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from modalloy import config
+from modalloy.model.tasks.linear import MemberLinear
+from modalloy.model.tasks.task import Outputs, Task
+from modalloy.model.tokens import Batch, Fused, Tokens
+
+
+class Classify(Task):
+    """Logits a class and member; cross entropy, or binary cross entropy with several labels."""
+
+    def __init__(
+        self,
+        name: str,
+        options: config.Classify,
+        target: Any,
+        width: int,
+        members: int,
+        label_smoothing: float,
+    ) -> None:
+        super().__init__(name)
+        self.multi = options.labels == "multi"
+        self.smoothing = label_smoothing
+        self.head = MemberLinear(members, width, len(target.names))
+        weights = None
+        if options.class_weights == "balanced":
+            weights = balance(target.counts)
+        self.register_buffer("weight_C", weights, persistent=False)  # the target reader keeps it
+
+    def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
+        """`logits`, (B, K, C)."""
+        return {"logits": self.head(fused.summary_BKD)}
+
+    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Mean over known rows and over members, each of which learns on its own."""
+        target = batch.targets[self.name]
+        known = target["known"]
+        logits_NKC = outputs["logits"].float()[known]
+        if not len(logits_NKC):
+            return logits_NKC.sum()
+        y = target["y"][known].unsqueeze(1)
+        if self.multi:
+            return self._binary_loss(logits_NKC, y.expand_as(logits_NKC).float())
+        y_NK = y.expand(logits_NKC.shape[:2])
+        return F.cross_entropy(
+            logits_NKC.flatten(0, 1),
+            y_NK.flatten(),
+            weight=self.weight_C,
+            label_smoothing=self.smoothing,
+        )
+
+    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
+        """`probability`, (B, C): members' probabilities averaged."""
+        logits_BKC = outputs["logits"].detach().float()
+        p_BKC = logits_BKC.sigmoid() if self.multi else logits_BKC.softmax(-1)
+        return {"probability": p_BKC.mean(1).cpu().numpy()}
+
+    def _binary_loss(self, logits_NKC: Tensor, y_NKC: Tensor) -> Tensor:
+        y_NKC = y_NKC * (1 - self.smoothing) + self.smoothing / 2
+        return F.binary_cross_entropy_with_logits(logits_NKC, y_NKC, weight=self.weight_C)
+
+
+def balance(counts: Any) -> Tensor:
+    """Weights inverse to the classes' shares, with mean 1 over rows: (C,)."""
+    count_C = torch.as_tensor(counts, dtype=torch.float32).clamp_min(1.0)
+    return count_C.sum() / (len(count_C) * count_C)

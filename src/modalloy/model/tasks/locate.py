@@ -1,0 +1,212 @@
+"""Feature maps of a picture in, named boxes out; a second picture may show how it should look."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modalloy import config
+from modalloy.errors import JobError
+from modalloy.model.boxes import areas, clip_boxes, suppress
+from modalloy.model.tasks.heatmap import (
+    boxes_at,
+    generalized_overlap,
+    heat_loss,
+    paint,
+    peaks,
+)
+from modalloy.model.tasks.task import Outputs, Task
+from modalloy.model.tokens import Batch, Fused, Tokens
+
+WIDTH = 64  # channels of the neck and the tower
+RARE = -4.6  # logit of the heat at the start: one cell in a hundred
+SIDES_WEIGHT = 2.0
+OVERLAP_LIMIT = 0.5  # of two boxes of one class that overlap more, the better one stays
+LEAST_SCORE = 0.01
+
+
+class Locate(Task):
+    """A heat map a class and four distances a cell, at twice the resolution the convolutions work
+    at.
+
+    channels: widths of the maps of each picture's encoder, finest first. Raises JobError where an
+    encoder has no maps (a frozen one keeps only its summary).
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: config.Locate,
+        target: Any,
+        width: int,
+        members: int,
+        label_smoothing: float,
+        channels: Mapping[str, Sequence[int]],
+    ) -> None:
+        super().__init__(name)
+        self.on, self.template = options.on, options.template
+        self.names, self.max_boxes = tuple(target.names), options.max_boxes
+        for column in [self.on] + [self.template] * (self.template is not None):
+            if not channels.get(column):
+                raise JobError(
+                    f"tasks.{name}: column '{column}' gives no feature maps to find boxes on. Use an "
+                    "image column whose encoder is trained: tune: full or last_n."
+                )
+        self.neck = Neck(channels[self.on], channels[self.template] if self.template else ())
+        self.row = nn.Linear(width, WIDTH)
+        for part in (self.row.weight, self.row.bias):
+            nn.init.zeros_(part)  # begins as the picture alone
+        self.tower = nn.Sequential(convolve(WIDTH, WIDTH), convolve(WIDTH, WIDTH))
+        self.head = nn.Conv2d(WIDTH, 4 * (len(self.names) + 4), 1)
+        with torch.no_grad():
+            self.head.bias.zero_()[: 4 * len(self.names)] = RARE
+
+    def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
+        """`heat` (B, C, H, W) logits, `sides` (B, 4, H, W) in cells, `seen` (B,), `size` (B, 2)
+        pixels.
+        """
+        maps = tokens[self.on].maps
+        if maps:
+            x = self.neck(maps, *self._template(tokens, batch))
+            row_BF11 = self.row(fused.summary_BKD.mean(1))[:, :, None, None]
+            raw = self.head(self.tower(F.relu(x + row_BF11)))
+            seen_B = batch.present[self.on]
+        else:  # no row has its picture
+            rows = len(fused.summary_BKD)
+            raw = self.head.bias[None, :, None, None].expand(rows, -1, 1, 1)
+            seen_B = torch.zeros_like(batch.present[self.on])
+        out = F.pixel_shuffle(raw.float(), 2)
+        heat, sides = out.split([len(self.names), 4], 1)
+        return {
+            "heat": heat,
+            "sides": sides.clamp(-8, 8).exp(),
+            "seen": seen_B,
+            "size": batch.values[self.on]["size"],
+        }
+
+    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Focal loss of the heat and 1 - GIoU of the sides, a box; over rows that are known and
+        seen.
+        """
+        target = batch.targets[self.name]
+        rows = (target["known"] & outputs["seen"]).nonzero().squeeze(1)
+        heat_NCHW, sides_N4HW = outputs["heat"][rows], outputs["sides"][rows]
+        if not len(rows):
+            return heat_NCHW.sum() + sides_N4HW.sum()
+        height, width = heat_NCHW.shape[2:]
+        size_N4 = outputs["size"][rows].repeat(1, 2).to(heat_NCHW.dtype)
+        hot, apart, boxes = [], heat_NCHW.new_zeros(()), 0
+        for i, row in enumerate(rows):
+            real = target["classes"][row] >= 0
+            goal_n4 = target["boxes"][row][real] / size_N4[i]
+            painted = paint(goal_n4, target["classes"][row][real], len(self.names), height, width)
+            sides_P4 = sides_N4HW[i].flatten(1)[:, painted.cell_P].T
+            found_P4 = boxes_at(sides_P4, painted.cell_P, width)
+            unlike_P = 1 - generalized_overlap(found_P4, painted.box_P4)
+            apart = apart + (unlike_P * painted.weight_P).sum()
+            hot.append(painted.heat_CHW)
+            boxes += len(goal_n4)
+        return (heat_loss(heat_NCHW, torch.stack(hot)) + SIDES_WEIGHT * apart) / max(1, boxes)
+
+    @torch.no_grad()
+    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
+        """`boxes`, `scores`, `names`, best first, at most `max_boxes`; none where the picture is
+        absent.
+        """
+        heat_BCHW = outputs["heat"].detach().sigmoid()
+        height, width = heat_BCHW.shape[2:]
+        score_BN, class_BN, cell_BN = peaks(heat_BCHW, 2 * self.max_boxes)
+        sides_B4S = outputs["sides"].detach().flatten(2)
+        sides_BN4 = sides_B4S.gather(2, cell_BN.unsqueeze(1).expand(-1, 4, -1)).transpose(1, 2)
+        share_4 = sides_BN4.new_tensor([width, height, width, height])
+        boxes_BN4 = boxes_at(sides_BN4, cell_BN, width) / share_4
+        boxes_BN4 = boxes_BN4 * outputs["size"].repeat(1, 2).unsqueeze(1)
+        arrays = [t.cpu().numpy() for t in (boxes_BN4, score_BN, class_BN)]
+        seen_B, size_B2 = outputs["seen"].cpu().numpy(), outputs["size"].cpu().numpy()
+        answer = {k: np.empty(len(seen_B), dtype=object) for k in ("boxes", "scores", "names")}
+        for i, seen in enumerate(seen_B):
+            boxes, scores, classes = (a[i] for a in arrays)
+            boxes = clip_boxes(boxes, *size_B2[i])
+            fine = seen & (scores >= LEAST_SCORE) & (areas(boxes) > 0)
+            boxes, scores, classes = boxes[fine], scores[fine], classes[fine]
+            stay = suppress(boxes, scores, classes, OVERLAP_LIMIT)[: self.max_boxes]
+            answer["boxes"][i], answer["scores"][i] = boxes[stay], scores[stay]
+            answer["names"][i] = [self.names[c] for c in classes[stay]]
+        return answer
+
+    def _template(
+        self, tokens: Mapping[str, Tokens], batch: Batch
+    ) -> tuple[tuple[Tensor, ...] | None, Tensor | None]:
+        """Maps of the second picture and which rows have it; (None, None) where no row does."""
+        if self.template is None or not tokens[self.template].maps:
+            return None, None
+        return tokens[self.template].maps, batch.present[self.template]
+
+
+class Neck(nn.Module):
+    """Maps of several resolutions in, one out: at half the finest resolution, or at the only one.
+
+    With a second picture, each level holds its map, the other's, and what differs between them; the
+    last two are zero where a row has no second picture.
+    """
+
+    def __init__(self, channels: Sequence[int], template: Sequence[int]) -> None:
+        super().__init__()
+        assert not template or len(template) == len(channels), "both pictures need maps alike"
+        self.compares = bool(template)
+        self.align = nn.ModuleList(
+            [nn.Identity() if a == b else nn.Conv2d(b, a, 1) for a, b in zip(channels, template)]
+        )
+        self.base = min(1, len(channels) - 1)
+        inward = [c * (3 if template else 1) for c in channels]
+        self.levels = nn.ModuleList(
+            [
+                nn.Sequential(nn.Conv2d(c, WIDTH // 2, 1), nn.ReLU(), shrink(WIDTH // 2, WIDTH))
+                if i < self.base
+                else nn.Conv2d(c, WIDTH, 1)
+                for i, c in enumerate(inward)
+            ]
+        )
+        self.norm = nn.GroupNorm(8, WIDTH)
+
+    def forward(
+        self,
+        maps: Sequence[Tensor],
+        others: Sequence[Tensor] | None = None,
+        has_B: Tensor | None = None,
+    ) -> Tensor:
+        """(B, WIDTH, H, W)."""
+        if self.compares:
+            maps = [self._beside(i, m, others, has_B) for i, m in enumerate(maps)]
+        size = maps[self.base].shape[2:]
+        total = 0.0
+        for level, x in zip(self.levels, maps, strict=True):
+            y = level(x)
+            total = total + (y if y.shape[2:] == size else F.interpolate(y, size=size))
+        return self.norm(total)
+
+    def _beside(
+        self, i: int, x: Tensor, others: Sequence[Tensor] | None, has_B: Tensor | None
+    ) -> Tensor:
+        if others is None or has_B is None:
+            return torch.cat([x, torch.zeros_like(x), torch.zeros_like(x)], 1)
+        other = self.align[i](others[i])
+        if other.shape[2:] != x.shape[2:]:
+            other = F.interpolate(other, size=x.shape[2:], mode="bilinear")
+        has_B111 = has_B[:, None, None, None].to(x.dtype)
+        return torch.cat([x, other * has_B111, (x - other).abs() * has_B111], 1)
+
+
+def convolve(inward: int, outward: int) -> nn.Sequential:
+    """3 x 3 convolution, norm, ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inward, outward, 3, padding=1, bias=False), nn.GroupNorm(8, outward), nn.ReLU()
+    )
+
+
+def shrink(inward: int, outward: int) -> nn.Conv2d:
+    """3 x 3 convolution to half the height and width."""
+    return nn.Conv2d(inward, outward, 3, stride=2, padding=1)
