@@ -1,0 +1,170 @@
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import soundfile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.reader import Cells
+from modalloy.table.series import SeriesReader
+
+DRAW = np.random.default_rng(0)
+
+
+def fit(columns: dict[str, list[object]], folder: Path = Path(), **options: object) -> SeriesReader:
+    return SeriesReader.fit("vibration", config.Series(**options), Cells(columns, folder))
+
+
+def one(reader: SeriesReader, cell: object, folder: Path = Path()) -> np.ndarray:
+    return reader.read(Cells({"vibration": [cell]}, folder)).values["x"][0]
+
+
+def test_channels_are_scaled_by_their_median_and_quartiles() -> None:
+    x_RCL = DRAW.normal([[5.0], [-100.0]], [[2.0], [30.0]], (40, 2, 60))
+    x_RCL[0, 0, 0] = 1e12
+    reader = fit({"vibration": list(x_RCL)})
+    low, middle, high = np.quantile(x_RCL, [0.25, 0.5, 0.75], axis=(0, 2))
+    assert np.allclose(reader.center, middle)
+    assert np.allclose(reader.scale, (high - low) / 1.349)
+    z_CL = one(reader, x_RCL[1])
+    assert np.allclose(
+        z_CL, (x_RCL[1] - middle[:, None]) / np.array(reader.scale)[:, None], atol=1e-5
+    )
+    assert one(reader, x_RCL[0])[0, 0] == 100.0
+
+
+def test_every_way_of_writing_a_series_reads_the_same(tmp_path: Path) -> None:
+    x_L = DRAW.normal(0, 0.1, 50)
+    np.save(tmp_path / "a.npy", x_L)
+    np.savez(tmp_path / "a.npz", speed=x_L, other=x_L * 2)
+    scipy.io.savemat(tmp_path / "a.mat", {"X118_DE_time": x_L[:, None], "X118RPM": 1796.0})
+    (tmp_path / "a#1.csv").write_text(
+        "t,v\n" + "\n".join(f"{i},{v!r}" for i, v in enumerate(x_L.tolist()))
+    )
+    soundfile.write(tmp_path / "a.wav", x_L, 100, subtype="DOUBLE")
+    reader = fit({"vibration": [list(x_L)]}, rate_hz=100.0)
+    expected = one(reader, x_L)
+    for cell in [
+        x_L.tolist(),
+        tuple(x_L),
+        json.dumps(x_L.tolist()),
+        np.array(x_L, dtype=object),
+        [x_L.tolist()],
+        "a.npy",
+        "a.npz#speed",
+        "a.mat#X118_DE_time",
+        "a#1.csv#v",
+        "a.wav",
+    ]:
+        assert np.allclose(one(reader, cell, tmp_path), expected, atol=1e-5), cell
+    soundfile.write(tmp_path / "b.wav", x_L, 200)
+    status = reader.read(Cells({"vibration": ["b.wav"]}, tmp_path)).status[0]
+    assert "200 samples a second, not rate_hz: 100" in status
+
+
+def test_long_series_keep_their_last_samples() -> None:
+    reader = fit({"vibration": [np.arange(100.0)]}, length=10)
+    back = one(reader, np.arange(100.0))[0] * reader.scale[0] + reader.center[0]
+    assert np.allclose(back, np.arange(90.0, 100.0), atol=1e-4)
+
+
+def test_several_columns_are_channels_that_end_together() -> None:
+    columns = {"de": [[1.0, 2.0, 3.0, 4.0], None, None], "fe": [[7.0, 8.0], [7.0, 9.0, 11.0], None]}
+    reader = fit(columns, **{"from": ("de", "fe")})
+    assert reader.columns == ("de", "fe")
+    read = reader.read(Cells(columns))
+    assert read.present.tolist() == [True, True, False]
+    assert read.status == ["ok", "ok", "missing"]
+    x_BCL, mask_BL = read.values["x"], read.values["mask"]
+    assert x_BCL.shape == (3, 2, 4)
+    assert mask_BL.tolist() == [[True] * 4, [True, True, True, False], [False] * 4]
+    assert (x_BCL[0, 1, :2] == 0).all()  # the shorter channel is filled in front
+    assert x_BCL[0, 1, 2] != 0
+    assert not x_BCL[1, 0].any()
+    assert not x_BCL[2].any()
+
+
+def test_gaps_are_zero_and_masked_where_no_channel_has_a_sample() -> None:
+    x_CL = np.array([[1.0, math.nan, math.nan, 5.0], [2.0, 3.0, math.nan, math.inf]])
+    reader = fit({"vibration": [x_CL, x_CL + 1]})
+    read = reader.read(Cells({"vibration": [x_CL]}))
+    assert read.values["mask"].tolist() == [[True, True, False, True]]
+    assert np.isfinite(read.values["x"]).all()
+    assert read.values["x"][0, 0, 1] == 0
+
+
+def test_windows_over_rows_are_never_turned() -> None:
+    history = {"by": ["run"], "order": "step", "rows": 4}
+    windows = [DRAW.normal(size=(6, k)) for k in (1, 2, 4)]
+    reader = fit({"vibration": windows}, history=history, **{"from": tuple("abcdef")})
+    assert reader.columns == ("vibration",)
+    assert reader.channels == 6
+    read = reader.read(Cells({"vibration": windows}))
+    assert read.values["x"].shape == (3, 6, 4)
+    assert read.values["mask"].sum(1).tolist() == [1, 2, 4]
+
+
+def test_shaft_speed_is_a_number_or_a_column() -> None:
+    cells = {"vibration": [[1.0, 2.0]] * 4, "rpm": [1800.0, None, -5.0, "fast"]}
+    fixed = fit(cells, rpm=1500.0)
+    assert fixed.columns == ("vibration",)
+    assert fixed.read(Cells(cells)).values["speed_hz"].tolist() == [25.0] * 4
+    read_off = fit(cells, rpm="rpm")
+    assert read_off.columns == ("vibration", "rpm")
+    speed = read_off.read(Cells(cells)).values["speed_hz"]
+    assert speed.dtype == np.float32
+    assert speed.tolist() == [30.0, 0.0, 0.0, 0.0]
+    assert fit(cells).read(Cells(cells)).values["speed_hz"].tolist() == [0.0] * 4
+
+
+def test_bad_cells_are_absent_and_say_why(tmp_path: Path) -> None:
+    reader = fit({"vibration": [[1.0, 2.0, 3.0, 5.0]]})
+    cells = [None, [], [math.nan], "none.npy", "[1, 'a']", 5.0, [[1.0] * 4] * 3, [[["1"]]], {}]
+    read = reader.read(Cells({"vibration": cells}, tmp_path))
+    assert not read.present.any()
+    assert read.status[:3] == ["missing"] * 3
+    assert all(s.startswith("unreadable: ") for s in read.status[3:])
+    assert "3 channels, expected 1" in read.status[6]
+    assert not read.values["x"].any()
+    assert read.values["x"].shape[1] == 1
+
+
+def test_columns_without_samples_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="column 'vibration' is empty in all 2 training rows"):
+        fit({"vibration": [None, [math.nan]]})
+    with pytest.raises(TableError, match=r"no series can be read: unreadable: no file a\.npy"):
+        fit({"vibration": ["a.npy", None]}, tmp_path)
+    with pytest.raises(TableError, match="holds more than one channel"):
+        fit({"a": [np.ones((2, 9))], "b": [[1.0]]}, **{"from": ("a", "b")})
+
+
+ROW = st.one_of(
+    st.none(), st.lists(st.one_of(st.floats(), st.integers(-9, 9)), max_size=6), st.text(max_size=3)
+)
+
+
+@given(st.lists(st.tuples(ROW, ROW, st.one_of(st.none(), st.floats())), min_size=1, max_size=6))
+@settings(deadline=None, max_examples=150)
+def test_a_row_reads_alone_as_it_does_among_others(rows: list[tuple[object, ...]]) -> None:
+    reader = SeriesReader(
+        "vibration", ("de", "fe"), False, 4, None, "rpm", (0.5, -1.0), (2.0, 1e-300)
+    )
+    assert SeriesReader.from_state(json.loads(json.dumps(reader.state()))) == reader
+    columns = dict(zip(("de", "fe", "rpm"), map(list, zip(*rows, strict=True)), strict=True))
+    together = reader.read(Cells(columns))
+    assert np.isfinite(together.values["x"]).all()
+    assert np.isfinite(together.values["speed_hz"]).all()
+    for row in range(len(rows)):
+        alone = reader.read(Cells({name: [column[row]] for name, column in columns.items()}))
+        assert alone.status[0] == together.status[row]
+        length = alone.values["x"].shape[2]
+        assert np.array_equal(alone.values["x"][0], together.values["x"][row, :, :length])
+        assert np.array_equal(alone.values["mask"][0], together.values["mask"][row, :length])
+        assert not together.values["mask"][row, length:].any()
+        assert alone.values["speed_hz"][0] == together.values["speed_hz"][row]
