@@ -1,4 +1,4 @@
-"""The locating head: maps painted and read back, losses against loops, absent pictures, learning."""
+"""The locating head: maps painted and read back, losses against loops, absent pictures."""
 
 import math
 from typing import Any

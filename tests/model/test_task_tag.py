@@ -1,4 +1,4 @@
-"""The tagging head: decoding against every sequence tried, its loss against a loop, absent texts."""
+"""The tagging head: decoding against all sequences, its loss against a loop, absent texts."""
 
 import itertools
 

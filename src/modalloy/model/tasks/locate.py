@@ -52,8 +52,8 @@ class Locate(Task):
         for column in [self.on] + [self.template] * (self.template is not None):
             if not channels.get(column):
                 raise JobError(
-                    f"tasks.{name}: column '{column}' gives no feature maps to find boxes on. Use an "
-                    "image column whose encoder is trained: tune: full or last_n."
+                    f"tasks.{name}: column '{column}' gives no feature maps to find boxes on. Use "
+                    "an image column whose encoder is trained: tune: full or last_n."
                 )
         self.neck = Neck(channels[self.on], channels[self.template] if self.template else ())
         self.row = nn.Linear(width, WIDTH)
@@ -65,9 +65,7 @@ class Locate(Task):
             self.head.bias.zero_()[: 4 * len(self.names)] = RARE
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
-        """`heat` (B, C, H, W) logits, `sides` (B, 4, H, W) in cells, `seen` (B,), `size` (B, 2)
-        pixels.
-        """
+        """`heat` (B, C, H, W), logits; `sides` (B, 4, H, W) in cells; `seen` (B,); `size` (B, 2)."""
         maps = tokens[self.on].maps
         if maps:
             x = self.neck(maps, *self._template(tokens, batch))
@@ -155,10 +153,16 @@ class Neck(nn.Module):
 
     def __init__(self, channels: Sequence[int], template: Sequence[int]) -> None:
         super().__init__()
-        assert not template or len(template) == len(channels), "both pictures need maps alike"
         self.compares = bool(template)
+        # An encoder with fewer maps lends its coarsest one to the levels that it lacks.
+        self.pair = [min(i, len(template) - 1) for i in range(len(channels))] if template else []
         self.align = nn.ModuleList(
-            [nn.Identity() if a == b else nn.Conv2d(b, a, 1) for a, b in zip(channels, template)]
+            [
+                nn.Identity()
+                if channels[i] == template[p]
+                else nn.Conv2d(template[p], channels[i], 1)
+                for i, p in enumerate(self.pair)
+            ]
         )
         self.base = min(1, len(channels) - 1)
         inward = [c * (3 if template else 1) for c in channels]
@@ -193,7 +197,7 @@ class Neck(nn.Module):
     ) -> Tensor:
         if others is None or has_B is None:
             return torch.cat([x, torch.zeros_like(x), torch.zeros_like(x)], 1)
-        other = self.align[i](others[i])
+        other = self.align[i](others[self.pair[i]])
         if other.shape[2:] != x.shape[2:]:
             other = F.interpolate(other, size=x.shape[2:], mode="bilinear")
         has_B111 = has_B[:, None, None, None].to(x.dtype)

@@ -44,7 +44,7 @@ class Regress(Task):
                 self.head.bias_KC[:, 1:] = torch.cat([start_Q[:1], inverse_softplus])
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
-        """`value` (B, K), and `quantiles` (B, K, Q) in the order they were asked for; standardised."""
+        """`value` (B, K) and `quantiles` (B, K, Q) in the order asked for, both standardised."""
         out_BKC = self.head(fused.summary_BKD).float()
         outputs = {"value": out_BKC[..., 0]}
         if len(self.levels_Q):
@@ -52,7 +52,7 @@ class Regress(Task):
         return outputs
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """Mean over known rows and members of the chosen cost, plus the pinball loss of quantiles."""
+        """Mean cost over known rows and members, plus the pinball loss of the quantiles."""
         target = batch.targets[self.name]
         known = target["known"]
         value_NK = outputs["value"][known]
