@@ -65,7 +65,7 @@ class Locate(Task):
             self.head.bias.zero_()[: 4 * len(self.names)] = RARE
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
-        """`heat` (B, C, H, W), logits; `sides` (B, 4, H, W) in cells; `seen` (B,); `size` (B, 2)."""
+        """`heat` (B, C, H, W), logits; `sides` (B, 4, H, W), cells; `seen` (B,); `size` (B, 2)."""
         maps = tokens[self.on].maps
         if maps:
             x = self.neck(maps, *self._template(tokens, batch))
