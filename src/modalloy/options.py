@@ -27,7 +27,7 @@ def expected(schema: Schema) -> str:
     if "anyOf" in schema:
         return " or ".join(expected(s) for s in schema["anyOf"] if s.get("type") != "null")
     if names := choices(schema):
-        return f"one of {listed(names)}"
+        return f"one of {listed(names)}" if len(names) > 1 else f"the word {names[0]}"
     match schema.get("type"):
         case "integer" | "number":
             return _expected_number(schema)

@@ -1,0 +1,194 @@
+"""Every page in, every command and snippet on it run in the order of the page, in one workshop."""
+
+import os
+import re
+import shlex
+import shutil
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from modalloy import diagnosis, reference
+from modalloy.cli import app
+from modalloy.errors import JobError
+from modalloy.job import load_job
+from modalloy.options import resolve, schema_of_job
+
+REPO = Path(__file__).resolve().parent.parent
+DOCS = REPO / "docs"
+BLOCK = re.compile(
+    r"(?:^<!-- (?P<note>[^\n]*?) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S
+)
+
+
+class Block(NamedTuple):
+    """A fenced block: `sh`, `python`, `yaml` or `text`, and the comment on the line above it."""
+
+    kind: str
+    text: str
+    note: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether the page says nothing against running it."""
+        return not self.note.startswith("not run: ")
+
+
+def pages() -> list[str]:
+    """All pages, the tutorial left out: it makes the workshop."""
+    found = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+    return [page for page in found if page != "tutorial.md"]
+
+
+def blocks(path: Path) -> list[Block]:
+    """The fenced blocks of a page in their order."""
+    found = BLOCK.finditer(path.read_text())
+    return [Block(m["kind"], m["text"], m["note"] or "") for m in found]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder that the tutorial leaves behind."""
+    folder = tmp_path_factory.mktemp("workshop")
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        run_page(DOCS / "tutorial.md")
+        yield folder
+    finally:
+        os.chdir(before)
+
+
+def run_page(path: Path) -> None:
+    """Run the blocks of a page in the current folder; python blocks share their names."""
+    module = types.ModuleType("page")
+    sys.modules["page"] = module
+    for block in blocks(path):
+        if not block.runs:
+            continue
+        if block.kind == "sh":
+            for line in block.text.strip().splitlines():
+                run_line(line)
+        elif block.kind == "python":
+            exec(compile(block.text, f"{path.name}", "exec"), module.__dict__)
+        elif block.note.startswith("file: "):
+            Path(block.note.removeprefix("file: ")).write_text(block.text)
+
+
+def run_line(line: str) -> None:
+    """One command of a page, in this process; `> file` takes what it prints."""
+    command, _, file = line.partition(" > ")
+    words = shlex.split(command)
+    assert words[0] == "modalloy", f"mark it `<!-- not run: why -->` or run it here: {line}"
+    done = CliRunner().invoke(app, words[1:])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    assert done.exit_code == 0, f"{line}\n{done.output}"
+    if file:
+        Path(file.strip()).write_text(done.stdout)
+
+
+def healthy_probe(modules: Any) -> dict[str, Any]:
+    """What the probe says of a healthy machine; test_doctor.py runs the real one."""
+    torch = {"version": "2.13.0", "cuda": None, "gpus": [], "threads": 1}
+    seen: dict[str, Any] = dict.fromkeys(modules)
+    seen["torch facts"] = torch | {"capability": "AVX2", "bf16_ratio": 1.0}
+    seen["picture formats"] = ["BMP", "JPEG", "PNG", "WebP", "TIFF"]
+    seen["sound formats"] = ["WAV", "FLAC", "OGG", "MP3"]
+    return seen | {"font": "DejaVu Sans"}
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_runs(
+    page: str, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not any(block.runs and block.kind in ("sh", "python") for block in blocks(DOCS / page)):
+        return
+    monkeypatch.setattr(diagnosis, "probe", healthy_probe)
+    shutil.copytree(workshop, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    run_page(DOCS / page)
+
+
+def test_the_tutorial_leaves_what_it_promises(workshop: Path) -> None:
+    for name in ("job.yaml", "schema.json", "model.safetensors", "report.json", "report.html"):
+        assert (workshop / "run" / name).is_file(), name
+    assert (workshop / "answers.csv").read_text().startswith("row,fault,fault.probability")
+
+
+def test_what_is_not_run_says_why() -> None:
+    for page in [*pages(), "tutorial.md"]:
+        for block in blocks(DOCS / page):
+            if block.kind == "sh" and block.runs:
+                assert all(line.startswith("modalloy ") for line in block.text.splitlines()), page
+            assert block.kind in ("sh", "python", "yaml", "text"), f"{page}: {block.kind}"
+
+
+def test_the_reference_is_what_config_says() -> None:
+    written = (DOCS / "job-file.md").read_text()
+    assert written == reference.page(), "docs/job-file.md is stale; run `make docs`"
+
+
+def test_the_reference_names_every_option_with_a_help() -> None:
+    for group in [schema_of_job(), *schema_of_job()["$defs"].values()]:
+        for name, option in group.get("properties", {}).items():
+            if name == "type":
+                continue
+            assert resolve(option).get("description"), f"{group['title']}.{name} has no text below it"
+            assert f"| `{name}` |" in reference.page()
+
+
+@pytest.mark.parametrize("page", ["job-file.md", "tutorial.md"])
+def test_jobs_on_pages_are_valid_and_their_faults_read_as_printed(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {block.kind: block.text for block in blocks(DOCS / page) if block.kind != "sh"}
+    monkeypatch.chdir(tmp_path)
+    load_job(found["yaml"])
+    mistakes = {
+        "job-file.md": (("unit: kN", "unit: kN, bin: 8"), ("[0.1, 0.9]", "[0.1, 2]")),
+        "tutorial.md": (("pixels: 48", "pixel: 48"), ("epochs: 8", "epochs: 0")),
+    }
+    text = found["yaml"]
+    for right, wrong in mistakes[page]:
+        assert text.count(right) == 1
+        text = text.replace(right, wrong)
+    Path("job.yaml").write_text(text)
+    with pytest.raises(JobError) as caught:
+        load_job("job.yaml")
+    said = "".join(f"error: {line}\n" for line in str(caught.value).splitlines())
+    assert said == found["text"]
+
+
+def test_links_lead_somewhere() -> None:
+    for page in [*pages(), "tutorial.md"]:
+        for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", (DOCS / page).read_text()):
+            if not target.startswith("http"):
+                assert ((DOCS / page).parent / target).exists(), f"{page}: {target}"
+
+
+def test_the_site_lists_every_page() -> None:
+    listed = set(re.findall(r": ([\w/-]+\.md)$", (REPO / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert listed == {*pages(), "tutorial.md"}
+
+
+def test_paths_that_pages_name_exist() -> None:
+    for page in [*pages(), "tutorial.md"]:
+        text = (DOCS / page).read_text()
+        for name in re.findall(r"`(src/modalloy/[\w/.]+|(?:table|model|judge)/[\w/]+\.py)`", text):
+            path = REPO / name if name.startswith("src/") else REPO / "src" / "modalloy" / name
+            new = "points.py" in name  # the page's own example
+            assert new or path.exists(), f"{page}: {name}"
+
+
+def test_make_and_ci_say_what_they_should() -> None:
+    makefile = (REPO / "Makefile").read_text()
+    for target in ("demo", "test", "lint", "docs", "scoreboard", "bench"):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+    assert (REPO / ".ci" / "run").read_text().rstrip().endswith("exec make test")
+    assert os.access(REPO / ".ci" / "run", os.X_OK)
