@@ -51,7 +51,7 @@ def test_an_empty_column_is_refused_and_one_of_identifiers_is_all_unknown() -> N
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(), st.integers(), st.text()), min_size=1))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
     reader = CategoryReader("site", ("a", "0", "1"))
     assert CategoryReader.from_state(json.loads(json.dumps(reader.state()))) == reader

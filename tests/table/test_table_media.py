@@ -188,6 +188,15 @@ def test_no_warning_leaks_and_the_filters_come_back(tmp_path: Path) -> None:
     assert list(warnings.filters) == before
 
 
+def test_a_filter_set_by_another_thread_meanwhile_does_not_stay(tmp_path: Path) -> None:
+    before = list(warnings.filters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        media._quiet.__enter__()  # a worker begins to decode ...
+    media._quiet.__exit__()  # ... and ends after the other thread's scope is closed
+    assert list(warnings.filters) == before
+
+
 # --- sounds --------------------------------------------------------------------------------------
 
 

@@ -73,7 +73,7 @@ def test_text_and_empty_columns_are_refused() -> None:
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=20))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_any_numbers_can_be_fitted_and_read(x: list[float]) -> None:
     center, scale = robust(np.array(x))
     assert math.isfinite(center)
@@ -86,7 +86,7 @@ def test_any_numbers_can_be_fitted_and_read(x: list[float]) -> None:
 
 
 @given(st.lists(ANY_CELL, min_size=1, max_size=12))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
     reader = NumberReader("load", 3.0, 2.0, (-1.0, 1.0))
     assert NumberReader.from_state(json.loads(json.dumps(reader.state()))) == reader

@@ -150,7 +150,7 @@ ROW = st.one_of(
 
 
 @given(st.lists(st.tuples(ROW, ROW, st.one_of(st.none(), st.floats())), min_size=1, max_size=6))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 def test_a_row_reads_alone_as_it_does_among_others(rows: list[tuple[object, ...]]) -> None:
     reader = SeriesReader(
         "vibration", ("de", "fe"), False, 4, None, "rpm", (0.5, -1.0), (2.0, 1e-300)

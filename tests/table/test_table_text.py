@@ -155,7 +155,7 @@ def test_columns_without_text_are_refused(cls: type[TextReader]) -> None:
 @given(
     st.lists(st.one_of(st.none(), st.text(), st.lists(st.text(max_size=8))), min_size=1, max_size=6)
 )
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, max_examples=60)
 def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
     for reader in (SCRATCH, WORDS):
         together = reader.read(Cells({reader.name: cells}))

@@ -102,7 +102,7 @@ def test_columns_without_a_date_are_refused() -> None:
 
 
 @given(st.lists(st.one_of(st.none(), st.datetimes(), st.text(max_size=12)), min_size=1, max_size=9))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
     reader = TimeReader("taken", ("day", "week", "year"), 738_000.0, 30.0)
     assert TimeReader.from_state(json.loads(json.dumps(reader.state()))) == reader

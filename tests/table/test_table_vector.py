@@ -69,7 +69,7 @@ def test_deep_json_is_no_list() -> None:
         st.one_of(st.none(), st.lists(st.floats(), max_size=3), st.text(max_size=4)), min_size=1
     )
 )
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=60)
 def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
     reader = VectorReader("spectrum", (0.5, 1.0), (1.0, 3.0))
     assert VectorReader.from_state(json.loads(json.dumps(reader.state()))) == reader

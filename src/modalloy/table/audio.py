@@ -67,11 +67,15 @@ class AudioReader(Reader):
 
 
 def resample(wave_L: np.ndarray, have_hz: int, want_hz: int) -> np.ndarray:
-    """The same sound at another rate, by scipy's polyphase filter; odd ratios are met to 1e-8."""
+    """The same sound at another rate, by scipy's polyphase filter.
+
+    Odd ratios are met to about 1e-6, because the filter grows with their denominator.
+    """
     if have_hz == want_hz:
         return wave_L
     from scipy.signal import resample_poly  # half a second that other tables never need
 
-    ratio = Fraction(want_hz, have_hz).limit_denominator(20_000)
+    largest = max(2000, 2 * have_hz // want_hz)
+    ratio = Fraction(want_hz, have_hz).limit_denominator(largest)
     wave = resample_poly(wave_L, ratio.numerator, ratio.denominator)
     return np.clip(wave, -1.0, 1.0).astype(np.float32)

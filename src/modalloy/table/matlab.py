@@ -55,7 +55,7 @@ def load_array(path: Path, name: str, limit: int) -> np.ndarray:
             body = zlib.decompressobj().decompress(body, limit + HEAD)[8:]
         _, shape, _, at = _head(body, order)
         kind, part, _ = _part(body, at, order)
-        flat = np.frombuffer(part, np.dtype(TYPES[kind]).newbyteorder(order))
+        flat = np.frombuffer(part, np.dtype(order + TYPES[kind]))
         return flat.reshape(shape, order="F")
 
 
@@ -145,4 +145,4 @@ def _head_4(data: mmap.mmap, at: int) -> tuple[int, np.dtype, tuple[int, ...]]:
     kind, number = code % 10, code // 10 % 10
     if kind > 2 or number >= len(TYPES_4) or code not in (code % 100, 1000 + code % 100):
         raise ValueError("it is no MATLAB file")
-    return kind, np.dtype(TYPES_4[number]).newbyteorder(order), tuple(rest)
+    return kind, np.dtype(order + TYPES_4[number]), tuple(rest)

@@ -1,12 +1,13 @@
 """A cell that names a file in; a picture, a sound, samples or one clear sentence out."""
 
 import os
+import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import soundfile
@@ -188,24 +189,29 @@ def _short(cell: Any) -> str:
 
 
 class _Quiet:
-    """Hides decoders' warnings while any thread decodes: `catch_warnings` is not thread-safe."""
+    """Hides decoders' warnings while any thread decodes.
+
+    Adds and removes one filter instead of `catch_warnings`, which puts a whole list back and so,
+    beside a thread that does the same, leaves the wrong one for ever.
+    """
 
     def __init__(self) -> None:
-        self.lock, self.inside, self.scope = threading.Lock(), 0, warnings.catch_warnings()
+        self.lock, self.inside = threading.Lock(), 0
+        self.filter = ("ignore", None, Warning, re.compile(r"(PIL|numpy|modalloy\.table)\b"), 0)
 
     def __enter__(self) -> None:
+        filters = cast(list[Any], warnings.filters)
         with self.lock:
-            if self.inside == 0:
-                self.scope = warnings.catch_warnings()
-                self.scope.__enter__()
-                warnings.filterwarnings("ignore", module=r"(PIL|scipy\.io|numpy|modalloy\.table)\b")
             self.inside += 1
+            if self.filter not in filters:
+                filters.insert(0, self.filter)
 
     def __exit__(self, *_: object) -> None:
+        filters = cast(list[Any], warnings.filters)
         with self.lock:
             self.inside -= 1
-            if self.inside == 0:
-                self.scope.__exit__(None, None, None)
+            if self.inside == 0 and self.filter in filters:
+                filters.remove(self.filter)
 
 
 _quiet = _Quiet()

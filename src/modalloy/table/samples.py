@@ -95,7 +95,8 @@ def _csv(path: Path, channel: str | None) -> np.ndarray:
         raise TableError(
             f"{path}: column {texts[0]} holds more than numbers; name one by {path.name}#column"
         )
-    return pick_channel(frame.to_numpy(dtype=np.float64).T, None, path, channels_first=True)
+    x_CL: np.ndarray = frame.to_numpy(dtype=np.float64).T
+    return pick_channel(x_CL, None, path, channels_first=True)
 
 
 def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, str | None]:

@@ -51,7 +51,10 @@ class TargetReader(ABC):
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The reader whose `state` this is."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in state.items()})
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in state.items()
+        }
+        return cls(**fields)
 
 
 @dataclass(frozen=True)
