@@ -139,7 +139,8 @@ def test_the_reference_names_every_option_with_a_help() -> None:
         for name, option in group.get("properties", {}).items():
             if name == "type":
                 continue
-            assert resolve(option).get("description"), f"{group['title']}.{name} has no text below it"
+            help_text = resolve(option).get("description")
+            assert help_text, f"{group['title']}.{name} has no text below it"
             assert f"| `{name}` |" in reference.page()
 
 
@@ -184,6 +185,17 @@ def test_paths_that_pages_name_exist() -> None:
             path = REPO / name if name.startswith("src/") else REPO / "src" / "modalloy" / name
             new = "points.py" in name  # the page's own example
             assert new or path.exists(), f"{page}: {name}"
+
+
+def test_the_page_on_the_report_names_every_part_of_it() -> None:
+    said = (DOCS / "report.md").read_text()
+    judge = REPO / "src" / "modalloy" / "judge"
+    parts = re.findall(r'parts\.append\(\("\w+", "([^"]+)"', (judge / "page.py").read_text())
+    parts += re.findall(r'tag\("h3", "([^"]+)"\)', (judge / "taskpage.py").read_text())
+    parts += re.findall(r'\bFigure\("([^"]+)"', (judge / "plots.py").read_text())
+    parts += re.findall(r'fold\("([^"]+)"', (judge / "taskpage.py").read_text())
+    assert len(parts) > 10
+    assert [part for part in parts if part not in said] == []
 
 
 def test_make_and_ci_say_what_they_should() -> None:

@@ -84,6 +84,8 @@ CASES = [
     ("rate_hz: 12_000,", "front: [spectrum],", 7, "columns.shake.front", "needs rate_hz"),
     ("rate_hz: 12_000", "rate_hz: -1", 7, "columns.shake.rate_hz",
      "must be a number above 0. Got -1."),
+    ("rpm: speed", "encoder: 'hf:x', front: [statistics]", 7, "columns.shake.encoder",
+     "add learned to front"),
     ("[ax, ay]", "[ax, ax]", 7, "columns.shake.from", "names 'ax' twice"),
     ("from: [ax, ay]", "history: {order: t}", 7, "columns.shake.history.by", "is missing"),
     ("rpm: speed", "rpm: hours", 7, "columns.shake.rpm", "'hours' is the target of task 'life'"),

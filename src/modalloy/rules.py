@@ -80,6 +80,10 @@ def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
         return
     if not front:
         yield Fault((*path, "front"), "must name at least one front.")
+    encoder = options.get("encoder", "scratch")
+    if encoder != "scratch" and front and "learned" not in front:
+        why = f"{quoted(encoder)} takes the place of the learned front; add learned to front."
+        yield Fault((*path, "encoder"), why)
     hungry = [part for part in front if part in NEEDS_RATE]
     if hungry and options.get("rate_hz") is None:
         yield Fault((*path, "front"), f"{listed(hungry)} needs rate_hz, samples a second.")
