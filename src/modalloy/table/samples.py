@@ -95,7 +95,7 @@ def _csv(path: Path, channel: str | None) -> np.ndarray:
         raise TableError(
             f"{path}: column {texts[0]} holds more than numbers; name one by {path.name}#column"
         )
-    x_CL: np.ndarray = frame.to_numpy(dtype=np.float64).T
+    x_CL = np.asarray(frame, dtype=np.float64).T
     return pick_channel(x_CL, None, path, channels_first=True)
 
 
