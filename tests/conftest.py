@@ -133,11 +133,12 @@ def write_row(folder: Path, row: int, draw: np.random.Generator) -> dict[str, An
     bad = fault == "crack"
     words, tags = WORDS[fault]
     left, top = (int(v) for v in draw.integers(0, 12, 2))
-    time_s = np.arange(32) / 100.0
+    shaft_hz = draw.uniform(15, 25) if bad else draw.uniform(3, 8)
+    turns = shaft_hz * np.arange(32) / 100.0 + draw.random()
     return {
         "photo": write_photo(folder / "img" / f"{row:03d}.png", bad, (left, top), draw),
-        "sound": write_sound(folder / "snd" / f"{row:03d}.wav", 800 if bad else 200),
-        "vibration": (np.sin(2 * np.pi * (20 if bad else 5) * time_s) + draw.normal(0, 0.1, 32)),
+        "sound": write_sound(folder / "snd" / f"{row:03d}.wav", 800 if bad else 200, draw),
+        "vibration": draw.uniform(0.5, 2) * np.sin(2 * np.pi * turns) + draw.normal(0, 0.2, 32),
         "note": f"{NOTES[fault][draw.integers(3)]} {row}",
         "load": float(draw.normal(12.0 if bad else 8.0, 2.0)),
         "site": str(draw.choice(["north", "north", "south"] if bad else ["south", "west"])),
@@ -163,12 +164,14 @@ def write_photo(
     return f"img/{path.name}"
 
 
-def write_sound(path: Path, pitch_hz: int) -> str:
-    """A quarter of a second of one tone as 16-bit WAV; returns its path relative to the table."""
-    tone = 0.5 * np.sin(2 * np.pi * pitch_hz * np.arange(1000) / 4000)
+def write_sound(path: Path, pitch_hz: int, draw: np.random.Generator) -> str:
+    """A quarter of a second of one noisy tone, 16-bit WAV; returns its path from the table."""
+    pitch_hz = pitch_hz * draw.uniform(0.8, 1.2)
+    turns = pitch_hz * np.arange(1000) / 4000 + draw.random()
+    tone = draw.uniform(0.2, 0.6) * np.sin(2 * np.pi * turns) + draw.normal(0, 0.05, 1000)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(4000)
-        file.writeframes((tone * 32767).astype("<i2").tobytes())
+        file.writeframes((tone * 32767).clip(-32767, 32767).astype("<i2").tobytes())
     return f"snd/{path.name}"
