@@ -1,0 +1,171 @@
+"""The columns of a table and its media files in, what is wrong with each of them out."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.build import fit_reader
+from modalloy.table.finding import (
+    LISTS,
+    Finding,
+    counted,
+    finding,
+    inputs,
+    read_columns,
+    share,
+    spread,
+    values,
+)
+from modalloy.table.names import names_rows
+from modalloy.table.reader import empty
+from modalloy.table.scan import FILES, Files
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
+from modalloy.table.text import to_words
+
+READ = 100_000  # rows whose cells are read one by one
+TOLD = 3  # faults that one finding quotes
+FEW = 20  # cells that may all differ without naming rows
+MOSTLY = 0.5  # share of missing cells that deserves more than a note
+Plain = config.Number | config.Category | config.Time | config.Vector
+
+
+def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Finding]:
+    """Empty, constant, identifying and partly missing columns; cells that cannot be read."""
+    readers, hopeless = read_columns(job), set()
+    targets = {goal.target for goal in job.tasks.values()}
+    for column in table.columns:
+        if column in targets:
+            continue
+        for found in _one_column(column, readers.get(column), table, parts):
+            hopeless |= {column} if found.level == "error" else set()
+            yield found
+    for name, options in inputs(job).items():
+        if name in hopeless:
+            continue
+        if isinstance(options, Plain):
+            yield from _plain_cells(name, options, table, parts)
+        if isinstance(options, config.Tokens):
+            yield from _words(name, table, parts)
+
+
+def file_findings(column: str, files: Files, options: Any, *, unreadable: str) -> Iterator[Finding]:
+    """Files that are absent, broken, too large, outside the folder, or hold nothing."""
+    level = "error" if unreadable == "refuse" else "warning"
+    faulty = [i for i, seen in enumerate(files.seen) if seen.fault]
+    away = [i for i in faulty if files.seen[i].outside]
+    if away:
+        yield _of_files("error", column, files, away, "lie outside the table's folder")
+    broken = [i for i in faulty if not files.seen[i].outside]
+    if broken:
+        yield _of_files(level, column, files, broken, "cannot be used")
+    blank = [i for i, seen in enumerate(files.seen) if seen.blank]
+    if blank:
+        what = {"image": "show one even colour", "audio": "are silent"}.get(
+            options.type, "never change"
+        )
+        rows = files.rows_of(blank)
+        yield finding(
+            "warning", column, f"{counted(len(rows), 'row')} with files that {what}", rows
+        )
+    if files.skipped:
+        what = f"{FILES} files were read, spread over the table; {files.skipped} others were not"
+        yield finding("note", column, what)
+
+
+def _of_files(level: Any, column: str, files: Files, which: list[int], what: str) -> Finding:
+    rows = files.rows_of(which)
+    why = "; ".join(str(files.seen[i].fault) for i in which[:TOLD])
+    more = "; ..." if len(which) > TOLD else ""
+    told = f"{counted(len(rows), 'row')} with files that {what}: {why}{more}"
+    return finding(level, column, told, rows)
+
+
+def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterator[Finding]:
+    """What the pattern of different and missing cells shows."""
+    rows = np.concatenate(parts)
+    if table.kind(column) in ("list", "other"):
+        rows = spread(rows, LISTS)
+    codes, distinct = values(table, column, rows)
+    lacking = rows[codes < 0]
+    if distinct == 0:
+        level = "note" if options is None else "error"
+        yield finding(level, column, "every cell is empty; leave the column out")
+        return
+    if options is not None and not (codes[np.isin(rows, parts.train)] >= 0).any():
+        yield finding("error", column, "every training cell is empty; leave the column out")
+        return
+    if len(lacking):
+        level = "warning" if options and len(lacking) > MOSTLY * len(rows) else "note"
+        what = f"{share(len(lacking), len(rows))} of the cells are missing"
+        yield finding(level, column, what, lacking)
+    if table.kind(column) in ("list", "other"):
+        return
+    if distinct == 1 and not len(lacking) and len(rows) > 1:
+        level = "note" if options is None else "warning"
+        value = table.cells(column, rows[:1])[0]
+        yield finding(level, column, f"every cell holds {value!r:.40}; it teaches nothing")
+    elif options is not None and _tells_rows_apart(column, options, table, codes, distinct):
+        yield finding(
+            "warning",
+            column,
+            f"all {distinct} values differ: it names rows instead of describing them; give it "
+            "type: ignore",
+        )
+
+
+def _tells_rows_apart(
+    column: str, options: Any, table: Table, codes: np.ndarray, distinct: int
+) -> bool:
+    """Whether an input is an identifier: a name of its own for each row, or a running number."""
+    filled = int((codes >= 0).sum())
+    if filled < FEW or distinct < filled:
+        return False
+    match options:
+        case config.Category():
+            return True
+        case config.Number() if table.kind(column) == "number":
+            x = table.numbers(column)
+            x = x[np.isfinite(x)]
+            whole = len(x) == filled and bool((x == np.floor(x)).all())
+            return whole and (names_rows(column) or np.ptp(x) < 2 * filled)
+        case _:
+            return False
+
+
+def _plain_cells(name: str, options: Plain, table: Table, parts: Parts) -> Iterator[Finding]:
+    """Cells that training would take as missing because they are not what the job says."""
+    try:
+        train = spread(parts.train, READ)
+        reader = fit_reader(name, options, lambda columns: table.take(columns, train))
+    except TableError as error:
+        yield finding("error", name, str(error))
+        return
+    rows = spread(np.concatenate(parts), READ)
+    cells = table.take((name,), rows)
+    status = np.array(reader.read(cells).status, dtype=object) if reader else np.zeros(0, object)
+    bad = np.array([s.startswith("unreadable") for s in status], dtype=bool)
+    if bad.any():
+        why = str(status[bad][0]).removeprefix("unreadable: ")
+        what = f"{counted(int(bad.sum()), 'cell')} that cannot be read as {options.type}: {why}"
+        yield finding("warning", name, what, rows[bad])
+    if isinstance(options, config.Number) and table.kind(name) == "number":
+        endless = np.isinf(table.numbers(name, rows))
+        if endless.any():
+            what = f"{counted(int(endless.sum()), 'cell')} with infinite numbers, taken as missing"
+            yield finding("warning", name, what, rows[endless])
+
+
+def _words(name: str, table: Table, parts: Parts) -> Iterator[Finding]:
+    """Cells of a tokens column that hold no list of words."""
+    rows = spread(np.concatenate(parts), READ)
+    found = [None if empty(c) else to_words(c) for c in table.cells(name, rows)]
+    bad = np.array([isinstance(words, str) for words in found], dtype=bool)
+    if bad.any():
+        why = next(words for words in found if isinstance(words, str))
+        yield finding(
+            "warning", name, f"{counted(int(bad.sum()), 'cell')} taken as missing: {why}", rows[bad]
+        )

@@ -1,0 +1,171 @@
+"""A job and its table in, minutes and memory of its training on this machine out.
+
+seconds = sum over inputs of GFLOP a row * price of its kind * rows * epochs / GFLOP a second
+          + steps * STEP_S + files * their reading + gradient boosting + START_S
+
+GFLOP a second is that of a matrix product in numpy, so that a price says how many times slower than
+one a kind of encoder computes; it carries over from machine to machine better than seconds do.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from modalloy import config
+from modalloy.limits import cores
+from modalloy.table.finding import inputs, sources, spread
+from modalloy.table.reader import Cells
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
+from modalloy.table.work import Work, work
+
+
+class Price(NamedTuple):
+    """What one kind of encoder costs for each GFLOP of its forward pass.
+
+    forward, train: times slower than a matrix product, for the forward pass alone and for forward
+    and backward together. bytes: memory that a step keeps of a row for each FLOP.
+    """
+
+    forward: float
+    train: float
+    bytes: float
+
+
+# Measured as CPU seconds of one thread * GFLOP/s of a 1024 x 1024 product / GFLOP of torch's flop
+# counter; torch 2.13, a Xeon with AVX512 (165 GFLOP/s a core), float32:
+#   MiniLM at 16 and 64 pieces                      1.6-1.8 forward, 4.4-4.8 with backward
+#   Whisper tiny at 1 and 5 s                       1.6-1.9, 4.8-5.6
+#   texts from scratch, both sizes                  3.5-5.7, 6.4-10
+#   EfficientNet lite0 and lite2, 64 and 160 px     6.3-11, 22-38
+#   strided convolutions of series, 30-4096 samples 3.9-5.8, 10-16
+# bytes: 20 numbers of 4 bytes for each token, layer and width; three copies of each feature map.
+PRICES = {
+    "trunk": Price(1.7, 4.6, 0.010),
+    "small transformer": Price(4.5, 8.0, 0.020),
+    "efficientnet": Price(8.0, 26.0, 0.080),
+    "cnn": Price(3.0, 9.0, 0.020),
+    "series": Price(5.0, 13.0, 0.050),
+}
+STEP_S = 0.012  # of a step: optimiser, bookkeeping, fusion
+HEAD_S = 0.002  # of a step for each task and each input's own head
+EARLY = 0.7  # share of the epochs that patience leaves
+TREES_S = 1.5e-5  # of gradient boosting for each row, column and class
+TREES_ROWS = 5000  # rows that it sees at most
+START_S = 12.0  # imports, probe, report and its plots
+START_GB = 0.75  # of a process that has imported everything
+STATE = 16  # bytes of a parameter that changes: itself, its gradient and two moments
+
+SAMPLE = 500  # rows whose cells are looked at
+SIDE = 1024  # of the matrices that the machine is timed with
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What training and evaluating will take; gflops: the machine's matrix product."""
+
+    minutes: float
+    memory_gb: float
+    gflops: float
+
+    def text(self) -> str:
+        """One line."""
+        long = self.minutes >= 2
+        took = f"{self.minutes:.0f} minutes" if long else f"{self.minutes * 60:.0f} seconds"
+        return (
+            f"estimate, within a factor of two: {took} and {self.memory_gb:.1f} GB of memory to "
+            f"train and evaluate on this machine ({self.gflops:.0f} GFLOP/s)"
+        )
+
+
+def estimate(
+    job: config.Job, table: Table, parts: Parts, *, gflops: float | None = None
+) -> Estimate:
+    """Minutes and peak memory of `train` for this job on this machine.
+
+    gflops: speed of the machine, measured in a fifth of a second where it is not given.
+    """
+    gflops = machine_gflops() if gflops is None else gflops
+    works = works_of(job, table, parts)
+    steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
+    heads = len(job.tasks) * (1 + len(works) * bool(job.fuse.auxiliary))
+    seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
+    seconds += steps * (STEP_S + HEAD_S * heads)
+    seconds += sum(w.read_s for w in works) * sum(map(len, parts)) / cores()
+    seconds += START_S + _trees_s(job, table, parts)
+    return Estimate(seconds / 60.0, _memory_gb(job, table, works), gflops)
+
+
+def machine_gflops(seconds: float = 0.2) -> float:
+    """Billions of operations a second in float32 matrix products, on all cores together.
+
+    One thread is timed by its processor time and counted for each core: neighbours on a busy
+    machine do not matter.
+    """
+    x = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
+    best, end = math.inf, time.perf_counter() + seconds
+    with threadpool_limits(1):
+        while time.perf_counter() < end:
+            start = time.thread_time()
+            x @ x
+            best = min(best, time.thread_time() - start)
+    return cores() * 2.0 * SIDE**3 / best / 1e9
+
+
+def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
+    """The work of every input that is dear, in the job's order."""
+    rows = spread(parts.train, SAMPLE)
+    found = []
+    for name, options in inputs(job).items():
+        columns = () if getattr(options, "history", None) else sources(name, options)
+        cells = {c: table.cells(c, rows) for c in columns}
+        found.append(work(name, options, Cells(cells, table.folder, job.allow_outside)))
+    return [w for w in found if w is not None]
+
+
+def epochs(job: config.Job, parts: Parts) -> float:
+    """Epochs that will be run: with patience training usually stops before the last."""
+    stops = bool(job.train.patience) and len(parts.validation) > 0
+    return job.train.epochs * (EARLY if stops else 1.0)
+
+
+def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
+    """GFLOP of all passes of one input, each times the price of its kind."""
+    price = PRICES[w.kind]
+    if w.changed == 0:
+        return w.gflop * price.forward * sum(map(len, parts))
+    one = price.forward + (price.train - price.forward) * w.changed
+    judged = epochs(job, parts) * len(parts.validation) + len(parts.test)
+    return w.gflop * (epochs(job, parts) * len(parts.train) * one + judged * price.forward)
+
+
+def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
+    """Seconds of the baselines by gradient boosting."""
+    columns = sum(_columns(options) for options in inputs(job).values())
+    rows = min(TREES_ROWS, len(parts.train))
+    seconds = 0.0
+    for goal in job.tasks.values():
+        if isinstance(goal, config.Classify) and table.kind(goal.target) not in ("list", "other"):
+            codes = table.codes(goal.target)[0][parts.train]
+            classes = len(np.unique(codes[codes >= 0]))
+            seconds += TREES_S * rows * columns * (classes if classes > 2 else 1)
+        if isinstance(goal, config.Regress):
+            seconds += TREES_S * rows * columns
+    return seconds
+
+
+def _columns(options: Any) -> int:
+    """Columns that a baseline makes of one input."""
+    return 1 if isinstance(options, config.Number | config.Category | config.Time) else 48
+
+
+def _memory_gb(job: config.Job, table: Table, works: list[Work]) -> float:
+    """The process, the weights with their moments, and what one step keeps for its gradients."""
+    state = sum(w.parameters * (STATE if w.changed else 4) for w in works)
+    kept = sum(w.gflop * 1e9 * PRICES[w.kind].bytes * max(w.changed, 0.1) for w in works)
+    plain = 4.0 * table.rows * len(inputs(job))
+    return START_GB + (state + kept * job.train.batch + plain) / 1e9

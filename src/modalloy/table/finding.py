@@ -1,0 +1,102 @@
+"""What is wrong with some rows in, one sentence for the user out; and which columns a job reads."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from modalloy import config
+from modalloy.table.reader import empty
+from modalloy.table.table import Table
+
+Level = Literal["error", "leak", "warning", "note"]
+SHOWN = 10  # rows that a finding names
+LISTS = 20_000  # rows of a list column that are looked at
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that `check` found.
+
+    level: `error` stops training; `leak` stops it unless the job says allow_leak; `warning` and
+        `note` do not.
+    what: a sentence without its full stop. where: the column, or `split`.
+    rows: the first ten row numbers concerned; count: how many there are, 0 where none are named.
+    """
+
+    level: Level
+    what: str
+    where: str
+    rows: list[int] = field(default_factory=list)
+    count: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that a report keeps: its fields, and `text` that says it all."""
+        return {**asdict(self), "text": f"{self.where}: {self.what}"}
+
+
+def finding(level: Level, where: str, what: str, rows: Iterable[int] = ()) -> Finding:
+    """A finding about these rows."""
+    numbers = [int(row) for row in rows]
+    return Finding(level, what, where, numbers[:SHOWN], len(numbers))
+
+
+def inputs(job: config.Job) -> dict[str, Any]:
+    """Columns of the job that the model sees, with their options."""
+    hidden = config.Group | config.Ignore
+    return {name: o for name, o in job.columns.items() if not isinstance(o, hidden)}
+
+
+def sources(name: str, options: Any) -> tuple[str, ...]:
+    """Table columns that one input reads."""
+    if not isinstance(options, config.Series):
+        return (name,)
+    speed = (options.rpm,) if isinstance(options.rpm, str) else ()
+    return (*(options.channels or (name,)), *speed)
+
+
+def read_columns(job: config.Job) -> dict[str, Any]:
+    """Every table column that some input reads, with that input's options."""
+    return {c: options for name, options in inputs(job).items() for c in sources(name, options)}
+
+
+def some(names: Iterable[Any], most: int = 5) -> str:
+    """The first of several names, and how many more there are."""
+    found = [str(n) for n in names]
+    more = f" and {len(found) - most} more" if len(found) > most else ""
+    return ", ".join(found[:most]) + more
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def share(part: int, whole: int) -> str:
+    """A share in percent, never rounded to nothing or everything."""
+    percent = 100.0 * part / max(1, whole)
+    if 0 < percent < 0.1:
+        return "under 0.1 %"
+    if 99.9 < percent < 100:
+        return "over 99.9 %"
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def values(table: Table, column: str, rows: np.ndarray) -> tuple[np.ndarray, int]:
+    """Number of each row's value, -1 where the cell is empty; how many different ones there are.
+
+    Lists count as present or empty only. Shape (len(rows),).
+    """
+    if table.kind(column) in ("list", "other"):
+        codes = np.array([-1 if empty(c) else 0 for c in table.cells(column, rows)], dtype=np.int64)
+    else:
+        codes = table.codes(column)[0][rows]
+    return codes, len(np.unique(codes[codes >= 0]))
+
+
+def spread(rows: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the rows, evenly spaced."""
+    if len(rows) <= most:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, most).astype(np.int64)]

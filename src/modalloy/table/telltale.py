@@ -1,0 +1,206 @@
+"""Input columns and a task's answers in, the columns that tell the answers on their own out."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import NamedTuple
+
+import numpy as np
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.finding import Finding, finding, inputs, read_columns, spread, values
+from modalloy.table.names import tells
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
+from modalloy.table.truth import Truth
+
+ROWS = 5_000  # training rows that are looked at
+FOLDS = 5
+BINS = 64  # quantiles that a number is cut into
+SURE = 0.99  # AUROC, or share of the ranks' variance, that only the answer itself reaches
+SUSPECT = 0.97
+LOPSIDED = 0.95  # share of the largest class above which AUROC says little
+LEAST = 20  # rows with an answer
+
+
+class Asked(NamedTuple):
+    """A task's answers in some rows, as `score` takes them.
+
+    y_NC: 0 or 1 for each class, or one column of ranks. fold: (N,), whole groups together.
+    """
+
+    target: str
+    rows: np.ndarray
+    y_NC: np.ndarray
+    fold: np.ndarray
+    classes: bool
+
+    @property
+    def lopsided(self) -> bool:
+        """Whether one class outweighs the others so much that scores say little."""
+        return self.classes and float(self.y_NC.mean(axis=0).max()) >= LOPSIDED
+
+
+def telltale_findings(
+    job: config.Job, table: Table, parts: Parts, truths: list[Truth], groups: np.ndarray | None
+) -> Iterator[Finding]:
+    """Inputs that tell an answer alone, or only by being empty; dates that do so in pairs; names.
+
+    groups: number of each table row's group, so that knowing a group does not count as knowing the
+    answer; None without groups.
+    """
+    for truth in truths:
+        for name in inputs(job):
+            if tells(name, truth.goal.target):
+                what = f"is named after the target {truth.goal.target}; is it known beforehand?"
+                yield finding("warning", name, what)
+        asked = _ask(truth, spread(parts.train, ROWS), groups)
+        if asked is not None:
+            yield from _columns(job, table, asked)
+
+
+def score(codes: np.ndarray, asked: Asked) -> float:
+    """How well values tell answers: mean AUROC over classes or R2 of ranks, cross-validated.
+
+    Each value answers with the mean of the other folds' rows that have it. codes: number of each
+    row's value from 0 up, (N,). 0 where nothing is told.
+    """
+    kinds, (_, _, y_NC, fold, classes) = int(codes.max(initial=0)) + 1, asked
+    cell = codes * FOLDS + fold
+    count_VF = np.bincount(cell, minlength=kinds * FOLDS).reshape(kinds, FOLDS)
+    counts = (count_VF.sum(axis=1, keepdims=True) - count_VF)[codes, fold]
+    scores = []
+    for y in y_NC.T:
+        sum_VF = np.bincount(cell, weights=y, minlength=kinds * FOLDS).reshape(kinds, FOLDS)
+        sums = (sum_VF.sum(axis=1, keepdims=True) - sum_VF)[codes, fold]
+        guess = (sums + 0.5 * y.mean()) / (counts + 0.5)
+        scores.append(_auroc(y, guess) if classes else 1 - np.square(y - guess).mean() / y.var())
+    told = [s for s in scores if s is not None]
+    return float(np.mean(told)) if told and kinds > 1 else 0.0
+
+
+def _columns(job: config.Job, table: Table, asked: Asked) -> Iterator[Finding]:
+    """Every input column on its own, then every pair of dates."""
+    dates: dict[str, np.ndarray] = {}
+    for column, options in read_columns(job).items():
+        empty = (values(table, column, asked.rows)[0] < 0).astype(np.int64)
+        if found := _judged(column, "by being empty or not", empty, asked):
+            yield found
+            continue
+        codes = _codes(column, options, table, asked.rows, dates)
+        if codes is not None and (found := _judged(column, "on its own", codes, asked)):
+            yield found
+    for (one, x), (other, z) in combinations(dates.items(), 2):
+        if found := _judged(other, f"together with {one}", _binned(z - x), asked):
+            yield found
+
+
+def _judged(column: str, how: str, codes: np.ndarray, asked: Asked) -> Finding | None:
+    """A leak where only the answer itself could tell so well, a warning where it is near that."""
+    if _one_to_one(codes, asked):
+        what = f"tells {asked.target} {how}: each of its values is one class; leave the column out"
+        return finding("leak", column, what)
+    found = score(codes, asked)
+    if found < SUSPECT:
+        return None
+    measure = "AUROC" if asked.classes else "R2 of ranks"
+    what = f"tells {asked.target} {how} ({measure} {found:.3f})"
+    if found >= SURE and not asked.lopsided:
+        return finding("leak", column, f"{what}: known only afterwards, it seems; leave it out")
+    return finding("warning", column, f"{what}: make sure that it is known beforehand")
+
+
+def _one_to_one(codes: np.ndarray, asked: Asked) -> bool:
+    """Whether each value has one class and each class one value."""
+    if not asked.classes or not (asked.y_NC.sum(axis=1) == 1).all():
+        return False
+    pairs = np.unique(np.stack([codes, asked.y_NC.argmax(axis=1)], axis=1), axis=0)
+    return len(pairs) == len(np.unique(codes)) == asked.y_NC.shape[1] > 1
+
+
+# --- answers -----------------------------------------------------------------------------------
+
+
+def _ask(truth: Truth, rows: np.ndarray, groups: np.ndarray | None) -> Asked | None:
+    """Rows with an answer; None where they are few or all the same."""
+    answers = truth.answers[rows]
+    known = np.array([a is not None for a in answers], dtype=bool)
+    answers, rows = answers[known], rows[known]
+    if len(rows) < LEAST:
+        return None
+    names, of = np.unique(rows if groups is None else groups[rows], return_inverse=True)
+    fold = np.random.default_rng(0).permutation(len(names))[of] % FOLDS
+    match truth.goal:
+        case config.Classify():
+            labels = [set(a) if isinstance(a, list) else {a} for a in answers]
+            every = sorted(set().union(*labels))
+            y_NC = np.array([[float(n in own) for n in every] for own in labels])
+            return Asked(truth.goal.target, rows, y_NC, fold, True)
+        case config.Regress():
+            x = answers.astype(np.float64)
+        case config.Tag():  # how many spans a row has
+            x = np.array([sum(tag.startswith("B-") for tag in a) for a in answers])
+        case config.Locate():  # how many boxes
+            x = np.array([len(a["boxes"]) for a in answers])
+    return Asked(truth.goal.target, rows, _ranks(x)[:, None], fold, False) if np.ptp(x) else None
+
+
+def _auroc(y: np.ndarray, guess: np.ndarray) -> float | None:
+    """Area under the ROC curve by ranks (Mann and Whitney 1947); None with under five of a kind."""
+    positive = y > 0.5
+    n, m = int(positive.sum()), int((~positive).sum())
+    if min(n, m) < FOLDS:
+        return None
+    rank = _ranks(guess) * (len(y) - 1) + 1
+    return float((rank[positive].sum() - n * (n + 1) / 2) / (n * m))
+
+
+def _ranks(x: np.ndarray) -> np.ndarray:
+    """Ranks from 0 to 1, equal numbers share their mean rank."""
+    _, of, counts = np.unique(x, return_inverse=True, return_counts=True)
+    ends = np.cumsum(counts)
+    return ((ends - counts + ends - 1) / 2)[of] / max(1, len(x) - 1)
+
+
+# --- cells -------------------------------------------------------------------------------------
+
+
+def _codes(
+    column: str,
+    options: config.Column,
+    table: Table,
+    rows: np.ndarray,
+    dates: dict[str, np.ndarray],
+) -> np.ndarray | None:
+    """A small number for each row's value; None where a file, a list or a long text fills cells.
+
+    Dates are kept for the comparison of pairs.
+    """
+    kind = table.kind(column)
+    try:
+        match options:
+            case config.Number():
+                return _binned(table.numbers(column, rows))
+            case config.Series() if kind in ("number", "bool"):
+                return _binned(table.numbers(column, rows))
+            case config.Time():
+                dates[column] = table.moments(column, rows)
+                return _binned(dates[column])
+            case config.Category() | config.Text() if kind not in ("list", "other"):
+                codes, distinct = values(table, column, rows)
+                repeated = distinct <= len(rows) / 2
+                return np.unique(codes, return_inverse=True)[1] if repeated else None
+            case _:
+                return None
+    except TableError:  # cells that are no numbers or dates have a finding of their own
+        return None
+
+
+def _binned(x: np.ndarray) -> np.ndarray:
+    """Quantiles from 0 up, what is missing last; few different numbers stay as they are."""
+    finite = np.isfinite(x)
+    numbers = np.unique(x[finite])
+    if len(numbers) > BINS:
+        numbers = np.unique(np.quantile(x[finite], np.linspace(0, 1, BINS + 1)[1:]))
+    codes = np.searchsorted(numbers, np.where(finite, x, 0.0))
+    return np.where(finite, codes, len(numbers)).astype(np.int64)

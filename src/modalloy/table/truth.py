@@ -1,0 +1,169 @@
+"""The targets of a job in, what is wrong with each and the answers that can be looked up out."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple, assert_never
+
+import numpy as np
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.build import fit_target
+from modalloy.table.finding import Finding, counted, finding, share, some
+from modalloy.table.reader import Cells
+from modalloy.table.scan import Files
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
+from modalloy.table.targets import BoxTarget, ClassTarget, NumberTarget, TagTarget, TargetReader
+
+RARE = 5  # training rows under which a class cannot be learned
+LOPSIDED = 0.9  # share of the largest class
+Answer = Any
+
+
+class Truth(NamedTuple):
+    """The right answers of one task in every row of the table, None where there is none.
+
+    Answers are names, lists of names or tags, numbers, or dictionaries of boxes.
+    """
+
+    task: str
+    goal: config.TaskOptions
+    answers: np.ndarray
+
+
+def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], list[Finding]]:
+    """The answers of every task that can be learned, and what is wrong with the others."""
+    known, found = [], []
+    for task, goal in job.tasks.items():
+        try:
+            reader = fit_target(task, goal, lambda columns: table.take(columns, parts.train))
+            answers = _answers(reader, table, np.arange(table.rows))
+        except TableError as error:
+            rows = _bad_rows(task, goal, table)
+            found.append(finding("error", goal.target, str(error), rows))
+            continue
+        known.append(Truth(task, goal, answers))
+    return known, found
+
+
+def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Finding]:
+    """Missing answers, rare classes, one class that outweighs the others, infinite numbers."""
+    target = truth.goal.target
+    rows = np.concatenate(parts)
+    given = np.array([a is not None for a in truth.answers[rows]], dtype=bool)
+    if not given.all():
+        what = f"{share(int((~given).sum()), len(rows))} of the rows have no answer to learn from"
+        yield finding("note" if given.mean() > 0.5 else "warning", target, what, rows[~given])
+    for part in ("validation", "test"):
+        own = getattr(parts, part)
+        if len(own) and all(a is None for a in truth.answers[own]):
+            yield finding("warning", target, f"no {part} row has an answer to be judged by")
+    answers = truth.answers[parts.train]
+    train = parts.train[[a is not None for a in answers]]
+    match truth.goal:
+        case config.Classify():
+            yield from _classes(target, truth.answers[train], train)
+        case config.Regress():
+            yield from _endless(target, table, rows)
+            yield from _amounts(truth, train)
+        case config.Tag() | config.Locate():
+            return
+
+
+def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
+    """Boxes that reach beyond their picture."""
+    beyond = []
+    for row, place in zip(files.rows, files.index, strict=True):
+        answer = truth.answers[row]
+        if place < 0 or answer is None or not len(answer["boxes"]) or files.seen[place].fault:
+            continue
+        width, height = files.seen[place].size
+        boxes = answer["boxes"]
+        # A pixel of slack: some tools count corners from 1.
+        if boxes.min() < -1 or boxes[:, 2].max() > width + 1 or boxes[:, 3].max() > height + 1:
+            beyond.append(int(row))
+    if beyond:
+        what = f"{counted(len(beyond), 'row')} with boxes that reach beyond their picture"
+        yield finding("warning", truth.goal.target, what, beyond)
+
+
+def _classes(target: str, answers: np.ndarray, rows: np.ndarray) -> Iterator[Finding]:
+    """Counts over training rows; with several labels a row, each label counts."""
+    labels = [a if isinstance(a, list) else [a] for a in answers]
+    of = [(name, row) for names, row in zip(labels, rows, strict=True) for name in names]
+    names, counts = np.unique([n for n, _ in of], return_counts=True)
+    rare = names[counts < RARE]
+    if len(rare):
+        concerned = [row for name, row in of if name in set(rare)]
+        told = some(f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < RARE)
+        what = f"{len(rare)} classes have fewer than {RARE} training rows: {told}"
+        yield finding("warning", target, what, concerned)
+    largest = counts.max() / max(1, len(rows))
+    if largest >= LOPSIDED:
+        what = (
+            f"{share(int(counts.max()), len(rows))} of the training rows are "
+            f"'{names[counts.argmax()]}'; judge by macro_f1 or auroc, and consider class_weights: "
+            "balanced"
+        )
+        yield finding("warning", target, what)
+
+
+def _endless(target: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
+    """Infinite numbers, which cannot be learned."""
+    endless = rows[np.isinf(table.numbers(target, rows))]
+    if len(endless):
+        what = f"{counted(len(endless), 'infinite answer')}, taken as missing"
+        yield finding("warning", target, what, endless)
+
+
+def _amounts(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
+    """One number that stands for most rows, and amounts that span magnitudes."""
+    y = truth.answers[rows].astype(np.float64)
+    numbers, counts = np.unique(y, return_counts=True)
+    if counts.max() > 0.5 * len(y):
+        most = numbers[counts.argmax()]
+        what = f"{share(int(counts.max()), len(y))} of the training rows are {most:g}"
+        yield finding("note", truth.goal.target, what)
+    middle, high = np.quantile(y, [0.5, 0.99])
+    if truth.goal.scale == "linear" and y.min() >= 0 and middle > 0 and high > 100 * middle:
+        what = (
+            f"amounts span magnitudes (middle {middle:g}, largest hundredth above {high:g}); "
+            "consider scale: log"
+        )
+        yield finding("note", truth.goal.target, what)
+
+
+def _answers(reader: TargetReader, table: Table, rows: np.ndarray) -> np.ndarray:
+    """What a person would write, as an object array."""
+    found = np.empty(len(rows), dtype=object)
+    for row, answer in enumerate(reader.truth(table.take(reader.columns, rows))):
+        found[row] = answer
+    return found
+
+
+def _bad_rows(task: str, goal: config.TaskOptions, table: Table) -> list[int]:
+    """Rows whose answer cannot be read; none where only the rows together are at fault."""
+    reader = _unfitted(task, goal)
+    cells = table.take(reader.columns, np.arange(table.rows))
+    bad = []
+    for row in range(table.rows):
+        try:
+            reader.truth(Cells({c: cells[c][row : row + 1] for c in reader.columns}))
+        except TableError:
+            bad.append(row)
+    return bad
+
+
+def _unfitted(task: str, goal: config.TaskOptions) -> TargetReader:
+    """A reader that knows how answers are written and nothing else."""
+    match goal:
+        case config.Classify():
+            return ClassTarget(task, goal.target, (), (), 0, goal.labels == "multi")
+        case config.Regress():
+            return NumberTarget(task, goal.target, 0.0, 1.0, goal.scale == "log")
+        case config.Tag():
+            return TagTarget(task, goal.target, goal.on, ())
+        case config.Locate():
+            return BoxTarget(task, goal.target, goal.labels, ())
+        case _:
+            assert_never(goal)

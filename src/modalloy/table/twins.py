@@ -1,0 +1,203 @@
+"""A split table in, test rows out that are nearly copies of training rows."""
+
+from collections.abc import Hashable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from modalloy import config
+from modalloy.table.finding import LISTS, Finding, counted, finding, inputs, share, some, spread
+from modalloy.table.leaks import AGREED, agreement
+from modalloy.table.near import near_pictures, near_texts, plain
+from modalloy.table.reader import empty
+from modalloy.table.scan import Files, still
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
+from modalloy.table.text import to_words
+from modalloy.table.truth import Truth
+
+FEW_TWINS = 0.01  # share of test rows with a twin picture or sound that happens by chance
+FEW_TEXTS = 0.03  # the same of texts: short sentences repeat in every archive
+SHORT = 5  # words under which a text says too little to be called a copy
+NEAR = 20_000  # different texts of each side that are compared for more than equality
+
+
+def twin_findings(
+    job: config.Job, table: Table, parts: Parts, files: dict[str, Files], truths: list[Truth]
+) -> Iterator[Finding]:
+    """Test rows whose pictures, sounds, series or texts training rows hold nearly unchanged.
+
+    A leak where more of them than chance explains agree with their twins in the answer, and where
+    all columns of the kind are twins; a picture that many parts share is none.
+    """
+    templates = {g.template for g in job.tasks.values() if isinstance(g, config.Locate)}
+    kinds: dict[str, dict[str, np.ndarray]] = {"image": {}, "audio": {}, "series": {}, "text": {}}
+    for name, options in inputs(job).items():
+        match options:
+            case config.Image() if name not in templates:
+                kinds["image"][name] = _pictures(files[name], table.rows, parts)
+            case config.Audio():
+                kinds["audio"][name] = _recordings(files[name], table.rows)
+            case config.Series() if options.history is None and not options.channels:
+                kinds["series"][name] = _series(name, files.get(name), table, parts)
+            case config.Text():
+                kinds["text"][name] = _texts(name, table, parts)
+    for kind, columns in kinds.items():
+        if columns:
+            yield from _twins(job, kind, columns, table, parts, truths)
+
+
+def _twins(
+    job: config.Job,
+    kind: str,
+    columns: dict[str, np.ndarray],
+    table: Table,
+    parts: Parts,
+    truths: list[Truth],
+) -> Iterator[Finding]:
+    together = _joined(list(columns.values()))
+    pairs = _pairs(together, parts)
+    if len(pairs):
+        yield _judged(job, kind, list(columns), pairs, table, parts, truths)
+        return
+    for name, marks in columns.items():
+        pairs = _pairs(marks, parts)
+        if len(pairs):
+            what = _counted(kind, [name], pairs, parts)
+            level = "note" if kind == "text" else "warning"
+            yield finding(level, name, f"{what}, with other columns unlike", pairs[:, 1])
+
+
+def _judged(
+    job: config.Job,
+    kind: str,
+    names: list[str],
+    pairs: np.ndarray,
+    table: Table,
+    parts: Parts,
+    truths: list[Truth],
+) -> Finding:
+    """One finding on rows that have a twin, grave or not."""
+    what = _counted(kind, names, pairs, parts)
+    told = [t.goal.target for t in truths if agreement(t, pairs, parts.train) >= AGREED]
+    chance = FEW_TEXTS if kind == "text" else FEW_TWINS
+    grave = bool(told) and len(pairs) > chance * len(parts.test)
+    if kind == "text":
+        alone = all(isinstance(o, config.Text) for o in inputs(job).values())
+        grave = grave and alone and _long(names, pairs, table) > chance * len(parts.test)
+    if not grave:
+        return finding("warning", some(names), what, pairs[:, 1])
+    what = f"{what}, which tell {some(told)}; keep copies on one side, or split by what they show"
+    return finding("leak", some(names), what, pairs[:, 1])
+
+
+def _counted(kind: str, names: list[str], pairs: np.ndarray, parts: Parts) -> str:
+    noun = {"image": "picture", "audio": "recording"}.get(kind, kind)
+    first = f"row {pairs[0, 1]} is row {pairs[0, 0]}"
+    rows = f"{counted(len(pairs), 'test row')} ({share(len(pairs), len(parts.test))})"
+    return f"{rows} share the {noun} of a training row ({first})"
+
+
+def _long(names: list[str], pairs: np.ndarray, table: Table) -> int:
+    """How many of the test rows say enough in their texts."""
+    texts = zip(*(table.cells(name, pairs[:, 1]) for name in names), strict=True)
+    return sum(sum(len(_text(c).split()) for c in row) >= SHORT for row in texts)
+
+
+def _pairs(marks: np.ndarray, parts: Parts) -> np.ndarray:
+    """(training row, test row) for each test row whose mark a training row has, (P, 2)."""
+    known, first = np.unique(marks[parts.train], return_index=True)
+    if not len(known):
+        return np.zeros((0, 2), dtype=np.int64)
+    test = marks[parts.test]
+    at = np.searchsorted(known, test).clip(max=len(known) - 1)
+    hit = (known[at] == test) & (test >= 0)
+    return np.stack([parts.train[first[at[hit]]], parts.test[hit]], axis=1)
+
+
+def _joined(columns: list[np.ndarray]) -> np.ndarray:
+    """One mark for rows that are alike in all columns; -1 where all of them are empty."""
+    marks_NK = np.stack(columns, axis=1)
+    joined = np.unique(marks_NK, axis=0, return_inverse=True)[1].reshape(-1)
+    return np.where((marks_NK >= 0).any(axis=1), joined, -1)
+
+
+# --- marks: equal numbers for cells that are nearly the same, -1 for none ------------------------
+
+
+def _pictures(files: Files, rows: int, parts: Parts) -> np.ndarray:
+    thumbs = files.thumbs()
+    train, test = (_used(files, part) for part in (parts.train, parts.test))
+    pairs = near_pictures(thumbs[train], thumbs[test])
+    marks = _clusters(len(thumbs), train[pairs[:, 0]], test[pairs[:, 1]])
+    marks[[seen.fault is not None or seen.blank for seen in files.seen]] = -1
+    return _of_rows(files, marks, rows)
+
+
+def _recordings(files: Files, rows: int) -> np.ndarray:
+    marks = _numbered(seen.mark for seen in files.seen)
+    marks[[seen.fault is not None or seen.blank for seen in files.seen]] = -1
+    return _of_rows(files, marks, rows)
+
+
+def _series(name: str, files: Files | None, table: Table, parts: Parts) -> np.ndarray:
+    """Files by their content, cells by the samples in them; series that never change have none."""
+    if files is not None and files.seen:
+        return _recordings(files, table.rows)
+    rows = np.concatenate([spread(parts.train, LISTS), spread(parts.test, LISTS)])
+    cells = [c if isinstance(c, np.ndarray) else np.zeros(0) for c in table.cells(name, rows)]
+    marks = np.full(table.rows, -1, dtype=np.int64)
+    marks[rows] = _numbered(x.tobytes() for x in cells)
+    marks[rows[[x.dtype.kind not in "iuf" or still(x) for x in cells]]] = -1
+    return marks
+
+
+def _texts(name: str, table: Table, parts: Parts) -> np.ndarray:
+    """Equal texts in plain letters, and near ones among the first of each side."""
+    rows = np.concatenate([parts.train, parts.test])
+    texts = [plain(_text(cell)) for cell in table.cells(name, rows)]
+    of = _numbered(texts)
+    unique = list(dict.fromkeys(texts))
+    train = np.unique(of[: len(parts.train)])
+    test = np.setdiff1d(of[len(parts.train) :], train)
+    train, test = (np.array([i for i in side[:NEAR] if unique[i]], int) for side in (train, test))
+    pairs = near_texts([unique[i] for i in train], [unique[i] for i in test])
+    clusters = _clusters(len(unique), train[pairs[:, 0]], test[pairs[:, 1]])
+    clusters[[not text for text in unique]] = -1
+    marks = np.full(table.rows, -1, dtype=np.int64)
+    marks[rows] = clusters[of]
+    return marks
+
+
+def _text(cell: Any) -> str:
+    words = [] if empty(cell) else to_words(cell)
+    return str(cell) if isinstance(words, str) else " ".join(words)
+
+
+def _used(files: Files, part: np.ndarray) -> np.ndarray:
+    """Files that rows of a part name."""
+    found = np.unique(files.index[np.isin(files.rows, part)])
+    return found[found >= 0]
+
+
+def _clusters(count: int, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The number of the cluster of each of `count` things, where pairs (a, b) belong together."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(a)), (a, b)), shape=(count, count))
+    return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def _of_rows(files: Files, marks: np.ndarray, rows: int) -> np.ndarray:
+    """Marks of files as marks of table rows."""
+    found = np.full(rows, -1, dtype=np.int64)
+    has = files.index >= 0
+    found[files.rows[has]] = marks[files.index[has]]
+    return found
+
+
+def _numbered(things: Iterable[Hashable]) -> np.ndarray:
+    """The same number for equal things, counted from 0 in the order of their first appearance."""
+    index: dict[Hashable, int] = {}
+    return np.array([index.setdefault(thing, len(index)) for thing in things], dtype=np.int64)
