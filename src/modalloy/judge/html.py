@@ -4,10 +4,14 @@ import base64
 import html
 import io
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from PIL import Image
+
+# Control characters have no place in HTML; marks that turn the direction of text could disguise it.
+UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 class Markup(str):
@@ -30,9 +34,7 @@ def safe(value: Any) -> str:
     if isinstance(value, Markup):
         return str(value)
     text = str(value).encode("utf-8", errors="replace").decode("utf-8")
-    # A control character has no place in HTML, even escaped.
-    text = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in text)
-    return html.escape(text, quote=True)
+    return html.escape(UNSEEN.sub("\ufffd", text), quote=True)
 
 
 def tag(name: str, *inner: Any, kind: str = "", **attributes: str) -> Markup:
@@ -113,10 +115,11 @@ def data_uri(data: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def img(address: str, description: str, kind: str = "") -> Markup:
+def img(address: str, description: str, kind: str = "", width: int | None = None) -> Markup:
     """A picture from a data address."""
     assert address.startswith("data:"), "a report must not point outside itself"
     shape = f' class="{safe(kind)}"' if kind else ""
+    shape += f' width="{width}"' if width else ""
     return Markup(f'<img{shape} src="{address}" alt="{safe(description)}">')
 
 

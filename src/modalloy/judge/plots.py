@@ -14,7 +14,7 @@ from modalloy.judge.html import Markup, join, table, tag
 from modalloy.judge.metrics import tally
 from modalloy.judge.show import show_boxes, show_tags
 from modalloy.judge.spans import spans_of
-from modalloy.judge.wording import brief, label
+from modalloy.judge.wording import brief, figures_of, label
 from modalloy.table.reader import Cells
 
 MATRIX_CLASSES = 30
@@ -172,27 +172,32 @@ def figures_of_tags(
     some = wrong[: SENTENCES - 3]
     some += right[: SENTENCES - len(some)]
     data = join(show_tags(list(words[i]), truth[i], answer["tags"][i]) for i in some)
-    share = f"{len(wrong)} of {len(known)} sentences have a mistake; some are shown"
-    return [Figure("Tagged sentences", "html", data, f"{share}, then some without.")]
+    note = (
+        f"{len(wrong)} of {len(known)} sentences have a mistake. ✓ right, ✗ found but wrong, dashed: "
+        "missed; words of a missed span that overlaps a wrong one stand twice."
+    )
+    return [Figure("Tagged sentences", "html", data, note)]
 
 
 def figures_of_boxes(
     truth: Sequence[Any], answer: Mapping[str, np.ndarray], cells: Cells | None, column: str
 ) -> list[Figure]:
-    """Pictures with true and found boxes: the most mistaken ones and some without a mistake."""
+    """Pictures with true and found boxes, evenly chosen from the most mistaken to the best."""
     if cells is None:
         return []
     known = [i for i, t in enumerate(truth) if t is not None]
-    order = sorted(known, key=lambda i: (-box_mistakes(truth[i], answer, i), i))
-    half = PICTURES // 2
-    some = order if len(order) <= PICTURES else order[:half] + order[-half:]
+    mistaken = {i: box_mistakes(truth[i], answer, i) for i in known}
+    order = sorted(known, key=lambda i: (-mistaken[i], i))
+    some = [order[i] for i in thin(len(order), PICTURES)]
     data = join(
         show_boxes(cells[column][i], cells, true_boxes(truth[i]), found_boxes(answer, i))
         for i in some
     )
+    wrong = sum(m > 0 for m in mistaken.values())
     note = (
-        f"Solid blue: truth. Dashed orange: found with a score of at least {SHOWN_SCORE}. "
-        "The most mistaken pictures come first, the best last."
+        f"Solid blue: truth. Dashed red: found with a score of at least {SHOWN_SCORE}. "
+        f"{wrong} of {len(known)} pictures have a mistake; these six or fewer are evenly chosen, "
+        "from the most mistaken to the best."
     )
     return [Figure("Boxes on pictures", "html", tag("div", data, kind="pictures"), note)]
 
@@ -235,11 +240,10 @@ def sure_boxes(
     return order, boxes[order], [names[i] for i in order]
 
 
-def training_figures(curves: Sequence[Mapping[str, Any]], mains: Mapping[str, str]) -> list[Figure]:
+def training_figures(curves: Sequence[Mapping[str, Any]]) -> list[Figure]:
     """Losses, and each task's main validation figure, over epochs.
 
-    curves: records of `log.jsonl`: epoch, losses, `validation` {task: {metric: value}}. mains:
-    task -> its main metric.
+    curves: records of `log.jsonl`: epoch, losses, `validation` {task: {metric: value}}.
     """
     epochs = [r.get("epoch", i + 1) for i, r in enumerate(curves)]
     names = list(dict.fromkeys(k for r in curves for k in r if "loss" in k))
@@ -247,11 +251,13 @@ def training_figures(curves: Sequence[Mapping[str, Any]], mains: Mapping[str, st
     if names:
         lines = {n.replace("_", " "): [r.get(n) for r in curves] for n in names}
         found.append(("Loss while training", "loss", lines))
-    for task, metric in mains.items():
-        values = [r.get("validation", {}).get(task, {}).get(metric) for r in curves]
-        if any(v is not None for v in values):
-            says = f"{label(metric)}, validation rows"
-            found.append((f"{task}: {label(metric).lower()}", says, {task: values}))
+    validation = [r.get("validation") or {} for r in curves]
+    for task in dict.fromkeys(t for v in validation for t in v):
+        metric = figures_of({k: x for v in validation for k, x in v.get(task, {}).items()})[:1]
+        for name in metric:
+            values = [v.get(task, {}).get(name) for v in validation]
+            says = f"{label(name)}, validation rows"
+            found.append((f"{task}: {label(name)}", says, {task: values}))
     return [
         Figure(title, "png", charts.training(epochs, lines, says), place="training")
         for title, says, lines in found

@@ -13,7 +13,7 @@ import soundfile
 from PIL import Image, ImageDraw
 
 from modalloy.errors import TableError
-from modalloy.judge.charts import BLUE, ORANGE
+from modalloy.judge.charts import BLUE, RED
 from modalloy.judge.html import Markup, data_uri, img, join, picture_uri, safe, short, tag
 from modalloy.judge.wording import brief
 from modalloy.table.audio import AudioReader
@@ -121,9 +121,9 @@ def show_boxes(
     true: Sequence[tuple[Sequence[float], str]],
     found: Sequence[tuple[Sequence[float], str]],
     *,
-    pixels: int = 460,
+    pixels: int = 520,
 ) -> Markup:
-    """A picture with true boxes in solid blue and found ones in dashed orange, each with its name.
+    """A picture with true boxes in solid blue and found ones in dashed red, each with its name.
 
     true, found: pairs of (x1 y1 x2 y2 in pixels of the original picture, name).
     """
@@ -140,7 +140,7 @@ def show_boxes(
     for box, name in true:
         draw_box(draw, [v * factor for v in box], name, BLUE, above=True)
     for box, name in found:
-        draw_box(draw, [v * factor for v in box], name, ORANGE, above=False)
+        draw_box(draw, [v * factor for v in box], name, RED, above=False)
     said = f"{cell}: {len(true)} true boxes, {len(found)} found"
     return img(picture_uri(shown), said, "boxes")
 
@@ -160,10 +160,10 @@ def draw_box(
             ((x1, y2), (x1, y1)),
         ):
             dashes(draw, a, b, color)
-    at = (x1, y1 - 12) if above else (x1, y2 + 1)
-    left, top, right, bottom = draw.textbbox(at, name)
+    at = (x1, y1 - 17) if above else (x1, y2 + 1)
+    left, top, right, bottom = draw.textbbox(at, name, font_size=13)
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill="white")
-    draw.text(at, name, fill=color)
+    draw.text(at, name, fill=color, font_size=13)
 
 
 def dashes(

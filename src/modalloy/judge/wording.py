@@ -67,11 +67,11 @@ def say(metric: str, value: float | None, unit: str = "") -> str:
         return "–"
     match METRICS.get(metric, PLAIN).form:
         case "share":
-            return f"{100 * value:.1f} %"
+            return f"{fixed(100 * value, 1)} %"
         case "unit":
             return f"{brief(value)} {unit}".rstrip()
         case _:
-            return f"{value:.3f}"
+            return fixed(value, 3)
 
 
 def say_gain(metric: str, value: float | None, unit: str = "") -> str:
@@ -116,9 +116,18 @@ def brief(value: float) -> str:
         digits = (
             0 if value == 0 or size >= 1000 else min(5, max(0, 2 - math.floor(math.log10(size))))
         )
-        # A narrow space that does not break, so that 12 345 h stays on one line.
-        return f"{value:,.{digits}f}".replace(",", "\u202f")
+        return fixed(value, digits)
     return f"{value:.2e}"
+
+
+def fixed(value: float, digits: int) -> str:
+    """So many decimals, a true minus sign, none before zero, and thousands apart by a narrow space
+    that does not break.
+    """
+    text = f"{value:,.{digits}f}".replace(",", "\u202f")
+    if text.startswith("-"):
+        text = text[1:] if float(f"{value:.{digits}f}") == 0 else f"−{text[1:]}"
+    return text
 
 
 def is_number(value: Any) -> bool:

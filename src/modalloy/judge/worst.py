@@ -114,9 +114,12 @@ def say_both(
             said = (f"{brief(float(v))} {unit}".rstrip() for v in (truth, answer["value"][row]))
             return tuple(said)
         case config.Tag():
-            return f"{len(spans_of(truth))} spans", f"{len(spans_of(answer['tags'][row]))} spans"
+            found = len(spans_of(answer["tags"][row]))
+            wrong = f"{mistakes(options, truth, answer, row):.0f} missed or wrong"
+            return f"{len(spans_of(truth))} spans", f"{found} spans, {wrong}"
         case config.Locate():
-            return f"{len(truth['boxes'])} boxes", f"{len(found_boxes(answer, row))} boxes"
+            wrong = f"{box_mistakes(truth, answer, row)} missed or wrong"
+            return f"{len(truth['boxes'])} boxes", f"{len(found_boxes(answer, row))} boxes, {wrong}"
         case _:
             assert_never(options)
 

@@ -1,0 +1,206 @@
+"""A report and its figures in, one HTML file out that opens anywhere without a network."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from modalloy.files import write_safely
+from modalloy.judge.charts import DPI
+from modalloy.judge.headline import say_card, say_count
+from modalloy.judge.html import Markup, data_uri, fold, img, join, safe, table, tag
+from modalloy.judge.plots import Figure, as_markup
+from modalloy.judge.taskpage import task_section
+from modalloy.report import Report, plain
+
+# Even a cell that smuggles HTML in could neither run a script nor reach a network.
+POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+
+
+def write_page(report: Report, figures: Sequence[Figure], path: str | Path) -> None:
+    """Write the page of a report, whole or not at all.
+
+    figures: what `figures_for`, `training_figures` and `worst_figure` return.
+    """
+    write_safely(Path(path), page(report, figures).encode("utf-8"))
+
+
+def page(report: Report, figures: Sequence[Figure] = ()) -> str:
+    """The page as HTML; what it says is what `report.json` holds."""
+    report = Report(**plain(asdict(report)))
+    worst = [f for f in figures if f.place == "worst"]
+    training = [f for f in figures if f.place == "training"]
+    parts: list[tuple[str, str, Markup]] = [("answer", "In short", in_short(report))]
+    for i, task in enumerate(report.tasks):
+        own = [f for f in figures if f.place == "task" and f.task == task]
+        inner = join([task_section(report, task), show_figures(own)])
+        parts.append((f"task{i}", task, inner))
+    parts.append(("data", "Data", data_section(report)))
+    if worst:
+        parts.append(("worst", "Worst rows", worst_section(worst)))
+    if training or report.seconds:
+        parts.append(("training", "Training", training_section(report, training)))
+    parts.append(("job", "Job and environment", job_section(report)))
+    return skeleton(report, parts)
+
+
+def skeleton(report: Report, parts: Sequence[tuple[str, str, Markup]]) -> str:
+    """Head, navigation and sections."""
+    title = report.title or ", ".join(report.tasks) or "report"
+    style = files("modalloy.judge").joinpath("page.css").read_text(encoding="utf-8")
+    links = join(tag("a", name, href=f"#{key}") for key, name, _ in parts)
+    first = parts[0][2]
+    sections = [tag("section", first, id=parts[0][0])]
+    sections += [tag("section", tag("h2", name), inner, id=key) for key, name, inner in parts[1:]]
+    footer = tag("footer", "Written by Modalloy. The same figures are in report.json.")
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        f"<title>{safe(title)} - Modalloy report</title>\n<style>\n{style}</style>\n</head>\n"
+        "<body>\n"
+        f"{heading(report, title)}\n{tag('nav', tag('div', links))}\n"
+        f"{tag('main', join(sections, chr(10)), footer)}\n</body>\n</html>\n"
+    )
+
+
+def heading(report: Report, title: str) -> Markup:
+    """What was learned from how many rows, and how the test rows were kept apart."""
+    said = {
+        "train": "learned from",
+        "validation": "used to stop training",
+        "test": "test rows that decide the figures below",
+    }
+    counts = [f"{say_count(report.rows[k])} {v}" for k, v in said.items() if report.rows.get(k)]
+    parts = [tag("p", "Modalloy report", kind="kicker"), tag("h1", title)]
+    if counts:
+        parts.append(tag("p", f"Rows: {', '.join(counts)}.", kind="quiet"))
+    if report.split:
+        parts.append(tag("p", f"How test rows were kept apart: {report.split}.", kind="quiet"))
+    return tag("header", *parts)
+
+
+def in_short(report: Report) -> Markup:
+    """Leaks in red, then one card a task."""
+    cards = tag("div", *(say_card(report, task) for task in report.tasks), kind="cards")
+    return join([alarm(report), cards])
+
+
+def alarm(report: Report) -> Markup:
+    """The red banner of a training that went on although the answer leaks."""
+    leaks = [f for f in report.findings if f.get("level") == "leak"]
+    if not leaks:
+        return Markup("")
+    items = join(tag("li", say_finding(f)) for f in leaks)
+    first = tag("strong", "Do not trust these figures: the answer leaks into the test rows.")
+    why = "Training went on because the job says allow_leak: true."
+    return tag("div", first, why, tag("ul", items), kind="alarm", role="alert")
+
+
+def say_finding(finding: dict[str, Any]) -> str:
+    """One finding as a sentence with its place and its first rows."""
+    where, what = finding.get("where", ""), finding.get("what", finding.get("text", ""))
+    rows = finding.get("rows") or []
+    count = finding.get("count", len(rows))
+    said = f"{where}: {what}" if where else str(what)
+    if rows:
+        more = f" and {count - len(rows)} more" if count > len(rows) else ""
+        said += f" (row{'s' if count > 1 else ''} {', '.join(map(str, rows))}{more})"
+    return said
+
+
+def show_figures(figures: Sequence[Figure]) -> Markup:
+    """Pictures side by side where there is room; wide pieces in a line of their own."""
+    return tag("div", *(show_figure(f) for f in figures), kind="figures") if figures else Markup("")
+
+
+def show_figure(figure: Figure) -> Markup:
+    """One figure with its title and note."""
+    if figure.kind == "png":
+        assert isinstance(figure.data, bytes)
+        said = f"{figure.task} {figure.title}".strip()
+        body = img(data_uri(figure.data, "image/png"), said, width=png_width(figure.data))
+    else:
+        body = as_markup(figure)
+    note = tag("figcaption", figure.note) if figure.note else ""
+    kind = "whole" if figure.kind == "html" else ""
+    return tag("figure", tag("h3", figure.title), body, note, kind=kind)
+
+
+def png_width(data: bytes) -> int:
+    """Width in a browser's pixels, of which an inch has 96."""
+    return round(int.from_bytes(data[16:20], "big") * 96 / DPI)
+
+
+def data_section(report: Report) -> Markup:
+    """The columns that were read, and what `check` found."""
+    shares = ("missing", "unreadable", "unknown")
+    rows = [
+        (
+            name,
+            f"{about.get('type', '')}{', in ' + about['unit'] if about.get('unit') else ''}",
+            *(say_share(about.get(s)) for s in shares),
+        )
+        for name, about in report.inputs.items()
+    ]
+    head = ("column", "type", "missing", "unreadable", "never seen in training")
+    parts = [table(head, rows, numbers=2)] if rows else []
+    if report.findings:
+        items = join(
+            tag(
+                "li",
+                tag("span", f.get("level", "note"), kind=f"badge {f.get('level', '')}"),
+                say_finding(f),
+            )
+            for f in report.findings
+        )
+        parts += [tag("h3", "What the check found"), tag("ul", items, kind="findings")]
+    return join(parts) if parts else tag("p", "Nothing was noted about the data.", kind="quiet")
+
+
+def say_share(share: float | None) -> str:
+    """A share of cells; a dash where nothing was counted."""
+    if share is None:
+        return "–"
+    return "none" if share == 0 else "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+
+
+def worst_section(figures: Sequence[Figure]) -> Markup:
+    """The rows each task got most wrong, with their cells."""
+    parts: list[Markup] = [
+        tag(
+            "p",
+            "The test rows with the largest mistakes. Look here first: a wrong label, a dirty "
+            "sensor or a case that training never showed is often plain to see.",
+            kind="quiet",
+        )
+    ]
+    for figure in figures:
+        parts += [tag("h3", figure.title), tag("div", as_markup(figure), kind="rows")]
+    return join(parts)
+
+
+def training_section(report: Report, figures: Sequence[Figure]) -> Markup:
+    """Curves and where the time went."""
+    rows = [
+        (k, f"{v:,.1f} s" if v < 600 else f"{v / 60:,.1f} min") for k, v in report.seconds.items()
+    ]
+    times = table(("stage", "time"), rows) if rows else Markup("")
+    return join([show_figures(figures), times])
+
+
+def job_section(report: Report) -> Markup:
+    """The job file and what it ran with."""
+    rows = [(k.replace("_", " "), say_setting(v)) for k, v in report.environment.items()]
+    parts = [fold("Job file", tag("pre", report.job))] if report.job else []
+    if rows:
+        parts.append(fold("Environment", table(("", ""), rows, numbers=2)))
+    return join(parts)
+
+
+def say_setting(value: Any) -> str:
+    """A setting of the environment."""
+    return (
+        say_count(value) if isinstance(value, int) and not isinstance(value, bool) else str(value)
+    )

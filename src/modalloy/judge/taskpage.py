@@ -1,0 +1,150 @@
+"""One task of a report in, its section of the page out: figures, subsets, slices, classes."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from modalloy.judge.headline import say_count, say_sure
+from modalloy.judge.html import Dot, Markup, dots, fold, join, table, tag
+from modalloy.judge.wording import (
+    METRICS,
+    better,
+    bounds,
+    figures_of,
+    label,
+    say,
+    say_gain,
+    say_interval,
+)
+from modalloy.report import Report
+
+SHOWN = 4  # metrics in a slice table
+
+
+def task_section(report: Report, task: str) -> Markup:
+    """Everything about one task but its plots."""
+    parts = [figures_table(report, task), before_table(report, task)]
+    if report.baselines.get(task):
+        parts.append(baselines_table(report, task))
+    if report.subsets.get(task):
+        parts.append(subsets_part(report, task))
+    for what, found in (("group", report.groups), ("slice", report.slices)):
+        for column, values in found.get(task, {}).items():
+            parts.append(slices_part(report, task, what, column, values))
+    if report.reports.get(task, "").strip():
+        parts.append(fold("Class by class", tag("pre", report.reports[task].rstrip())))
+    return join(parts)
+
+
+def figures_table(report: Report, task: str) -> Markup:
+    """Every figure with its interval and its meaning."""
+    figures, unit = report.tasks[task], report.unit(task)
+    rows = []
+    for name in figures_of(figures):
+        way = "more is better" if better(name) > 0 else "less is better"
+        meaning = f"{METRICS[name].meaning}; {way}" if name in METRICS else way
+        value = tag("b", say(name, figures[name], unit))
+        ends = say_interval(figures, name, unit) or "–"
+        rows.append((join([label(name), tag("small", meaning)]), value, ends))
+    return table(("figure", "this model", "95 % interval"), rows)
+
+
+def before_table(report: Report, task: str) -> Markup:
+    """Before and after, where the report knows a before."""
+    old, new, unit = report.before.get(task), report.tasks[task], report.unit(task)
+    if not old:
+        return Markup("")
+    rows = []
+    for name in figures_of(old):
+        if old[name] is None or new.get(name) is None:
+            continue
+        gain = better(name) * (new[name] - old[name])
+        kind = "better" if gain > 0 else "worse" if gain < 0 else "level"
+        change = say_gain(name, new[name] - old[name], unit)
+        word = {"better": "better", "worse": "worse", "level": "the same"}[kind]
+        rows.append(
+            (
+                label(name),
+                say(name, old[name], unit),
+                tag("b", say(name, new[name], unit)),
+                tag("span", f"{change}, {word}", kind=kind),
+            )
+        )
+    head = ("figure", str(old.get("label") or "before"), "after", "change")
+    return join([tag("h3", "Before and after"), table(head, rows)])
+
+
+def baselines_table(report: Report, task: str) -> Markup:
+    """The lines to beat, in every figure they have, and how far the model is ahead."""
+    found, unit = report.baselines[task], report.unit(task)
+    names = [m for m in figures_of(report.tasks[task]) if any(m in f for f in found.values())]
+    rows = []
+    for name, figures in found.items():
+        margin = figures.get("margin") or {}
+        ahead: Any = "–"
+        if margin.get("gain") is not None:
+            pair = say_sure(margin["metric"], margin["gain"], margin.get("interval"), unit)
+            ahead = join([tag("span", pair.said, kind=pair.kind), tag("small", pair.ends)])
+        note = tag("small", figures["note"]) if figures.get("note") else ""
+        values = (say(m, figures.get(m), unit) for m in names)
+        rows.append((join([tag("span", name), note]), ahead, *values))
+    head = ("simple method", "this model against it", *(label(m) for m in names))
+    return join([tag("h3", "Lines to beat"), table(head, rows)])
+
+
+def subsets_part(report: Report, task: str) -> Markup:
+    """What the model reaches when it sees only some columns."""
+    metric, unit = report.primary(task), report.unit(task)
+    found = report.subsets[task]
+    lines = []
+    for i, (name, figures) in enumerate(found.items()):
+        if figures.get(metric) is None:
+            continue
+        low, high = bounds(figures, metric) or (None, None)
+        said, whole = say(metric, figures[metric], unit), i == len(found) - 1
+        lines.append(Dot(name, figures[metric], low, high, said, main=whole))
+    lines.sort(key=lambda d: -better(metric) * d.value)
+    names = figures_of(next(iter(found.values())))
+    rows = [(n, *(say(m, f.get(m), unit) for m in names)) for n, f in found.items()]
+    note = (
+        f"{label(metric)} when the model sees only these columns, the others counting as missing."
+    )
+    if any("table" in (f.get("columns") or ()) for f in found.values()):
+        note += " 'table' is all numbers, categories and times together."
+    ends = ("", "better →") if better(metric) > 0 else ("← better", "")
+    return join(
+        [
+            tag("h3", "What each column is worth"),
+            tag("p", note, kind="quiet"),
+            tag("div", dots(lines, ends=ends), kind="card"),
+            fold("All figures of all subsets", table(("columns seen", *map(label, names)), rows)),
+        ]
+    )
+
+
+def slices_part(
+    report: Report, task: str, what: str, column: str, values: Mapping[str, Mapping[str, Any]]
+) -> Markup:
+    """Figures by the values of one column, weakest first."""
+    metric, unit = report.primary(task), report.unit(task)
+    given = {m for f in values.values() for m in figures_of(f)}
+    names = [m for m in (metric, *figures_of(report.tasks[task])) if m in given]
+    names = list(dict.fromkeys(names))[:SHOWN]
+
+    def rank(item: tuple[str, Mapping[str, Any]]) -> float:
+        value = item[1].get(metric)
+        return float("inf") if value is None else better(metric) * value
+
+    rows = [
+        (
+            value,
+            say_count(f.get("rows", "–")) if f.get("rows") else "–",
+            *(say(m, f.get(m), unit) for m in names),
+        )
+        for value, f in sorted(values.items(), key=rank)
+    ]
+    head = (column, "rows", *(label(m) for m in names))
+    title = f"By {column}" + (" (rows that belong together)" if what == "group" else "")
+    body = table(head, rows)
+    if len(rows) > 8:
+        return fold(f"{title}: {len(rows)} values, weakest first", body)
+    return join([tag("h3", f"{title}, weakest first"), body])
