@@ -3,8 +3,8 @@
     python -m bench.scoreboard [SET ...] [--seeds N] [--data FOLDER] [--runs FOLDER]
 
 Runs the job files of bench/scoreboard/jobs with the split each set's README names, then writes
-bench/results/scoreboard.json and docs/scoreboard.md. Where the data folder is absent it says which public
-sets are wanted and stops.
+bench/results/scoreboard.json and docs/scoreboard.md. Where the data folder is absent it says which
+public sets are wanted and stops.
 """
 
 import argparse
@@ -34,8 +34,11 @@ def main() -> None:
     args = parser.parse_args()
     if not args.table:
         if not args.data.is_dir():
-            sys.exit(f"No data folder at {args.data}. The scoreboard wants these public sets: "
-                     + ", ".join(sorted(GOALS)) + ". Give their folder with --data.")
+            sys.exit(
+                f"No data folder at {args.data}. The scoreboard wants these public sets: "
+                + ", ".join(sorted(GOALS))
+                + ". Give their folder with --data."
+            )
         wanted = args.sets or list(GOALS)
         for unknown in set(wanted) - set(GOALS):
             sys.exit(f"No set named {unknown}; there are {', '.join(GOALS)}.")
@@ -74,7 +77,8 @@ def run_seed(name: str, seed: int, args: argparse.Namespace) -> tuple[dict[str, 
     reports, rows = [], 0
     for path in job_files(name):
         job = load_job(path)
-        job = job.model_copy(update={"table": str(args.data / job.table), "seed": seed})
+        table = args.data / Path(job.table).relative_to(path.parent)
+        job = job.model_copy(update={"table": str(table), "seed": seed})
         with tempfile.TemporaryDirectory(prefix="scoreboard-") as temporary:
             out = (args.runs / f"{path.stem}-{seed}") if args.runs else Path(temporary) / "run"
             ma.train(job, out=out)

@@ -46,7 +46,7 @@ class Goal:
         """The best single column's mean figure, where the goal asks for a gain over it."""
         if self.over_single is None:
             return None
-        values = [r["gain"][self.task]["best_single_value"] for r in reports]
+        values = [r["gain"][self.task]["best_value"] for r in reports]
         return sum(values) / len(values)
 
     def beats(self, value: float) -> bool:
@@ -56,7 +56,9 @@ class Goal:
     def reached(self, value: float, single: float | None) -> bool:
         """Whether the goal is reached."""
         good = value <= self.target if self.lower_is_better else value >= self.target
-        return good and (self.over_single is None or (single is not None and value >= single + self.over_single))
+        return good and (
+            self.over_single is None or (single is not None and value >= single + self.over_single)
+        )
 
 
 GOALS: dict[str, list[Goal]] = {

@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-HEAD = """# Scoreboard
+COLUMNS = (
+    "set | task | metric | ours | 95 % interval | best single | floor | published | goal | reached"
+    " | seconds | rows/s | seeds"
+)
+HEAD = f"""# Scoreboard
 
-Written by `python -m bench.scoreboard`; the figures are those of `bench/results/scoreboard.json`. One engine and
-one set of defaults: the job files are in `bench/scoreboard/jobs`. Test rows choose nothing. Seconds are for one seed
-on 2 cores without a GPU: reading, training, baselines, evaluation and report.
+Written by `python -m bench.scoreboard`; the figures are those of `bench/results/scoreboard.json`.
+One engine and one set of defaults: the job files are in `bench/scoreboard/jobs`. Test rows choose
+nothing. Seconds are for one seed on 2 cores without a GPU: reading, training, baselines, evaluation
+and report.
 
-| set | task | metric | ours | 95 % interval | best single | floor | published | goal | reached | seconds | rows/s | seeds |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| {COLUMNS} |
+{"|---" * 13}|
 """
 
 
@@ -19,11 +24,26 @@ def write_table(results: list[dict], path: Path) -> None:
     for r in results:
         low, high = r["interval"]
         single = "" if r["best_single"] is None else f"{r['best_single']:.3f}"
-        reached = "yes" if r["reached"] else "**no**" + ("" if r["beats_floor"] else ", below the floor")
-        cells = (r["set"], r["task"], r["metric"], f"{r['value']:.3f}", f"{low:.3f} to {high:.3f}", single,
-                 r["floor"], r["published"], r["goal"], reached, f"{r['seconds']:.0f}",
-                 f"{r['rows_per_s']:.0f}", r["seeds"])
+        reached = (
+            "yes" if r["reached"] else "**no**" + ("" if r["beats_floor"] else ", below the floor")
+        )
+        cells = (
+            r["set"],
+            r["task"],
+            r["metric"],
+            f"{r['value']:.3f}",
+            f"{low:.3f} to {high:.3f}",
+            single,
+            r["floor"],
+            r["published"],
+            r["goal"],
+            reached,
+            f"{r['seconds']:.0f}",
+            f"{r['rows_per_s']:.0f}",
+            r["seeds"],
+        )
         rows.append("| " + " | ".join(str(c) for c in cells) + " |")
     reached = sorted({r["set"] for r in results} - {r["set"] for r in results if not r["reached"]})
-    tail = f"\n\n{len(reached)} of {len({r['set'] for r in results})} sets reach their goal: {', '.join(reached)}.\n"
+    sets = len({r["set"] for r in results})
+    tail = f"\n\n{len(reached)} of {sets} sets reach their goal: {', '.join(reached)}.\n"
     path.write_text(HEAD + "\n".join(rows) + tail)

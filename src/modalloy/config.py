@@ -105,9 +105,7 @@ class Image(Trunk):
     """A path to a PNG, JPEG, BMP, WebP or TIFF picture."""
 
     type: Literal["image"] = "image"
-    encoder: Annotated[
-        str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")
-    ] = "scratch"
+    encoder: Annotated[str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")] = "scratch"
     """`scratch`, `efficientnet_lite0`, `_lite1`, `_lite2`, or `hf:<ViT, CLIP or DETR folder>`."""
     pixels: Annotated[int, Field(ge=16, le=1024)] = 160
     """Height and width that the picture is resized to."""

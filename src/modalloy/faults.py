@@ -31,7 +31,8 @@ class Fault(NamedTuple):
     sentence: str
 
     def __str__(self) -> str:  # noqa: D105
-        return f"{dotted(self.path)}: {self.sentence}" if self.path else self.sentence
+        said = f"{dotted(self.path)}: {self.sentence}" if self.path else self.sentence
+        return "\\n".join(said.splitlines())  # column names from Excel may hold line breaks
 
 
 def validate(data: Any) -> Job | list[Fault]:
@@ -73,7 +74,7 @@ def _fault(detail: Any, data: Any) -> Fault:
 def _wrong(spot: Place, detail: Any) -> str:
     """A value that does not fit, or a rule of the options among themselves."""
     if detail["type"] == "value_error":
-        return str(detail["ctx"]["error"])
+        return str(detail["ctx"]["error"]).rstrip(".") + "."
     names = choices(spot.schema)
     if isinstance(spot.value, str) and names:
         near = did_you_mean(spot.value, names)

@@ -17,4 +17,6 @@ def write_safely(path: Path, data: bytes) -> None:
         os.replace(temporary, path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise RunError(f"{path}: cannot be written ({error.strerror}); the older file is unharmed.") from error
+        raise RunError(
+            f"{path}: cannot be written ({error.strerror}); the older file is unharmed."
+        ) from error

@@ -14,7 +14,9 @@ LINES_EVERY_S = 20.0
 class Bar:
     """One stage of work, `total` units long. Use as a context; `quiet` says nothing at all."""
 
-    def __init__(self, what: str, total: int, *, quiet: bool = False, file: TextIO | None = None) -> None:
+    def __init__(
+        self, what: str, total: int, *, quiet: bool = False, file: TextIO | None = None
+    ) -> None:
         self.what, self.total, self.quiet, self.done = what, max(1, total), quiet, 0
         self.start = self.last = time.perf_counter()
         self.note = ""
@@ -65,8 +67,8 @@ class Bar:
         spent = self.last - self.start
         left = spent / max(1, self.done) * max(0, self.total - self.done)
         print(
-            f"{self.what}: {100 * self.done / self.total:3.0f} %, {spent:.0f} s, about {left:.0f} s left"
-            + (f" - {self.note}" if self.note else ""),
+            f"{self.what}: {100 * self.done / self.total:3.0f} %, {spent:.0f} s, "
+            f"about {left:.0f} s left" + (f" - {self.note}" if self.note else ""),
             file=self.file,
             flush=True,
         )

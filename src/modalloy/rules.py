@@ -105,7 +105,7 @@ def _targets_are_hidden(columns: Groups, tasks: Groups) -> Iterator[Fault]:
     for task, options in tasks.items():
         for key in ("target", "labels"):
             target = options.get(key)
-            if not isinstance(target, str) or (key == "labels" and options["type"] != "locate"):
+            if not isinstance(target, str) or (key == "labels" and options.get("type") != "locate"):
                 continue
             for path, why in _readers_of(target, columns):
                 told = f"is the {key} of task {quoted(task)}; the model would see its own answer."
@@ -119,7 +119,8 @@ def _readers_of(target: str, columns: Groups) -> Iterator[tuple[tuple[str, ...],
         if name == target and reads_itself:
             yield ("columns", name), "Take the column out, or give it type: ignore."
         if options.get("type") == "series":
-            if target in (options.get("from") or ()):
+            channels = options.get("from")
+            if isinstance(channels, list) and target in channels:
                 yield ("columns", name, "from"), "Take it out of the channels."
             if options.get("rpm") == target:
                 yield ("columns", name, "rpm"), "Name another column."
@@ -168,7 +169,7 @@ def _split(split: Any, columns: Groups, tasks: Groups) -> Iterator[Fault]:
     """
     if not isinstance(split, dict):
         return
-    targets = {options.get("target"): name for name, options in tasks.items()}
+    targets = {str(options.get("target")): name for name, options in tasks.items()}
     for way in ("column", "by", "time"):
         column = split.get(way)
         if not isinstance(column, str):

@@ -40,7 +40,9 @@ class Run:
         try:
             model.load_state_dict(load_file(self.path / "model.safetensors"))
         except (RuntimeError, OSError) as error:
-            raise RunError(f"{self.path}/model.safetensors does not fit its job: {error}") from error
+            raise RunError(
+                f"{self.path}/model.safetensors does not fit its job: {error}"
+            ) from error
         return model.eval()
 
 
@@ -99,8 +101,8 @@ def load_run(path: str | Path) -> Run:
             raise RunError(f"{path}: {name} is missing, so this run cannot be used.")
         if digest(path / name) != seal["sha256"][name]:
             raise RunError(
-                f"{path}: {name} is not the file that training wrote (its sha256 differs); restore it, "
-                "or train again."
+                f"{path}: {name} is not the file that training wrote (its sha256 differs); "
+                "restore it, or train again."
             )
     schema = read_json(path / "schema.json")
     return Run(

@@ -1,0 +1,1 @@
+"""Answers in, honest figures and their page out."""

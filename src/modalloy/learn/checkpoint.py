@@ -17,7 +17,8 @@ from modalloy.learn.fit import State, trained
 def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[str, Any]) -> None:
     """Write a checkpoint: a temporary file, flushed to disk, then renamed over the old one.
 
-    best: the best weights so far, by name. notes: JSON that comes back unchanged (epoch, position, figures).
+    best: the best weights so far, by name. notes: JSON that comes back unchanged (epoch, position,
+    figures).
     """
     tensors = {f"model.{n}": t for n, t in kept(state.model).items()}
     tensors |= {f"weighting.{n}": t for n, t in state.weighting.state_dict().items()}
@@ -35,13 +36,17 @@ def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[st
 
 
 def load_state(path: Path, state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Put a checkpoint into a state; answers the best weights and the notes. RunError if it is broken."""
+    """Put a checkpoint into a state; answers the best weights and the notes. RunError if it is
+    broken.
+    """
     try:
         with safe_open(path, "pt") as file:
             meta = json.loads(file.metadata()["modalloy"])
             tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 not a mapping
     except Exception as error:
-        raise RunError(f"{path}: this checkpoint cannot be read ({error}); delete it to start anew.") from error
+        raise RunError(
+            f"{path}: this checkpoint cannot be read ({error}); delete it to start anew."
+        ) from error
     state.model.load_state_dict(part(tensors, "model."), strict=False)
     state.weighting.load_state_dict(part(tensors, "weighting."))
     state.average = part(tensors, "average.")

@@ -59,8 +59,9 @@ def fit(
 ) -> Iterator[Step]:
     """Train on each batch once and say what happened.
 
-    All randomness of a step comes from (job.seed, step, rank): a training that was interrupted and resumed
-    goes on with the very same numbers. Raises ArithmeticError when the loss is no longer finite.
+    All randomness of a step comes from (job.seed, step, rank): a training that was interrupted and
+    resumed goes on with the very same numbers. Raises ArithmeticError when the loss is no longer
+    finite.
     """
     for batch in batches:
         start = time.perf_counter()
@@ -116,7 +117,9 @@ def build_optimizer(
     model: Model, weighting: Weighting, settings: config.Train
 ) -> torch.optim.Optimizer:
     """AdamW or SGD; pretrained trunks at `encoder_lr`, the rest at `lr`; no decay of vectors."""
-    trunk = {id(p) for e in model.encoders.values() if e.trunk is not None for p in e.trunk.parameters()}
+    trunk = {
+        id(p) for e in model.encoders.values() if e.trunk is not None for p in e.trunk.parameters()
+    }
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for _, p in [*trained(model), *weighting.named_parameters()]:
         groups.setdefault((id(p) in trunk, p.ndim > 1), []).append(p)
@@ -131,7 +134,7 @@ def build_optimizer(
     ]
     match settings.optimizer:
         case "adamw":
-            return torch.optim.AdamW(listed)
+            return torch.optim.AdamW(listed, fused=True)
         case "sgd":
             return torch.optim.SGD(listed, momentum=0.9)
         case other:

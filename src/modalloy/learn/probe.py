@@ -25,21 +25,28 @@ class Probe(NamedTuple):
 def probe(model: Model, objective: Objective, batch: Batch, precision: str) -> Probe:
     """Time three steps of each way of computing and keep the fastest.
 
-    Only media encoders are affected; a model of plain columns is left in float32. The weights are those
-    from before: every trial runs on a copy.
+    Only media encoders are affected; a model of plain columns is left in float32. The weights are
+    those from before: every trial runs on a copy.
     """
-    if model.inputs == [TABLE] or all(e.trunk is None and not maps(e) for e in model.encoders.values()):
+    if model.inputs == [TABLE] or all(
+        e.trunk is None and not maps(e) for e in model.encoders.values()
+    ):
         half = precision == "bfloat16" and model.inputs != [TABLE]
         return Probe(half, False, {})
     types = {"auto": (False, True), "float32": (False,), "bfloat16": (True,)}[precision]
     layouts = (False, True) if any(maps(e) for e in model.encoders.values()) else (False,)
     seconds = {
-        (half, last): trial(model, objective, batch, half, last) for half in types for last in layouts
+        (half, last): trial(model, objective, batch, half, last)
+        for half in types
+        for last in layouts
     }
     start = (types[0], False)
     best = min(seconds, key=lambda k: seconds[k])
     half, last = best if seconds[best] * GAIN < seconds[start] else start
-    named = {f"{'bfloat16' if h else 'float32'}{'+channels_last' if c else ''}": s for (h, c), s in seconds.items()}
+    named = {
+        f"{'bfloat16' if h else 'float32'}{'+channels_last' if c else ''}": s
+        for (h, c), s in seconds.items()
+    }
     return Probe(half, last, named)
 
 

@@ -59,9 +59,9 @@ def train_model(
 ) -> Progress:
     """Train a model in place and leave it with its best weights.
 
-    Writes `log.jsonl` and checkpoints under `out`. With `resume` and the same job, an interrupted training
-    ends with the same weights, bit for bit, as one that was never interrupted. Ctrl-C stops after the
-    current step and keeps the best weights so far.
+    Writes `log.jsonl` and checkpoints under `out`. With `resume` and the same job, an interrupted
+    training ends with the same weights, bit for bit, as one that was never interrupted. Ctrl-C
+    stops after the current step and keeps the best weights so far.
     """
     rank, world = processes.start()
     model.to(processes.device())
@@ -151,7 +151,7 @@ def choose_precision(
 
 
 def freeze_trunks(model: Model, frozen: bool) -> None:
-    """Hold pretrained encoders still for the first epochs (their gradients are simply not taken)."""
+    """Hold pretrained encoders still for the first epochs: no gradient is taken of them."""
     for encoder in model.encoders.values():
         if encoder.trunk is not None and not encoder.frozen:
             encoder.held = frozen
@@ -191,8 +191,8 @@ def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor
     best, meta = load_state(path, state)
     if meta["job"] != fingerprint(job):
         raise RunError(
-            f"{path}: this checkpoint belongs to another job; give the job file it was started with, "
-            "or another run directory."
+            f"{path}: this checkpoint belongs to another job; give the job file it was started "
+            "with, or another run directory."
         )
     plain = meta["progress"]
     return best, Progress(**{**plain, "best": Score(**plain["best"]) if plain["best"] else None})
@@ -219,10 +219,12 @@ def frozen_features(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool 
         return
     caches = {i: Cache(model.job.train.cache_gb / len(frozen)) for i in frozen}
     model.eval()
+    device = str(next(model.parameters()).device)
     with Bar("reading with frozen encoders", len(which), quiet=quiet) as bar, torch.no_grad():
         for batch in rows.stream(which[i : i + 32] for i in range(0, len(which), 32)):
+            seen = batch.to(device)
             for name in frozen:
-                keep_features(model, name, batch, caches[name])
+                keep_features(model, name, seen, caches[name])
             bar.advance(len(batch))
     rows.features.update(caches)
 
@@ -239,5 +241,7 @@ def keep_features(model: Model, name: str, batch: Any, cache: Any) -> None:
     at = {int(r): i for i, r in enumerate(seen)}
     for i, row in enumerate(batch.rows):
         source = at.get(i)
-        one = {k: a[source] if source is not None else np.zeros_like(a[0]) for k, a in arrays.items()}
-        cache.put(int(row), {**one, "present": present[i : i + 1].numpy()})
+        one = {
+            k: a[source] if source is not None else np.zeros_like(a[0]) for k, a in arrays.items()
+        }
+        cache.put(int(row), {**one, "present": present[i : i + 1].cpu().numpy()})

@@ -11,10 +11,10 @@ from modalloy import config
 class Weighting(nn.Module):
     """Total loss of a job.
 
-    `sum`: each task's loss is divided by its value at the first step (several tasks only), times the
-    task's weight. `uncertainty`: exp(-s) * loss + s / 2 with a learned s a task (Kendall et al. 2018,
-    arXiv 1705.07115). A modality's own head counts `fuse.auxiliary` times its task; a divisor is never
-    below a tenth, so that a task solved at the start does not explode.
+    `sum`: each task's loss is divided by its value at the first step (several tasks only), times
+    the task's weight. `uncertainty`: exp(-s) * loss + s / 2 with a learned s a task (Kendall et al.
+    2018, arXiv 1705.07115). A modality's own head counts `fuse.auxiliary` times its task; a divisor
+    is never below a tenth, so that a task solved at the start does not explode.
     """
 
     def __init__(self, job: config.Job) -> None:

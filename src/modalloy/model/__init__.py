@@ -1,0 +1,1 @@
+"""Arrays in, tokens, one summary and answers out."""

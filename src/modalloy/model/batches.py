@@ -55,6 +55,7 @@ class Rows:
         self.features: dict[str, Cache] = {}
         self.status: dict[str, dict[int, str]] = {n: {} for n in readers}
         self._plain: Arrays | None = None
+        self._labels: dict[str, Arrays] = {}
         self._workers = ThreadPoolExecutor(max_workers=cores())
 
     def batch(self, rows: np.ndarray) -> Batch:
@@ -89,19 +90,30 @@ class Rows:
         )
 
     def cells(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
-        """Cells as a reader wants them, windows over rows where a series has a history."""
-        plain = [c for c in columns if not self._history(c)]
-        cells = self.table.take(plain, rows)
-        windows = {c: self._window(c, rows) for c in columns if self._history(c)}
-        return Cells({**cells.columns, **windows}, self.table.folder, self.job.allow_outside)
+        """Cells as a reader wants them, windows over rows where a series has a history.
+
+        A column that the table lacks is missing everywhere; only prediction comes here with one.
+        """
+        have = set(self.table.columns)
+        plain = [c for c in columns if not self._history(c) and c in have]
+        cells = dict(self.table.take(plain, rows).columns)
+        for column in columns:
+            if column not in cells:
+                cells[column] = self._window(column, rows, have)
+        return Cells(cells, self.table.folder, self.job.allow_outside)
 
     def _history(self, column: str) -> bool:
         options = self.job.columns.get(column)
         return isinstance(options, config.Series) and options.history is not None
 
-    def _window(self, column: str, rows: np.ndarray) -> list[np.ndarray]:
+    def _window(self, column: str, rows: np.ndarray, have: set[str]) -> list[np.ndarray | None]:
+        if not self._history(column):
+            return [None] * len(rows)
         options = self.job.columns[column]
-        return self.table.window(options.channels or (column,), options.history, rows)
+        channels, history = options.channels or (column,), options.history
+        if not have.issuperset((*channels, *history.by, history.order)):
+            return [None] * len(rows)
+        return self.table.window(channels, history, rows)
 
     def _read_plain(self, rows: np.ndarray) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         if len(self.plain) * self.table.rows > PLAIN_CELLS_KEPT:
@@ -149,8 +161,12 @@ class Rows:
 
     def _read_target(self, name: str, rows: np.ndarray) -> dict[str, torch.Tensor]:
         target = self.targets[name]
-        arrays = target.read(self.cells(target.columns, rows))
-        return {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
+        if target.kind not in ("classify", "regress"):
+            arrays = target.read(self.cells(target.columns, rows))
+            return {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
+        if name not in self._labels:  # one small array a task: read once
+            self._labels[name] = target.read(self.cells(target.columns, np.arange(self.table.rows)))
+        return {n: torch.from_numpy(a[rows]) for n, a in self._labels[name].items()}
 
     def _note(self, column: str, rows: Iterable[int], statuses: Sequence[str]) -> None:
         for row, status in zip(rows, statuses, strict=True):
@@ -159,8 +175,8 @@ class Rows:
             self.status[column][int(row)] = status
             if self.strict and status.startswith("unreadable"):
                 raise TableError(
-                    f"{self.table.source}: column '{column}', row {row}: {status}. Mend the file, or "
-                    "set unreadable: missing to train without such cells."
+                    f"{self.table.source}: column '{column}', row {row}: {status}. Mend the file, "
+                    "or set unreadable: missing to train without such cells."
                 )
 
 

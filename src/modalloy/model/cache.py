@@ -20,7 +20,7 @@ class Cache:
     """
 
     def __init__(self, budget_gb: float, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(prefix="modalloy-", dir=folder)
+        self._file = tempfile.TemporaryFile(prefix="modalloy-", dir=folder)  # noqa: SIM115
         self._places: dict[int, Place] = {}
         self._end, self._budget = 0, int(budget_gb * 1e9)
         self._lock = threading.Lock()

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+STATISTICS = 12
+FINE = 1024  # samples of the spectrum's frames at most
 BANDS = 96  # of the spectrum, from 0 Hz to half the sampling rate
 CELLS = 160  # of the envelope spectrum, and of an order spectrum
 TOP_HZ = 500.0  # of the envelope spectrum: bearing and gear faults repeat below
@@ -60,11 +62,11 @@ def spectrum(x_BCL: Tensor, mask_BL: Tensor, segment: int) -> Tensor:
     The mean of each row's log power is taken away, so that the shape does not depend on the
     amplitude; that stands alone in the last entry as log10 of the standard deviation.
     """
-    segment = min(segment, 1024)
-    bands = min(BANDS, segment // 4)
+    segment = min(segment, FINE)
+    count = bands(segment)
     frames = cut(x_BCL, mask_BL, segment)
-    power_BCF = frame_power(frames.x_BCKn, frames.length_BK)[..., : bands * (segment // 2 // bands)]
-    power_BCb = power_BCF.unflatten(-1, (bands, -1)).mean(-1)
+    power_BCF = frame_power(frames.x_BCKn, frames.length_BK)[..., : count * (segment // 2 // count)]
+    power_BCb = power_BCF.unflatten(-1, (count, -1)).mean(-1)
     log_BCb = floored_log(power_BCb, 1e-6)
     return torch.cat([log_BCb - log_BCb.mean(-1, keepdim=True), frames.level_BC[..., None]], -1)
 
@@ -94,6 +96,11 @@ def order(
     plain_BCq = lines(plain_BC1F, at_BQ, orders_Q.shape[1]).mean(2)
     envelope_BCq = lines(envelope_power(frames), at_BQ, orders_Q.shape[1]).mean(2)
     return torch.cat([plain_BCq, envelope_BCq], -1) * (speed_hz_B > 0)[:, None, None]
+
+
+def bands(segment: int) -> int:
+    """Number of bands of the spectrum."""
+    return min(BANDS, min(segment, FINE) // 4)
 
 
 def segment_for(length: int) -> int:

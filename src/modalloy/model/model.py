@@ -1,4 +1,4 @@
-"""A batch in, named answers out: encoders, one fusion, the task heads, and a small head a modality."""
+"""A batch in, named answers out: encoders, one fusion, task heads, a small head a modality."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -155,7 +155,7 @@ def essential_inputs(job: config.Job) -> set[str]:
 
 
 def shared_encoders(job: config.Job) -> dict[str, str]:
-    """A template picture is read by its picture's encoder when both columns have the same options."""
+    """A template is read by its picture's encoder when both columns have the same options."""
     pairs = [(t.template, t.on) for t in job.tasks.values() if isinstance(t, config.Locate)]
     return {a: b for a, b in pairs if a and job.columns[a] == job.columns[b]}
 

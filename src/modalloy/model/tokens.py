@@ -18,10 +18,9 @@ TABLE = "table"  # the one input that carries all number, category and time colu
 class Batch:
     """Some rows as tensors; an *input* is one media column, or `TABLE` for all plain columns.
 
-    values: input -> name -> tensor with rows first.
-    present: input -> bool, (B,) for a media column, (B, N) for `TABLE` in the order number, category, time.
-    targets: task -> name -> tensor with rows first; each has `known` (B,) bool, and `y`.
-    rows: row numbers in the table, (B,).
+    values: input -> name -> tensor with rows first. present: input -> bool, (B,) for a media
+    column, (B, N) for `TABLE` in the order number, category, time. targets: task -> name -> tensor
+    with rows first; each has `known` (B,) bool, and `y`. rows: row numbers in the table, (B,).
     """
 
     values: dict[str, dict[str, Tensor]]
@@ -48,7 +47,9 @@ class Tokens(NamedTuple):
     x_BTD: Tensor
     mask_BT: Tensor  # True where a token exists; at least the first of each row
     summary_BD: Tensor
-    words_BW: Tensor | None = None  # token index of each word's first piece, -1 beyond the last word
+    words_BW: Tensor | None = (
+        None  # token index of each word's first piece, -1 beyond the last word
+    )
     maps: tuple[Tensor, ...] = ()  # feature maps (B, F_i, H_i, W_i), finest first, for `locate`
 
 

@@ -24,15 +24,18 @@ def supervised(model: Model, batch: Batch) -> dict[str, Tensor]:
         for i, out in heads.items():
             losses[f"{name}/{i}"] = model.auxiliary[name][i].loss(out, seen_only(batch, name, i))
     if model.consistency is not None:
-        losses["consistency"] = model.consistency(output.summaries, output.fused.summary_BKD.mean(1))
+        losses["consistency"] = model.consistency(
+            output.summaries, output.fused.summary_BKD.mean(1)
+        )
     return losses
 
 
 def drop_modalities(model: Model, batch: Batch) -> Batch:
     """Hide each modality of a row with chance `modality_dropout`, never all that the row has.
 
-    A lone modality, and single plain cells, are hidden a fifth as often, so that the answer to a missing
-    cell is learned even where training rows lack none. Inputs that a tag or locate task works on stay.
+    A lone modality, and single plain cells, are hidden a fifth as often, so that the answer to a
+    missing cell is learned even where training rows lack none. Inputs that a tag or locate task
+    works on stay.
     """
     chance = model.job.fuse.modality_dropout
     free = [i for i in model.inputs if i not in essential_inputs(model.job)]

@@ -12,10 +12,9 @@ import numpy as np
 class Read(NamedTuple):
     """What a reader returns for B rows.
 
-    values: name -> array with rows first; absent rows hold zeros, never NaN.
-    present: (B,) bool.
-    status: one word or sentence a row: "ok", "missing", "unknown: <cell>" (a category never seen; still
-        present), "unreadable: <why>" (media; not present).
+    values: name -> array with rows first; absent rows hold zeros, never NaN. present: (B,) bool.
+    status: one word or sentence a row: "ok", "missing", "unknown: <cell>" (a category never seen;
+    still present), "unreadable: <why>" (media; not present).
     """
 
     values: dict[str, np.ndarray]
@@ -40,7 +39,7 @@ class Cells:
 
 @dataclass(frozen=True)
 class Reader(ABC):
-    """Fitted on training rows, then the same for every row for ever; its fields are its JSON state."""
+    """Fitted on training rows, then the same for ever; its fields are its JSON state."""
 
     kind: ClassVar[str]
     name: str
@@ -70,4 +69,7 @@ def empty(cell: Any) -> bool:
         return True
     if isinstance(cell, str):
         return not cell.strip()
-    return isinstance(cell, float) and cell != cell or type(cell).__name__ in ("NaTType", "NAType")
+    return (isinstance(cell, float) and cell != cell) or type(cell).__name__ in (
+        "NaTType",
+        "NAType",
+    )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENDINGS = ".csv .csv.gz .tsv .parquet .pq .feather .arrow .ipc .xlsx .xlsm"
+FRAME = "<frame>"  # the name of a table that was handed over in memory
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
 PARTS = {
     "train": "train",
@@ -44,7 +45,7 @@ def open_source(
     source: "str | Path | pd.DataFrame | pa.Table", sheet: str | None, spool_above_mb: float
 ) -> Opened:
     """Read any source that `open_table` takes; see there. Raises TableError."""
-    folder, name = Path(), "the table"
+    folder, name = Path(), FRAME
     try:
         if isinstance(source, str | Path):
             name = str(source)

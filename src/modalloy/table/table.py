@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from modalloy import config
 from modalloy.errors import TableError
@@ -18,6 +17,7 @@ from modalloy.table.reader import Cells, empty
 from modalloy.table.sources import open_source
 from modalloy.table.spool import Batches
 from modalloy.table.time import to_moment
+from modalloy.table.values import blank_to_null, to_python, to_seconds
 from modalloy.table.window import Recordings
 
 if TYPE_CHECKING:
@@ -49,16 +49,29 @@ def open_table(
     file, a row of another length, or a query that fails.
     """
     opened = open_source(source, sheet, spool_above_mb)
-    return Table(opened.rows, opened.name, folder or opened.folder, allow_outside)
+    return Table(
+        opened.rows,
+        opened.name,
+        folder or opened.folder,
+        sheet=sheet,
+        allow_outside=allow_outside,
+    )
 
 
 class Table:
     """Rows of named columns. Rows are counted from 0; cells that hold nothing are None."""
 
     def __init__(
-        self, held: Batches, source: str, folder: Path, allow_outside: bool = False
+        self,
+        held: Batches,
+        source: str,
+        folder: Path,
+        *,
+        sheet: str | None = None,
+        allow_outside: bool = False,
     ) -> None:
         """Wrap rows that were read; `open_table` is the door."""
+        self.sheet = sheet
         self.source, self.folder, self.allow_outside = source, folder, allow_outside
         self._held = held
         self._recordings: dict[tuple[Any, ...], Recordings] = {}
@@ -92,6 +105,11 @@ class Table:
             return "list"
         return "time" if pa.types.is_temporal(held) else "other"
 
+    @property
+    def row_bytes(self) -> float:
+        """Mean size of a row as it is held, media files not counted."""
+        return sum(b.nbytes for b in self._held.batches) / self.rows
+
     def check_columns(self, names: Iterable[str]) -> None:
         """Raise TableError for names that the table lacks, with the nearest that it has."""
         absent = [n for n in names if n not in self._held.schema.names]
@@ -105,7 +123,7 @@ class Table:
         Empty and blank text is nothing. A list of numbers comes as a numpy array (NaN for what is
         missing inside), other lists as lists. NaN in a number column stays NaN.
         """
-        return [cell for array in self._arrays(column, rows) for cell in _to_python(array)]
+        return [cell for array in self._arrays(column, rows) for cell in to_python(array)]
 
     def numbers(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
         """Float64 of a number, true/false or text column, NaN where there is nothing.
@@ -132,7 +150,7 @@ class Table:
         """
         held = self.type(column)
         if pa.types.is_date(held) or (pa.types.is_timestamp(held) and held.tz is None):
-            return np.concatenate([_seconds(a) for a in self._arrays(column, rows)])
+            return np.concatenate([to_seconds(a) for a in self._arrays(column, rows)])
         if self.kind(column) != "time":
             try:
                 return self.numbers(column, rows)
@@ -156,7 +174,7 @@ class Table:
         """
         if self.kind(column) in ("list", "other"):
             raise TableError(f"{self.source}: column '{column}' holds lists, which name nothing.")
-        arrays = [_blank_to_null(a) for a in self._arrays(column, None)]
+        arrays = [blank_to_null(a) for a in self._arrays(column, None)]
         coded = pa.chunked_array(arrays).dictionary_encode().unify_dictionaries()
         indices = [c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in coded.chunks]
         names = coded.chunk(0).dictionary.to_pylist()
@@ -169,6 +187,15 @@ class Table:
         """Cells of several columns, as readers take them."""
         self.check_columns(columns)
         return Cells({c: self.cells(c, rows) for c in columns}, self.folder, self.allow_outside)
+
+    def select(self, rows: np.ndarray) -> "Table":
+        """A table of these rows alone, in memory; its rows are counted anew."""
+        schema = self._held.schema
+        columns = [pa.concat_arrays(self._arrays(c, rows)) for c in schema.names]
+        held = Batches([pa.RecordBatch.from_arrays(columns, schema=schema)], schema)
+        return Table(
+            held, self.source, self.folder, sheet=self.sheet, allow_outside=self.allow_outside
+        )
 
     def window(
         self, columns: Sequence[str], history: config.History, rows: np.ndarray
@@ -237,38 +264,6 @@ class Table:
             f"{self.source}: column '{column}', row {row}: {cells[at]!r:.60} {what}. Mend the cell "
             "or empty it."
         )
-
-
-def _to_python(array: pa.Array) -> list[Any]:
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
-        return _blank_to_null(array).to_pylist()
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-        inner = array.type.value_type
-        if pa.types.is_integer(inner) or pa.types.is_floating(inner):
-            return _number_lists(array)
-    return array.to_pylist()
-
-
-def _blank_to_null(array: pa.Array) -> pa.Array:
-    if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
-        return array
-    blank = pc.equal(pc.utf8_trim_whitespace(array), "")
-    return pc.if_else(blank, pa.scalar(None, array.type), array)
-
-
-def _seconds(array: pa.Array) -> np.ndarray:
-    ticks = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
-    return ticks.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
-
-
-def _number_lists(array: pa.Array) -> list[np.ndarray | None]:
-    values = array.values.to_numpy(zero_copy_only=False)
-    ends = array.offsets.to_numpy()
-    some = array.is_valid().to_numpy(zero_copy_only=False)
-    return [
-        values[a:b] if valid else None
-        for a, b, valid in zip(ends[:-1], ends[1:], some, strict=True)
-    ]
 
 
 def _some(names: list[str], most: int = 12) -> str:

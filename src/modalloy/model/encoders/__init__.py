@@ -1,0 +1,1 @@
+"""One modality a file: arrays in, tokens out."""

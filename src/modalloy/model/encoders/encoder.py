@@ -12,18 +12,19 @@ from modalloy.model.tokens import Tokens
 class Encoder(nn.Module, ABC):
     """A trunk that turns cells into features, and a head that turns features into tokens.
 
-    The split exists so that a frozen trunk runs once for each row: its features are cached on disk and
-    come back as `values`. Final subclasses write `features`, `embed`, and set `self.trunk` (the pretrained
-    module, or None) and `self.frozen`.
+    The split exists so that a frozen trunk runs once for each row: its features are cached on disk
+    and come back as `values`. Final subclasses write `features`, `embed`, and set `self.trunk` (the
+    pretrained module, or None) and `self.frozen`.
     """
 
-    trunk: nn.Module | None = None
+    trunk: nn.Module | None
     frozen: bool = False
     held: bool = False  # for now treated as frozen, but never cached
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width
+        self.trunk = None  # set here: a class attribute would hide the module set later
         self.absent_D = nn.Parameter(torch.randn(width) * 0.02)
 
     @abstractmethod
@@ -35,7 +36,9 @@ class Encoder(nn.Module, ABC):
         """Tokens of width D from trunk outputs; all rows are taken as present."""
 
     def forward(self, values: Mapping[str, Tensor], present_B: Tensor) -> Tokens:
-        """Tokens of B rows; only present rows are computed, the others get the learned absent token."""
+        """Tokens of B rows; only present rows are computed, the others get the learned absent
+        token.
+        """
         rows = present_B.nonzero().squeeze(1)
         if len(rows) == 0:
             return self.absent(len(present_B))
@@ -54,7 +57,7 @@ class Encoder(nn.Module, ABC):
         return self.features(values)
 
     def train(self, mode: bool = True) -> "Encoder":
-        """A frozen trunk stays in evaluation mode, so that its features do not depend on the step."""
+        """A frozen trunk stays in evaluation mode: its features do not depend on the step."""
         super().train(mode)
         if (self.frozen or self.held) and self.trunk is not None:
             self.trunk.eval()

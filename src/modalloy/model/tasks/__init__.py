@@ -1,0 +1,1 @@
+"""One task a file: a summary in, answers and a loss out."""

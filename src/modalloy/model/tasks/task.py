@@ -24,15 +24,17 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """Mean loss over rows whose `batch.targets[name]["known"]`; zero with a gradient path when none is."""
+        """Mean loss over rows whose `batch.targets[name]["known"]`; zero with a gradient path when
+        none is.
+        """
 
     @abstractmethod
     def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
         """What a person reads, as arrays with rows first; members are averaged.
 
         classify single: `probability` (B, C). classify multi: `probability` (B, C), independent.
-        regress: `value` (B,) in the target's own unit, `quantiles` (B, Q) where asked.
-        tag: `tags` object array of lists of BIO strings, `confidence` (B,) mean probability of the chosen tags.
-        locate: `boxes`, `scores`, `names`: object arrays of (n, 4) pixel arrays of the original picture,
-        (n,) arrays and lists of strings.
+        regress: `value` (B,) in the target's own unit, `quantiles` (B, Q) where asked. tag: `tags`
+        object array of lists of BIO strings, `confidence` (B,) mean probability of the chosen tags.
+        locate: `boxes`, `scores`, `names`: object arrays of (n, 4) pixel arrays of the original
+        picture, (n,) arrays and lists of strings.
         """

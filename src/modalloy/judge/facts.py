@@ -1,0 +1,59 @@
+"""A job and its model in, the plain facts of a report out: tasks, rows, split, environment."""
+
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from modalloy import __version__, config
+from modalloy.judge.metrics import primary
+from modalloy.model.batches import cores
+from modalloy.model.model import Model
+from modalloy.table.split import Parts
+
+
+def about(options: config.TaskOptions, truth: Sequence[Any]) -> dict[str, Any]:
+    """What a task asks, for the page."""
+    return {
+        "type": options.type,
+        "target": options.target,
+        "unit": getattr(options, "unit", None),
+        "scale": getattr(options, "scale", None),
+        "primary": primary(options)[0],
+        "rows": sum(t is not None for t in truth),
+    }
+
+
+def rows_by_use(parts: Parts | None, which: np.ndarray) -> dict[str, int]:
+    """How many rows were learned from, chosen with and tested on."""
+    if parts is None:
+        return {"test": len(which)}
+    return {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
+
+
+def say_split(split: config.Split) -> str:
+    """One sentence on how the test rows were kept apart."""
+    if split.hold_out:
+        return f"rows whose {split.by} is {', '.join(split.hold_out)} were never seen in training"
+    if split.column:
+        return f"as the column '{split.column}' says"
+    if split.by:
+        return f"no {split.by} has rows on both sides"
+    if split.time:
+        return f"the newest rows by '{split.time}' are the test rows"
+    return "rows drawn at random: honest only if rows are independent of each other"
+
+
+def environment(model: Model) -> dict[str, Any]:
+    """What the figures were measured with."""
+    return {
+        "modalloy": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": next(model.parameters()).device.type,
+        "threads": cores(),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+    }

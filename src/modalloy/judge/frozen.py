@@ -1,0 +1,76 @@
+"""Pretrained encoders before any training in, their features of some rows out: what a baseline
+gets.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from modalloy.model.batches import Rows
+from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
+from modalloy.progress import Bar
+from modalloy.table.split import Parts
+
+MOST_TRAIN = 1500  # enough for a linear head or boosting on fixed features
+MOST_TEST = 700
+
+
+class Embeddings(NamedTuple):
+    """Features of some training and test rows; all pretrained inputs side by side."""
+
+    train: np.ndarray
+    test: np.ndarray
+    of: Callable[[np.ndarray], np.ndarray]  # row numbers -> (N, F)
+
+
+@torch.no_grad()
+def frozen_embeddings(model: Model, rows: Rows, parts: Parts, *, quiet: bool) -> Embeddings | None:
+    """Mean-pooled features of every pretrained encoder, taken before training; None without one.
+
+    At most MOST_TRAIN and MOST_TEST rows are drawn, so that the baseline costs little beside the
+    training. Call before the weights change.
+    """
+    names = [n for n in model.encoders if model.encoders[n].trunk is not None]
+    if not names or not len(parts.test):
+        return None
+    rng = np.random.default_rng(0)
+    train, test = (
+        np.sort(rng.choice(part, min(most, len(part)), replace=False))
+        for part, most in ((parts.train, MOST_TRAIN), (parts.test, MOST_TEST))
+    )
+    wanted = np.concatenate([train, test])
+    model.eval()
+    found: dict[int, np.ndarray] = {}
+    device = next(model.parameters()).device
+    with Bar("baseline features", len(wanted), quiet=quiet) as bar:
+        for batch in rows.stream(wanted[i : i + 32] for i in range(0, len(wanted), 32)):
+            seen = batch.to(str(device))
+            part = np.concatenate([pooled(model, n, seen) for n in names], 1)
+            found.update({int(r): v for r, v in zip(batch.rows, part, strict=True)})
+            bar.advance(len(batch))
+    return Embeddings(train, test, lambda some: np.stack([found[int(r)] for r in some]))
+
+
+def pooled(model: Model, name: str, batch: Batch) -> np.ndarray:
+    """One vector a row of one input; rows without it get zeros."""
+    encoder, values = model.encoders[name], batch.values[name]
+    present = batch.present[name]
+    seen = present.nonzero().squeeze(1)
+    if len(seen) == 0:
+        seen = torch.arange(1, device=present.device)
+    features = encoder.trunk_features({k: v[seen] for k, v in values.items()})
+    x_BTF = features["features"].float()
+    if x_BTF.ndim == 2:
+        x_BTF = x_BTF.unsqueeze(1)
+    mask = features.get("mask")
+    if mask is not None and mask.shape == x_BTF.shape[:2]:
+        weight = mask.unsqueeze(-1).to(x_BTF.dtype)
+        x_BF = (x_BTF * weight).sum(1) / weight.sum(1).clamp_min(1)
+    else:
+        x_BF = x_BTF.flatten(2).mean(1) if x_BTF.shape[1] > 8 else x_BTF.flatten(1)
+    out = x_BF.new_zeros(len(present), x_BF.shape[1])
+    out[seen] = x_BF
+    return (out * present.unsqueeze(1)).cpu().numpy()

@@ -1,0 +1,83 @@
+"""A run and a table in, one line of answers a row out, with what every input cell was worth."""
+
+import json
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+import pandas as pd
+import torch
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.judge.answers import EVERYTHING, Answer, answer_rows
+from modalloy.judge.validate import names_of
+from modalloy.model.batches import Rows, cores
+from modalloy.progress import Bar
+from modalloy.run import Run
+from modalloy.table.table import Table
+
+
+def predict_frame(run: Run, table: Table, some: slice | None, *, quiet: bool) -> pd.DataFrame:
+    """Answers of the rows of a table; `some` picks rows by position."""
+    torch.set_num_threads(cores())
+    which = np.arange(table.rows)[some or slice(None)]
+    if not set(table.columns) & {c for r in run.readers.values() for c in r.columns}:
+        raise TableError(
+            f"{table.source}: has none of the columns this model reads: {', '.join(run.readers)}."
+        )
+    rows = Rows(table, run.job, run.readers, {})
+    with Bar("answering", len(which), quiet=quiet) as bar:
+        answers = answer_rows(run.model(), rows, which, tick=bar.advance).seen[EVERYTHING]
+    columns: dict[str, Any] = {"row": which}
+    for name, options in run.job.tasks.items():
+        columns |= told(name, options, answers[name], run.targets[name])
+    for name in run.readers:
+        said = rows.status[name]
+        columns[f"status.{name}"] = [said.get(int(r), "ok") for r in which]
+    return pd.DataFrame(columns)
+
+
+def told(name: str, options: config.TaskOptions, answer: Answer, target: Any) -> dict[str, Any]:
+    """The columns of one task."""
+    match options:
+        case config.Classify():
+            return told_classes(name, options, answer["probability"], names_of(target) or [])
+        case config.Regress():
+            found: dict[str, Any] = {name: target.to_natural(answer["value"])}
+            for q, quantile in enumerate(options.quantiles):
+                found[f"{name}.q[{quantile}]"] = target.to_natural(answer["quantiles"][:, q])
+            return found
+        case config.Tag():
+            return {name: list(answer["tags"]), f"{name}.confidence": answer["confidence"]}
+        case config.Locate():
+            return {
+                f"{name}.boxes": [np.asarray(b).tolist() for b in answer["boxes"]],
+                f"{name}.names": [list(n) for n in answer["names"]],
+                f"{name}.scores": [np.asarray(s).tolist() for s in answer["scores"]],
+            }
+        case _:
+            assert_never(options)
+
+
+def told_classes(
+    name: str, options: config.Classify, p_BC: np.ndarray, names: list[str]
+) -> dict[str, Any]:
+    """The answer, how sure it is, and every class's probability."""
+    if options.labels == "single":
+        best = p_BC.argmax(1)
+        found = {name: [names[i] for i in best], f"{name}.probability": p_BC.max(1)}
+    else:
+        found = {name: [[n for n, p in zip(names, row, strict=True) if p >= 0.5] for row in p_BC]}
+    return found | {f"{name}.p[{n}]": p_BC[:, c] for c, n in enumerate(names)}
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write answers as Parquet or CSV, by the ending; lists become JSON in CSV."""
+    if path.suffix == ".parquet":
+        frame.to_parquet(path, index=False)
+    elif path.suffix == ".csv":
+        lists = [c for c in frame if len(frame) and isinstance(frame[c].iloc[0], list)]
+        frame.assign(**{c: frame[c].map(json.dumps) for c in lists}).to_csv(path, index=False)
+    else:
+        raise TableError(f"{path}: answers are written as .parquet or .csv.")

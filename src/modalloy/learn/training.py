@@ -1,0 +1,126 @@
+"""A job and an open table in, a finished run out: the whole way from check to report."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from modalloy import config
+from modalloy.errors import LeakError, RunError, TableError
+from modalloy.job import check_against
+from modalloy.judge.evaluate import Extras, evaluate_rows
+from modalloy.judge.frozen import frozen_embeddings
+from modalloy.learn import processes
+from modalloy.learn.train import LAST, frozen_features, train_model
+from modalloy.model.batches import Rows, cores
+from modalloy.model.model import Model
+from modalloy.report import Report
+from modalloy.run import Run, save_run
+from modalloy.table.build import fit_readers, fit_targets
+from modalloy.table.check import Check, check
+from modalloy.table.reader import Cells
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import Table, open_table
+
+FIT_ROWS = 20_000  # training rows that readers are fitted on
+
+
+def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: bool) -> Run:
+    """Check, read, train, evaluate and report."""
+    start = time.perf_counter()
+    rank, world = processes.start()
+    torch.set_num_threads(max(1, cores() // world))
+    refuse_used(out, resume)
+    parts = split_job(table, job)
+    found = check(job, table, parts)
+    refuse_findings(found, job)
+    rows = open_rows(job, table, parts)
+    torch.manual_seed(job.seed)
+    model = Model(job, rows.readers, rows.targets, pretrained=True)
+    everything = np.concatenate([parts.train, parts.validation, parts.test])
+    frozen_features(model, rows, everything, quiet=quiet or rank > 0)
+    embeddings = (
+        frozen_embeddings(model, rows, parts, quiet=quiet or rank > 0) if rank == 0 else None
+    )
+    progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet)
+    processes.stop()
+    trained_s = time.perf_counter() - start
+    notes = {
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch + 1,
+        "precision": "bfloat16" if progress.half else "float32",
+        "channels_last": progress.channels_last,
+        "probe_s": progress.probe,
+        "processes": world,
+        "curves": progress.curves,
+        "seconds": {"training": trained_s},
+        "findings": [{"level": f.level, "text": f"{f.where}: {f.what}"} for f in found.findings],
+    }
+    if rank > 0:
+        return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)
+    run = save_run(out, job, rows.readers, rows.targets, model, notes)
+    extras = Extras(parts, embeddings, notes["findings"], progress.curves, {"training": trained_s})
+    evaluate_rows(model, rows, parts.test, extras, out / "report.html", quiet=quiet)
+    (out / LAST).unlink(missing_ok=True)
+    return run
+
+
+def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
+    """Score a run on its own test rows, or on all rows of another table."""
+    torch.set_num_threads(cores())
+    own = table is None
+    opened = open_table(run.job.table if own else table, sheet=run.job.sheet if own else None)
+    check_against(run.job, opened)
+    parts = split_job(opened, run.job) if own else None
+    which = parts.test if parts else np.arange(opened.rows)
+    rows = Rows(opened, run.job, run.readers, run.targets, cache_gb=0.0)
+    seconds = run.notes["seconds"] if own else {}
+    curves = run.notes["curves"] if own else []
+    findings = run.notes["findings"] if own else []
+    report = run.path / "report.json"
+    known = Report.load(report) if own and report.is_file() else None
+    extras = Extras(parts, None, findings, curves, seconds, known)
+    page = out or (run.path / "report.html" if own else run.path / "evaluated.html")
+    return evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+
+
+def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:
+    """Readers and targets fitted on training rows, and the rows they read."""
+    sample = parts.train
+    if len(sample) > FIT_ROWS:
+        sample = np.sort(np.random.default_rng(job.seed).choice(sample, FIT_ROWS, replace=False))
+    empty = Rows(table, job, {}, {})
+
+    def cells_of(columns: tuple[str, ...]) -> Cells:
+        return empty.cells(columns, sample)
+
+    readers = fit_readers(job, cells_of)
+    targets = fit_targets(job, lambda columns: empty.cells(columns, parts.train))
+    strict = job.unreadable == "refuse"
+    return Rows(table, job, readers, targets, strict=strict, cache_gb=job.train.cache_gb)
+
+
+def refuse_used(out: Path, resume: bool) -> None:
+    """A run directory is written once; an interrupted training is only gone on with when asked."""
+    if (out / "run.json").is_file():
+        raise RunError(f"{out}: holds a finished run; give another directory.")
+    if (out / LAST).is_file() and not resume:
+        raise RunError(
+            f"{out}: holds an interrupted training; go on with --resume, or give another directory."
+        )
+
+
+def refuse_findings(found: Check, job: config.Job) -> None:
+    """Stop at what makes training senseless, and at leaks unless the job allows them."""
+    errors = [f for f in found.findings if f.level == "error"]
+    if errors:
+        raise TableError("; ".join(f"{f.where}: {f.what}" for f in errors[:5]))
+    leaks = [f for f in found.findings if f.level == "leak"]
+    if leaks and not job.allow_leak:
+        raise LeakError(
+            "; ".join(f"{f.where}: {f.what}" for f in leaks[:5])
+            + ". Split by group or leave the column out; or set allow_leak: true, and the report "
+            "will say so."
+        )

@@ -1,0 +1,208 @@
+"""Sampled signals in, one token a front and the learned steps out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from modalloy import config
+from modalloy.errors import JobError
+from modalloy.model import fronts
+from modalloy.model.block import Residual, sinusoids
+from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.patchtst import build_patchtst, describe, load_patchtst
+from modalloy.model.scale import Standardise
+from modalloy.model.strided import STEPS, StridedFront
+from modalloy.model.tokens import Tokens
+from modalloy.table.series import SeriesReader
+
+DROPOUT = 0.2  # of what the fronts give: they are many numbers for few rows
+SIZES = {"small": (64, 3), "base": (128, 5)}  # width and residual layers of the learned front
+
+
+class SeriesEncoder(Encoder):
+    """Fixed fronts (`fronts.py`) and a learned one, side by side.
+
+    Each fixed front, standardised, becomes one token. The learned front is `StridedFront`, or the
+    trunk of an `hf:` checkpoint with one token a channel. The summary joins the tokens of the
+    fronts with the mean, the largest and the last of the learned steps. Without a learned front
+    and without augmentation nothing before the tokens changes, so `frozen` is set and the fronts
+    run once.
+    """
+
+    def __init__(
+        self,
+        reader: SeriesReader,
+        options: config.Series,
+        width: int,
+        *,
+        pretrained: bool,
+        trunk_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(width)
+        check_fronts(reader.name, options)
+        self.options = options
+        self.learned = "learned" in options.front
+        self.fixed = [f for f in dict.fromkeys(options.front) if f != "learned"]
+        self.segment = fronts.segment_for(options.length)
+        self.trunk_config: dict[str, Any] | None = None
+        if self.learned:
+            self.build_learned(reader, pretrained, trunk_config)
+            self.frozen = self.trunk is not None and options.tune == "frozen"
+        else:
+            self.frozen = options.augment == "none"
+        sizes = {"statistics": fronts.STATISTICS, "envelope": fronts.CELLS}
+        sizes |= {"spectrum": fronts.bands(self.segment) + 1, "order": 2 * fronts.CELLS}
+        self.sizes = [reader.channels * sizes[f] for f in self.fixed]
+        self.heads = nn.ModuleList(FrontHead(size, width) for size in self.sizes)
+        self.unknown_D = nn.Parameter(torch.randn(width) * 0.02) if "order" in self.fixed else None
+        self.join = nn.Linear((len(self.fixed) + self.learned) * width, width)
+        self.last = Residual(width, DROPOUT)
+
+    def build_learned(
+        self, reader: SeriesReader, pretrained: bool, trunk_config: dict[str, Any] | None
+    ) -> None:
+        """The learned front and what brings its steps to the model's width."""
+        options, channels = self.options, reader.channels
+        if options.encoder == "scratch":
+            size, layers = SIZES[options.size]
+            self.strided = StridedFront(channels, options.length, size, layers)
+            self.register_buffer("places_TD", sinusoids(STEPS, self.width), persistent=False)
+        else:
+            load = pretrained or trunk_config is None
+            if load:
+                self.trunk = load_patchtst(options.encoder, channels)
+            else:
+                self.trunk = build_patchtst(trunk_config, channels)
+            self.trunk_config = describe(self.trunk)
+            size = self.trunk.width
+            self.channel_CD = nn.Parameter(torch.randn(channels, self.width) * 0.02)
+            if options.tune != "full":
+                self.trunk.requires_grad_(False)
+            if options.tune == "last_n":
+                for block in self.trunk.blocks[-options.last_n :]:
+                    block.requires_grad_(True)
+        self.step = nn.Linear(size, self.width)
+        self.pool = nn.Linear(3 * size, self.width)
+
+    def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Fixed fronts side by side as `fronts`, beside what the learned front starts from."""
+        x_BCL, mask_BL, speed_hz_B = values["x"], values["mask"], values["speed_hz"]
+        parts = [self.fixed_front(f, x_BCL, mask_BL, speed_hz_B).flatten(1) for f in self.fixed]
+        fixed_BF = torch.cat([*parts, x_BCL.new_zeros(len(x_BCL), 0)], 1)
+        out = {"fronts": fixed_BF, "turning": speed_hz_B > 0}
+        if not self.learned:
+            return out | {"features": x_BCL.new_zeros(len(x_BCL), 1)}
+        if self.trunk is None:
+            return out | {"features": x_BCL, "mask": mask_BL}
+        return out | {"features": self.trunk(x_BCL, mask_BL)}
+
+    def fixed_front(self, front: str, x_BCL: Tensor, mask_BL: Tensor, speed_hz_B: Tensor) -> Tensor:
+        """(B, C, F) of one front."""
+        rate_hz = self.options.rate_hz or 0.0
+        match front:
+            case "statistics":
+                return fronts.statistics(x_BCL, mask_BL)
+            case "spectrum":
+                return fronts.spectrum(x_BCL, mask_BL, self.segment)
+            case "envelope":
+                return fronts.envelope(x_BCL, mask_BL, self.segment, rate_hz)
+            case "order":
+                return fronts.order(x_BCL, mask_BL, self.segment, rate_hz, speed_hz_B)
+            case _:
+                raise AssertionError(front)
+
+    def embed(self, features: Mapping[str, Tensor]) -> Tokens:
+        """A token a fixed front, then the learned steps (or channels)."""
+        tokens, parts = [], []
+        split = features["fronts"].split(self.sizes, 1) if self.sizes else ()
+        for front, head, x_BF in zip(self.fixed, self.heads, split, strict=True):
+            use_B = features["turning"] if front == "order" else None
+            z_BD = head(x_BF) if use_B is None else self.where_turning(head, x_BF, use_B)
+            tokens.append(z_BD.unsqueeze(1))
+            parts.append(z_BD)
+        rows = len(features["features"])
+        mask_BT = features["features"].new_ones(rows, len(tokens)).bool()
+        if self.learned:
+            x_BTD, own_BT, pooled_BD = self.learned_steps(features)
+            tokens.append(x_BTD)
+            parts.append(pooled_BD)
+            mask_BT = torch.cat([mask_BT, own_BT], 1)
+        summary_BD = self.last(self.join(torch.cat(parts, 1)))
+        return Tokens(torch.cat(tokens, 1), mask_BT, summary_BD)
+
+    def where_turning(self, head: nn.Module, x_BF: Tensor, turning_B: Tensor) -> Tensor:
+        """Tokens of the order front; rows without a shaft speed get its learned absent vector."""
+        rows = turning_B.nonzero().squeeze(1)
+        unknown_BD = self.unknown_D.expand(len(x_BF), -1)
+        if len(rows) == 0:
+            return unknown_BD
+        z_BD = head(x_BF[rows])
+        return unknown_BD.to(z_BD.dtype).index_copy(0, rows, z_BD)
+
+    def learned_steps(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        """Tokens, which of them exist, and one pooled vector a row."""
+        if self.trunk is not None:
+            z_BCd = features["features"]
+            mask_BT = z_BCd.new_ones(z_BCd.shape[:2]).bool()
+            x_BTD = self.step(z_BCd) + self.channel_CD
+            return x_BTD, mask_BT, self.pool(summarise(z_BCd, mask_BT))
+        z_BTd, mask_BT = self.strided(features["features"], features["mask"])
+        # Counted from the end: rows of one recording end together at what is to be foretold.
+        steps_B1 = fronts.extent(mask_BT)[:, None]
+        ago_BT = (steps_B1 - 1 - torch.arange(mask_BT.shape[1], device=mask_BT.device)).clamp_min(0)
+        return (
+            self.step(z_BTd) + self.places_TD[ago_BT],
+            mask_BT,
+            self.pool(summarise(z_BTd, mask_BT)),
+        )
+
+
+class FrontHead(nn.Module):
+    """The numbers of one fixed front, standardised, through a small network to one token."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.scale = Standardise(inputs)
+        self.inward = nn.Linear(inputs, width)
+        self.layer = Residual(width, DROPOUT)
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """(B, F) -> (B, D)."""
+        z_BF = F.dropout(self.scale(x_BF).clamp(-8, 8), DROPOUT, self.training)
+        return self.layer(self.inward(z_BF))
+
+
+def summarise(z_BTd: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean, largest and last of the steps that exist, (B, 3 d)."""
+    weight_BT1 = mask_BT[..., None].to(z_BTd.dtype)
+    mean_Bd = (z_BTd * weight_BT1).sum(1) / weight_BT1.sum(1).clamp_min(1.0)
+    largest_Bd = z_BTd.masked_fill(~mask_BT[..., None], -1e4).amax(1)
+    last_B = (fronts.extent(mask_BT) - 1).clamp_min(0)
+    last_Bd = z_BTd[torch.arange(len(z_BTd), device=z_BTd.device), last_B]
+    return torch.cat([mean_Bd, largest_Bd, last_Bd], 1)
+
+
+def check_fronts(name: str, options: config.Series) -> None:
+    """Fronts need what they are counted in. Raises JobError."""
+    where = f"columns.{name}"
+    in_hz = [f for f in options.front if f in ("spectrum", "envelope", "order")]
+    if in_hz and options.rate_hz is None:
+        raise JobError(
+            f"{where}.front: {in_hz[0]} needs rate_hz, the samples a second; set it, or take this "
+            "front away"
+        )
+    if "order" in options.front and options.rpm is None:
+        raise JobError(
+            f"{where}.front: order needs rpm, the shaft speed in turns a minute or the column that "
+            "holds it; set it, or take this front away"
+        )
+    if not options.front:
+        raise JobError(f"{where}.front: is empty; name at least one front, such as learned")
+    if options.encoder != "scratch" and "learned" not in options.front:
+        raise JobError(
+            f"{where}.encoder: {options.encoder} takes the place of the learned front, which is "
+            "not in front; add learned to it"
+        )

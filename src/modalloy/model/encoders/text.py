@@ -1,0 +1,162 @@
+"""Word pieces in, one token a piece and a summary out; or one pooled token where nothing else is asked."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import BertConfig, BertModel
+
+from modalloy import config
+from modalloy.errors import JobError
+from modalloy.model.block import Block
+from modalloy.model.encoders.encoder import Encoder, pool
+from modalloy.model.huggingface import build_trunk, load_trunk
+from modalloy.model.pretrained import read_weights
+from modalloy.model.scale import Standardise
+from modalloy.model.tokens import Tokens
+from modalloy.model.trunk import Trunk, set_trainable
+from modalloy.table.text import TextReader
+
+SIZES = {"small": (128, 2, 4), "base": (256, 4, 8)}  # width, blocks, heads from scratch
+SHAPES = 7  # letter-case classes of the reader
+MINILM = {  # sentence-transformers/all-MiniLM-L6-v2
+    "vocab_size": 30_522,
+    "hidden_size": 384,
+    "num_hidden_layers": 6,
+    "num_attention_heads": 12,
+    "intermediate_size": 1536,
+    "max_position_embeddings": 512,
+    "attention_probs_dropout_prob": 0.0,  # with it CPUs lose the fused attention while training
+}
+
+
+class TextEncoder(Encoder):
+    """A transformer over word pieces.
+
+    An uncased trunk still sees letter case: the class of each piece's word has a vector of its own,
+    zero at the start under a pretrained trunk. Where the trunk changes it is added to the pieces
+    before the trunk, else to the tokens behind it. A frozen trunk keeps only its mean state for each
+    row, unless the column is of type `tokens`, whose pieces are tagged.
+    """
+
+    def __init__(
+        self,
+        reader: TextReader,
+        options: config.Text,
+        width: int,
+        *,
+        pretrained: bool,
+        trunk_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(width)
+        self.trunk_config: dict[str, Any] | None = None
+        self.scratch: ScratchText | None = None
+        if options.encoder == "scratch":
+            self.scratch = ScratchText(reader.vocabulary, reader.max_tokens, options.size)
+            inside = outside = SIZES[options.size][0]
+        else:
+            trunk = open_trunk(reader, options, pretrained, trunk_config)
+            set_trainable(trunk, options, reader.name)
+            self.trunk, self.trunk_config = trunk.module, trunk.config
+            inside = trunk.module.get_input_embeddings().embedding_dim
+            outside = trunk.module.config.hidden_size
+        self.frozen = self.trunk is not None and options.tune == "frozen"
+        self.pooled = self.frozen and reader.kind == "text"
+        # Gradients into the input would have to pass all blocks that `last_n` holds still.
+        self.shape_first = self.trunk is None or options.tune == "full"
+        if not self.pooled:
+            self.shape_CF = nn.Embedding(SHAPES, inside if self.shape_first else width)
+            nn.init.zeros_(self.shape_CF.weight)
+        self.scale = Standardise(outside) if self.pooled else nn.LayerNorm(outside)
+        self.project = nn.Linear(outside, width)
+        self.summarise = nn.Linear(outside if self.trunk is not None else 2 * outside, width)
+
+    def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Last states (B, L, F) with mask and words; a pooled trunk's mean state (B, 1, F) alone."""
+        mask_BL = values["mask"]
+        if self.trunk is None:
+            states_BLF = self.scratch(values["ids"], mask_BL, self.shape_CF(values["shape"]))
+        else:
+            shape_BLF = self.shape_CF(values["shape"]) if self.shape_first else None
+            states_BLF = run_trunk(self.trunk, values["ids"], mask_BL, shape_BLF)
+        if self.pooled:
+            return {"features": pool(states_BLF, mask_BL).unsqueeze(1)}
+        kept = {k: values[k] for k in ("mask", "shape", "words") if k in values}
+        return {"features": states_BLF, **kept}
+
+    def embed(self, features: Mapping[str, Tensor]) -> Tokens:
+        """One token a piece, or one a row from pooled features; the summary from their mean."""
+        z_BLF = self.scale(features["features"])
+        mask_BL = features.get("mask", z_BLF.new_ones(z_BLF.shape[:2], dtype=torch.bool))
+        x_BLD = self.project(z_BLF)
+        if not self.shape_first and not self.pooled:
+            x_BLD = x_BLD + self.shape_CF(features["shape"])
+        summary_BF = pool(z_BLF, mask_BL)
+        if self.trunk is None:  # a word that decides alone is seen best by the maximum
+            highest_BF = z_BLF.masked_fill(~mask_BL.unsqueeze(-1), -torch.inf).amax(1)
+            summary_BF = torch.cat([summary_BF, highest_BF], dim=1)
+        return Tokens(x_BLD, mask_BL, self.summarise(summary_BF), features.get("words"))
+
+
+class ScratchText(nn.Module):
+    """A small pre-norm transformer over learned pieces and positions."""
+
+    def __init__(self, vocabulary: int, length: int, size: str, dropout: float = 0.1) -> None:
+        super().__init__()
+        width, blocks, heads = SIZES[size]
+        self.pieces_VF = nn.Embedding(vocabulary, width)
+        self.places_LF = nn.Parameter(torch.randn(length, width) * 0.02)
+        nn.init.normal_(self.pieces_VF.weight, std=0.1)
+        self.drop = nn.Dropout(dropout)
+        self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(blocks))
+
+    def forward(self, ids_BL: Tensor, mask_BL: Tensor, shape_BLF: Tensor) -> Tensor:
+        """States (B, L, F)."""
+        x_BLF = self.pieces_VF(ids_BL) + self.places_LF[: ids_BL.shape[1]] + shape_BLF
+        x_BLF = self.drop(x_BLF)
+        for block in self.blocks:
+            x_BLF = block(x_BLF, mask_BL)
+        return x_BLF
+
+
+def open_trunk(
+    reader: TextReader, options: config.Text, pretrained: bool, described: dict[str, Any] | None
+) -> Trunk:
+    """The pretrained trunk; JobError where the tokenizer knows pieces that it does not."""
+    if options.encoder == "minilm":
+        model = BertModel(BertConfig(**MINILM), add_pooling_layer=False)
+        if pretrained:
+            weights = read_weights("minilm")
+            own = model.state_dict().keys()
+            model.load_state_dict({k: weights[k] for k in own})
+        trunk = Trunk(model, list(model.encoder.layer))
+    elif described is not None and not pretrained:
+        trunk = build_trunk(described)
+    else:
+        trunk = load_trunk("text", options.encoder)
+    known = trunk.module.config.vocab_size
+    if reader.vocabulary > known:
+        raise JobError(
+            f"columns.{reader.name}: the tokenizer of {options.encoder} has {reader.vocabulary} pieces, "
+            f"its model {known}; take a folder whose two parts belong together"
+        )
+    return trunk
+
+
+def run_trunk(
+    trunk: nn.Module, ids_BL: Tensor, mask_BL: Tensor, shape_BLF: Tensor | None
+) -> Tensor:
+    """Last states (B, L, F) of a transformers text model, with letter case added to its input."""
+    x_BLF = trunk.get_input_embeddings()(ids_BL)
+    if shape_BLF is not None:
+        x_BLF = x_BLF + shape_BLF
+    if trunk.config.model_type != "clip_text_model":
+        return trunk(inputs_embeds=x_BLF, attention_mask=mask_BL).last_hidden_state
+    # CLIP's text tower takes ids alone, so its three steps are taken here; it looks back only.
+    length = ids_BL.shape[1]
+    back_LL = torch.ones(length, length, dtype=torch.bool, device=ids_BL.device).tril()
+    seen_BhLL = back_LL & mask_BL[:, None, None, :]
+    x_BLF = trunk.embeddings(inputs_embeds=x_BLF)
+    x_BLF = trunk.encoder(inputs_embeds=x_BLF, attention_mask=seen_BhLL).last_hidden_state
+    return trunk.final_layer_norm(x_BLF)

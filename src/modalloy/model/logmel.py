@@ -1,0 +1,85 @@
+"""Waves in, log-mel frames out: how loud each of some pitch bands is, a hundred times a second."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+FLOOR = 1e-10  # power below which a band counts as silent: -10 on the log10 scale
+
+
+class LogMel(NamedTuple):
+    """Frames of B recordings; those at or after a row's end hold the lowest value, `FLOOR`.
+
+    mel_BMF: log10 of the power in M bands at F times, `hop` samples apart, the first at sample 0.
+    mask_BF: True where a frame's middle lies inside the recording.
+    """
+
+    mel_BMF: Tensor
+    mask_BF: Tensor
+
+
+def log_mel(
+    wave_BL: Tensor, length_B: Tensor, *, rate_hz: int, n_mels: int = 80, n_fft: int, hop: int
+) -> LogMel:
+    """Log-mel spectrogram of each row on its own, (B, M, ceil(L / hop)).
+
+    Hann window, slaney mel scale and area norm as in librosa. What lies before the first sample is its
+    mirror image, as in Whisper (Radford et al. 2022, arXiv 2212.04356); after the last there is
+    silence, so that a row's frames do not depend on how far its neighbours made it be padded.
+    """
+    wave_BL = wave_BL.float() * in_length(length_B, wave_BL.shape[1])
+    frames = max(1, -(-wave_BL.shape[1] // hop))
+    half = n_fft // 2
+    wave_BL = F.pad(wave_BL, (0, max(0, half + 1 - wave_BL.shape[1])))
+    mirror_BL = wave_BL[:, 1 : half + 1].flip(1)
+    after = (frames - 1) * hop + n_fft - half - wave_BL.shape[1]
+    wave_BL = F.pad(torch.cat([mirror_BL, wave_BL], dim=1), (0, after))
+    window = torch.hann_window(n_fft, device=wave_BL.device)
+    spectrum = torch.stft(wave_BL, n_fft, hop, window=window, center=False, return_complex=True)
+    power_BSF = spectrum.real.square() + spectrum.imag.square()
+    filters_MS = torch.from_numpy(mel_filters(rate_hz, n_fft, n_mels)).to(power_BSF)
+    mel_BMF = (filters_MS @ power_BSF).clamp_min(FLOOR).log10()
+    mask_BF = in_length(frames_in(length_B, hop), frames)
+    return LogMel(mel_BMF.masked_fill(~mask_BF[:, None], np.log10(FLOOR)), mask_BF)
+
+
+def whisper_scale(mel: LogMel) -> Tensor:
+    """Frames as Whisper wants them: 80 dB below the row's loudest at least, about -1 to 1."""
+    loudest_B11 = mel.mel_BMF.amax(dim=(1, 2), keepdim=True)
+    return (torch.maximum(mel.mel_BMF, loudest_B11 - 8.0) + 4.0) / 4.0
+
+
+def frames_in(length_B: Tensor, hop: int) -> Tensor:
+    """Frames whose middle lies inside recordings of these lengths; at least one."""
+    return torch.div(length_B + hop - 1, hop, rounding_mode="floor").clamp_min(1)
+
+
+def in_length(length_B: Tensor, total: int) -> Tensor:
+    """True at the first `length` of `total` places of each row, (B, total)."""
+    return torch.arange(total, device=length_B.device) < length_B[:, None]
+
+
+@lru_cache(maxsize=8)
+def mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
+    """Triangles of equal area over the spectrum's lines, (M, n_fft // 2 + 1) float32 (slaney)."""
+    lines_hz = np.linspace(0.0, rate_hz / 2, n_fft // 2 + 1)
+    corners_hz = mel_to_hz(np.linspace(0.0, hz_to_mel(rate_hz / 2), n_mels + 2))
+    width_hz = np.diff(corners_hz)
+    slope = corners_hz[:, None] - lines_hz
+    rising, falling = -slope[:-2] / width_hz[:-1, None], slope[2:] / width_hz[1:, None]
+    area = 2.0 / (corners_hz[2:] - corners_hz[:-2])
+    return (np.maximum(0.0, np.minimum(rising, falling)) * area[:, None]).astype(np.float32)
+
+
+def hz_to_mel(hz: float) -> float:
+    """Slaney's scale: linear up to 1 kHz (15 mel), logarithmic above."""
+    return 3 * hz / 200 if hz < 1000 else 15 + 27 * float(np.log(hz / 1000)) / float(np.log(6.4))
+
+
+def mel_to_hz(mel: np.ndarray) -> np.ndarray:
+    """Inverse of `hz_to_mel`."""
+    return np.where(mel < 15, 200 * mel / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))

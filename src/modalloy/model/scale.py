@@ -1,0 +1,41 @@
+"""Frozen features in, features of mean 0 and deviation 1 out: what a linear layer learns from well."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Standardise(nn.Module):
+    """Subtracts the mean and divides by the deviation of the rows seen in training, entry by entry.
+
+    Unlike batch norm the same running figures serve in training and afterwards, so that one row alone
+    is treated as it is in a batch. After `rows` rows they stand still, so that training settles.
+    """
+
+    def __init__(self, features: int, *, rows: int = 20_000) -> None:
+        super().__init__()
+        self.rows = rows
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("mean_F", torch.zeros(features))
+        self.register_buffer("variance_F", torch.ones(features))
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """The same shape (..., F), standardised; in training the figures are updated first."""
+        x_BF = x_BF.float()
+        if self.training and self.seen < self.rows:
+            self.update(x_BF.detach().flatten(0, -2))
+        return (x_BF - self.mean_F) * (self.variance_F + 1e-6).rsqrt()
+
+    @torch.no_grad()
+    def update(self, x_NF: Tensor) -> None:
+        """Join these rows to the figures (Chan, Golub & LeVeque 1979)."""
+        total = self.seen + len(x_NF)
+        share = len(x_NF) / total
+        gap_F = x_NF.mean(0) - self.mean_F
+        variance_F = x_NF.var(0, correction=0)
+        if self.seen == 0:
+            self.variance_F.copy_(variance_F)
+        else:
+            spread_F = gap_F.square() * share * (1 - share)
+            self.variance_F.lerp_(variance_F, share).add_(spread_F)
+        self.mean_F.add_(gap_F * share)
+        self.seen.copy_(total)

@@ -1,0 +1,39 @@
+"""A pretrained module and what of it may change: the rule behind `tune: frozen | full | last_n`."""
+
+from typing import Any, NamedTuple, assert_never
+
+from torch import nn
+
+from modalloy import config
+from modalloy.errors import JobError
+
+
+class Trunk(NamedTuple):
+    """A pretrained module, its blocks from input to output, and the JSON it can be built from."""
+
+    module: nn.Module
+    blocks: list[nn.Module]
+    config: dict[str, Any] | None = None  # only `hf:` trunks need it
+
+
+def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
+    """Let nothing, everything, or the last blocks of a trunk learn.
+
+    Raises JobError where `last_n` asks for more blocks than there are.
+    """
+    match options.tune:
+        case "full":
+            trunk.module.requires_grad_(True)
+        case "frozen":
+            trunk.module.requires_grad_(False)
+        case "last_n":
+            if options.last_n > len(trunk.blocks):
+                raise JobError(
+                    f"columns.{column}.last_n: {options.encoder} has {len(trunk.blocks)} blocks, "
+                    f"not {options.last_n}; use tune: full to change all of it"
+                )
+            trunk.module.requires_grad_(False)
+            for block in trunk.blocks[-options.last_n :]:
+                block.requires_grad_(True)
+        case _:
+            assert_never(options.tune)

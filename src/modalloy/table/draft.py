@@ -1,0 +1,112 @@
+"""What was inferred about a table in, a job file that `train` takes unedited out."""
+
+import io
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from modalloy import config
+from modalloy.table.goals import Goal
+from modalloy.table.guess import Guess
+from modalloy.table.look import counted
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Types, tasks and split that a table suggests, each with its reason."""
+
+    rows: int
+    columns: Mapping[str, Guess]
+    split: Mapping[str, Any]
+    split_reason: str
+    tasks: Mapping[str, Goal]
+    sheet: str | None = None
+
+    def job(self, source: str) -> dict[str, Any]:
+        """The job as plain data, without defaults."""
+        columns = {n: {"type": g.type, **g.options} for n, g in self.columns.items()}
+        tasks = {t: {"type": g.type, "target": t, **g.options} for t, g in self.tasks.items()}
+        sheet = {} if self.sheet is None else {"sheet": self.sheet}
+        split = dict(self.split)
+        return {"table": source, **sheet, "split": split, "columns": columns, "tasks": tasks}
+
+
+def job_yaml(draft: Draft, source: str) -> str:
+    """The job file of a draft: each column with its reason, each default as a comment.
+
+    The comments under `fuse` and `train` are the fields of config.py, so they cannot drift.
+    """
+    job = draft.job(source)
+    fuse = config.Job.model_fields["fuse"].default
+    lines = [
+        f"# {counted(draft.rows)} rows. Types and their reasons were inferred: read them, then "
+        "`modalloy train` this file.",
+        _line({"table": source}),
+    ]
+    if draft.sheet is not None:
+        lines.append(_line({"sheet": draft.sheet}))
+    lines += [_line({"split": job["split"]}, draft.split_reason), "columns:"]
+    lines += [_inner(n, job["columns"][n], g.reason) for n, g in draft.columns.items()]
+    lines += ["tasks:"]
+    lines += [_inner(t, job["tasks"][t], g.reason) for t, g in draft.tasks.items()]
+    lines += ["# Defaults; remove the first '# ' of a line to change it.", "fuse:"]
+    lines += [f"  {_line({'type': fuse.type})}"]
+    lines += [line for line in _defaults(fuse) if not line.startswith("  # type:")]
+    lines += [
+        "train:",
+        f"  {_line({'epochs': config.Train().epochs}, _help(config.Train, 'epochs'))}",
+    ]
+    lines += [line for line in _defaults(config.Train()) if not line.startswith("  # epochs:")]
+    lines += [line[2:] for line in _defaults(config.Job.model_construct()) if _scalar(line)]
+    return "\n".join(lines) + "\n"
+
+
+def _scalar(line: str) -> bool:
+    """Whether a default of the whole job has no section of its own."""
+    return line[4:].split(":")[0] in ("seed", "allow_leak", "allow_outside", "unreadable")
+
+
+def _inner(name: str, value: Mapping[str, Any], reason: str) -> str:
+    return f"  {_line({name: value}, reason)}"
+
+
+def _defaults(options: BaseModel) -> Iterator[str]:
+    """Every field of a group of options with its default and help, as commented lines."""
+    for name, field in type(options).model_fields.items():
+        value = getattr(options, name, field.default)
+        if isinstance(value, str | int | float | bool):
+            yield f"  # {_line({name: value}, _help(type(options), name))}"
+
+
+def _help(group: type[BaseModel], name: str) -> str:
+    return " ".join((group.model_fields[name].description or "").split()).rstrip(".")
+
+
+def _line(entry: Mapping[str, Any], comment: str = "") -> str:
+    """One `key: value` on one line, the value in flow style, with a trailing comment."""
+    yaml = YAML()
+    yaml.width = 1_000_000  # the line of a column stays one line, however long its names
+    out = io.StringIO()
+    yaml.dump({k: _flow(v) for k, v in entry.items()}, out)
+    text = " ".join(out.getvalue().split("\n")).strip()
+    return f"{text}  # {' '.join(comment.split())}" if comment else text
+
+
+def _flow(value: Any) -> Any:
+    """Plain data as ruamel's flow style: {type: image, pixels: 64}."""
+    if isinstance(value, Mapping):
+        group = CommentedMap({k: _flow(v) for k, v in value.items()})
+        group.fa.set_flow_style()
+        return group
+    if isinstance(value, list | tuple):
+        items = CommentedSeq([_flow(v) for v in value])
+        items.fa.set_flow_style()
+        return items
+    if isinstance(value, float) and not math.isinf(value) and value == int(value):
+        return int(value) if abs(value) >= 1 else value
+    return value

@@ -1,0 +1,224 @@
+"""A target column in, the task that answers it and the reason why out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modalloy.errors import TableError
+from modalloy.table.category import to_name
+from modalloy.table.giveaway import Answer, counts_of
+from modalloy.table.guess import Guess, numbers_as_text
+from modalloy.table.look import (
+    Look,
+    all_boxes,
+    all_numbers,
+    all_texts,
+    counted,
+    parse_list,
+)
+from modalloy.table.names import words
+from modalloy.table.reader import empty
+from modalloy.table.table import Table
+
+BIO = re.compile(r"O|[BI]-.+")
+TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
+COUNTS = {"n", "num", "count", "counts"}
+MOST_CLASSES = 30  # whole numbers with more values are amounts
+LOG_RATIO = 30.0  # large over small amounts, above which a logarithm is learned
+
+
+class Goal(NamedTuple):
+    """A task's type and options, why, and the columns beside the target that belong to it."""
+
+    type: str
+    options: Mapping[str, Any]
+    reason: str
+    uses: tuple[str, ...] = ()
+
+
+def goal_for(
+    table: Table, target: str, looks: Mapping[str, Look], guesses: Mapping[str, Guess]
+) -> Goal:
+    """The task for a target; raises TableError where no task can answer such cells."""
+    look = looks[target]
+    where = f"{table.source}: target '{target}'"
+    if not look.filled:
+        raise TableError(f"{where} is empty in all {counted(look.rows)} rows.")
+    if look.kind != "list" and look.distinct == 1:
+        raise TableError(f"{where} is {look.filled[0]!r:.40} in every row: nothing to learn.")
+    lists = look.lists
+    if lists:
+        return _of_lists(where, target, [c for c in lists if len(c)], looks, guesses)
+    match look.kind:
+        case "number":
+            return _of_numbers(look)
+        case "bool":
+            return Goal("classify", {}, "true or false")
+        case "text":
+            if numbers_as_text(look):
+                return _of_numbers(look)
+            return _of_names(where, look)
+        case _:
+            raise TableError(
+                f"{where} holds {'times' if look.kind == 'time' else 'records'}, which no task "
+                "answers. Derive a number or a class from it."
+            )
+
+
+def _of_names(where: str, look: Look) -> Goal:
+    rows = len(look.filled)
+    if look.distinct > max(50, 0.5 * rows) or look.distinct == rows > 2:
+        raise TableError(
+            f"{where} holds {counted(look.distinct)} different texts in {counted(rows)} rows, "
+            "which are no classes. Name a column with fewer values."
+        )
+    return Goal("classify", {}, f"{counted(look.distinct)} names in {counted(rows)} rows")
+
+
+def _of_numbers(look: Look) -> Goal:
+    x = np.array([float(c) for c in look.filled])
+    x = x[np.isfinite(x)]
+    distinct = len(np.unique(x))
+    few = distinct <= min(MOST_CLASSES, len(x) / 10)
+    whole = bool((x == np.round(x)).all())
+    if distinct == 2 or (few and whole and not set(words(look.name)) & COUNTS):
+        values = ", ".join(f"{v:g}" for v in np.unique(x)[:4]) + (", ..." if distinct > 4 else "")
+        return Goal("classify", {}, f"{distinct} different whole numbers: {values}")
+    reason = f"{counted(distinct)} different numbers from {x.min():g} to {x.max():g}"
+    if not few and _spans_magnitudes(x):
+        return Goal("regress", {"scale": "log"}, f"{reason}, over several magnitudes")
+    return Goal("regress", {}, reason)
+
+
+def _spans_magnitudes(x: np.ndarray) -> bool:
+    """Whether amounts are very skewed and their logarithms are not."""
+    low, high = np.quantile(np.abs(x[x != 0]), [0.05, 0.95])
+    log = np.sign(x) * np.log1p(np.abs(x))
+    return bool(high > LOG_RATIO * low and _skewness(x) > 4 and abs(_skewness(log)) < 1)
+
+
+def _skewness(x: np.ndarray) -> float:
+    z = (x - x.mean()) / max(x.std(), 1e-300)
+    return float((z**3).mean())
+
+
+# --- lists -------------------------------------------------------------------------------------
+
+
+def _of_lists(
+    where: str,
+    target: str,
+    lists: list[Any],
+    looks: Mapping[str, Look],
+    guesses: Mapping[str, Guess],
+) -> Goal:
+    """Boxes on a picture, tags of words, or any number of labels."""
+    if not lists:
+        raise TableError(f"{where}: every list is empty.")
+    if all(all_boxes(c) for c in lists):
+        return _boxes(where, target, looks, guesses)
+    if not all(all_texts(c) for c in lists):
+        kind = "numbers" if all(all_numbers(c) for c in lists) else "mixed values"
+        raise TableError(
+            f"{where} holds lists of {kind}, which no task answers. Name a column with one number "
+            "or one class a row."
+        )
+    beside = _words_beside(target, looks)
+    tags = {tag for c in lists for tag in c}
+    if all(BIO.fullmatch(tag) for tag in tags):
+        if beside is None:
+            raise TableError(
+                f"{where} holds BIO tags, but no other column holds as many words in each row; a "
+                "`tag` task needs the words as a list column."
+            )
+        kinds = len({tag[2:] for tag in tags if tag != "O"})
+        return Goal("tag", {"on": beside}, f"BIO tags of {kinds} kinds for the words in '{beside}'")
+    if beside is not None:
+        other = next(t for t in sorted(tags, reverse=True) if not BIO.fullmatch(t))
+        raise TableError(
+            f"{where} holds a list as long as the words in '{beside}', but {other!r} is no BIO "
+            "tag. Write O, B-kind and I-kind."
+        )
+    return Goal("classify", {"labels": "multi"}, f"lists of {len(tags)} different labels")
+
+
+def _words_beside(target: str, looks: Mapping[str, Look]) -> str | None:
+    """The column whose lists are as long as the target's in every row, with the most words."""
+    sizes = _sizes(looks[target])
+    beside = {
+        name: len({w for c in look.lists for w in c})
+        for name, look in looks.items()
+        if name != target
+        and look.kind == "list"
+        and look.lists
+        and all(all_texts(c) for c in look.lists)
+        and _sizes(look) == sizes
+    }
+    return max(beside, key=lambda n: beside[n]) if beside else None
+
+
+def parallel(look: Look, other: Look) -> bool:
+    """Whether two columns of lists have as many entries as each other in every row."""
+    return bool(look.lists) and bool(other.lists) and _sizes(look) == _sizes(other)
+
+
+def _sizes(look: Look) -> list[int]:
+    return [len(c) for c in look.lists]
+
+
+def _boxes(
+    where: str, target: str, looks: Mapping[str, Look], guesses: Mapping[str, Guess]
+) -> Goal:
+    pictures = [n for n, g in guesses.items() if g.type == "image"]
+    if not pictures:
+        raise TableError(
+            f"{where} holds boxes, but no column holds paths to pictures that they lie on."
+        )
+    templates = [n for n in pictures if set(words(n)) & TEMPLATES]
+    on = next((n for n in pictures if n not in templates), pictures[0])
+    options: dict[str, Any] = {"on": on}
+    reason = f"boxes on '{on}'"
+    labels = [
+        n
+        for n, look in looks.items()
+        if n != target and parallel(look, looks[target]) and all(all_texts(c) for c in look.lists)
+    ]
+    if labels:
+        options["labels"] = labels[0]
+        kinds = len({x for c in looks[labels[0]].lists for x in c})
+        reason += f", {kinds} kinds named in '{labels[0]}'"
+    if templates and templates[0] != on:
+        options["template"] = templates[0]
+        reason += f", compared with '{templates[0]}'"
+    return Goal("locate", options, reason, tuple(labels[:1]))
+
+
+# --- what columns are compared with ------------------------------------------------------------
+
+
+def answer_of(table: Table, target: str, goal: Goal) -> Answer:
+    """The target's cells, as columns are compared with them."""
+    cells = table.cells(target)
+    known = np.array([not empty(c) for c in cells])
+    none = np.zeros(0, dtype=np.int64)
+    if goal.type == "regress":
+        x = table.numbers(target)
+        return Answer(target, "regress", np.isfinite(x), none, (x,))
+    if goal.type == "classify" and "labels" not in goal.options:
+        names = [to_name(c) for c in cells]
+        index = {n: i for i, n in enumerate(dict.fromkeys(n for n in names if n is not None))}
+        codes = np.array([-1 if n is None else index[n] for n in names], dtype=np.int64)
+        return Answer(target, "classify", known, codes, (), list(index))
+    lists = [parse_list(c) if isinstance(c, str) else c for c in cells]
+    if goal.type == "tag":
+        amounts = counts_of([c and [t for t in c if t.startswith("B-")] for c in lists], None)
+        return Answer(target, "tag", known, none, amounts)
+    labels = lists
+    if goal.type == "locate":
+        labels = [
+            parse_list(c) if isinstance(c, str) else c for u in goal.uses for c in table.cells(u)
+        ]
+    kind = "locate" if goal.type == "locate" else "tag"
+    return Answer(target, kind, known, none, counts_of(lists, labels or None))

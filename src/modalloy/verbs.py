@@ -1,0 +1,121 @@
+"""The verbs: each takes a table, a job or a run and does one thing with it."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modalloy import config
+from modalloy.job import check_against, load_job
+from modalloy.table.table import Table, open_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from modalloy.report import Report
+    from modalloy.run import Run
+    from modalloy.table.check import Check
+
+JobSource = config.Job | Mapping[str, Any] | str | Path
+
+
+def init(table: Any, *, target: list[str] | str, sheet: str | None = None) -> str:
+    """A job file for a table: every column with its type and why, every default as a comment.
+
+    table: whatever `open_table` opens. target: the columns to be answered. The text can be saved
+    and given to `train` as it is.
+    """
+    from modalloy.table.infer import infer, job_yaml
+
+    targets = [target] if isinstance(target, str) else list(target)
+    opened = open_table(table, sheet=sheet)
+    return job_yaml(infer(opened, targets), opened.source)
+
+
+def check(job: JobSource, *, table: Any = None) -> "Check":
+    """What is wrong with a job's table before training, and how long training will take here."""
+    from modalloy.table.check import check as look
+    from modalloy.table.split import split_job
+
+    job, opened = prepare(job, table)
+    return look(job, opened, split_job(opened, job))
+
+
+def train(
+    job: JobSource,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    table: Any = None,
+    quiet: bool = False,
+) -> "Run":
+    """Train the model of a job and write a run directory with its report.
+
+    out: the run directory; one that holds a finished run is refused. resume: go on with an
+    interrupted training. table: a pandas frame or arrow table instead of the one the job names.
+
+    Raises JobError, TableError, LeakError with what to do; RunError when `out` is in use.
+    """
+    from modalloy.learn.training import train_run
+
+    job, opened = prepare(job, table)
+    return train_run(job, opened, Path(out), resume=resume, quiet=quiet)
+
+
+def evaluate(
+    run: "Run | str | Path",
+    table: Any = None,
+    *,
+    out: str | Path | None = None,
+    quiet: bool = False,
+) -> "Report":
+    """Score a run: on its own test rows, or on all rows of another table.
+
+    out: write the report there (`.html`, with `.json` beside it); without it, and without a table,
+    the run's own report is written anew.
+    """
+    from modalloy.learn.training import evaluate_run
+    from modalloy.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    return evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
+
+
+def predict(
+    run: "Run | str | Path",
+    table: Any,
+    *,
+    out: str | Path | None = None,
+    rows: slice | None = None,
+    quiet: bool = False,
+) -> "pd.DataFrame":
+    """Answers for every row of a table, with probabilities and the status of every input cell.
+
+    A column that the table lacks counts as missing everywhere. out: also write them (`.parquet` or
+    `.csv`). Columns: `row`; `TASK` and, for classes, `TASK.probability` and `TASK.p[CLASS]`; for
+    numbers with quantiles `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists;
+    `status.COLUMN`.
+    """
+    from modalloy.judge.predict import predict_frame, write_frame
+    from modalloy.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    frame = predict_frame(loaded, open_table(table), rows, quiet=quiet)
+    if out is not None:
+        write_frame(frame, Path(out))
+    return frame
+
+
+def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
+    """The product on real input: solar-cell inspection on 2,624 electroluminescence pictures."""
+    from modalloy.demo import run_demo
+
+    return run_demo(Path(out), quiet=quiet)
+
+
+def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
+    """The job and its open table, checked against each other."""
+    if not isinstance(job, config.Job):
+        job = load_job(job, table=table)
+    opened = open_table(job.table if table is None else table, sheet=job.sheet)
+    check_against(job, opened)
+    return job, opened

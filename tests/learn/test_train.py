@@ -1,0 +1,244 @@
+"""Training: goes on bit for bit after any interruption, stops early, keeps the best weights."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import modalloy as ma
+from modalloy.errors import LeakError, RunError, TableError
+
+COLUMNS = ("note", "load", "site")
+TRAIN_IN_A_PROCESS = """
+import sys, json, torch
+torch.set_num_threads(1)
+import modalloy.model.batches as b
+b.cores = lambda: 1
+import modalloy.learn.training as t
+t.cores = lambda: 1
+import modalloy as ma
+ma.train(json.loads(sys.argv[1]), out=sys.argv[2], resume=True, quiet=True)
+"""
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model.safetensors")
+
+
+def assert_same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name in a:
+        assert torch.equal(a[name], b[name]), name
+
+
+def test_a_run_holds_all_its_parts_and_learns(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = job_dict(small_table, columns=COLUMNS, train={"epochs": 8, "batch": 8, "lr": 3e-3})
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    for name in (
+        "job.yaml",
+        "schema.json",
+        "model.safetensors",
+        "run.json",
+        "report.json",
+        "report.html",
+        "log.jsonl",
+    ):
+        assert (run.path / name).is_file(), name
+    report = ma.evaluate(run, quiet=True)
+    assert report.tasks["fault"]["accuracy"] > 0.8
+    assert report.tasks["life"]["r2"] > 0.5
+
+
+def test_same_seed_same_weights_and_another_seed_others(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = job_dict(small_table, columns=COLUMNS)
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        ma.train({**job, "seed": seed}, out=tmp_path / name, quiet=True)
+    assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    name = next(iter(weights(tmp_path / "a")))
+    assert not torch.equal(weights(tmp_path / "a")[name], weights(tmp_path / "c")[name])
+
+
+def test_killed_at_any_moment_resumes_to_the_same_weights(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import json
+
+    job = job_dict(
+        small_table,
+        columns=COLUMNS,
+        train={"epochs": 12, "batch": 8, "patience": 0, "ema": 0.9, "precision": "float32"},
+    )
+    command = [sys.executable, "-c", TRAIN_IN_A_PROCESS, json.dumps(job)]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True)
+    broken = tmp_path / "broken"
+    kills = 0
+    for delay in (0.02, 0.3, 0.05):
+        process = subprocess.Popen([*command, str(broken)])
+        deadline = time.monotonic() + 60
+        last = broken / "checkpoints" / "last.safetensors"
+        before = last.stat().st_mtime_ns if last.is_file() else 0
+        while process.poll() is None and time.monotonic() < deadline:
+            if last.is_file() and last.stat().st_mtime_ns != before:
+                time.sleep(delay)
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+                break
+            time.sleep(0.002)
+        process.wait()
+        if (broken / "run.json").is_file():
+            break
+    assert kills >= 1, "the training ended before it could be killed"
+    if not (broken / "run.json").is_file():
+        subprocess.run([*command, str(broken)], check=True)
+    assert_same(weights(tmp_path / "whole"), weights(broken))
+
+
+def test_an_interrupted_run_directory_is_not_overwritten_silently(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = job_dict(small_table, columns=COLUMNS)
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    with pytest.raises(RunError, match="finished run"):
+        ma.train(job, out=run.path, quiet=True)
+    (run.path / "run.json").unlink()
+    (run.path / "checkpoints").mkdir(exist_ok=True)
+    (run.path / "checkpoints" / "last.safetensors").write_bytes(b"x")
+    with pytest.raises(RunError, match="--resume"):
+        ma.train(job, out=run.path, quiet=True)
+    with pytest.raises(RunError, match="cannot be read"):
+        ma.train(job, out=run.path, resume=True, quiet=True)
+
+
+def test_resume_refuses_another_job(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import modalloy.learn.training as training
+
+    job = job_dict(small_table, columns=COLUMNS)
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise RuntimeError("stop before the run is sealed")
+
+    monkeypatch.setattr(training, "save_run", stop)
+    with pytest.raises(RuntimeError, match="sealed"):
+        ma.train(job, out=tmp_path / "run", quiet=True)
+    with pytest.raises(RunError, match="another job"):
+        ma.train({**job, "seed": 5}, out=tmp_path / "run", resume=True, quiet=True)
+
+
+def test_ctrl_c_leaves_a_usable_run(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import modalloy.learn.train as train
+
+    real, seen = train.fit, []
+
+    def pressed(*args: Any, **kwargs: Any) -> Any:
+        for step in real(*args, **kwargs):
+            seen.append(step)
+            if len(seen) == 9:
+                raise KeyboardInterrupt
+            yield step
+
+    monkeypatch.setattr(train, "fit", pressed)
+    job = job_dict(small_table, columns=COLUMNS, train={"epochs": 50, "batch": 8})
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    assert len(seen) == 9
+    assert len(ma.predict(run, small_table, quiet=True)) == 80
+
+
+def test_patience_stops_early_and_keeps_the_best_epoch(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = job_dict(
+        small_table, columns=COLUMNS, train={"epochs": 60, "batch": 8, "patience": 2, "lr": 0.02}
+    )
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    assert run.notes["epochs"] < 60
+    assert run.notes["epochs"] - run.notes["best_epoch"] == 2
+    scores = [c["score"] for c in run.notes["curves"]]
+    assert scores[run.notes["best_epoch"] - 1] == max(scores)
+
+
+def test_a_leak_is_refused_unless_allowed(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
+    columns = {"load": {"type": "number"}, "machine": {"type": "group"}}
+    job = job_dict(small_table, columns=("load",), split={"random": "stratified"})
+    job["columns"] = columns
+    with pytest.raises(LeakError, match="machine"):
+        ma.train(job, out=tmp_path / "run", quiet=True)
+    run = ma.train({**job, "allow_leak": True}, out=tmp_path / "run", quiet=True)
+    assert any(f["level"] == "leak" for f in run.notes["findings"])
+    assert "machine" in (run.path / "report.html").read_text()
+
+
+def test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    (small_table.parent / "img" / "010.png").write_bytes(b"\x89PNG broken")
+    job = job_dict(small_table, columns=("photo", "load"))
+    with pytest.raises(TableError, match="10"):
+        ma.train(job, out=tmp_path / "run", quiet=True)
+    run = ma.train({**job, "unreadable": "missing"}, out=tmp_path / "run", quiet=True)
+    said = ma.predict(run, small_table, quiet=True)["status.photo"]
+    assert said[10].startswith("unreadable")
+
+
+@pytest.mark.torchrun
+def test_two_processes_train_one_model(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
+    from modalloy.job import load_job, save_job
+
+    job = load_job(
+        job_dict(
+            small_table,
+            columns=COLUMNS,
+            train={"epochs": 3, "batch": 16, "precision": "float32"},
+            fuse={
+                "type": "concat",
+                "width": 16,
+                "layers": 1,
+                "dropout": 0.0,
+                "modality_dropout": 0.0,
+            },
+        )
+    )
+    save_job(job, tmp_path / "job.yaml")
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--master-port",
+        str(29500 + os.getpid() % 1000),
+        "-m",
+        "modalloy",
+        "train",
+        str(tmp_path / "job.yaml"),
+        "-o",
+        str(tmp_path / "two"),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    one = ma.train(job, out=tmp_path / "one", quiet=True)
+    two = ma.load_run(tmp_path / "two")
+    assert two.notes["processes"] == 2
+    # Two halves of a batch give the whole batch's gradient, up to the order of sums.
+    for a, b in zip(one.notes["curves"], two.notes["curves"], strict=True):
+        assert abs(a["score"] - b["score"]) < 0.05
