@@ -13,6 +13,10 @@ from modalloy.errors import TableError
 from modalloy.table.spool import Stream
 
 BLOCK_BYTES = 4 << 20
+NOT_UTF8 = (
+    "holds letters that are not UTF-8 (an older Windows encoding?). Save the file as UTF-8, in "
+    "Excel as 'CSV UTF-8'."
+)
 # A later cell may widen the type that the first block of a column suggested, along one of these.
 LADDERS = (
     [pa.null(), pa.int64(), pa.float64(), pa.string()],
@@ -67,6 +71,7 @@ def _settings(path: Path, tab: bool) -> tuple[csv.ParseOptions, csv.ConvertOptio
     guessed = csv.open_csv(path, _read(), parse).schema
     if len(set(guessed.names)) < len(guessed.names):
         return parse, csv.ConvertOptions()  # said by the caller, for every kind of file
+    _check_utf8(path, guessed)
     as_text = csv.ConvertOptions(column_types=dict.fromkeys(guessed.names, pa.string()))
     first = csv.open_csv(path, _read(), parse, as_text)
     block = next(iter(first), None)
@@ -135,10 +140,7 @@ def _check_utf8(path: Path, schema: pa.Schema) -> None:
     """Refuse columns that pyarrow could only read as raw bytes."""
     for field in schema:
         if pa.types.is_binary(field.type):
-            raise TableError(
-                f"{path}: column '{field.name}' holds letters that are not UTF-8 (an older Windows "
-                "encoding?). Save the file as UTF-8, in Excel as 'CSV UTF-8'."
-            )
+            raise TableError(f"{path}: column '{field.name}' {NOT_UTF8}")
 
 
 def _explained(path: Path, fault: Exception) -> TableError:
@@ -151,6 +153,8 @@ def _explained(path: Path, fault: Exception) -> TableError:
             f"header has {expected} columns: {found[4][:80]!r}. Mend that row, or quote cells that "
             "hold the separator."
         )
+    if found := re.search(r"Row #(\d+).*invalid UTF8", text):
+        return TableError(f"{path}: row {int(found[1]) - 2} {NOT_UTF8}")
     if "mpty CSV" in text:
         return TableError(f"{path}: the file is empty: no header, no columns.")
     return TableError(f"{path}: cannot be read as a table of text: {text}")

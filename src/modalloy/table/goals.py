@@ -53,12 +53,12 @@ def goal_for(
         return _of_lists(where, target, [c for c in lists if len(c)], looks, guesses)
     match look.kind:
         case "number":
-            return _of_numbers(look)
+            return _of_numbers(where, look)
         case "bool":
             return Goal("classify", {}, "true or false")
         case "text":
             if numbers_as_text(look):
-                return _of_numbers(look)
+                return _of_numbers(where, look)
             return _of_names(where, look)
         case _:
             raise TableError(
@@ -77,9 +77,11 @@ def _of_names(where: str, look: Look) -> Goal:
     return Goal("classify", {}, f"{counted(look.distinct)} names in {counted(rows)} rows")
 
 
-def _of_numbers(look: Look) -> Goal:
+def _of_numbers(where: str, look: Look) -> Goal:
     x = np.array([float(c) for c in look.filled])
     x = x[np.isfinite(x)]
+    if not len(x):
+        raise TableError(f"{where} holds no finite number.")
     distinct = len(np.unique(x))
     few = distinct <= min(MOST_CLASSES, len(x) / 10)
     whole = bool((x == np.round(x)).all())

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
+from zipfile import BadZipFile
 
 import pyarrow as pa
 
@@ -61,15 +62,16 @@ def read_excel(path: Path, sheet: str | None) -> Stream:
 
     try:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except (InvalidFileException, KeyError, ValueError, OSError, SyntaxError) as fault:
+    except (InvalidFileException, BadZipFile, KeyError, ValueError, SyntaxError) as fault:
         raise TableError(f"{path}: not a whole Excel file: {fault}") from fault
     with closing(book):
-        names = book.sheetnames
+        names = [page.title for page in book.worksheets]
         if sheet is not None and sheet not in names:
             near = get_close_matches(sheet, names, n=1)
             hint = f" Did you mean '{near[0]}'?" if near else ""
             raise TableError(f"{path}: no sheet '{sheet}'; it has {', '.join(names)}.{hint}")
         page = book[sheet or names[0]]
+        page.reset_dimensions()  # some programs write a wrong size into the file
         rows = [list(row) for row in page.iter_rows(values_only=True)]
     filled = [r for r in rows if any(c is not None for c in r)]
     if not filled:

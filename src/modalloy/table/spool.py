@@ -128,7 +128,8 @@ def _evened(batches: Iterable[pa.RecordBatch], schema: pa.Schema) -> Iterator[pa
     """The same rows in batches of a like size: random access suffers from many small ones."""
     held: list[pa.RecordBatch] = []
     for batch in batches:
-        step = max(1, int(batch.num_rows * min(1.0, BATCH_BYTES / max(batch.nbytes, 1))))
+        fitting = int(batch.num_rows * BATCH_BYTES / max(batch.nbytes, 1))
+        step = max(1, min(BATCH_ROWS, fitting))
         for start in range(0, batch.num_rows, step):
             held.append(batch.slice(start, step))
             rows = sum(b.num_rows for b in held)
