@@ -15,7 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+settings.register_profile("modalloy", deadline=None, derandomize=True)
+settings.load_profile("modalloy")
 
 ROWS = 80
 NOTES = {

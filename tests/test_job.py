@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from modalloy import config
 from modalloy.errors import JobError
 from modalloy.job import FRAME, absolute, check_against, job_text, load_job, save_job
+from modalloy.page import read_page
 
 GOOD = """\
 table: parts.parquet
@@ -270,9 +271,7 @@ def test_saved_jobs_are_the_same_and_spell_out_every_default(tmp_path: Path) -> 
     assert "from:" in text
 
 
-WORDS = st.text(
-    st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=12
-)
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12)
 AWKWARD = ("no", "3e-4", "010", "~", "null", "a: b", "#x", " x ", "'", "-", "1_0", "=", "true")
 HARD = st.sampled_from((*AWKWARD, "<<", "2024-01-01", "*a", "{", "%", "x\u2028y", "\ufeffa"))
 
@@ -290,6 +289,52 @@ def test_any_names_survive_saving(name: str, target: str, unit: str, lr: float) 
         return
     job = load_job(data)
     assert load_job(job_text(job)) == job
+
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | WORDS | HARD
+ANYTHING = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=3)
+)
+
+
+def places_in(data: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every path into nested dictionaries and lists."""
+    inner = data.items() if isinstance(data, dict) else enumerate(data)
+    found = []
+    for key, value in inner:
+        found.append((*path, key))
+        if isinstance(value, dict | list):
+            found += places_in(value, (*path, key))
+    return found
+
+
+@given(where=st.integers(0, 999), what=ANYTHING, extra=st.dictionaries(WORDS, ANYTHING, max_size=2))
+def test_whatever_stands_in_a_job_gives_a_job_or_a_sentence(
+    where: int, what: Any, extra: dict[str, Any]
+) -> None:
+    data = read_page(GOOD).data
+    paths = places_in(data)
+    *above, last = paths[where % len(paths)]
+    spot = data
+    for key in above:
+        spot = spot[key]
+    spot[last] = what
+    if isinstance(spot, dict):
+        spot |= extra
+    try:
+        job = load_job(data)
+    except JobError as error:
+        for line in str(error).splitlines():
+            assert line.startswith("job: "), line
+            assert line.endswith((".", "?")), line
+    else:
+        assert load_job(job_text(job)) == job
+
+
+@given(text=st.text(max_size=80) | st.sampled_from(GOOD.splitlines()).map(lambda t: t + "\n:"))
+def test_whatever_text_gives_a_job_or_a_sentence(text: str) -> None:
+    with pytest.raises(JobError):
+        load_job(text + "\n")
 
 
 def table_with(*columns: str) -> SimpleNamespace:

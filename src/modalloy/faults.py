@@ -30,7 +30,7 @@ class Fault(NamedTuple):
     path: Path
     sentence: str
 
-    def __str__(self) -> str:  # noqa: D105
+    def __str__(self) -> str:
         said = f"{dotted(self.path)}: {self.sentence}" if self.path else self.sentence
         return "\\n".join(said.splitlines())  # column names from Excel may hold line breaks
 
