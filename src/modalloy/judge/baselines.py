@@ -5,8 +5,7 @@ each word's commonest tag. And the naive figure: the same boosting judged on a r
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -15,6 +14,7 @@ from modalloy import config
 from modalloy.judge.bootstrap import intervals, paired_intervals
 from modalloy.judge.features import Block, CellsOf, join_blocks, read_blocks, reduce
 from modalloy.judge.metrics import primary, tally
+from modalloy.judge.sample import Frozen, Sample, draw
 from modalloy.judge.simple import (
     Answer,
     Goal,
@@ -38,21 +38,6 @@ WORDS = "commonest tag of each word"
 Figures = dict[str, Any]
 
 
-class Frozen(Protocol):
-    """Some rows by use, and `of(rows) -> (B, F)`: a frozen encoder's features of any of them."""
-
-    @property
-    def train(self) -> np.ndarray:
-        """Training rows that `of` knows."""
-
-    @property
-    def test(self) -> np.ndarray:
-        """Test rows that `of` knows."""
-
-    def of(self, rows: np.ndarray, /) -> np.ndarray:
-        """Features of these rows, (B, F)."""
-
-
 class Baselines(NamedTuple):
     """What simple methods reach.
 
@@ -71,24 +56,6 @@ class Fitted(NamedTuple):
     answer: Answer
     test: np.ndarray
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """Rows that baselines see; `train` and `test` are positions within `rows`.
-
-    test_at: where each test row stands in parts.test. seen_train, seen_test: positions with frozen
-    features.
-    """
-
-    rows: np.ndarray
-    train: np.ndarray
-    test: np.ndarray
-    test_at: np.ndarray
-    seen_train: np.ndarray
-    seen_test: np.ndarray
-    note: str
-    seen_note: str
 
 
 def baselines(
@@ -130,39 +97,6 @@ def baselines(
             if flattered and job.split.random is None:
                 naive[task] = flattered
     return Baselines(table, naive)
-
-
-def draw(parts: Parts, frozen: Frozen | None, most: int, seed: int) -> Sample:
-    """Training and test rows, each cut to `most` by chance; rows with frozen features stay."""
-    rng = np.random.default_rng(seed)
-    drawn, seen, said, seen_said = [], [], [], []
-    for name in ("train", "test"):
-        rows = getattr(parts, name)
-        known = (
-            np.isin(rows, getattr(frozen, name))
-            if frozen is not None
-            else np.zeros(len(rows), bool)
-        )
-        order = rng.permutation(len(rows))
-        order = order[np.argsort(~known[order], kind="stable")]
-        at = np.sort(order[:most])
-        drawn.append(at)
-        seen.append(np.flatnonzero(known[at]))
-        kind = "training" if name == "train" else name
-        for count, notes in ((len(at), said), (len(seen[-1]), seen_said)):
-            if count < len(rows):
-                notes.append(f"{count} of {len(rows)} {kind} rows")
-    train_at, test_at = drawn
-    return Sample(
-        rows=np.concatenate([parts.train[train_at], parts.test[test_at]]),
-        train=np.arange(len(train_at)),
-        test=len(train_at) + np.arange(len(test_at)),
-        test_at=test_at,
-        seen_train=seen[0],
-        seen_test=len(train_at) + seen[1],
-        note=f"on {' and '.join(said)}" if said else "",
-        seen_note=f"on {' and '.join(seen_said)}" if seen_said else "",
-    )
 
 
 def fit_all(

@@ -8,8 +8,8 @@ from sklearn.metrics import precision_recall_curve
 
 from modalloy import config
 from modalloy.judge import charts
+from modalloy.judge.boxes import SHOWN_SCORE, box_mistakes, found_boxes, true_boxes
 from modalloy.judge.classes import ClassTally, LabelsTally
-from modalloy.judge.detection import as_boxes, match_picture
 from modalloy.judge.html import Markup, join, table, tag
 from modalloy.judge.metrics import tally
 from modalloy.judge.show import show_boxes, show_tags
@@ -22,9 +22,6 @@ CURVES = 6
 POINTS = 3000
 SENTENCES = 10
 PICTURES = 6
-SHOWN_SCORE = 0.3
-
-Box = tuple[Sequence[float], str]
 
 
 class Figure(NamedTuple):
@@ -173,8 +170,8 @@ def figures_of_tags(
     some += right[: SENTENCES - len(some)]
     data = join(show_tags(list(words[i]), truth[i], answer["tags"][i]) for i in some)
     note = (
-        f"{len(wrong)} of {len(known)} sentences have a mistake. ✓ right, ✗ found but wrong, dashed: "
-        "missed; words of a missed span that overlaps a wrong one stand twice."
+        f"{len(wrong)} of {len(known)} sentences have a mistake. ✓ right, ✗ found but wrong, "
+        "dashed: missed; words of a missed span that overlaps a wrong one stand twice."
     )
     return [Figure("Tagged sentences", "html", data, note)]
 
@@ -200,44 +197,6 @@ def figures_of_boxes(
         "from the most mistaken to the best."
     )
     return [Figure("Boxes on pictures", "html", tag("div", data, kind="pictures"), note)]
-
-
-def box_mistakes(truth: Mapping[str, Any], answer: Mapping[str, np.ndarray], row: int) -> int:
-    """True boxes without an answer plus answers without a true box, at half overlap."""
-    goal, names = as_boxes(truth["boxes"], truth["names"])
-    _, found, found_names = sure_boxes(answer, row)
-    mistakes = 0
-    for name in {*names, *found_names}:
-        true = goal[[n == name for n in names]]
-        mine = found[[n == name for n in found_names]]
-        mistakes += len(true) + len(mine) - 2 * int(match_picture(mine, true)[0].sum())
-    return mistakes
-
-
-def true_boxes(truth: Mapping[str, Any]) -> list[Box]:
-    """Boxes with their names."""
-    boxes, names = as_boxes(truth["boxes"], truth["names"])
-    return [(b.tolist(), n) for b, n in zip(boxes, names, strict=True)]
-
-
-def found_boxes(answer: Mapping[str, np.ndarray], row: int) -> list[Box]:
-    """Answered boxes worth showing, best first, named with their score."""
-    order, boxes, names = sure_boxes(answer, row)
-    scores = answer["scores"][row]
-    return [
-        (b.tolist(), f"{n} {scores[i]:.2f}") for i, b, n in zip(order, boxes, names, strict=True)
-    ]
-
-
-def sure_boxes(
-    answer: Mapping[str, np.ndarray], row: int
-) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    """Positions, boxes (n, 4) and names of a row's answers that pass SHOWN_SCORE, best first."""
-    boxes, names = as_boxes(answer["boxes"][row], answer["names"][row])
-    scores = np.asarray(answer["scores"][row], dtype=float)
-    order = np.argsort(-scores, kind="stable")
-    order = order[scores[order] >= SHOWN_SCORE]
-    return order, boxes[order], [names[i] for i in order]
 
 
 def training_figures(curves: Sequence[Mapping[str, Any]]) -> list[Figure]:

@@ -6,10 +6,11 @@ from typing import Any, NamedTuple, assert_never
 import numpy as np
 
 from modalloy import config
+from modalloy.judge.boxes import box_mistakes, found_boxes, true_boxes
 from modalloy.judge.classes import ClassTally, LabelsTally
 from modalloy.judge.html import Markup, join, short, tag
 from modalloy.judge.metrics import tally
-from modalloy.judge.plots import Figure, box_mistakes, found_boxes, true_boxes
+from modalloy.judge.plots import Figure
 from modalloy.judge.show import show_boxes, show_cell, show_tags
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief

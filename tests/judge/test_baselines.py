@@ -1,0 +1,363 @@
+"""Simple methods: fitted on training rows alone, ahead of a constant, honest about the split."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from modalloy import config
+from modalloy.judge.baselines import FROZEN, PLAIN, WORDS, baselines
+from modalloy.judge.features import Block, join_blocks, of_picture, of_series, of_sound, reduce
+from modalloy.judge.sample import draw
+from modalloy.judge.simple import Goal, boost, commonest_tags
+from modalloy.table.audio import AudioReader
+from modalloy.table.build import fit_readers, fit_targets
+from modalloy.table.image import ImageReader
+from modalloy.table.reader import Cells
+from modalloy.table.series import SeriesReader
+from modalloy.table.split import Parts
+from modalloy.table.table import open_table
+
+
+class Case(NamedTuple):
+    job: config.Job
+    readers: Any
+    cells_of: Callable[[Sequence[str], np.ndarray], Cells]
+    parts: Parts
+    targets: Any
+
+
+def case_of(
+    columns: Mapping[str, Sequence[Any]],
+    job: Mapping[str, Any],
+    train: np.ndarray,
+    test: np.ndarray,
+) -> Case:
+    """Readers and targets fitted on the training rows of a table in memory."""
+
+    def cells_of(names: Sequence[str], rows: np.ndarray) -> Cells:
+        return Cells({n: [columns[n][i] for i in rows] for n in names})
+
+    valid = config.Job.model_validate({"table": "t.csv", **job})
+    readers = fit_readers(valid, lambda names: cells_of(names, train))
+    targets = fit_targets(valid, lambda names: cells_of(names, train))
+    return Case(valid, readers, cells_of, Parts(train, train[:0], test), targets)
+
+
+def easy_case(rows: int = 300, seed: int = 0) -> Case:
+    """A number, a category and a word that each say part of the answer; some cells are missing."""
+    rng = np.random.default_rng(seed)
+    load = rng.normal(0, 1, rows)
+    site = rng.choice(["north", "south"], rows)
+    bad = (load + (site == "north") + rng.normal(0, 0.3, rows)) > 0.5
+    note = ["crack seen" if b and rng.random() < 0.8 else "nothing to see" for b in bad]
+    columns = {
+        "load": [None if rng.random() < 0.1 else float(v) for v in load],
+        "site": [None if rng.random() < 0.1 else s for s in site],
+        "note": [None if rng.random() < 0.1 else n for n in note],
+        "fault": ["bad" if b else "ok" for b in bad],
+        "life": [None if rng.random() < 0.1 else v for v in (10 * load + 5 * bad).tolist()],
+    }
+    job = {
+        "split": {"time": "load"},
+        "columns": {
+            "load": {"type": "number"},
+            "site": {"type": "category"},
+            "note": {"type": "text", "max_tokens": 8, "vocabulary": 64},
+        },
+        "tasks": {
+            "fault": {"type": "classify", "target": "fault"},
+            "life": {"type": "regress", "target": "life", "quantiles": [0.1, 0.9]},
+        },
+    }
+    order = rng.permutation(rows)
+    return case_of(columns, job, np.sort(order[80:]), np.sort(order[:80]))
+
+
+def test_boosting_beats_the_constant_line_on_an_easy_table() -> None:
+    found = baselines(*easy_case(), resamples=40)
+    fault, life = found.table["fault"], found.table["life"]
+    assert list(fault) == ["always the commonest class", PLAIN]
+    assert fault[PLAIN]["accuracy"] > fault["always the commonest class"]["accuracy"] + 0.2
+    assert fault["always the commonest class"]["auroc"] == 0.5
+    assert list(life) == ["mean of the training rows", PLAIN]
+    assert life[PLAIN]["rmse"] < 0.5 * life["mean of the training rows"]["rmse"]
+    assert life["mean of the training rows"]["r2"] <= 0
+    assert "coverage" not in life[PLAIN]  # it answers no quantiles
+    low, high = fault[PLAIN]["interval"]["accuracy"]
+    assert low < fault[PLAIN]["accuracy"] < high
+    assert "note" not in fault[PLAIN]
+
+
+def test_the_same_every_time() -> None:
+    assert baselines(*easy_case(), resamples=20) == baselines(*easy_case(), resamples=20)
+
+
+def test_test_rows_teach_nothing() -> None:
+    case = easy_case()
+    known = case.parts.test[0]
+    honest = case.cells_of
+
+    def spoiled(names: Sequence[str], rows: np.ndarray) -> Cells:
+        cells = honest(names, rows)
+        swapped = {
+            n: ["ok" if n == "fault" and r == known and c == "bad" else
+                "bad" if n == "fault" and r == known else c
+                for r, c in zip(rows, v, strict=True)]
+            for n, v in cells.columns.items()
+        }  # fmt: skip
+        return Cells(swapped)
+
+    a = baselines(*case, resamples=20).table["fault"][PLAIN]
+    b = baselines(*case._replace(cells_of=spoiled), resamples=20).table["fault"][PLAIN]
+    # One truth of 80 is turned around: one answer more or less is right, none changes.
+    assert abs(a["accuracy"] - b["accuracy"]) == pytest.approx(1 / 80)
+
+
+def test_a_random_split_flatters_where_rows_come_in_groups() -> None:
+    rng = np.random.default_rng(1)
+    machine = np.repeat(np.arange(40), 10)
+    mark = rng.normal(0, 1, 40)[machine] + rng.normal(0, 0.01, 400)  # tells the machine, no more
+    life = rng.normal(50, 10, 40)[machine] + rng.normal(0, 1, 400)
+    columns = {"mark": mark.tolist(), "life": life.tolist(), "machine": machine.tolist()}
+    job = {
+        "split": {"by": "machine"},
+        "columns": {"mark": {"type": "number"}},
+        "tasks": {"life": {"type": "regress", "target": "life"}},
+    }
+    held = np.isin(machine, np.arange(0, 40, 5))
+    case = case_of(columns, job, np.flatnonzero(~held), np.flatnonzero(held))
+    naive = baselines(*case, resamples=20).naive["life"]
+    assert naive["metric"] == "rmse"
+    assert naive["honest"] == baselines(*case, resamples=20).table["life"][PLAIN]["rmse"]
+    assert naive["naive"] < 0.6 * naive["honest"]
+    random = case.job.model_copy(update={"split": config.Split(random="stratified")})
+    assert baselines(*case._replace(job=random), resamples=20).naive == {}
+
+
+def test_margins_are_paired_with_the_models_answers() -> None:
+    case = easy_case()
+    truth = case.targets["fault"].truth(case.cells_of(["fault"], case.parts.test))
+    names = case.targets["fault"].names
+    perfect = np.array([[float(t == n) for n in names] for t in truth])
+    life = case.targets["life"].truth(case.cells_of(["life"], case.parts.test))
+    value = np.array([0.0 if v is None else v + 1.0 for v in life])
+    answers = {
+        "fault": {"probability": perfect},
+        "life": {"value": value, "quantiles": np.zeros((80, 2))},
+    }
+    found = baselines(*case, answers=answers, groups=list(range(80)), resamples=40).table
+    figures = found["fault"][PLAIN]
+    assert figures["margin"]["gain"] == pytest.approx(1 - figures["accuracy"])
+    low, high = figures["margin"]["interval"]
+    assert 0 < low <= figures["margin"]["gain"] <= high
+    figures = found["life"][PLAIN]
+    assert figures["margin"]["gain"] == pytest.approx(figures["rmse"] - 1.0)
+
+
+class Embedded(NamedTuple):
+    """Frozen features that say the class outright, of some rows only."""
+
+    train: np.ndarray
+    test: np.ndarray
+    case: Case
+
+    def of(self, rows: np.ndarray, /) -> np.ndarray:
+        assert set(rows) <= set(self.train) | set(self.test)
+        truth = self.case.targets["fault"].truth(self.case.cells_of(["fault"], rows))
+        rng = np.random.default_rng(0)
+        sign = np.array([1.0 if t == "bad" else -1.0 for t in truth])
+        return sign[:, None] * np.ones(300) + rng.normal(0, 0.5, (len(rows), 300))
+
+
+def test_frozen_features_of_some_rows() -> None:
+    case = easy_case()
+    frozen = Embedded(case.parts.train[::2], case.parts.test[::2], case)
+    truth = case.targets["fault"].truth(case.cells_of(["fault"], case.parts.test))
+    names = case.targets["fault"].names
+    perfect = np.array([[float(t == n) for n in names] for t in truth])
+    answers = {"fault": {"probability": perfect}, "life": {"value": np.zeros(80)}}
+    found = baselines(*case, frozen=frozen, answers=answers, resamples=20).table
+    linear = "logistic regression on frozen features"
+    for name in (FROZEN, linear):
+        assert found["fault"][name]["accuracy"] == 1.0
+        assert found["fault"][name]["margin"]["gain"] == 0.0
+        note = found["fault"][name]["note"]
+        assert note.startswith("on 110 of 220 training rows and 40 of 80 test rows")
+    assert "ridge regression on frozen features" in found["life"]
+
+
+def test_rows_are_capped_and_the_report_says_so() -> None:
+    case = easy_case()
+    figures = baselines(*case, most=50, resamples=20).table["fault"][PLAIN]
+    assert figures["note"] == "on 50 of 220 training rows and 50 of 80 test rows"
+
+
+def test_the_cap_keeps_rows_with_frozen_features() -> None:
+    parts = Parts(np.arange(1000), np.zeros(0, int), np.arange(1000, 1400))
+    frozen = Embedded(np.arange(0, 1000, 50), np.arange(1000, 1400, 50), easy_case())
+    sample = draw(parts, frozen, 100, seed=0)
+    assert len(sample.train) == len(sample.test) == 100
+    assert set(frozen.train) <= set(sample.rows[sample.train])
+    assert sample.rows[sample.seen_train].tolist() == frozen.train.tolist()
+    assert sample.rows[sample.seen_test].tolist() == frozen.test.tolist()
+    assert parts.test[sample.test_at].tolist() == sample.rows[sample.test].tolist()
+    assert len(set(sample.rows)) == 200
+
+
+def test_tags_are_looked_up_word_by_word() -> None:
+    words = [["seal", "leaks"], ["seal", "is", "new"], ["seal"], ["pump", "seal"], None, ["leaks"]]
+    tags = [["B-part", "O"], ["B-part", "O", "O"], ["O"], ["B-part", "B-part"], None, ["B-x"]]
+    goal = Goal(config.Tag(target="tags", on="words"), None, tags, [w or [] for w in words])
+    answer = commonest_tags(goal, np.array([0, 1, 2]), np.array([3, 4, 5]))
+    assert list(answer["tags"]) == [["O", "B-part"], [], ["O"]]
+    columns = {"words": words * 4, "tags": tags * 4}
+    job = {
+        "split": {"by": "doc"},
+        "columns": {"words": {"type": "tokens", "max_tokens": 8, "vocabulary": 64}},
+        "tasks": {"parts": {"type": "tag", "target": "tags", "on": "words"}},
+    }
+    case = case_of(columns, job, np.arange(12), np.arange(12, 24))
+    found = baselines(*case, resamples=20)
+    assert list(found.table["parts"]) == ["no tag at all", WORDS]
+    assert found.table["parts"]["no tag at all"]["span_f1"] == 0
+    assert found.table["parts"][WORDS]["span_f1"] > 0.8
+    assert found.naive["parts"]["what"] == WORDS
+
+
+def test_boxes_have_the_empty_answer_alone(small_table: Path) -> None:
+    table = open_table(small_table)
+    job = {
+        "split": {"by": "machine"},
+        "columns": {"photo": {"type": "image", "pixels": 16}},
+        "tasks": {"b": {"type": "locate", "target": "boxes", "labels": "box_names", "on": "photo"}},
+    }
+    valid = config.Job.model_validate({"table": "t", **job})
+    rows = np.arange(60)
+    targets = fit_targets(valid, lambda names: table.take(list(names), rows))
+    parts = Parts(rows, rows[:0], np.arange(60, 80))
+    found = baselines(valid, {}, lambda names, at: table.take(list(names), at), parts, targets)
+    assert found.table["b"]["no box at all"]["map50"] == 0
+    assert found.naive == {}
+
+
+def test_several_labels() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (200, 2))
+    labels = [[n for n, v in zip("ab", row, strict=True) if v > 0] for row in x]
+    columns = {"x": x[:, 0].tolist(), "y": x[:, 1].tolist(), "labels": labels}
+    job = {
+        "split": {"random": "stratified"},
+        "columns": {"x": {"type": "number"}, "y": {"type": "number"}},
+        "tasks": {"l": {"type": "classify", "target": "labels", "labels": "multi"}},
+    }
+    case = case_of(columns, job, np.arange(150), np.arange(150, 200))
+    found = baselines(*case, resamples=20)
+    assert found.table["l"][PLAIN]["accuracy"] > 0.9
+    assert found.table["l"]["each label's share"]["accuracy"] < 0.6
+    assert found.naive == {}  # a random split was asked for
+
+
+def test_a_class_that_training_lacks_gets_no_probability() -> None:
+    truth = ["b", "c"] * 20 + ["a"]
+    goal = Goal(config.Classify(target="y"), ["a", "b", "c"], truth, [])
+    x = np.array([[float(t == "c")] for t in truth])
+    answer = boost(goal, x, np.array([False]), np.arange(40), np.arange(38, 41), 0)
+    assert answer["probability"].shape == (3, 3)
+    assert answer["probability"][:, 0].tolist() == [0, 0, 0]
+    assert answer["probability"].argmax(1).tolist() == [1, 2, 1]
+
+
+def test_boosting_is_scikit_learns() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (120, 3))
+    truth = (x[:, 0] ** 2).tolist()
+    goal = Goal(config.Regress(target="y"), None, truth, [])
+    answer = boost(goal, x, np.zeros(3, bool), np.arange(90), np.arange(90, 120), 7)
+    model = HistGradientBoostingRegressor(early_stopping=False, random_state=7)
+    expected = model.fit(x[:90], truth[:90]).predict(x[90:])
+    assert answer["value"] == pytest.approx(expected)
+
+
+def test_every_kind_of_column_from_files(small_table: Path, job_dict: Any) -> None:
+    table = open_table(small_table)
+    job = config.Job.model_validate(job_dict(small_table))
+    rows = np.arange(60)
+
+    def cells_of(names: Sequence[str], at: np.ndarray) -> Cells:
+        return table.take(list(names), at)
+
+    readers = fit_readers(job, lambda names: cells_of(names, rows))
+    targets = fit_targets(job, lambda names: cells_of(names, rows))
+    parts = Parts(rows, rows[:0], np.arange(60, 80))
+    for name, reader in readers.items():  # each column alone knows more than a coin
+        found = baselines(job, {name: reader}, cells_of, parts, targets, resamples=10)
+        assert PLAIN in found.table["fault"]
+        assert np.isfinite(found.table["life"][PLAIN]["rmse"])
+        if name in ("photo", "vibration", "note", "sound"):
+            assert found.table["fault"][PLAIN]["accuracy"] > 0.7, name
+
+
+def test_wide_blocks_are_reduced_by_training_rows_alone() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (50, 200))
+    x[3, 7] = np.nan
+    other = x.copy()
+    other[40:] *= 100
+    fit = np.arange(40)
+    a, b = (reduce(v, fit, 5, 0) for v in (x, other))
+    assert a.shape == (50, 5)
+    assert a[:40] == pytest.approx(b[:40])
+    assert np.isfinite(a).all()
+    blocks = [Block("w", x), Block("c", np.zeros((50, 1)), codes=True), Block("t", ["a b"] * 50)]
+    joined, codes = join_blocks(blocks, 50, fit, seed=0)
+    assert joined.shape == (50, len(codes))
+    assert codes.sum() == 1
+
+
+def test_empty_texts_and_no_columns_are_no_obstacle() -> None:
+    joined, codes = join_blocks([Block("t", ["", "!!"])], 2, np.arange(2), seed=0)
+    assert joined.shape == (2, 1)
+    assert not codes.any()
+
+
+def test_pictures_statistics() -> None:
+    reader = ImageReader("p", 1, 64, 255.0)
+    flat = np.full((1, 64, 64), 51, np.uint8)
+    stripes = flat.copy()
+    stripes[:, :, ::2] = 255
+    size = np.array([640.0, 480.0])
+    plain, striped = (of_picture(reader, {"pixels": p, "size": size}) for p in (flat, stripes))
+    assert plain[:2].tolist() == [640, 480]
+    assert plain[2:10].tolist() == np.eye(8)[1].tolist()  # 0.2 falls into the second of eight
+    assert plain[10:74] == pytest.approx(0.2)
+    assert plain[76:].tolist() == [0] * 12
+    assert striped[79:82] == pytest.approx([0.8, 0.0, 0.8], abs=1e-6)  # across
+    assert striped[76] == 0  # down: none
+
+
+def test_sound_statistics_tell_pitches_apart() -> None:
+    reader = AudioReader("s", 8000, 1.0)
+    time_s = np.arange(4000) / 8000
+    waves = [np.sin(2 * np.pi * f * time_s).astype(np.float32) for f in (100, 2000)]
+    low, high = (of_sound(reader, {"wave": w, "length": np.array(4000)}) for w in waves)
+    assert low[0] == 0.5
+    assert low[1] == pytest.approx(np.log(0.5), abs=0.01)
+    assert low[2] == pytest.approx(200 / 8000, rel=0.1)  # two crossings a turn
+    bands = (len(low) - 4) // 2
+    assert np.argmax(low[4 : 4 + bands]) < np.argmax(high[4 : 4 + bands])
+
+
+def test_series_statistics() -> None:
+    reader = SeriesReader("s", ("s",), False, 64, None, None, (0.0,), (1.0,))
+    x = np.linspace(-1, 3, 50)[None]
+    values = {"x": np.pad(x, ((0, 0), (0, 14))), "mask": np.arange(64) < 50}
+    found = of_series(reader, values)
+    mean, std, low, high, _, last, slope = found[:7]
+    expected = (x.mean(), x.std(), -1, 3, 3, 2)
+    assert (mean, std, low, high, last, slope) == pytest.approx(expected)
+    wide = {"x": np.zeros((9, 64)), "mask": np.ones(64, bool)}
+    assert of_series(reader, wide).shape == (45,)

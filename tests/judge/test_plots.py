@@ -1,0 +1,215 @@
+"""Figures: real pictures, right numbers in them, nothing drawn where nothing is known."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from modalloy import config
+from modalloy.judge import charts
+from modalloy.judge.boxes import box_mistakes
+from modalloy.judge.plots import confusions, figures_for, thin, training_figures
+from modalloy.judge.show import show_tags
+from modalloy.judge.simple import objects
+from modalloy.table.reader import Cells
+
+CLASSIFY = config.Classify(target="y")
+MULTI = config.Classify(target="y", labels="multi")
+REGRESS = config.Regress(target="y", unit="kN")
+TAG = config.Tag(target="tags", on="words")
+LOCATE = config.Locate(target="boxes", on="photo")
+
+
+def open_png(data: bytes | str) -> Image.Image:
+    assert isinstance(data, bytes)
+    return Image.open(io.BytesIO(data))
+
+
+def classes(rows: int = 60, count: int = 3) -> tuple[list[str | None], dict[str, np.ndarray]]:
+    draw = np.random.default_rng(0)
+    truth: list[str | None] = [f"c{i}" for i in draw.integers(0, count, rows)]
+    truth[0] = None
+    return truth, {"probability": draw.dirichlet(np.ones(count), rows)}
+
+
+def test_classify_draws_three_small_pictures_the_same_every_time() -> None:
+    truth, answer = classes()
+    names = ["c0", "c1", "c2"]
+    figures = figures_for("fault", CLASSIFY, truth, answer, names)
+    assert [f.title for f in figures] == [
+        "Confusion matrix", "Precision over recall", "Can its certainty be believed?",
+    ]  # fmt: skip
+    for figure in figures:
+        assert figure.task == "fault"
+        assert open_png(figure.data).size[0] > 300
+        assert len(figure.data) < 60_000
+    assert figures == figures_for("fault", CLASSIFY, truth, answer, names)
+
+
+def test_many_classes_give_a_table_of_the_commonest_confusions() -> None:
+    names = [f"<b>{i}</b>" for i in range(40)]
+    true = np.repeat(np.arange(40), 10)
+    chosen = true.copy()
+    chosen[70:78] = 3  # eight rows of class 7 are taken for class 3
+    chosen[120] = 0
+    figure = confusions(true, chosen, names)
+    assert figure.kind == "html"
+    cells = re.findall(r"<td[^>]*>(.*?)</td>", str(figure.data))
+    first, second = "&lt;b&gt;7&lt;/b&gt;", "&lt;b&gt;3&lt;/b&gt;"
+    assert cells == [
+        first,
+        second,
+        "8",
+        "80 %",
+        "&lt;b&gt;12&lt;/b&gt;",
+        "&lt;b&gt;0&lt;/b&gt;",
+        "1",
+        "10 %",
+    ]
+
+
+def test_confusion_counts_reach_the_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+    monkeypatch.setattr(charts, "matrix", lambda counts, names: seen.update(c=counts) or b"png")
+    confusions(np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), ["a", "b", "c"])
+    assert seen["c"].tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
+
+
+def test_two_classes_draw_the_second_ones_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def note(curves: list, base: float) -> bytes:
+        seen.update(curves=curves, base=base)
+        return b"png"
+
+    monkeypatch.setattr(charts, "precision_recall", note)
+    truth = ["ok", "bad", "bad", "ok"]
+    p = np.array([[0.9, 0.1], [0.2, 0.8], [0.4, 0.6], [0.3, 0.7]])
+    figures_for("f", CLASSIFY, truth, {"probability": p}, ["ok", "bad"])
+    ((name, precision, recall),) = seen["curves"]
+    assert name == "bad"
+    assert seen["base"] == 0.5
+    # By falling score: bad, ok, bad, ok.
+    points = set(zip(recall.round(3), precision.round(3), strict=True))
+    assert {(0.5, 1.0), (0.5, 0.5), (1.0, 0.667), (1.0, 0.5)} <= points
+
+
+def test_several_labels() -> None:
+    draw = np.random.default_rng(0)
+    truth = [["a"], [], ["a", "b"], ["b"], None] * 10
+    figures = figures_for("f", MULTI, truth, {"probability": draw.random((50, 2))}, ["a", "b"])
+    assert [f.title for f in figures] == ["Precision over recall", "Can its certainty be believed?"]
+
+
+def test_regress_says_how_far_nine_of_ten_are_off() -> None:
+    truth = [float(i) for i in range(100)]
+    value = np.array(truth) + np.where(np.arange(100) < 92, 2.0, 30.0)
+    first, second = figures_for("load", REGRESS, [*truth, None], {"value": np.append(value, 7)})
+    assert second.note == "Nine of ten answers are at most 2.00 kN off."
+    assert open_png(first.data).size == open_png(second.data).size
+
+
+def test_wilson_interval_is_the_textbooks() -> None:
+    low, high = charts.wilson(np.array([0.0, 0.5]), np.array([10.0, 100.0]))
+    assert low == pytest.approx([0.0, 0.4038], abs=1e-3)  # Brown, Cai & DasGupta 2001
+    assert high == pytest.approx([0.2775, 0.5962], abs=1e-3)
+
+
+def test_tagged_sentences_mark_right_missed_and_wrong() -> None:
+    words = ["replace", "<pump>", "seal", "now"]
+    html = show_tags(words, ["O", "B-part", "O", "O"], ["O", "B-part", "B-part", "O"])
+    assert "&lt;pump&gt;" in html
+    assert "<pump>" not in html
+    assert html.count("span right") == 1
+    assert html.count("span wrong") == 1
+    assert "missed" not in html
+    html = show_tags(words, ["O", "B-part", "I-part", "O"], ["O", "B-part", "O", "O"])
+    assert html.count("span missed") == html.count("span wrong") == 1
+    assert re.sub("<[^>]+>", "", html).split()[0] == "replace"
+
+
+def test_tag_figure_shows_mistaken_sentences_first() -> None:
+    words = [["good", "one"], ["bad", "one"]]
+    truth = [["B-x", "O"], ["O", "B-x"]]
+    answer = {"tags": objects([["B-x", "O"], ["B-x", "O"]])}
+    (figure,) = figures_for("t", TAG, truth, answer, cells=Cells({"words": words}))
+    assert str(figure.data).index("bad") < str(figure.data).index("good")
+    assert figure.note.startswith("1 of 2 sentences")
+    assert figures_for("t", TAG, truth, answer) == []
+
+
+def boxes_case(folder: Path) -> tuple[list, dict[str, np.ndarray], Cells]:
+    Image.new("L", (100, 50), 128).save(folder / "a.png")
+    (folder / "broken.png").write_bytes(b"no picture")
+    truth = [
+        {"boxes": np.array([[10.0, 10, 20, 20], [30, 10, 40, 20]]), "names": ["dent", "dent"]},
+        {"boxes": np.zeros((0, 4)), "names": []},
+        None,
+    ]
+    answer = {
+        "boxes": objects(
+            [np.array([[10.0, 10, 20, 21]]), np.array([[1.0, 1, 5, 5]]), np.zeros((0, 4))]
+        ),
+        "scores": objects([np.array([0.9]), np.array([0.1]), np.zeros(0)]),
+        "names": objects([["dent"], ["dent"], []]),
+    }
+    return truth, answer, Cells({"photo": ["a.png", "broken.png", "a.png"]}, folder)
+
+
+def test_box_mistakes_count_missed_and_wrong(tmp_path: Path) -> None:
+    truth, answer, _ = boxes_case(tmp_path)
+    assert box_mistakes(truth[0], answer, 0) == 1  # one found, one missed
+    assert box_mistakes(truth[1], answer, 1) == 0  # too unsure to count
+    answer["names"][0] = ["scratch"]
+    assert box_mistakes(truth[0], answer, 0) == 3  # a wrong name finds nothing
+
+
+def test_boxes_are_drawn_and_a_broken_picture_is_named(tmp_path: Path) -> None:
+    truth, answer, cells = boxes_case(tmp_path)
+    (figure,) = figures_for("b", LOCATE, truth, answer, cells=cells)
+    assert str(figure.data).count("data:image/jpeg") == 1
+    assert "unreadable" in figure.data
+    assert "a.png: 2 true boxes, 1 found" in figure.data
+    assert figure.note.count("1 of 2 pictures have a mistake") == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "answer", "names"),
+    [
+        (CLASSIFY, {"probability": np.full((2, 2), 0.5)}, ["a", "b"]),
+        (REGRESS, {"value": np.zeros(2)}, None),
+        (TAG, {"tags": objects([["O"], ["O"]])}, None),
+    ],
+)
+def test_nothing_known_draws_nothing(
+    options: config.TaskOptions, answer: dict, names: list
+) -> None:
+    cells = Cells({"words": [["a"], ["b"]]})
+    assert figures_for("t", options, [None, None], answer, names, cells=cells) == []
+
+
+def test_one_known_row_is_enough() -> None:
+    truth = ["a", None]
+    figures = figures_for("t", CLASSIFY, truth, {"probability": np.full((2, 2), 0.5)}, ["a", "b"])
+    assert [f.title for f in figures] == ["Confusion matrix", "Can its certainty be believed?"]
+    assert len(figures_for("t", REGRESS, [1.0, None], {"value": np.array([2.0, 3.0])})) == 2
+
+
+def test_training_curves_survive_gaps_in_the_log() -> None:
+    curves = [
+        {"epoch": 1, "loss": 2.0},
+        {"epoch": 2, "loss": float("nan"), "validation": {"fault": {"accuracy": 0.5, "ece": 0.1}}},
+        {"epoch": 3, "loss": 1.0, "validation": {"fault": {}, "life": {"rmse": 3.0}}},
+    ]
+    titles = [f.title for f in training_figures(curves)]
+    assert titles == ["Loss while training", "fault: Accuracy", "life: Root mean square error"]
+    assert training_figures([]) == []
+
+
+def test_thin_keeps_both_ends() -> None:
+    assert thin(5).tolist() == [0, 1, 2, 3, 4]
+    kept = thin(10_000, 100)
+    assert (kept[0], kept[-1], len(kept)) == (0, 9999, 100)
