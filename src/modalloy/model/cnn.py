@@ -1,4 +1,4 @@
-"""Pictures or spectrograms in, feature maps at halving sizes out: residual stages trained from nothing."""
+"""Pictures or spectrograms in, feature maps at halving sizes out: trained from nothing."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,9 @@ from torch.nn import functional as F
 
 
 class Cnn(nn.Module):
-    """A stem, then stages that halve the map and end in residual blocks (He et al. 2016, 1512.03385).
+    """A stem, then stages that halve the map and end in residual blocks.
 
+    He et al. 2016 (arXiv 1512.03385).
     inside: channels of the input. stem: its channels after the stem, whose stride is `stride`.
     widths, blocks: channels and number of blocks of each stage.
     """
@@ -32,8 +33,8 @@ class Cnn(nn.Module):
     def forward(self, x_BCHW: Tensor, mask_BW: Tensor | None = None) -> list[Tensor]:
         """Maps of all stages, finest first.
 
-        mask_BW: columns that exist (time runs from left to right); the others are kept at zero at every
-        depth, so that a short recording has the same maps beside a long one.
+        mask_BW: columns that exist (time runs from left to right); the others are kept at zero at
+        every depth, so that a short recording has the same maps beside a long one.
         """
         mask_BW, x = self.stem(x_BCHW, mask_BW)
         maps = []
@@ -53,11 +54,11 @@ class Stage(nn.Module):
         self.second = nn.ModuleList(
             ConvNorm(outside, outside, 1, active=False) for _ in range(blocks)
         )
-        for last in self.second:  # a block starts as nothing and grows
-            nn.init.constant_(last.norm.weight, float(__import__("os").environ.get("G", "0")))
+        for last in self.second:  # a block starts small: 0 learns shapes slower, 1 overfits sooner
+            nn.init.constant_(last.norm.weight, 0.3)
 
     def forward(self, x: Tensor, mask_BW: Tensor | None) -> tuple[Tensor | None, Tensor]:
-        """(B, inside, H, W) to (B, outside, ceil(H / 2), ceil(W / 2)), with the mask's half before it."""
+        """(B, inside, H, W) to (B, outside, ceil(H / 2), ceil(W / 2)); first the halved mask."""
         mask_BW, x = self.down(x, mask_BW)
         for first, second in zip(self.first, self.second, strict=True):
             x = F.relu(x + second(first(x, mask_BW)[1], mask_BW)[1])

@@ -1,7 +1,7 @@
 """Pictures in, feature maps at strides 4, 8, 16 and 32 out: EfficientNet-lite, in plain torch.
 
-Tan & Le 2019 (arXiv 1905.11946) without squeeze-excite and with ReLU6, as published by Google in 2020; the
-weights are ports from TensorFlow, hence its uneven padding and its epsilon.
+Tan & Le 2019 (arXiv 1905.11946) without squeeze-excite and with ReLU6, as published by Google in
+2020; the weights are ports from TensorFlow, hence its uneven padding and its epsilon.
 """
 
 from collections.abc import Mapping
@@ -69,7 +69,10 @@ class EfficientNetLite(nn.Module):
         return Maps(tuple(maps), self.head(x))
 
     def load(self, weights: Mapping[str, Tensor]) -> Tensor:
-        """Fill all weights by order (the file names them otherwise); gives its classifier (1000, 1281)."""
+        """Fill all weights by order (the file names them otherwise).
+
+        Gives its classifier (1000, 1281), the bias last.
+        """
         *trunk, weight, bias = (v for k, v in weights.items() if not k.endswith("_tracked"))
         own = {k: v for k, v in self.state_dict().items() if not k.endswith("_tracked")}
         self.load_state_dict(dict(zip(own, trunk, strict=True)), strict=False)
@@ -77,7 +80,7 @@ class EfficientNetLite(nn.Module):
 
 
 class Block(nn.Module):
-    """Inverted residual: widen, filter each channel alone, narrow; added to its input where it fits."""
+    """Inverted residual: widen, filter each channel alone, narrow; input added where it fits."""
 
     def __init__(self, inside: int, outside: int, kernel: int, stride: int, expand: int) -> None:
         super().__init__()

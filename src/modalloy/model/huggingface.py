@@ -1,7 +1,7 @@
-"""Folder of a transformers checkpoint in, a trunk out; and the same trunk again from its configuration alone.
+"""Folder of a transformers checkpoint in, a trunk out; later the same from its configuration alone.
 
-Only families whose forward pass this house knows are taken, no code from the folder is run, and a folder
-that lacks some of its weights is refused.
+Only families whose forward pass this house knows are taken, no code from the folder is run, and a
+folder that lacks some of its weights is refused.
 """
 
 import re
@@ -53,7 +53,7 @@ FAMILIES: dict[Kind, dict[str, Family]] = {
         "whisper": Family("WhisperModel", "layers", part="encoder"),
     },
 }
-# What each family's own processor does with a picture when its folder says nothing else: mean and deviation.
+# Mean and deviation that each family's own processor uses when its folder says nothing else.
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 PICTURE_SCALES = {
     "vit": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
@@ -61,7 +61,7 @@ PICTURE_SCALES = {
     "clip_vision_model": (CLIP_MEAN, CLIP_STD),
     "detr": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
 }
-# Randomness that some checkpoints bring along: ours is set by the job, and a row must not need a long clip.
+# Randomness that some checkpoints bring along: ours is set by the job.
 STILL = {
     "layerdrop": 0.0,
     "encoder_layerdrop": 0.0,
@@ -82,7 +82,7 @@ def load_trunk(kind: Kind, encoder: str) -> Trunk:
         family = family_of(kind, whole.model_type, encoder)
         config = getattr(whole, family.tower) if family.tower else whole
         refuse_timm(config, encoder)
-        still(config)
+        adjust(config)
         extra = {"add_pooling_layer": False} if family.pooler else {}
         model, loading = getattr(transformers, family.model).from_pretrained(
             name,
@@ -100,14 +100,14 @@ def load_trunk(kind: Kind, encoder: str) -> Trunk:
         }
     if missing:
         raise JobError(
-            f"encoder {encoder}: {len(missing)} of its weights are not in the folder, {missing[0]} first; "
-            "give the folder that save_pretrained wrote"
+            f"encoder {encoder}: {len(missing)} of its weights are not in the folder, {missing[0]} "
+            "first; give the folder that save_pretrained wrote"
         )
     return finish(model, family, plain(described))
 
 
 def build_trunk(described: dict[str, Any]) -> Trunk:
-    """The trunk that `load_trunk` described, with random weights: a run's own are loaded afterwards."""
+    """The trunk that `load_trunk` described, with random weights: a run's own are loaded later."""
     family = FAMILIES[described["kind"]][described["family"]]
     model_class = getattr(transformers, family.model)
     config = model_class.config_class.from_dict(described["model"])
@@ -150,20 +150,23 @@ def refuse_timm(config: Any, encoder: str) -> None:
     backbone = getattr(config, "backbone_config", None)
     if getattr(backbone, "model_type", None) == "timm_backbone":
         raise JobError(
-            f"encoder {encoder}: its backbone is built by timm, which Modalloy does not use; take a "
-            "checkpoint whose config has use_timm_backbone: false (revision no_timm on the hub)"
+            f"encoder {encoder}: its backbone is built by timm, which Modalloy does not use; take "
+            "a checkpoint whose config has use_timm_backbone: false (revision no_timm on the hub)"
         )
 
 
-def still(config: Any) -> None:
-    """Switch off a checkpoint's own random dropping of layers and masking of time."""
+def adjust(config: Any) -> None:
+    """Switch off a checkpoint's own randomness; let a backbone show the maps of all its stages."""
     for name, value in STILL.items():
         if hasattr(config, name):
             setattr(config, name, value)
+    backbone = getattr(config, "backbone_config", None)
+    if backbone is not None:
+        backbone.out_features = backbone.stage_names[1:]
 
 
 def processor_of(kind: Kind, name: str, model_type: str) -> dict[str, Any]:
-    """What is done to the values before the trunk: from the folder's processor file, else its family's way."""
+    """What is done to values before the trunk, by the folder's processor file or its family."""
     if kind == "text" or model_type == "whisper":
         return {}
     mixin, reader = (
@@ -195,7 +198,7 @@ def plain(value: Any) -> Any:
 
 @contextmanager
 def explained(encoder: str) -> Iterator[None]:
-    """Failures of transformers while opening a checkpoint, as a sentence with the encoder's name."""
+    """What transformers raises while opening a checkpoint, as a sentence with its name."""
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError) as error:
@@ -205,7 +208,7 @@ def explained(encoder: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hold back transformers' own lines and bars for a while; what matters is checked and said by us."""
+    """Hold back transformers' own lines and bars; what matters is checked and said by us."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

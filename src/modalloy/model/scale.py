@@ -1,14 +1,15 @@
-"""Frozen features in, features of mean 0 and deviation 1 out: what a linear layer learns from well."""
+"""Frozen features in, features of mean 0 and deviation 1 out, which a linear layer learns from."""
 
 import torch
 from torch import Tensor, nn
 
 
 class Standardise(nn.Module):
-    """Subtracts the mean and divides by the deviation of the rows seen in training, entry by entry.
+    """Subtracts the mean and divides by the deviation of the rows seen in training, each entry.
 
-    Unlike batch norm the same running figures serve in training and afterwards, so that one row alone
-    is treated as it is in a batch. After `rows` rows they stand still, so that training settles.
+    Unlike batch norm the same running figures serve in training and afterwards, so that one row
+    alone is treated as it is in a batch. After `rows` rows they stand still, so that training
+    settles. An entry that hardly varied in training cannot shout later: results end at -10 and 10.
     """
 
     def __init__(self, features: int, *, rows: int = 20_000) -> None:
@@ -23,7 +24,8 @@ class Standardise(nn.Module):
         x_BF = x_BF.float()
         if self.training and self.seen < self.rows:
             self.update(x_BF.detach().flatten(0, -2))
-        return (x_BF - self.mean_F) * (self.variance_F + 1e-6).rsqrt()
+        z_BF = (x_BF - self.mean_F) * (self.variance_F + 1e-6).rsqrt()
+        return z_BF.clamp(-10.0, 10.0)
 
     @torch.no_grad()
     def update(self, x_NF: Tensor) -> None:

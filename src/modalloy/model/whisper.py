@@ -1,4 +1,4 @@
-"""Log-mel frames in, Whisper's states out: one vector each 20 ms and layer, for clips of any length.
+"""Log-mel frames in, Whisper's states out: a vector each 20 ms and layer, for any length.
 
 transformers' WhisperEncoder wants exactly 30 s and hears the padding. Here its layers run over the
 frames that exist, with the first positions of its table, and no row hears another's padding.
@@ -52,7 +52,7 @@ def whisper_states(
 
 
 def whisper_frames(encoder: nn.Module, wave_BL: Tensor, length_B: Tensor) -> tuple[Tensor, Tensor]:
-    """Frames of 16 kHz recordings in Whisper's scale and their mask; at most the 30 s that it knows."""
+    """Frames of 16 kHz recordings in Whisper's scale and their mask; at most the 30 s it knows."""
     most = 2 * encoder.max_source_positions * 160
     mel = log_mel(
         wave_BL[:, :most],

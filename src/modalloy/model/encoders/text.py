@@ -1,4 +1,4 @@
-"""Word pieces in, one token a piece and a summary out; or one pooled token where nothing else is asked."""
+"""Word pieces in, one token a piece and a summary out; one pooled token where that is enough."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,8 +36,8 @@ class TextEncoder(Encoder):
 
     An uncased trunk still sees letter case: the class of each piece's word has a vector of its own,
     zero at the start under a pretrained trunk. Where the trunk changes it is added to the pieces
-    before the trunk, else to the tokens behind it. A frozen trunk keeps only its mean state for each
-    row, unless the column is of type `tokens`, whose pieces are tagged.
+    before the trunk, else to the tokens behind it. A frozen trunk keeps only its mean state for
+    each row, unless the column is of type `tokens`, whose pieces are tagged.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class TextEncoder(Encoder):
         self.summarise = nn.Linear(outside if self.trunk is not None else 2 * outside, width)
 
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Last states (B, L, F) with mask and words; a pooled trunk's mean state (B, 1, F) alone."""
+        """Last states (B, L, F) with mask and words; of a pooled trunk the mean state (B, 1, F)."""
         mask_BL = values["mask"]
         if self.trunk is None:
             states_BLF = self.scratch(values["ids"], mask_BL, self.shape_CF(values["shape"]))
@@ -138,8 +138,8 @@ def open_trunk(
     known = trunk.module.config.vocab_size
     if reader.vocabulary > known:
         raise JobError(
-            f"columns.{reader.name}: the tokenizer of {options.encoder} has {reader.vocabulary} pieces, "
-            f"its model {known}; take a folder whose two parts belong together"
+            f"columns.{reader.name}: the tokenizer of {options.encoder} has {reader.vocabulary} "
+            f"pieces, its model {known}; take a folder whose two parts belong together"
         )
     return trunk
 

@@ -1,0 +1,148 @@
+"""Pixels in, one token a cell of a map, a summary and the maps themselves out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modalloy import config
+from modalloy.errors import JobError
+from modalloy.model.block import sinusoids
+from modalloy.model.efficientnet import EfficientNetLite
+from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.huggingface import build_trunk, load_trunk
+from modalloy.model.pretrained import read_weights
+from modalloy.model.scale import Standardise
+from modalloy.model.tokens import Tokens
+from modalloy.model.trunk import Trunk, set_trainable
+from modalloy.model.vision import build_cnn, view, widths_of
+from modalloy.table.image import ImageReader
+
+MOST_CELLS = 8  # cells a side of the map that becomes tokens
+
+
+class ImageEncoder(Encoder):
+    """A network of convolutions trained from nothing, EfficientNet-lite, or a transformers trunk.
+
+    A frozen trunk keeps one pooled vector for each row and has no maps.
+    """
+
+    def __init__(
+        self,
+        reader: ImageReader,
+        options: config.Image,
+        width: int,
+        *,
+        pretrained: bool,
+        trunk_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(width)
+        self.trunk_config: dict[str, Any] | None = None
+        mean, std = [127.0], [64.0]
+        if options.encoder == "scratch":
+            self.scratch, widths = build_cnn(reader.channels, reader.pixels, options.size)
+        else:
+            trunk = open_trunk(reader, options, pretrained, trunk_config)
+            set_trainable(trunk, options, reader.name)
+            self.trunk, self.trunk_config = trunk.module, trunk.config
+            widths = widths_of(trunk.module)
+            mean, std = scale_of(trunk)
+        self.register_buffer("mean_C11", torch.tensor(mean)[:, None, None], persistent=False)
+        self.register_buffer("std_C11", torch.tensor(std)[:, None, None], persistent=False)
+        self.frozen = self.trunk is not None and options.tune == "frozen"
+        self.seen = (1, reader.channels, reader.pixels, reader.pixels)
+        if self.frozen:
+            self.scale = Standardise(widths.pooled)
+            self.project = nn.Linear(widths.pooled, width)
+        else:
+            self.scale = nn.LayerNorm(widths.last)
+            self.project = nn.Linear(widths.last, width)
+        self.summarise = nn.Linear(widths.pooled, width)
+        self.still_norms()
+
+    def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Pooled vector (B, 1, F) of a frozen trunk; else last map, pooled vector, all maps."""
+        pixels = values["pixels"]
+        if self.trunk is not None:
+            pixels = pixels.expand(-1, 3, -1, -1)
+        net = self.scratch if self.trunk is None else self.trunk
+        x_BCHW = (pixels.to(self.mean_C11.dtype) - self.mean_C11) / self.std_C11
+        seen = view(net, x_BCHW)
+        if self.frozen:
+            return {"features": seen.pooled_BF.unsqueeze(1)}
+        maps = {f"map{i}": m for i, m in enumerate(seen.maps)}
+        return {"features": seen.last_BFHW, "pooled": seen.pooled_BF, **maps}
+
+    def embed(self, features: Mapping[str, Tensor]) -> Tokens:
+        """At most 64 tokens, line by line from the top, each with its place; one if frozen."""
+        if self.frozen:
+            z_B1F = self.scale(features["features"])
+            mask_B1 = z_B1F.new_ones(len(z_B1F), 1, dtype=torch.bool)
+            return Tokens(self.project(z_B1F), mask_B1, self.summarise(z_B1F.squeeze(1)))
+        last = features["features"]
+        if max(last.shape[2:]) > MOST_CELLS:
+            last = F.adaptive_avg_pool2d(last, [min(n, MOST_CELLS) for n in last.shape[2:]])
+        x_BTD = self.project(self.scale(last.flatten(2).transpose(1, 2)))
+        x_BTD = x_BTD + places(*last.shape[2:], self.width).to(x_BTD)
+        mask_BT = torch.ones(x_BTD.shape[:2], dtype=torch.bool, device=x_BTD.device)
+        count = sum(k.startswith("map") for k in features)
+        maps = tuple(features[f"map{i}"] for i in range(count))
+        return Tokens(x_BTD, mask_BT, self.summarise(features["pooled"]), maps=maps)
+
+    @torch.no_grad()
+    def map_channels(self) -> tuple[int, ...]:
+        """Channels of the maps, finest first, found on a blank picture; none of a frozen trunk."""
+        was = self.training
+        features = self.eval().features({"pixels": torch.zeros(self.seen, dtype=torch.uint8)})
+        self.train(was)
+        maps = sorted(k for k in features if k.startswith("map"))
+        return tuple(features[k].shape[1] for k in maps)
+
+    def train(self, mode: bool = True) -> "ImageEncoder":
+        """Batch norms of a pretrained trunk keep the figures of their pre-training."""
+        super().train(mode)
+        self.still_norms()
+        return self
+
+    def still_norms(self) -> None:
+        """Few rows a step would spoil figures that were taken from a million pictures."""
+        for module in self.trunk.modules() if self.trunk is not None else ():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def open_trunk(
+    reader: ImageReader, options: config.Image, pretrained: bool, described: dict[str, Any] | None
+) -> Trunk:
+    """The pretrained trunk; JobError where pictures are smaller than its patches."""
+    if options.encoder.startswith("efficientnet_lite"):
+        net = EfficientNetLite(int(options.encoder[-1]))
+        if pretrained:
+            net.load(read_weights(options.encoder))
+        return Trunk(net, [*net.blocks, net.head])
+    rebuild = described is not None and not pretrained
+    trunk = build_trunk(described) if rebuild else load_trunk("image", options.encoder)
+    patch = getattr(trunk.module.config, "patch_size", 1)
+    if reader.pixels < patch:
+        raise JobError(
+            f"columns.{reader.name}.pixels: {options.encoder} cuts pictures in patches of {patch}, "
+            f"more than {reader.pixels}; it was trained with {trunk.module.config.image_size}"
+        )
+    return trunk
+
+
+def scale_of(trunk: Trunk) -> tuple[list[float], list[float]]:
+    """Mean and deviation that a trunk expects to be taken off its pixels of 0 to 255."""
+    if trunk.config is None:
+        return [127.0], [128.0]
+    processor = trunk.config["processor"]
+    return [255 * v for v in processor["mean"]], [255 * v for v in processor["std"]]
+
+
+def places(high: int, wide: int, width: int) -> Tensor:
+    """Fixed positions of a map's cells, (H W, D): one half says the row, the other the column."""
+    down, right = sinusoids(high, width // 2), sinusoids(wide, width // 2)
+    grid = [down[:, None].expand(-1, wide, -1), right[None].expand(high, -1, -1)]
+    return torch.cat(grid, dim=2).flatten(0, 1)
