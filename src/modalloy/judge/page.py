@@ -41,7 +41,8 @@ def page(report: Report, figures: Sequence[Figure] = ()) -> str:
         parts.append(("worst", "Worst rows", worst_section(worst)))
     if training or report.seconds:
         parts.append(("training", "Training", training_section(report, training)))
-    parts.append(("job", "Job and environment", job_section(report)))
+    if report.job or report.environment:
+        parts.append(("job", "Job and environment", job_section(report)))
     return skeleton(report, parts)
 
 

@@ -92,33 +92,46 @@ def baselines_table(report: Report, task: str) -> Markup:
 
 
 def subsets_part(report: Report, task: str) -> Markup:
-    """What the model reaches when it sees only some columns."""
-    metric, unit = report.primary(task), report.unit(task)
-    found = report.subsets[task]
-    lines = []
-    for i, (name, figures) in enumerate(found.items()):
-        if figures.get(metric) is None:
-            continue
-        low, high = bounds(figures, metric) or (None, None)
-        said, whole = say(metric, figures[metric], unit), i == len(found) - 1
-        lines.append(Dot(name, figures[metric], low, high, said, main=whole))
-    lines.sort(key=lambda d: -better(metric) * d.value)
+    """What the model reaches when it sees only some columns; in the open each column alone, all but
+    each, and all.
+    """
+    found, unit = report.subsets[task], report.unit(task)
+    sizes = {name: len(f.get("columns") or name.split(" + ")) for name, f in found.items()}
+    most = max(sizes.values())
     names = figures_of(next(iter(found.values())))
     rows = [(n, *(say(m, f.get(m), unit) for m in names)) for n, f in found.items()]
+    whole = [table(("columns seen", *map(label, names)), rows)]
+    shown = {n: f for n, f in found.items() if sizes[n] in (1, most - 1, most)}
+    if len(shown) < len(found):
+        whole.insert(0, subset_dots(report, task, found))
     note = (
-        f"{label(metric)} when the model sees only these columns, the others counting as missing."
+        f"{label(report.primary(task))} when the model sees only these columns; the others count "
     )
+    note += "as missing."
     if any("table" in (f.get("columns") or ()) for f in found.values()):
         note += " 'table' is all numbers, categories and times together."
-    ends = ("", "better →") if better(metric) > 0 else ("← better", "")
     return join(
         [
             tag("h3", "What each column is worth"),
             tag("p", note, kind="quiet"),
-            tag("div", dots(lines, ends=ends), kind="card"),
-            fold("All figures of all subsets", table(("columns seen", *map(label, names)), rows)),
+            tag("div", subset_dots(report, task, shown), kind="card"),
+            fold(f"All figures of all {len(found)} subsets", *whole),
         ]
     )
+
+
+def subset_dots(report: Report, task: str, some: Mapping[str, Mapping[str, Any]]) -> Markup:
+    """Subsets side by side, best first, all columns together in bold."""
+    metric, unit = report.primary(task), report.unit(task)
+    last = next(reversed(report.subsets[task]))
+    lines = []
+    for name, figures in some.items():
+        if figures.get(metric) is not None:
+            low, high = bounds(figures, metric) or (None, None)
+            said = say(metric, figures[metric], unit)
+            lines.append(Dot(name, figures[metric], low, high, said, main=name == last))
+    lines.sort(key=lambda d: -better(metric) * d.value)
+    return dots(lines, ends=("", "better →") if better(metric) > 0 else ("← better", ""))
 
 
 def slices_part(

@@ -135,20 +135,24 @@ def worst_figure(
     cells: Cells,
     rows: Sequence[int],
     worst: Sequence[Worst],
+    *,
+    units: Mapping[str, str] | None = None,
 ) -> Figure:
     """The worst rows as cards.
 
     cells: what the readers read, of the *worst* rows only, in their order. rows: row numbers in the
-    table of all rows judged.
+    table of all rows judged. units: column -> its unit.
     """
     cards = []
+    given = units or {}
+    said = {n: f"{n} [{given[n]}]" if given.get(n) else n for n in readers}
     for k, bad in enumerate(worst):
         head = [tag("b", f"row {rows[bad.at]}"), tag("span", f"truth: {short(bad.truth, 80)}")]
         head.append(tag("span", f"answer: {short(bad.answer, 80)}", kind="wrong"))
         body = drawn(options, truth[bad.at], answer, bad.at, cells, k)
         done = options.on if isinstance(options, config.Tag | config.Locate) else None
         items = [
-            tag("div", tag("dt", reader.name), tag("dd", show_cell(reader, cells, k)))
+            tag("div", tag("dt", said[reader.name]), tag("dd", show_cell(reader, cells, k)))
             for reader in readers.values()
             if reader.name != done
         ]

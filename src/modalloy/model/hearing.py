@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from modalloy.model.cnn import Cnn
 from modalloy.model.logmel import in_length, log_mel, mask_stripes, whisper_scale
@@ -59,7 +58,7 @@ class ScratchAudio(nn.Module):
         return -(-samples // (self.hop << HALVINGS))
 
 
-def hear_whisper(trunk: WhisperEncoder, wave_BL: Tensor, length_B: Tensor, augment: bool) -> Heard:
+def hear_whisper(trunk: nn.Module, wave_BL: Tensor, length_B: Tensor, augment: bool) -> Heard:
     """States after up to four layers and after the last norm, 20 ms apart."""
     frames_BMF, mask_BF = whisper_frames(trunk, wave_BL, length_B)
     if augment:

@@ -1,7 +1,8 @@
 """Folder of a transformers checkpoint in, a trunk out; later the same from its configuration alone.
 
 Only families whose forward pass this house knows are taken, no code from the folder is run, and a
-folder that lacks some of its weights is refused.
+folder that lacks some of its weights is refused. transformers is imported inside the functions, for it
+takes seconds that other jobs never need.
 """
 
 import re
@@ -11,9 +12,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import torch
-import transformers
 from torch import nn
-from transformers.utils import logging
 
 from modalloy.errors import JobError
 from modalloy.model.trunk import Trunk
@@ -75,6 +74,8 @@ def load_trunk(kind: Kind, encoder: str) -> Trunk:
 
     Raises JobError where there is none, its family does not fit the column, or weights are missing.
     """
+    import transformers
+
     place = encoder.removeprefix("hf:").strip()
     name = known_place(place)
     with quiet(), explained(encoder):
@@ -108,6 +109,8 @@ def load_trunk(kind: Kind, encoder: str) -> Trunk:
 
 def build_trunk(described: dict[str, Any]) -> Trunk:
     """The trunk that `load_trunk` described, with random weights: a run's own are loaded later."""
+    import transformers
+
     family = FAMILIES[described["kind"]][described["family"]]
     model_class = getattr(transformers, family.model)
     config = model_class.config_class.from_dict(described["model"])
@@ -169,6 +172,8 @@ def processor_of(kind: Kind, name: str, model_type: str) -> dict[str, Any]:
     """What is done to values before the trunk, by the folder's processor file or its family."""
     if kind == "text" or model_type == "whisper":
         return {}
+    import transformers
+
     mixin, reader = (
         (transformers.ImageProcessingMixin, "get_image_processor_dict")
         if kind == "image"
@@ -209,6 +214,8 @@ def explained(encoder: str) -> Iterator[None]:
 @contextmanager
 def quiet() -> Iterator[None]:
     """Hold back transformers' own lines and bars; what matters is checked and said by us."""
+    from transformers.utils import logging
+
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -63,10 +63,13 @@ class Model(nn.Module):
         )
         self.fusion = build_fusion(job.fuse, self.inputs, width)
         smoothing = job.train.label_smoothing
+        located = {t.on for t in job.tasks.values() if isinstance(t, config.Locate)}
+        located |= {t.template for t in job.tasks.values() if isinstance(t, config.Locate)} - {None}
+        channels = {n: self.encoder(n).map_channels() for n in located}
         self.tasks = nn.ModuleDict(
             {
-                name: build_task(name, o, targets[name], width, self.fusion.members, smoothing)
-                for name, o in job.tasks.items()
+                n: build_task(n, o, targets[n], width, self.fusion.members, smoothing, channels)
+                for n, o in job.tasks.items()
             }
         )
         self.auxiliary = nn.ModuleDict(

@@ -7,8 +7,6 @@ frames that exist, with the first positions of its table, and no row hears anoth
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import WhisperConfig
-from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from modalloy.model.logmel import log_mel, whisper_scale
 
@@ -23,14 +21,18 @@ TINY_EN = {  # dimensions of the encoder of openai/whisper-tiny.en
 }
 
 
-def tiny_en() -> WhisperEncoder:
+def tiny_en() -> nn.Module:
     """The encoder of Whisper tiny.en (8.2 M parameters), with random weights."""
+    # Seconds of import that other jobs never need.
+    from transformers import WhisperConfig
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
     config = WhisperConfig(**TINY_EN)
     return WhisperEncoder(config)
 
 
 def whisper_states(
-    encoder: WhisperEncoder, mel_BMF: Tensor, mask_BF: Tensor
+    encoder: nn.Module, mel_BMF: Tensor, mask_BF: Tensor
 ) -> tuple[list[Tensor], Tensor]:
     """States after the front end, after each layer, and after the last norm: each (B, T, F).
 

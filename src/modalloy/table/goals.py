@@ -82,8 +82,9 @@ def _of_numbers(where: str, look: Look) -> Goal:
     x = x[np.isfinite(x)]
     if not len(x):
         raise TableError(f"{where} holds no finite number.")
-    distinct = len(np.unique(x))
-    few = distinct <= min(MOST_CLASSES, len(x) / 10)
+    counts = np.unique(x, return_counts=True)[1]
+    distinct = len(counts)
+    few = distinct <= min(MOST_CLASSES, len(x) / 10) and np.quantile(counts, 0.25) >= 5
     whole = bool((x == np.round(x)).all())
     if distinct == 2 or (few and whole and not set(words(look.name)) & COUNTS):
         values = ", ".join(f"{v:g}" for v in np.unique(x)[:4]) + (", ..." if distinct > 4 else "")
@@ -98,12 +99,13 @@ def _spans_magnitudes(x: np.ndarray) -> bool:
     """Whether amounts are very skewed and their logarithms are not."""
     low, high = np.quantile(np.abs(x[x != 0]), [0.05, 0.95])
     log = np.sign(x) * np.log1p(np.abs(x))
-    return bool(high > LOG_RATIO * low and _skewness(x) > 4 and abs(_skewness(log)) < 1)
+    return bool(high > LOG_RATIO * low and _lean(x) > 0.65 and abs(_lean(log)) < 0.5)
 
 
-def _skewness(x: np.ndarray) -> float:
-    z = (x - x.mean()) / max(x.std(), 1e-300)
-    return float((z**3).mean())
+def _lean(x: np.ndarray) -> float:
+    """How much farther the upper 5 % is from the median than the lower 5 %, from -1 to 1."""
+    low, middle, high = np.quantile(x, [0.05, 0.5, 0.95])
+    return float((high + low - 2 * middle) / max(high - low, 1e-300))
 
 
 # --- lists -------------------------------------------------------------------------------------

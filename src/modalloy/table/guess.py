@@ -40,7 +40,7 @@ ASSETS = {"machine", "engine", "asset", "device", "vehicle", "turbine", "pump", 
 SENSORS = {
     "vib", "vibration", "accel", "acceleration", "acc", "sensor", "sensors", "signal", "current",
     "voltage", "force", "torque", "pressure", "temp", "temperature", "speed", "flow", "wave",
-    "waveform", "series", "history", "channel", "ch", "strain", "ecg", "emg", "sound", "power",
+    "waveform", "series", "history", "channel", "ch", "strain", "ecg", "emg", "power",
 }  # fmt: skip
 FEATURES = {"features", "feature", "embedding", "vector", "spectrum", "descriptor", "mfcc"}
 PLAIN = ("number", "category", "time")

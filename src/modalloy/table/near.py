@@ -12,6 +12,10 @@ CLOSE = 0.98  # correlation of two thumbnails of 8 x 8 cells
 ALIKE = 0.998  # correlation of two thumbnails
 STEP = 1.0  # grey levels between neighbouring cells that count as a difference
 FLAT = 3.0  # grey levels of spread under which a picture shows nothing
+# Red, green and blue to brightness and, at half weight since JPEG coarsens it, colour.
+COLOURS = np.array(
+    [[0.299, -0.084, 0.25], [0.587, -0.166, -0.209], [0.114, 0.25, -0.041]], dtype=np.float32
+)
 SHINGLE = 4  # letters
 SIMILAR = 0.9  # shared part of the shingles of two texts
 LONGEST = 2000  # letters of a text that are compared, fewer where there are many texts:
@@ -23,7 +27,7 @@ LETTERS = 10_000_000  # letters of all texts together
 
 def thumbnail(picture: Image.Image) -> np.ndarray:
     """A small square of any picture, (SIDE, SIDE, 3) uint8."""
-    small = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    small = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, reducing_gap=3.0)
     return np.asarray(small.convert("RGB"), dtype=np.uint8)
 
 
@@ -38,7 +42,7 @@ def hashes(thumbs_NHWC: np.ndarray) -> np.ndarray:
     dHash: whether each of 8 x 9 cells is clearly brighter than its left neighbour. pHash: whether
     each of the 8 x 8 slowest cosines is above their median (Zauner 2010).
     """
-    x_NHW = thumbs_NHWC.astype(np.float32).mean(axis=3)
+    x_NHW = thumbs_NHWC @ COLOURS[:, 0]
     cells_N89 = _averages(8) @ x_NHW @ _averages(9).T
     waves_N64 = (_cosines(8) @ x_NHW @ _cosines(8).T).reshape(-1, 64)
     # The first cosine is the mean brightness: it says nothing about what is seen.
@@ -95,23 +99,29 @@ def _alike(a_NHWC: np.ndarray, b_MHWC: np.ndarray, i: np.ndarray, j: np.ndarray)
     inner = np.zeros(len(i), dtype=np.float32)
     for start in range(0, len(i), 2048):
         s = slice(start, start + 2048)
-        a, b = a_NHWC[i[s]] - mean_a[i[s]], b_MHWC[j[s]] - mean_b[j[s]]
-        inner[s] = np.einsum("phwc,phwc->p", a, b)
+        a, b = _less(a_NHWC[i[s]], mean_a[i[s]]), _less(b_MHWC[j[s]], mean_b[j[s]])
+        inner[s] = np.einsum("pf,pf->p", a, b)
     return inner >= ALIKE * length_a[i] * length_b[j]
 
 
 def _moments(x_NHWC: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Mean colour (N, 1, 1, 3), and length of what is left without it (N,); float32."""
     mean = x_NHWC.mean(axis=(1, 2), keepdims=True, dtype=np.float32)
-    length = [np.linalg.norm(x - m) for x, m in zip(x_NHWC, mean, strict=True)]
-    return mean, np.array(length, dtype=np.float32)
+    parts = [slice(s, s + 2048) for s in range(0, len(x_NHWC), 2048)]
+    length = [np.linalg.norm(_less(x_NHWC[s], mean[s]), axis=1) for s in parts]
+    return mean, np.concatenate([np.zeros(0, dtype=np.float32), *length])
+
+
+def _less(x_NHWC: np.ndarray, mean_N113: np.ndarray) -> np.ndarray:
+    """Brightness and colour without their mean, (N, F) float32."""
+    return ((x_NHWC - mean_N113) @ COLOURS).reshape(len(x_NHWC), SIDE * SIDE * 3)
 
 
 def _coarse(x_NHWC: np.ndarray) -> np.ndarray:
     """Means of 8 x 8 cells without the mean colour, of length one, (N, 192)."""
     cells = x_NHWC.reshape(len(x_NHWC), 8, SIDE // 8, 8, SIDE // 8, 3)
-    x_N83 = cells.mean(axis=(2, 4), dtype=np.float32).reshape(len(x_NHWC), 64, 3)
-    x_NF = (x_N83 - x_N83.mean(axis=1, keepdims=True)).reshape(len(x_NHWC), -1)
+    x_N83 = cells.mean(axis=(2, 4), dtype=np.float32).reshape(-1, 64, 3)
+    x_NF = ((x_N83 - x_N83.mean(axis=1, keepdims=True)) @ COLOURS).reshape(-1, 192)
     return x_NF / np.maximum(np.linalg.norm(x_NF, axis=1, keepdims=True), 1e-6)
 
 

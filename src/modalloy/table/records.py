@@ -17,6 +17,8 @@ from modalloy.table.spool import Stream
 if TYPE_CHECKING:
     import pandas as pd
 
+# What pyarrow raises for cells of several types, or a whole number of more than 64 bits.
+UNFIT = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 SQLITE = "sqlite:///"
 SQLITE_ROWS = 8192  # rows fetched at a time
 EXCEL_FAULTS = {"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"}
@@ -29,7 +31,7 @@ def read_frame(frame: "pd.DataFrame") -> Stream:
         column = frame.iloc[:, i]
         try:
             array = pa.Array.from_pandas(column)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        except UNFIT:
             array = typed(column.tolist())
         arrays.append(array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array]))
     table = pa.Table.from_arrays(arrays, names=[str(c) for c in frame.columns])
@@ -40,11 +42,11 @@ def typed(cells: list[Any]) -> pa.Array:
     """Cells of mixed types as one column: numbers, times or lists if all are, otherwise text."""
     try:
         return pa.array(cells, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except UNFIT:
         lists = [c.tolist() if hasattr(c, "tolist") else c for c in cells]
     try:
         return pa.array(lists, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except UNFIT:
         return pa.array([None if c is None or c != c else str(c) for c in lists], pa.string())
 
 

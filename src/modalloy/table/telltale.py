@@ -21,6 +21,7 @@ SURE = 0.99  # AUROC, or share of the ranks' variance, that only the answer itse
 SUSPECT = 0.97
 LOPSIDED = 0.95  # share of the largest class above which AUROC says little
 LEAST = 20  # rows with an answer
+PRIOR = 0.05  # rows that the mean of all counts for in each value
 
 
 class Asked(NamedTuple):
@@ -73,7 +74,7 @@ def score(codes: np.ndarray, asked: Asked) -> float:
     for y in y_NC.T:
         sum_VF = np.bincount(cell, weights=y, minlength=kinds * FOLDS).reshape(kinds, FOLDS)
         sums = (sum_VF.sum(axis=1, keepdims=True) - sum_VF)[codes, fold]
-        guess = (sums + 0.5 * y.mean()) / (counts + 0.5)
+        guess = (sums + PRIOR * y.mean()) / (counts + PRIOR)
         scores.append(_auroc(y, guess) if classes else 1 - np.square(y - guess).mean() / y.var())
     told = [s for s in scores if s is not None]
     return float(np.mean(told)) if told and kinds > 1 else 0.0

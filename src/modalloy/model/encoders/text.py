@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
 
 from modalloy import config
 from modalloy.errors import JobError
@@ -125,6 +124,8 @@ def open_trunk(
 ) -> Trunk:
     """The pretrained trunk; JobError where the tokenizer knows pieces that it does not."""
     if options.encoder == "minilm":
+        from transformers import BertConfig, BertModel  # seconds that other jobs never need
+
         model = BertModel(BertConfig(**MINILM), add_pooling_layer=False)
         if pretrained:
             weights = read_weights("minilm")
