@@ -1,0 +1,383 @@
+"""Leaks planted in small tables are found and graded; honest tables stay free of them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image
+
+from modalloy import config
+from modalloy.table.check import Check, check
+from modalloy.table.finding import Finding
+from modalloy.table.leaks import agreement
+from modalloy.table.names import names_a_group, tells, words
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+from modalloy.table.telltale import FOLDS, Asked, score
+from modalloy.table.truth import Truth
+
+ROWS = 200
+DRAW = np.random.default_rng
+CLASSES = {"type": "classify", "target": "fault"}
+
+
+def look(
+    frame: pd.DataFrame,
+    columns: dict[str, Any],
+    *,
+    task: dict[str, Any] = CLASSES,
+    split: dict[str, Any] | None = None,
+    folder: Path | None = None,
+    **job: Any,
+) -> Check:
+    """Check a frame whose last quarter is the test part, unless `split` says otherwise."""
+    if split is None:
+        part = np.where(np.arange(len(frame)) < 0.75 * len(frame), "train", "test")
+        frame, split = frame.assign(part=part), {"column": "part", "validation": 0}
+    page = {"table": "frame", "split": split, "columns": columns, "tasks": {"t": task}, **job}
+    made = config.Job.model_validate(page)
+    table = open_table(frame, folder=folder)
+    return check(made, table, split_job(table, made))
+
+
+def honest(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
+    """Two classes, a number that hints at them, and a category that does not."""
+    draw = DRAW(seed)
+    fault = draw.choice(["crack", "ok"], rows)
+    return pd.DataFrame(
+        {
+            "fault": fault,
+            "load": draw.normal(0, 1, rows) + (fault == "crack"),
+            "site": draw.choice(["a", "b", "c"], rows),
+        }
+    )
+
+
+PLAIN = {"load": {"type": "number"}, "site": {"type": "category"}}
+
+
+def about(found: Check, column: str) -> list[Finding]:
+    return [f for f in found.findings if f.where == column and f.level != "note"]
+
+
+def test_an_honest_table_has_nothing_grave() -> None:
+    found = look(honest(), PLAIN)
+    assert found.findings == []
+    assert found.ok
+
+
+# --- groups ------------------------------------------------------------------------------------
+
+
+def grouped(purity: float) -> pd.DataFrame:
+    """Rows of 20 machines on both sides; a machine has its own fault in `purity` of its rows."""
+    frame, draw = honest(), DRAW(1)
+    machine = draw.integers(0, 20, ROWS)
+    own = np.array(["crack", "ok"])[machine % 2]
+    fault = np.where(draw.random(ROWS) < purity, own, frame["fault"])
+    return frame.assign(machine=[f"m{m}" for m in machine], fault=fault)
+
+
+def test_a_declared_group_that_answers_is_a_leak() -> None:
+    group = {"machine": {"type": "group"}}
+    (found,) = about(look(grouped(1.0), PLAIN | group), "machine")
+    assert found.level == "leak"
+    assert "tells fault" in found.what
+    assert found.count == 50
+
+
+def test_a_declared_group_that_answers_nothing_is_a_warning() -> None:
+    (found,) = about(look(grouped(0.0), PLAIN | {"machine": {"type": "group"}}), "machine")
+    assert found.level == "warning"
+
+
+def test_a_random_split_although_a_group_is_declared_is_a_leak() -> None:
+    split = {"random": "stratified", "validation": 0}
+    (found,) = about(
+        look(grouped(0.0), PLAIN | {"machine": {"type": "group"}}, split=split), "machine"
+    )
+    assert found.level == "leak"
+    assert "split: {by: machine}" in found.what
+
+
+def test_a_split_by_the_group_is_clean() -> None:
+    found = look(grouped(1.0), PLAIN, split={"by": "machine", "validation": 0})
+    assert found.leaks == []
+    assert about(found, "machine") == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "split", "level"),
+    [
+        ({}, {"random": "stratified"}, "leak"),
+        ({}, None, "warning"),
+        ({"machine": {"type": "ignore"}}, {"random": "stratified"}, "warning"),
+    ],
+)
+def test_a_group_that_nobody_mentions(
+    columns: dict[str, Any], split: dict[str, Any] | None, level: str
+) -> None:
+    (found,) = about(look(grouped(1.0), PLAIN | columns, split=split), "machine")
+    assert found.level == level
+
+
+def test_numbering_and_classes_are_no_groups() -> None:
+    frame = honest().assign(product_group=DRAW(2).choice(list("abcdefgh"), ROWS))
+    frame["serial_no"] = np.arange(ROWS)
+    found = look(frame, PLAIN)
+    assert about(found, "product_group") == []
+    assert about(found, "serial_no") == []
+
+
+def test_recordings_of_a_history_that_the_split_keeps_apart() -> None:
+    frame = honest()
+    frame["part"] = np.where(np.arange(ROWS) < 150, "train", "test")
+    frame["run"] = np.arange(ROWS) % 10
+    frame["fault"] = np.array(["crack", "ok"])[frame["run"] % 2]
+    series = {"type": "series", "from": ["load"]}
+    split = {"column": "part", "validation": 0}
+    apart = series | {"history": {"by": ["run", "part"], "order": "step", "rows": 4}}
+    shared = series | {"history": {"by": ["run"], "order": "step", "rows": 4}}
+    frame["step"] = np.arange(ROWS)
+    assert about(look(frame, {"s": apart}, split=split), "run") == []
+    assert [f.level for f in about(look(frame, {"s": shared}, split=split), "run")] == ["warning"]
+
+
+def test_agreement_beyond_chance() -> None:
+    classes = Truth("t", config.Classify(target="y"), np.array(["a", "b", "a", "b", None], object))
+    rows = np.arange(5)
+    assert agreement(classes, np.array([[0, 2], [1, 3]]), rows) == 1.0
+    assert agreement(classes, np.array([[0, 2], [0, 1]]), rows) == pytest.approx(0.0)
+    assert agreement(classes, np.array([[0, 4]]), rows) == 0.0
+    y = DRAW(0).normal(size=4000)
+    numbers = Truth("t", config.Regress(target="y"), y.astype(object))
+    pairs = DRAW(1).integers(0, 4000, (4000, 2))
+    assert agreement(numbers, pairs, np.arange(4000)) == pytest.approx(0.0, abs=0.1)
+    assert agreement(numbers, np.stack([pairs[:, 0]] * 2, axis=1), np.arange(4000)) == 1.0
+
+
+# --- twins -------------------------------------------------------------------------------------
+
+
+def pictures(folder: Path, rows: int, copies: int, seed: int = 0) -> list[str]:
+    """Random smooth pictures; the last `copies` are JPEG copies of the first ones."""
+    draw, names = DRAW(seed), []
+    for row in range(rows - copies):
+        cells = Image.fromarray(draw.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+        cells.resize((40, 40), Image.Resampling.BICUBIC).save(folder / f"{row}.png")
+        names.append(f"{row}.png")
+    for row in range(copies):
+        Image.open(folder / f"{row}.png").save(folder / f"copy{row}.jpg", quality=92)
+        names.append(f"copy{row}.jpg")
+    return names
+
+
+def photographed(folder: Path, *, copies: int, agree: bool) -> pd.DataFrame:
+    frame = honest(80).assign(photo=pictures(folder, 80, copies))
+    if agree and copies:
+        frame.loc[frame.index[-copies:], "fault"] = frame["fault"][:copies].to_numpy()
+    return frame
+
+
+PHOTO = {"photo": {"type": "image"}, "load": {"type": "number"}}
+
+
+def test_copies_of_pictures_are_a_leak(tmp_path: Path) -> None:
+    found = look(photographed(tmp_path, copies=6, agree=True), PHOTO, folder=tmp_path)
+    (leak,) = found.leaks
+    assert leak.where == "photo"
+    assert leak.rows == list(range(74, 80))
+    assert not found.ok
+    assert look(
+        photographed(tmp_path, copies=6, agree=True), PHOTO, folder=tmp_path, allow_leak=True
+    ).ok
+
+
+def test_pictures_that_many_parts_share_are_a_warning(tmp_path: Path) -> None:
+    frame = photographed(tmp_path, copies=12, agree=False)
+    (found,) = about(look(frame, PHOTO, folder=tmp_path), "photo")
+    assert found.level == "warning"
+    assert found.count == 12
+
+
+def test_different_pictures_are_fine(tmp_path: Path) -> None:
+    found = look(photographed(tmp_path, copies=0, agree=True), PHOTO, folder=tmp_path)
+    assert found.findings == []
+
+
+def test_twins_need_all_pictures_of_a_row(tmp_path: Path) -> None:
+    frame = photographed(tmp_path, copies=6, agree=True)
+    (tmp_path / "side").mkdir()
+    frame["side"] = [f"side/{n}" for n in pictures(tmp_path / "side", 80, 0, seed=5)]
+    found = look(frame, PHOTO | {"side": {"type": "image"}}, folder=tmp_path)
+    assert found.leaks == []
+    assert [f.level for f in about(found, "photo")] == ["warning"]
+
+
+def test_the_same_recording_twice_is_a_leak(tmp_path: Path) -> None:
+    frame, draw = honest(40), DRAW(3)
+    for row in range(40):
+        soundfile.write(tmp_path / f"{row}.wav", draw.normal(0, 0.1, 400), 4000)
+    frame["sound"] = [f"{row}.wav" for row in range(40)]
+    frame.loc[39, "sound"] = "3.wav"
+    frame.loc[39, "fault"] = frame["fault"][3]
+    (leak,) = look(frame, {"sound": {"type": "audio"}}, folder=tmp_path).leaks
+    assert (leak.where, leak.rows) == ("sound", [39])
+
+
+def test_equal_series_in_cells_are_found() -> None:
+    frame, draw = honest(40), DRAW(3)
+    frame["wave"] = [draw.normal(size=30) for _ in range(40)]
+    frame.at[38, "wave"] = frame.at[5, "wave"]
+    frame.at[39, "wave"] = np.zeros(30)  # dead sensors are alike and say nothing
+    frame.at[6, "wave"] = np.zeros(30)
+    frame.loc[38, "fault"] = frame["fault"][5]
+    (leak,) = look(frame, {"wave": {"type": "series"}}).leaks
+    assert (leak.where, leak.rows) == ("wave", [38])
+
+
+def written(copies: int, length: int) -> pd.DataFrame:
+    draw = DRAW(4)
+    vocabulary = np.array(["".join(draw.choice(list("aeioustrlmn"), 6)) for _ in range(300)])
+    texts = [" ".join(draw.choice(vocabulary, length)) for _ in range(ROWS)]
+    frame = honest()
+    for row in range(copies):
+        texts[ROWS - 1 - row] = texts[row].upper() + "."
+        frame.loc[ROWS - 1 - row, "fault"] = frame["fault"][row]
+    return frame.assign(note=texts)
+
+
+@pytest.mark.parametrize(
+    ("copies", "length", "others", "level"),
+    [
+        (6, 12, False, "leak"),
+        (6, 3, False, "warning"),  # short orders repeat
+        (6, 12, True, "warning"),  # other columns say more than the text
+        (1, 12, False, "warning"),  # one in fifty is chance
+        (0, 12, False, None),
+    ],
+)
+def test_copies_of_texts(copies: int, length: int, others: bool, level: str | None) -> None:
+    columns = {"note": {"type": "text"}} | (PLAIN if others else {})
+    found = about(look(written(copies, length), columns), "note")
+    assert [f.level for f in found] == ([level] if level else [])
+    assert not found or found[0].count == copies
+
+
+# --- telltales ---------------------------------------------------------------------------------
+
+
+def column(kind: str) -> tuple[pd.DataFrame, dict[str, Any], dict[str, Any]]:
+    """A frame with a column `x` that tells the target, its type, and the task."""
+    frame, draw = honest(400, seed=7), DRAW(8)
+    crack = (frame["fault"] == "crack").to_numpy()
+    hours = draw.lognormal(3, 2, 400)
+    task: dict[str, Any] = dict(CLASSES)
+    match kind:
+        case "copy":
+            x, own = np.where(crack, "reject", "pass"), {"type": "category"}
+        case "number":
+            x, own = crack * 5.0 + draw.random(400), {"type": "number"}
+        case "empty":
+            x = [None if c else v for c, v in zip(crack, draw.random(400), strict=True)]
+            own = {"type": "number"}
+        case "text":
+            x, own = np.where(crack, "will be scrapped", "may go on"), {"type": "text"}
+        case "amount":
+            x, own = hours * 0.7 + 3, {"type": "number"}
+            task = {"type": "regress", "target": "hours"}
+    return frame.assign(x=x, hours=hours), {"x": own, "load": {"type": "number"}}, task
+
+
+@pytest.mark.parametrize("kind", ["copy", "number", "empty", "text", "amount"])
+def test_a_column_that_tells_the_answer(kind: str) -> None:
+    frame, columns, task = column(kind)
+    (leak,) = look(frame, columns, task=task).leaks
+    assert leak.where == "x"
+
+
+def test_two_dates_that_together_tell_the_answer() -> None:
+    frame, draw = honest(400), DRAW(9)
+    promised = pd.Timestamp("2024-01-01") + pd.to_timedelta(draw.integers(0, 600, 400), "D")
+    late = np.where(frame["fault"] == "crack", 1, -1) * draw.integers(1, 9, 400)
+    frame["promised"], frame["delivered"] = promised, promised + pd.to_timedelta(late, "D")
+    columns = {"promised": {"type": "time"}, "delivered": {"type": "time"}}
+    (leak,) = look(frame, columns).leaks
+    assert leak.where == "delivered"
+    assert "promised" in leak.what
+    alone = {"promised": {"type": "time"}, "load": {"type": "number"}}
+    assert look(frame, alone).leaks == []
+
+
+def test_a_strong_honest_feature_is_no_leak() -> None:
+    frame = honest(1000)
+    frame["load"] += 2.5 * (frame["fault"] == "crack")
+    assert look(frame, PLAIN).leaks == []
+
+
+def test_one_class_in_twenty_is_judged_with_care() -> None:
+    draw = DRAW(0)
+    rare = draw.random(600) < 0.03
+    frame = pd.DataFrame({"fault": np.where(rare, "crack", "ok")})
+    frame["load"] = rare * 5 + draw.random(600)
+    found = look(frame, {"load": {"type": "number"}})
+    assert found.leaks == []
+    assert [f.level for f in about(found, "load")] == ["warning"]
+
+
+def test_groups_keep_an_identifier_from_looking_like_an_answer() -> None:
+    frame, draw = honest(400), DRAW(5)
+    machine = np.repeat(np.arange(40), 10)
+    frame["fault"] = np.array(["crack", "ok"])[draw.permutation(40) % 2][machine]
+    frame["machine"], frame["speed"] = machine, machine * 1.7  # each machine runs at its own speed
+    frame["load"] = draw.normal(size=400)
+    columns = {"speed": {"type": "category"}, "load": {"type": "number"}}
+    split = {"by": "machine", "validation": 0}
+    assert look(frame, columns, split=split).leaks == []
+
+
+def test_a_name_that_holds_the_target() -> None:
+    frame = honest().assign(fault_note=DRAW(0).choice(list("xyz"), ROWS))
+    found = look(frame, PLAIN | {"fault_note": {"type": "category"}})
+    assert [f.level for f in about(found, "fault_note")] == ["warning"]
+
+
+def test_score_agrees_with_scikit_learn() -> None:
+    from sklearn.metrics import r2_score, roc_auc_score
+
+    draw = DRAW(0)
+    codes, fold = draw.integers(0, 6, 300), draw.integers(0, FOLDS, 300)
+    y = ((codes + draw.integers(0, 4, 300)) > 4).astype(float)
+    for target, classes in ((y, True), (draw.random(300) + codes, False)):
+        guess = np.empty(300)
+        for row in range(300):
+            others = (codes == codes[row]) & (fold != fold[row])
+            guess[row] = (target[others].sum() + 0.05 * target.mean()) / (others.sum() + 0.05)
+        slow = roc_auc_score(target, guess) if classes else r2_score(target, guess)
+        asked = Asked("t", np.arange(300), target[:, None], fold, classes)
+        assert score(codes, asked) == pytest.approx(slow)
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("machine_id", True),
+        ("boardNo", True),
+        ("video", True),
+        ("group", True),
+        ("product_group", False),
+        ("width", False),
+        ("idea", False),
+    ],
+)
+def test_names_of_groups(name: str, group: bool) -> None:
+    assert names_a_group(name) is group
+
+
+def test_words_of_names() -> None:
+    assert words("fileNo_2") == ["file", "no", "2"]
+    assert tells("freight_note", "freight")
+    assert not tells("plate", "late")
