@@ -12,6 +12,7 @@ from modalloy import config
 from modalloy.judge.html import Dot, dots, img, safe, table
 from modalloy.judge.page import page, write_page
 from modalloy.judge.plots import Figure, figures_for, training_figures
+from modalloy.judge.subsets import shown_subsets
 from modalloy.judge.wording import METRICS, say, say_gain, say_interval
 from modalloy.report import Report
 
@@ -183,6 +184,21 @@ def test_before_and_after_say_which_is_better() -> None:
     assert "last month" in text
     assert "−7.50 h, better" in text
     assert "−0.050, worse" in text
+
+
+def test_many_subsets_show_singles_and_leave_one_out_in_the_open() -> None:
+    inputs = ["a", "b", "c", "d"]
+    subsets = {
+        " + ".join(s): {"accuracy": 0.1 * len(s), "columns": list(s)} for s in shown_subsets(inputs)
+    }
+    html = page(full_report(subsets={"fault": subsets}))
+    start = html.index("What each column is worth")
+    end = html.index("All figures of all 15 subsets")
+    lines = re.findall(r'<span class="name">(.*?)</span>', html[start:end])
+    assert sorted(lines) == sorted(n for n in subsets if n.count("+") != 1)
+    assert lines[0] == "a + b + c + d"
+    folded = re.findall(r'<span class="name">(.*?)</span>', html[end : html.index("By site")])
+    assert sorted(folded) == sorted(subsets)
 
 
 def test_slices_are_weakest_first_and_long_ones_fold() -> None:

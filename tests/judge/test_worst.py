@@ -89,12 +89,13 @@ def test_cards_hold_every_column(parts: tuple[dict[str, Reader], Any]) -> None:
     answer = {"probability": np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])}
     worst = worst_rows(CLASSIFY, truth, answer, ["a", "b"])
     figure = worst_figure(
-        "fault", CLASSIFY, truth, answer, ["a", "b"], readers, cells_of([0, 1]), [0, 1, 2], worst
-    )
+        "fault", CLASSIFY, truth, answer, ["a", "b"], readers, cells_of([0, 1]), [0, 1, 2], worst,
+        units={"load": "kN"},
+    )  # fmt: skip
     html = str(figure.data)
     assert html.count("<article") == 2
     for name in readers:
-        assert html.count(f"<dt>{name}</dt>") == 2
+        assert html.count(f"<dt>{'load [kN]' if name == 'load' else name}</dt>") == 2
     assert html.count("<img") == html.count("<audio") == html.count("<polyline") == 2
     assert "row 0" in html
     assert "truth: a" in html

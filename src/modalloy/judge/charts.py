@@ -5,7 +5,7 @@ same difference.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,7 @@ def errors(wrong: np.ndarray, unit: str) -> bytes:
     return png(canvas)
 
 
-def training(epochs: Sequence[float], lines: dict[str, Sequence[Any]], says: str) -> bytes:
+def training(epochs: Sequence[float], lines: Mapping[str, Sequence[Any]], says: str) -> bytes:
     """Curves over epochs, None where nothing was measured; `says` names the upright axis."""
     canvas, axes = chart(4.6, 3.6)
     for (name, values), color in zip(lines.items(), LINES, strict=False):

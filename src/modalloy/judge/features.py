@@ -92,7 +92,7 @@ def numbers(reader: Reader, cells: Cells) -> np.ndarray:
 
 
 def media(
-    reader: Reader, cells: Cells, features: Callable[[Reader, dict[str, np.ndarray]], np.ndarray]
+    reader: Reader, cells: Cells, features: Callable[[Any, dict[str, np.ndarray]], np.ndarray]
 ) -> np.ndarray:
     """Statistics of each row's medium, (B, F), NaN where absent; one row is read at a time."""
 
@@ -118,14 +118,15 @@ def of_texts(texts: list[str], fit: np.ndarray, seed: int) -> np.ndarray:
     seen = [texts[i] for i in fit]
     if not any(re.search(r"\w", t) for t in seen):
         return np.zeros((len(texts), 0))
-    tfidf = TfidfVectorizer(
+    tfidf: Any = TfidfVectorizer(
         token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2), max_features=20_000, sublinear_tf=True
     )
     x_train = tfidf.fit_transform(seen)
     x_BF = tfidf.transform(texts)
     if min(x_train.shape) <= KEPT:
         return x_BF.toarray()[:, :WIDE]
-    return TruncatedSVD(KEPT, random_state=seed).fit(x_train).transform(x_BF)
+    svd: Any = TruncatedSVD(KEPT, random_state=seed)
+    return svd.fit(x_train).transform(x_BF)
 
 
 def reduce(x_BF: np.ndarray, fit: np.ndarray, kept: int, seed: int) -> np.ndarray:
@@ -136,7 +137,8 @@ def reduce(x_BF: np.ndarray, fit: np.ndarray, kept: int, seed: int) -> np.ndarra
     scale_F = x_BF[fit].std(0)
     x_BF = (x_BF - mean_F) / np.where(scale_F > 0, scale_F, 1.0)
     kept = min(kept, len(fit), x_BF.shape[1])
-    return PCA(kept, svd_solver="randomized", random_state=seed).fit(x_BF[fit]).transform(x_BF)
+    pca: Any = PCA(kept, svd_solver="randomized", random_state=seed)
+    return pca.fit(x_BF[fit]).transform(x_BF)
 
 
 def of_picture(reader: Reader, values: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -57,7 +57,7 @@ def figures_for(
         case config.Regress():
             found = figures_of_numbers(options, truth, answer)
         case config.Tag():
-            found = figures_of_tags(truth, answer, cells and cells[options.on])
+            found = figures_of_tags(truth, answer, None if cells is None else cells[options.on])
         case config.Locate():
             found = figures_of_boxes(truth, answer, cells, options.on)
         case _:
@@ -193,8 +193,8 @@ def figures_of_boxes(
     wrong = sum(m > 0 for m in mistaken.values())
     note = (
         f"Solid blue: truth. Dashed red: found with a score of at least {SHOWN_SCORE}. "
-        f"{wrong} of {len(known)} pictures have a mistake; these six or fewer are evenly chosen, "
-        "from the most mistaken to the best."
+        f"{wrong} of {len(known)} pictures have a mistake; {len(some)} are shown, "
+        "evenly chosen from the most mistaken to the best."
     )
     return [Figure("Boxes on pictures", "html", tag("div", data, kind="pictures"), note)]
 

@@ -109,14 +109,14 @@ def boost(
     """
     if isinstance(goal.options, config.Regress):
         loss = "absolute_error" if goal.options.loss == "absolute" else "squared_error"
-        model = HistGradientBoostingRegressor(
+        model: Any = HistGradientBoostingRegressor(
             loss=loss, categorical_features=codes, early_stopping=False, random_state=seed
         )
         return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}
     y_NC = goal.labels(train)
     fits = y_NC.shape[1] if y_NC.shape[1] > 2 or goal.several else 1
 
-    def make() -> HistGradientBoostingClassifier:
+    def make() -> Any:
         # Without the penalty, leaves of a few rows of one among many classes grow without bound.
         return HistGradientBoostingClassifier(
             max_iter=int(np.clip(TREES // fits, 8, 100)),
@@ -140,10 +140,10 @@ def linear(
     mean_F = np.where(known, x_BF[train], 0.0).sum(0) / np.maximum(known.sum(0), 1)
     x_BF = np.where(np.isfinite(x_BF), x_BF, mean_F)
     if isinstance(goal.options, config.Regress):
-        model = RidgeCV(alphas=np.geomspace(1e-2, 1e5, 15))
+        model: Any = RidgeCV(alphas=np.geomspace(1e-2, 1e5, 15))
         return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}, ""
 
-    def make() -> LogisticRegression:
+    def make() -> Any:
         return LogisticRegression(C=0.1, max_iter=300, tol=1e-3)
 
     with warnings.catch_warnings(record=True) as caught:

@@ -112,8 +112,8 @@ def say_both(
         case config.Regress():
             unit = options.unit or ""
             unit = f"log({unit or options.target})" if options.scale == "log" else unit
-            said = (f"{brief(float(v))} {unit}".rstrip() for v in (truth, answer["value"][row]))
-            return tuple(said)
+            value = float(answer["value"][row])
+            return f"{brief(float(truth))} {unit}".rstrip(), f"{brief(value)} {unit}".rstrip()
         case config.Tag():
             found = len(spans_of(answer["tags"][row]))
             wrong = f"{mistakes(options, truth, answer, row):.0f} missed or wrong"
