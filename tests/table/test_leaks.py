@@ -43,6 +43,12 @@ def look(
     return check(made, table, split_job(table, made))
 
 
+@pytest.fixture(autouse=True)
+def _known_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's speed is not measured anew for each small table."""
+    monkeypatch.setattr("modalloy.table.estimate.machine_gflops", lambda: 300.0)
+
+
 def honest(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
     """Two classes, a number that hints at them, and a category that does not."""
     draw = DRAW(seed)

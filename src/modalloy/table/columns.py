@@ -20,6 +20,7 @@ from modalloy.table.finding import (
     values,
 )
 from modalloy.table.names import names_rows
+from modalloy.table.number import to_number
 from modalloy.table.reader import empty
 from modalloy.table.scan import FILES, Files
 from modalloy.table.split import Parts
@@ -138,11 +139,13 @@ def _tells_rows_apart(
 
 def _plain_cells(name: str, options: Plain, table: Table, parts: Parts) -> Iterator[Finding]:
     """Cells that training would take as missing because they are not what the job says."""
+    train = spread(parts.train, READ)
     try:
-        train = spread(parts.train, READ)
         reader = fit_reader(name, options, lambda columns: table.take(columns, train))
     except TableError as error:
-        yield finding("error", name, str(error))
+        number = isinstance(options, config.Number)
+        texts = [to_number(c) is None for c in table.cells(name, train)] if number else []
+        yield finding("error", name, str(error), train[: len(texts)][texts])
         return
     rows = spread(np.concatenate(parts), READ)
     cells = table.take((name,), rows)
