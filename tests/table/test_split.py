@@ -1,0 +1,276 @@
+"""Parts are disjoint, keep groups whole and time in order, and never change by themselves."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from modalloy import config
+from modalloy.errors import TableError
+from modalloy.table.split import Parts, split_job, split_rows
+from modalloy.table.table import Table, open_table
+
+shares = st.floats(0.05, 0.5)
+seeds = st.integers(0, 10)
+quick = settings(deadline=None, max_examples=60)
+
+
+def table_of(**columns: Any) -> Table:
+    return open_table(pa.table({k: pa.array(v) for k, v in columns.items()}))
+
+
+def split(table: Table, seed: int = 0, target: str | None = None, **options: Any) -> Parts:
+    return split_rows(table, config.Split(**options), seed, target, True)
+
+
+def check_disjoint(parts: Parts, rows: int) -> None:
+    joined = np.concatenate(parts)
+    assert len(np.unique(joined)) == len(joined) <= rows
+    for part in parts:
+        assert part.dtype == np.int64
+        assert (np.diff(part) > 0).all()
+
+
+# --- by column ---------------------------------------------------------------------------------
+
+
+def test_a_split_column_may_be_spelt_in_many_ways() -> None:
+    cells = [
+        "Train",
+        "training",
+        "val",
+        "valid",
+        "validation",
+        "dev",
+        " TEST ",
+        "testing",
+        None,
+        "",
+    ]
+    parts = split(table_of(split=cells), column="split")
+    assert [p.tolist() for p in parts] == [[0, 1], [2, 3, 4, 5], [6, 7]]
+
+
+@pytest.mark.parametrize("cells", [["train", "tset", "test"], [1, 2, 3], ["train", "other", None]])
+def test_a_cell_that_names_no_part_is_refused(cells: list[Any]) -> None:
+    with pytest.raises(TableError, match=r"column 'split', row \d: .* names no part"):
+        split(table_of(split=cells), column="split")
+
+
+@quick
+@given(st.integers(12, 80), st.floats(0.1, 0.4), seeds, st.booleans())
+def test_validation_is_drawn_from_train_where_the_column_names_none(
+    rows: int, share: float, seed: int, by: bool
+) -> None:
+    draw = np.random.default_rng(seed)
+    said = np.where(np.arange(rows) % 4 == 0, "test", "train")
+    group = draw.integers(0, 4, rows)
+    group[:4] = [0, 1, 2, 3]
+    label = draw.choice(["x", "y"], rows)
+    table = table_of(split=said, group=group, label=label)
+    more = {"by": "group"} if by else {}
+    parts = split(table, seed, "label", column="split", validation=share, **more)
+    check_disjoint(parts, rows)
+    assert np.array_equal(parts.test, np.flatnonzero(said == "test"))
+    learned = np.union1d(parts.train, parts.validation)
+    assert np.array_equal(learned, np.flatnonzero(said == "train"))
+    if by:
+        assert not set(group[parts.train]) & set(group[parts.validation])
+    else:
+        for name in ("x", "y"):
+            own = label[learned] == name
+            drawn = label[parts.validation] == name
+            assert abs(drawn.sum() - share * own.sum()) <= 1.01
+
+
+def test_without_validation_all_training_rows_are_kept() -> None:
+    table = table_of(split=["train", "train", "test"])
+    parts = split(table, column="split", validation=0)
+    assert [p.tolist() for p in parts] == [[0, 1], [], [2]]
+
+
+def test_test_rows_may_be_done_without_if_said_so() -> None:
+    table = table_of(split=["train"] * 20)
+    with pytest.raises(TableError, match=r"no test rows.*set `test: 0`"):
+        split(table, column="split")
+    assert len(split(table, column="split", test=0).test) == 0
+
+
+# --- by group ----------------------------------------------------------------------------------
+
+
+@quick
+@given(
+    groups=st.lists(st.integers(0, 7), min_size=3, max_size=120).filter(lambda g: len(set(g)) >= 3),
+    test=shares,
+    validation=shares,
+    seed=seeds,
+)
+def test_groups_stay_whole(groups: list[int], test: float, validation: float, seed: int) -> None:
+    table = table_of(g=groups)
+    parts = split(table, seed, by="g", test=test, validation=validation)
+    check_disjoint(parts, len(groups))
+    assert sum(map(len, parts)) == len(groups)
+    held = [{groups[r] for r in part} for part in parts]
+    assert all(held)
+    assert not held[0] & held[1]
+    assert not held[0] & held[2]
+    assert not held[1] & held[2]
+    again = split(table, seed, by="g", test=test, validation=validation)
+    assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
+
+
+def test_the_share_of_rows_is_met_to_within_half_a_group() -> None:
+    draw = np.random.default_rng(0)
+    groups = draw.integers(0, 200, 4000)
+    largest = np.bincount(groups).max()
+    sizes = []
+    for seed in range(10):
+        parts = split(table_of(g=groups), seed, by="g", test=0.25)
+        sizes.append(len(parts.test))
+        assert abs(len(parts.test) - 1000) <= largest / 2 + 1
+    drawn = [tuple(split(table_of(g=groups), s, by="g").test[:20]) for s in range(5)]
+    assert len(set(drawn)) == 5
+
+
+def test_rows_without_a_group_stay_together() -> None:
+    groups = [None, "a", "b", "c", None, "d", "a", None, ""]
+    for seed in range(10):
+        parts = split(table_of(g=groups), seed, by="g", test=0.3)
+        where = {r: i for i, part in enumerate(parts) for r in part.tolist()}
+        assert len({where[r] for r in (0, 4, 7, 8)}) == 1
+
+
+def test_too_few_groups_are_refused() -> None:
+    with pytest.raises(TableError, match=r"no validation rows: column 'g' has 2 groups"):
+        split(table_of(g=["a", "b"] * 5), by="g")
+
+
+def test_named_groups_are_held_out() -> None:
+    table = table_of(
+        fold=[1, 1, 2, 2, 3, 3, 4, 4], split=["train", "test"] * 4, x=[0.021] * 4 + [0.007] * 4
+    )
+    parts = split(table, by="fold", hold_out=(2, "4"))
+    assert parts.test.tolist() == [2, 3, 6, 7]
+    parts = split(table, by="fold", hold_out=("2",), column="split", validation=0)
+    assert parts.test.tolist() == [3]
+    assert parts.train.tolist() == [0, 4, 6]
+    assert split(table, by="x", hold_out=(0.021,), validation=0).test.tolist() == [0, 1, 2, 3]
+    with pytest.raises(TableError, match=r"hold_out names '9', which no cell of column 'fold'"):
+        split(table, by="fold", hold_out=("9",))
+
+
+# --- by time -----------------------------------------------------------------------------------
+
+
+@quick
+@given(
+    times=st.lists(st.integers(0, 40) | st.none(), min_size=12, max_size=80).filter(
+        lambda t: len({x for x in t if x is not None}) >= 3
+    ),
+    test=shares,
+    validation=shares,
+)
+def test_newer_rows_test(times: list[int | None], test: float, validation: float) -> None:
+    parts = split(table_of(t=times), time="t", test=test, validation=validation)
+    check_disjoint(parts, len(times))
+    found = [[times[r] for r in part] for part in parts]
+    assert all(x is not None for part in found for x in part)
+    assert sum(map(len, parts)) == sum(x is not None for x in times)
+    assert max(found[0]) < min(found[1])
+    assert max(found[1]) < min(found[2])
+
+
+def test_dates_written_as_text_are_times() -> None:
+    days = [f"2024-01-{d:02d}" for d in range(1, 31)]
+    parts = split(table_of(t=days[::-1]), time="t")
+    assert parts.test.tolist() == [0, 1, 2, 3, 4, 5]
+    assert parts.validation.tolist() == [6, 7]
+    with pytest.raises(TableError, match=r"column 't', row 30: 'later' is no date"):
+        split(table_of(t=[*days, "later"]), time="t")
+
+
+def test_one_moment_cannot_be_split() -> None:
+    with pytest.raises(TableError, match=r"column 't' has 1 different times"):
+        split(table_of(t=["2024-01-01"] * 9), time="t")
+
+
+# --- at random ---------------------------------------------------------------------------------
+
+
+@quick
+@given(
+    labels=st.lists(st.sampled_from(["a", "b", "c", None]), min_size=20, max_size=200),
+    test=shares,
+    validation=st.floats(0.1, 0.5),
+    seed=seeds,
+)
+def test_classes_have_equal_shares(
+    labels: list[str | None], test: float, validation: float, seed: int
+) -> None:
+    table = table_of(y=pa.array(labels, pa.string()))
+    parts = split(table, seed, "y", random="stratified", test=test, validation=validation)
+    check_disjoint(parts, len(labels))
+    assert sum(map(len, parts)) == len(labels)
+    for name in set(labels):
+        own = sum(x == name for x in labels)
+        drawn = sum(labels[r] == name for r in parts.test)
+        assert abs(drawn - test * own) <= 1.01
+
+
+def test_tenths_of_a_number_have_equal_shares() -> None:
+    y = np.random.default_rng(0).lognormal(size=1000)
+    y[::50] = np.nan
+    parts = split_rows(table_of(y=y), config.Split(random="stratified"), 0, "y", False)
+    assert len(parts.test) == 200
+    edges = np.nanquantile(y, np.linspace(0, 1, 11))
+    counts = np.histogram(y[parts.test][np.isfinite(y[parts.test])], edges)[0]
+    assert counts.min() >= 18
+    assert counts.max() <= 21
+
+
+def test_seeds_draw_differently_and_lists_are_drawn_plainly() -> None:
+    table = table_of(y=[["a"], ["b"]] * 50)
+    drawn = [split(table, seed, "y", random="stratified").test.tolist() for seed in (0, 0, 1)]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_too_few_rows_are_refused() -> None:
+    with pytest.raises(TableError, match="no validation rows: 3 rows are too few"):
+        split(table_of(y=["a", "b", "a"]), random="stratified")
+
+
+# --- the job -----------------------------------------------------------------------------------
+
+
+def test_a_job_shares_out_its_first_target() -> None:
+    table = table_of(y=["rare"] * 10 + ["often"] * 90, x=np.arange(100.0))
+    job = config.Job.model_validate(
+        {
+            "table": "t",
+            "split": {"random": "stratified"},
+            "columns": {"x": {"type": "number"}},
+            "tasks": {"y": {"type": "classify", "target": "y"}},
+        }
+    )
+    parts = split_job(table, job)
+    assert (parts.test < 10).sum() == 2
+    assert [len(p) for p in parts] == [72, 8, 20]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"time": "t", "by": "g"},
+        {"random": "stratified", "by": "g"},
+        {"column": "c", "time": "t"},
+    ],
+)
+def test_a_split_is_said_in_one_way(options: dict[str, str]) -> None:
+    with pytest.raises(ValidationError, match="say one of column, by, time or random"):
+        config.Split(**options)
