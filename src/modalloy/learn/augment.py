@@ -1,0 +1,204 @@
+"""A training batch in, the same rows seen slightly otherwise out: what must not change the answer.
+
+Each column says how in its `augment` option. All chance comes from torch's global generator, which
+the training loop seeds for each step. An input whose frozen features came from the cache is left.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from modalloy import config
+from modalloy.model.tokens import Batch
+
+Values = dict[str, Tensor]
+
+SHIFT = 0.06  # of the picture's width
+SCALE = 0.1
+TURN = 5.0  # degrees
+LIGHT = 0.1  # of full brightness
+CONTRAST = 0.2
+STRETCHES = 2  # of a recording that are silenced
+STRETCH = 0.1  # of a recording, the longest one of them
+GAIN = math.log(2.0)  # of a recording: half to double
+CHANNEL_GAIN = math.log(1.4)  # of a series' channel
+NOISE = 0.1  # of a series, in its standardised unit
+DROPPED = 0.1  # of a series' samples, at its start
+
+
+class Turns(NamedTuple):
+    """What happens to the pictures of each row: quarter turns against the clock, then a mirror."""
+
+    quarters_B: Tensor
+    mirror_B: Tensor
+
+
+def augment(batch: Batch, job: config.Job) -> Batch:
+    """The batch with changed pictures (and the boxes on them), recordings and series."""
+    values, targets = dict(batch.values), dict(batch.targets)
+    marked = [t for t in job.tasks.values() if isinstance(t, config.Locate)]
+    templates = {t.on: t.template for t in marked if t.template is not None}
+    for name in batch.values:
+        options = job.columns.get(name)
+        if options is None or "features" in values[name] or name in templates.values():
+            continue
+        match options:
+            case config.Image() if options.augment != "none":
+                together = [name, *([templates[name]] if name in templates else [])]
+                tasks = [n for n, t in job.tasks.items() if isinstance(t, config.Locate)]
+                tasks = [n for n in tasks if job.tasks[n].on == name and n in targets]
+                change_pictures(values, targets, together, tasks, options.augment)
+            case config.Audio(augment="mask"):
+                values[name] = change_wave(values[name])
+            case config.Series() if options.augment != "none":
+                values[name] = change_series(values[name], options.augment == "jitter")
+            case _:
+                pass
+    return Batch(values, batch.present, targets, batch.rows)
+
+
+# --- pictures ----------------------------------------------------------------------------------
+
+
+def change_pictures(
+    values: dict[str, Values],
+    targets: dict[str, Values],
+    columns: list[str],
+    tasks: list[str],
+    how: str,
+) -> None:
+    """Turn, mirror, light and (without boxes) shift the pictures of one column and its template.
+
+    Boxes are never shifted or scaled: what leaves the picture could not be marked rightly.
+    """
+    pictures = [values[c] for c in columns]
+    if any("features" in p for p in pictures):
+        return
+    turns = draw_turns(len(pictures[0]["pixels"]), how)
+    sizes = pictures[0].get("size")
+    for column, picture in zip(columns, pictures, strict=True):
+        pixels = turn(picture["pixels"], turns)
+        geometry = None if tasks else draw_affine(len(pixels))
+        changed = {**picture, "pixels": relight(pixels, geometry)}
+        if "size" in picture:
+            changed["size"] = turn_sizes(picture["size"], turns)
+        values[column] = changed
+    for task in tasks:
+        boxes_BN4, size_B2 = targets[task]["boxes"], sizes
+        targets[task] = {**targets[task], "boxes": turn_boxes(boxes_BN4, size_B2, turns)}
+
+
+def draw_turns(rows: int, how: str) -> Turns:
+    """`flip` mirrors half of the rows, `rotate` also turns them, `shift` neither."""
+    quarters_B = torch.randint(0, 4, (rows,)) if how == "rotate" else torch.zeros(rows).long()
+    mirror_B = torch.rand(rows) < (0.0 if how == "shift" else 0.5)
+    return Turns(quarters_B, mirror_B)
+
+
+def turn(pixels_BCPP: Tensor, turns: Turns) -> Tensor:
+    """Square pictures, turned and mirrored row by row."""
+    out = pixels_BCPP.clone()
+    for quarters in (1, 2, 3):
+        rows = (turns.quarters_B == quarters).nonzero().squeeze(1).to(out.device)
+        if len(rows):
+            out[rows] = torch.rot90(pixels_BCPP[rows], quarters, (2, 3))
+    rows = turns.mirror_B.nonzero().squeeze(1).to(out.device)
+    if len(rows):
+        out[rows] = out[rows].flip(3)
+    return out
+
+
+def turn_sizes(size_B2: Tensor, turns: Turns) -> Tensor:
+    """Width and height change places with an odd number of quarter turns."""
+    odd_B1 = (turns.quarters_B % 2 == 1)[:, None].to(size_B2.device)
+    return torch.where(odd_B1, size_B2.flip(1), size_B2)
+
+
+def turn_boxes(boxes_BN4: Tensor, size_B2: Tensor, turns: Turns) -> Tensor:
+    """Boxes x1 y1 x2 y2 in pixels of pictures that were (width, height) before the turns."""
+    x1, y1, x2, y2 = boxes_BN4.unbind(2)
+    width_B1, height_B1 = size_B2[:, :1], size_B2[:, 1:]
+    quarters_B1 = turns.quarters_B[:, None].to(boxes_BN4.device)
+    for quarter in range(3):
+        now = quarters_B1 > quarter
+        turned = (y1, width_B1 - x2, y2, width_B1 - x1)
+        x1, y1, x2, y2 = (
+            torch.where(now, new, old) for new, old in zip(turned, (x1, y1, x2, y2), strict=True)
+        )
+        width_B1, height_B1 = (
+            torch.where(now, height_B1, width_B1),
+            torch.where(now, width_B1, height_B1),
+        )
+    mirror_B1 = turns.mirror_B[:, None].to(boxes_BN4.device)
+    x1, x2 = torch.where(mirror_B1, width_B1 - x2, x1), torch.where(mirror_B1, width_B1 - x1, x2)
+    empty_BN = (boxes_BN4 == 0).all(2)  # padding
+    return torch.stack([x1, y1, x2, y2], 2).masked_fill(empty_BN[..., None], 0.0)
+
+
+def draw_affine(rows: int) -> Tensor:
+    """Small random shifts, scales and turns, (B, 2, 3), from a new place to the old one."""
+    angle_B = torch.deg2rad(uniform(rows, TURN))
+    scale_B = 1 + uniform(rows, SCALE)
+    cos_B, sin_B = angle_B.cos() * scale_B, angle_B.sin() * scale_B
+    x_B, y_B = uniform(rows, 2 * SHIFT), uniform(rows, 2 * SHIFT)  # the grid goes from -1 to 1
+    return torch.stack([cos_B, -sin_B, x_B, sin_B, cos_B, y_B], 1).unflatten(1, (2, 3))
+
+
+def relight(pixels_BCPP: Tensor, affine_B23: Tensor | None) -> Tensor:
+    """Other brightness and contrast, and where asked an affine change; uint8 stays uint8."""
+    rows = len(pixels_BCPP)
+    gain_B, offset_B = 1 + uniform(rows, CONTRAST), uniform(rows, LIGHT)
+    x = pixels_BCPP.float()
+    if affine_B23 is not None:
+        grid = F.affine_grid(affine_B23.to(x.device), list(x.shape), align_corners=False)
+        x = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+    middle_B = x.mean((1, 2, 3)) if rows else x.new_zeros(0)
+    gain_B, offset_B = gain_B.to(x.device), offset_B.to(x.device) * 255
+    add_B = middle_B * (1 - gain_B) + offset_B
+    x = x.mul_(gain_B[:, None, None, None]).add_(add_B[:, None, None, None])
+    return x.clamp_(0, 255).round_().to(pixels_BCPP.dtype)
+
+
+# --- sounds and series -------------------------------------------------------------------------
+
+
+def change_wave(values: Values) -> Values:
+    """Random loudness, and stretches of silence (time masks, Park et al. 2019, 1904.08779)."""
+    wave_BL, length_B = values["wave"], values["length"]
+    rows, device = len(wave_BL), wave_BL.device
+    places_L = torch.arange(wave_BL.shape[1], device=device)
+    wave_BL = wave_BL * uniform(rows, GAIN).exp().to(device)[:, None]
+    for _ in range(STRETCHES):
+        long_B = torch.rand(rows).to(device) * STRETCH * length_B
+        start_B1 = (torch.rand(rows).to(device) * (length_B - long_B))[:, None]
+        hidden_BL = (places_L >= start_B1) & (places_L < start_B1 + long_B[:, None])
+        wave_BL = wave_BL.masked_fill(hidden_BL, 0.0)
+    return {**values, "wave": wave_BL}
+
+
+def change_series(values: Values, jitter: bool) -> Values:
+    """Random gain of each channel; with jitter also noise, and up to a tenth of the start left out.
+
+    The end stays where it is, because what a series foretells lies after it.
+    """
+    x_BCL, mask_BL = values["x"], values["mask"]
+    rows, channels, length = x_BCL.shape
+    gain_BC = uniform(rows * channels, CHANNEL_GAIN).exp().view(rows, channels)
+    x_BCL = x_BCL * gain_BC.to(x_BCL.device)[..., None]
+    if jitter:
+        noise_BCL = torch.randn(x_BCL.shape).to(x_BCL.device) * NOISE
+        x_BCL = torch.where(mask_BL[:, None], x_BCL + noise_BCL, x_BCL)
+        dropped_B = (torch.rand(rows).to(x_BCL.device) * DROPPED * mask_BL.sum(1)).long()
+        places_BL = torch.arange(length, device=x_BCL.device) + dropped_B[:, None]
+        inside_BL = places_BL.clamp_max(length - 1)
+        mask_BL = mask_BL.gather(1, inside_BL) & (places_BL < length)
+        x_BCL = x_BCL.gather(2, inside_BL[:, None].expand(-1, channels, -1)) * mask_BL[:, None]
+    return {**values, "x": x_BCL, "mask": mask_BL}
+
+
+def uniform(count: int, most: float) -> Tensor:
+    """Random numbers between -most and most."""
+    return (torch.rand(count) * 2 - 1) * most
