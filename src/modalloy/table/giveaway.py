@@ -54,7 +54,7 @@ def gives_away(cells: Sequence[Any], answer: Answer, *, media: bool = False) -> 
     if media or answer.known.sum() < ENOUGH:
         return None
     rows = np.flatnonzero(answer.known)
-    shown = [cells[i] for i in rows]
+    shown = [c for c, known in zip(cells, answer.known, strict=True) if known]
     known = answer.at(rows)
     if lists := _lists(shown):
         return next(filter(None, (_by_amount(x, known) for x in _of_lists(lists))), None)
@@ -123,7 +123,7 @@ def _by_value(x: np.ndarray, answer: Answer, gaps: np.ndarray | None = None) -> 
             return f"empty for some classes of '{answer.name}' and never for the others"
     elif answer.type == "regress":
         y = answer.amounts[0]
-        if len(np.unique(y)) >= ENOUGH and _settled(x, _codes(y)):
+        if len(np.unique(y)) >= ENOUGH and _settled(x, _codes(y.tolist())):
             return f"gives '{answer.name}' away: each of its values goes with one number"
         if 1 < len(np.unique(x)) <= ENOUGH and _are_ranges(y, x):
             return f"made from '{answer.name}': each of its values is a range of it"

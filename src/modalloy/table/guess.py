@@ -126,7 +126,7 @@ def _counts_rows(look: Look) -> bool:
     if look.kind != "number" or look.missing:
         return False
     x = np.array(look.filled, dtype=np.float64)
-    return bool((np.diff(x) > 0).all()) and np.ptp(x) <= 1.01 * look.total
+    return bool((np.diff(x) > 0).all() and np.ptp(x) <= 1.01 * look.total)
 
 
 def is_asset(name: str) -> bool:
