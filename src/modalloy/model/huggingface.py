@@ -1,7 +1,7 @@
 """Folder of a transformers checkpoint in, a trunk out; later the same from its configuration alone.
 
 Only families whose forward pass this house knows are taken, no code from the folder is run, and a
-folder that lacks some of its weights is refused. transformers is imported inside the functions, for it
+folder that lacks some of its weights is refused. transformers is imported inside the functions: it
 takes seconds that other jobs never need.
 """
 
