@@ -107,7 +107,7 @@ def predict(
 
 def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
     """The product on real input: solar-cell inspection on 2,624 electroluminescence pictures."""
-    from modalloy.demo import run_demo
+    from modalloy.demonstration import run_demo
 
     return run_demo(Path(out), quiet=quiet)
 

@@ -23,7 +23,7 @@ from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subs
 from modalloy.judge.validate import names_of
 from modalloy.judge.worst import worst_figure, worst_rows
 from modalloy.model.batches import Rows
-from modalloy.model.model import Model
+from modalloy.model.model import Model, essential_inputs
 from modalloy.progress import Bar
 from modalloy.report import Report
 from modalloy.table.split import Parts
@@ -35,10 +35,22 @@ class Extras:
 
     parts: Parts | None = None
     embeddings: Embeddings | None = None
-    findings: Sequence[dict[str, Any]] = ()  # level and text
+    findings: Sequence[dict[str, Any]] = ()  # as `check` says them
     curves: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     known: Report | None = None  # an earlier report, whose baselines still hold
+
+
+@dataclass
+class Judged:
+    """Test rows with their truth, the model's answers, and what each set of inputs is worth."""
+
+    which: np.ndarray
+    truth: dict[str, list[Any]]
+    answers: Answers
+    groups: list[str] | None
+    subsets: Subsets
+    seconds: dict[str, float]
 
 
 def evaluate_rows(
@@ -48,15 +60,26 @@ def evaluate_rows(
 
     page: where the HTML goes; `report.json` gets the same name with another ending.
     """
+    judged = judge_rows(model, rows, which, quiet=quiet)
+    report = report_of(model, rows, judged, extras)
+    figures = draw_figures(model, rows, judged, extras)
+    report.save(page.with_suffix(".json"))
+    write_page(report, figures, page)
+    return report
+
+
+def judge_rows(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool) -> Judged:
+    """Answers with everything seen and with inputs hidden.
+
+    Inputs that a tag or locate task works on cannot be hidden: such jobs have no subsets.
+    """
     start = time.perf_counter()
-    job = model.job
-    subsets = shown_subsets(model.inputs) if len(model.inputs) > 1 else []
-    hidden = [EVERYTHING, *(hidden_in(s, model.inputs) for s in subsets)]
+    inputs = model.inputs
+    split_up = len(inputs) > 1 and not essential_inputs(model.job)
+    subsets = shown_subsets(inputs) if split_up else []
+    hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
     with Bar("evaluating", len(which), quiet=quiet) as bar:
-        answered = answer_rows(
-            model, rows, which, hidden=list(dict.fromkeys(hidden)), tick=bar.advance
-        )
-    answers = answered.seen[EVERYTHING]
+        answered = answer_rows(model, rows, which, hidden=list(hidden), tick=bar.advance)
     truth = {
         name: list(target.truth(rows.cells(target.columns, which)))
         for name, target in rows.targets.items()
@@ -65,36 +88,40 @@ def evaluate_rows(
     scoring = time.perf_counter()
     found = Subsets({}, {})
     if subsets:
-        alone = {hidden_in((i,), model.inputs): a for i, a in answered.alone.items()}
+        alone = {hidden_in((i,), inputs): a for i, a in answered.alone.items()}
 
         def answers_of(h: frozenset[str]) -> Answers:
-            return stronger(job, rows, answered.seen[h], alone.get(h), truth)
+            return stronger(model.job, rows, answered.seen[h], alone.get(h), truth)
 
-        found = score_subsets(
-            job.tasks, model.inputs, answers_of, truth, all_names(rows), groups=groups
-        )
-    simple, naive = compare(model, rows, extras, answers, groups)
-    report = Report(
-        rows=rows_by_use(extras.parts, which),
+        names = all_names(rows)
+        found = score_subsets(model.job.tasks, inputs, answers_of, truth, names, groups=groups)
+    seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
+    return Judged(which, truth, answered.seen[EVERYTHING], groups, found, seconds)
+
+
+def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Report:
+    """Everything in numbers and words."""
+    job, truth, answers = model.job, judged.truth, judged.answers
+    start = time.perf_counter()
+    simple, naive = compare(model, rows, extras, answers, judged.groups)
+    baselines_s = {"baselines": time.perf_counter() - start}
+    return Report(
+        rows=rows_by_use(extras.parts, judged.which),
         tasks={
-            n: figures_of(job.tasks[n], truth[n], answers[n], rows.targets[n], groups)
-            for n in job.tasks
+            n: figures_of(o, truth[n], answers[n], rows.targets[n], judged.groups)
+            for n, o in job.tasks.items()
         },
-        subsets=found.table,
+        subsets=judged.subsets.table,
         baselines=simple,
-        seconds={
-            **extras.seconds,
-            "answering": scoring - start,
-            "scoring": time.perf_counter() - scoring,
-        },
+        seconds={**extras.seconds, **judged.seconds, **baselines_s},
         environment=environment(model),
         title=Path(str(rows.table.source)).stem or "table",
         split=say_split(job.split) if extras.parts else "all rows of the given table",
-        about={n: about(job.tasks[n], truth[n]) for n in job.tasks},
-        gain=found.gain,
+        about={n: about(o, truth[n]) for n, o in job.tasks.items()},
+        gain=judged.subsets.gain,
         naive=naive,
-        slices=slices(model, rows, which, truth, answers, ("category",)),
-        groups=slices(model, rows, which, truth, answers, ("group",)),
+        slices=slices(rows, judged.which, truth, answers, ("category",)),
+        groups=slices(rows, judged.which, truth, answers, ("group",)),
         reports={
             n: classification_report(o, truth[n], answers[n], names_of(rows.targets[n]))
             for n, o in job.tasks.items()
@@ -102,13 +129,9 @@ def evaluate_rows(
         },
         curves=extras.curves,
         findings=list(extras.findings),
-        inputs=input_shares(rows, which),
+        inputs=input_shares(rows, judged.which),
         job=job_text(job),
     )
-    figures = draw_figures(model, rows, which, truth, answers, extras)
-    report.save(page.with_suffix(".json"))
-    write_page(report, figures, page)
-    return report
 
 
 def figures_of(
@@ -174,36 +197,34 @@ def stronger(
     return best
 
 
-def draw_figures(
-    model: Model,
-    rows: Rows,
-    which: np.ndarray,
-    truth: Mapping[str, Sequence[Any]],
-    answers: Answers,
-    extras: Extras,
-) -> list[Figure]:
+def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> list[Figure]:
     """Plots of every task, its worst rows, and the training."""
     figures = training_figures(extras.curves) if extras.curves else []
+    which = judged.which
     columns = tuple(dict.fromkeys(c for r in rows.readers.values() for c in r.columns))
+    options_of = model.job.columns
+    units = {n: u for n in rows.readers if (u := getattr(options_of[n], "unit", None))}
     for name, options in model.job.tasks.items():
-        names = names_of(rows.targets[name])
-        on = getattr(options, "on", None)
+        names, on = names_of(rows.targets[name]), getattr(options, "on", None)
+        truth, answer = judged.truth[name], judged.answers[name]
         cells = rows.cells((on,), which) if on else None
-        figures += figures_for(name, options, truth[name], answers[name], names, cells=cells)
-        worst = worst_rows(options, truth[name], answers[name], names)
+        figures += figures_for(name, options, truth, answer, names, cells=cells)
+        worst = worst_rows(options, truth, answer, names)
         if worst:
             shown = rows.cells(columns, which[[w.at for w in worst]])
+            numbers = [int(r) for r in which]
             figures.append(
                 worst_figure(
                     name,
                     options,
-                    truth[name],
-                    answers[name],
+                    truth,
+                    answer,
                     names,
                     rows.readers,
                     shown,
-                    [int(r) for r in which],
+                    numbers,
                     worst,
+                    units=units,
                 )
             )
     return figures

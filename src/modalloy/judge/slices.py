@@ -10,14 +10,12 @@ from modalloy.judge.answers import Answers
 from modalloy.judge.metrics import tally
 from modalloy.judge.validate import names_of
 from modalloy.model.batches import Rows
-from modalloy.model.model import Model
 
 MOST_SLICES = 12  # values of a column that get a line of their own, commonest first
 FEWEST = 5  # rows below which a slice says nothing
 
 
 def slices(
-    model: Model,
     rows: Rows,
     which: np.ndarray,
     truth: Mapping[str, Sequence[Any]],
@@ -25,15 +23,15 @@ def slices(
     kinds: tuple[str, ...],
 ) -> dict[str, dict[str, Any]]:
     """Figures for the commonest values of every column of these kinds."""
-    columns = [c for c, o in model.job.columns.items() if o.type in kinds]
-    if "group" in kinds and model.job.split.by and model.job.split.by not in columns:
-        columns.append(model.job.split.by)
+    columns = [c for c, o in rows.job.columns.items() if o.type in kinds]
+    if "group" in kinds and rows.job.split.by and rows.job.split.by not in columns:
+        columns.append(rows.job.split.by)
     found: dict[str, dict[str, Any]] = {}
     for column in columns:
         cells = np.array([str(c) for c in rows.table.cells(column, which)])
         values, counts = np.unique(cells, return_counts=True)
         common = [v for _, v in sorted(zip(-counts, values, strict=True))][:MOST_SLICES]
-        for name, options in model.job.tasks.items():
+        for name, options in rows.job.tasks.items():
             for value in common:
                 at = np.flatnonzero(cells == value)
                 known = sum(truth[name][i] is not None for i in at)

@@ -21,7 +21,7 @@ from modalloy.table.finding import inputs, sources, spread
 from modalloy.table.reader import Cells
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
-from modalloy.table.work import Work, work
+from modalloy.table.work import Work, fusion_work, work
 
 
 class Price(NamedTuple):
@@ -38,17 +38,18 @@ class Price(NamedTuple):
 
 # Measured as CPU seconds of one thread * GFLOP/s of a 1024 x 1024 product / GFLOP of torch's flop
 # counter; torch 2.13, a Xeon with AVX512 (165 GFLOP/s a core), float32:
-#   MiniLM at 16 and 64 pieces                      1.6-1.8 forward, 4.4-4.8 with backward
+#   MiniLM at 9 to 64 pieces                        1.4-1.8 forward, 4.4-5.2 with backward
 #   Whisper tiny at 1 and 5 s                       1.6-1.9, 4.8-5.6
 #   texts from scratch, both sizes                  3.5-5.7, 6.4-10
-#   EfficientNet lite0 and lite2, 64 and 160 px     6.3-11, 22-38
+#   EfficientNet lite0 and lite2, 64 to 192 px      6.3-11, 22-38 (whole steps 14-25)
+#   convolutions from scratch, 28 to 640 px         1.6-2.3, 5.9-7.9
 #   strided convolutions of series, 30-4096 samples 3.9-5.8, 10-16
 # bytes: 20 numbers of 4 bytes for each token, layer and width; three copies of each feature map.
 PRICES = {
-    "trunk": Price(1.7, 4.6, 0.010),
-    "small transformer": Price(4.5, 8.0, 0.020),
-    "efficientnet": Price(8.0, 26.0, 0.080),
-    "cnn": Price(3.0, 9.0, 0.020),
+    "trunk": Price(1.5, 5.0, 0.010),
+    "small transformer": Price(4.0, 9.0, 0.020),
+    "efficientnet": Price(8.0, 23.0, 0.080),
+    "cnn": Price(2.0, 6.8, 0.020),
     "series": Price(5.0, 13.0, 0.050),
 }
 STEP_S = 0.012  # of a step: optimiser, bookkeeping, fusion
@@ -117,14 +118,15 @@ def machine_gflops(seconds: float = 0.2) -> float:
 
 
 def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
-    """The work of every input that is dear, in the job's order."""
+    """The work of every input that is dear, in the job's order, and of their fusion."""
     rows = spread(parts.train, SAMPLE)
     found = []
     for name, options in inputs(job).items():
         columns = () if getattr(options, "history", None) else sources(name, options)
         cells = {c: table.cells(c, rows) for c in columns}
         found.append(work(name, options, Cells(cells, table.folder, job.allow_outside)))
-    return [w for w in found if w is not None]
+    dear = [w for w in found if w is not None]
+    return [*dear, fusion_work(job.fuse, dear, len(found) - len(dear))]
 
 
 def epochs(job: config.Job, parts: Parts) -> float:

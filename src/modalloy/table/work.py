@@ -21,21 +21,26 @@ WORDS = {"small": (128, 2), "base": (256, 4)}  # width and layers of texts from 
 MINILM = (384, 6)
 WHISPER = (384, 4)
 BERT = (768, 12)
+PADDED = 1.2  # texts of one batch are as long as the longest of them
 LITES = {  # FLOP a pixel, parameters
-    "efficientnet_lite0": (15_300.0, 3.4e6),
-    "efficientnet_lite1": (18_600.0, 4.2e6),
-    "efficientnet_lite2": (22_900.0, 4.9e6),
+    "efficientnet_lite0": (15_700.0, 4.2e6),
+    "efficientnet_lite1": (18_900.0, 5.0e6),
+    "efficientnet_lite2": (23_200.0, 5.7e6),
 }
 LITE_BLOCKS = 16
-CNNS = {"small": (9_000.0, 1.5e6), "base": (36_000.0, 6e6)}  # FLOP a pixel, parameters
+CNNS = {"small": (9_500.0, 1e6), "base": (38_000.0, 4e6)}  # FLOP a pixel, parameters
+LEAST_AREA = 56.0**2  # pixels: smaller pictures are halved less often
 STRIDED = {"small": (64, 3), "base": (128, 5)}  # width and dilated layers of series from scratch
-FRONT = 60.0  # FLOP for each sample and octave of a fixed front
+FRONT = 400.0  # for each sample and octave of a fixed front: transforms are slow for their FLOP
+HEADS = 3e6  # FLOP of a series' layers after its fronts
+MOST_TOKENS = 64.0
 
 
 class Work(NamedTuple):
     """One input: its kind, GFLOP of one row forward, parameters, seconds to read a row once.
 
     changed: share of its blocks that training changes; 0 for a frozen trunk, which runs once.
+    tokens: what it hands to the fusion.
     """
 
     kind: str
@@ -43,6 +48,7 @@ class Work(NamedTuple):
     parameters: float
     read_s: float = 0.0
     changed: float = 1.0
+    tokens: float = 1.0
 
 
 def work(name: str, options: config.Column, cells: Cells) -> Work | None:
@@ -63,10 +69,34 @@ def work(name: str, options: config.Column, cells: Cells) -> Work | None:
             return None
 
 
+def fusion_work(fuse: config.Fuse, works: list[Work], plain: int) -> Work:
+    """The work of joining all inputs; `plain` columns are a token each and one input together."""
+    many, width = len(works) + (plain > 0), float(fuse.width)
+    tokens = 1 + many + plain + sum(w.tokens for w in works)
+    match fuse:
+        case config.Attention() | config.Bottleneck():
+            flop = tokens * fuse.layers * (24 * width**2 + 4 * tokens * width)
+            weights = 12 * fuse.layers * width**2
+        case config.Tabm():
+            flop = 2 * fuse.members * width**2 * (many + fuse.layers)
+            weights = width**2 * (many + fuse.layers)
+        case config.Multilinear():
+            flop = 2 * many * fuse.rank * width**2
+            weights = many * fuse.rank * width**2
+        case config.Concat() | config.Sum() | config.Gated():
+            weights = width**2 * (many + 8 * fuse.layers)
+            flop = 2 * weights
+        case _:
+            assert_never(fuse)
+    # Each input's projections and embeddings are of the same size as joining them.
+    weights += many * width**2
+    return Work("small transformer", (flop + 2 * tokens * width**2) / 1e9, weights)
+
+
 def _text(name: str, options: config.Text, cells: Cells) -> Work:
     texts = [_joined(cell) for cell in cells[name] if not empty(cell)]
     pieces = [min(options.max_tokens, 2 + len(text) / LETTERS) for text in texts]
-    tokens = float(np.mean(pieces)) if pieces else 2.0
+    tokens = PADDED * float(np.mean(pieces)) if pieces else 2.0
     match options.encoder:
         case "scratch":
             size = WORDS[options.size]
@@ -93,11 +123,13 @@ def _image(name: str, options: config.Image, cells: Cells) -> Work:
     area = float(options.pixels**2)
     if options.encoder == "scratch":
         flop, weights = CNNS[options.size]
-        return Work("cnn", area * flop / 1e9, weights, read_s)
+        gflop = max(area, LEAST_AREA) * flop / 1e9
+        return Work("cnn", gflop, weights, read_s, tokens=min(MOST_TOKENS, area / 16**2))
     if options.encoder in LITES:
         flop, weights = LITES[options.encoder]
         changed = _changed(options, LITE_BLOCKS)
-        return Work("efficientnet", area * flop / 1e9, weights, read_s, changed)
+        tokens = min(MOST_TOKENS, area / 32**2) if changed else 1.0
+        return Work("efficientnet", area * flop / 1e9, weights, read_s, changed, tokens)
     return _transformer(options, area / 16**2, _described(options.encoder), read_s=read_s)
 
 
@@ -111,7 +143,7 @@ def _audio(name: str, options: config.Audio, cells: Cells) -> Work:
     if options.encoder == "scratch":
         flop, weights = CNNS[options.size]
         # A picture of 64 bands and a frame each 10 ms.
-        return Work("cnn", seconds * 100 * 64 * flop / 1e9, weights, read_s)
+        return Work("cnn", seconds * 100 * 64 * flop / 1e9, weights, read_s, tokens=MOST_TOKENS)
     size = WHISPER if options.encoder == "whisper_tiny_en" else _described(options.encoder)
     # A token each 20 ms; two convolutions before them.
     found = _transformer(options, seconds * 50, size, read_s=read_s)
@@ -128,16 +160,18 @@ def _series(name: str, options: config.Series, cells: Cells) -> Work:
         length = min(length, int(np.mean([x.size for x in held]))) if held else length
     if options.encoder != "scratch":
         return _transformer(options, channels * length / 16, _described(options.encoder))
-    fixed = FRONT * length * math.log2(max(2, length)) * channels * len(options.front)
+    fronts = len(set(options.front) - {"learned"})
+    fixed = FRONT * length * math.log2(max(2, length)) * channels * fronts
     if "learned" not in options.front:
-        return Work("series", fixed / 1e9, 2e5, changed=float(options.augment != "none"))
+        changed = float(options.augment != "none")
+        return Work("series", (fixed + HEADS) / 1e9, 1e6, changed=changed, tokens=fronts)
     width, layers = STRIDED[options.size]
     steps, halved = length, 0.0
     while steps > 64:
         steps /= 2
         halved += steps
     flop = 14.0 * channels * width * length + width**2 * (10.0 * halved + 12.0 * layers * steps)
-    return Work("series", (flop + fixed) / 1e9, 3e5)
+    return Work("series", (flop + fixed + HEADS) / 1e9, 1e6, tokens=min(MOST_TOKENS, length))
 
 
 def _transformer(
@@ -153,7 +187,9 @@ def _transformer(
     gflop = tokens * layers * (24.0 * width**2 + 4.0 * tokens * width) / 1e9
     kind = "small transformer" if options.encoder == "scratch" else "trunk"
     weights = 12.0 * layers * width**2 + vocabulary * width
-    return Work(kind, gflop, weights, read_s, _changed(options, layers))
+    changed = _changed(options, layers)
+    given = min(MOST_TOKENS, tokens) if changed else 4.0
+    return Work(kind, gflop, weights, read_s, changed, given)
 
 
 def _changed(options: config.Trunk, blocks: int) -> float:
