@@ -1,0 +1,190 @@
+"""The estimate grows with what is dear, keeps its parts apart, and times the machine soundly."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile
+from PIL import Image
+
+from modalloy import config
+from modalloy.limits import cores
+from modalloy.table.estimate import (
+    EARLY,
+    PRICES,
+    Estimate,
+    epochs,
+    estimate,
+    gflop_of,
+    machine_gflops,
+    works_of,
+)
+from modalloy.table.split import Parts
+from modalloy.table.table import Table, open_table
+from modalloy.table.work import Work, fusion_work
+
+ROWS = 100
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Table:
+    """Ten pictures of 64 pixels, ten sounds of two seconds, texts of 20 words, series, numbers."""
+    draw = np.random.default_rng(0)
+    for i in range(10):
+        Image.fromarray(draw.integers(0, 255, (64, 64), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+        soundfile.write(tmp_path / f"{i}.wav", draw.normal(0, 0.1, 16_000), 8000)
+    frame = pd.DataFrame(
+        {
+            "photo": [f"{i % 10}.png" for i in range(ROWS)],
+            "sound": [f"{i % 10}.wav" for i in range(ROWS)],
+            "note": ["pump leaks again today " * 5 for _ in range(ROWS)],
+            "wave": [draw.normal(size=1000) for _ in range(ROWS)],
+            "load": draw.normal(size=ROWS),
+            "fault": draw.choice(["a", "b", "c"], ROWS),
+            "hours": draw.normal(size=ROWS),
+        }
+    )
+    return open_table(frame, folder=tmp_path)
+
+
+def make(columns: dict[str, Any], **changes: Any) -> config.Job:
+    page: dict[str, Any] = {
+        "table": "x",
+        "split": {"random": "stratified"},
+        "columns": columns,
+        "tasks": {"t": {"type": "classify", "target": "fault"}},
+    }
+    return config.Job.model_validate(page | changes)
+
+
+ALL = np.arange(ROWS)
+PARTS = Parts(ALL[:70], ALL[70:80], ALL[80:])
+
+
+def minutes(table: Table, columns: dict[str, Any], **changes: Any) -> float:
+    return estimate(make(columns, **changes), table, PARTS, gflops=100.0).minutes
+
+
+LITE = {"photo": {"type": "image", "encoder": "efficientnet_lite0", "pixels": 160}}
+MINILM = {"note": {"type": "text", "encoder": "minilm"}}
+
+
+def test_more_work_takes_longer(table: Table) -> None:
+    base = minutes(table, LITE)
+    assert minutes(table, {"photo": LITE["photo"] | {"pixels": 320}}) > 2 * base
+    assert minutes(table, {"photo": LITE["photo"] | {"encoder": "efficientnet_lite2"}}) > base
+    assert minutes(table, LITE, train={"epochs": 60}) > 2 * base
+    frozen = minutes(table, {"photo": LITE["photo"] | {"tune": "frozen"}})
+    last = minutes(table, {"photo": LITE["photo"] | {"tune": "last_n", "last_n": 2}})
+    assert frozen < last < base
+    assert minutes(table, MINILM) > minutes(table, {"note": {"type": "text"}})
+    assert minutes(table, LITE | MINILM) > max(base, minutes(table, MINILM))
+
+
+def test_a_faster_machine_is_done_sooner(table: Table) -> None:
+    job = make(LITE, train={"epochs": 100})
+    slow, fast = (estimate(job, table, PARTS, gflops=g).minutes for g in (50.0, 500.0))
+    assert 3 < slow / fast < 10
+
+
+def test_more_memory_for_more(table: Table) -> None:
+    def memory(columns: dict[str, Any], **changes: Any) -> float:
+        return estimate(make(columns, **changes), table, PARTS, gflops=100.0).memory_gb
+
+    plain = memory({"load": {"type": "number"}})
+    assert plain < 1
+    assert memory(MINILM) > plain + 0.3  # 22.7 M parameters of 16 bytes
+    assert memory({"note": MINILM["note"] | {"tune": "frozen"}}) < memory(MINILM)
+    assert memory(LITE, train={"batch": 256}) > memory(LITE, train={"batch": 8}) + 1
+
+
+def test_work_of_known_networks(table: Table) -> None:
+    columns: dict[str, Any] = {
+        **MINILM,
+        "photo": LITE["photo"] | {"pixels": 224},
+        "sound": {"type": "audio", "encoder": "whisper_tiny_en"},
+    }
+    note, photo, sound, _ = works_of(make(columns), table, PARTS)
+    assert photo.gflop == pytest.approx(2 * 0.39, rel=0.05)  # published: 407 M multiply-adds
+    assert note.parameters == pytest.approx(22.7e6, rel=0.05)
+    assert 0.5 < sound.gflop / 2 < 1.1  # two seconds; torch's flop counter says 0.77 for one
+    assert photo.read_s > 0
+    assert {w.kind for w in (note, sound)} == {"trunk"}
+
+
+def test_lengths_are_sampled_and_cut(table: Table) -> None:
+    def gflop(columns: dict[str, Any]) -> float:
+        return works_of(make(columns), table, PARTS)[0].gflop
+
+    short, long = ({"note": MINILM["note"] | {"max_tokens": n}} for n in (8, 512))
+    assert gflop(long) > 2 * gflop(short)
+    one, two = ({"sound": {"type": "audio", "seconds": s}} for s in (1.0, 30.0))
+    assert gflop(two) == pytest.approx(2 * gflop(one))  # the recordings last two seconds
+    few, many = ({"wave": {"type": "series", "length": n}} for n in (100, 4096))
+    assert 2 < gflop(many) / gflop(few) < 20
+
+
+def test_an_hf_folder_is_described_by_its_config(table: Table, tmp_path: Path) -> None:
+    folder = tmp_path / "bert"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"hidden_size": 32, "num_hidden_layers": 2}))
+    tiny, _ = works_of(make({"note": {"type": "text", "encoder": f"hf:{folder}"}}), table, PARTS)
+    hub, _ = works_of(make({"note": {"type": "text", "encoder": "hf:some/bert"}}), table, PARTS)
+    assert tiny.gflop < hub.gflop / 1000
+
+
+def test_passes_over_rows() -> None:
+    job = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 0})
+    price = PRICES["trunk"]
+    full = gflop_of(Work("trunk", 1.0, 0.0), job, PARTS)
+    assert full == pytest.approx(10 * 70 * price.train + (10 * 10 + 20) * price.forward)
+    frozen = gflop_of(Work("trunk", 1.0, 0.0, changed=0.0), job, PARTS)
+    assert frozen == pytest.approx(100 * price.forward)
+
+
+def test_patience_shortens_only_where_rows_validate() -> None:
+    job = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 3})
+    assert epochs(job, PARTS) == pytest.approx(10 * EARLY)
+    assert epochs(job, PARTS._replace(validation=ALL[:0])) == 10
+    patient = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 0})
+    assert epochs(patient, PARTS) == 10
+
+
+@pytest.mark.parametrize(
+    "fuse", ["concat", "sum", "multilinear", "gated", "attention", "bottleneck", "tabm"]
+)
+def test_every_fusion_has_a_price(fuse: str) -> None:
+    made = make({"load": {"type": "number"}}, fuse={"type": fuse}).fuse
+    works = [Work("trunk", 1.0, 0.0, tokens=20.0)]
+    alone, beside = fusion_work(made, works, 0), fusion_work(made, works * 2, 5)
+    assert 0 < alone.gflop < beside.gflop
+    assert alone.parameters > 0
+
+
+def test_unreadable_files_do_not_matter(table: Table) -> None:
+    frame = pd.DataFrame({"photo": ["no.png", None] * 50, "fault": ["a", "b"] * 50})
+    made = estimate(make(LITE), open_table(frame, folder=table.folder), PARTS, gflops=100.0)
+    assert made.minutes > 0
+
+
+def test_files_outside_are_not_opened(table: Table, tmp_path: Path) -> None:
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    frame = pd.DataFrame({"sound": ["../0.wav"] * ROWS, "fault": ["a", "b"] * 50})
+    columns = {"sound": {"type": "audio", "seconds": 30.0}}
+    away = works_of(make(columns), open_table(frame, folder=inside), PARTS)[0]
+    seen = works_of(make(columns, allow_outside=True), open_table(frame, folder=inside), PARTS)[0]
+    assert away.gflop == pytest.approx(15 * seen.gflop)  # 30 s assumed against 2 s read
+
+
+def test_the_machine_is_timed() -> None:
+    found = machine_gflops(0.05)
+    assert 0.5 * cores() < found < 5000 * cores()
+
+
+def test_one_line_for_the_terminal() -> None:
+    assert "42 seconds and 1.5 GB" in Estimate(0.7, 1.5, 300.0).text()
+    assert "12 minutes" in Estimate(12.3, 1.5, 300.0).text()
