@@ -138,16 +138,37 @@ def test_dead_channels_and_single_samples_stay_finite() -> None:
 
 
 def test_statistics_of_one_channel() -> None:
-    x = np.random.default_rng(0).normal(2.0, 3.0, size=200)
-    x_BCL = torch.zeros(1, 1, 256)
+    rng = np.random.default_rng(0)
+    t = np.linspace(-0.5, 0.5, 200)
+    x = rng.normal(2.0, 3.0, size=200) + 4 * t
+    x_BCL = torch.full((1, 1, 256), 9.0)
     x_BCL[0, 0, :200] = torch.tensor(x)
     mask_BL = torch.arange(256)[None] < 200
     found = fronts.statistics(x_BCL, mask_BL)[0, 0].double().numpy()
-    z = (x - x.mean()) / x.std()
-    slope = np.polyfit(np.linspace(-0.5, 0.5, 200), x, 1)[0]
+    slope, middle = np.polyfit(t, x, 1)
+    rest = x - middle - slope * t
+    z = rest / rest.std()
+    usual = np.log1p(np.sqrt(2 * np.log(201)))
     expected = [
-        x.mean(), x.std(), x.min(), x.max(), x[-1], x[-50:].mean(), slope,
-        np.log10(np.sqrt((x**2).mean())), np.arcsinh((z**3).mean()), np.log((z**4).mean()),
-        np.log(np.abs(z).max()), (np.diff(z > 0) != 0).sum() / 200,
+        x.mean(), slope, np.polyfit(t, x, 2)[0], np.log10(rest.std()),
+        np.log10(np.sqrt((x**2).mean())),
     ]  # fmt: skip
+    shapes = [
+        usual - np.log1p(-z.min()), np.log1p(z.max()) - usual, z[-1],
+        np.arcsinh((z**3).mean()), np.log((z**4).mean() / 3),
+        np.log1p(np.abs(z).max()) - usual, (np.diff(z > 0) != 0).sum() / 200 - 0.5,
+    ]  # fmt: skip
+    expected += [s * 200 / 300 for s in shapes]
     assert np.allclose(found, expected, atol=2e-3)
+
+
+def test_shapes_of_few_samples_count_little() -> None:
+    torch.manual_seed(0)
+    wide = [fronts.statistics(torch.randn(50, 1, n), torch.ones(50, n).bool()) for n in (30, 3000)]
+    spreads = [w[..., fronts.TRENDS :].std(0).mean().item() for w in wide]
+    assert spreads[0] < 0.15
+    spike_BCL = torch.randn(1, 1, 3000)
+    spike_BCL[..., ::300] *= 10
+    found = fronts.statistics(spike_BCL, torch.ones(1, 3000).bool())[0, 0]
+    assert found[9] > 1.0  # kurtosis
+    assert found[10] > 0.4  # crest factor

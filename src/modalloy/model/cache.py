@@ -3,6 +3,7 @@
 import os
 import tempfile
 import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,9 @@ class Cache:
     """
 
     def __init__(self, budget_gb: float, folder: Path | None = None) -> None:
-        self._file = tempfile.TemporaryFile(prefix="modalloy-", dir=folder)  # noqa: SIM115
+        self._file, name = tempfile.mkstemp(prefix="modalloy-", dir=folder)
+        os.unlink(name)
+        weakref.finalize(self, os.close, self._file)
         self._places: dict[int, Place] = {}
         self._end, self._budget = 0, int(budget_gb * 1e9)
         self._lock = threading.Lock()
@@ -32,7 +35,7 @@ class Cache:
             return None
         start, parts = place
         total = sum(part[3] for part in parts)
-        data = os.pread(self._file.fileno(), total, start)
+        data = os.pread(self._file, total, start)
         arrays, at = {}, 0
         for name, dtype, shape, size in parts:
             count = size // np.dtype(dtype).itemsize
@@ -49,7 +52,7 @@ class Cache:
                 return
             start, self._end = self._end, self._end + total
         data = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays.values())
-        os.pwrite(self._file.fileno(), data, start)
+        os.pwrite(self._file, data, start)
         self._places[row] = (start, parts)
 
     def __len__(self) -> int:

@@ -10,7 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STATISTICS = 12
+STATISTICS = 12  # of each channel
+TRENDS = 5  # the first of them
+CHANCE = 100  # samples from which a shape is half believed
+GAUSSIAN = 1.0986  # log of the kurtosis of Gaussian noise, 3
 FINE = 1024  # samples of the spectrum's frames at most
 BANDS = 96  # of the spectrum, from 0 Hz to half the sampling rate
 CELLS = 160  # of the envelope spectrum, and of an order spectrum
@@ -23,35 +26,50 @@ FLOOR = 1e-3  # share of the mean power below which nothing is told apart
 
 
 def statistics(x_BCL: Tensor, mask_BL: Tensor) -> Tensor:
-    """Twelve numbers of each channel, (B, C, 12).
+    """Twelve numbers of each channel that say little twice, (B, C, 12): `TRENDS`, then shapes.
 
-    Mean, deviation, least, most, last, mean of the last quarter, slope over the row, log10 of the
-    root mean square, skewness (asinh), kurtosis (log), crest factor (log), crossings of the mean.
+    Mean, change over the row, bend, log10 of the deviation from that trend, log10 of the root mean
+    square; then of what deviates from the straight trend: least, most, last, skewness, kurtosis,
+    crest factor, crossings of zero. Shapes are compressed, 0 for Gaussian noise, and drawn to 0 by
+    n / (n + 100): from n = 30 samples they are mostly chance, and a network would learn it by heart.
     """
     weight_B1L = mask_BL[:, None].to(x_BCL.dtype)
     count_B1 = weight_B1L.sum(-1).clamp_min(1.0)
-    mean_BC, std_BC, z_BCL = standardise(x_BCL, weight_B1L, count_B1)
-    hidden_B1L = ~mask_BL[:, None]
-    time_B1L = (weight_B1L.cumsum(-1) - 1) / (count_B1[..., None] - 1).clamp_min(1) - 0.5
-    recent_B1L = weight_B1L * (time_B1L > 0.25)
-    energy_B1 = (weight_B1L * time_B1L**2).sum(-1).clamp_min(1e-3)
-    last_B11 = (extent(mask_BL) - 1).clamp_min(0)[:, None, None]
-    signs_BCL = (z_BCL > 0) & mask_BL[:, None]
-    both_B1L = mask_BL[:, None, 1:]
-    crossed_BCL = (signs_BCL[..., 1:] != signs_BCL[..., :-1]) & both_B1L
-    parts = [
+    mean_BC, _, _ = standardise(x_BCL, weight_B1L, count_B1)
+    time_B1L = weight_B1L * trend_time(weight_B1L, count_B1)
+    slope_BC, rest_BCL = leave_out((x_BCL - mean_BC[..., None]) * weight_B1L, time_B1L)
+    bow_B1L = weight_B1L * (time_B1L**2 - (time_B1L**2).sum(-1, True) / count_B1[..., None])
+    bend_BC, _ = leave_out(rest_BCL, bow_B1L)
+    _, spread_BC, z_BCL = standardise(rest_BCL, weight_B1L, count_B1)
+    square_BC = (x_BCL**2 * weight_B1L).sum(-1) / count_B1
+    trends = [
         mean_BC,
-        std_BC,
-        x_BCL.masked_fill(hidden_B1L, torch.inf).amin(-1),
-        x_BCL.masked_fill(hidden_B1L, -torch.inf).amax(-1),
-        x_BCL.gather(-1, last_B11.expand(-1, x_BCL.shape[1], 1)).squeeze(-1),
-        (x_BCL * recent_B1L).sum(-1) / recent_B1L.sum(-1).clamp_min(1.0),
-        ((x_BCL - mean_BC[..., None]) * weight_B1L * time_B1L).sum(-1) / energy_B1,
-        ((x_BCL**2 * weight_B1L).sum(-1) / count_B1).sqrt().clamp_min(1e-3).log10(),
+        slope_BC,
+        bend_BC,
+        spread_BC.clamp_min(1e-3).log10(),
+        square_BC.clamp_min(1e-6).log10() / 2,
+    ]
+    shrink_B11 = (count_B1 / (count_B1 + CHANCE))[..., None]
+    return torch.cat([torch.stack(trends, -1), shapes(z_BCL, mask_BL) * shrink_B11], -1)
+
+
+def shapes(z_BCL: Tensor, mask_BL: Tensor) -> Tensor:
+    """Least, most, last, skewness, kurtosis, crest factor and crossings, (B, C, 7)."""
+    count_B1 = mask_BL.sum(-1, keepdim=True).clamp_min(1).to(z_BCL.dtype)
+    last_B11 = (extent(mask_BL) - 1).clamp_min(0)[:, None, None]
+    least_BC, most_BC = z_BCL.amin(-1), z_BCL.amax(-1)
+    above_BCL = z_BCL > 0
+    both_B1L = (mask_BL[:, 1:] & mask_BL[:, :-1])[:, None]
+    crossed_BCL = (above_BCL[..., 1:] != above_BCL[..., :-1]) & both_B1L
+    usual_B1 = (2 * (count_B1 + 1).log()).sqrt().log1p()  # of the largest of n Gaussian numbers
+    parts = [
+        usual_B1 - least_BC.neg().log1p(),
+        most_BC.log1p() - usual_B1,
+        z_BCL.gather(-1, last_B11.expand(-1, z_BCL.shape[1], 1)).squeeze(-1),
         torch.asinh((z_BCL**3).sum(-1) / count_B1),
-        ((z_BCL**4).sum(-1) / count_B1).clamp_min(1.0).log(),
-        z_BCL.abs().amax(-1).clamp_min(1.0).log(),
-        crossed_BCL.sum(-1) / count_B1,
+        ((z_BCL**4).sum(-1) / count_B1).clamp_min(1.0).log() - GAUSSIAN,
+        z_BCL.abs().amax(-1).log1p() - usual_B1,
+        crossed_BCL.sum(-1) / count_B1 - 0.5,
     ]
     return torch.stack(parts, -1)
 
@@ -129,6 +147,18 @@ def cut(x_BCL: Tensor, mask_BL: Tensor, segment: int) -> Frames:
     length_BK = (end_B1 - starts_K).clamp(0, segment)
     used_BK = (length_BK > hop) | (starts_K == 0)
     return Frames(x_BCKn, length_BK * used_BK, std_BC.clamp_min(1e-3).log10())
+
+
+def trend_time(weight_B1L: Tensor, count_B1: Tensor) -> Tensor:
+    """Time of each sample that exists, from -1/2 to 1/2 over the row."""
+    return (weight_B1L.cumsum(-1) - 1) / (count_B1[..., None] - 1).clamp_min(1) - 0.5
+
+
+def leave_out(x_BCL: Tensor, curve_B1L: Tensor) -> tuple[Tensor, Tensor]:
+    """How much of a curve is in the samples (least squares), (B, C), and what is left of them."""
+    energy_B11 = (curve_B1L**2).sum(-1, keepdim=True)
+    amount_BC1 = (x_BCL * curve_B1L).sum(-1, keepdim=True) / energy_B11.clamp_min(1e-6)
+    return amount_BC1.squeeze(-1), x_BCL - amount_BC1 * curve_B1L
 
 
 def extent(mask_BL: Tensor) -> Tensor:

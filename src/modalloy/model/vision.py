@@ -49,7 +49,7 @@ def view_cnn(net: Cnn, x_BCHW: Tensor) -> View:
 
 
 def view_lite(net: EfficientNetLite, x_BCHW: Tensor) -> View:
-    """Pooled are the head's mean, as its classifier saw it, mean and maximum of two maps below.
+    """Pooled are the head's mean, as its classifier saw it, and mean and maximum of the maps below.
 
     They add 0.02 to a linear probe on solar cells, whose defects are small.
     """

@@ -12,13 +12,18 @@ from modalloy.errors import JobError
 from modalloy.model import fronts
 from modalloy.model.block import Residual, sinusoids
 from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.encoders.number import Piecewise
 from modalloy.model.patchtst import build_patchtst, describe, load_patchtst
 from modalloy.model.scale import Standardise
 from modalloy.model.strided import STEPS, StridedFront
 from modalloy.model.tokens import Tokens
 from modalloy.table.series import SeriesReader
 
-DROPOUT = 0.2  # of what the fronts give: they are many numbers for few rows
+DROPOUT = 0.2
+LINE_DROPOUT = 0.5  # of what a spectrum gives: many numbers for few rows
+UNKNOWN = 0.1  # chance that a known shaft speed is hidden while training
+EDGES = (-3.0, -2.0, -1.5, -1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0, 1.5, 2.0, 3.0)
+EMBEDDED = 8  # numbers that each statistic becomes
 SIZES = {"small": (64, 3), "base": (128, 5)}  # width and residual layers of the learned front
 
 
@@ -56,7 +61,9 @@ class SeriesEncoder(Encoder):
         sizes = {"statistics": fronts.STATISTICS, "envelope": fronts.CELLS}
         sizes |= {"spectrum": fronts.bands(self.segment) + 1, "order": 2 * fronts.CELLS}
         self.sizes = [reader.channels * sizes[f] for f in self.fixed]
-        self.heads = nn.ModuleList(FrontHead(size, width) for size in self.sizes)
+        pairs = zip(self.fixed, self.sizes, strict=True)
+        heads = [TrendHead(s, width) if f == "statistics" else LineHead(s, width) for f, s in pairs]
+        self.heads = nn.ModuleList(heads)
         self.unknown_D = nn.Parameter(torch.randn(width) * 0.02) if "order" in self.fixed else None
         self.join = nn.Linear((len(self.fixed) + self.learned) * width, width)
         self.last = Residual(width, DROPOUT)
@@ -134,7 +141,14 @@ class SeriesEncoder(Encoder):
         return Tokens(torch.cat(tokens, 1), mask_BT, summary_BD)
 
     def where_turning(self, head: nn.Module, x_BF: Tensor, turning_B: Tensor) -> Tensor:
-        """Tokens of the order front; rows without a shaft speed get its learned absent vector."""
+        """Tokens of the order front; rows without a shaft speed get its learned absent vector.
+
+        While training a speed is hidden now and then, so that the vector is learned even where all
+        training rows turn.
+        """
+        if self.training:
+            kept_B = torch.rand(turning_B.shape, device=turning_B.device) >= UNKNOWN
+            turning_B = turning_B & kept_B
         rows = turning_B.nonzero().squeeze(1)
         unknown_BD = self.unknown_D.expand(len(x_BF), -1)
         if len(rows) == 0:
@@ -160,8 +174,8 @@ class SeriesEncoder(Encoder):
         )
 
 
-class FrontHead(nn.Module):
-    """The numbers of one fixed front, standardised, through a small network to one token."""
+class LineHead(nn.Module):
+    """The numbers of a spectrum, standardised, through a small network to one token."""
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
@@ -171,8 +185,30 @@ class FrontHead(nn.Module):
 
     def forward(self, x_BF: Tensor) -> Tensor:
         """(B, F) -> (B, D)."""
-        z_BF = F.dropout(self.scale(x_BF).clamp(-8, 8), DROPOUT, self.training)
+        z_BF = F.dropout(self.scale(x_BF).clamp(-8, 8), LINE_DROPOUT, self.training)
         return self.layer(self.inward(z_BF))
+
+
+class TrendHead(nn.Module):
+    """Statistics to one token: trends standardised, all embedded piecewise as number columns are.
+
+    The embedding keeps an odd value of one statistic from pulling on all that a straight map gives.
+    """
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        trend_S = torch.arange(fronts.STATISTICS) < fronts.TRENDS
+        self.register_buffer("trend_F", trend_S.repeat(inputs // fronts.STATISTICS))
+        self.scale = Standardise(inputs)
+        self.embed = Piecewise([EDGES] * inputs, EMBEDDED)
+        self.inward = nn.Linear(inputs * EMBEDDED, width)
+        self.layer = Residual(width, DROPOUT)
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """(B, F) -> (B, D)."""
+        z_BF = torch.where(self.trend_F, self.scale(x_BF), x_BF).clamp(-8, 8)
+        z_BFd = self.embed(z_BF)
+        return self.layer(self.inward(F.dropout(z_BFd.flatten(1), DROPOUT, self.training)))
 
 
 def summarise(z_BTd: Tensor, mask_BT: Tensor) -> Tensor:

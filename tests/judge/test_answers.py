@@ -1,0 +1,119 @@
+"""One row answers as inside a batch; a missing cell answers the same beside any neighbour."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import modalloy as ma
+from modalloy.errors import RunError, TableError
+from modalloy.judge.answers import EVERYTHING, answer_rows
+from modalloy.model.batches import Rows
+from modalloy.run import Run
+from modalloy.table.table import open_table
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """A run over every kind of column, and its table."""
+    from conftest import make_job, write_table
+
+    folder = tmp_path_factory.mktemp("answers")
+    table = write_table(folder)
+    job = make_job(table, fuse={"type": "attention", "width": 16, "layers": 1, "heads": 2})
+    return ma.train(job, out=folder / "run", quiet=True), table
+
+
+def test_a_row_alone_answers_as_in_a_batch(trained: tuple[Run, Path]) -> None:
+    run, table = trained
+    rows = Rows(open_table(table), run.job, run.readers, {})
+    model = run.model()
+    which = np.arange(24)
+    together = answer_rows(model, rows, which).seen[EVERYTHING]
+    for row in (0, 3, 11, 13, 19):  # some of them lack cells
+        alone = answer_rows(model, rows, np.array([row])).seen[EVERYTHING]
+        for task in together:
+            for key, value in together[task].items():
+                np.testing.assert_allclose(alone[task][key][0], value[row], rtol=1e-4, atol=1e-5)
+
+
+def test_a_missing_cell_answers_the_same_beside_any_neighbour(trained: tuple[Run, Path]) -> None:
+    run, table = trained
+    model = run.model()
+    rows = Rows(open_table(table), run.job, run.readers, {})
+    for neighbours in ([3, 0, 1], [3, 40, 41, 42]):
+        found = answer_rows(model, rows, np.array(neighbours)).seen[EVERYTHING]
+        alone = answer_rows(model, rows, np.array([3])).seen[EVERYTHING]
+        np.testing.assert_allclose(
+            found["fault"]["probability"][0], alone["fault"]["probability"][0], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_hiding_an_input_equals_its_cells_missing(trained: tuple[Run, Path]) -> None:
+    run, table = trained
+    frame = pd.read_parquet(table).head(12)
+    model = run.model()
+    full = Rows(open_table(frame, folder=table.parent), run.job, run.readers, {})
+    hidden = frozenset({"photo", "note"})
+    a = answer_rows(model, full, np.arange(12), hidden=[hidden]).seen[hidden]
+    frame = frame.assign(photo=None, note=None)
+    less = Rows(open_table(frame, folder=table.parent), run.job, run.readers, {})
+    b = answer_rows(model, less, np.arange(12)).seen[EVERYTHING]
+    np.testing.assert_allclose(a["life"]["value"], b["life"]["value"], rtol=1e-4, atol=1e-3)
+
+
+def test_a_missing_column_and_an_unseen_category_are_said(trained: tuple[Run, Path]) -> None:
+    run, table = trained
+    frame = pd.read_parquet(table).head(5).drop(columns=["vibration", "photo", "sound"])
+    frame["site"] = "moon"
+    said = ma.predict(run, frame, quiet=True)
+    assert (said["status.vibration"] == "missing").all()
+    assert said["status.site"].str.startswith("unknown").all()
+    assert np.isfinite(said["life"]).all()
+    with pytest.raises(TableError, match="none of the columns"):
+        ma.predict(run, pd.DataFrame({"other": [1]}), quiet=True)
+
+
+def test_answers_are_written_and_read_back(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    run, table = trained
+    frame = ma.predict(run, table, out=tmp_path / "a.parquet", rows=slice(0, 7), quiet=True)
+    back = pd.read_parquet(tmp_path / "a.parquet")
+    pd.testing.assert_frame_equal(frame, back)
+    ma.predict(run, table, out=tmp_path / "a.csv", rows=slice(0, 7), quiet=True)
+    assert len(pd.read_csv(tmp_path / "a.csv")) == 7
+    with pytest.raises(TableError, match="parquet"):
+        ma.predict(run, table, out=tmp_path / "a.doc", rows=slice(0, 1), quiet=True)
+
+
+def test_a_run_that_was_tampered_with_is_refused(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    import shutil
+
+    run, _ = trained
+    copy = tmp_path / "copy"
+    shutil.copytree(run.path, copy)
+    again = ma.load_run(copy).model()
+    for (name, a), b in zip(
+        run.model().state_dict().items(), again.state_dict().values(), strict=True
+    ):
+        assert torch.equal(a, b), name
+    schema = (copy / "schema.json").read_text()
+    (copy / "schema.json").write_text(schema.replace("crack", "crock", 1))
+    with pytest.raises(RunError, match=r"schema\.json"):
+        ma.load_run(copy)
+    (copy / "schema.json").unlink()
+    with pytest.raises(RunError, match="missing"):
+        ma.load_run(copy)
+    with pytest.raises(RunError, match="no such run"):
+        ma.load_run(tmp_path / "nowhere")
+
+
+def test_evaluate_again_and_on_another_table(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    run, table = trained
+    own = ma.evaluate(run, out=tmp_path / "own.html", quiet=True)
+    assert own.baselines["fault"]
+    other = ma.evaluate(run, table, out=tmp_path / "other.html", quiet=True)
+    assert other.rows == {"test": 80}
+    assert (tmp_path / "other.html").is_file()
+    assert (tmp_path / "other.json").is_file()

@@ -1,0 +1,113 @@
+"""Rows become batches: cached, padded, in an order that can be had again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modalloy.errors import TableError
+from modalloy.job import load_job
+from modalloy.learn.training import open_rows
+from modalloy.model.batches import Rows, epoch_order, pad_together
+from modalloy.model.cache import Cache
+from modalloy.table.image import ImageReader
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+
+
+def rows_of(job: dict[str, Any]) -> Rows:
+    loaded = load_job(job)
+    table = open_table(loaded.table)
+    return open_rows(loaded, table, split_job(table, loaded))
+
+
+@given(st.integers(1, 200), st.integers(1, 33), st.integers(0, 5), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_an_epoch_shows_every_row_once(rows: int, batch: int, epoch: int, texts: bool) -> None:
+    which = np.arange(rows) * 3
+    lengths = np.arange(rows)[::-1] % 7 if texts else None
+    chunks = epoch_order(which, batch, 0, epoch, lengths)
+    assert sorted(np.concatenate(chunks)) == sorted(which)
+    assert max(len(c) for c in chunks) <= batch + 1
+    again = epoch_order(which, batch, 0, epoch, lengths)
+    assert all(np.array_equal(a, b) for a, b in zip(chunks, again, strict=True))
+
+
+def test_texts_of_like_length_share_a_batch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 400)
+    chunks = epoch_order(np.arange(400), 16, 0, 0, lengths)
+    spread = np.mean([np.ptp(lengths[c]) for c in chunks])
+    assert spread < 10
+    plain = epoch_order(np.arange(400), 16, 0, 0, None)
+    assert np.mean([np.ptp(lengths[c]) for c in plain]) > 60
+
+
+def test_cache_gb_keeps_decoded_pictures(
+    small_table: Path, job_dict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = {"reads": 0}
+    real = ImageReader.read
+
+    def counted(self: ImageReader, cells: Any) -> Any:
+        count["reads"] += 1
+        return real(self, cells)
+
+    monkeypatch.setattr(ImageReader, "read", counted)
+    which = np.arange(10)
+    reads = {}
+    for gb in (0.0, 1.0):
+        rows = rows_of(job_dict(small_table, columns=("photo",), train={"cache_gb": gb}))
+        count["reads"] = 0
+        first, second = rows.batch(which), rows.batch(which)
+        assert torch.equal(first.values["photo"]["pixels"], second.values["photo"]["pixels"])
+        assert torch.equal(first.present["photo"], second.present["photo"])
+        reads[gb] = count["reads"]
+    assert reads == {0.0: 20, 1.0: 10}
+
+
+def test_a_full_cache_drops_what_does_not_fit() -> None:
+    cache = Cache(1e-6)  # a thousand bytes
+    cache.put(1, {"a": np.arange(100, dtype=np.float64)})
+    cache.put(2, {"a": np.arange(100, dtype=np.float64)})
+    assert len(cache) == 1
+    found = cache.get(1)
+    assert found is not None
+    assert np.array_equal(found["a"], np.arange(100))
+    assert cache.get(2) is None
+
+
+def test_allow_outside_lets_media_lie_elsewhere(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    frame = pd.read_parquet(small_table)
+    inside = small_table.parent / "inside"
+    inside.mkdir()
+    frame["photo"] = frame["photo"].map(lambda p: p and f"../{p}")
+    frame.to_parquet(inside / "parts.parquet", index=False)
+    job = job_dict(inside / "parts.parquet", columns=("photo", "load"))
+    with pytest.raises(TableError, match="outside"):
+        rows_of(job).batch(np.arange(4))
+    assert rows_of({**job, "allow_outside": True}).batch(np.arange(3)).present["photo"].all()
+
+
+def test_padding_fills_words_with_minus_one() -> None:
+    rows = [
+        {"ids": np.array([5, 6]), "words": np.array([1])},
+        {"ids": np.array([7]), "words": np.array([1, 2, 3])},
+    ]
+    out = pad_together(rows)
+    assert out["ids"].tolist() == [[5, 6], [7, 0]]
+    assert out["words"].tolist() == [[1, -1, -1], [1, 2, 3]]
+
+
+def test_an_error_names_its_row(small_table: Path, job_dict: Any) -> None:
+    (small_table.parent / "img" / "004.png").write_bytes(b"")
+    rows = rows_of(job_dict(small_table, columns=("photo", "load")))
+    with pytest.raises(TableError, match="row 4"):
+        rows.batch(np.array([0, 4]))

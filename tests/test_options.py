@@ -1,0 +1,401 @@
+"""Every option of the job changes a number: a walk over config.py finds the ones that do not."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pydantic import BaseModel
+
+from conftest import write_table
+from modalloy import config
+from modalloy.job import load_job
+from modalloy.judge.answers import EVERYTHING, answer_rows
+from modalloy.learn.train import frozen_features, train_model
+from modalloy.learn.training import open_rows
+from modalloy.model.model import Model
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+
+Case = tuple[str, str, Any, Any]  # base job, where in it, one value, another value
+
+TEXT, PHOTO, SOUND = "columns.note", "columns.photo", "columns.sound"
+WORDS, VIBRATION = "columns.words", "columns.vibration"
+CASES: dict[str, list[Case]] = {
+    "Number.embed": [
+        ("plain", "columns.load.embed", "piecewise", v) for v in ("periodic", "linear")
+    ],
+    "Number.bins": [("plain", "columns.load.bins", 4, 6)],
+    "Category.min_count": [("plain", "columns.site.min_count", 1, 60)],
+    "Time.cycles": [("plain", "columns.taken_at.cycles", ["day"], ["day", "week"])],
+    "Text.size": [("text", f"{TEXT}.size", "small", "base")],
+    "Text.encoder": [("text", f"{TEXT}.encoder", "scratch", "hf:BERT")],
+    "Text.tune": [("bert", f"{TEXT}.tune", "full", v) for v in ("frozen", "last_n")],
+    "Text.last_n": [("bert last_n", f"{TEXT}.last_n", 1, 2)],
+    "Text.max_tokens": [("text", f"{TEXT}.max_tokens", 16, 4)],
+    "Text.vocabulary": [("text", f"{TEXT}.vocabulary", 128, 80)],
+    "Tokens.max_tokens": [("tag", f"{WORDS}.max_tokens", 16, 4)],
+    "Image.size": [("photo", f"{PHOTO}.size", "small", "base")],
+    "Image.pixels": [("photo", f"{PHOTO}.pixels", 16, 20)],
+    "Image.augment": [
+        ("photo", f"{PHOTO}.augment", "none", v) for v in ("shift", "flip", "rotate")
+    ],
+    "Audio.size": [("sound", f"{SOUND}.size", "small", "base")],
+    "Audio.rate_hz": [("sound", f"{SOUND}.rate_hz", 4000, 2000)],
+    "Audio.seconds": [("sound", f"{SOUND}.seconds", 0.25, 0.15)],
+    "Audio.augment": [("sound", f"{SOUND}.augment", "none", "mask")],
+    "History.rows": [("history", f"{VIBRATION}.history.rows", 4, 6)],
+    "History.by": [("history", f"{VIBRATION}.history.by", ["machine"], ["site"])],
+    "History.order": [("history", f"{VIBRATION}.history.order", "taken_at", "load")],
+    "Series.size": [("series", f"{VIBRATION}.size", "small", "base")],
+    "Series.channels": [("history", f"{VIBRATION}.from", ["load"], ["load", "hours_left"])],
+    "Series.rate_hz": [("spectrum", f"{VIBRATION}.rate_hz", 100, 37)],
+    "Series.rpm": [
+        ("order", f"{VIBRATION}.rpm", 600, 700),
+        ("order", f"{VIBRATION}.rpm", 600, "load"),
+    ],
+    "Series.length": [("series", f"{VIBRATION}.length", 32, 16)],
+    "Series.front": [
+        ("series", f"{VIBRATION}.front", ["statistics"], [v])
+        for v in ("learned", "spectrum", "envelope")
+    ],
+    "Series.history": [
+        (
+            "series",
+            f"{VIBRATION}.history",
+            None,
+            {"by": ["machine"], "order": "taken_at", "rows": 4},
+        )
+    ],
+    "Series.augment": [("series", f"{VIBRATION}.augment", "none", v) for v in ("gain", "jitter")],
+    "Split.column": [("plain", "split", {"by": "machine"}, {"column": "part"})],
+    "Split.by": [("plain", "split", {"by": "machine"}, {"by": "site"})],
+    "Split.hold_out": [("plain", "split.hold_out", ["m1"], ["m2", "m3"])],
+    "Split.time": [("plain", "split", {"by": "machine"}, {"time": "taken_at"})],
+    "Split.random": [("plain", "split", {"by": "machine"}, {"random": "stratified"})],
+    "Split.test": [("plain", "split.test", 0.25, 0.5)],
+    "Split.validation": [("plain", "split.validation", 0.2, 0.0)],
+    "Fusion.width": [("plain", "fuse.width", 16, 24)],
+    "Fusion.dropout": [("plain", "fuse.dropout", 0.0, 0.5)],
+    "Fusion.modality_dropout": [("text", "fuse.modality_dropout", 0.0, 0.5)],
+    "Fusion.auxiliary": [("text", "fuse.auxiliary", 0.0, 1.0)],
+    "Fusion.consistency": [("text", "fuse.consistency", 0.0, 1.0)],
+    "Multilinear.rank": [
+        ("text", "fuse", {"type": "multilinear", "rank": r}, {"type": "multilinear", "rank": 2})
+        for r in (3,)
+    ],
+    "Bottleneck.bottlenecks": [
+        (
+            "text",
+            "fuse",
+            {"type": "bottleneck", "width": 16, "bottlenecks": 1},
+            {"type": "bottleneck", "width": 16, "bottlenecks": 3},
+        )
+    ],
+    "Tabm.members": [
+        (
+            "text",
+            "fuse",
+            {"type": "tabm", "width": 16, "members": 2},
+            {"type": "tabm", "width": 16, "members": 4},
+        )
+    ],
+    **{
+        f"{kind.capitalize()}.layers": [
+            (
+                "text",
+                "fuse",
+                {"type": kind, "width": 16, "layers": 1},
+                {"type": kind, "width": 16, "layers": 2},
+            )
+        ]
+        for kind in ("concat", "sum", "gated", "attention", "bottleneck", "tabm")
+    },
+    **{
+        f"{kind.capitalize()}.heads": [
+            (
+                "text",
+                "fuse",
+                {"type": kind, "width": 16, "heads": 2},
+                {"type": kind, "width": 16, "heads": 4},
+            )
+        ]
+        for kind in ("attention", "bottleneck")
+    },
+    "Goal.target": [("plain", "tasks.life.target", "hours_left", "row")],
+    "Goal.weight": [("plain", "tasks.life.weight", 1.0, 5.0)],
+    "Classify.labels": [("plain", "tasks.fault.labels", "single", "multi")],
+    "Classify.class_weights": [("plain", "tasks.fault.class_weights", "none", "balanced")],
+    "Regress.scale": [("plain", "tasks.life.scale", "linear", "log")],
+    "Regress.loss": [("plain", "tasks.life.loss", "squared", v) for v in ("absolute", "huber")],
+    "Regress.quantiles": [("plain", "tasks.life.quantiles", [], [0.1, 0.9])],
+    "Tag.on": [("tag", "tasks.fault.on", "words", "words2")],
+    "Locate.labels": [("boxes", "tasks.fault.labels", None, "box_names")],
+    "Locate.on": [("boxes", "tasks.fault.on", "photo", "photo2")],
+    "Locate.template": [("boxes", "tasks.fault.template", None, "photo2")],
+    "Locate.max_boxes": [("boxes", "tasks.fault.max_boxes", 100, 1)],
+    "Train.epochs": [("plain", "train.epochs", 1, 2)],
+    "Train.batch": [("plain", "train.batch", 16, 8)],
+    "Train.optimizer": [("plain", "train.optimizer", "adamw", "sgd")],
+    "Train.lr": [("plain", "train.lr", 1e-3, 3e-3)],
+    "Train.encoder_lr": [("bert", "train.encoder_lr", 1e-4, 1e-3)],
+    "Train.weight_decay": [("plain", "train.weight_decay", 0.0, 5.0)],
+    "Train.warmup": [("plain", "train.warmup", 0.0, 0.9)],
+    "Train.label_smoothing": [("plain", "train.label_smoothing", 0.0, 0.3)],
+    "Train.clip": [("plain", "train.clip", 1.0, 0.01)],
+    "Train.patience": [("worse", "train.patience", 0, 1)],
+    "Train.ema": [("plain", "train.ema", 0.0, 0.9)],
+    "Train.weighting": [("plain", "train.weighting", "sum", "uncertainty")],
+    "Train.freeze_epochs": [("bert", "train.freeze_epochs", 0, 2)],
+    "Train.precision": [("bert", "train.precision", "float32", "bfloat16")],
+    "Job.seed": [("plain", "seed", 0, 1)],
+}
+# Options whose number is checked by a test of their own, named here.
+ELSEWHERE = {
+    "Number.unit": "tests/judge/test_page.py",
+    "Regress.unit": "tests/judge/test_page.py",
+    "Tokens.encoder": "tests/model/test_encoder_text.py",
+    "Image.encoder": "tests/model/test_encoder_image.py",
+    "Image.tune": "tests/model/test_encoder_image.py",
+    "Image.last_n": "tests/model/test_encoder_image.py",
+    "Audio.encoder": "tests/model/test_encoder_audio.py",
+    "Audio.tune": "tests/model/test_encoder_audio.py",
+    "Audio.last_n": "tests/model/test_encoder_audio.py",
+    "Series.encoder": "tests/model/test_encoder_series.py",
+    "Series.tune": "tests/model/test_encoder_series.py",
+    "Series.last_n": "tests/model/test_encoder_series.py",
+    "Train.cache_gb": "tests/model/test_batches.py",
+    "Job.table": "tests/table/test_sources.py",
+    "Job.sheet": "tests/table/test_sources.py",
+    "Job.allow_leak": "tests/learn/test_train.py",
+    "Job.allow_outside": "tests/model/test_batches.py",
+    "Job.unreadable": "tests/learn/test_train.py",
+}
+GROUPS = {"Job.split", "Job.columns", "Job.fuse", "Job.tasks", "Job.train"}  # hold options
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small table with a few columns more, and a tiny BERT."""
+    import pandas as pd
+    from transformers import BertConfig, BertModel
+
+    folder = tmp_path_factory.mktemp("options")
+    path = write_table(folder)
+    frame = pd.read_parquet(path)
+    frame["part"] = ["test" if i % 5 == 0 else "train" for i in range(len(frame))]
+    frame["row"] = np.arange(len(frame)) % 17
+    frame["words2"] = frame["words"].map(lambda w: list(w)[::-1])
+    frame["photo2"] = frame["photo"].sample(frac=1.0, random_state=0).to_list()
+    frame["photo"] = frame["photo"].ffill().bfill()
+    frame["photo2"] = frame["photo2"].ffill().bfill()
+    frame.to_parquet(path, index=False)
+    words = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *"abcdefghijklmnopqrstuvwxyz",
+        *(f"##{c}" for c in "abcdefghijklmnopqrstuvwxyz"),
+        "crack",
+        "clean",
+        "part",
+        "weld",
+    ]
+    torch.manual_seed(0)
+    bert = BertModel(
+        BertConfig(
+            vocab_size=len(words),
+            hidden_size=16,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=32,
+            max_position_embeddings=32,
+        )
+    )
+    bert.save_pretrained(folder / "bert")
+    (folder / "bert" / "vocab.txt").write_text("\n".join(words))
+    return folder
+
+
+def base(name: str, folder: Path) -> dict[str, Any]:
+    """A small job that shows the options of one kind."""
+    fault = {"type": "classify", "target": "fault_code"}
+    columns: dict[str, Any] = {"load": {"type": "number", "bins": 4}}
+    series: dict[str, Any] = {
+        "type": "series",
+        "length": 32,
+        "rate_hz": 100,
+        "front": ["statistics"],
+    }
+    text = {"type": "text", "max_tokens": 16, "vocabulary": 128}
+    job: dict[str, Any] = {
+        "table": str(folder / "parts.parquet"),
+        "split": {"by": "machine", "test": 0.25, "validation": 0.2},
+        "columns": columns,
+        "fuse": {"type": "concat", "width": 16, "layers": 1},
+        "tasks": {"fault": fault},
+        "train": {"epochs": 2, "batch": 16, "precision": "float32", "patience": 0},
+    }
+    match name.split():
+        case ["plain"]:
+            columns |= {"site": {"type": "category"}, "taken_at": {"type": "time"}}
+            job["tasks"]["life"] = {"type": "regress", "target": "hours_left"}
+        case ["worse"]:
+            job["train"] |= {"epochs": 6, "lr": 1.0}
+        case ["text"]:
+            columns["note"] = text
+        case ["bert", *tune]:
+            columns["note"] = text | {"encoder": "hf:BERT", "tune": tune[0] if tune else "full"}
+        case ["tag"]:
+            columns |= {"words": text | {"type": "tokens"}, "words2": text | {"type": "tokens"}}
+            fault |= {"type": "tag", "target": "tags", "on": "words"}
+        case ["photo"]:
+            columns["photo"] = {"type": "image", "pixels": 16, "augment": "none"}
+        case ["boxes"]:
+            columns |= {
+                n: {"type": "image", "pixels": 24, "augment": "none"} for n in ("photo", "photo2")
+            }
+            fault |= {"type": "locate", "target": "boxes", "on": "photo"}
+        case ["sound"]:
+            columns["sound"] = {
+                "type": "audio",
+                "rate_hz": 4000,
+                "seconds": 0.25,
+                "augment": "none",
+            }
+        case ["series"]:
+            columns["vibration"] = series
+        case ["spectrum"]:
+            columns["vibration"] = series | {"front": ["spectrum"]}
+        case ["order"]:
+            columns["vibration"] = series | {"front": ["order"], "rpm": 600}
+        case ["history"]:
+            columns["vibration"] = series | {
+                "from": ["load"],
+                "history": {"by": ["machine"], "order": "taken_at", "rows": 4},
+            }
+        case _:
+            raise AssertionError(name)
+    return job
+
+
+def put(job: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The job with another value; None takes the option out."""
+    job = copy.deepcopy(job)
+    *way, last = path.split(".")
+    spot = job
+    for key in way:
+        spot = spot[key]
+    if value is None:
+        spot.pop(last, None)
+    else:
+        spot[last] = value
+    return job
+
+
+def numbers(job: dict[str, Any], folder: Path, out: Path) -> str:
+    """Everything a short training prints, as one text."""
+    job = json.loads(json.dumps(job).replace("hf:BERT", f"hf:{folder / 'bert'}"))
+    loaded = load_job(job)
+    table = open_table(loaded.table)
+    parts = split_job(table, loaded)
+    rows = open_rows(loaded, table, parts)
+    torch.manual_seed(loaded.seed)
+    model = Model(loaded, rows.readers, rows.targets, pretrained=True)
+    frozen_features(model, rows, np.concatenate(parts), quiet=True)
+    notes = train_model(model, rows, parts, loaded, out, quiet=True)
+    answers = answer_rows(model, rows, parts.test[:6]).seen[EVERYTHING]
+    said = {
+        t: {
+            k: [np.asarray(x).tolist() if not isinstance(x, list) else x for x in v]
+            for k, v in a.items()
+        }
+        for t, a in answers.items()
+    }
+    return json.dumps([[len(p) for p in parts], notes.epoch, notes.curves, said], default=float)
+
+
+def all_options() -> Iterator[str]:
+    """`Class.field` of every option, named after the class that declares it or narrows it."""
+    for kind in vars(config).values():
+        if not isinstance(kind, type) or not issubclass(kind, BaseModel) or kind is config.Options:
+            continue
+        for field in kind.__annotations__:
+            if field != "type":
+                yield f"{kind.__name__}.{field}"
+
+
+def covered_by(option: str) -> bool:
+    """Whether a case or another test names the option, for its class or for one derived from it."""
+    if option in CASES or option in ELSEWHERE or option in GROUPS:
+        return True
+    name, field = option.split(".")
+    derived = [
+        k.__name__
+        for k in vars(config).values()
+        if isinstance(k, type) and issubclass(k, getattr(config, name))
+    ]
+    return any(f"{d}.{field}" in CASES for d in derived)
+
+
+def test_the_walk_names_every_option() -> None:
+    missing = [o for o in all_options() if not covered_by(o)]
+    assert not missing, f"no test shows that these options change a number: {missing}"
+    known = set(all_options())
+    inherited = {
+        f"{k.__name__}.{f}"
+        for k in vars(config).values()
+        if isinstance(k, type) and issubclass(k, BaseModel)
+        for f in k.model_fields
+    }
+    unknown = [o for o in {**CASES, **ELSEWHERE} if o not in known | inherited]
+    assert not unknown, f"these options are gone: {unknown}"
+
+
+def test_options_checked_elsewhere_are_named_there() -> None:
+    root = Path(__file__).parent.parent
+    for option, path in ELSEWHERE.items():
+        assert option.split(".")[1] in (root / path).read_text(), (option, path)
+
+
+LISTED = [(option, i) for option, cases in CASES.items() for i in range(len(cases))]
+
+
+@pytest.mark.parametrize(("option", "i"), LISTED, ids=[f"{o}-{i}" for o, i in LISTED])
+def test_the_option_changes_a_number(
+    option: str,
+    i: int,
+    folder: Path,
+    tmp_path: Path,
+    remembered: Callable[[str, dict[str, Any]], str],
+) -> None:
+    name, path, one, other = CASES[option][i]
+    job = base(name, folder)
+    assert remembered("a", put(job, path, one)) != remembered("b", put(job, path, other))
+
+
+@pytest.fixture(scope="module")
+def remembered(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str, dict[str, Any]], str]:
+    """Numbers of a job, computed once however many cases ask for the same one."""
+    known: dict[str, str] = {}
+
+    def numbers_of(_: str, job: dict[str, Any]) -> str:
+        key = json.dumps(job, sort_keys=True)
+        if key not in known:
+            known[key] = numbers(job, folder, tmp_path_factory.mktemp("run"))
+        return known[key]
+
+    return numbers_of
+
+
+def test_the_same_job_gives_the_same_numbers(folder: Path, tmp_path: Path) -> None:
+    job = base("text", folder)
+    assert numbers(job, folder, tmp_path / "a") == numbers(job, folder, tmp_path / "b")
