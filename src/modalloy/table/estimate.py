@@ -63,6 +63,7 @@ STATE = 16  # bytes of a parameter that changes: itself, its gradient and two mo
 
 SAMPLE = 500  # rows whose cells are looked at
 SIDE = 1024  # of the matrices that the machine is timed with
+FEWEST = 3  # products of them
 
 
 @dataclass(frozen=True)
@@ -108,13 +109,14 @@ def machine_gflops(seconds: float = 0.2) -> float:
     machine do not matter.
     """
     x = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
-    best, end = math.inf, time.perf_counter() + seconds
+    took: list[float] = []
     with threadpool_limits(1):
-        while time.perf_counter() < end:
+        end = time.perf_counter() + seconds
+        while len(took) < FEWEST or time.perf_counter() < end:
             start = time.thread_time()
             x @ x
-            best = min(best, time.thread_time() - start)
-    return cores() * 2.0 * SIDE**3 / best / 1e9
+            took.append(time.thread_time() - start)
+    return cores() * 2.0 * SIDE**3 / max(min(took), 1e-6) / 1e9
 
 
 def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
