@@ -31,7 +31,7 @@ def statistics(x_BCL: Tensor, mask_BL: Tensor) -> Tensor:
     Mean, change over the row, bend, log10 of the deviation from that trend, log10 of the root mean
     square; then of what deviates from the straight trend: least, most, last, skewness, kurtosis,
     crest factor, crossings of zero. Shapes are compressed, 0 for Gaussian noise, and drawn to 0 by
-    n / (n + 100): from n = 30 samples they are mostly chance, and a network would learn it by heart.
+    n / (n + 100): from n = 30 samples they are mostly chance, which a network learns by heart.
     """
     weight_B1L = mask_BL[:, None].to(x_BCL.dtype)
     count_B1 = weight_B1L.sum(-1).clamp_min(1.0)
