@@ -65,8 +65,8 @@ def test_same_seed_same_weights_and_another_seed_others(
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         ma.train({**job, "seed": seed}, out=tmp_path / name, quiet=True)
     assert_same(weights(tmp_path / "a"), weights(tmp_path / "b"))
-    name = next(iter(weights(tmp_path / "a")))
-    assert not torch.equal(weights(tmp_path / "a")[name], weights(tmp_path / "c")[name])
+    a, c = weights(tmp_path / "a"), weights(tmp_path / "c")
+    assert any(not torch.equal(a[name], c[name]) for name in a)
 
 
 def test_killed_at_any_moment_resumes_to_the_same_weights(
@@ -201,7 +201,7 @@ def test_two_processes_train_one_model(small_table: Path, job_dict: Any, tmp_pat
     job = load_job(
         job_dict(
             small_table,
-            columns=COLUMNS,
+            columns=("load",),
             train={"epochs": 3, "batch": 16, "precision": "float32"},
             fuse={
                 "type": "concat",
@@ -239,6 +239,7 @@ def test_two_processes_train_one_model(small_table: Path, job_dict: Any, tmp_pat
     one = ma.train(job, out=tmp_path / "one", quiet=True)
     two = ma.load_run(tmp_path / "two")
     assert two.notes["processes"] == 2
-    # Two halves of a batch give the whole batch's gradient, up to the order of sums.
+    # Two halves of a batch give the whole batch's gradient, up to the order of sums. (A category
+    # column would draw its own unknowns in each process.)
     for a, b in zip(one.notes["curves"], two.notes["curves"], strict=True):
-        assert abs(a["score"] - b["score"]) < 0.05
+        assert abs(a["score"] - b["score"]) < 1e-3

@@ -22,7 +22,9 @@ from modalloy.learn.checkpoint import kept, load_state, save_state
 from modalloy.learn.fit import State, fit, trained
 from modalloy.learn.probe import Probe, apply, probe
 from modalloy.model.batches import Rows, epoch_order
+from modalloy.model.cache import Arrays, Cache
 from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
 from modalloy.progress import Bar
 from modalloy.table.split import Parts
@@ -212,36 +214,36 @@ def write_log(out: Path, notes: Progress) -> None:
 
 def frozen_features(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool = False) -> None:
     """Run every frozen trunk once over these rows and keep its features on disk for all epochs."""
-    from modalloy.model.cache import Cache
-
     frozen = [i for i in model.inputs if i in model.encoders and model.encoders[i].frozen]
     if not frozen or not model.job.train.cache_gb:
         return
     caches = {i: Cache(model.job.train.cache_gb / len(frozen)) for i in frozen}
+    absent: dict[str, list[int]] = {i: [] for i in frozen}
+    shape: dict[str, Arrays] = {}
     model.eval()
     device = str(next(model.parameters()).device)
     with Bar("reading with frozen encoders", len(which), quiet=quiet) as bar, torch.no_grad():
         for batch in rows.stream(which[i : i + 32] for i in range(0, len(which), 32)):
             seen = batch.to(device)
             for name in frozen:
-                keep_features(model, name, seen, caches[name])
+                arrays, at = features_of(model, name, seen)
+                absent[name] += [int(r) for r in np.delete(batch.rows, at)]
+                for k, i in enumerate(at):
+                    one = {n: a[k] for n, a in arrays.items()}
+                    caches[name].put(int(batch.rows[i]), {**one, "present": np.ones(1, bool)})
+                    shape.setdefault(name, {n: np.zeros_like(a) for n, a in one.items()})
             bar.advance(len(batch))
-    rows.features.update(caches)
+    for name, blank in shape.items():
+        for row in absent[name]:
+            caches[name].put(row, {**blank, "present": np.zeros(1, bool)})
+        rows.features[name] = caches[name]
 
 
-def keep_features(model: Model, name: str, batch: Any, cache: Any) -> None:
-    """Features of one batch into the cache; absent rows keep zeros."""
-    present = batch.present[name]
-    seen = present.nonzero().squeeze(1)
+def features_of(model: Model, name: str, batch: Batch) -> tuple[Arrays, list[int]]:
+    """Features of the rows of a batch that show an input, and where in the batch these are."""
+    seen = batch.present[name].nonzero().squeeze(1)
     if len(seen) == 0:
-        return
+        return {}, []
     values = {k: v[seen] for k, v in batch.values[name].items()}
     features = model.encoders[name].features(values)
-    arrays = {k: v.cpu().numpy() for k, v in features.items()}
-    at = {int(r): i for i, r in enumerate(seen)}
-    for i, row in enumerate(batch.rows):
-        source = at.get(i)
-        one = {
-            k: a[source] if source is not None else np.zeros_like(a[0]) for k, a in arrays.items()
-        }
-        cache.put(int(row), {**one, "present": present[i : i + 1].cpu().numpy()})
+    return {k: v.cpu().numpy() for k, v in features.items()}, seen.tolist()
