@@ -53,10 +53,20 @@ def probe(model: Model, objective: Objective, batch: Batch, precision: str) -> P
 def apply(model: Model, choice: Probe) -> None:
     """Set the number type and layout on a model."""
     model.half = choice.half
+    if choice.half and not torch.cuda.is_available():
+        for encoder in model.encoders.values():
+            plain_attention(encoder.trunk)
     if choice.channels_last:
         for encoder in model.encoders.values():
             if maps(encoder):
                 encoder.to(memory_format=torch.channels_last)
+
+
+def plain_attention(trunk: torch.nn.Module | None) -> None:
+    """Attention step by step: the fused kernel's bfloat16 backward is slow on a CPU."""
+    choose = getattr(trunk, "set_attn_implementation", None)
+    if choose is not None:
+        choose("eager")
 
 
 def trial(model: Model, objective: Objective, batch: Batch, half: bool, last: bool) -> float:

@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modalloy.model.dropout import dropout
+
 
 class Block(nn.Module):
     """Pre-norm transformer block of plain linear maps.
@@ -37,9 +39,7 @@ class Block(nn.Module):
         """Multi-head self-attention, (B, T, D)."""
         q, k, v = (self.split(linear(x_BTD)) for linear in (self.query, self.key, self.value))
         mask = None if mask_BT is None else mask_BT[:, None, None, :]
-        dropout = self.dropout if self.training else 0.0
-        y_BhTd = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
-        return self.out(y_BhTd.transpose(1, 2).flatten(2))
+        return self.out(attention(q, k, v, mask).transpose(1, 2).flatten(2))
 
     def split(self, x_BTD: Tensor) -> Tensor:
         """Heads apart: (B, T, D) -> (B, h, T, D / h)."""
@@ -47,7 +47,20 @@ class Block(nn.Module):
 
     def drop(self, x: Tensor) -> Tensor:
         """Dropout without a module: the block holds nothing but its linear maps and norms."""
-        return F.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout, self.training)
+
+
+def attention(q_BhTd: Tensor, k_BhTd: Tensor, v_BhTd: Tensor, mask: Tensor | None) -> Tensor:
+    """Scaled dot-product attention without dropout on its weights.
+
+    On a CPU in float32 whatever the matrix work around it uses: the backward pass of PyTorch's
+    bfloat16 kernel takes five times as long there.
+    """
+    if q_BhTd.device.type != "cpu":
+        return F.scaled_dot_product_attention(q_BhTd, k_BhTd, v_BhTd, attn_mask=mask)
+    with torch.autocast("cpu", enabled=False):
+        q, k, v = q_BhTd.float(), k_BhTd.float(), v_BhTd.float()
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
 
 
 class Residual(nn.Module):
@@ -62,8 +75,8 @@ class Residual(nn.Module):
 
     def forward(self, x_D: Tensor) -> Tensor:
         """The same shape after one layer."""
-        hidden = F.dropout(F.gelu(self.up(self.norm(x_D))), self.dropout, self.training)
-        return x_D + F.dropout(self.down(hidden), self.dropout, self.training)
+        hidden = dropout(F.gelu(self.up(self.norm(x_D))), self.dropout, self.training)
+        return x_D + dropout(self.down(hidden), self.dropout, self.training)
 
 
 def heads_for(width: int) -> int:

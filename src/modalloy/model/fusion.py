@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from modalloy import config
 from modalloy.errors import JobError
 from modalloy.model.block import Block, Residual
+from modalloy.model.dropout import dropout
 from modalloy.model.tokens import Fused, Tokens
 
 
@@ -67,7 +68,7 @@ class Fuser(nn.Module, ABC):
 
     def drop(self, x: Tensor) -> Tensor:
         """Dropout in training."""
-        return F.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout, self.training)
 
 
 class ConcatFuser(Fuser):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from modalloy import config
+from modalloy.model.dropout import replace_dropout
 from modalloy.model.encoders.audio import AudioEncoder
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.image import ImageEncoder
@@ -61,6 +62,7 @@ class Model(nn.Module):
                 if name not in self.shared
             }
         )
+        replace_dropout(self.encoders)
         self.fusion = build_fusion(job.fuse, self.inputs, width)
         smoothing = job.train.label_smoothing
         located = {t.on for t in job.tasks.values() if isinstance(t, config.Locate)}

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modalloy.model.dropout import dropout
 from modalloy.model.fronts import extent
 
 STEPS = 64  # at most, for one row
@@ -87,4 +88,4 @@ class Dilated(nn.Module):
         """The same shape."""
         z_BTd = self.norm(x_BTd) * mask_BT[..., None]
         z_BTd = F.gelu(self.conv(z_BTd.transpose(1, 2))).transpose(1, 2)
-        return x_BTd + F.dropout(self.out(z_BTd), DROPOUT, self.training)
+        return x_BTd + dropout(self.out(z_BTd), DROPOUT, self.training)

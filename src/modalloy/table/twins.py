@@ -87,7 +87,7 @@ def _judged(
         grave = grave and alone and _long(names, pairs, table) > chance * len(parts.test)
     if not grave:
         return finding("warning", some(names), what, pairs[:, 1])
-    what = f"{what}, which tell {some(told)}; keep copies on one side, or split by what they show"
+    what = f"{what} and with it {some(told)}; keep copies on one side, or split by what they show"
     return finding("leak", some(names), what, pairs[:, 1])
 
 

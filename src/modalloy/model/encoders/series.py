@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modalloy import config
 from modalloy.errors import JobError
 from modalloy.model import fronts
 from modalloy.model.block import Residual, sinusoids
+from modalloy.model.dropout import dropout
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.number import Piecewise
 from modalloy.model.patchtst import build_patchtst, describe, load_patchtst
@@ -185,7 +185,7 @@ class LineHead(nn.Module):
 
     def forward(self, x_BF: Tensor) -> Tensor:
         """(B, F) -> (B, D)."""
-        z_BF = F.dropout(self.scale(x_BF).clamp(-8, 8), LINE_DROPOUT, self.training)
+        z_BF = dropout(self.scale(x_BF).clamp(-8, 8), LINE_DROPOUT, self.training)
         return self.layer(self.inward(z_BF))
 
 
@@ -208,7 +208,7 @@ class TrendHead(nn.Module):
         """(B, F) -> (B, D)."""
         z_BF = torch.where(self.trend_F, self.scale(x_BF), x_BF).clamp(-8, 8)
         z_BFd = self.embed(z_BF)
-        return self.layer(self.inward(F.dropout(z_BFd.flatten(1), DROPOUT, self.training)))
+        return self.layer(self.inward(dropout(z_BFd.flatten(1), DROPOUT, self.training)))
 
 
 def summarise(z_BTd: Tensor, mask_BT: Tensor) -> Tensor:

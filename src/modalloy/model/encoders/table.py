@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modalloy import config
 from modalloy.model.block import Residual
+from modalloy.model.dropout import dropout
 from modalloy.model.encoders.category import CategoryEmbedding
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.number import NumberEmbedding
@@ -61,7 +61,7 @@ class TableEncoder(Encoder):
         z_BNd = features["features"]
         x_BND = torch.einsum("bnd,ndo->bno", z_BNd, self.token_NdD) + self.column_ND
         mask_BN = torch.ones(z_BNd.shape[:2], dtype=torch.bool, device=z_BNd.device)
-        hidden_BD = F.dropout(self.inward(z_BNd.flatten(1)), DROPOUT, self.training)
+        hidden_BD = dropout(self.inward(z_BNd.flatten(1)), DROPOUT, self.training)
         return Tokens(x_BND, mask_BN, self.outward(self.layers(hidden_BD)))
 
     def forward(self, values: Mapping[str, Tensor], present_BN: Tensor) -> Tokens:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from modalloy import config
 from modalloy.errors import JobError
 from modalloy.model.block import Block
+from modalloy.model.dropout import Dropout
 from modalloy.model.encoders.encoder import Encoder, pool
 from modalloy.model.huggingface import build_trunk, load_trunk
 from modalloy.model.pretrained import read_weights
@@ -107,7 +108,7 @@ class ScratchText(nn.Module):
         self.pieces_VF = nn.Embedding(vocabulary, width)
         self.places_LF = nn.Parameter(torch.randn(length, width) * 0.02)
         nn.init.normal_(self.pieces_VF.weight, std=0.1)
-        self.drop = nn.Dropout(dropout)
+        self.drop = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(blocks))
 
     def forward(self, ids_BL: Tensor, mask_BL: Tensor, shape_BLF: Tensor) -> Tensor:

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modalloy import config
 from modalloy.model.block import Residual
+from modalloy.model.dropout import dropout
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.tokens import Tokens
 from modalloy.table.vector import VectorReader
@@ -30,7 +30,7 @@ class VectorEncoder(Encoder):
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """One token."""
-        hidden_BD = F.dropout(self.inward(features["features"]), DROPOUT, self.training)
+        hidden_BD = dropout(self.inward(features["features"]), DROPOUT, self.training)
         summary_BD = self.outward(self.layers(hidden_BD))
         mask_B1 = summary_BD.new_ones(len(summary_BD), 1).bool()
         return Tokens(summary_BD.unsqueeze(1), mask_B1, summary_BD)
