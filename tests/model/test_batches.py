@@ -111,3 +111,14 @@ def test_an_error_names_its_row(small_table: Path, job_dict: Any) -> None:
     rows = rows_of(job_dict(small_table, columns=("photo", "load")))
     with pytest.raises(TableError, match="row 4"):
         rows.batch(np.array([0, 4]))
+
+
+def test_rows_that_no_task_knows_are_left_out(small_table: Path, job_dict: Any) -> None:
+    import pandas as pd
+
+    frame = pd.read_parquet(small_table)
+    frame.loc[[2, 9], "fault_code"] = None
+    frame.loc[[9, 11], "hours_left"] = None
+    frame.to_parquet(small_table, index=False)
+    rows = rows_of(job_dict(small_table, columns=("load",)))
+    assert rows.labelled(np.arange(12)).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11]

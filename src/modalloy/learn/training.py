@@ -38,6 +38,7 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     found = check(job, table, parts)
     refuse_findings(found, job)
     rows = open_rows(job, table, parts)
+    parts = Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
     torch.manual_seed(job.seed)
     model = Model(job, rows.readers, rows.targets, pretrained=True)
     everything = np.concatenate([parts.train, parts.validation, parts.test])

@@ -89,6 +89,11 @@ class Rows:
             [sum(len(c) if c is not None else 0 for c in row) for row in zip(*cells, strict=True)]
         )
 
+    def labelled(self, which: np.ndarray) -> np.ndarray:
+        """Those of these rows that at least one task can learn from."""
+        known = [self._read_target(name, which)["known"].numpy() for name in self.targets]
+        return which[np.any(known, axis=0)]
+
     def cells(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
         """Cells as a reader wants them, windows over rows where a series has a history.
 
