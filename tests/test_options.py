@@ -33,7 +33,14 @@ CASES: dict[str, list[Case]] = {
     "Category.min_count": [("plain", "columns.site.min_count", 1, 60)],
     "Time.cycles": [("plain", "columns.taken_at.cycles", ["day"], ["day", "week"])],
     "Text.size": [("text", f"{TEXT}.size", "small", "base")],
-    "Text.encoder": [("text", f"{TEXT}.encoder", "scratch", "hf:BERT")],
+    "Text.encoder": [
+        (
+            "plain",
+            "columns.note",
+            {"type": "text", "max_tokens": 16},
+            {"type": "text", "max_tokens": 16, "encoder": "hf:BERT"},
+        )
+    ],
     "Text.tune": [("bert", f"{TEXT}.tune", "full", v) for v in ("frozen", "last_n")],
     "Text.last_n": [("bert last_n", f"{TEXT}.last_n", 1, 2)],
     "Text.max_tokens": [("text", f"{TEXT}.max_tokens", 16, 4)],
@@ -50,10 +57,10 @@ CASES: dict[str, list[Case]] = {
     "Audio.augment": [("sound", f"{SOUND}.augment", "none", "mask")],
     "History.rows": [("history", f"{VIBRATION}.history.rows", 4, 6)],
     "History.by": [("history", f"{VIBRATION}.history.by", ["machine"], ["site"])],
-    "History.order": [("history", f"{VIBRATION}.history.order", "taken_at", "load")],
-    "Series.size": [("series", f"{VIBRATION}.size", "small", "base")],
+    "History.order": [("history", f"{VIBRATION}.history.order", "taken_at", "row")],
+    "Series.size": [("learned", f"{VIBRATION}.size", "small", "base")],
     "Series.channels": [("history", f"{VIBRATION}.from", ["load"], ["load", "hours_left"])],
-    "Series.rate_hz": [("spectrum", f"{VIBRATION}.rate_hz", 100, 37)],
+    "Series.rate_hz": [("order", f"{VIBRATION}.rate_hz", 100, 80)],
     "Series.rpm": [
         ("order", f"{VIBRATION}.rpm", 600, 700),
         ("order", f"{VIBRATION}.rpm", 600, "load"),
@@ -66,9 +73,14 @@ CASES: dict[str, list[Case]] = {
     "Series.history": [
         (
             "series",
-            f"{VIBRATION}.history",
-            None,
-            {"by": ["machine"], "order": "taken_at", "rows": 4},
+            VIBRATION,
+            {"type": "series", "length": 32, "front": ["statistics"]},
+            {
+                "type": "series",
+                "from": ["load"],
+                "front": ["statistics"],
+                "history": {"by": ["machine"], "order": "taken_at", "rows": 4},
+            },
         )
     ],
     "Series.augment": [("series", f"{VIBRATION}.augment", "none", v) for v in ("gain", "jitter")],
@@ -129,7 +141,14 @@ CASES: dict[str, list[Case]] = {
     "Goal.target": [("plain", "tasks.life.target", "hours_left", "row")],
     "Goal.weight": [("plain", "tasks.life.weight", 1.0, 5.0)],
     "Classify.labels": [("plain", "tasks.fault.labels", "single", "multi")],
-    "Classify.class_weights": [("plain", "tasks.fault.class_weights", "none", "balanced")],
+    "Classify.class_weights": [
+        (
+            "text",
+            "tasks.fault",
+            {"type": "classify", "target": "site"},
+            {"type": "classify", "target": "site", "class_weights": "balanced"},
+        )
+    ],
     "Regress.scale": [("plain", "tasks.life.scale", "linear", "log")],
     "Regress.loss": [("plain", "tasks.life.loss", "squared", v) for v in ("absolute", "huber")],
     "Regress.quantiles": [("plain", "tasks.life.quantiles", [], [0.1, 0.9])],
@@ -223,7 +242,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def base(name: str, folder: Path) -> dict[str, Any]:
+def base(name: str, folder: Path) -> dict[str, Any]:  # noqa: C901 a list of kinds
     """A small job that shows the options of one kind."""
     fault = {"type": "classify", "target": "fault_code"}
     columns: dict[str, Any] = {"load": {"type": "number", "bins": 4}}
@@ -251,7 +270,8 @@ def base(name: str, folder: Path) -> dict[str, Any]:
         case ["text"]:
             columns["note"] = text
         case ["bert", *tune]:
-            columns["note"] = text | {"encoder": "hf:BERT", "tune": tune[0] if tune else "full"}
+            tuned = {"encoder": "hf:BERT", "tune": tune[0] if tune else "full"}
+            columns["note"] = {"type": "text", "max_tokens": 16} | tuned
         case ["tag"]:
             columns |= {"words": text | {"type": "tokens"}, "words2": text | {"type": "tokens"}}
             fault |= {"type": "tag", "target": "tags", "on": "words"}
@@ -271,8 +291,8 @@ def base(name: str, folder: Path) -> dict[str, Any]:
             }
         case ["series"]:
             columns["vibration"] = series
-        case ["spectrum"]:
-            columns["vibration"] = series | {"front": ["spectrum"]}
+        case ["learned"]:
+            columns["vibration"] = series | {"front": ["learned"]}
         case ["order"]:
             columns["vibration"] = series | {"front": ["order"], "rpm": 600}
         case ["history"]:
