@@ -142,13 +142,14 @@ def test_the_reference_is_what_config_says() -> None:
 
 
 def test_the_reference_names_every_option_with_a_help() -> None:
+    page = reference.page()
     for group in [schema_of_job(), *schema_of_job()["$defs"].values()]:
         for name, option in group.get("properties", {}).items():
             if name == "type":
                 continue
             help_text = resolve(option).get("description")
             assert help_text, f"{group['title']}.{name} has no text below it"
-            assert f"| `{name}` |" in reference.page()
+            assert f"| `{name}` |" in page
 
 
 @pytest.mark.parametrize("page", ["job-file.md", "tutorial.md"])
