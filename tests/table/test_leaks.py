@@ -355,15 +355,15 @@ def test_score_agrees_with_scikit_learn() -> None:
     from sklearn.metrics import r2_score, roc_auc_score
 
     draw = DRAW(0)
-    codes, fold = draw.integers(0, 6, 300), draw.integers(0, FOLDS, 300)
-    y = ((codes + draw.integers(0, 4, 300)) > 4).astype(float)
-    for target, classes in ((y, True), (draw.random(300) + codes, False)):
-        guess = np.empty(300)
-        for row in range(300):
+    codes, fold = draw.integers(0, 6, 120), draw.integers(0, FOLDS, 120)
+    y = ((codes + draw.integers(0, 4, 120)) > 4).astype(float)
+    for target, classes in ((y, True), (draw.random(120) + codes, False)):
+        guess = np.empty(120)
+        for row in range(120):
             others = (codes == codes[row]) & (fold != fold[row])
             guess[row] = (target[others].sum() + 0.05 * target.mean()) / (others.sum() + 0.05)
         slow = roc_auc_score(target, guess) if classes else r2_score(target, guess)
-        asked = Asked("t", np.arange(300), target[:, None], fold, classes)
+        asked = Asked("t", np.arange(120), target[:, None], fold, classes)
         assert score(codes, asked) == pytest.approx(slow)
 
 

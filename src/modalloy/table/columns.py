@@ -27,7 +27,7 @@ from modalloy.table.split import Parts
 from modalloy.table.table import Table
 from modalloy.table.text import to_words
 
-READ = 100_000  # rows whose cells are read one by one
+READ = 50_000  # rows whose cells are read one by one
 TOLD = 3  # faults that one finding quotes
 FEW = 20  # cells that may all differ without naming rows
 MOSTLY = 0.5  # share of missing cells that deserves more than a note

@@ -52,8 +52,8 @@ PRICES = {
     "cnn": Price(2.0, 6.8, 0.020),
     "series": Price(5.0, 13.0, 0.050),
 }
-STEP_S = 0.012  # of a step: optimiser, bookkeeping, fusion
-HEAD_S = 0.002  # of a step for each task and each input's own head
+STEP_S = 0.010  # of a step: optimiser, bookkeeping, fusion
+HEAD_S = 0.0015  # of a step for each task and each input's own head
 EARLY = 0.7  # share of the epochs that patience leaves
 TREES_S = 1.5e-5  # of gradient boosting for each row, column and class
 TREES_ROWS = 5000  # rows that it sees at most
@@ -64,6 +64,8 @@ STATE = 16  # bytes of a parameter that changes: itself, its gradient and two mo
 SAMPLE = 500  # rows whose cells are looked at
 SIDE = 1024  # of the matrices that the machine is timed with
 FEWEST = 3  # products of them
+
+Plain = config.Number | config.Category | config.Time
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,10 @@ def estimate(
     """
     gflops = machine_gflops() if gflops is None else gflops
     works = works_of(job, table, parts)
+    plain = any(isinstance(o, Plain) for o in inputs(job).values())
+    many = plain + sum(1 for o in inputs(job).values() if not isinstance(o, Plain))
     steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
-    heads = len(job.tasks) * (1 + len(works) * bool(job.fuse.auxiliary))
+    heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
     seconds += steps * (STEP_S + HEAD_S * heads)
     seconds += sum(w.read_s for w in works) * sum(map(len, parts)) / cores()
@@ -164,7 +168,7 @@ def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
 
 def _columns(options: Any) -> int:
     """Columns that a baseline makes of one input."""
-    return 1 if isinstance(options, config.Number | config.Category | config.Time) else 48
+    return 1 if isinstance(options, Plain) else 48
 
 
 def _memory_gb(job: config.Job, table: Table, works: list[Work]) -> float:

@@ -88,6 +88,12 @@ def values(table: Table, column: str, rows: np.ndarray) -> tuple[np.ndarray, int
 
     Lists count as present or empty only. Shape (len(rows),).
     """
+    if table.kind(column) == "number":
+        x = table.numbers(column, rows)
+        found, codes = np.unique(x[~np.isnan(x)], return_inverse=True)
+        every = np.full(len(x), -1, dtype=np.int64)
+        every[~np.isnan(x)] = codes
+        return every, len(found)
     if table.kind(column) in ("list", "other"):
         codes = np.array([-1 if empty(c) else 0 for c in table.cells(column, rows)], dtype=np.int64)
     else:

@@ -27,13 +27,14 @@ def group_findings(
     declared, targets = declared_groups(job), {t.goal.target for t in truths}
     skipped = targets | {job.split.column, job.split.time} | _kept_apart(job, table, parts)
     for column in table.columns:
-        if column in skipped or table.kind(column) in ("list", "other", "time"):
+        wanted = column in declared or names_a_group(column)
+        if not wanted or column in skipped or table.kind(column) in ("list", "other", "time"):
             continue
         codes = table.codes(column)[0]
         both = on_both_sides(codes, parts)
         if both.any() and column in declared:
             yield _declared(job, column, codes, both, parts, truths)
-        elif both.any() and names_a_group(column):
+        elif both.any():
             yield from _suspected(job, column, codes, both, parts, truths)
 
 

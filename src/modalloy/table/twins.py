@@ -155,7 +155,9 @@ def _series(name: str, files: Files | None, table: Table, parts: Parts) -> np.nd
 def _texts(name: str, table: Table, parts: Parts) -> np.ndarray:
     """Equal texts in plain letters, and near ones among the first of each side."""
     rows = np.concatenate([parts.train, parts.test])
-    texts = [plain(_text(cell)) for cell in table.cells(name, rows)]
+    raw = [_text(cell) for cell in table.cells(name, rows)]
+    letters = {text: plain(text) for text in set(raw)}
+    texts = [letters[text] for text in raw]
     of = _numbered(texts)
     unique = list(dict.fromkeys(texts))
     train = np.unique(of[: len(parts.train)])
@@ -170,7 +172,11 @@ def _texts(name: str, table: Table, parts: Parts) -> np.ndarray:
 
 
 def _text(cell: Any) -> str:
-    words = [] if empty(cell) else to_words(cell)
+    if empty(cell):
+        return ""
+    if isinstance(cell, str) and not cell.lstrip().startswith("["):
+        return cell
+    words = to_words(cell)
     return str(cell) if isinstance(words, str) else " ".join(words)
 
 
