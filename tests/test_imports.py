@@ -24,7 +24,7 @@ ROOMS: list[set[str]] = [
     {"model"},
     {"objectives"},
     {"learn", "judge", "report", "run"},
-    {"verbs", "demo", "diagnosis", "hardware", "imports", "vitals", "reference"},
+    {"verbs", "demonstration", "diagnosis", "hardware", "imports", "vitals", "reference"},
     {"cli", "__main__"},
 ]
 FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "open_clip", "pickle", "yaml"}

@@ -194,8 +194,8 @@ class Split(Options):
     by: str | None = None
     """Group column: all rows of one group fall on one side."""
     hold_out: tuple[Annotated[str, Field(coerce_numbers_to_str=True)], ...] = ()
-    """Values of `by` that are the test rows (an unseen machine, a fold). Beside `column`, only the
-    test rows of these groups are tested and only the training rows of the others are learned from."""
+    """Values of `by` that are the test rows (an unseen machine, a fold). Beside `column`, the test
+    rows of these groups are tested, and the training rows of the others are learned from."""
     time: str | None = None
     """Time column: the newest rows are the test rows."""
     random: Literal["stratified"] | None = None

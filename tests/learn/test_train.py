@@ -239,7 +239,7 @@ def test_two_processes_train_one_model(small_table: Path, job_dict: Any, tmp_pat
     one = ma.train(job, out=tmp_path / "one", quiet=True)
     two = ma.load_run(tmp_path / "two")
     assert two.notes["processes"] == 2
-    # Two halves of a batch give the whole batch's gradient, up to the order of sums. (A category
-    # column would draw its own unknowns in each process.)
+    # Two halves of a batch give the whole batch's gradient; only the dropout inside the encoder is
+    # drawn by each process for itself.
     for a, b in zip(one.notes["curves"], two.notes["curves"], strict=True):
-        assert abs(a["score"] - b["score"]) < 1e-3
+        assert abs(a["score"] - b["score"]) < 0.03

@@ -17,6 +17,7 @@ from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import TextEncoder
 from modalloy.model.encoders.vector import VectorEncoder
 from modalloy.model.fusion import Consistency, build_fusion
+from modalloy.model.named import Named
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import TABLE, Batch, Fused, Tokens
@@ -55,7 +56,7 @@ class Model(nn.Module):
         self.inputs = inputs_of(readers)
         self.shared = shared_encoders(job)
         width = job.fuse.width
-        self.encoders = nn.ModuleDict(
+        self.encoders = Named(
             {
                 name: build_encoder(job, readers, name, pretrained, (trunks or {}).get(name))
                 for name in self.inputs
@@ -68,15 +69,15 @@ class Model(nn.Module):
         located = {t.on for t in job.tasks.values() if isinstance(t, config.Locate)}
         located |= {t.template for t in job.tasks.values() if isinstance(t, config.Locate)} - {None}
         channels = {n: self.encoder(n).map_channels() for n in located}
-        self.tasks = nn.ModuleDict(
+        self.tasks = Named(
             {
                 n: build_task(n, o, targets[n], width, self.fusion.members, smoothing, channels)
                 for n, o in job.tasks.items()
             }
         )
-        self.auxiliary = nn.ModuleDict(
+        self.auxiliary = Named(
             {
-                name: nn.ModuleDict(
+                name: Named(
                     {
                         i: build_task(name, o, targets[name], width, 1, smoothing)
                         for i in self.inputs
