@@ -238,7 +238,7 @@ class Fusion(Options):
     auxiliary: NonNegativeFloat = 0.3
     """Weight of each single modality's own head, so that none is starved by the strongest."""
     consistency: NonNegativeFloat = 0.0
-    """Weight of the mean of ||W_m z_m - z||^2 over modalities: each summary must foretell z."""
+    """Weight of ||W_1 z_1 + W_2 z_2 + ... - z||^2 / width: the summaries together foretell z."""
 
 
 class Concat(Fusion):
