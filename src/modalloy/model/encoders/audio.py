@@ -12,7 +12,7 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.hearing import LAYERS, Heard, ScratchAudio, hear_wav2vec2, hear_whisper
 from modalloy.model.huggingface import build_trunk, load_trunk
 from modalloy.model.pretrained import read_weights
-from modalloy.model.scale import Standardise
+from modalloy.model.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
 from modalloy.model.trunk import Trunk, set_trainable
 from modalloy.model.whisper import RATE_HZ, moments, tiny_en
@@ -54,7 +54,7 @@ class AudioEncoder(Encoder):
         self.span = max(1, -(-steps // MOST_TOKENS))
         if self.frozen:
             layers = min(LAYERS, trunk.module.config.num_hidden_layers)
-            self.scale = Standardise(layers * 2 * inside)
+            self.scale = Standardise(layers * 2 * inside, dropout=FROZEN_DROPOUT)
             self.project = nn.Linear(2 * inside, width)
             self.layer_TD = nn.Parameter(torch.randn(layers, width) * 0.02)
             self.summarise = nn.Linear(layers * 2 * inside, width)

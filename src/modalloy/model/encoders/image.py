@@ -14,7 +14,7 @@ from modalloy.model.efficientnet import EfficientNetLite
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.huggingface import build_trunk, load_trunk
 from modalloy.model.pretrained import read_weights
-from modalloy.model.scale import Standardise
+from modalloy.model.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
 from modalloy.model.trunk import Trunk, set_trainable
 from modalloy.model.vision import build_cnn, view, widths_of
@@ -54,7 +54,7 @@ class ImageEncoder(Encoder):
         self.frozen = self.trunk is not None and options.tune == "frozen"
         self.seen = (1, reader.channels, reader.pixels, reader.pixels)
         if self.frozen:
-            self.scale = Standardise(widths.pooled)
+            self.scale = Standardise(widths.pooled, dropout=FROZEN_DROPOUT)
             self.project = nn.Linear(widths.pooled, width)
         else:
             self.scale = nn.LayerNorm(widths.last)

@@ -13,7 +13,7 @@ from modalloy.model.dropout import Dropout
 from modalloy.model.encoders.encoder import Encoder, pool
 from modalloy.model.huggingface import build_trunk, load_trunk
 from modalloy.model.pretrained import read_weights
-from modalloy.model.scale import Standardise
+from modalloy.model.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
 from modalloy.model.trunk import Trunk, set_trainable
 from modalloy.table.text import TextReader
@@ -68,7 +68,9 @@ class TextEncoder(Encoder):
         if not self.pooled:
             self.shape_CF = nn.Embedding(SHAPES, inside if self.shape_first else width)
             nn.init.zeros_(self.shape_CF.weight)
-        self.scale = Standardise(outside) if self.pooled else nn.LayerNorm(outside)
+        self.scale: nn.Module = nn.LayerNorm(outside)
+        if self.pooled:
+            self.scale = Standardise(outside, dropout=FROZEN_DROPOUT)
         self.project = nn.Linear(outside, width)
         self.summarise = nn.Linear(outside if self.trunk is not None else 2 * outside, width)
 
