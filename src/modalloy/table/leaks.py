@@ -54,7 +54,7 @@ def _kept_apart(job: config.Job, table: Table, parts: Parts) -> set[str]:
 def declared_groups(job: config.Job) -> list[str]:
     """Columns that the job calls groups."""
     typed = [name for name, o in job.columns.items() if isinstance(o, config.Group)]
-    return typed + [job.split.by] * (job.split.by is not None and job.split.by not in typed)
+    return list(dict.fromkeys([*typed, *([job.split.by] if job.split.by else [])]))
 
 
 def on_both_sides(codes: np.ndarray, parts: Parts) -> np.ndarray:

@@ -149,7 +149,7 @@ def near_texts(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
     prefix = size - np.ceil(SIMILAR * size - 1e-9).astype(np.int64) + 1
     rare = order[rank < prefix[owner]]
     pairs = _joined(owner[rare], shingle[rare], size, len(train))
-    shared = _shared(owner, shingle, pairs)
+    shared = _shared(shingle, size, pairs)
     union = size[pairs].sum(axis=1) - shared
     pairs = pairs[shared >= SIMILAR * union - 1e-9]
     return pairs - np.array([0, len(train)])
@@ -183,21 +183,28 @@ def _joined(owner: np.ndarray, shingle: np.ndarray, size: np.ndarray, train: int
     found = [np.zeros((0, 2), dtype=np.int64)]
     step = np.searchsorted(ends, np.arange(2_000_000, ends[-1] if len(ends) else 0, 2_000_000))
     for part in np.split(np.arange(len(probes)), step):
-        repeat = np.repeat(part, hits[part])
-        offset = np.arange(len(repeat)) - np.repeat(np.cumsum(hits[part]) - hits[part], hits[part])
-        pairs = np.stack([owner[index[low[repeat] + offset]], owner[probes[repeat]]], axis=1)
+        repeat, at = _ranges(low[part], hits[part])
+        pairs = np.stack([owner[index[at]], owner[probes[part[repeat]]]], axis=1)
         small, large = np.sort(size[pairs], axis=1).T
         found.append(np.unique(pairs[small >= SIMILAR * large - 1e-9], axis=0))
     return np.unique(np.concatenate(found), axis=0)
 
 
-def _shared(owner: np.ndarray, shingle: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def _shared(shingle: np.ndarray, size: np.ndarray, pairs: np.ndarray) -> np.ndarray:
     """How many shingles each pair has in common, (P,)."""
-    from scipy.sparse import csr_array
+    starts, kinds = np.cumsum(size) - size, int(shingle.max()) + 1
+    counts = [np.zeros(0, dtype=np.int64)]
+    for s in range(0, len(pairs), 20_000):
+        keys = []
+        for side in pairs[s : s + 20_000].T:
+            pair, at = _ranges(starts[side], size[side])
+            keys.append(pair * kinds + shingle[at])
+        both = np.intersect1d(*keys, assume_unique=True)
+        counts.append(np.bincount(both // kinds, minlength=len(pairs[s : s + 20_000])))
+    return np.concatenate(counts)
 
-    texts = csr_array((np.ones(len(owner), dtype=np.int32), (owner, shingle)))
-    counts = [
-        texts[pairs[s : s + 50_000, 0]].multiply(texts[pairs[s : s + 50_000, 1]]).sum(axis=1)
-        for s in range(0, len(pairs), 50_000)
-    ]
-    return np.concatenate([np.zeros(0, dtype=np.int64), *counts])
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Several ranges one after the other: which range each entry is of, and the entry."""
+    of = np.repeat(np.arange(len(starts)), counts)
+    return of, starts[of] + np.arange(len(of)) - (np.cumsum(counts) - counts)[of]

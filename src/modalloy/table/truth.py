@@ -125,7 +125,8 @@ def _amounts(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
         what = f"{share(int(counts.max()), len(y))} of the training rows are {most:g}"
         yield finding("note", truth.goal.target, what)
     middle, high = np.quantile(y, [0.5, 0.99])
-    if truth.goal.scale == "linear" and y.min() >= 0 and middle > 0 and high > 100 * middle:
+    linear = isinstance(truth.goal, config.Regress) and truth.goal.scale == "linear"
+    if linear and y.min() >= 0 and middle > 0 and high > 100 * middle:
         what = (
             f"amounts span magnitudes (middle {middle:g}, largest hundredth above {high:g}); "
             "consider scale: log"
