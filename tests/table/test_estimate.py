@@ -15,6 +15,7 @@ from modalloy.limits import cores
 from modalloy.table.estimate import (
     EARLY,
     PRICES,
+    PROBED,
     Estimate,
     epochs,
     estimate,
@@ -140,7 +141,7 @@ def test_passes_over_rows() -> None:
     job = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 0})
     price = PRICES["trunk"]
     full = gflop_of(Work("trunk", 1.0, 0.0), job, PARTS)
-    assert full == pytest.approx(10 * 70 * price.train + (10 * 10 + 20) * price.forward)
+    assert full == pytest.approx(10 * 70 * price.train + (10 * 10 + 20 + PROBED) * price.forward)
     frozen = gflop_of(Work("trunk", 1.0, 0.0, changed=0.0), job, PARTS)
     assert frozen == pytest.approx(100 * price.forward)
 

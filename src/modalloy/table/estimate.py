@@ -53,9 +53,11 @@ PRICES = {
     "series": Price(5.0, 13.0, 0.050),
 }
 STEP_S = 0.010  # of a step: optimiser, bookkeeping, fusion
+UPDATE_S = 2.0e-9  # of a step for each parameter that changes: clipping and AdamW read and write
 HEAD_S = 0.0015  # of a step for each task and each input's own head
 EARLY = 0.7  # share of the epochs that patience leaves
 TREES_S = 1.5e-5  # of gradient boosting for each row, column and class
+PROBED = 1000  # rows that pass once more, for baselines and the probe
 TREES_ROWS = 5000  # rows that it sees at most
 START_S = 12.0  # imports, probe, report and its plots
 START_GB = 0.75  # of a process that has imported everything
@@ -100,7 +102,8 @@ def estimate(
     steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
-    seconds += steps * (STEP_S + HEAD_S * heads)
+    changed = sum(w.parameters * w.changed for w in works)
+    seconds += steps * (STEP_S + HEAD_S * heads + UPDATE_S * changed)
     seconds += sum(w.read_s for w in works) * sum(map(len, parts)) / cores()
     seconds += START_S + _trees_s(job, table, parts)
     return Estimate(seconds / 60.0, _memory_gb(job, table, works), gflops)
@@ -147,7 +150,7 @@ def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
     if w.changed == 0:
         return w.gflop * price.forward * sum(map(len, parts))
     one = price.forward + (price.train - price.forward) * w.changed
-    judged = epochs(job, parts) * len(parts.validation) + len(parts.test)
+    judged = epochs(job, parts) * len(parts.validation) + len(parts.test) + PROBED
     return w.gflop * (epochs(job, parts) * len(parts.train) * one + judged * price.forward)
 
 
