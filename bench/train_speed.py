@@ -41,23 +41,7 @@ from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
 RESULTS = Path(__file__).parent / "results" / "train_speed.json"
-WORDS = [
-    "pump",
-    "bearing",
-    "seal",
-    "motor",
-    "valve",
-    "leak",
-    "noise",
-    "hot",
-    "replaced",
-    "checked",
-    "oil",
-    "belt",
-    "hose",
-    "pressure",
-    "low",
-]
+WORDS = ["pump", "bearing", "seal", "motor", "valve", "leak", "noise", "hot", "replaced", "oil"]
 MAX_TOKENS = 64
 BATCH = 32
 
