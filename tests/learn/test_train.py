@@ -194,52 +194,57 @@ def test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing(
     assert said[10].startswith("unreadable")
 
 
-@pytest.mark.torchrun
-def test_two_processes_train_one_model(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
-    from modalloy.job import load_job, save_job
+GRADIENTS = """
+import sys, torch
+from modalloy.learn import processes
+rank, world = processes.start()
+torch.manual_seed(0)
+layer, x = torch.nn.Linear(3, 2), torch.randn(5, 3)
+layer(x).square().mean().backward()
+whole = [p.grad.clone() for p in layer.parameters()]
+layer.zero_grad()
+mine = x[rank::world]  # three rows here, two there
+layer(mine).square().mean().backward()
+processes.average_gradients(layer.parameters(), len(mine), world)
+for a, p in zip(whole, layer.parameters()):
+    torch.testing.assert_close(a, p.grad)
+assert processes.said_by_first(rank + 7.0, world) == 7.0
+open(sys.argv[1] + str(rank), "w").write("equal")
+processes.stop()
+"""
 
-    job = load_job(
-        job_dict(
-            small_table,
-            columns=("load",),
-            train={"epochs": 3, "batch": 16, "precision": "float32"},
-            fuse={
-                "type": "concat",
-                "width": 16,
-                "layers": 1,
-                "dropout": 0.0,
-                "modality_dropout": 0.0,
-            },
-        )
-    )
-    save_job(job, tmp_path / "job.yaml")
-    command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--nproc-per-node",
-        "2",
-        "--master-port",
-        str(29500 + os.getpid() % 1000),
-        "-m",
-        "modalloy",
-        "train",
-        str(tmp_path / "job.yaml"),
-        "-o",
-        str(tmp_path / "two"),
-    ]
+
+def torchrun(*command: str) -> None:
+    """Run a module or file in two processes on this machine."""
+    port = str(20000 + os.getpid() % 20000)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     done = subprocess.run(
-        command,
+        [*launcher, "--master-port", port, *command],
         capture_output=True,
         text=True,
         timeout=240,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    one = ma.train(job, out=tmp_path / "one", quiet=True)
+
+
+@pytest.mark.torchrun
+def test_uneven_halves_of_a_batch_give_its_gradient(tmp_path: Path) -> None:
+    script = tmp_path / "gradients.py"
+    script.write_text(GRADIENTS)
+    torchrun(str(script), str(tmp_path / "rank"))
+    assert (tmp_path / "rank0").read_text() == (tmp_path / "rank1").read_text() == "equal"
+
+
+@pytest.mark.torchrun
+def test_two_processes_train_one_model(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
+    from modalloy.job import load_job, save_job
+
+    job = load_job(
+        job_dict(small_table, columns=COLUMNS, train={"epochs": 8, "batch": 8, "lr": 3e-3})
+    )
+    save_job(job, tmp_path / "job.yaml")
+    torchrun("-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
     two = ma.load_run(tmp_path / "two")
     assert two.notes["processes"] == 2
-    # Two halves of a batch give the whole batch's gradient; only the dropout inside the encoder is
-    # drawn by each process for itself.
-    for a, b in zip(one.notes["curves"], two.notes["curves"], strict=True):
-        assert abs(a["score"] - b["score"]) < 0.03
+    assert ma.evaluate(two, quiet=True).tasks["fault"]["accuracy"] > 0.8
