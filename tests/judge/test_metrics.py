@@ -7,7 +7,7 @@ import pytest
 from sklearn import metrics as reference
 
 from modalloy import config
-from modalloy.judge.metrics import classification_report, primary, rank, score, tally
+from modalloy.judge.metrics import classification_report, primary, score, tally
 
 CLASSIFY = config.Classify(target="y")
 LABELS = config.Classify(target="y", labels="multi")
@@ -153,23 +153,6 @@ def test_r2_of_a_constant_is_left_out() -> None:
     found = score(config.Regress(target="y"), [0.1, 0.1, 0.1], {"value": np.zeros(3)})
     assert "r2" not in found
     assert found["mae"] == pytest.approx(0.1)
-
-
-@pytest.mark.parametrize(
-    ("options", "better", "worse"),
-    [
-        (CLASSIFY, {"accuracy": 0.9, "log_loss": 0.5}, {"accuracy": 0.8, "log_loss": 0.4}),
-        (CLASSIFY, {"accuracy": 0.9, "log_loss": 0.4}, {"accuracy": 0.9, "log_loss": 0.5}),
-        (LABELS, {"macro_f1": 0.9, "accuracy": 0.1}, {"macro_f1": 0.8, "accuracy": 0.9}),
-        (config.Regress(target="y"), {"rmse": 1.0, "mae": 0.9}, {"rmse": 2.0, "mae": 0.8}),
-        (config.Tag(target="y", on="w"), {"span_f1": 0.5, "token_f1": 0.9}, {"token_f1": 0.9}),
-        (config.Locate(target="y", on="p"), {"map50": 0.2}, {"map50": float("nan")}),
-    ],
-)
-def test_rank_puts_the_better_score_first(
-    options: Any, better: dict[str, float], worse: dict[str, float]
-) -> None:
-    assert rank(options, better) > rank(options, worse)
 
 
 def test_balanced_classes_are_judged_by_macro_f1() -> None:

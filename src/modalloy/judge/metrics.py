@@ -70,23 +70,6 @@ def primary(options: config.TaskOptions) -> tuple[str, bool]:
             assert_never(options)
 
 
-def rank(options: config.TaskOptions, scores: Mapping[str, float]) -> tuple[float, float]:
-    """A key that is greater for the better validation score: the primary figure, then a finer one.
-
-    Fine-tuning goes on gaining accuracy after log loss has begun to rise, so accuracy comes first;
-    log loss parts equals, as on a rare class that is not answered yet. A figure that is missing is
-    worst.
-    """
-    second = {"classify": "log_loss", "regress": "mae", "tag": "token_f1", "locate": "map50_95"}
-    first, greater = primary(options)
-    other = second[options.type]
-    key = []
-    for name, up in ((first, greater), (other, options.type in ("tag", "locate"))):
-        value = scores.get(name)
-        key.append(-np.inf if value is None or np.isnan(value) else value if up else -value)
-    return key[0], key[1]
-
-
 def classification_report(
     options: config.TaskOptions,
     truth: Sequence[Any],
