@@ -218,13 +218,13 @@ def _described(encoder: str) -> tuple[int, int]:
 
 
 def _timed(name: str, cells: Cells, read: Callable[[Path], float]) -> tuple[list[float], float]:
-    """What `read` says of some files, and its seconds a file; broken files are left out."""
+    """What `read` says of some files, and its processor seconds a file; broken ones left out."""
     given = [c for c in cells[name] if not empty(c)]
     found = []
-    start = time.perf_counter()
+    start = time.thread_time()
     for at in np.linspace(0, len(given) - 1, min(FILES, len(given))).astype(int):
         try:
             found.append(read(resolve(given[at], cells.folder, cells.allow_outside)))
         except TableError:  # `check` has a finding of its own for such files
             continue
-    return found, (time.perf_counter() - start) / max(1, len(found))
+    return found, (time.thread_time() - start) / max(1, len(found))
