@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(VENV)/.demo ## train on 2,624 pictures of solar cells, write demo/report.html
+demo: $(VENV)/.demo ## train on 2,624 pictures of solar cells, write demo/run/report.html
 	$(BIN)/modalloy demo -o demo
 
 test: $(VENV)/.test ## run the whole suite

@@ -1,6 +1,7 @@
 """The house holds: rooms import one way, cells are read without torch, the file map is true."""
 
 import ast
+import functools
 import re
 import subprocess
 import sys
@@ -48,10 +49,16 @@ def modules() -> list[str]:
     return [".".join(path.with_suffix("").parts) for path in paths]
 
 
+@functools.cache
+def tree_of(module: str) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse((SOURCE / (module.replace(".", "/") + ".py")).read_text())
+
+
+@functools.cache
 def imports_of(module: str) -> list[Import]:
     """All imports of a file but those for type checkers."""
-    tree = ast.parse((SOURCE / (module.replace(".", "/") + ".py")).read_text())
-    return list(_walk(tree, at_import=True))
+    return list(_walk(tree_of(module), at_import=True))
 
 
 def _walk(node: ast.AST, *, at_import: bool) -> Iterator[Import]:
@@ -158,15 +165,13 @@ def test_every_file_opens_with_a_sentence() -> None:
     for module in modules():
         if module.endswith("__init__") and module != "__init__":
             continue
-        text = (SOURCE / (module.replace(".", "/") + ".py")).read_text()
-        first = (ast.get_docstring(ast.parse(text)) or "").split("\n\n")[0]
+        first = (ast.get_docstring(tree_of(module)) or "").split("\n\n")[0]
         assert first.rstrip().endswith((".", ":", "?")), f"{module}: {first!r}"
 
 
 def test_functions_fit_a_screen() -> None:
     for module in modules():
-        tree = ast.parse((SOURCE / (module.replace(".", "/") + ".py")).read_text())
-        for node in ast.walk(tree):
+        for node in ast.walk(tree_of(module)):
             if isinstance(node, ast.FunctionDef):
                 length = (node.end_lineno or 0) - node.lineno + 1
                 assert length <= 60, f"{module}.{node.name} has {length} lines; split it"
