@@ -1,7 +1,6 @@
 """A job and an open table in, a finished run out: the whole way from check to report."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +57,7 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
         "processes": world,
         "curves": progress.curves,
         "seconds": {"training": trained_s},
-        "findings": [asdict(f) for f in found.findings],
+        "findings": [f.as_dict() for f in found.findings],
     }
     if rank > 0:
         return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)
