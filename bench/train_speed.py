@@ -33,7 +33,8 @@ from modalloy.learn.fit import State, fit
 from modalloy.learn.probe import apply, probe
 from modalloy.learn.train import frozen_features
 from modalloy.learn.training import open_rows
-from modalloy.model.batches import Rows, cores, epoch_order
+from modalloy.limits import cores
+from modalloy.model.batches import Rows, epoch_order
 from modalloy.model.model import Model
 from modalloy.model.pretrained import minilm_folder
 from modalloy.objectives.supervised import supervised

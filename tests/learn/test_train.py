@@ -19,8 +19,6 @@ COLUMNS = ("note", "load", "site")
 TRAIN_IN_A_PROCESS = """
 import sys, json, torch
 torch.set_num_threads(1)
-import modalloy.model.batches as b
-b.cores = lambda: 1
 import modalloy.learn.training as t
 t.cores = lambda: 1
 import modalloy as ma
@@ -118,6 +116,19 @@ def test_an_interrupted_run_directory_is_not_overwritten_silently(
         ma.train(job, out=run.path, quiet=True)
     with pytest.raises(RunError, match="cannot be read"):
         ma.train(job, out=run.path, resume=True, quiet=True)
+
+
+def test_a_run_of_a_frame_wants_its_table_to_be_evaluated(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    frame = pd.read_parquet(small_table)
+    job = job_dict(small_table, columns=("load",))
+    run = ma.train(job, table=frame, out=tmp_path / "run", quiet=True)
+    with pytest.raises(RunError, match="frame in memory"):
+        ma.evaluate(run, quiet=True)
+    assert ma.evaluate(run, frame, quiet=True).rows == {"test": 80}
 
 
 def test_resume_refuses_another_job(

@@ -9,7 +9,7 @@ import torch
 
 from modalloy import __version__, config
 from modalloy.judge.metrics import primary
-from modalloy.model.batches import cores
+from modalloy.limits import cores
 from modalloy.model.model import Model
 from modalloy.table.split import Parts
 

@@ -12,7 +12,8 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.judge.answers import EVERYTHING, Answer, answer_rows
 from modalloy.judge.validate import names_of
-from modalloy.model.batches import Rows, cores
+from modalloy.limits import cores
+from modalloy.model.batches import Rows
 from modalloy.progress import Bar
 from modalloy.run import Run
 from modalloy.table.table import Table

@@ -9,12 +9,13 @@ import torch
 
 from modalloy import config
 from modalloy.errors import LeakError, RunError, TableError
-from modalloy.job import check_against
+from modalloy.job import FRAME, check_against
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.frozen import frozen_embeddings
 from modalloy.learn import processes
 from modalloy.learn.train import LAST, frozen_features, train_model
-from modalloy.model.batches import Rows, cores
+from modalloy.limits import cores
+from modalloy.model.batches import Rows
 from modalloy.model.model import Model
 from modalloy.report import Report
 from modalloy.run import Run, save_run
@@ -72,6 +73,10 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     """Score a run on its own test rows, or on all rows of another table."""
     torch.set_num_threads(cores())
     own = table is None
+    if own and run.job.table == FRAME:
+        raise RunError(
+            f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
+        )
     opened = open_table(run.job.table if own else table, sheet=run.job.sheet if own else None)
     check_against(run.job, opened)
     parts = split_job(opened, run.job) if own else None

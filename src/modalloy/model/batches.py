@@ -2,7 +2,6 @@
 together.
 """
 
-import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.limits import cores
 from modalloy.model.cache import Arrays, Cache
 from modalloy.model.model import inputs_of
 from modalloy.model.tokens import TABLE, Batch
@@ -218,16 +218,3 @@ def epoch_order(
     if len(chunks) > 1 and len(chunks[-1]) == 1:  # one row has no batch statistics
         chunks[-2:] = [np.concatenate(chunks[-2:])]
     return [chunks[i] for i in rng.permutation(len(chunks))]
-
-
-def cores() -> int:
-    """Processors this process may use: the container's quota where one is set."""
-    count = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    if quota.is_file():
-        most, period = quota.read_text().split()[:2]
-        if most != "max":
-            count = min(count, max(1, round(int(most) / int(period))))
-    return count
