@@ -177,7 +177,9 @@ def test_faults_of_a_real_job_in_a_real_process(tmp_path: Path) -> None:
 
 def test_ctrl_c_is_one_sentence_and_exit_code_130(tmp_path: Path) -> None:
     code = (
-        "import modalloy, time, sys\n"
+        "import modalloy, signal, time, sys\n"
+        # A shell starts background jobs with Ctrl-C ignored, and children inherit that.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def train(job, *, out, resume):\n"
         "    print('started', flush=True)\n"
         "    time.sleep(60)\n"
