@@ -204,8 +204,9 @@ class Split(Options):
     """Share of rows held back for the final figures; with `column` or `hold_out` only 0 counts: it
     says that no test rows are needed."""
     validation: Share = 0.1
-    """Share of the remaining rows used to stop training; taken from the training rows, by `by`
-    where it is given, when a split column names no validation rows. 0 trains on all of them."""
+    """Share of the remaining rows used to stop training; taken from the training rows when a split
+    column names no validation rows: by `by` where it is given, the last rows of each recording
+    where a series has a `history`. 0 trains on all of them."""
 
     @model_validator(mode="after")
     def one_way(self) -> "Split":

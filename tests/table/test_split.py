@@ -262,6 +262,25 @@ def test_a_job_shares_out_its_first_target() -> None:
     assert [len(p) for p in parts] == [72, 8, 20]
 
 
+def test_validation_of_a_history_is_the_end_of_each_recording() -> None:
+    run, step = np.repeat([0, 1, 2], [40, 20, 3]), np.concatenate([np.arange(40)[::-1], range(23)])
+    part = ["train"] * 60 + ["test"] * 3
+    job = config.Job.model_validate(
+        {
+            "table": "t",
+            "split": {"column": "part", "validation": 0.2},
+            "columns": {
+                "x": {"type": "series", "history": {"by": ["run"], "order": "step", "rows": 8}}
+            },
+            "tasks": {"y": {"type": "classify", "target": "y"}},
+        }
+    )
+    table = table_of(run=run, step=step, part=part, x=np.zeros(63), y=["a", "b", "c"] * 21)
+    parts = split_job(table, job)
+    assert [len(p) for p in parts] == [48, 12, 3]
+    assert parts.validation.tolist() == [*range(8), *range(56, 60)]
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -21,12 +21,20 @@ class Parts(NamedTuple):
 
 
 def split_rows(
-    table: Table, split: config.Split, seed: int, target: str | None, classify: bool
+    table: Table,
+    split: config.Split,
+    seed: int,
+    target: str | None,
+    classify: bool,
+    history: config.History | None = None,
 ) -> Parts:
     """Divide the rows of a table; the same table, split and seed always give the same parts.
 
     target: column whose classes (with `classify`) or tenths are equally shared out where rows are
         drawn at random; None shares nothing out.
+    history: how a series is made from earlier rows. Beside a split column, validation rows are then
+        the last of each recording: rows drawn among its others would share nearly all they see with
+        training rows.
     Rows with an empty split cell or an empty time belong to no part. Rows with an empty group count
     as one group, because nobody knows which of them belong together. Raises TableError where a part
     that is asked for gets no row, or a split cell names no part.
@@ -34,7 +42,7 @@ def split_rows(
     draw = np.random.default_rng(seed)
     strata = _strata(table, target, classify)
     if split.column is not None:
-        parts = _by_column(table, split.column, split, draw, strata)
+        parts = _by_column(table, split.column, split, draw, strata, history)
     elif split.by is not None:
         parts = _by_group(table, split.by, split, draw)
     elif split.time is not None:
@@ -51,7 +59,10 @@ def split_job(table: Table, job: config.Job) -> Parts:
     first = next(iter(job.tasks.values()))
     classify = isinstance(first, config.Classify) and first.labels == "single"
     drawable = classify or isinstance(first, config.Regress)
-    return split_rows(table, job.split, job.seed, first.target if drawable else None, classify)
+    target = first.target if drawable else None
+    series = [c for c in job.columns.values() if isinstance(c, config.Series) and c.history]
+    history = series[0].history if series else None
+    return split_rows(table, job.split, job.seed, target, classify, history)
 
 
 def _by_column(
@@ -60,6 +71,7 @@ def _by_column(
     split: config.Split,
     draw: np.random.Generator,
     strata: np.ndarray,
+    history: config.History | None,
 ) -> Parts:
     """The parts that a column names; validation rows are drawn from `train` if it names none."""
     codes, names = table.codes(column)
@@ -85,7 +97,9 @@ def _by_column(
             test[held[test]],
         )
     if not len(validation) and split.validation > 0:
-        if split.by is None:
+        if split.by is None and history is not None:
+            train, validation = _last_rows(train, split.validation, table, history)
+        elif split.by is None:
             train, validation = _draw_rows(train, split.validation, strata, draw)
         else:
             groups = _groups(table, split.by)
@@ -171,6 +185,21 @@ def _draw_rows(
     steps = np.floor(np.arange(len(rows) + 1) * share + 0.5)
     held = np.diff(steps) > 0
     return mixed[~held], mixed[held]
+
+
+def _last_rows(
+    rows: np.ndarray, share: float, table: Table, history: config.History
+) -> tuple[np.ndarray, np.ndarray]:
+    """The last rows of each recording, in all the share asked for to within one row."""
+    codes = np.stack([table.codes(column)[0][rows] for column in history.by], axis=1)
+    _, recording, sizes = np.unique(codes, axis=0, return_inverse=True, return_counts=True)
+    order = np.lexsort((table.moments(history.order)[rows], recording.reshape(-1)))
+    starts = np.cumsum(sizes) - sizes
+    place = np.empty(len(rows), dtype=np.int64)
+    place[order] = np.arange(len(rows)) - np.repeat(starts, sizes)
+    upto = np.floor(np.concatenate([[0], np.cumsum(sizes)]) * share + 0.5)
+    held = place >= (sizes - np.diff(upto))[recording.reshape(-1)]
+    return rows[~held], rows[held]
 
 
 def _strata(table: Table, target: str | None, classify: bool) -> np.ndarray:
