@@ -89,6 +89,8 @@ CASES = [
      "add learned to front"),
     ("[ax, ay]", "[ax, ax]", 7, "columns.shake.from", "names 'ax' twice"),
     ("from: [ax, ay]", "history: {order: t}", 7, "columns.shake.history.by", "is missing"),
+    ("{type: number}", "{type: time, since: hours}", 8, "columns.load.since",
+     "'hours' is the target of task 'life'"),
     ("rpm: speed", "rpm: hours", 7, "columns.shake.rpm", "'hours' is the target of task 'life'"),
     ("[ax, ay]", "[ax, hours]", 7, "columns.shake.from", "'hours' is the target of task 'life'"),
     ("    type: tokens", "    type: tokens\n    tune: frozen", 7, "columns.words.tune",

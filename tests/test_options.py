@@ -32,6 +32,10 @@ CASES: dict[str, list[Case]] = {
     "Number.bins": [("plain", "columns.load.bins", 4, 6)],
     "Category.min_count": [("plain", "columns.site.min_count", 1, 60)],
     "Time.cycles": [("plain", "columns.taken_at.cycles", ["day"], ["day", "week"])],
+    "Time.since": [
+        ("plain", "columns.taken_at.since", None, "ordered"),
+        ("plain", "columns.taken_at.since", "ordered", "promised"),
+    ],
     "Text.size": [("text", f"{TEXT}.size", "small", "base")],
     "Text.encoder": [
         (
@@ -208,6 +212,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     frame = pd.read_parquet(path)
     frame["part"] = ["test" if i % 5 == 0 else "train" for i in range(len(frame))]
     frame["row"] = np.arange(len(frame)) % 17
+    days = pd.to_timedelta(np.arange(len(frame)) % 7, unit="D")
+    frame["ordered"] = pd.to_datetime(frame["taken_at"]) - days
+    frame["promised"] = pd.to_datetime(frame["taken_at"]) + 2 * days
     frame["words2"] = frame["words"].map(lambda w: list(w)[::-1])
     frame["photo2"] = frame["photo"].sample(frac=1.0, random_state=0).to_list()
     frame["photo"] = frame["photo"].ffill().bfill()

@@ -57,11 +57,15 @@ class Category(Options):
 
 
 class Time(Options):
-    """A date or date and time; read as cycles (hour, weekday, year) and a trend."""
+    """A date or date and time; read as cycles (hour, weekday, year) and a trend that stops at the
+    first and last training day."""
 
     type: Literal["time"] = "time"
     cycles: tuple[Literal["day", "week", "year"], ...] = ("day", "week", "year")
     """Periods whose sine and cosine the model sees."""
+    since: str | None = None
+    """Another column of dates, such as the order's beside the delivery's: the days since then are
+    seen too."""
 
 
 class Vector(Options):

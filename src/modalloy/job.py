@@ -92,6 +92,8 @@ def named_columns(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
             yield from _columns_of_series(name, options)
         else:
             yield ("columns", name), name
+        if isinstance(options, config.Time) and options.since is not None:
+            yield ("columns", name, "since"), options.since
     for name, task in job.tasks.items():
         yield ("tasks", name, "target"), task.target
         if isinstance(task, config.Locate) and task.labels is not None:

@@ -118,6 +118,8 @@ def _readers_of(target: str, columns: Groups) -> Iterator[tuple[tuple[str, ...],
         reads_itself = options.get("type") in PLAIN + MEDIA and not options.get("from")
         if name == target and reads_itself:
             yield ("columns", name), "Take the column out, or give it type: ignore."
+        if options.get("type") == "time" and options.get("since") == target:
+            yield ("columns", name, "since"), "Name another column."
         if options.get("type") == "series":
             channels = options.get("from")
             if isinstance(channels, list) and target in channels:

@@ -65,6 +65,9 @@ def test_cycles_close_and_the_trend_grows() -> None:
     assert np.allclose(x_BF[0, 2:4], x_BF[2, 2:4], atol=1e-6)  # Monday is Monday
     assert not np.allclose(x_BF[0, 2:4], x_BF[1, 2:4], atol=0.1)
     assert (np.diff(x_BF[:, -1]) > 0).all()
+    outside = ["2022-01-01", "2023-01-01", "2024-12-30", "2031-01-01"]
+    before, first, last, after = reader.read(Cells({"taken": outside})).values["x"][:, -1]
+    assert before == first < last == after
     new_year = reader.read(Cells({"taken": ["2023-12-31 23:59:59", "2024-01-01"]})).values["x"]
     assert np.allclose(new_year[0, 4:6], new_year[1, 4:6], atol=1e-4)
 
@@ -73,6 +76,27 @@ def test_only_the_cycles_asked_for() -> None:
     reader = fit(["2024-01-01", "2024-02-01"], cycles=("week",))
     assert reader.width == 3
     assert reader.read(Cells({"taken": ["2024-01-08"]})).values["x"].shape == (1, 3)
+
+
+def test_days_since_another_date() -> None:
+    taken = ["2024-01-11", "2024-01-13", "2024-01-21", "2024-01-05"]
+    made = ["2024-01-01", "2024-01-01", "2024-01-01", None]
+    cells = Cells({"taken": taken, "made": made})
+    reader = TimeReader.fit("taken", config.Time(cycles=(), since="made"), cells)
+    assert reader.columns == ("taken", "made")
+    assert TimeReader.from_state(json.loads(json.dumps(reader.state()))) == reader
+    read = reader.read(cells)
+    assert read.values["x"].shape == (4, reader.width) == (4, 3)
+    assert read.present.all()
+    assert read.values["x"][:, -1].tolist() == [1, 1, 1, 0]
+    ten, twelve, twenty, unknown = read.values["x"][:, -2]
+    assert ten < twelve == unknown == 0 < twenty  # twelve days are the median
+
+
+def test_a_date_to_count_from_must_be_there() -> None:
+    cells = Cells({"taken": ["2024-01-11", None], "made": [None, "2024-01-01"]})
+    with pytest.raises(TableError, match="share no training row that holds a date in both"):
+        TimeReader.fit("taken", config.Time(since="made"), cells)
 
 
 def test_the_clock_on_the_wall_counts_when_summer_time_begins() -> None:
@@ -104,7 +128,7 @@ def test_columns_without_a_date_are_refused() -> None:
 @given(st.lists(st.one_of(st.none(), st.datetimes(), st.text(max_size=12)), min_size=1, max_size=9))
 @settings(deadline=None, max_examples=60)
 def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
-    reader = TimeReader("taken", ("day", "week", "year"), 738_000.0, 30.0)
+    reader = TimeReader("taken", ("day", "week", "year"), 738_000.0, 30.0, (737_900.0, 738_100.0))
     assert TimeReader.from_state(json.loads(json.dumps(reader.state()))) == reader
     together = reader.read(Cells({"taken": cells}))
     assert np.isfinite(together.values["x"]).all()

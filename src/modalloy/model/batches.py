@@ -128,7 +128,8 @@ class Rows:
         return self._plain_tensors(self._plain, rows)
 
     def _plain_arrays(self, rows: np.ndarray) -> Arrays:
-        read = read_table(self.plain, self.cells([r.name for r in self.plain], rows))
+        columns = dict.fromkeys(c for r in self.plain for c in r.columns)
+        read = read_table(self.plain, self.cells(list(columns), rows))
         for reader, status in zip(self.plain, read.status, strict=True):
             self._note(reader.name, rows, status)
         return {**read.values, "present": read.present}

@@ -63,7 +63,8 @@ def fit_reader(name: str, options: config.Column, cells_of: CellsOf) -> Reader |
         case config.Category():
             return CategoryReader.fit(name, options, cells_of((name,)))
         case config.Time():
-            return TimeReader.fit(name, options, cells_of((name,)))
+            since = () if options.since is None else (options.since,)
+            return TimeReader.fit(name, options, cells_of((name, *since)))
         case config.Vector():
             return VectorReader.fit(name, options, cells_of((name,)))
         case config.Tokens():  # before Text, of which it is a kind
@@ -139,7 +140,7 @@ def read_table(readers: Sequence[Reader], cells: Cells) -> TableRead:
 
 
 def _same_width(columns: list[np.ndarray]) -> list[np.ndarray]:
-    """Zeros behind times with fewer cycles than others."""
+    """Zeros behind times of which less is seen than of others."""
     if columns[0].ndim == 1:
         return columns
     width = max(x.shape[1] for x in columns)

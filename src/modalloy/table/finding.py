@@ -50,6 +50,8 @@ def inputs(job: config.Job) -> dict[str, Any]:
 
 def sources(name: str, options: Any) -> tuple[str, ...]:
     """Table columns that one input reads."""
+    if isinstance(options, config.Time) and options.since is not None:
+        return (name, options.since)
     if not isinstance(options, config.Series):
         return (name,)
     speed = (options.rpm,) if isinstance(options.rpm, str) else ()

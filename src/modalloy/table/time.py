@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Self
@@ -16,16 +17,22 @@ from modalloy.table.reader import Cells, Read, Reader, empty
 
 @dataclass(frozen=True)
 class TimeReader(Reader):
-    """Sine and cosine of each cycle, then the days since the median training day, squashed.
+    """Sine and cosine of each cycle, the days since the median training day, and since another date.
 
-    Clock times are taken as they are written: a time zone is left aside, because the hour of the
-    shift matters and not the one in Greenwich. center and scale are days since the year 1.
+    Days are squashed as numbers are. Those since the median stop at the first and the last training
+    day: a network's answer beyond them is an accident of its weights. Clock times are taken as they
+    are written: a time zone is left aside, because the hour of the shift matters and not the one in
+    Greenwich. center, scale and edges are days since the year 1; gap holds the center and scale of
+    the days from `since` to this date.
     """
 
     kind: ClassVar[str] = "time"
     cycles: tuple[str, ...]
     center: float
     scale: float
+    edges: tuple[float, float]
+    since: str | None = None
+    gap: tuple[float, float] = (0.0, 1.0)
 
     @classmethod
     def fit(cls, name: str, options: config.Time, cells: Cells) -> Self:
@@ -36,21 +43,37 @@ class TimeReader(Reader):
             raise all_missing(name, cells)
         if not len(days):
             raise TableError(f"column '{name}' holds no date: {moments[0]}")
-        return cls(name, options.cycles, *robust(days))
+        edges = float(days.min()), float(days.max())
+        gaps = _gaps(cells[name], cells[options.since]) if options.since else np.zeros(1)
+        known = gaps[np.isfinite(gaps)]
+        if not len(known):
+            raise TableError(
+                f"columns '{name}' and '{options.since}' share no training row that holds a date in "
+                f"both; take since: {options.since} away"
+            )
+        return cls(name, options.cycles, *robust(days), edges, options.since, robust(known))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The dates, and those that days are counted from."""
+        return (self.name,) if self.since is None else (self.name, self.since)
 
     @property
     def width(self) -> int:
         """Numbers that describe one moment."""
-        return 2 * len(self.cycles) + 1
+        return 2 * len(self.cycles) + (1 if self.since is None else 3)
 
     def read(self, cells: Cells) -> Read:
-        """Values x (B, F) float32 with F = 2 * cycles + 1."""
+        """Values x (B, F) float32 with F = 2 * cycles + 1, and 2 more for the days since a date.
+
+        Where that date is absent the two are zeros; else the squashed days and a one.
+        """
         x_BF = np.zeros((len(cells), self.width), dtype=np.float32)
         status = []
         for row, cell in enumerate(cells[self.name]):
             moment = to_moment(cell)
             if isinstance(moment, datetime):
-                x_BF[row] = self._describe(moment)
+                x_BF[row, : 2 * len(self.cycles) + 1] = self._describe(moment)
             status.append(
                 "missing"
                 if moment is None
@@ -58,6 +81,11 @@ class TimeReader(Reader):
                 if isinstance(moment, datetime)
                 else f"unreadable: {moment}"
             )
+        if self.since is not None:
+            gaps = _gaps(cells[self.name], cells[self.since])
+            known = np.isfinite(gaps)
+            x_BF[known, -2] = squash(gaps[known], *self.gap)
+            x_BF[known, -1] = 1.0
         return Read({"x": x_BF}, np.array([s == "ok" for s in status], dtype=bool), status)
 
     def _describe(self, moment: datetime) -> list[float]:
@@ -69,8 +97,20 @@ class TimeReader(Reader):
             "year": (moment.timetuple().tm_yday - 1 + day) / year_days,
         }
         turns = [2 * math.pi * share[c] for c in self.cycles]
-        trend = float(squash(np.array(_days(moment)), self.center, self.scale))
+        days = np.clip(_days(moment), *self.edges)
+        trend = float(squash(days, self.center, self.scale))
         return [f(t) for t in turns for f in (math.sin, math.cos)] + [trend]
+
+
+def _gaps(cells: Sequence[Any], since: Sequence[Any]) -> np.ndarray:
+    """Days from one date to the other, NaN where either is absent."""
+    pairs = [(to_moment(a), to_moment(b)) for a, b in zip(cells, since, strict=True)]
+    return np.array(
+        [
+            _days(a) - _days(b) if isinstance(a, datetime) and isinstance(b, datetime) else np.nan
+            for a, b in pairs
+        ]
+    )
 
 
 def to_moment(cell: Any) -> datetime | str | None:

@@ -11,7 +11,7 @@ from modalloy.table.time import TimeReader
 class TimeEmbedding(nn.Module):
     """A linear map and a ReLU of its own for each of N columns.
 
-    Columns with fewer cycles than others hold zeros at the end.
+    Columns of which less is seen than of others hold zeros at the end.
     """
 
     def __init__(self, readers: Sequence[TimeReader], size: int) -> None:
