@@ -36,7 +36,7 @@ from modalloy.learn.training import open_rows
 from modalloy.limits import cores
 from modalloy.model.batches import Rows, epoch_order
 from modalloy.model.model import Model
-from modalloy.model.pretrained import minilm_folder
+from modalloy.model.pretrained import SOURCES, find_weights
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
@@ -79,7 +79,7 @@ def main() -> None:
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def rate(run: Callable[[Path], int], table: Path) -> float:
+def rate(run: Callable[[Path], Iterator[int]], table: Path) -> float:
     """Training rows a second of one run, everything included but loading the weights."""
     work = run(table)
     next(work)  # everything is loaded
@@ -174,7 +174,7 @@ def plain_text(table: Path, *, epochs: int = 1, frozen: bool = False) -> Iterato
     from transformers import AutoModel, AutoTokenizer
 
     frame = pd.read_csv(table)
-    folder = minilm_folder()
+    folder = find_weights(SOURCES["minilm"], "minilm").parent
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = Plain(AutoModel.from_pretrained(folder, dtype=torch.float32), 384).train()
     model.trunk.requires_grad_(not frozen)
@@ -230,7 +230,7 @@ def plain_picture(table: Path) -> Iterator[int]:
 def plain_photos(model: Plain, folder: Path, names: Any) -> torch.Tensor:
     arrays = [np.asarray(Image.open(folder / n).convert("RGB").resize((160, 160))) for n in names]
     x_BCHW = (torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() - 127) / 128
-    return model.head(model.trunk(x_BCHW)[-1].mean((2, 3)))
+    return model.head(model.trunk(x_BCHW).head_BFHW.mean((2, 3)))
 
 
 def plain_epochs(

@@ -1,5 +1,6 @@
 """Words typed in a shell go in, one verb is called; everything else happens behind the verbs."""
 
+import errno
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from modalloy.report import Report
 
 REFUSED, INTERRUPTED = 2, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Verbs(TyperGroup):
@@ -26,6 +28,12 @@ class Verbs(TyperGroup):
         except ModalloyError as error:
             for line in str(error).splitlines():
                 typer.echo(f"error: {line}", err=True)
+            raise typer.Exit(REFUSED) from error
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            where = f" under {error.filename}" if error.filename else ""
+            typer.echo(f"error: the disk{where} is full; free some space.", err=True)
             raise typer.Exit(REFUSED) from error
         except KeyboardInterrupt as error:
             verb = ctx.invoked_subcommand or "modalloy"

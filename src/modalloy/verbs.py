@@ -95,10 +95,12 @@ def predict(
     numbers with quantiles `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists;
     `status.COLUMN`.
     """
-    from modalloy.judge.predict import predict_frame, write_frame
+    from modalloy.judge.predict import check_place, predict_frame, write_frame
     from modalloy.run import Run, load_run
 
     loaded = run if isinstance(run, Run) else load_run(run)
+    if out is not None:
+        check_place(Path(out))
     frame = predict_frame(loaded, open_table(table), rows, quiet=quiet)
     if out is not None:
         write_frame(frame, Path(out))

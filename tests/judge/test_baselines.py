@@ -80,16 +80,39 @@ def easy_case(rows: int = 300, seed: int = 0) -> Case:
 def test_boosting_beats_the_constant_line_on_an_easy_table() -> None:
     found = baselines(*easy_case(), resamples=40)
     fault, life = found.table["fault"], found.table["life"]
-    assert list(fault) == ["always the commonest class", PLAIN]
+    assert list(fault) == ["always the commonest class", PLAIN, "logistic regression on words"]
     assert fault[PLAIN]["accuracy"] > fault["always the commonest class"]["accuracy"] + 0.2
     assert fault["always the commonest class"]["auroc"] == 0.5
-    assert list(life) == ["mean of the training rows", PLAIN]
+    assert list(life) == ["mean of the training rows", PLAIN, "ridge regression on words"]
     assert life[PLAIN]["rmse"] < 0.5 * life["mean of the training rows"]["rmse"]
     assert life["mean of the training rows"]["r2"] <= 0
     assert "coverage" not in life[PLAIN]  # it answers no quantiles
     low, high = fault[PLAIN]["interval"]["accuracy"]
     assert low < fault[PLAIN]["accuracy"] < high
     assert "note" not in fault[PLAIN]
+
+
+def test_a_linear_model_reads_the_words_of_many_classes() -> None:
+    rng = np.random.default_rng(0)
+    names = [f"part{i}" for i in range(60)]
+    said = rng.integers(0, 60, 1200)
+    columns = {
+        "note": [None if i % 50 == 0 else f"replace {names[s]} now" for i, s in enumerate(said)],
+        "shift": [int(i % 3) for i in range(1200)],
+        "code": [f"c{s}" for s in said],
+    }
+    job = {
+        "split": {"random": "stratified"},
+        "columns": {
+            "note": {"type": "text", "vocabulary": 128},
+            "shift": {"type": "number"},
+        },
+        "tasks": {"code": {"type": "classify", "target": "code"}},
+    }
+    case = case_of(columns, job, np.arange(900), np.arange(900, 1200))
+    figures = baselines(*case, resamples=20).table["code"]
+    words = figures["logistic regression on words"]["accuracy"]
+    assert words > 0.95  # all but the empty notes
 
 
 def test_the_same_every_time() -> None:

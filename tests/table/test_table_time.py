@@ -95,7 +95,7 @@ def test_days_since_another_date() -> None:
 
 def test_a_date_to_count_from_must_be_there() -> None:
     cells = Cells({"taken": ["2024-01-11", None], "made": [None, "2024-01-01"]})
-    with pytest.raises(TableError, match="share no training row that holds a date in both"):
+    with pytest.raises(TableError, match="hold dates together in no training row"):
         TimeReader.fit("taken", config.Time(since="made"), cells)
 
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from modalloy import config
 from modalloy.judge.bootstrap import intervals, paired_intervals
-from modalloy.judge.features import Block, CellsOf, join_blocks, read_blocks, reduce
+from modalloy.judge.features import Block, CellsOf, join_blocks, read_blocks, reduce, tfidf
 from modalloy.judge.metrics import primary, tally
 from modalloy.judge.sample import Frozen, Sample, draw
 from modalloy.judge.simple import (
@@ -22,6 +22,7 @@ from modalloy.judge.simple import (
     commonest_tags,
     constant,
     linear,
+    linear_words,
     varies,
 )
 from modalloy.table.reader import Reader
@@ -113,9 +114,30 @@ def fit_all(
     elif goal.options.type != "locate" and varies(goal, train):
         x_BF, codes = join_blocks(blocks, len(sample.rows), train, seed=seed)
         found[PLAIN] = Fitted(boost(goal, x_BF, codes, train, test, seed), test, sample.note)
+        found |= fit_words(goal, sample, blocks, train, seed)
         if frozen is not None:
             found |= fit_frozen(goal, sample, blocks, frozen, seed)
     return found
+
+
+def fit_words(
+    goal: Goal, sample: Sample, blocks: Sequence[Block], train: np.ndarray, seed: int
+) -> dict[str, Fitted]:
+    """A linear model on the words of all text columns, plain columns beside them; none without."""
+    texts = [b.values for b in blocks if isinstance(b.values, list)]
+    words = tfidf([" ".join(row) for row in zip(*texts, strict=True)], train) if texts else None
+    if words is None:
+        return {}
+    plain = [b for b in blocks if b.plain]
+    x_BF, codes = join_blocks(plain, len(sample.rows), train, seed=seed)
+    answer, why = linear_words(goal, words, x_BF, codes, train, sample.test)
+    note = "; ".join(n for n in (sample.note, why) if n)
+    return {f"{kind_of_linear(goal)} on words": Fitted(answer, sample.test, note)}
+
+
+def kind_of_linear(goal: Goal) -> str:
+    """What a linear model of this task is called."""
+    return "ridge regression" if goal.options.type == "regress" else "logistic regression"
 
 
 def fit_frozen(
@@ -136,11 +158,10 @@ def fit_frozen(
     boosted = boost(goal, x_BF, codes, train, test, seed)
     x_BF, codes = join_blocks([*plain, many], len(z_BF), train, seed=seed)
     answer, why = linear(goal, x_BF, codes, train, test)
-    kind = "ridge regression" if goal.options.type == "regress" else "logistic regression"
     note = "; ".join(n for n in (sample.seen_note, why) if n)
     return {
         FROZEN: Fitted(boosted, test, sample.seen_note),
-        f"{kind} on frozen features": Fitted(answer, test, note),
+        f"{kind_of_linear(goal)} on frozen features": Fitted(answer, test, note),
     }
 
 

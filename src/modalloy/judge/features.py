@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_matrix
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -115,18 +116,27 @@ def media(
 
 def of_texts(texts: list[str], fit: np.ndarray, seed: int) -> np.ndarray:
     """Leading directions of TF-IDF over words and pairs of words, (B, up to 48)."""
-    seen = [texts[i] for i in fit]
-    if not any(re.search(r"\w", t) for t in seen):
+    x_BF = tfidf(texts, fit)
+    if x_BF is None:
         return np.zeros((len(texts), 0))
-    tfidf: Any = TfidfVectorizer(
-        token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2), max_features=20_000, sublinear_tf=True
-    )
-    x_train = tfidf.fit_transform(seen)
-    x_BF = tfidf.transform(texts)
-    if min(x_train.shape) <= KEPT:
+    if min(len(fit), x_BF.shape[1]) <= KEPT:
         return x_BF.toarray()[:, :WIDE]
     svd: Any = TruncatedSVD(KEPT, random_state=seed)
-    return svd.fit(x_train).transform(x_BF)
+    return svd.fit(x_BF[fit]).transform(x_BF)
+
+
+def tfidf(texts: list[str], fit: np.ndarray) -> csr_matrix | None:
+    """Words and pairs of words of B texts by how much they tell, sparse (B, up to 20,000).
+
+    None where no training text holds a word.
+    """
+    seen = [texts[i] for i in fit]
+    if not any(re.search(r"\w", t) for t in seen):
+        return None
+    model: Any = TfidfVectorizer(
+        token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2), max_features=20_000, sublinear_tf=True
+    )
+    return model.fit(seen).transform(texts).tocsr()
 
 
 def reduce(x_BF: np.ndarray, fit: np.ndarray, kept: int, seed: int) -> np.ndarray:

@@ -10,6 +10,7 @@ import torch
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.files import write_safely
 from modalloy.judge.answers import EVERYTHING, Answer, answer_rows
 from modalloy.judge.validate import names_of
 from modalloy.limits import cores
@@ -73,12 +74,19 @@ def told_classes(
     return found | {f"{name}.p[{n}]": p_BC[:, c] for c, n in enumerate(names)}
 
 
+def check_place(path: Path) -> None:
+    """Refuse a file that answers could not be written to, before they are worked out."""
+    if path.suffix not in (".parquet", ".csv"):
+        raise TableError(f"{path}: answers are written as .parquet or .csv.")
+    if not path.absolute().parent.is_dir():
+        raise TableError(f"{path}: there is no folder {path.parent}; make it first.")
+
+
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write answers as Parquet or CSV, by the ending; lists become JSON in CSV."""
     if path.suffix == ".parquet":
-        frame.to_parquet(path, index=False)
-    elif path.suffix == ".csv":
-        lists = [c for c in frame if len(frame) and isinstance(frame[c].iloc[0], list)]
-        frame.assign(**{c: frame[c].map(json.dumps) for c in lists}).to_csv(path, index=False)
+        write_safely(path, frame.to_parquet(index=False))
     else:
-        raise TableError(f"{path}: answers are written as .parquet or .csv.")
+        lists = [c for c in frame if len(frame) and isinstance(frame[c].iloc[0], list)]
+        text = frame.assign(**{c: frame[c].map(json.dumps) for c in lists}).to_csv(index=False)
+        write_safely(path, text.encode())

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 import numpy as np
+from scipy.sparse import csr_matrix, hstack
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
 
 from modalloy import config
 from modalloy.judge.features import CellsOf
@@ -135,16 +136,47 @@ def linear(
     goal: Goal, x_BF: np.ndarray, codes: np.ndarray, train: np.ndarray, test: np.ndarray
 ) -> tuple[Answer, str]:
     """Logistic or ridge regression; a note if it stopped early."""
-    x_BF = spread_codes(x_BF, codes, train)
-    known = np.isfinite(x_BF[train])
-    mean_F = np.where(known, x_BF[train], 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    x_BF = np.where(np.isfinite(x_BF), x_BF, mean_F)
+    x_BF = filled(spread_codes(x_BF, codes, train), train)
     if isinstance(goal.options, config.Regress):
         model: Any = RidgeCV(alphas=np.geomspace(1e-2, 1e5, 15))
         return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}, ""
+    return logistic(goal, 0.1, x_BF, train, test)
+
+
+def linear_words(
+    goal: Goal,
+    words_BF: csr_matrix,
+    x_BF: np.ndarray,
+    codes: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+) -> tuple[Answer, str]:
+    """Logistic or ridge regression on sparse words and the plain columns beside them."""
+    x_BF = filled(spread_codes(x_BF, codes, train), train)
+    scale_F = x_BF[train].std(0)
+    x_BF = (x_BF - x_BF[train].mean(0)) / np.where(scale_F > 0, scale_F, 1.0)
+    joint_BF = hstack([words_BF, csr_matrix(x_BF / max(1, x_BF.shape[1]) ** 0.5)]).tocsr()
+    if isinstance(goal.options, config.Regress):
+        model: Any = Ridge(alpha=1.0, solver="sparse_cg")
+        y_N = goal.numbers(train)
+        return {"value": model.fit(joint_BF[train], y_N).predict(joint_BF[test])}, ""
+    return logistic(goal, 10.0, joint_BF, train, test)
+
+
+def filled(x_BF: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Absent features as the mean of the training rows."""
+    known = np.isfinite(x_BF[train])
+    mean_F = np.where(known, x_BF[train], 0.0).sum(0) / np.maximum(known.sum(0), 1)
+    return np.where(np.isfinite(x_BF), x_BF, mean_F)
+
+
+def logistic(
+    goal: Goal, c: float, x_BF: np.ndarray | csr_matrix, train: np.ndarray, test: np.ndarray
+) -> tuple[Answer, str]:
+    """Logistic regression with the inverse penalty c; a note if it stopped early."""
 
     def make() -> Any:
-        return LogisticRegression(C=0.1, max_iter=300, tol=1e-3)
+        return LogisticRegression(C=c, max_iter=300, tol=1e-3)
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", ConvergenceWarning)
@@ -165,7 +197,7 @@ def spread_codes(x_BF: np.ndarray, codes: np.ndarray, train: np.ndarray) -> np.n
 def each_class(
     goal: Goal,
     make: Callable[[], Any],
-    x_BF: np.ndarray,
+    x_BF: np.ndarray | csr_matrix,
     y_NC: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,

@@ -15,9 +15,9 @@ Place = tuple[int, list[tuple[str, str, tuple[int, ...], int]]]
 class Cache:
     """Decoded cells or frozen features of one input, at most `budget_gb` of them.
 
-    Rows beyond the budget are simply not kept: `get` answers None and the caller decodes them
-    again. The file has no name (it is unlinked at once), so nothing is left behind however the
-    process ends. Safe for several threads.
+    Rows beyond the budget, or beyond what the disk holds, are simply not kept: `get` answers None
+    and the caller decodes them again. The file has no name (it is unlinked at once), so nothing is
+    left behind however the process ends. Safe for several threads.
     """
 
     def __init__(self, budget_gb: float, folder: Path | None = None) -> None:
@@ -52,8 +52,14 @@ class Cache:
                 return
             start, self._end = self._end, self._end + total
         data = b"".join(np.ascontiguousarray(a).tobytes() for a in arrays.values())
-        os.pwrite(self._file, data, start)
-        self._places[row] = (start, parts)
+        try:
+            written = os.pwrite(self._file, data, start)
+        except OSError:
+            written = 0
+        if written == total:
+            self._places[row] = (start, parts)
+        else:  # the disk is full
+            self._budget = 0
 
     def __len__(self) -> int:
         return len(self._places)

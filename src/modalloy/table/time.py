@@ -17,7 +17,7 @@ from modalloy.table.reader import Cells, Read, Reader, empty
 
 @dataclass(frozen=True)
 class TimeReader(Reader):
-    """Sine and cosine of each cycle, the days since the median training day, and since another date.
+    """Sine and cosine of each cycle, days since the median training day, days since another date.
 
     Days are squashed as numbers are. Those since the median stop at the first and the last training
     day: a network's answer beyond them is an accident of its weights. Clock times are taken as they
@@ -48,8 +48,8 @@ class TimeReader(Reader):
         known = gaps[np.isfinite(gaps)]
         if not len(known):
             raise TableError(
-                f"columns '{name}' and '{options.since}' share no training row that holds a date in "
-                f"both; take since: {options.since} away"
+                f"columns '{name}' and '{options.since}' hold dates together in no training row; "
+                f"take since: {options.since} away"
             )
         return cls(name, options.cycles, *robust(days), edges, options.since, robust(known))
 

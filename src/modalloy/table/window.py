@@ -1,5 +1,6 @@
 """Single rows in, each with the rows before it in the same recording out."""
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,12 @@ class Recordings:
         if folder is None:
             x_CN = np.empty(shape, dtype=np.float32)
         else:
-            number = len(list(folder.glob("sorted*")))
-            x_CN = np.memmap(folder / f"sorted{number}", np.float32, "w+", shape=shape)
+            path = folder / f"sorted{len(list(folder.glob('sorted*')))}"
+            with path.open("wb") as file:  # a full disk is an error now, not a crash at some page
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, 4 * count * total)
+                file.truncate(4 * count * total)
+            x_CN = np.memmap(path, np.float32, "r+", shape=shape)
         for channel, column in enumerate(numbers):
             x_CN[channel] = column[by_time]
         return cls(x_CN, place, begin[place])
