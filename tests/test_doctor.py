@@ -1,6 +1,9 @@
 """Doctor names what is broken here, and the limits of a container are read where they stand."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +11,7 @@ import pytest
 
 from modalloy import diagnosis, hardware
 from modalloy.imports import probe
-from modalloy.limits import disk_free_bytes, limits, machine_cores, machine_memory
+from modalloy.limits import disk_free_bytes, limits, machine_cores, machine_memory, rest_soon
 from modalloy.vitals import Diagnosis, Vital
 
 
@@ -132,6 +135,19 @@ def test_without_limits_the_whole_machine_counts(membership: str, tmp_path: Path
     assert limits(**where) == (machine_cores(), machine_memory(), False)
     absent = {"root": tmp_path / "no", "membership": tmp_path / "no"}
     assert limits(**absent) == (machine_cores(), machine_memory(), False)
+
+
+def test_threads_rest_soon_unless_somebody_else_decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
+    rest_soon()
+    assert int(os.environ["GOMP_SPINCOUNT"]) < 100_000
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    rest_soon()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
+    seen = "import os, sys, modalloy.cli; assert 'torch' not in sys.modules; print(os.environ)"
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    assert "GOMP_SPINCOUNT" in done.stdout
 
 
 def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:

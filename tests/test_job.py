@@ -120,6 +120,8 @@ CASES = [
     ("on: words", "on: load", 14, "tasks.spans.on", "'load' is of type number"),
     ("on: photo", "on: words", 15, "tasks.spots.on", "must name a column of type image"),
     ("on: photo", "on: photo, template: photo", 15, "tasks.spots.template", "another column than"),
+    ("efficientnet_lite0}", "efficientnet_lite0, tune: frozen}", 15, "tasks.spots.on",
+     "'photo' is frozen and keeps no maps to find boxes on; set its tune to full or last_n"),
     ("on: photo", "on: photo, labels: load", 8, "columns.load", "is the labels of task 'spots'"),
     ("[0.1, 0.9]", "[0.1, 2]", 16, "tasks.life.quantiles[1]", "above 0 and below 1. Got 2."),
     ("[0.1, 0.9]", "[0.9, 0.1]", 16, "tasks.life.quantiles", "must rise"),

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from bench.scoreboard.goals import GOALS, Goal
 from bench.scoreboard.table import write_table
+from modalloy.limits import rest_soon
 
+rest_soon()
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 RESULTS = ROOT / "bench" / "results" / "scoreboard.json"

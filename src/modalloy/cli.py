@@ -10,12 +10,16 @@ from typer.core import TyperGroup
 
 import modalloy
 from modalloy.errors import ModalloyError
+from modalloy.limits import rest_soon
 
 if TYPE_CHECKING:
     from modalloy.report import Report
 
 REFUSED, INTERRUPTED = 2, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+rest_soon()
 
 
 class Verbs(TyperGroup):

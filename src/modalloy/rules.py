@@ -137,6 +137,10 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
         case "locate":
             yield from _looks_at((*path, "on"), options.get("on"), "image", columns)
             yield from _looks_at((*path, "template"), options.get("template"), "image", columns)
+            for key in ("on", "template"):
+                if _is_frozen(columns.get(str(options.get(key)), {})):
+                    why = f"{quoted(options[key])} is frozen and keeps no maps to find boxes on; "
+                    yield Fault((*path, key), why + "set its tune to full or last_n.")
             if options.get("template") is not None and options["template"] == options.get("on"):
                 yield Fault((*path, "template"), "must be another column than 'on'.")
         case "regress":
@@ -144,6 +148,11 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
             if _numbers(quantiles) and sorted(set(quantiles)) != quantiles:
                 why = f"must rise, as in [0.05, 0.5, 0.95]. Got {quoted(quantiles)}."
                 yield Fault((*path, "quantiles"), why)
+
+
+def _is_frozen(options: dict[str, Any]) -> bool:
+    """Whether a pretrained encoder stays as it is."""
+    return options.get("tune") == "frozen" and options.get("encoder", "scratch") != "scratch"
 
 
 def _numbers(values: Any) -> bool:

@@ -1,0 +1,143 @@
+"""Every way of fusing on every set of several inputs, judged on validation rows alone.
+
+    python -m bench.fusion [SET ...] [--seeds 1] [--data FOLDER]
+
+The jobs are the scoreboard's, made cheap: pretrained encoders are frozen (their features are read
+once a set), fewer epochs, at most 10,000 training rows. The figure is the skill that stops a
+training (accuracy with AUROC or macro F1; R2): the best epoch's. Test rows are never read. Writes
+bench/results/fusion.json after every training and prints the table of dev/LOG.md at the end.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from modalloy.limits import rest_soon
+
+rest_soon()
+
+import torch  # noqa: E402 after rest_soon, which it would not hear
+
+from bench.scoreboard.__main__ import default_data, job_files  # noqa: E402
+from modalloy import config  # noqa: E402
+from modalloy.job import load_job  # noqa: E402
+from modalloy.learn.train import frozen_features, train_model  # noqa: E402
+from modalloy.learn.training import open_rows  # noqa: E402
+from modalloy.limits import cores  # noqa: E402
+from modalloy.model.batches import Rows  # noqa: E402
+from modalloy.model.model import Model  # noqa: E402
+from modalloy.table.split import Parts, split_job  # noqa: E402
+from modalloy.table.table import open_table  # noqa: E402
+
+RESULTS = Path(__file__).parent / "results" / "fusion.json"
+WAYS = ("concat", "sum", "multilinear", "gated", "attention", "bottleneck", "tabm")
+MOST_ROWS = 10_000
+EPOCHS = {  # of these, the best counts
+    "av_digits": 20,
+    "bike_frames": 40,
+    "cmapss_fd001": 20,
+    "easy_vqa": 4,
+    "excavators": 12,
+    "ikea_products": 15,
+    "mosi": 15,
+    "shipments": 10,
+}
+MORE = {  # columns that the scoreboard's job leaves out
+    "mosi": {"audio_features": {"type": "vector"}, "video_features": {"type": "vector"}},
+}
+
+
+class Opened(NamedTuple):
+    """A set that is read once for all ways of fusing."""
+
+    job: config.Job
+    rows: Rows
+    parts: Parts
+
+
+def main() -> None:
+    """Train every way on every set asked for."""
+    parser = argparse.ArgumentParser(prog="python -m bench.fusion")
+    parser.add_argument("sets", nargs="*")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--threads", type=int, default=cores())
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        sys.exit(f"No data folder at {args.data}; give it with --data.")
+    torch.set_num_threads(args.threads)
+    results = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    for name in args.sets or EPOCHS:
+        opened = open_set(name, args.data)
+        results[name] = {}
+        for way in WAYS:
+            start = time.perf_counter()
+            scores = [train_one(opened, way, seed) for seed in range(args.seeds)]
+            results[name][way] = [round(s, 4) for s in scores]
+            RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+            seconds = time.perf_counter() - start
+            print(name, way, results[name][way], f"{seconds:.0f} s", flush=True)
+    print(table(results))
+
+
+def open_set(name: str, data: Path) -> Opened:
+    """The set's job made cheap, its rows, and its training and validation parts."""
+    path = job_files(name)[0]
+    found = load_job(path)
+    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain["table"] = str(data / Path(found.table).relative_to(path.parent))
+    plain["columns"] |= MORE.get(name, {})
+    for column in plain["columns"].values():
+        if column.get("encoder", "scratch") != "scratch":
+            column["tune"] = "frozen"
+    plain["split"]["validation"] = plain["split"]["validation"] or 0.1
+    plain["train"] |= {"epochs": EPOCHS[name], "patience": EPOCHS[name]}
+    job = load_job(plain)
+    opened = open_table(job.table)
+    parts = split_job(opened, job)
+    rows = open_rows(job, opened, parts)
+    train = rows.labelled(parts.train)
+    if len(train) > MOST_ROWS:
+        train = np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
+    parts = Parts(train, parts.validation, parts.test[:0])
+    model = Model(job, rows.readers, rows.targets, pretrained=True)
+    frozen_features(model, rows, np.concatenate([parts.train, parts.validation]), quiet=True)
+    return Opened(job, rows, parts)
+
+
+def train_one(opened: Opened, way: str, seed: int) -> float:
+    """The best validation skill of one training."""
+    fuse = load_job({**opened.job.model_dump(mode="json", by_alias=True), "fuse": {"type": way}})
+    job = opened.job.model_copy(update={"fuse": fuse.fuse, "seed": seed})
+    torch.manual_seed(seed)
+    model = Model(job, opened.rows.readers, opened.rows.targets, pretrained=True)
+    with tempfile.TemporaryDirectory() as out:
+        notes = train_model(model, opened.rows, opened.parts, job, Path(out), quiet=True)
+    return max(line["score"] for line in notes.curves)
+
+
+def table(results: dict[str, dict[str, list[float]]]) -> str:
+    """Markdown: a line a set, a column a way; the last line is the mean rank, 1 is best."""
+    lines = ["| set | " + " | ".join(WAYS) + " |", "|---" * (len(WAYS) + 1) + "|"]
+    ranks: list[list[int]] = []
+    for name, ways in results.items():
+        means = {w: statistics.mean(scores) for w, scores in ways.items()}
+        if len(means) < len(WAYS):
+            continue
+        best = max(means.values())
+        cells = [f"**{m:.3f}**" if m == best else f"{m:.3f}" for m in means.values()]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+        ranks.append([1 + sum(other > m for other in means.values()) for m in means.values()])
+    mean = [f"{statistics.mean(column):.1f}" for column in zip(*ranks, strict=True)]
+    return "\n".join([*lines, "| mean rank | " + " | ".join(mean) + " |"])
+
+
+if __name__ == "__main__":
+    main()
