@@ -346,6 +346,16 @@ def test_boxes(tmp_path: Path) -> None:
     assert found(report, "boxes") == [("error", [8], 1)]
 
 
+def test_days_since_a_date_that_is_never_there(tmp_path: Path) -> None:
+    days = pd.date_range("2024-01-01", periods=40).astype(str)
+    frame = pd.DataFrame({"sent": days, "made": days, "never": [None] * 40, "y": ["a", "b"] * 20})
+    task = {"type": "classify", "target": "y"}
+    for since, level in (("made", []), ("never", ["error"])):
+        columns = {"sent": {"type": "time", "since": since}}
+        report = look(frame, columns, task=task, folder=tmp_path)
+        assert [level for level, *_ in found(report, "sent") if level == "error"] == level
+
+
 # --- the whole ---------------------------------------------------------------------------------
 
 

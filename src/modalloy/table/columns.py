@@ -148,8 +148,8 @@ def _plain_cells(name: str, options: Plain, table: Table, parts: Parts) -> Itera
         yield finding("error", name, str(error), train[: len(texts)][texts])
         return
     rows = spread(np.concatenate(parts), READ)
-    cells = table.take((name,), rows)
-    status = np.array(reader.read(cells).status, dtype=object) if reader else np.zeros(0, object)
+    read = reader.read(table.take(reader.columns, rows)) if reader else None
+    status = np.array(read.status if read else [], dtype=object)
     bad = np.array([s.startswith("unreadable") for s in status], dtype=bool)
     if bad.any():
         why = str(status[bad][0]).removeprefix("unreadable: ")
