@@ -11,7 +11,8 @@ from torch import Tensor
 
 from modalloy.errors import RunError
 from modalloy.files import write_safely
-from modalloy.learn.fit import State, trained
+from modalloy.learn.fit import State
+from modalloy.learn.optimizer import trained
 
 
 def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[str, Any]) -> None:

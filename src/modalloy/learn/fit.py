@@ -4,14 +4,15 @@ import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from modalloy import config
 from modalloy.learn import processes
 from modalloy.learn.augment import augment
+from modalloy.learn.optimizer import build_optimizer, clip, trained
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -88,7 +89,7 @@ def change(state: State, settings: config.Train, rows: int, world: int) -> float
     """One step of the optimiser at the scheduled rate; returns that rate for new parts."""
     parameters = [p for g in state.optimizer.param_groups for p in g["params"]]
     processes.average_gradients(parameters, rows, world)
-    nn.utils.clip_grad_norm_(parameters, settings.clip)
+    clip(parameters, settings.clip)
     factor = schedule(state.step, state.steps, settings.warmup)
     for group in state.optimizer.param_groups:
         group["lr"] = group["top_lr"] * factor
@@ -111,36 +112,3 @@ def schedule(step: int, steps: int, warmup: float) -> float:
         return (step + 1) / climb
     done = (step - climb) / max(1, steps - climb)
     return 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
-
-
-def build_optimizer(
-    model: Model, weighting: Weighting, settings: config.Train
-) -> torch.optim.Optimizer:
-    """AdamW or SGD; pretrained trunks at `encoder_lr`, the rest at `lr`; no decay of vectors."""
-    trunk = {
-        id(p) for e in model.encoders.values() if e.trunk is not None for p in e.trunk.parameters()
-    }
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for _, p in [*trained(model), *weighting.named_parameters()]:
-        groups.setdefault((id(p) in trunk, p.ndim > 1), []).append(p)
-    listed = [
-        {
-            "params": params,
-            "lr": 0.0,
-            "top_lr": settings.encoder_lr if is_trunk else settings.lr,
-            "weight_decay": settings.weight_decay if matrix else 0.0,
-        }
-        for (is_trunk, matrix), params in groups.items()
-    ]
-    match settings.optimizer:
-        case "adamw":
-            return torch.optim.AdamW(listed, fused=True)
-        case "sgd":
-            return torch.optim.SGD(listed, momentum=0.9)
-        case other:
-            assert_never(other)
-
-
-def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    """Parameters that training changes, by name."""
-    return [(n, p) for n, p in model.named_parameters() if p.requires_grad]

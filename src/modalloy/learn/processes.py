@@ -25,12 +25,19 @@ def average_gradients(parameters: Iterable[nn.Parameter], rows: int, world: int)
     if world == 1:
         return
     wanted = [p for p in parameters if p.requires_grad]
-    parts = [(p.grad if p.grad is not None else torch.zeros_like(p)).flatten() for p in wanted]
+    parts = [dense(p).flatten() for p in wanted]
     flat = torch.cat([*parts, parts[0].new_ones(1)]) * rows
     dist.all_reduce(flat)
     flat = flat[:-1] / flat[-1]
     for p, part in zip(wanted, flat.split([p.numel() for p in wanted]), strict=True):
         p.grad = part.view_as(p)
+
+
+def dense(p: nn.Parameter) -> Tensor:
+    """A parameter's gradient with all its rows; zeros where it has none."""
+    if p.grad is None:
+        return torch.zeros_like(p)
+    return p.grad.to_dense() if p.grad.is_sparse else p.grad
 
 
 def same_everywhere(tensors: Iterable[Tensor], world: int) -> None:

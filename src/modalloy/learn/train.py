@@ -19,7 +19,8 @@ from modalloy.files import write_safely
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
 from modalloy.learn.checkpoint import kept, load_state, save_state
-from modalloy.learn.fit import State, fit, trained
+from modalloy.learn.fit import State, fit
+from modalloy.learn.optimizer import trained
 from modalloy.learn.probe import Probe, apply, probe
 from modalloy.model.batches import Rows, epoch_order
 from modalloy.model.cache import Arrays, Cache

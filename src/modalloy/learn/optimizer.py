@@ -1,0 +1,111 @@
+"""Gradients in, changed weights out: AdamW or SGD, with tables of vectors changed row by row."""
+
+from collections.abc import Iterable
+from typing import Any, assert_never
+
+import torch
+from torch import Tensor, nn
+
+from modalloy import config
+from modalloy.learn.weighting import Weighting
+from modalloy.model.model import Model
+
+
+def build_optimizer(
+    model: Model, weighting: Weighting, settings: config.Train
+) -> torch.optim.Optimizer:
+    """AdamW or SGD; pretrained trunks at `encoder_lr`, the rest at `lr`; no decay of vectors."""
+    trunk = {
+        id(p) for e in model.encoders.values() if e.trunk is not None for p in e.trunk.parameters()
+    }
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for _, p in [*trained(model), *weighting.named_parameters()]:
+        groups.setdefault((id(p) in trunk, p.ndim > 1), []).append(p)
+    listed = [
+        {
+            "params": params,
+            "lr": 0.0,
+            "top_lr": settings.encoder_lr if is_trunk else settings.lr,
+            "weight_decay": settings.weight_decay if matrix else 0.0,
+        }
+        for (is_trunk, matrix), params in groups.items()
+    ]
+    match settings.optimizer:
+        case "adamw":
+            return RowAdamW(listed, [m for m in model.modules() if isinstance(m, nn.Embedding)])
+        case "sgd":
+            return torch.optim.SGD(listed, momentum=0.9)
+        case other:
+            assert_never(other)
+
+
+def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """Parameters that training changes, by name."""
+    return [(n, p) for n, p in model.named_parameters() if p.requires_grad]
+
+
+class RowAdamW(torch.optim.AdamW):
+    """AdamW (Loshchilov & Hutter 2019) that leaves the untouched rows of tables alone.
+
+    A step of a text model touches some hundred of 30,522 word vectors; the others have no gradient,
+    and a dense step would spend most of its time on them. Their moments stand still meanwhile, as
+    in torch.optim.SparseAdam. The tables' gradients become sparse with the first step.
+    """
+
+    def __init__(self, groups: list[dict[str, Any]], tables: Iterable[nn.Embedding]) -> None:
+        super().__init__(groups, fused=True)
+        self.tables: set[nn.Parameter] = set()
+        for table in tables:
+            if table.weight.requires_grad:
+                table.sparse = True
+                self.tables.add(table.weight)
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:
+        """Change every parameter that has a gradient; gradients of tables are used up."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p in self.tables and p.grad is not None:
+                    self.change_rows(p, group)
+                    p.grad = None
+        super().step(closure)
+
+    def change_rows(self, p: nn.Parameter, group: dict[str, Any]) -> None:
+        """One step of the rows that have a gradient."""
+        rows, gradient_nD = touched(p.grad)
+        state = self.state[p]
+        if not state:
+            state["step"] = torch.zeros(())
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
+        state["step"] += 1
+        (beta1, beta2), count = group["betas"], state["step"].item()
+        mean_nD = state["exp_avg"][rows].lerp_(gradient_nD, 1 - beta1)
+        square_nD = state["exp_avg_sq"][rows].mul_(beta2)
+        square_nD.addcmul_(gradient_nD, gradient_nD, value=1 - beta2)
+        state["exp_avg"][rows], state["exp_avg_sq"][rows] = mean_nD, square_nD
+        spread_nD = (square_nD / (1 - beta2**count)).sqrt_().add_(group["eps"])
+        p_nD = p[rows].mul_(1 - group["lr"] * group["weight_decay"])
+        p[rows] = p_nD.addcdiv_(mean_nD, spread_nD, value=-group["lr"] / (1 - beta1**count))
+
+
+def touched(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Numbers and gradients of the rows that have one."""
+    if gradient.is_sparse:
+        gradient = gradient.coalesce()
+        return gradient.indices()[0], gradient.values()
+    rows = (gradient != 0).any(1).nonzero().squeeze(1)
+    return rows, gradient[rows]
+
+
+def clip(parameters: Iterable[nn.Parameter], longest: float) -> None:
+    """Shorten all gradients together to this length (Pascanu et al. 2013)."""
+    values = []
+    for p in parameters:
+        if p.grad is not None and p.grad.is_sparse:
+            p.grad = p.grad.coalesce()
+            values.append(p.grad.values())
+        elif p.grad is not None:
+            values.append(p.grad)
+    if values:
+        length = nn.utils.get_total_norm(values)
+        torch._foreach_mul_(values, (longest / (length + 1e-6)).clamp(max=1.0))
