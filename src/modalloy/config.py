@@ -405,8 +405,9 @@ class Train(Options):
     patience: NonNegativeInt = 5
     """Epochs without a better validation figure before training stops; 0 runs all epochs and keeps
     the last weights."""
-    ema: Share = 0.0
-    """Decay of a moving average of the weights, which then is what is kept; 0 keeps the weights."""
+    ema: Share = 0.99
+    """Decay a step of a moving average of the weights, which then is what is kept; 0 keeps the
+    weights."""
     weighting: Literal["sum", "uncertainty"] = "sum"
     """Several tasks: sum of losses, each divided by its value at the start, or learned
     uncertainties (Kendall et al. 2018)."""

@@ -18,6 +18,8 @@ from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import Objective
 
+AVERAGE_EVERY = 4  # steps: a look at all weights costs as much as changing them
+
 
 class Step(NamedTuple):
     """One change of the weights; step counts from 1 over the whole training."""
@@ -96,9 +98,10 @@ def change(state: State, settings: config.Train, rows: int, world: int) -> float
     state.optimizer.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.step += 1
-    if state.average:
+    if state.average and state.step % AVERAGE_EVERY == 0:
+        looks = state.step // AVERAGE_EVERY
         # A short warm-up, so that the first average is not the random start.
-        decay = min(settings.ema, (1 + state.step) / (10 + state.step))
+        decay = min(settings.ema**AVERAGE_EVERY, (1 + looks) / (10 + looks))
         with torch.no_grad():
             for name, p in trained(state.model):
                 state.average[name].lerp_(p, 1 - decay)
