@@ -3,8 +3,8 @@
     python -m bench.scoreboard [SET ...] [--seeds N] [--data FOLDER] [--runs FOLDER]
 
 Runs the job files of bench/scoreboard/jobs with the split each set's README names, then writes
-bench/results/scoreboard.json and docs/scoreboard.md. Where the data folder is absent it says which
-public sets are wanted and stops.
+bench/results/scoreboard.json, docs/scoreboard.md and the figures of README.md. Where the data folder
+is absent it says which public sets are wanted and stops.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from bench.scoreboard.goals import GOALS, Goal
-from bench.scoreboard.table import write_table
+from bench.scoreboard.table import write_readme, write_table
 from modalloy.limits import rest_soon
 
 rest_soon()
@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, help="seeds a set; 3 for sets under 3 minutes without")
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--runs", type=Path, help="keep the run directories here")
-    parser.add_argument("--table", action="store_true", help="only write docs/scoreboard.md anew")
+    parser.add_argument("--table", action="store_true", help="only write the tables anew")
     args = parser.parse_args()
     if not args.table:
         if not args.data.is_dir():
@@ -47,7 +47,9 @@ def main() -> None:
         for name in wanted:
             lines = run_set(name, args)
             write_results(name, lines)
-    write_table(json.loads(RESULTS.read_text()), ROOT / "docs" / "scoreboard.md")
+    results = json.loads(RESULTS.read_text())
+    write_table(results, ROOT / "docs" / "scoreboard.md")
+    write_readme(results, ROOT / "README.md")
 
 
 def default_data() -> Path:

@@ -1,4 +1,4 @@
-"""Results in, the Markdown table of docs/scoreboard.md out."""
+"""Results in, the Markdown table of docs/scoreboard.md and the shorter one of README.md out."""
 
 from pathlib import Path
 
@@ -54,3 +54,22 @@ def write_table(results: list[dict], path: Path) -> None:
     sets = len({r["set"] for r in results})
     tail = f"\n\n{len(reached)} of {sets} sets reach their goal: {', '.join(reached)}.\n"
     path.write_text(HEAD + "\n".join(rows) + tail)
+
+
+README_HEAD = """| set, task | metric | before | published | Modalloy | goal | seconds |
+|---|---|---|---|---|---|---|
+"""
+BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->"
+
+
+def write_readme(results: list[dict], path: Path) -> None:
+    """Put the figures between the two marks of README.md."""
+    rows = [
+        f"| {r['set']}, {r['task']} | {r['metric']} | {r['floor']} | {r['published']} | "
+        f"**{r['value']:.3f}** | {r['goal']}{'' if r['reached'] else ' (missed)'} | "
+        f"{r['seconds']:.0f} |\n"
+        for r in results
+    ]
+    before, _, rest = path.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    path.write_text(before + BEGIN + README_HEAD + "".join(rows) + END + after)
