@@ -3,8 +3,8 @@
     python -m bench.scoreboard [SET ...] [--seeds N] [--data FOLDER] [--runs FOLDER]
 
 Runs the job files of bench/scoreboard/jobs with the split each set's README names, then writes
-bench/results/scoreboard.json, docs/scoreboard.md and the figures of README.md. Where the data folder
-is absent it says which public sets are wanted and stops.
+bench/results/scoreboard.json, docs/scoreboard.md and the figures of README.md. Without the data
+folder it says which public sets are wanted and stops.
 """
 
 import argparse
