@@ -41,7 +41,6 @@ WAYS = ("concat", "sum", "multilinear", "gated", "attention", "bottleneck", "tab
 MOST_ROWS = 10_000
 EPOCHS = {  # of these, the best counts
     "av_digits": 20,
-    "bike_frames": 40,
     "cmapss_fd001": 20,
     "easy_vqa": 4,
     "excavators": 12,

@@ -99,6 +99,8 @@ CASES = [
      "is for tune: last_n. Got tune: full."),
     ("efficientnet_lite0}", "efficientnet_lite0, size: base}", 4, "columns.photo.size",
      "is for encoder: scratch"),
+    ("efficientnet_lite0}", "efficientnet_lite0, all_views: true}", 4, "columns.photo.all_views",
+     "needs augment: flip or rotate"),
     ("  load: {type: number}", "  table: {type: number}", 8, "columns.table", "is taken"),
     ("  load: {type: number}", "  hours: {type: number}", 8, "columns.hours",
      "'hours' is the target of task 'life'; the model would see its own answer. ~type: ignore"),

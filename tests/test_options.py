@@ -55,6 +55,7 @@ CASES: dict[str, list[Case]] = {
     "Image.augment": [
         ("photo", f"{PHOTO}.augment", "none", v) for v in ("shift", "flip", "rotate")
     ],
+    "Image.all_views": [("turned", f"{PHOTO}.all_views", False, True)],
     "Audio.size": [("sound", f"{SOUND}.size", "small", "base")],
     "Audio.rate_hz": [("sound", f"{SOUND}.rate_hz", 4000, 2000)],
     "Audio.seconds": [("sound", f"{SOUND}.seconds", 0.25, 0.15)],
@@ -284,6 +285,8 @@ def base(name: str, folder: Path) -> dict[str, Any]:  # noqa: C901 a list of kin
             fault |= {"type": "tag", "target": "tags", "on": "words"}
         case ["photo"]:
             columns["photo"] = {"type": "image", "pixels": 16, "augment": "none"}
+        case ["turned"]:
+            columns["photo"] = {"type": "image", "pixels": 16, "augment": "rotate"}
         case ["boxes"]:
             columns |= {
                 n: {"type": "image", "pixels": 24, "augment": "none"} for n in ("photo", "photo2")

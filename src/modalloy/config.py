@@ -116,6 +116,9 @@ class Image(Trunk):
     augment: Literal["none", "shift", "flip", "rotate"] = "shift"
     """What leaves the meaning unchanged: small shifts, scale and light; also mirroring left-right;
     also turning by quarter circles and mirroring both ways."""
+    all_views: bool = False
+    """An answer averages the picture's summary over every view that `augment` allows: 2 of `flip`,
+    8 of `rotate`. Answers take so many times as long."""
 
 
 class Audio(Trunk):

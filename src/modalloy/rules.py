@@ -27,6 +27,9 @@ def broken_rules(data: Any) -> Iterator[Fault]:
         yield from _trunk(name, options)
         if options.get("type") == "series":
             yield from _series(name, options)
+        if options.get("all_views") is True and options.get("augment") not in ("flip", "rotate"):
+            why = "needs augment: flip or rotate, which say what views there are."
+            yield Fault(("columns", name, "all_views"), why)
     yield from _targets_are_hidden(columns, tasks)
     for name, options in tasks.items():
         yield from _task(name, options, columns)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from modalloy import config
 from modalloy.errors import JobError
 from modalloy.model.cnn import Cnn
-from modalloy.model.encoders.image import ImageEncoder, places
+from modalloy.model.encoders.image import ImageEncoder, other_views, places
 from modalloy.model.huggingface import load_trunk, quiet
 from modalloy.model.tokens import Tokens
 from modalloy.model.vision import build_cnn, view_detr, view_tower
@@ -49,6 +49,27 @@ def pictures(rows: int, pixels: int, channels: int = 3) -> dict[str, Tensor]:
 
 def encode(encoder: ImageEncoder, values: dict[str, Tensor]) -> Tokens:
     return encoder(values, torch.ones(len(values["pixels"]), dtype=torch.bool))
+
+
+@pytest.mark.parametrize(("augment", "count"), [("flip", 2), ("rotate", 8)])
+@pytest.mark.parametrize("tune", ["full", "frozen"])
+def test_all_views_of_a_picture_have_one_summary(augment: str, count: int, tune: str) -> None:
+    torch.manual_seed(0)
+    options = {"augment": augment, "tune": tune}
+    encoder = build("efficientnet_lite0", 64, all_views=True, **options)
+    values = pictures(2, 64)
+    turned = [values["pixels"], *other_views(values["pixels"], augment)]
+    assert len({x.numpy().tobytes() for x in turned}) == count
+    with torch.no_grad():
+        summaries = [encode(encoder, {**values, "pixels": x}).summary_BD for x in turned]
+        plain = build("efficientnet_lite0", 64, **options)
+        plain.load_state_dict(encoder.state_dict())
+        alone = [encode(plain, {**values, "pixels": x}).summary_BD for x in turned]
+    for summary in summaries:
+        close(summary, summaries[0])
+    assert not torch.equal(alone[1], alone[0])
+    if tune == "full":  # the summary is a linear map of what is averaged
+        close(summaries[0], torch.stack(alone).mean(0))
 
 
 def check_alone(encoder: ImageEncoder, values: dict[str, Tensor]) -> None:

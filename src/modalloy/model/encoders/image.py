@@ -1,6 +1,6 @@
 """Pixels in, one token a cell of a map, a summary and the maps themselves out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -40,6 +40,7 @@ class ImageEncoder(Encoder):
     ) -> None:
         super().__init__(width)
         self.trunk_config: dict[str, Any] | None = None
+        self.views = options.augment if options.all_views else ""
         mean, std = [127.0], [64.0]
         if options.encoder == "scratch":
             self.scratch, widths = build_cnn(reader.channels, reader.pixels, options.size)
@@ -70,10 +71,14 @@ class ImageEncoder(Encoder):
         net = self.scratch if self.trunk is None else self.trunk
         x_BCHW = (pixels.to(self.mean_C11.dtype) - self.mean_C11) / self.std_C11
         seen = view(net, x_BCHW)
+        pooled_BF = seen.pooled_BF
+        if self.views and (self.frozen or not self.training):
+            others = [view(net, turned).pooled_BF for turned in other_views(x_BCHW, self.views)]
+            pooled_BF = torch.stack([pooled_BF, *others]).mean(0)
         if self.frozen:
-            return {"features": seen.pooled_BF.unsqueeze(1)}
+            return {"features": pooled_BF.unsqueeze(1)}
         maps = {f"map{i}": m for i, m in enumerate(seen.maps)}
-        return {"features": seen.last_BFHW, "pooled": seen.pooled_BF, **maps}
+        return {"features": seen.last_BFHW, "pooled": pooled_BF, **maps}
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """At most 64 tokens, line by line from the top, each with its place; one if frozen."""
@@ -139,6 +144,15 @@ def scale_of(trunk: Trunk) -> tuple[list[float], list[float]]:
         return [127.0], [128.0]
     processor = trunk.config["processor"]
     return [255 * v for v in processor["mean"]], [255 * v for v in processor["std"]]
+
+
+def other_views(x_BCHW: Tensor, augment: str) -> Iterator[Tensor]:
+    """Square pictures mirrored left-right (`flip`), or in all other ways of turning (`rotate`)."""
+    for quarters in range(4 if augment == "rotate" else 1):
+        turned = torch.rot90(x_BCHW, quarters, (2, 3))
+        if quarters:
+            yield turned
+        yield turned.flip(3)
 
 
 def places(high: int, wide: int, width: int) -> Tensor:
