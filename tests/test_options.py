@@ -29,6 +29,7 @@ CASES: dict[str, list[Case]] = {
     "Number.embed": [
         ("plain", "columns.load.embed", "piecewise", v) for v in ("periodic", "linear")
     ],
+    "Number.scale": [("plain", "columns.load.scale", "linear", "log")],
     "Number.bins": [("plain", "columns.load.bins", 4, 6)],
     "Category.min_count": [("plain", "columns.site.min_count", 1, 60)],
     "Time.cycles": [("plain", "columns.taken_at.cycles", ["day"], ["day", "week"])],

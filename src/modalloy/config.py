@@ -42,6 +42,8 @@ class Number(Options):
     type: Literal["number"] = "number"
     unit: str | None = None
     """Physical unit, printed beside the column's name in the report."""
+    scale: Literal["linear", "log"] = "linear"
+    """`log` sees sign(x)*log(1+|x|): for amounts over several magnitudes."""
     embed: Literal["piecewise", "periodic", "linear"] = "piecewise"
     """How the number becomes a vector (Gorishniy et al. 2022, arXiv 2203.05556)."""
     bins: PositiveInt = 24

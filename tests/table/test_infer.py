@@ -147,6 +147,15 @@ def lists(length: int | None) -> list[np.ndarray]:
     return [rng.normal(size=length or rng.integers(5, 9)) for _ in range(N)]
 
 
+def test_amounts_over_magnitudes_are_read_on_a_log_scale() -> None:
+    rng = np.random.default_rng(5)
+    amounts = {"cost": rng.lognormal(3, 2.5, N), "load": rng.normal(size=N)}
+    found = draft_of(amounts | {"y": rng.choice(["p", "q"], N)}).columns
+    assert found["cost"].options == {"scale": "log"}
+    assert "over several magnitudes" in found["cost"].reason
+    assert found["load"].options == {}
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "wanted"),
     [

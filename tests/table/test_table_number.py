@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.number import NumberReader, robust, to_number
+from modalloy.table.number import NumberReader, robust, spans_magnitudes, to_number
 from modalloy.table.reader import Cells
 
 ANY_CELL = st.one_of(
@@ -63,6 +63,22 @@ def test_constant_and_mostly_constant_columns_have_a_scale() -> None:
     assert fit([7.0] * 5).scale == 1.0
     mostly = fit([0.0] * 95 + [10.0] * 5)
     assert mostly.scale == pytest.approx(np.std([0.0] * 95 + [10.0] * 5))
+
+
+def test_amounts_over_magnitudes_are_told_apart_on_a_log_scale() -> None:
+    x = np.random.default_rng(0).lognormal(3.0, 2.5, 500)
+    assert spans_magnitudes(x)
+    assert not spans_magnitudes(np.random.default_rng(0).normal(3.0, 2.5, 500))
+    assert not spans_magnitudes(np.zeros(5))
+    cells = Cells({"load": [*x.tolist(), 1e4, 1e6, None, math.inf]})
+    gaps = {}
+    for scale in ("linear", "log"):
+        reader = NumberReader.fit("load", config.Number(scale=scale), Cells({"load": x}))
+        assert NumberReader.from_state(json.loads(json.dumps(reader.state()))) == reader
+        read = reader.read(cells)
+        assert read.present.tolist() == [True] * 502 + [False, False]
+        gaps[scale] = float(read.values["x"][501] - read.values["x"][500])
+    assert gaps["log"] > 10 * gaps["linear"] > 0
 
 
 def test_text_and_empty_columns_are_refused() -> None:

@@ -19,6 +19,7 @@ from modalloy.table.look import (
     parse_list,
 )
 from modalloy.table.names import words
+from modalloy.table.number import spans_magnitudes
 from modalloy.table.reader import empty
 from modalloy.table.table import Table
 
@@ -26,7 +27,6 @@ BIO = re.compile(r"O|[BI]-.+")
 TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
 COUNTS = {"n", "num", "count", "counts"}
 MOST_CLASSES = 30  # whole numbers with more values are amounts
-LOG_RATIO = 30.0  # large over small amounts, above which a logarithm is learned
 
 
 class Goal(NamedTuple):
@@ -90,22 +90,9 @@ def _of_numbers(where: str, look: Look) -> Goal:
         values = ", ".join(f"{v:g}" for v in np.unique(x)[:4]) + (", ..." if distinct > 4 else "")
         return Goal("classify", {}, f"{distinct} different whole numbers: {values}")
     reason = f"{counted(distinct)} different numbers from {x.min():g} to {x.max():g}"
-    if not few and _spans_magnitudes(x):
+    if not few and spans_magnitudes(x):
         return Goal("regress", {"scale": "log"}, f"{reason}, over several magnitudes")
     return Goal("regress", {}, reason)
-
-
-def _spans_magnitudes(x: np.ndarray) -> bool:
-    """Whether amounts are very skewed and their logarithms are not."""
-    low, high = np.quantile(np.abs(x[x != 0]), [0.05, 0.95])
-    log = np.sign(x) * np.log1p(np.abs(x))
-    return bool(high > LOG_RATIO * low and _lean(x) > 0.65 and abs(_lean(log)) < 0.5)
-
-
-def _lean(x: np.ndarray) -> float:
-    """How much farther the upper 5 % is from the median than the lower 5 %, from -1 to 1."""
-    low, middle, high = np.quantile(x, [0.05, 0.5, 0.95])
-    return float((high + low - 2 * middle) / max(high - low, 1e-300))
 
 
 # --- lists -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from modalloy.table.look import (
     counted,
 )
 from modalloy.table.names import words
-from modalloy.table.number import to_number
+from modalloy.table.number import spans_magnitudes, to_number
 from modalloy.table.time import to_moment
 
 IMAGE = re.compile(r"\.(png|jpe?g|bmp|webp|tiff?)$", re.IGNORECASE)
@@ -47,6 +47,7 @@ PLAIN = ("number", "category", "time")
 MEDIA = ("image", "audio")
 INPUTS = (*PLAIN, *MEDIA, "vector", "text", "tokens", "series")
 SHORT = 256  # longer lists of numbers are series
+FEW_AMOUNTS = 30  # different numbers, below which nobody asks how they spread
 MOST_NAMES = 0.5  # share of different names above which a text is no category
 
 
@@ -103,7 +104,10 @@ def _number(look: Look) -> Guess:
     if not len(x):
         return Guess("ignore", "holds no finite number")
     kind = "whole numbers" if whole else "numbers"
-    return Guess("number", f"{kind} from {x.min():g} to {x.max():g}")
+    reason = f"{kind} from {x.min():g} to {x.max():g}"
+    if look.distinct > FEW_AMOUNTS and spans_magnitudes(x):
+        return Guess("number", f"{reason}, over several magnitudes", {"scale": "log"})
+    return Guess("number", reason)
 
 
 def _key(look: Look) -> Guess | None:

@@ -11,6 +11,7 @@ from modalloy.errors import TableError
 from modalloy.table.reader import Cells, Read, Reader, empty
 
 NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation 1
+LOG_RATIO = 30.0  # large over small amounts, above which a logarithm is the better scale
 KNEE = 3.0  # scaled numbers are nearly linear below this and never pass it
 
 
@@ -18,6 +19,7 @@ KNEE = 3.0  # scaled numbers are nearly linear below this and never pass it
 class NumberReader(Reader):
     """(x - median) / (IQR / 1.349), smoothly clipped to +-3; NaN and infinity count as missing.
 
+    log: whether sign(x) log(1 + |x|) takes the place of x first.
     edges: ascending bin edges in scaled units for the piecewise-linear embedding, two at least.
     """
 
@@ -25,6 +27,7 @@ class NumberReader(Reader):
     center: float
     scale: float
     edges: tuple[float, ...]
+    log: bool = False
 
     @classmethod
     def fit(cls, name: str, options: config.Number, cells: Cells) -> Self:
@@ -39,19 +42,22 @@ class NumberReader(Reader):
         x = x[np.isfinite(x)]
         if not len(x):
             raise all_missing(name, cells)
+        log = options.scale == "log"
+        x = to_log(x) if log else x
         center, scale = robust(x)
         scaled = np.unique(squash(x, center, scale))
         if len(scaled) > options.bins + 1:
             shares = np.linspace(0.0, 1.0, options.bins + 1)
             scaled = np.unique(np.quantile(squash(x, center, scale), shares))
         edges = scaled if len(scaled) > 1 else [scaled[0], scaled[0] + 1.0]
-        return cls(name, center, scale, tuple(float(e) for e in edges))
+        return cls(name, center, scale, tuple(float(e) for e in edges), log)
 
     def read(self, cells: Cells) -> Read:
         """Values x (B,) float32."""
         raw = cells[self.name]
         x = to_numbers(raw)
         present = np.isfinite(x)
+        x = to_log(x) if self.log else x
         scaled = squash(np.where(present, x, self.center), self.center, self.scale)
         status = ["ok" if p else _why(c) for p, c in zip(present, raw, strict=True)]
         return Read({"x": np.where(present, scaled, 0.0).astype(np.float32)}, present, status)
@@ -87,6 +93,26 @@ def robust(x: np.ndarray) -> tuple[float, float]:
     if not 0.0 < scale < np.inf:  # constant, or so large that its square overflows
         scale = max(float(np.abs(x).max()), 1.0) if np.ptp(x / 2) else 1.0
     return float(center), float(scale)
+
+
+def to_log(x: np.ndarray) -> np.ndarray:
+    """sign(x) log(1 + |x|)."""
+    return np.sign(x) * np.log1p(np.abs(x))
+
+
+def spans_magnitudes(x: np.ndarray) -> bool:
+    """Whether finite amounts are very skewed and their logarithms are not."""
+    amounts = np.abs(x[x != 0])
+    if not len(amounts):
+        return False
+    low, high = np.quantile(amounts, [0.05, 0.95])
+    return bool(high > LOG_RATIO * low and lean(x) > 0.65 and abs(lean(to_log(x))) < 0.5)
+
+
+def lean(x: np.ndarray) -> float:
+    """How much farther the upper 5 % is from the median than the lower 5 %, from -1 to 1."""
+    low, middle, high = np.quantile(x, [0.05, 0.5, 0.95])
+    return float((high + low - 2 * middle) / max(high - low, 1e-300))
 
 
 def squash(x: np.ndarray, center: float, scale: float) -> np.ndarray:

@@ -13,7 +13,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.answers import named, to_boxes, to_labels, to_named_boxes, to_tags
 from modalloy.table.category import in_order
-from modalloy.table.number import all_missing, to_number, to_numbers
+from modalloy.table.number import all_missing, to_log, to_number, to_numbers
 from modalloy.table.reader import Cells
 
 PADDED = -100  # tag of a position that is no word
@@ -173,7 +173,7 @@ class NumberTarget(TargetReader):
                 f"{self.name} regresses it: empty such cells or classify instead"
             )
         y = to_numbers(raw)
-        return np.sign(y) * np.log1p(np.abs(y)) if self.log else y
+        return to_log(y) if self.log else y
 
 
 @dataclass(frozen=True)
