@@ -131,7 +131,7 @@ CASES: dict[str, list[Case]] = {
                 {"type": kind, "width": 16, "layers": 2},
             )
         ]
-        for kind in ("concat", "sum", "gated", "attention", "bottleneck", "tabm")
+        for kind in ("concat", "multilinear", "sum", "gated", "attention", "bottleneck", "tabm")
     },
     **{
         f"{kind.capitalize()}.heads": [

@@ -268,11 +268,13 @@ class Sum(Fusion):
 
 
 class Multilinear(Fusion):
-    """Low-rank product of all summaries (Liu et al. 2018, arXiv 1806.00064)."""
+    """Low-rank product of all summaries (Liu et al. 2018, 1806.00064), then residual layers."""
 
     type: Literal["multilinear"] = "multilinear"
     rank: PositiveInt = 8
     """Rank of the product's weight tensor."""
+    layers: PositiveInt = 2
+    """Residual layers after multiplying."""
 
 
 class Gated(Fusion):

@@ -118,7 +118,27 @@ def test_multilinear_is_the_outer_product() -> None:
     whole_EEO = torch.einsum("r,reo,rfo->efo", fusion.weight_R, first, second)
     product_BEE = torch.einsum("be,bf->bef", one_BME[:, 0], one_BME[:, 1])
     expected_BO = torch.einsum("bef,efo->bo", product_BEE, whole_EEO) + fusion.bias_O
-    assert torch.allclose(fusion.fuse(z_BMD, {}), expected_BO, atol=1e-4)
+    assert torch.allclose(fusion.product(z_BMD), expected_BO, atol=1e-4)
+
+
+def test_multilinear_learns_a_threefold_parity() -> None:
+    """Neither input tells anything alone, and one says whether the match is asked for negated."""
+    torch.manual_seed(0)
+    bits_B3 = torch.randint(0, 2, (512, 3))
+    y_B = bits_B3.sum(1) % 2
+    signs_B3 = bits_B3 * 2.0 - 1.0
+    a_BD = torch.cat([signs_B3[:, :2], torch.zeros(512, 14)], 1)
+    b_BD = torch.cat([signs_B3[:, 2:], torch.zeros(512, 15)], 1)
+    fusion = MultilinearFuser(config.Multilinear(width=16, rank=4), ["a", "b"], 16)
+    head = nn.Linear(16, 2)
+    optimizer = torch.optim.AdamW([*fusion.parameters(), *head.parameters()], lr=3e-3)
+    for _ in range(300):
+        optimizer.zero_grad()
+        z_BD = fusion.fuse(torch.stack([a_BD, b_BD], 1), {})
+        nn.functional.cross_entropy(head(z_BD), y_B).backward()
+        optimizer.step()
+    z_BD = fusion.eval().fuse(torch.stack([a_BD, b_BD], 1), {})
+    assert (head(z_BD).argmax(1) == y_B).float().mean() > 0.98
 
 
 def test_tabm_members_are_separate_networks() -> None:

@@ -100,7 +100,8 @@ class MultilinearFuser(Fuser):
     """Low-rank product of all summaries, each with a 1 appended (Liu et al. 2018, 1806.00064).
 
     z = sum_r w_r prod_m [z_m; 1] W_mr + b. We start the weights of the appended 1 at one, so that
-    the product begins near 1 + sum_m W_mr z_m and does not vanish with many inputs.
+    the product begins near 1 + sum_m W_mr z_m and does not vanish with many inputs. Residual layers
+    follow: a product of linear maps cannot multiply an input by itself ("is there *no* red part?").
     """
 
     def __init__(self, options: config.Multilinear, inputs: Sequence[str], width: int) -> None:
@@ -110,9 +111,15 @@ class MultilinearFuser(Fuser):
         self.factors_MREO = nn.Parameter(factors)
         self.weight_R = nn.Parameter(torch.full((options.rank,), options.rank**-0.5))
         self.bias_O = nn.Parameter(torch.zeros(width))
+        self.norm = nn.LayerNorm(width)
+        self.layers = residuals(options.layers, width, options.dropout)
 
     def fuse(self, summary_BMD: Tensor, tokens: Mapping[str, Tokens]) -> Tensor:
         """(B, D)."""
+        return self.layers(self.norm(self.product(summary_BMD)))
+
+    def product(self, summary_BMD: Tensor) -> Tensor:
+        """The low-rank product, (B, D)."""
         one_BME = F.pad(self.drop(summary_BMD), (0, 1), value=1.0)
         projected_BMRO = torch.einsum("bme,mreo->bmro", one_BME, self.factors_MREO)
         return torch.einsum("bro,r->bo", projected_BMRO.prod(1), self.weight_R) + self.bias_O
