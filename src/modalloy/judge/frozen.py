@@ -2,13 +2,16 @@
 gets.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import nn
 
 from modalloy.model.batches import Rows
+from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.progress import Bar
@@ -45,13 +48,27 @@ def frozen_embeddings(model: Model, rows: Rows, parts: Parts, *, quiet: bool) ->
     model.eval()
     found: dict[int, np.ndarray] = {}
     device = next(model.parameters()).device
-    with Bar("baseline features", len(wanted), quiet=quiet) as bar:
+    views = one_view([model.encoders[n] for n in names])
+    with views, Bar("baseline features", len(wanted), quiet=quiet) as bar:
         for batch in rows.stream(wanted[i : i + 32] for i in range(0, len(wanted), 32)):
             seen = batch.to(str(device))
             part = np.concatenate([pooled(model, n, seen) for n in names], 1)
             found.update({int(r): v for r, v in zip(batch.rows, part, strict=True)})
             bar.advance(len(batch))
     return Embeddings(train, test, lambda some: np.stack([found[int(r)] for r in some]))
+
+
+@contextmanager
+def one_view(encoders: Sequence[nn.Module]) -> Iterator[None]:
+    """Pictures as they are: a baseline is not worth eight times the work."""
+    held = [(e, e.views) for e in encoders if isinstance(e, ImageEncoder)]
+    for encoder, _ in held:
+        encoder.views = ""
+    try:
+        yield
+    finally:
+        for encoder, views in held:
+            encoder.views = views
 
 
 def pooled(model: Model, name: str, batch: Batch) -> np.ndarray:
