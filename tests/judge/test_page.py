@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from modalloy import config
+from modalloy.judge.evaluate import title_of
 from modalloy.judge.html import Dot, dots, img, safe, table
 from modalloy.judge.page import page, write_page
 from modalloy.judge.plots import Figure, figures_for, training_figures
@@ -310,3 +311,16 @@ def test_gains_in_words() -> None:
     assert say_gain("accuracy", -0.021) == "−2.1 points"
     assert say_gain("rmse", 3.0, "h") == "+3.00 h"
     assert say_gain("macro_f1", None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("source", "title"),
+    [
+        ("line4/table.parquet", "line4"),
+        ("data.csv", "table"),
+        ("line4/gearbox.csv", "gearbox"),
+        ("", "table"),
+    ],
+)
+def test_a_report_is_called_as_its_table_or_folder(source: str, title: str) -> None:
+    assert title_of(source) == title

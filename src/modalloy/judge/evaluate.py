@@ -115,7 +115,7 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
         baselines=simple,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
         environment=environment(model),
-        title=Path(str(rows.table.source)).stem or "table",
+        title=title_of(str(rows.table.source)),
         split=say_split(job.split) if extras.parts else "all rows of the given table",
         about={n: about(o, truth[n]) for n, o in job.tasks.items()},
         gain=judged.subsets.gain,
@@ -233,3 +233,10 @@ def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> li
 def all_names(rows: Rows) -> dict[str, list[str] | None]:
     """Class names of every task."""
     return {n: names_of(t) for n, t in rows.targets.items()}
+
+
+def title_of(source: str) -> str:
+    """The table's name; its folder's where the file is called `table` or `data`, as many are."""
+    path = Path(source)
+    name = path.parent.name if path.stem.lower() in ("table", "data") else path.stem
+    return name or "table"
