@@ -145,11 +145,11 @@ def test_an_empty_column_stops_the_job(whole: tuple[config.Job, Cells]) -> None:
 # --- plain columns together ----------------------------------------------------------------------
 
 PLAIN: list[Reader] = [
-    TimeReader("t1", ("day",), 738_000.0, 30.0),
+    TimeReader("t1", ("day",), 738_000.0, 30.0, (737_000.0, 739_000.0)),
     CategoryReader("c1", ("a", "b")),
     NumberReader("n1", 0.0, 1.0, (0.0, 1.0)),
     NumberReader("n2", 5.0, 2.0, (0.0, 1.0)),
-    TimeReader("t2", ("day", "week", "year"), 738_000.0, 30.0),
+    TimeReader("t2", ("day", "week", "year"), 738_000.0, 30.0, (737_000.0, 739_000.0)),
 ]
 
 
