@@ -40,8 +40,9 @@ def rest_soon() -> None:
     """Let waiting threads sleep after some microseconds; call it before torch is imported.
 
     OpenMP's threads otherwise wait for each other at full speed for milliseconds. Beside another
-    busy process the one waited for is not even running: a step that takes 0.2 s alone took 4.7 s,
-    against 0.3 s with this. Alone it costs a tenth at most. A value set outside is left as it is.
+    busy process the one waited for is not even running: a step that takes 0.2 s alone took 0.7 to
+    4.7 s there, against 0.3 s with this. Alone it cost up to a quarter, on a machine that varies by
+    a fifth itself (dev/LOG.md). A value set outside is left as it is.
     """
     os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
