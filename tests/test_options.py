@@ -193,6 +193,7 @@ ELSEWHERE = {
     "Series.encoder": "tests/model/test_encoder_series.py",
     "Series.tune": "tests/model/test_encoder_series.py",
     "Series.last_n": "tests/model/test_encoder_series.py",
+    "Train.refit": "tests/learn/test_train.py",
     "Train.cache_gb": "tests/model/test_batches.py",
     "Job.table": "tests/table/test_sources.py",
     "Job.sheet": "tests/table/test_sources.py",

@@ -412,6 +412,10 @@ class Train(Options):
     patience: NonNegativeInt = 5
     """Epochs without a better validation figure before training stops; 0 runs all epochs and keeps
     the last weights."""
+    refit: bool = False
+    """Once validation has found the best epoch, learns anew from training and validation rows
+    together, for as many epochs. Takes up to twice as long; most useful where the validation rows
+    are the newest."""
     ema: Share = 0.99
     """Decay a step of a moving average of the weights, which then is what is kept; 0 keeps the
     weights."""

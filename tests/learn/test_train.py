@@ -1,5 +1,6 @@
 """Training: goes on bit for bit after any interruption, stops early, keeps the best weights."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -70,21 +73,26 @@ def test_same_seed_same_weights_and_another_seed_others(
 def test_killed_at_any_moment_resumes_to_the_same_weights(
     small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import json
-
     job = job_dict(
         small_table,
         columns=COLUMNS,
-        train={"epochs": 12, "batch": 8, "patience": 0, "ema": 0.9, "precision": "float32"},
+        train={
+            "epochs": 12,
+            "batch": 8,
+            "patience": 0,
+            "ema": 0.9,
+            "precision": "float32",
+            "refit": True,
+        },
     )
     command = [sys.executable, "-c", TRAIN_IN_A_PROCESS, json.dumps(job)]
     subprocess.run([*command, str(tmp_path / "whole")], check=True)
     broken = tmp_path / "broken"
     kills = 0
-    for delay in (0.02, 0.3, 0.05):
+    for name, delay in (("last", 0.02), ("last", 0.3), ("refit", 0.01)):
         process = subprocess.Popen([*command, str(broken)])
         deadline = time.monotonic() + 60
-        last = broken / "checkpoints" / "last.safetensors"
+        last = broken / "checkpoints" / f"{name}.safetensors"
         before = last.stat().st_mtime_ns if last.is_file() else 0
         while process.poll() is None and time.monotonic() < deadline:
             if last.is_file() and last.stat().st_mtime_ns != before:
@@ -121,8 +129,6 @@ def test_an_interrupted_run_directory_is_not_overwritten_silently(
 def test_a_run_of_a_frame_wants_its_table_to_be_evaluated(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:
-    import pandas as pd
-
     frame = pd.read_parquet(small_table)
     job = job_dict(small_table, columns=("load",))
     run = ma.train(job, table=frame, out=tmp_path / "run", quiet=True)
@@ -180,6 +186,55 @@ def test_patience_stops_early_and_keeps_the_best_epoch(
     assert run.notes["epochs"] - run.notes["best_epoch"] == 2
     scores = [c["score"] for c in run.notes["curves"]]
     assert scores[run.notes["best_epoch"] - 1] == max(scores)
+
+
+def test_refit_learns_from_the_validation_rows_too(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(small_table)
+    frame["part"] = np.resize(["train", "train", "val", "test"], len(frame))
+    frame["site"] = frame["site"].where(frame["part"] != "val", "only among validation rows")
+    table = tmp_path / "parts.parquet"
+    frame.to_parquet(table)
+    train = {"epochs": 9, "batch": 8, "lr": 3e-3, "patience": 2}
+    job = job_dict(table, columns=("load", "site"), train=train) | {"split": {"column": "part"}}
+    once = ma.train(job, out=tmp_path / "once", quiet=True)
+    job["train"] = train | {"refit": True}
+    twice = ma.train(job, out=tmp_path / "twice", quiet=True)
+    assert once.notes["curves"] == twice.notes["curves"]
+    assert [once.notes["refit"], twice.notes["refit"]] == [False, True]
+    seen = ["only among validation rows" in run.readers["site"].names for run in (once, twice)]
+    assert seen == [False, True]
+    reports = [json.loads((run.path / "report.json").read_text()) for run in (once, twice)]
+    rows = len(frame) // 4
+    assert reports[0]["rows"] == {"train": 2 * rows, "validation": rows, "test": rows}
+    assert reports[1]["rows"] == {"train": 2 * rows, "refit": rows, "test": rows}
+    assert reports[0]["tasks"] != reports[1]["tasks"]
+    assert ma.evaluate(twice, quiet=True).rows == reports[1]["rows"]
+    assert not list((twice.path / "checkpoints").iterdir())
+
+
+def test_ctrl_c_while_refitting_keeps_the_first_model(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import modalloy.learn.train as train
+
+    settings = {"epochs": 3, "batch": 8}
+    job = job_dict(small_table, columns=COLUMNS, train=settings)
+    once = ma.train(job, out=tmp_path / "once", quiet=True)
+    real, calls = train.fit, []
+
+    def pressed(*args: Any, **kwargs: Any) -> Any:
+        calls.append(1)
+        if len(calls) > 3:
+            raise KeyboardInterrupt
+        yield from real(*args, **kwargs)
+
+    monkeypatch.setattr(train, "fit", pressed)
+    job["train"] = settings | {"refit": True}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    assert run.notes["refit"] is False
+    assert_same(weights(once.path), weights(run.path))
 
 
 def test_a_leak_is_refused_unless_allowed(small_table: Path, job_dict: Any, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from modalloy.model.batches import Rows
 from modalloy.model.model import Model, essential_inputs
 from modalloy.progress import Bar
 from modalloy.report import Report
-from modalloy.table.split import Parts
+from modalloy.table.split import Parts, joined
 
 
 @dataclass
@@ -39,6 +39,7 @@ class Extras:
     curves: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     known: Report | None = None  # an earlier report, whose baselines still hold
+    refit: bool = False  # the model learned from the validation rows too, in the end
 
 
 @dataclass
@@ -106,7 +107,7 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
     simple, naive = compare(model, rows, extras, answers, judged.groups)
     baselines_s = {"baselines": time.perf_counter() - start}
     return Report(
-        rows=rows_by_use(extras.parts, judged.which),
+        rows=rows_by_use(extras.parts, judged.which, extras.refit),
         tasks={
             n: figures_of(o, truth[n], answers[n], rows.targets[n], judged.groups)
             for n, o in job.tasks.items()
@@ -163,7 +164,7 @@ def compare(
         model.job,
         rows.readers,
         rows.cells,
-        extras.parts,
+        joined(extras.parts) if extras.refit else extras.parts,
         rows.targets,
         frozen=extras.embeddings,
         answers=answers,

@@ -26,11 +26,15 @@ def about(options: config.TaskOptions, truth: Sequence[Any]) -> dict[str, Any]:
     }
 
 
-def rows_by_use(parts: Parts | None, which: np.ndarray) -> dict[str, int]:
-    """How many rows were learned from, chosen with and tested on."""
+def rows_by_use(parts: Parts | None, which: np.ndarray, refit: bool) -> dict[str, int]:
+    """How many rows were learned from, chosen with and tested on.
+
+    `validation`, or `refit` where these rows were learned from in the end.
+    """
     if parts is None:
         return {"test": len(which)}
-    return {"train": len(parts.train), "validation": len(parts.validation), "test": len(parts.test)}
+    chosen = "refit" if refit else "validation"
+    return {"train": len(parts.train), chosen: len(parts.validation), "test": len(parts.test)}
 
 
 def say_split(split: config.Split) -> str:

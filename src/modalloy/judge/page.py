@@ -71,6 +71,7 @@ def heading(report: Report, title: str) -> Markup:
     said = {
         "train": "learned from",
         "validation": "used to stop training",
+        "refit": "used to stop training and then learned from too",
         "test": "test rows that decide the figures below",
     }
     counts = [f"{say_count(report.rows[k])} {v}" for k, v in said.items() if report.rows.get(k)]

@@ -32,6 +32,7 @@ from modalloy.table.split import Parts
 
 SAVE_EVERY_S = 120.0
 LAST = "checkpoints/last.safetensors"
+AGAIN = "checkpoints/refit.safetensors"
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Progress:
     probe: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
     loss_sum: float = 0.0  # of the steps of this epoch
+    interrupted: bool = False  # by Ctrl-C
 
 
 def train_model(
@@ -59,12 +61,16 @@ def train_model(
     *,
     resume: bool = False,
     quiet: bool = False,
+    like: Progress | None = None,
 ) -> Progress:
     """Train a model in place and leave it with its best weights.
 
     Writes `log.jsonl` and checkpoints under `out`. With `resume` and the same job, an interrupted
     training ends with the same weights, bit for bit, as one that was never interrupted. Ctrl-C
     stops after the current step and keeps the best weights so far.
+
+    like: an earlier training to repeat with other rows: as many epochs as its best one, on its
+        schedule and with its precision. Writes a checkpoint of its own and no `log.jsonl`.
     """
     rank, world = processes.start()
     model.to(processes.device())
@@ -73,18 +79,22 @@ def train_model(
     per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
     state = State.begin(model, job, per_epoch * job.train.epochs)
     notes, best = Progress(), dict[str, Tensor]()
-    path = out / LAST
+    path = out / (AGAIN if like else LAST)
+    epochs = like.best_epoch + 1 if like else job.train.epochs
     if resume and path.is_file():
         best, notes = restore(path, state, job)
+    elif like:
+        notes.half, notes.channels_last = like.half, like.channels_last
     else:
         choose_precision(model, rows, parts, job, notes, world)
     apply(model, Probe(notes.half, notes.channels_last, {}))
     start = time.perf_counter() - notes.seconds
     saved = time.perf_counter()
-    with Bar("training", state.steps, quiet=quiet or rank > 0) as bar:
+    says = "training on all rows" if like else "training"
+    with Bar(says, per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
         try:
-            while notes.epoch < job.train.epochs and not out_of_patience(notes, job):
+            while notes.epoch < epochs and not out_of_patience(notes, job):
                 freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
                 order = [chunk[rank::world] for chunk in order][notes.position :]
@@ -100,10 +110,12 @@ def train_model(
                 best = end_epoch(state, rows, parts, job, notes, best, world)
                 notes.seconds = time.perf_counter() - start
                 if rank == 0:
-                    write_log(out, notes)
+                    if not like:
+                        write_log(out, notes)
                     store(path, state, best, notes, job)
                     saved = time.perf_counter()
         except KeyboardInterrupt:
+            notes.interrupted = True
             bar.advance(0, "interrupted: keeping the best weights so far")
     freeze_trunks(model, False)
     model.load_state_dict(best or shown_weights(state), strict=False)

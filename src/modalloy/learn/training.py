@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,9 +11,9 @@ from modalloy import config
 from modalloy.errors import LeakError, RunError, TableError
 from modalloy.job import FRAME, check_against
 from modalloy.judge.evaluate import Extras, evaluate_rows
-from modalloy.judge.frozen import frozen_embeddings
+from modalloy.judge.frozen import Embeddings, frozen_embeddings
 from modalloy.learn import processes
-from modalloy.learn.train import LAST, frozen_features, train_model
+from modalloy.learn.train import AGAIN, LAST, Progress, frozen_features, train_model
 from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.model.model import Model
@@ -22,7 +22,7 @@ from modalloy.run import Run, save_run
 from modalloy.table.build import fit_readers, fit_targets
 from modalloy.table.check import Check, check
 from modalloy.table.reader import Cells
-from modalloy.table.split import Parts, split_job
+from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table, open_table
 
 FIT_ROWS = 20_000  # training rows that readers are fitted on
@@ -37,21 +37,21 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     parts = split_job(table, job)
     found = check(job, table, parts)
     refuse_findings(found, job)
-    rows = open_rows(job, table, parts)
-    parts = Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
-    torch.manual_seed(job.seed)
-    model = Model(job, rows.readers, rows.targets, pretrained=True)
-    everything = np.concatenate([parts.train, parts.validation, parts.test])
-    frozen_features(model, rows, everything, quiet=quiet or rank > 0)
-    embeddings = (
-        frozen_embeddings(model, rows, parts, quiet=quiet or rank > 0) if rank == 0 else None
-    )
-    progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet)
+    learned = learn(job, table, parts, out, resume=resume, quiet=quiet)
+    progress, refit = learned.progress, False
+    if job.train.refit and not progress.interrupted and progress.best is not None:
+        again = learn(
+            job, table, joined(learned.parts), out, resume=resume, quiet=quiet, like=progress
+        )
+        refit = not again.progress.interrupted
+        learned = again._replace(embeddings=learned.embeddings) if refit else learned
     processes.stop()
+    model, rows = learned.model, learned.rows
     trained_s = time.perf_counter() - start
     notes = {
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch + 1,
+        "refit": refit,
         "precision": "bfloat16" if progress.half else "float32",
         "channels_last": progress.channels_last,
         "probe_s": progress.probe,
@@ -63,10 +63,59 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     if rank > 0:
         return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)
     run = save_run(out, job, rows.readers, rows.targets, model, notes)
-    extras = Extras(parts, embeddings, notes["findings"], progress.curves, {"training": trained_s})
+    extras = Extras(
+        labelled(rows, parts),
+        learned.embeddings,
+        notes["findings"],
+        progress.curves,
+        {"training": trained_s},
+        refit=refit,
+    )
     evaluate_rows(model, rows, parts.test, extras, out / "report.html", quiet=quiet)
-    (out / LAST).unlink(missing_ok=True)
+    for checkpoint in (LAST, AGAIN):
+        (out / checkpoint).unlink(missing_ok=True)
     return run
+
+
+class Learned(NamedTuple):
+    """A trained model, the rows as it reads them, what baselines start from, and how it went."""
+
+    model: Model
+    rows: Rows
+    parts: Parts
+    embeddings: Embeddings | None
+    progress: Progress
+
+
+def learn(
+    job: config.Job,
+    table: Table,
+    parts: Parts,
+    out: Path,
+    *,
+    resume: bool,
+    quiet: bool,
+    like: Progress | None = None,
+) -> Learned:
+    """Fit readers, build the model and train it; `like` repeats an earlier training."""
+    rank, _ = processes.start()
+    quieter = quiet or rank > 0
+    rows = open_rows(job, table, parts)
+    parts = labelled(rows, parts)
+    torch.manual_seed(job.seed)
+    model = Model(job, rows.readers, rows.targets, pretrained=True)
+    frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
+    embeddings = None
+    if rank == 0 and like is None:
+        seen = joined(parts) if job.train.refit else parts
+        embeddings = frozen_embeddings(model, rows, seen, quiet=quieter)
+    progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet, like=like)
+    return Learned(model, rows, parts, embeddings, progress)
+
+
+def labelled(rows: Rows, parts: Parts) -> Parts:
+    """The parts without the training and validation rows that no task can learn from."""
+    return Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
 
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
@@ -87,7 +136,8 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     findings = run.notes["findings"] if own else []
     report = run.path / "report.json"
     known = Report.load(report) if own and report.is_file() else None
-    extras = Extras(parts, None, findings, curves, seconds, known)
+    refit = own and run.notes["refit"]
+    extras = Extras(parts, None, findings, curves, seconds, known, refit)
     page = out or (run.path / "report.html" if own else run.path / "evaluated.html")
     return evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
 

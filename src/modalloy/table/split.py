@@ -54,6 +54,12 @@ def split_rows(
     return Parts(*(np.sort(p).astype(np.int64) for p in parts))
 
 
+def joined(parts: Parts) -> Parts:
+    """The same parts with the validation rows among the training rows."""
+    train = np.sort(np.concatenate([parts.train, parts.validation]))
+    return Parts(train, parts.validation[:0], parts.test)
+
+
 def split_job(table: Table, job: config.Job) -> Parts:
     """The parts of a job's table; drawn rows share out the first task's target."""
     first = next(iter(job.tasks.values()))
