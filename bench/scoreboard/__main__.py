@@ -88,7 +88,7 @@ def run_seed(name: str, seed: int, args: argparse.Namespace) -> tuple[dict[str, 
             ma.train(job, out=out)
             report = json.loads((out / "report.json").read_text())
         reports.append(report)
-        rows += report["rows"]["train"] * max(1, len(report["curves"]))
+        rows += rows_seen(report)
         print(name, path.stem, f"seed {seed}", json.dumps(report["tasks"])[:600], flush=True)
     found = {}
     for goal in GOALS[name]:
@@ -102,19 +102,31 @@ def run_seed(name: str, seed: int, args: argparse.Namespace) -> tuple[dict[str, 
     return found, rows
 
 
+def rows_seen(report: dict) -> int:
+    """Rows that training passed over, counting each pass."""
+    epochs = max(1, len(report["curves"]))
+    rows = report["rows"]["train"] * epochs
+    if "refit" in report["rows"]:
+        scores = [line["score"] for line in report["curves"]]
+        again = report["rows"]["train"] + report["rows"]["refit"]
+        rows += again * (1 + scores.index(max(scores)))
+    return rows
+
+
 def line(name: str, goal: Goal, figures: list[dict], seconds: list[float], rows: int) -> dict:
     """One entry of scoreboard.json."""
     values = [f[goal.key]["value"] for f in figures]
     value = sum(values) / len(values)
     singles = [f[goal.key]["single"] for f in figures if f[goal.key]["single"] is not None]
     single = sum(singles) / len(singles) if singles else None
+    ends = zip(*(f[goal.key]["interval"] for f in figures), strict=True)
     return {
         "set": name,
         "task": goal.task,
         "metric": goal.metric,
         "value": round(value, 4),
         "values": [round(v, 4) for v in values],
-        "interval": [round(v, 4) for v in figures[0][goal.key]["interval"]],
+        "interval": [round(sum(e) / len(figures), 4) for e in ends],
         "best_single": round(single, 4) if single is not None else None,
         "floor": goal.floor,
         "published": goal.published,

@@ -56,6 +56,7 @@ STEP_S = 0.010  # of a step: optimiser, bookkeeping, fusion
 UPDATE_S = 2.0e-9  # of a step for each parameter that changes: clipping and AdamW read and write
 HEAD_S = 0.0015  # of a step for each task and each input's own head
 EARLY = 0.7  # share of the epochs that patience leaves
+AGAIN = 0.5  # share of the epochs up to the best one, which `refit` repeats
 TREES_S = 1.5e-5  # of gradient boosting for each row, column and class
 PROBED = 1000  # rows that pass once more, for baselines and the probe
 TREES_ROWS = 5000  # rows that it sees at most
@@ -141,9 +142,12 @@ def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
 
 
 def epochs(job: config.Job, parts: Parts) -> float:
-    """Epochs that will be run: with patience training usually stops before the last."""
-    stops = bool(job.train.patience) and len(parts.validation) > 0
-    return job.train.epochs * (EARLY if stops else 1.0)
+    """Passes over the training rows: with patience training usually stops before the last."""
+    validated = len(parts.validation) > 0
+    share = EARLY if job.train.patience and validated else 1.0
+    if job.train.refit and validated:
+        share += AGAIN * (1 + len(parts.validation) / len(parts.train))
+    return job.train.epochs * share
 
 
 def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
