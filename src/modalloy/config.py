@@ -104,7 +104,7 @@ class Text(Trunk):
 class Tokens(Text):
     """A text that is already cut into words (a list of strings); what `tag` tasks read."""
 
-    type: Literal["tokens"] = "tokens"
+    type: Literal["tokens"] = "tokens"  # pyrefly: ignore[bad-override] the tag of a union
 
 
 class Image(Trunk):

@@ -28,8 +28,11 @@ Source = str | Path | Mapping[str, Any] | Job
 class Columned(Protocol):
     """What `check_against` needs to know of a table."""
 
-    columns: list[str]
     source: str
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of its columns."""
 
 
 def load_job(source: Source, *, table: Any = None) -> Job:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,8 +26,8 @@ class Run:
 
     path: Path
     job: config.Job
-    readers: dict[str, Reader]
-    targets: dict[str, Any]
+    readers: Mapping[str, Reader]
+    targets: Mapping[str, Any]
     trunks: dict[str, dict[str, Any]]
     notes: dict[str, Any]
 
@@ -49,8 +50,8 @@ class Run:
 def save_run(
     path: Path,
     job: config.Job,
-    readers: dict[str, Reader],
-    targets: dict[str, Any],
+    readers: Mapping[str, Reader],
+    targets: Mapping[str, Any],
     model: "Model",
     notes: dict[str, Any],
 ) -> Run:

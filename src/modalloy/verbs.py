@@ -117,8 +117,7 @@ def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
 def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
     """The job and its open table, checked against each other."""
     source = None if isinstance(job, config.Job) else job
-    if source is not None:
-        job = load_job(source, table=table)
-    opened = open_table(job.table if table is None else table, sheet=job.sheet)
-    check_against(job, opened, source=source)
-    return job, opened
+    loaded = job if isinstance(job, config.Job) else load_job(job, table=table)
+    opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
+    check_against(loaded, opened, source=source)
+    return loaded, opened

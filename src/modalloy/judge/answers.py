@@ -45,28 +45,27 @@ def answer_rows(
     lengths = rows.lengths(which)
     order = np.arange(len(which)) if lengths is None else np.argsort(lengths, kind="stable")
     chunks = [order[i : i + batch] for i in range(0, len(order), batch)]
-    parts: dict[tuple[str, Hidden | str], list[Answers]] = {}
+    seen: dict[Hidden, list[Answers]] = {}
+    alone: dict[str, list[Answers]] = {}
     for some, data in zip(chunks, rows.stream(which[c] for c in chunks), strict=True):
         data = data.to(device)
         tokens = model.encode(data)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
-            parts.setdefault(("seen", h), []).append(
+            seen.setdefault(h, []).append(
                 {n: model.task(n).answer(out) for n, out in output.tasks.items()}
             )
             if not h:
                 for i in model.inputs:
-                    alone = {
-                        n: model.auxiliary[n][i].answer(o[i]) for n, o in output.auxiliary.items()
-                    }
-                    parts.setdefault(("alone", i), []).append(alone)
+                    alone.setdefault(i, []).append(
+                        {n: model.auxiliary[n][i].answer(o[i]) for n, o in output.auxiliary.items()}
+                    )
         tick(len(some))
     model.train(was)
     back = np.argsort(order, kind="stable")
-    joined = {key: join(list_, back) for key, list_ in parts.items()}
     return Answered(
-        {h: a for (kind, h), a in joined.items() if kind == "seen"},
-        {i: a for (kind, i), a in joined.items() if kind == "alone" and a},
+        {h: join(parts, back) for h, parts in seen.items()},
+        {i: a for i, parts in alone.items() if (a := join(parts, back))},
     )
 
 

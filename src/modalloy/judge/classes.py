@@ -57,7 +57,7 @@ class ClassTally(Tally):
     def _macro_f1(self, weight_NR: np.ndarray) -> np.ndarray:
         classes = len(self.names)
         right = (self.chosen_N == self.true_N).astype(np.float64)
-        hit_CR = group_sums(self.true_N, classes, right) @ weight_NR
+        hit_CR: np.ndarray = group_sums(self.true_N, classes, right) @ weight_NR
         true_CR = group_sums(self.true_N, classes) @ weight_NR
         chosen_CR = group_sums(self.chosen_N, classes) @ weight_NR
         return mean_defined(ratio(2 * hit_CR, true_CR + chosen_CR))

@@ -190,10 +190,10 @@ def stronger(
             continue
         metric, greater = primary(options)
         names = names_of(rows.targets[name])
-        values = [
+        ours, own = (
             tally(options, truth[name], a[name], names).score().get(metric) for a in (fused, alone)
-        ]
-        if None not in values and (values[1] > values[0]) == greater:
+        )
+        if ours is not None and own is not None and (own > ours) == greater:
             best[name] = alone[name]
     return best
 

@@ -95,7 +95,7 @@ def classification_report(
             return report_boxes(counted)
         case _:
             return ""
-    return sklearn_metrics.classification_report(
+    report = sklearn_metrics.classification_report(
         true,
         found,
         labels=np.arange(len(counted.names)),
@@ -103,3 +103,4 @@ def classification_report(
         digits=4,
         zero_division=0,
     )
+    return str(report)  # it is one, as no dictionary was asked for

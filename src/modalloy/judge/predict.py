@@ -88,5 +88,5 @@ def write_frame(frame: pd.DataFrame, path: Path) -> None:
         write_safely(path, frame.to_parquet(index=False))
     else:
         lists = [c for c in frame if len(frame) and isinstance(frame[c].iloc[0], list)]
-        text = frame.assign(**{c: frame[c].map(json.dumps) for c in lists}).to_csv(index=False)
+        text = frame.assign(**{str(c): frame[c].map(json.dumps) for c in lists}).to_csv(index=False)
         write_safely(path, text.encode())

@@ -25,7 +25,7 @@ class NumberTally(Tally):
         self.true_N = every_B[self.rows]
         self.value_N = np.asarray(value_B, dtype=np.float64)[self.rows]
         self.levels_Q = np.asarray(levels_Q, dtype=np.float64)
-        self.quantile_NQ = None
+        self.quantile_NQ: np.ndarray | None = None
         if len(self.levels_Q):
             assert quantile_BQ is not None, "the answer lacks its quantiles"
             self.quantile_NQ = np.asarray(quantile_BQ, dtype=np.float64)[self.rows]
@@ -50,18 +50,16 @@ class NumberTally(Tally):
             "r2": 1.0 - ratio(squares_R, spread_R),
         }
         if self.quantile_NQ is not None:
-            found["pinball"] = self._pinball() @ weight_NR / total_R
-            found["coverage"] = self._inside() @ weight_NR / total_R
+            found["pinball"] = self._pinball(self.quantile_NQ) @ weight_NR / total_R
+            found["coverage"] = self._inside(self.quantile_NQ) @ weight_NR / total_R
         return found
 
-    def _pinball(self) -> np.ndarray:
-        above_NQ = self.true_N[:, None] - self.quantile_NQ
+    def _pinball(self, quantile_NQ: np.ndarray) -> np.ndarray:
+        above_NQ = self.true_N[:, None] - quantile_NQ
         return np.maximum(self.levels_Q * above_NQ, (self.levels_Q - 1) * above_NQ).mean(1)
 
-    def _inside(self) -> np.ndarray:
-        below_N = self.true_N <= self.quantile_NQ[:, self.levels_Q.argmax()]
+    def _inside(self, quantile_NQ: np.ndarray) -> np.ndarray:
+        below_N = self.true_N <= quantile_NQ[:, self.levels_Q.argmax()]
         if len(self.levels_Q) == 1:
             return below_N.astype(np.float64)
-        return (below_N & (self.true_N >= self.quantile_NQ[:, self.levels_Q.argmin()])).astype(
-            float
-        )
+        return (below_N & (self.true_N >= quantile_NQ[:, self.levels_Q.argmin()])).astype(float)

@@ -1,5 +1,6 @@
 """Rows by use in, those that simple methods see out: enough for a fair line, and quick."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -19,8 +20,9 @@ class Frozen(Protocol):
     def test(self) -> np.ndarray:
         """Test rows that `of` knows."""
 
-    def of(self, rows: np.ndarray, /) -> np.ndarray:
-        """Features of these rows, (B, F)."""
+    @property
+    def of(self) -> Callable[[np.ndarray], np.ndarray]:
+        """Features of some rows, (B, F)."""
 
 
 @dataclass(frozen=True)

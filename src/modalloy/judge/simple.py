@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, assert_never
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_array, csr_matrix, hstack
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
@@ -20,6 +20,7 @@ from modalloy.table.text import to_words
 TREES = 2000  # trees over all classes, at most 100 rounds
 
 Answer = dict[str, np.ndarray]
+Features = np.ndarray | csr_matrix | csr_array
 
 
 @dataclass
@@ -171,7 +172,7 @@ def filled(x_BF: np.ndarray, train: np.ndarray) -> np.ndarray:
 
 
 def logistic(
-    goal: Goal, c: float, x_BF: np.ndarray | csr_matrix, train: np.ndarray, test: np.ndarray
+    goal: Goal, c: float, x_BF: Features, train: np.ndarray, test: np.ndarray
 ) -> tuple[Answer, str]:
     """Logistic regression with the inverse penalty c; a note if it stopped early."""
 
@@ -197,7 +198,7 @@ def spread_codes(x_BF: np.ndarray, codes: np.ndarray, train: np.ndarray) -> np.n
 def each_class(
     goal: Goal,
     make: Callable[[], Any],
-    x_BF: np.ndarray | csr_matrix,
+    x_BF: Features,
     y_NC: np.ndarray,
     train: np.ndarray,
     test: np.ndarray,

@@ -33,7 +33,7 @@ def slices(
         common = [v for _, v in sorted(zip(-counts, values, strict=True))][:MOST_SLICES]
         for name, options in rows.job.tasks.items():
             for value in common:
-                at = np.flatnonzero(cells == value)
+                at = np.flatnonzero(cells == value).tolist()
                 known = sum(truth[name][i] is not None for i in at)
                 if known < FEWEST or len(values) < 2:
                     continue

@@ -34,7 +34,9 @@ class TagTally(Tally):
     """
 
     def __init__(
-        self, truth: Sequence[Sequence[str] | None], answered: Sequence[Sequence[str]]
+        self,
+        truth: Sequence[Sequence[str] | None],
+        answered: Sequence[Sequence[str]] | np.ndarray,
     ) -> None:
         self.rows = known_rows(truth)
         self.true = [list(truth[i]) for i in self.rows]

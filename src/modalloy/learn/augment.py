@@ -39,8 +39,8 @@ class Turns(NamedTuple):
 def augment(batch: Batch, job: config.Job) -> Batch:
     """The batch with changed pictures (and the boxes on them), recordings and series."""
     values, targets = dict(batch.values), dict(batch.targets)
-    marked = [t for t in job.tasks.values() if isinstance(t, config.Locate)]
-    templates = {t.on: t.template for t in marked if t.template is not None}
+    marked = {n: t for n, t in job.tasks.items() if isinstance(t, config.Locate)}
+    templates = {t.on: t.template for t in marked.values() if t.template is not None}
     for name in batch.values:
         options = job.columns.get(name)
         if options is None or "features" in values[name] or name in templates.values():
@@ -48,8 +48,7 @@ def augment(batch: Batch, job: config.Job) -> Batch:
         match options:
             case config.Image() if options.augment != "none":
                 together = [name, *([templates[name]] if name in templates else [])]
-                tasks = [n for n, t in job.tasks.items() if isinstance(t, config.Locate)]
-                tasks = [n for n in tasks if job.tasks[n].on == name and n in targets]
+                tasks = [n for n, t in marked.items() if t.on == name and n in targets]
                 change_pictures(values, targets, together, tasks, options.augment)
             case config.Audio(augment="mask"):
                 values[name] = change_wave(values[name])
@@ -78,7 +77,6 @@ def change_pictures(
     if any("features" in p for p in pictures):
         return
     turns = draw_turns(len(pictures[0]["pixels"]), how)
-    sizes = pictures[0].get("size")
     for column, picture in zip(columns, pictures, strict=True):
         pixels = turn(picture["pixels"], turns)
         geometry = None if tasks else draw_affine(len(pixels))
@@ -87,7 +85,7 @@ def change_pictures(
             changed["size"] = turn_sizes(picture["size"], turns)
         values[column] = changed
     for task in tasks:
-        boxes_BN4, size_B2 = targets[task]["boxes"], sizes
+        boxes_BN4, size_B2 = targets[task]["boxes"], pictures[0]["size"]
         targets[task] = {**targets[task], "boxes": turn_boxes(boxes_BN4, size_B2, turns)}
 
 

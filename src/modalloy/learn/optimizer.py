@@ -54,7 +54,7 @@ class RowAdamW(torch.optim.AdamW):
 
     def __init__(self, groups: list[dict[str, Any]], tables: Iterable[nn.Embedding]) -> None:
         super().__init__(groups, fused=True)
-        self.tables: set[nn.Parameter] = set()
+        self.tables: set[Tensor] = set()
         for table in tables:
             if table.weight.requires_grad:
                 table.sparse = True
@@ -66,13 +66,13 @@ class RowAdamW(torch.optim.AdamW):
         for group in self.param_groups:
             for p in group["params"]:
                 if p in self.tables and p.grad is not None:
-                    self.change_rows(p, group)
+                    self.change_rows(p, p.grad, group)
                     p.grad = None
         super().step(closure)
 
-    def change_rows(self, p: nn.Parameter, group: dict[str, Any]) -> None:
+    def change_rows(self, p: nn.Parameter, gradient: Tensor, group: dict[str, Any]) -> None:
         """One step of the rows that have a gradient."""
-        rows, gradient_nD = touched(p.grad)
+        rows, gradient_nD = touched(gradient)
         state = self.state[p]
         if not state:
             state["step"] = torch.zeros(())

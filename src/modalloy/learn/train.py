@@ -209,8 +209,9 @@ def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor
             f"{path}: this checkpoint belongs to another job; give the job file it was started "
             "with, or another run directory."
         )
-    plain = meta["progress"]
-    return best, Progress(**{**plain, "best": Score(**plain["best"]) if plain["best"] else None})
+    plain: dict[str, Any] = meta["progress"]
+    plain["best"] = Score(**plain["best"]) if plain["best"] else None
+    return best, Progress(**plain)
 
 
 def fingerprint(job: config.Job) -> str:

@@ -111,10 +111,10 @@ class Rows:
         options = self.job.columns.get(column)
         return isinstance(options, config.Series) and options.history is not None
 
-    def _window(self, column: str, rows: np.ndarray, have: set[str]) -> list[np.ndarray | None]:
-        if not self._history(column):
+    def _window(self, column: str, rows: np.ndarray, have: set[str]) -> Sequence[np.ndarray | None]:
+        options = self.job.columns.get(column)
+        if not isinstance(options, config.Series) or options.history is None:
             return [None] * len(rows)
-        options = self.job.columns[column]
         channels, history = options.channels or (column,), options.history
         if not have.issuperset((*channels, *history.by, history.order)):
             return [None] * len(rows)

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 Arrays = dict[str, np.ndarray]
-Place = tuple[int, list[tuple[str, str, tuple[int, ...], int]]]
+Part = tuple[str, str, tuple[int, ...], int]  # name, type, shape, bytes
+Place = tuple[int, list[Part]]
 
 
 class Cache:
@@ -45,7 +46,7 @@ class Cache:
 
     def put(self, row: int, arrays: Arrays) -> None:
         """Keep the arrays of a row if they fit."""
-        parts = [(n, a.dtype.str, a.shape, a.nbytes) for n, a in arrays.items()]
+        parts: list[Part] = [(n, a.dtype.str, a.shape, a.nbytes) for n, a in arrays.items()]
         total = sum(part[3] for part in parts)
         with self._lock:
             if row in self._places or self._end + total > self._budget:

@@ -51,10 +51,9 @@ class Stage(nn.Module):
         super().__init__()
         self.down = ConvNorm(inside, outside, 2)
         self.first = nn.ModuleList(ConvNorm(outside, outside, 1) for _ in range(blocks))
-        self.second = nn.ModuleList(
-            ConvNorm(outside, outside, 1, active=False) for _ in range(blocks)
-        )
-        for last in self.second:  # a block starts small: 0 learns shapes slower, 1 overfits sooner
+        second = [ConvNorm(outside, outside, 1, active=False) for _ in range(blocks)]
+        self.second = nn.ModuleList(second)
+        for last in second:  # a block starts small: 0 learns shapes slower, 1 overfits sooner
             nn.init.constant_(last.norm.weight, 0.3)
 
     def forward(self, x: Tensor, mask_BW: Tensor | None) -> tuple[Tensor | None, Tensor]:

@@ -199,7 +199,7 @@ class BottleneckFuser(Fuser):
             masks.append(torch.cat([always_BS, tokens[name].mask_BT], 1))
         for blocks in self.layers:
             shares = []
-            for m, block in enumerate(blocks):
+            for m, block in enumerate(blocks.children()):
                 x_BTD = block(torch.cat([shared_BSD, own[m]], 1), masks[m])
                 share, own[m] = x_BTD.split([shared_BSD.shape[1], own[m].shape[1]], 1)
                 shares.append(share)

@@ -1,13 +1,20 @@
 """Recordings in, states over time out: how each kind of sound trunk is listened to."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modalloy.model.cnn import Cnn
 from modalloy.model.logmel import in_length, log_mel, mask_stripes, whisper_scale
+from modalloy.model.trunk import model_type
 from modalloy.model.whisper import whisper_frames, whisper_states
+
+if TYPE_CHECKING:
+    from transformers import Wav2Vec2Config, Wav2Vec2Model
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
+
+Samples = TypeVar("Samples", int, Tensor)
 
 BANDS = 64
 STAGES = {"small": ((32, 64, 128), (1, 1, 1)), "base": ((64, 128, 256), (2, 2, 2))}
@@ -58,7 +65,9 @@ class ScratchAudio(nn.Module):
         return -(-samples // (self.hop << HALVINGS))
 
 
-def hear_whisper(trunk: nn.Module, wave_BL: Tensor, length_B: Tensor, augment: bool) -> Heard:
+def hear_whisper(
+    trunk: "WhisperEncoder", wave_BL: Tensor, length_B: Tensor, augment: bool
+) -> Heard:
     """States after up to four layers and after the last norm, 20 ms apart."""
     frames_BMF, mask_BF = whisper_frames(trunk, wave_BL, length_B)
     if augment:
@@ -67,7 +76,9 @@ def hear_whisper(trunk: nn.Module, wave_BL: Tensor, length_B: Tensor, augment: b
     return Heard([*some(states[1:-1]), states[-1]], mask_BT)
 
 
-def hear_wav2vec2(trunk: nn.Module, wave_BL: Tensor, length_B: Tensor, normalize: bool) -> Heard:
+def hear_wav2vec2(
+    trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor, normalize: bool
+) -> Heard:
     """States after up to four layers and the last one's again, 20 ms apart (Baevski et al. 2020).
 
     transformers' own forward pass lets a row hear how far it was padded; this one does not.
@@ -78,7 +89,7 @@ def hear_wav2vec2(trunk: nn.Module, wave_BL: Tensor, length_B: Tensor, normalize
     if normalize:
         wave_BL = normalized(wave_BL, length_B)
     x_BTF = waves_to_steps(trunk, wave_BL, length_B)
-    mask_BT = in_length(trunk._get_feat_extract_output_lengths(length_B, False), x_BTF.shape[1])
+    mask_BT = in_length(steps_in(trunk.config, length_B), x_BTF.shape[1])
     encoder, stable = trunk.encoder, trunk.config.do_stable_layer_norm
     x_BTF = trunk.feature_projection(x_BTF)[0] * mask_BT.unsqueeze(-1)
     x_BTF = x_BTF + encoder.pos_conv_embed(x_BTF)
@@ -91,14 +102,24 @@ def hear_wav2vec2(trunk: nn.Module, wave_BL: Tensor, length_B: Tensor, normalize
     return Heard([*some(states), encoder.layer_norm(x_BTF) if stable else x_BTF], mask_BT)
 
 
-def waves_to_steps(trunk: nn.Module, wave_BL: Tensor, length_B: Tensor) -> Tensor:
+def is_whisper(trunk: nn.Module) -> TypeGuard["WhisperEncoder"]:
+    """Whether a trunk of transformers is Whisper's encoder."""
+    return model_type(trunk) == "whisper"
+
+
+def is_wav2vec2(trunk: nn.Module) -> TypeGuard["Wav2Vec2Model"]:
+    """Whether a trunk of transformers is wav2vec2."""
+    return model_type(trunk) == "wav2vec2"
+
+
+def waves_to_steps(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor) -> Tensor:
     """The convolutions over samples, (B, T, F).
 
     Where their norm looks along time ("group"), rows of other lengths are taken apart.
     """
     if trunk.config.feat_extract_norm == "layer":
         return trunk.feature_extractor(wave_BL).transpose(1, 2)
-    total = int(trunk._get_feat_extract_output_lengths(wave_BL.shape[1], False))
+    total = steps_in(trunk.config, wave_BL.shape[1])
     x_BTF = wave_BL.new_zeros(len(wave_BL), total, trunk.config.conv_dim[-1])
     for length in length_B.unique():
         rows = (length_B == length).nonzero().squeeze(1)
@@ -116,13 +137,20 @@ def normalized(wave_BL: Tensor, length_B: Tensor) -> Tensor:
     return centred_BL * (variance_B1 + 1e-7).rsqrt()
 
 
-def fewest_samples(settings: object) -> int:
+def fewest_samples(settings: "Wav2Vec2Config") -> int:
     """Samples that give wav2vec2 one step."""
     samples = 1
     for kernel, stride in zip(
         reversed(settings.conv_kernel), reversed(settings.conv_stride), strict=True
     ):
         samples = (samples - 1) * stride + kernel
+    return samples
+
+
+def steps_in(settings: "Wav2Vec2Config", samples: Samples) -> Samples:
+    """Steps that wav2vec2 makes of so many samples."""
+    for kernel, stride in zip(settings.conv_kernel, settings.conv_stride, strict=True):
+        samples = (samples - kernel) // stride + 1
     return samples
 
 

@@ -124,7 +124,7 @@ def finish(model: nn.Module, family: Family, described: dict[str, Any]) -> Trunk
     if family.model == "DetrModel":  # boxes come from our own head
         model.decoder, model.query_position_embeddings = nn.Identity(), nn.Identity()
     module = getattr(model, family.part) if family.part else model
-    return Trunk(module, list(module.get_submodule(family.blocks)), described)
+    return Trunk(module, list(module.get_submodule(family.blocks).children()), described)
 
 
 def known_place(place: str) -> str:

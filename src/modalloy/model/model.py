@@ -21,7 +21,12 @@ from modalloy.model.named import Named
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import TABLE, Batch, Fused, Tokens
+from modalloy.table.audio import AudioReader
+from modalloy.table.image import ImageReader
 from modalloy.table.reader import Reader
+from modalloy.table.series import SeriesReader
+from modalloy.table.text import TextReader
+from modalloy.table.vector import VectorReader
 
 
 @dataclass
@@ -66,9 +71,8 @@ class Model(nn.Module):
         replace_dropout(self.encoders)
         self.fusion = build_fusion(job.fuse, self.inputs, width)
         smoothing = job.train.label_smoothing
-        located = {t.on for t in job.tasks.values() if isinstance(t, config.Locate)}
-        located |= {t.template for t in job.tasks.values() if isinstance(t, config.Locate)} - {None}
-        channels = {n: self.encoder(n).map_channels() for n in located}
+        found = ((n, self.encoder(n)) for n in located_on(job))
+        channels = {n: e.map_channels() for n, e in found if isinstance(e, ImageEncoder)}
         self.tasks = Named(
             {
                 n: build_task(n, o, targets[n], width, self.fusion.members, smoothing, channels)
@@ -88,7 +92,7 @@ class Model(nn.Module):
             }
         )
         self.consistency = Consistency(self.inputs, width) if job.fuse.consistency else None
-        self.half = False  # bfloat16 inside media encoders while training; set by the probe
+        self.in_bfloat16 = False  # inside media encoders while training; set by the probe
 
     def encoder(self, name: str) -> Encoder:
         """The encoder that reads an input; a template picture shares the one of its picture."""
@@ -101,7 +105,7 @@ class Model(nn.Module):
     def encode_one(self, name: str, batch: Batch) -> Tokens:
         """Tokens of one input; media encoders may work in bfloat16, their tokens are float32."""
         x, present = batch.values[name], batch.present[name]
-        if not (self.half and self.training) or name == TABLE:
+        if not (self.in_bfloat16 and self.training) or name == TABLE:
             return self.encoder(name)(x, present)
         with torch.autocast(present.device.type, torch.bfloat16):
             tokens = self.encoder(name)(x, present)
@@ -160,6 +164,12 @@ def essential_inputs(job: config.Job) -> set[str]:
     return needed | {t.template for t in tasks if isinstance(t, config.Locate) and t.template}
 
 
+def located_on(job: config.Job) -> set[str]:
+    """Picture columns that boxes are looked for on, or that these are compared with."""
+    tasks = [t for t in job.tasks.values() if isinstance(t, config.Locate)]
+    return {c for t in tasks for c in (t.on, t.template) if c is not None}
+
+
 def shared_encoders(job: config.Job) -> dict[str, str]:
     """A template is read by its picture's encoder when both columns have the same options."""
     pairs = [(t.template, t.on) for t in job.tasks.values() if isinstance(t, config.Locate)]
@@ -186,14 +196,19 @@ def build_encoder(
     options, reader = job.columns[name], readers[name]
     match options:
         case config.Text():  # Tokens too
+            assert isinstance(reader, TextReader)
             return TextEncoder(reader, options, width, pretrained=pretrained, trunk_config=trunk)
         case config.Image():
+            assert isinstance(reader, ImageReader)
             return ImageEncoder(reader, options, width, pretrained=pretrained, trunk_config=trunk)
         case config.Audio():
+            assert isinstance(reader, AudioReader)
             return AudioEncoder(reader, options, width, pretrained=pretrained, trunk_config=trunk)
         case config.Series():
+            assert isinstance(reader, SeriesReader)
             return SeriesEncoder(reader, options, width, pretrained=pretrained, trunk_config=trunk)
         case config.Vector():
+            assert isinstance(reader, VectorReader)
             return VectorEncoder(reader, options, width)
         case config.Number() | config.Category() | config.Time():
             raise AssertionError("plain columns are read together")

@@ -1,24 +1,26 @@
 """Modules by the user's own names: columns may be called `type`, `train` or `a.b`."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Generic, TypeVar
 
 from torch import nn
 
+Part = TypeVar("Part", bound=nn.Module)
 CODES = {"%": "%25", ".": "%2E"}  # a dot parts the names of weights
 
 
-class Named(nn.Module):
+class Named(nn.Module, Generic[Part]):
     """A dictionary of modules whose keys may be any text; weights are called `in_NAME...`."""
 
-    def __init__(self, modules: Mapping[str, nn.Module] | Iterable[tuple[str, nn.Module]]) -> None:
+    def __init__(self, modules: Mapping[str, Part] | Iterable[tuple[str, Part]]) -> None:
         super().__init__()
         listed = dict(modules)
         self.names = list(listed)
         for name, module in listed.items():
             self.add_module(key(name), module)
 
-    def __getitem__(self, name: str) -> nn.Module:
-        return self._modules[key(name)]
+    def __getitem__(self, name: str) -> Part:
+        return self._modules[key(name)]  # pyrefly: ignore[bad-return] holds what was given
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
@@ -33,11 +35,11 @@ class Named(nn.Module):
         """The names as they were given."""
         return list(self.names)
 
-    def values(self) -> list[nn.Module]:
+    def values(self) -> list[Part]:
         """The modules in the order of their names."""
         return [self[name] for name in self.names]
 
-    def items(self) -> list[tuple[str, nn.Module]]:
+    def items(self) -> list[tuple[str, Part]]:
         """Both."""
         return [(name, self[name]) for name in self.names]
 

@@ -65,11 +65,12 @@ def load_patchtst(encoder: str, channels: int) -> PatchTrunk:
     name = known_place(encoder.removeprefix("hf:").strip())
     with quiet(), explained(encoder):
         config = AutoConfig.from_pretrained(name)
-        if config.model_type != "patchtst":
+        if not isinstance(config, PatchTSTConfig):
             raise JobError(
                 f"encoder {encoder}: a {config.model_type} checkpoint cannot read a series; "
                 "PatchTST can"
             )
+        # pyrefly: ignore[not-iterable] with loading info it is a pair
         model, loading = PatchTSTModel.from_pretrained(
             name, config=alone(config), dtype=torch.float32, output_loading_info=True
         )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 TABLE = "table"  # the one input that carries all number, category and time columns
@@ -31,7 +32,7 @@ class Batch:
     def __len__(self) -> int:
         return len(next(iter(self.present.values())))
 
-    def to(self, device: str) -> "Batch":
+    def to(self, device: str | torch.device) -> "Batch":
         """The same rows on a device."""
         return Batch(
             {k: {n: t.to(device) for n, t in v.items()} for k, v in self.values.items()},

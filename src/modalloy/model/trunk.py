@@ -1,11 +1,14 @@
 """A pretrained module and what of it may change: the rule behind `tune: frozen | full | last_n`."""
 
-from typing import Any, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from torch import nn
 
 from modalloy import config
 from modalloy.errors import JobError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class Trunk(NamedTuple):
@@ -37,3 +40,16 @@ def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
                 block.requires_grad_(True)
         case _:
             assert_never(options.tune)
+
+
+def from_transformers(module: nn.Module) -> "PreTrainedModel":
+    """The same module, known to be one of transformers and so to have a `config`."""
+    from transformers import PreTrainedModel  # loaded already, wherever there is such a module
+
+    assert isinstance(module, PreTrainedModel)
+    return module
+
+
+def model_type(module: nn.Module) -> str:
+    """The family that a module of transformers belongs to."""
+    return from_transformers(module).config.model_type

@@ -1,12 +1,16 @@
 """Pictures in, maps and one pooled vector out: how each kind of picture trunk is looked through."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
 from modalloy.model.cnn import Cnn
 from modalloy.model.efficientnet import HEAD, EfficientNetLite
+from modalloy.model.trunk import from_transformers, model_type
+
+if TYPE_CHECKING:
+    from transformers import DetrModel, PreTrainedModel
 
 STAGES = {  # channels and blocks of the stages that are trained from nothing
     "small": ((32, 64, 128, 256), (1, 1, 1, 1)),
@@ -58,7 +62,7 @@ def view_lite(net: EfficientNetLite, x_BCHW: Tensor) -> View:
     return View(maps, head, torch.cat([head.mean((2, 3)), *below], dim=1))
 
 
-def view_tower(trunk: nn.Module, x_BCHW: Tensor) -> View:
+def view_tower(trunk: "PreTrainedModel", x_BCHW: Tensor) -> View:
     """ViT or CLIP's picture tower: one map of patches; pooled are class token and mean patch.
 
     Positions are interpolated where the picture has another size than in pre-training.
@@ -68,13 +72,13 @@ def view_tower(trunk: nn.Module, x_BCHW: Tensor) -> View:
         pixel_values=x_BCHW, interpolate_pos_encoding=x_BCHW.shape[-1] != size
     ).last_hidden_state
     if trunk.config.model_type == "clip_vision_model":
-        states_BTF = trunk.post_layernorm(states_BTF)
+        states_BTF = trunk.get_submodule("post_layernorm")(states_BTF)
     high, wide = (n // patch for n in x_BCHW.shape[2:])
     last = states_BTF[:, 1:].transpose(1, 2).unflatten(2, (high, wide))
     return View((last,), last, torch.cat([states_BTF[:, 0], last.mean((2, 3))], dim=1))
 
 
-def view_detr(trunk: nn.Module, x_BCHW: Tensor) -> View:
+def view_detr(trunk: "DetrModel", x_BCHW: Tensor) -> View:
     """DETR without its decoder (Carion et al. 2020, arXiv 2005.12872): backbone, then encoder."""
     everywhere = torch.ones_like(x_BCHW[:, 0])
     maps = [m for m, _ in trunk.backbone(x_BCHW, everywhere)]
@@ -95,7 +99,7 @@ def widths_of(trunk: nn.Module) -> Widths:
     """Widths of what a pretrained trunk sees."""
     if isinstance(trunk, EfficientNetLite):
         return Widths(HEAD, HEAD + 2 * sum(trunk.map_channels[-2:]))
-    width = trunk.config.hidden_size
+    width = from_transformers(trunk).config.hidden_size
     return Widths(width, 2 * width)
 
 
@@ -105,4 +109,11 @@ def view(net: nn.Module, x_BCHW: Tensor) -> View:
         return view_cnn(net, x_BCHW)
     if isinstance(net, EfficientNetLite):
         return view_lite(net, x_BCHW)
-    return view_detr(net, x_BCHW) if net.config.model_type == "detr" else view_tower(net, x_BCHW)
+    if is_detr(net):
+        return view_detr(net, x_BCHW)
+    return view_tower(from_transformers(net), x_BCHW)
+
+
+def is_detr(net: nn.Module) -> TypeGuard["DetrModel"]:
+    """Whether a network of transformers is DETR."""
+    return model_type(net) == "detr"

@@ -4,11 +4,16 @@ transformers' WhisperEncoder wants exactly 30 s and hears the padding. Here its 
 frames that exist, with the first positions of its table, and no row hears another's padding.
 """
 
+from typing import TYPE_CHECKING
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from modalloy.model.logmel import log_mel, whisper_scale
+
+if TYPE_CHECKING:
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 RATE_HZ = 16_000
 TINY_EN = {  # dimensions of the encoder of openai/whisper-tiny.en
@@ -21,7 +26,7 @@ TINY_EN = {  # dimensions of the encoder of openai/whisper-tiny.en
 }
 
 
-def tiny_en() -> nn.Module:
+def tiny_en() -> "WhisperEncoder":
     """The encoder of Whisper tiny.en (8.2 M parameters), with random weights."""
     # Seconds of import that other jobs never need.
     from transformers import WhisperConfig
@@ -32,7 +37,7 @@ def tiny_en() -> nn.Module:
 
 
 def whisper_states(
-    encoder: nn.Module, mel_BMF: Tensor, mask_BF: Tensor
+    encoder: "WhisperEncoder", mel_BMF: Tensor, mask_BF: Tensor
 ) -> tuple[list[Tensor], Tensor]:
     """States after the front end, after each layer, and after the last norm: each (B, T, F).
 
@@ -53,7 +58,9 @@ def whisper_states(
     return [*states, encoder.layer_norm(x_BTF)], mask_BT
 
 
-def whisper_frames(encoder: nn.Module, wave_BL: Tensor, length_B: Tensor) -> tuple[Tensor, Tensor]:
+def whisper_frames(
+    encoder: "WhisperEncoder", wave_BL: Tensor, length_B: Tensor
+) -> tuple[Tensor, Tensor]:
     """Frames of 16 kHz recordings in Whisper's scale and their mask; at most the 30 s it knows."""
     most = 2 * encoder.max_source_positions * 160
     mel = log_mel(

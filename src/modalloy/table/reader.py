@@ -60,7 +60,10 @@ class Reader(ABC):
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The reader whose `state` this is."""
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in state.items()})
+        fields: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in state.items()
+        }
+        return cls(**fields)
 
 
 def empty(cell: Any) -> bool:

@@ -9,12 +9,20 @@ from torch import Tensor, nn
 from modalloy import config
 from modalloy.errors import JobError
 from modalloy.model.encoders.encoder import Encoder
-from modalloy.model.hearing import LAYERS, Heard, ScratchAudio, hear_wav2vec2, hear_whisper
+from modalloy.model.hearing import (
+    LAYERS,
+    Heard,
+    ScratchAudio,
+    hear_wav2vec2,
+    hear_whisper,
+    is_wav2vec2,
+    is_whisper,
+)
 from modalloy.model.huggingface import build_trunk, load_trunk
 from modalloy.model.pretrained import read_weights
 from modalloy.model.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
-from modalloy.model.trunk import Trunk, set_trainable
+from modalloy.model.trunk import Trunk, from_transformers, set_trainable
 from modalloy.model.whisper import RATE_HZ, moments, tiny_en
 from modalloy.table.audio import AudioReader
 
@@ -44,16 +52,18 @@ class AudioEncoder(Encoder):
         if options.encoder == "scratch":
             self.scratch = ScratchAudio(reader.rate_hz, options.size)
             inside, steps = self.scratch.width, self.scratch.steps(reader.length)
+            layers = 0
         else:
             trunk = open_trunk(reader, options, pretrained, trunk_config)
             set_trainable(trunk, options, reader.name)
             self.trunk, self.trunk_config = trunk.module, trunk.config
-            inside, steps = trunk.module.config.hidden_size, reader.length // STEP
+            settings = from_transformers(trunk.module).config
+            inside, steps = settings.hidden_size, reader.length // STEP
+            layers = min(LAYERS, settings.num_hidden_layers)
         self.frozen = self.trunk is not None and options.tune == "frozen"
         # From the longest recording that the column allows: the same for every batch.
         self.span = max(1, -(-steps // MOST_TOKENS))
         if self.frozen:
-            layers = min(LAYERS, trunk.module.config.num_hidden_layers)
             self.scale = Standardise(layers * 2 * inside, dropout=FROZEN_DROPOUT)
             self.project = nn.Linear(2 * inside, width)
             self.layer_TD = nn.Parameter(torch.randn(layers, width) * 0.02)
@@ -76,11 +86,12 @@ class AudioEncoder(Encoder):
         augment = self.augment and self.training and not (self.frozen or self.held)
         if self.trunk is None:
             return self.scratch(wave_BL, length_B, augment)
-        if self.trunk.config.model_type == "whisper":
+        if is_whisper(self.trunk):
             return hear_whisper(self.trunk, wave_BL, length_B, augment)
-        return hear_wav2vec2(
-            self.trunk, wave_BL, length_B, self.trunk_config["processor"]["normalize"]
-        )
+        assert is_wav2vec2(self.trunk)
+        assert self.trunk_config is not None
+        normalize = self.trunk_config["processor"]["normalize"]
+        return hear_wav2vec2(self.trunk, wave_BL, length_B, normalize)
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """At most 64 tokens, each the mean of some states; the summary from all of them."""

@@ -35,7 +35,7 @@ class Encoder(nn.Module, ABC):
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """Tokens of width D from trunk outputs; all rows are taken as present."""
 
-    def forward(self, values: Mapping[str, Tensor], present_B: Tensor) -> Tokens:
+    def forward(self, values: Mapping[str, Tensor], present_B: Tensor, /) -> Tokens:
         """Tokens of B rows; only present rows are computed, the others get the learned absent
         token.
         """

@@ -16,7 +16,7 @@ from modalloy.model.huggingface import build_trunk, load_trunk
 from modalloy.model.pretrained import read_weights
 from modalloy.model.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
-from modalloy.model.trunk import Trunk, set_trainable
+from modalloy.model.trunk import Trunk, from_transformers, set_trainable
 from modalloy.model.vision import build_cnn, view, widths_of
 from modalloy.table.image import ImageReader
 
@@ -88,9 +88,11 @@ class ImageEncoder(Encoder):
             return Tokens(self.project(z_B1F), mask_B1, self.summarise(z_B1F.squeeze(1)))
         last = features["features"]
         if max(last.shape[2:]) > MOST_CELLS:
-            last = F.adaptive_avg_pool2d(last, [min(n, MOST_CELLS) for n in last.shape[2:]])
+            high, wide = (min(n, MOST_CELLS) for n in last.shape[2:])
+            last = F.adaptive_avg_pool2d(last, (high, wide))
+        high, wide = last.shape[2:]
         x_BTD = self.project(self.scale(last.flatten(2).transpose(1, 2)))
-        x_BTD = x_BTD + places(*last.shape[2:], self.width).to(x_BTD)
+        x_BTD = x_BTD + places(high, wide, self.width).to(x_BTD)
         mask_BT = torch.ones(x_BTD.shape[:2], dtype=torch.bool, device=x_BTD.device)
         count = sum(k.startswith("map") for k in features)
         maps = tuple(features[f"map{i}"] for i in range(count))
@@ -129,11 +131,12 @@ def open_trunk(
         return Trunk(net, [*net.blocks, net.head])
     rebuild = described is not None and not pretrained
     trunk = build_trunk(described) if rebuild else load_trunk("image", options.encoder)
-    patch = getattr(trunk.module.config, "patch_size", 1)
+    settings = from_transformers(trunk.module).config
+    patch = getattr(settings, "patch_size", 1)
     if reader.pixels < patch:
         raise JobError(
             f"columns.{reader.name}.pixels: {options.encoder} cuts pictures in patches of {patch}, "
-            f"more than {reader.pixels}; it was trained with {trunk.module.config.image_size}"
+            f"more than {reader.pixels}; it was trained with {settings.image_size}"
         )
     return trunk
 

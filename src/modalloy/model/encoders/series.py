@@ -37,6 +37,8 @@ class SeriesEncoder(Encoder):
     run once.
     """
 
+    places_TD: Tensor
+
     def __init__(
         self,
         reader: SeriesReader,
@@ -150,6 +152,7 @@ class SeriesEncoder(Encoder):
             kept_B = torch.rand(turning_B.shape, device=turning_B.device) >= UNKNOWN
             turning_B = turning_B & kept_B
         rows = turning_B.nonzero().squeeze(1)
+        assert self.unknown_D is not None
         unknown_BD = self.unknown_D.expand(len(x_BF), -1)
         if len(rows) == 0:
             return unknown_BD

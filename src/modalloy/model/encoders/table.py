@@ -38,7 +38,7 @@ class TableEncoder(Encoder):
         self.columns = [r.name for k in KINDS for r in by_kind[k]]  # as in Batch.present
         self.kinds = [k for k in KINDS if by_kind[k]]
         parts = {
-            "number": lambda rs: NumberEmbedding(rs, [options[r.name] for r in rs], SIZE),
+            "number": lambda rs: NumberEmbedding(rs, number_options(rs, options), SIZE),
             "category": lambda rs: CategoryEmbedding(rs, SIZE),
             "time": lambda rs: TimeEmbedding(rs, SIZE),
         }
@@ -64,7 +64,7 @@ class TableEncoder(Encoder):
         hidden_BD = dropout(self.inward(z_BNd.flatten(1)), DROPOUT, self.training)
         return Tokens(x_BND, mask_BN, self.outward(self.layers(hidden_BD)))
 
-    def forward(self, values: Mapping[str, Tensor], present_BN: Tensor) -> Tokens:
+    def forward(self, values: Mapping[str, Tensor], present_BN: Tensor, /) -> Tokens:
         """Tokens of B rows; present_BN: which cells exist, in the order number, category, time."""
         z_BNd = self.features(values)["features"]
         return self.embed({"features": torch.where(present_BN[..., None], z_BNd, self.absent_Nd)})
@@ -72,3 +72,10 @@ class TableEncoder(Encoder):
     def absent(self, rows: int) -> Tokens:
         """Tokens of rows all of whose plain cells are absent."""
         return self.embed({"features": self.absent_Nd.expand(rows, -1, -1)})
+
+
+def number_options(
+    readers: Sequence[Reader], options: Mapping[str, config.Options]
+) -> list[config.Number]:
+    """Options of number columns, in the order of their readers."""
+    return [o for r in readers if isinstance(o := options[r.name], config.Number)]

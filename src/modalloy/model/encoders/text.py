@@ -1,7 +1,7 @@
 """Word pieces in, one token a piece and a summary out; one pooled token where that is enough."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +15,11 @@ from modalloy.model.huggingface import build_trunk, load_trunk
 from modalloy.model.pretrained import read_weights
 from modalloy.model.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
-from modalloy.model.trunk import Trunk, set_trainable
+from modalloy.model.trunk import Trunk, from_transformers, model_type, set_trainable
 from modalloy.table.text import TextReader
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel, PreTrainedModel
 
 SIZES = {"small": (128, 2, 4), "base": (256, 4, 8)}  # width, blocks, heads from scratch
 SHAPES = 7  # letter-case classes of the reader
@@ -51,7 +54,6 @@ class TextEncoder(Encoder):
     ) -> None:
         super().__init__(width)
         self.trunk_config: dict[str, Any] | None = None
-        self.scratch: ScratchText | None = None
         if options.encoder == "scratch":
             self.scratch = ScratchText(reader.vocabulary, reader.max_tokens, options.size)
             inside = outside = SIZES[options.size][0]
@@ -59,8 +61,10 @@ class TextEncoder(Encoder):
             trunk = open_trunk(reader, options, pretrained, trunk_config)
             set_trainable(trunk, options, reader.name)
             self.trunk, self.trunk_config = trunk.module, trunk.config
-            inside = trunk.module.get_input_embeddings().embedding_dim
-            outside = trunk.module.config.hidden_size
+            model = from_transformers(trunk.module)
+            pieces = model.get_input_embeddings()
+            assert isinstance(pieces, nn.Embedding)
+            inside, outside = pieces.embedding_dim, model.config.hidden_size
         self.frozen = self.trunk is not None and options.tune == "frozen"
         self.pooled = self.frozen and reader.kind == "text"
         # Gradients into the input would have to pass all blocks that `last_n` holds still.
@@ -81,7 +85,8 @@ class TextEncoder(Encoder):
             states_BLF = self.scratch(values["ids"], mask_BL, self.shape_CF(values["shape"]))
         else:
             shape_BLF = self.shape_CF(values["shape"]) if self.shape_first else None
-            states_BLF = run_trunk(self.trunk, values["ids"], mask_BL, shape_BLF)
+            trunk = from_transformers(self.trunk)
+            states_BLF = run_trunk(trunk, values["ids"], mask_BL, shape_BLF)
         if self.pooled:
             return {"features": pool(states_BLF, mask_BL).unsqueeze(1)}
         kept = {k: values[k] for k in ("mask", "shape", "words") if k in values}
@@ -139,7 +144,7 @@ def open_trunk(
         trunk = build_trunk(described)
     else:
         trunk = load_trunk("text", options.encoder)
-    known = trunk.module.config.vocab_size
+    known = from_transformers(trunk.module).config.vocab_size
     if reader.vocabulary > known:
         raise JobError(
             f"columns.{reader.name}: the tokenizer of {options.encoder} has {reader.vocabulary} "
@@ -149,13 +154,13 @@ def open_trunk(
 
 
 def run_trunk(
-    trunk: nn.Module, ids_BL: Tensor, mask_BL: Tensor, shape_BLF: Tensor | None
+    trunk: "PreTrainedModel", ids_BL: Tensor, mask_BL: Tensor, shape_BLF: Tensor | None
 ) -> Tensor:
     """Last states (B, L, F) of a transformers text model, with letter case added to its input."""
     x_BLF = trunk.get_input_embeddings()(ids_BL)
     if shape_BLF is not None:
         x_BLF = x_BLF + shape_BLF
-    if trunk.config.model_type != "clip_text_model":
+    if not is_clip(trunk):
         return trunk(inputs_embeds=x_BLF, attention_mask=mask_BL).last_hidden_state
     # CLIP's text tower takes ids alone, so its three steps are taken here; it looks back only.
     length = ids_BL.shape[1]
@@ -164,3 +169,8 @@ def run_trunk(
     x_BLF = trunk.embeddings(inputs_embeds=x_BLF)
     x_BLF = trunk.encoder(inputs_embeds=x_BLF, attention_mask=seen_BhLL).last_hidden_state
     return trunk.final_layer_norm(x_BLF)
+
+
+def is_clip(trunk: nn.Module) -> TypeGuard["CLIPTextModel"]:
+    """Whether a trunk of transformers is CLIP's text tower."""
+    return model_type(trunk) == "clip_text_model"

@@ -49,8 +49,8 @@ class Locate(Task):
         super().__init__(name)
         self.on, self.template = options.on, options.template
         self.names, self.max_boxes = tuple(target.names), options.max_boxes
-        for column in [self.on] + [self.template] * (self.template is not None):
-            if not channels.get(column):
+        for column in (self.on, self.template):
+            if column is not None and not channels.get(column):
                 raise JobError(
                     f"tasks.{name}: column '{column}' gives no feature maps to find boxes on. Use "
                     "an image column whose encoder is trained: tune: full or last_n."
@@ -62,6 +62,7 @@ class Locate(Task):
         self.tower = nn.Sequential(convolve(WIDTH, WIDTH), convolve(WIDTH, WIDTH))
         self.head = nn.Conv2d(WIDTH, 4 * (len(self.names) + 4), 1)
         with torch.no_grad():
+            assert self.head.bias is not None
             self.head.bias.zero_()[: 4 * len(self.names)] = RARE
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
@@ -74,6 +75,7 @@ class Locate(Task):
             seen_B = batch.present[self.on]
         else:  # no row has its picture
             rows = len(fused.summary_BKD)
+            assert self.head.bias is not None
             raw = self.head.bias[None, :, None, None].expand(rows, -1, 1, 1)
             seen_B = torch.zeros_like(batch.present[self.on])
         out = F.pixel_shuffle(raw.float(), 2)
