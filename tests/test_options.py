@@ -74,7 +74,7 @@ CASES: dict[str, list[Case]] = {
     "Series.length": [("series", f"{VIBRATION}.length", 32, 16)],
     "Series.front": [
         ("series", f"{VIBRATION}.front", ["statistics"], [v])
-        for v in ("learned", "spectrum", "envelope")
+        for v in ("learned", "recent", "spectrum", "envelope")
     ],
     "Series.history": [
         (

@@ -164,12 +164,12 @@ class Series(Trunk):
     """Longer series are cut to their last samples."""
     history: History | None = None
     """Makes the series from this row's and earlier rows' numbers."""
-    front: tuple[Literal["learned", "statistics", "spectrum", "envelope", "order"], ...] = (
-        "learned",
-        "statistics",
-    )
-    """What the encoder sees: a learned convolution, statistics of each channel, the spectrum in
-    hertz, the envelope spectrum, and both in multiples of shaft speed (`order`)."""
+    front: tuple[
+        Literal["learned", "statistics", "recent", "spectrum", "envelope", "order"], ...
+    ] = ("learned", "statistics")
+    """What the encoder sees: a learned convolution, statistics of each channel, those of its last
+    quarter (`recent`), the spectrum in hertz, the envelope spectrum, and both in multiples of shaft
+    speed (`order`)."""
     augment: Literal["none", "gain", "jitter"] = "none"
     """Random gain for each channel while training; `jitter` also adds noise and shifts."""
 

@@ -14,7 +14,7 @@ from modalloy.model.patchtst import last_samples
 from modalloy.model.strided import STEPS, StridedFront
 from modalloy.table.series import SeriesReader
 
-ALL = ("learned", "statistics", "spectrum", "envelope", "order")
+ALL = ("learned", "statistics", "recent", "spectrum", "envelope", "order")
 CASES = {
     "default": {},
     "learned": {"front": ("learned",)},

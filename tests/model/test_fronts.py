@@ -105,6 +105,7 @@ def all_fronts(x_BCL: Tensor, mask_BL: Tensor, segment: int) -> Tensor:
     speed_B = torch.full((len(x_BCL),), 29.5)
     parts = [
         fronts.statistics(x_BCL, mask_BL),
+        fronts.recent(x_BCL, mask_BL),
         fronts.spectrum(x_BCL, mask_BL, segment),
         fronts.envelope(x_BCL, mask_BL, segment, RATE),
         fronts.order(x_BCL, mask_BL, segment, RATE, speed_B),
@@ -127,6 +128,17 @@ def test_padding_changes_nothing(samples: int) -> None:
     assert torch.allclose(alone[0, :, :12], together[0, :, :12], atol=1e-5)
 
 
+def test_recent_sees_the_last_quarter_alone() -> None:
+    x_BCL = torch.randn(1, 2, 41)
+    mask_BL = torch.ones(1, 41, dtype=torch.bool)
+    mask_BL[0, 40] = False  # padding: the last quarter of 40 samples is meant
+    found = fronts.recent(x_BCL, mask_BL)
+    quarter_BCL = x_BCL[..., 30:40]
+    assert torch.allclose(found, fronts.statistics(quarter_BCL, whole(quarter_BCL)), atol=1e-5)
+    x_BCL[..., :30] += 5.0
+    assert torch.equal(fronts.recent(x_BCL, mask_BL), found)
+
+
 def test_dead_channels_and_single_samples_stay_finite() -> None:
     x_BCL = torch.zeros(3, 2, 500)
     x_BCL[1] = 3.0
@@ -134,7 +146,7 @@ def test_dead_channels_and_single_samples_stay_finite() -> None:
     mask_BL[2, 1:] = False
     found = all_fronts(x_BCL, mask_BL, 512)
     assert torch.isfinite(found).all()
-    assert (found[1, :, 12 + 97 :] == 0).all()  # a constant has no lines
+    assert (found[1, :, 24 + 97 :] == 0).all()  # a constant has no lines
 
 
 def test_statistics_of_one_channel() -> None:

@@ -12,6 +12,7 @@ from torch import Tensor
 
 STATISTICS = 12  # of each channel
 TRENDS = 5  # the first of them
+RECENT = 4  # the last quarter of a row is looked at alone
 CHANCE = 100  # samples from which a shape is half believed
 GAUSSIAN = 1.0986  # log of the kurtosis of Gaussian noise, 3
 FINE = 1024  # samples of the spectrum's frames at most
@@ -51,6 +52,14 @@ def statistics(x_BCL: Tensor, mask_BL: Tensor) -> Tensor:
     ]
     shrink_B11 = (count_B1 / (count_B1 + CHANCE))[..., None]
     return torch.cat([torch.stack(trends, -1), shapes(z_BCL, mask_BL) * shrink_B11], -1)
+
+
+def recent(x_BCL: Tensor, mask_BL: Tensor) -> Tensor:
+    """The statistics of the last quarter of each row, (B, C, 12): what has only just begun."""
+    end_B1 = extent(mask_BL)[:, None]
+    places_L = torch.arange(mask_BL.shape[1], device=mask_BL.device)
+    start_B1 = end_B1 - (end_B1 + RECENT - 1) // RECENT
+    return statistics(x_BCL, mask_BL & (places_L >= start_B1))
 
 
 def shapes(z_BCL: Tensor, mask_BL: Tensor) -> Tensor:

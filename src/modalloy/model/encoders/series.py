@@ -22,6 +22,7 @@ from modalloy.table.series import SeriesReader
 DROPOUT = 0.2
 LINE_DROPOUT = 0.5  # of what a spectrum gives: many numbers for few rows
 UNKNOWN = 0.1  # chance that a known shaft speed is hidden while training
+TRENDS = ("statistics", "recent")  # fronts that a TrendHead reads
 EDGES = (-3.0, -2.0, -1.5, -1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0, 1.5, 2.0, 3.0)
 EMBEDDED = 8  # numbers that each statistic becomes
 SIZES = {"small": (64, 3), "base": (128, 5)}  # width and residual layers of the learned front
@@ -60,11 +61,11 @@ class SeriesEncoder(Encoder):
             self.frozen = self.trunk is not None and options.tune == "frozen"
         else:
             self.frozen = options.augment == "none"
-        sizes = {"statistics": fronts.STATISTICS, "envelope": fronts.CELLS}
+        sizes = dict.fromkeys(TRENDS, fronts.STATISTICS) | {"envelope": fronts.CELLS}
         sizes |= {"spectrum": fronts.bands(self.segment) + 1, "order": 2 * fronts.CELLS}
         self.sizes = [reader.channels * sizes[f] for f in self.fixed]
         pairs = zip(self.fixed, self.sizes, strict=True)
-        heads = [TrendHead(s, width) if f == "statistics" else LineHead(s, width) for f, s in pairs]
+        heads = [TrendHead(s, width) if f in TRENDS else LineHead(s, width) for f, s in pairs]
         self.heads = nn.ModuleList(heads)
         self.unknown_D = nn.Parameter(torch.randn(width) * 0.02) if "order" in self.fixed else None
         self.join = nn.Linear((len(self.fixed) + self.learned) * width, width)
@@ -114,6 +115,8 @@ class SeriesEncoder(Encoder):
         match front:
             case "statistics":
                 return fronts.statistics(x_BCL, mask_BL)
+            case "recent":
+                return fronts.recent(x_BCL, mask_BL)
             case "spectrum":
                 return fronts.spectrum(x_BCL, mask_BL, self.segment)
             case "envelope":
