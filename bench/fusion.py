@@ -1,6 +1,6 @@
 """Every way of fusing on every set of several inputs, judged on validation rows alone.
 
-    python -m bench.fusion [SET ...] [--seeds 1] [--data FOLDER]
+    python -m bench.fusion [SET ...] [--ways concat gated ...] [--seeds 1] [--data FOLDER]
 
 The jobs are the scoreboard's, made cheap: pretrained encoders are frozen (their features are read
 once a set), fewer epochs, at most 10,000 training rows. The figure is the skill that stops a
@@ -65,6 +65,7 @@ def main() -> None:
     """Train every way on every set asked for."""
     parser = argparse.ArgumentParser(prog="python -m bench.fusion")
     parser.add_argument("sets", nargs="*")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--threads", type=int, default=cores())
@@ -74,7 +75,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     for name in args.sets or EPOCHS:
         opened = open_set(name, args.data)
-        for way in WAYS:
+        for way in args.ways:
             start = time.perf_counter()
             scores = [round(train_one(opened, way, seed), 4) for seed in range(args.seeds)]
             record(name, way, scores)
