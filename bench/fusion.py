@@ -32,7 +32,8 @@ import torch  # noqa: E402 after rest_soon, which it would not hear
 from bench.scoreboard.__main__ import default_data, job_files  # noqa: E402
 from modalloy import config  # noqa: E402
 from modalloy.job import load_job  # noqa: E402
-from modalloy.learn.train import frozen_features, train_model  # noqa: E402
+from modalloy.learn.frozen import frozen_features  # noqa: E402
+from modalloy.learn.train import train_model  # noqa: E402
 from modalloy.learn.training import open_rows  # noqa: E402
 from modalloy.limits import cores  # noqa: E402
 from modalloy.model.batches import Rows  # noqa: E402

@@ -30,8 +30,8 @@ from torch import nn
 from modalloy import config
 from modalloy.job import load_job
 from modalloy.learn.fit import State, fit
+from modalloy.learn.frozen import frozen_features
 from modalloy.learn.probe import apply, probe
-from modalloy.learn.train import frozen_features
 from modalloy.learn.training import open_rows
 from modalloy.limits import cores
 from modalloy.model.batches import Rows, epoch_order

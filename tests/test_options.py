@@ -15,7 +15,8 @@ from conftest import write_table
 from modalloy import config
 from modalloy.job import load_job
 from modalloy.judge.answers import EVERYTHING, answer_rows
-from modalloy.learn.train import frozen_features, train_model
+from modalloy.learn.frozen import frozen_features
+from modalloy.learn.train import train_model
 from modalloy.learn.training import open_rows
 from modalloy.model.model import Model
 from modalloy.table.split import split_job

@@ -212,6 +212,8 @@ def test_refit_learns_from_the_validation_rows_too(
     assert reports[0]["tasks"] != reports[1]["tasks"]
     assert ma.evaluate(twice, quiet=True).rows == reports[1]["rows"]
     assert not list((twice.path / "checkpoints").iterdir())
+    lines = (twice.path / "refit.jsonl").read_text().splitlines()
+    assert len(lines) == twice.notes["best_epoch"] < twice.notes["epochs"]
 
 
 def test_ctrl_c_while_refitting_keeps_the_first_model(

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,9 +12,12 @@ from hypothesis import strategies as st
 
 from modalloy.errors import TableError
 from modalloy.job import load_job
+from modalloy.learn.frozen import frozen_features
 from modalloy.learn.training import open_rows
 from modalloy.model.batches import Rows, epoch_order, pad_together
 from modalloy.model.cache import Cache
+from modalloy.model.encoders.image import ImageEncoder
+from modalloy.model.model import Model
 from modalloy.table.image import ImageReader
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
@@ -122,3 +126,69 @@ def test_rows_that_no_task_knows_are_left_out(small_table: Path, job_dict: Any) 
     frame.to_parquet(small_table, index=False)
     rows = rows_of(job_dict(small_table, columns=("load",)))
     assert rows.labelled(np.arange(12)).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
+
+
+def frozen_job(folder: Path, job_dict: Any, table: Path, **train: Any) -> tuple[Model, Rows]:
+    """A model over a frozen tiny ViT, and its rows."""
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vit = ViTModel(ViTConfig(**sizes, intermediate_size=32, image_size=16, patch_size=8))
+    vit.save_pretrained(folder / "vit")
+    job = job_dict(table, columns=("photo", "load"), train=train)
+    picture = {"type": "image", "encoder": f"hf:{folder / 'vit'}", "tune": "frozen", "pixels": 16}
+    job["columns"]["photo"] = picture
+    rows = rows_of(job)
+    return Model(rows.job, rows.readers, rows.targets, pretrained=True), rows
+
+
+def test_a_path_that_repeats_runs_once_through_a_frozen_encoder(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.read_parquet(small_table)
+    names = frame["photo"].dropna().unique()[:5]
+    frame["photo"] = [names[i % 6] if i % 6 < 5 else None for i in range(len(frame))]
+    table = small_table.parent / "repeated.parquet"
+    frame.to_parquet(table)
+    model, rows = frozen_job(tmp_path, job_dict, table)
+    which = np.arange(len(frame))
+    other = frozen_job(tmp_path, job_dict, table)[1].batch(which[:12])
+    alone = model.eval().encoders["photo"].features(other.values["photo"])
+    seen = []
+    real = ImageEncoder.features
+
+    def counted(self: ImageEncoder, values: Any) -> Any:
+        found = real(self, values)
+        seen.append(len(found["features"]))
+        return found
+
+    monkeypatch.setattr(ImageEncoder, "features", counted)
+    frozen_features(model, rows, which, quiet=True)
+    assert sum(seen) == 5
+    assert sorted(rows.status["photo"]) == [i for i in which if i % 6 == 5]
+    batch = rows.batch(which[:12])
+    assert batch.present["photo"].tolist() == [i % 6 < 5 for i in range(12)]
+    shown = batch.present["photo"]
+    assert torch.allclose(
+        batch.values["photo"]["features"][shown], alone["features"][shown], atol=1e-5
+    )
+
+
+def test_frozen_features_beyond_the_disk_are_made_anew(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    model, rows = frozen_job(tmp_path, job_dict, small_table)
+    which = np.arange(40)
+    with torch.no_grad():
+        answers = [model.eval().encode(rows.batch(which))["photo"].summary_BD]
+        frozen_features(model, rows, which, quiet=True)
+        answers.append(model.encode(rows.batch(which))["photo"].summary_BD)
+        model, rows = frozen_job(tmp_path, job_dict, small_table, cache_gb=4e-7)
+        torch.manual_seed(0)
+        frozen_features(model, rows, which, quiet=True)
+        kept = [rows.features["photo"].get(i) is not None for i in which]
+        assert 0 < sum(kept) < 40
+        answers.append(model.eval().encode(rows.batch(which))["photo"].summary_BD)
+    assert torch.allclose(answers[0], answers[1], atol=1e-5)
+    assert answers[2].shape == answers[0].shape

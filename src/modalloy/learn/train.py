@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from modalloy import config
@@ -23,9 +21,7 @@ from modalloy.learn.fit import State, fit
 from modalloy.learn.optimizer import trained
 from modalloy.learn.probe import Probe, apply, probe
 from modalloy.model.batches import Rows, epoch_order
-from modalloy.model.cache import Arrays, Cache
 from modalloy.model.model import Model
-from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
 from modalloy.progress import Bar
 from modalloy.table.split import Parts
@@ -33,6 +29,7 @@ from modalloy.table.split import Parts
 SAVE_EVERY_S = 120.0
 LAST = "checkpoints/last.safetensors"
 AGAIN = "checkpoints/refit.safetensors"
+LOG, AGAIN_LOG = "log.jsonl", "refit.jsonl"
 
 
 @dataclass
@@ -70,7 +67,7 @@ def train_model(
     stops after the current step and keeps the best weights so far.
 
     like: an earlier training to repeat with other rows: as many epochs as its best one, on its
-        schedule and with its precision. Writes a checkpoint of its own and no `log.jsonl`.
+        schedule and with its precision. Writes `refit.jsonl` and a checkpoint of its own.
     """
     rank, world = processes.start()
     model.to(processes.device())
@@ -78,15 +75,12 @@ def train_model(
     lengths = rows.lengths(parts.train)
     per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
     state = State.begin(model, job, per_epoch * job.train.epochs)
-    notes, best = Progress(), dict[str, Tensor]()
-    path = out / (AGAIN if like else LAST)
+    path, log = (out / AGAIN, AGAIN_LOG) if like else (out / LAST, LOG)
     epochs = like.best_epoch + 1 if like else job.train.epochs
     if resume and path.is_file():
         best, notes = restore(path, state, job)
-    elif like:
-        notes.half, notes.channels_last = like.half, like.channels_last
     else:
-        choose_precision(model, rows, parts, job, notes, world)
+        best, notes = {}, choose_precision(model, rows, parts, job, world, like)
     apply(model, Probe(notes.half, notes.channels_last, {}))
     start = time.perf_counter() - notes.seconds
     saved = time.perf_counter()
@@ -104,16 +98,11 @@ def train_model(
                     notes.loss_sum += step.total
                     bar.advance(note=f"epoch {notes.epoch + 1}, loss {step.total:.3f}")
                     if rank == 0 and time.perf_counter() - saved > SAVE_EVERY_S:
-                        notes.seconds = time.perf_counter() - start
-                        store(path, state, best, notes, job)
-                        saved = time.perf_counter()
+                        saved = store(path, state, best, notes, job, start)
                 best = end_epoch(state, rows, parts, job, notes, best, world)
-                notes.seconds = time.perf_counter() - start
                 if rank == 0:
-                    if not like:
-                        write_log(out, notes)
-                    store(path, state, best, notes, job)
-                    saved = time.perf_counter()
+                    write_log(out / log, notes)
+                    saved = store(path, state, best, notes, job, start)
         except KeyboardInterrupt:
             notes.interrupted = True
             bar.advance(0, "interrupted: keeping the best weights so far")
@@ -155,14 +144,21 @@ def out_of_patience(notes: Progress, job: config.Job) -> bool:
 
 
 def choose_precision(
-    model: Model, rows: Rows, parts: Parts, job: config.Job, notes: Progress, world: int
-) -> None:
-    """Probe on the first batch; every process does as the first one says."""
+    model: Model, rows: Rows, parts: Parts, job: config.Job, world: int, like: Progress | None
+) -> Progress:
+    """Fresh notes with the number type: that of an earlier training, or the quickest of a probe.
+
+    The probe runs on the first batch; every process does as the first one says.
+    """
+    if like:
+        return Progress(half=like.half, channels_last=like.channels_last)
     batch = rows.batch(parts.train[: job.train.batch]).to(str(processes.device()))
     choice = probe(model, supervised, batch, job.train.precision)
-    notes.half = bool(processes.said_by_first(choice.half, world))
-    notes.channels_last = bool(processes.said_by_first(choice.channels_last, world))
-    notes.probe = choice.seconds
+    return Progress(
+        half=bool(processes.said_by_first(choice.half, world)),
+        channels_last=bool(processes.said_by_first(choice.channels_last, world)),
+        probe=choice.seconds,
+    )
 
 
 def freeze_trunks(model: Model, frozen: bool) -> None:
@@ -193,12 +189,19 @@ def averaged(state: State) -> Iterator[None]:
 
 
 def store(
-    path: Path, state: State, best: dict[str, Tensor], notes: Progress, job: config.Job
-) -> None:
-    """Write the checkpoint of a training."""
+    path: Path,
+    state: State,
+    best: dict[str, Tensor],
+    notes: Progress,
+    job: config.Job,
+    start: float,
+) -> float:
+    """Write the checkpoint of a training that began at `start`; returns the time."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    notes.seconds = time.perf_counter() - start
     plain = {**notes.__dict__, "best": notes.best._asdict() if notes.best else None}
     save_state(path, state, best, {"progress": plain, "job": fingerprint(job)})
+    return time.perf_counter()
 
 
 def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor], Progress]:
@@ -219,45 +222,8 @@ def fingerprint(job: config.Job) -> str:
     return hashlib.sha256(job.model_dump_json().encode()).hexdigest()
 
 
-def write_log(out: Path, notes: Progress) -> None:
+def write_log(path: Path, notes: Progress) -> None:
     """One JSON line an epoch."""
-    out.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(line) + "\n" for line in notes.curves)
-    write_safely(out / "log.jsonl", text.encode())
-
-
-def frozen_features(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool = False) -> None:
-    """Run every frozen trunk once over these rows and keep its features on disk for all epochs."""
-    frozen = [i for i in model.inputs if i in model.encoders and model.encoders[i].frozen]
-    if not frozen or not model.job.train.cache_gb:
-        return
-    caches = {i: Cache(model.job.train.cache_gb / len(frozen)) for i in frozen}
-    absent: dict[str, list[int]] = {i: [] for i in frozen}
-    shape: dict[str, Arrays] = {}
-    model.eval()
-    device = str(next(model.parameters()).device)
-    with Bar("reading with frozen encoders", len(which), quiet=quiet) as bar, torch.no_grad():
-        for batch in rows.stream(which[i : i + 32] for i in range(0, len(which), 32)):
-            seen = batch.to(device)
-            for name in frozen:
-                arrays, at = features_of(model, name, seen)
-                absent[name] += [int(r) for r in np.delete(batch.rows, at)]
-                for k, i in enumerate(at):
-                    one = {n: a[k] for n, a in arrays.items()}
-                    caches[name].put(int(batch.rows[i]), {**one, "present": np.ones(1, bool)})
-                    shape.setdefault(name, {n: np.zeros_like(a) for n, a in one.items()})
-            bar.advance(len(batch))
-    for name, blank in shape.items():
-        for row in absent[name]:
-            caches[name].put(row, {**blank, "present": np.zeros(1, bool)})
-        rows.features[name] = caches[name]
-
-
-def features_of(model: Model, name: str, batch: Batch) -> tuple[Arrays, list[int]]:
-    """Features of the rows of a batch that show an input, and where in the batch these are."""
-    seen = batch.present[name].nonzero().squeeze(1)
-    if len(seen) == 0:
-        return {}, []
-    values = {k: v[seen] for k, v in batch.values[name].items()}
-    features = model.encoders[name].features(values)
-    return {k: v.cpu().numpy() for k, v in features.items()}, seen.tolist()
+    write_safely(path, text.encode())

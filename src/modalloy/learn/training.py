@@ -13,7 +13,8 @@ from modalloy.job import FRAME, check_against
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.frozen import Embeddings, frozen_embeddings
 from modalloy.learn import processes
-from modalloy.learn.train import AGAIN, LAST, Progress, frozen_features, train_model
+from modalloy.learn.frozen import frozen_features
+from modalloy.learn.train import AGAIN, LAST, Progress, train_model
 from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.model.model import Model
@@ -37,21 +38,14 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     parts = split_job(table, job)
     found = check(job, table, parts)
     refuse_findings(found, job)
-    learned = learn(job, table, parts, out, resume=resume, quiet=quiet)
-    progress, refit = learned.progress, False
-    if job.train.refit and not progress.interrupted and progress.best is not None:
-        again = learn(
-            job, table, joined(learned.parts), out, resume=resume, quiet=quiet, like=progress
-        )
-        refit = not again.progress.interrupted
-        learned = again._replace(embeddings=learned.embeddings) if refit else learned
+    learned = learn_job(job, table, parts, out, resume=resume, quiet=quiet)
     processes.stop()
-    model, rows = learned.model, learned.rows
+    model, rows, progress = learned.model, learned.rows, learned.progress
     trained_s = time.perf_counter() - start
     notes = {
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch + 1,
-        "refit": refit,
+        "refit": learned.refit,
         "precision": "bfloat16" if progress.half else "float32",
         "channels_last": progress.channels_last,
         "probe_s": progress.probe,
@@ -64,12 +58,12 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
         return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)
     run = save_run(out, job, rows.readers, rows.targets, model, notes)
     extras = Extras(
-        labelled(rows, parts),
+        learned.parts,
         learned.embeddings,
         notes["findings"],
         progress.curves,
         {"training": trained_s},
-        refit=refit,
+        refit=learned.refit,
     )
     evaluate_rows(model, rows, parts.test, extras, out / "report.html", quiet=quiet)
     for checkpoint in (LAST, AGAIN):
@@ -85,6 +79,24 @@ class Learned(NamedTuple):
     parts: Parts
     embeddings: Embeddings | None
     progress: Progress
+    refit: bool = False  # the validation rows were learned from too
+
+
+def learn_job(
+    job: config.Job, table: Table, parts: Parts, out: Path, *, resume: bool, quiet: bool
+) -> Learned:
+    """Learn with the validation rows kept apart; with `refit`, then from them too.
+
+    A second training that is interrupted leaves the first one's model.
+    """
+    first = learn(job, table, parts, out, resume=resume, quiet=quiet)
+    if not job.train.refit or first.progress.interrupted or first.progress.best is None:
+        return first
+    every = joined(first.parts)
+    again = learn(job, table, every, out, resume=resume, quiet=quiet, like=first.progress)
+    if again.progress.interrupted:
+        return first
+    return first._replace(model=again.model, rows=again.rows, refit=True)
 
 
 def learn(
@@ -101,7 +113,7 @@ def learn(
     rank, _ = processes.start()
     quieter = quiet or rank > 0
     rows = open_rows(job, table, parts)
-    parts = labelled(rows, parts)
+    parts = Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
     torch.manual_seed(job.seed)
     model = Model(job, rows.readers, rows.targets, pretrained=True)
     frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
@@ -111,11 +123,6 @@ def learn(
         embeddings = frozen_embeddings(model, rows, seen, quiet=quieter)
     progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet, like=like)
     return Learned(model, rows, parts, embeddings, progress)
-
-
-def labelled(rows: Rows, parts: Parts) -> Parts:
-    """The parts without the training and validation rows that no task can learn from."""
-    return Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
 
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:

@@ -2,6 +2,7 @@
 together.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +15,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.limits import cores
 from modalloy.model.cache import Arrays, Cache
+from modalloy.model.frozen import FrozenFeatures
 from modalloy.model.model import inputs_of
 from modalloy.model.tokens import TABLE, Batch
 from modalloy.table.build import read_table
@@ -23,6 +25,8 @@ from modalloy.table.table import Table
 PLAIN = ("number", "category", "time")
 DEAR = ("image", "audio", "series")  # worth a place on disk once decoded
 PAD = {"words": -1, "y": -100, "classes": -1}
+NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the same input
+ORIGINS_AT_ONCE = 8192  # rows whose strings are held at once
 PLAIN_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 4 bytes each
 
 
@@ -52,7 +56,7 @@ class Rows:
         self.media = [readers[i] for i in self.inputs if i != TABLE]
         dear = [r.name for r in self.media if r.kind in DEAR]
         self.decoded = {n: Cache(cache_gb / len(dear), folder) for n in dear} if cache_gb else {}
-        self.features: dict[str, Cache] = {}
+        self.features: dict[str, FrozenFeatures] = {}
         self.status: dict[str, dict[int, str]] = {n: {} for n in readers}
         self._plain: Arrays | None = None
         self._labels: dict[str, Arrays] = {}
@@ -88,6 +92,25 @@ class Rows:
         return np.array(
             [sum(len(c) if c is not None else 0 for c in row) for row in zip(*cells, strict=True)]
         )
+
+    def origins(self, name: str, which: np.ndarray) -> np.ndarray:
+        """For each of these rows, the first of them with the same text or path in this input."""
+        reader, found = self.readers[name], which.copy()
+        if reader.kind not in NAMED:
+            return found
+        first: dict[bytes, int] = {}
+        for start in range(0, len(which), ORIGINS_AT_ONCE):
+            some = which[start : start + ORIGINS_AT_ONCE]
+            for k, cell in enumerate(self.cells(reader.columns, some)[name]):
+                if cell is None or isinstance(cell, str):
+                    key = hashlib.blake2b(repr(cell).encode(), digest_size=16).digest()
+                    found[start + k] = first.setdefault(key, int(some[k]))
+        return found
+
+    def repeat(self, name: str, row: int, earlier: int) -> None:
+        """Note that a cell is as an earlier row's was."""
+        if earlier in self.status[name]:
+            self.status[name][row] = self.status[name][earlier]
 
     def labelled(self, which: np.ndarray) -> np.ndarray:
         """Those of these rows that at least one task can learn from."""
@@ -143,7 +166,22 @@ class Rows:
     def _read_media(
         self, reader: Reader, rows: np.ndarray
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        kept = self.features.get(reader.name) or self.decoded.get(reader.name)
+        features = self.features.get(reader.name)
+        if features is None:
+            return self._read_cells(reader, rows)
+        found = [features.get(int(r)) for r in rows]
+        absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
+        if len(absent):
+            made = features.make(*self._read_cells(reader, rows[absent]))
+            for i, arrays in zip(absent, made, strict=True):
+                found[i] = arrays
+        tensors = pad_together([f for f in found if f is not None])
+        return tensors, tensors.pop("present").squeeze(1)
+
+    def _read_cells(
+        self, reader: Reader, rows: np.ndarray
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        kept = self.decoded.get(reader.name)
         found = [kept.get(int(r)) if kept is not None else None for r in rows]
         absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
         if len(absent):

@@ -62,5 +62,11 @@ class Cache:
         else:  # the disk is full
             self._budget = 0
 
+    def repeat(self, row: int, earlier: int) -> None:
+        """Let a row have the arrays of an earlier one, if those were kept."""
+        place = self._places.get(earlier)
+        if place is not None:
+            self._places.setdefault(row, place)
+
     def __len__(self) -> int:
         return len(self._places)
