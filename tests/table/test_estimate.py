@@ -13,6 +13,7 @@ from PIL import Image
 from modalloy import config
 from modalloy.limits import cores
 from modalloy.table.estimate import (
+    AGAIN,
     EARLY,
     PRICES,
     PROBED,
@@ -111,6 +112,7 @@ def test_work_of_known_networks(table: Table) -> None:
     note, photo, sound, _ = works_of(make(columns), table, PARTS)
     assert photo.gflop == pytest.approx(2 * 0.39, rel=0.05)  # published: 407 M multiply-adds
     assert note.parameters == pytest.approx(22.7e6, rel=0.05)
+    assert note.words == 30_522 * 384
     assert 0.5 < sound.gflop / 2 < 1.1  # two seconds; torch's flop counter says 0.77 for one
     assert photo.read_s > 0
     assert {w.kind for w in (note, sound)} == {"trunk"}
@@ -146,12 +148,51 @@ def test_passes_over_rows() -> None:
     assert frozen == pytest.approx(100 * price.forward)
 
 
+def test_rows_without_an_answer_cost_nothing(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {
+            "note": ["pump leaks again today " * 5 for _ in range(ROWS)],
+            "fault": ["a", "b", None, None, None] * (ROWS // 5),
+            "hours": [1.0, None, None, None, 2.0] * (ROWS // 5),
+        }
+    )
+    table = open_table(frame, folder=tmp_path)
+    train = {"epochs": 500, "patience": 0}
+    hours = {"h": {"type": "regress", "target": "hours"}}
+    fault = {"f": {"type": "classify", "target": "fault"}}
+    one = minutes(table, MINILM, train=train, tasks=fault)
+    both = minutes(table, MINILM, train=train, tasks=fault | hours)
+    assert 1.3 < both / one < 1.7  # 60 of 100 rows have an answer, against 40
+
+
+def test_more_classes_than_boosting_has_rounds_for_cost_no_more(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"load": np.arange(800.0), **{f"c{n}": np.arange(800) % n for n in (20, 80)}}
+    )
+    table = open_table(frame, folder=tmp_path)
+    rows = np.arange(800)
+    parts = Parts(rows[:600], rows[600:700], rows[700:])
+    load = {"load": {"type": "number"}}
+    found = [
+        estimate(
+            make(load, tasks={"t": {"type": "classify", "target": f"c{n}"}}),
+            table,
+            parts,
+            gflops=100.0,
+        ).minutes
+        for n in (20, 80)
+    ]
+    assert found[0] == pytest.approx(found[1])
+
+
 def test_patience_shortens_only_where_rows_validate() -> None:
     job = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 3})
     assert epochs(job, PARTS) == pytest.approx(10 * EARLY)
     assert epochs(job, PARTS._replace(validation=ALL[:0])) == 10
     patient = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 0})
     assert epochs(patient, PARTS) == 10
+    again = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 0, "refit": True})
+    assert epochs(again, PARTS) == pytest.approx(10 + 10 * AGAIN * 80 / 70)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ HEAD_S = 0.0015  # of a step for each task and each input's own head
 EARLY = 0.7  # share of the epochs that patience leaves
 AGAIN = 0.5  # share of the epochs up to the best one, which `refit` repeats
 TREES_S = 1.5e-5  # of gradient boosting for each row, column and class
+MOST_FITS = 20  # classes from which boosting takes fewer rounds, so that more cost no more
 PROBED = 1000  # rows that pass once more, for baselines and the probe
 TREES_ROWS = 5000  # rows that it sees at most
 START_S = 12.0  # imports, probe, report and its plots
@@ -99,13 +100,14 @@ def estimate(
     gflops: speed of the machine, measured in a fifth of a second where it is not given.
     """
     gflops = machine_gflops() if gflops is None else gflops
+    parts = _labelled(job, table, parts)
     works = works_of(job, table, parts)
     plain = any(isinstance(o, Plain) for o in inputs(job).values())
     many = plain + sum(1 for o in inputs(job).values() if not isinstance(o, Plain))
     steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
-    changed = sum(w.parameters * w.changed for w in works)
+    changed = sum((w.parameters - w.words) * w.changed for w in works)
     seconds += steps * (STEP_S + HEAD_S * heads + UPDATE_S * changed)
     seconds += sum(w.read_s for w in works) * sum(map(len, parts)) / cores()
     seconds += START_S + _trees_s(job, table, parts)
@@ -160,6 +162,20 @@ def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
     return w.gflop * (epochs(job, parts) * len(parts.train) * one + judged * price.forward)
 
 
+def _labelled(job: config.Job, table: Table, parts: Parts) -> Parts:
+    """The parts without the training and validation rows that no task can learn from."""
+    known = np.zeros(table.rows, dtype=bool)
+    for goal in job.tasks.values():
+        if table.kind(goal.target) in ("list", "other"):
+            return parts
+        if isinstance(goal, config.Regress):
+            known |= np.isfinite(table.numbers(goal.target))
+        else:
+            known |= table.codes(goal.target)[0] >= 0
+    train, validation, test = parts
+    return Parts(train[known[train]], validation[known[validation]], test)
+
+
 def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
     """Seconds of the baselines by gradient boosting."""
     columns = sum(_columns(options) for options in inputs(job).values())
@@ -169,7 +185,7 @@ def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
         if isinstance(goal, config.Classify) and table.kind(goal.target) not in ("list", "other"):
             codes = table.codes(goal.target)[0][parts.train]
             classes = len(np.unique(codes[codes >= 0]))
-            seconds += TREES_S * rows * columns * (classes if classes > 2 else 1)
+            seconds += TREES_S * rows * columns * (min(classes, MOST_FITS) if classes > 2 else 1)
         if isinstance(goal, config.Regress):
             seconds += TREES_S * rows * columns
     return seconds

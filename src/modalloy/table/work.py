@@ -40,7 +40,8 @@ class Work(NamedTuple):
     """One input: its kind, GFLOP of one row forward, parameters, seconds to read a row once.
 
     changed: share of its blocks that training changes; 0 for a frozen trunk, which runs once.
-    tokens: what it hands to the fusion.
+    tokens: what it hands to the fusion. words: parameters of its word table, of which a step
+    changes only a few rows.
     """
 
     kind: str
@@ -49,6 +50,7 @@ class Work(NamedTuple):
     read_s: float = 0.0
     changed: float = 1.0
     tokens: float = 1.0
+    words: float = 0.0
 
 
 def work(name: str, options: config.Column, cells: Cells) -> Work | None:
@@ -186,10 +188,11 @@ def _transformer(
     width, layers = size
     gflop = tokens * layers * (24.0 * width**2 + 4.0 * tokens * width) / 1e9
     kind = "small transformer" if options.encoder == "scratch" else "trunk"
-    weights = 12.0 * layers * width**2 + vocabulary * width
+    words = float(vocabulary * width)
+    weights = 12.0 * layers * width**2 + words
     changed = _changed(options, layers)
     given = min(MOST_TOKENS, tokens) if changed else 4.0
-    return Work(kind, gflop, weights, read_s, changed, given)
+    return Work(kind, gflop, weights, read_s, changed, given, words)
 
 
 def _changed(options: config.Trunk, blocks: int) -> float:
