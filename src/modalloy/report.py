@@ -25,7 +25,7 @@ class Report:
     """
 
     rows: dict[str, int] = field(default_factory=dict)
-    """Rows by use: train, validation, test."""
+    """Rows by use: train, validation (`refit` where these were learned from in the end), test."""
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> Figures on the test rows."""
     subsets: dict[str, dict[str, Any]] = field(default_factory=dict)

@@ -265,6 +265,11 @@ def test_an_empty_report_and_undefined_figures_still_make_a_page(tmp_path: Path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page(bare)
 
 
+def test_the_page_says_that_validation_rows_were_learned_from() -> None:
+    written = page(Report(rows={"train": 80, "refit": 20, "test": 25}), [])
+    assert "20 used to stop training and then learned from too" in written
+
+
 def test_findings_as_values_of_check_are_understood() -> None:
     from modalloy.table.finding import finding
 
