@@ -168,10 +168,7 @@ def _labelled(job: config.Job, table: Table, parts: Parts) -> Parts:
     for goal in job.tasks.values():
         if table.kind(goal.target) in ("list", "other"):
             return parts
-        if isinstance(goal, config.Regress):
-            known |= np.isfinite(table.numbers(goal.target))
-        else:
-            known |= table.codes(goal.target)[0] >= 0
+        known |= table.codes(goal.target)[0] >= 0
     train, validation, test = parts
     return Parts(train[known[train]], validation[known[validation]], test)
 
