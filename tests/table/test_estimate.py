@@ -193,6 +193,7 @@ def test_patience_shortens_only_where_rows_validate() -> None:
     assert epochs(patient, PARTS) == 10
     again = make({"load": {"type": "number"}}, train={"epochs": 10, "patience": 0, "refit": True})
     assert epochs(again, PARTS) == pytest.approx(10 + 10 * AGAIN * 80 / 70)
+    assert epochs(again, PARTS._replace(train=ALL[:0])) > 10  # check says what is wrong with it
 
 
 @pytest.mark.parametrize(

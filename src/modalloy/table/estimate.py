@@ -148,7 +148,7 @@ def epochs(job: config.Job, parts: Parts) -> float:
     validated = len(parts.validation) > 0
     share = EARLY if job.train.patience and validated else 1.0
     if job.train.refit and validated:
-        share += AGAIN * (1 + len(parts.validation) / len(parts.train))
+        share += AGAIN * (1 + len(parts.validation) / max(1, len(parts.train)))
     return job.train.epochs * share
 
 
