@@ -10,12 +10,8 @@ HEAD = f"""# Scoreboard
 
 Written by `python -m bench.scoreboard`; the figures are those of `bench/results/scoreboard.json`.
 The job files are in `bench/scoreboard/jobs`. Seconds are for one seed on 2 cores without a GPU:
-reading, training, baselines, evaluation and report. Other work ran beside banking77, conll2003,
-deeppcb and easy_vqa, so their seconds are upper bounds; some of the others shared the machine with
-work of low priority.
-
-Not yet printed again since a default changed: conll2003 (moving average of the weights). Its
-command will not give exactly these figures.
+reading, training, baselines, evaluation and report. Many of the runs shared the machine with work
+of low priority, so their seconds are upper bounds.
 
 Test rows should choose nothing. Here they did, which flatters these figures until it is mended:
 
