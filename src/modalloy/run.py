@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 from modalloy import __version__, config
 from modalloy.errors import RunError
 from modalloy.files import write_safely
 from modalloy.job import load_job, save_job
 from modalloy.table.build import from_state, targets_from_state, to_state
 from modalloy.table.reader import Reader
+from modalloy.table.split import Parts
 
 if TYPE_CHECKING:
     from modalloy.model.model import Model
 
-PARTS = ("job.yaml", "schema.json", "model.safetensors")
+ROWS = "rows.safetensors"  # fingerprints of the rows of each part
+PARTS = ("job.yaml", "schema.json", ROWS, "model.safetensors")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,15 @@ class Run:
             ) from error
         return model.eval()
 
+    def prints(self) -> Parts:
+        """Fingerprints of the rows of each part when the model was trained, in their order."""
+        from safetensors.numpy import load_file
+
+        try:
+            return Parts(**load_file(self.path / ROWS))
+        except (SafetensorError, OSError, TypeError) as error:
+            raise RunError(f"{self.path}/{ROWS} cannot be read: {error}") from error
+
 
 def save_run(
     path: Path,
@@ -53,12 +66,15 @@ def save_run(
     readers: Mapping[str, Reader],
     targets: Mapping[str, Any],
     model: "Model",
+    prints: Parts,
     notes: dict[str, Any],
 ) -> Run:
     """Write a run; `run.json` comes last and seals the other files by their hashes.
 
-    notes: JSON facts about the training (seconds, precision, the rows of each part by number).
+    prints: fingerprints of the rows of each part. notes: JSON facts about the training (seconds,
+    precision, epochs).
     """
+    from safetensors.numpy import save as save_arrays
     from safetensors.torch import save
 
     path.mkdir(parents=True, exist_ok=True)
@@ -69,6 +85,7 @@ def save_run(
         "trunks": model.trunk_configs(),
     }
     write_safely(path / "schema.json", json.dumps(schema, allow_nan=False).encode())
+    write_safely(path / ROWS, save_arrays(prints._asdict()))
     weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     write_safely(path / "model.safetensors", save(weights))
     seal = {

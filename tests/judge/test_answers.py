@@ -11,6 +11,7 @@ import modalloy as ma
 from modalloy.errors import RunError, TableError
 from modalloy.judge.answers import EVERYTHING, answer_rows
 from modalloy.model.batches import Rows
+from modalloy.report import Report
 from modalloy.run import Run
 from modalloy.table.table import open_table
 
@@ -66,10 +67,11 @@ def test_hiding_an_input_equals_its_cells_missing(trained: tuple[Run, Path]) -> 
 
 def test_a_missing_column_and_an_unseen_category_are_said(trained: tuple[Run, Path]) -> None:
     run, table = trained
-    frame = pd.read_parquet(table).head(5).drop(columns=["vibration", "photo", "sound"])
+    frame = pd.read_parquet(table).head(5).drop(columns=["vibration", "photo", "sound", "note"])
     frame["site"] = "moon"
     said = ma.predict(run, frame, quiet=True)
     assert (said["status.vibration"] == "missing").all()
+    assert (said["status.note"] == "missing").all()
     assert said["status.site"].str.startswith("unknown").all()
     assert np.isfinite(said["life"]).all()
     with pytest.raises(TableError, match="none of the columns"):
@@ -113,7 +115,64 @@ def test_evaluate_again_and_on_another_table(trained: tuple[Run, Path], tmp_path
     run, table = trained
     own = ma.evaluate(run, out=tmp_path / "own.html", quiet=True)
     assert own.baselines["fault"]
+    assert own.rows == Report.load(run.path / "report.json").rows
     other = ma.evaluate(run, table, out=tmp_path / "other.html", quiet=True)
     assert other.rows == {"test": 80}
     assert (tmp_path / "other.html").is_file()
     assert (tmp_path / "other.json").is_file()
+
+
+def test_a_text_column_of_numbers_reads_as_text(trained: tuple[Run, Path]) -> None:
+    run, table = trained
+    frame = pd.read_parquet(table).head(4)
+    as_text = ma.predict(run, frame.assign(note=["12", "7", "12", "345"]), quiet=True)
+    as_number = ma.predict(run, frame.assign(note=[12, 7, 12, 345]), quiet=True)
+    pd.testing.assert_frame_equal(as_text, as_number)
+
+
+def test_rows_that_were_learned_from_are_named(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    run, table = trained
+    rows = Report.load(run.path / "report.json").rows
+    every = ma.evaluate(run, table, out=tmp_path / "all.html", quiet=True)
+    (leak,) = every.findings
+    assert leak["level"] == "leak"
+    assert leak["count"] == rows["train"] + rows["validation"]
+    assert "Do not trust these figures" in (tmp_path / "all.html").read_text()
+    new = pd.read_parquet(table).assign(load=np.linspace(50.0, 60.0, 80))
+    page = tmp_path / "new.html"
+    assert ma.evaluate(run, new, out=page, quiet=True).findings == []
+    assert "Do not trust" not in page.read_text()
+
+
+def test_a_table_with_one_target_is_enough(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    run, table = trained
+    frame = pd.read_parquet(table)
+    less = frame.drop(columns=["hours_left", "machine", "site", "note"])
+    report = ma.evaluate(run, less, out=tmp_path / "less.html", quiet=True)
+    assert 0.0 <= report.tasks["fault"]["accuracy"] <= 1.0
+    assert not [k for k in report.tasks["life"] if k != "interval"]
+    assert report.inputs["note"]["missing"] == 1.0
+    with pytest.raises(TableError, match=r"no row has an answer.*'fault_code', 'hours_left'"):
+        ma.evaluate(run, less.drop(columns="fault_code"), out=tmp_path / "n.html", quiet=True)
+
+
+def test_a_table_that_has_grown_is_refused(tmp_path: Path) -> None:
+    from conftest import make_job, write_table
+
+    table = write_table(tmp_path)
+    run = ma.train(make_job(table, columns=("load", "site")), out=tmp_path / "run", quiet=True)
+    before = (tmp_path / "run" / "report.json").read_bytes()
+    frame = pd.read_parquet(table)
+    pd.concat([frame, frame.head(9)], ignore_index=True).to_parquet(table)
+    with pytest.raises(RunError, match="no longer holds the rows"):
+        ma.evaluate(run, quiet=True)
+    assert (tmp_path / "run" / "report.json").read_bytes() == before
+    frame.assign(hours_left=frame["hours_left"] + 1.0).to_parquet(table)  # an answer was mended
+    assert ma.evaluate(run, quiet=True).rows == run_rows(before)
+
+
+def run_rows(report: bytes) -> dict[str, int]:
+    """The rows by use that a report's file says."""
+    import json
+
+    return json.loads(report)["rows"]

@@ -92,6 +92,22 @@ def test_boosting_beats_the_constant_line_on_an_easy_table() -> None:
     assert "note" not in fault[PLAIN]
 
 
+def test_each_plain_column_by_itself() -> None:
+    case = easy_case()
+    sure = {"probability": np.full((80, 2), 0.5)}
+    life = {"value": np.zeros(80)}
+    found = baselines(*case, answers={"fault": sure, "life": life}, resamples=40).columns
+    assert list(found) == ["fault", "life"]
+    assert list(found["fault"]) == ["load", "site"]  # the note is no plain column
+    commonest = baselines(*case, resamples=40).table["fault"]["always the commonest class"]
+    assert found["fault"]["load"]["accuracy"] > commonest["accuracy"] + 0.15
+    assert found["fault"]["load"]["auroc"] > found["fault"]["site"]["auroc"] > 0.5
+    assert found["life"]["load"]["r2"] > 0.8 > 0.5 > found["life"]["site"]["r2"]
+    margin = found["life"]["load"]["margin"]
+    assert margin["gain"] < 0  # the model that always answers 0 is behind
+    assert margin["interval"][0] < margin["gain"] < margin["interval"][1]
+
+
 def test_a_linear_model_reads_the_words_of_many_classes() -> None:
     rng = np.random.default_rng(0)
     names = [f"part{i}" for i in range(60)]

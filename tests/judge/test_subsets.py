@@ -100,3 +100,39 @@ def test_a_task_without_truth_is_left_out() -> None:
     )  # fmt: skip
     assert found.table == {}
     assert found.gain == {}
+
+
+def test_inputs_that_are_never_hidden_are_in_every_subset() -> None:
+    found = shown_subsets(["words", "photo", "table"], {"words"})
+    assert found == [
+        ("words",), ("words", "photo"), ("words", "table"), ("words", "photo", "table"),
+    ]  # fmt: skip
+
+
+def test_an_own_head_is_a_line_of_its_own_and_the_gain_is_over_the_best() -> None:
+    truth = np.random.default_rng(0).normal(50, 10, ROWS)
+    noise = {frozenset(): 1.0, frozenset({"b"}): 6.0, frozenset({"a"}): 8.0}
+
+    def answers_of(hidden: frozenset[str]) -> dict[str, dict[str, np.ndarray]]:
+        return {"life": {"value": noisy(truth, noise[hidden], len(hidden))}}
+
+    own = {"a": {"life": {"value": noisy(truth, 3.0, 5)}}}
+    found = score_subsets(
+        {"life": REGRESS}, ["a", "b"], answers_of, {"life": truth.tolist()}, {"life": None},
+        alone=own,
+    )  # fmt: skip
+    table, gain = found.table["life"], found.gain["life"]
+    assert list(table) == ["a (own head)", "a", "b", "a + b"]
+    assert 2 < table["a (own head)"]["rmse"] < 4 < 5 < table["a"]["rmse"] < 7
+    assert gain["best"] == "a (own head)"
+    assert gain["gain"] == pytest.approx(table["a (own head)"]["rmse"] - table["a + b"]["rmse"])
+
+
+def test_no_single_column_no_gain() -> None:
+    answers = {"t": {"value": np.zeros(4)}}
+    found = score_subsets(
+        {"t": REGRESS}, ["a", "b"], lambda _: answers, {"t": [0.0, 1.0, 2.0, 3.0]}, {"t": None},
+        always={"a", "b"},
+    )  # fmt: skip
+    assert list(found.table["t"]) == ["a + b"]
+    assert found.gain == {}

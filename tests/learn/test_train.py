@@ -47,6 +47,7 @@ def test_a_run_holds_all_its_parts_and_learns(
     for name in (
         "job.yaml",
         "schema.json",
+        "rows.safetensors",
         "model.safetensors",
         "run.json",
         "report.json",
@@ -57,6 +58,15 @@ def test_a_run_holds_all_its_parts_and_learns(
     report = ma.evaluate(run, quiet=True)
     assert report.tasks["fault"]["accuracy"] > 0.8
     assert report.tasks["life"]["r2"] > 0.5
+    untrained = ma.train(job | {"train": {"epochs": 1, "lr": 1e-9}}, out=tmp_path / "x", quiet=True)
+    now = json.loads((untrained.path / "report.json").read_text())["tasks"]
+    for task, metric in (("fault", "accuracy"), ("life", "rmse")):
+        before = report.before[task]
+        assert before["label"] == "before training"
+        assert before[metric] == pytest.approx(now[task][metric], abs=1e-3)
+    assert report.before["fault"]["accuracy"] < report.tasks["fault"]["accuracy"]
+    assert "(before " in report.text()
+    assert "Before and after" in (run.path / "report.html").read_text()
 
 
 def test_same_seed_same_weights_and_another_seed_others(

@@ -1,7 +1,8 @@
 """Training and test rows in, what simple methods reach on them out: the lines a model must beat.
 
 A constant answer; gradient boosting on plain features and on a frozen encoder's features; for tags
-each word's commonest tag. And the naive figure: the same boosting judged on a random split.
+each word's commonest tag. What each plain column tells by itself. And the naive figure: the same
+boosting judged on a random split.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ from modalloy.judge.simple import (
     constant,
     linear,
     linear_words,
+    tree,
     varies,
 )
 from modalloy.table.reader import Reader
@@ -45,10 +47,13 @@ class Baselines(NamedTuple):
     table: task -> name -> figures with `interval`, perhaps `note`, and `margin`: how far the model
     is ahead in the main metric (metric, gain, interval; positive is better).
     naive: task -> metric, what, honest, naive.
+    columns: task -> plain column -> figures of a small decision tree on that column alone, with
+    `margin`; empty where there is only one such column.
     """
 
     table: dict[str, dict[str, Figures]]
     naive: dict[str, Figures]
+    columns: dict[str, dict[str, Figures]]
 
 
 class Fitted(NamedTuple):
@@ -78,11 +83,12 @@ def baselines(
     cells_of(columns, rows) -> Cells. targets: task -> target reader. answers: the model's own on
     all of parts.test, for paired margins. groups: one label for each row of parts.test.
     """
-    fitted = any(options.type in ("classify", "regress") for options in job.tasks.values())
+    fitted = any(map(answers_rows, job.tasks.values()))
     sample = draw(parts, frozen, most if fitted else CHEAP * most, job.seed)
     blocks = read_blocks(readers, cells_of, sample.rows) if fitted else []
     table: dict[str, dict[str, Figures]] = {}
     naive: dict[str, Figures] = {}
+    columns: dict[str, dict[str, Figures]] = {}
     # Boosting's threads wait for each other at every node of every tree: on a busy machine two of
     # them took sixteen times as long as one.
     with threadpool_limits(1):
@@ -97,7 +103,37 @@ def baselines(
             flattered = naive_figure(goal, sample, blocks, found, job.seed)
             if flattered and job.split.random is None:
                 naive[task] = flattered
-    return Baselines(table, naive)
+            trees = fit_columns(goal, sample, blocks, job.seed)
+            columns[task] = {
+                name: judge(goal, fitted, sample, mine, groups, resamples)
+                for name, fitted in trees.items()
+            }
+    return Baselines(table, naive, {task: c for task, c in columns.items() if c})
+
+
+def answers_rows(options: config.TaskOptions) -> bool:
+    """Whether a task gives one answer a row."""
+    return isinstance(options, config.Classify | config.Regress)
+
+
+def fit_columns(
+    goal: Goal, sample: Sample, blocks: Sequence[Block], seed: int
+) -> dict[str, Fitted]:
+    """A small tree's answers from each plain column alone, where there are several."""
+    plain = [b for b in blocks if b.plain]
+    train = goal.known(sample.train)
+    if (
+        goal.options.type not in ("classify", "regress")
+        or len(plain) < 2
+        or not varies(goal, train)
+    ):
+        return {}
+    return {
+        b.name: Fitted(
+            tree(goal, np.asarray(b.values), train, sample.test, seed), sample.test, sample.note
+        )
+        for b in plain
+    }
 
 
 def fit_all(

@@ -11,14 +11,14 @@ import numpy as np
 from modalloy import config
 from modalloy.job import job_text
 from modalloy.judge.answers import EVERYTHING, Answers, answer_rows
-from modalloy.judge.baselines import baselines
+from modalloy.judge.baselines import Baselines, baselines
 from modalloy.judge.bootstrap import intervals
 from modalloy.judge.facts import about, environment, rows_by_use, say_split
 from modalloy.judge.frozen import Embeddings
 from modalloy.judge.metrics import classification_report, primary, tally
 from modalloy.judge.page import write_page
 from modalloy.judge.plots import Figure, figures_for, training_figures
-from modalloy.judge.slices import group_labels, input_shares, slices
+from modalloy.judge.slices import Groups, group_labels, input_shares, slices
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.judge.validate import names_of
 from modalloy.judge.worst import worst_figure, worst_rows
@@ -40,6 +40,7 @@ class Extras:
     seconds: dict[str, float] = field(default_factory=dict)
     known: Report | None = None  # an earlier report, whose baselines still hold
     refit: bool = False  # the model learned from the validation rows too, in the end
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)  # figures by task, with `label`
 
 
 @dataclass
@@ -49,7 +50,7 @@ class Judged:
     which: np.ndarray
     truth: dict[str, list[Any]]
     answers: Answers
-    groups: list[str] | None
+    groups: Groups | None
     subsets: Subsets
     seconds: dict[str, float]
 
@@ -72,55 +73,70 @@ def evaluate_rows(
 def judge_rows(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool) -> Judged:
     """Answers with everything seen and with inputs hidden.
 
-    Inputs that a tag or locate task works on cannot be hidden: such jobs have no subsets.
+    Inputs that a tag or locate task works on are never hidden.
     """
     start = time.perf_counter()
-    inputs = model.inputs
-    split_up = len(inputs) > 1 and not essential_inputs(model.job)
-    subsets = shown_subsets(inputs) if split_up else []
+    inputs, always = model.inputs, essential_inputs(model.job)
+    subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
     with Bar("evaluating", len(which), quiet=quiet) as bar:
         answered = answer_rows(model, rows, which, hidden=list(hidden), tick=bar.advance)
-    truth = {
-        name: list(target.truth(rows.cells(target.columns, which)))
-        for name, target in rows.targets.items()
-    }
+    truth = truth_of(rows, which)
     groups = group_labels(rows, which)
     scoring = time.perf_counter()
     found = Subsets({}, {})
-    if subsets:
-        alone = {hidden_in((i,), inputs): a for i, a in answered.alone.items()}
-
-        def answers_of(h: frozenset[str]) -> Answers:
-            return stronger(model.job, rows, answered.seen[h], alone.get(h), truth)
-
-        names = all_names(rows)
-        found = score_subsets(model.job.tasks, inputs, answers_of, truth, names, groups=groups)
+    if len(subsets) > 1 or answered.alone:
+        found = score_subsets(
+            model.job.tasks,
+            inputs,
+            answered.seen.__getitem__,
+            truth,
+            {n: names_of(t) for n, t in rows.targets.items()},
+            always=always,
+            alone=answered.alone,
+            groups=groups.labels if groups else None,
+        )
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     return Judged(which, truth, answered.seen[EVERYTHING], groups, found, seconds)
+
+
+def truth_of(rows: Rows, which: np.ndarray) -> dict[str, list[Any]]:
+    """The true answers of some rows, None where nobody knows."""
+    return {
+        name: list(target.truth(rows.cells(target.columns, which)))
+        for name, target in rows.targets.items()
+    }
 
 
 def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Report:
     """Everything in numbers and words."""
     job, truth, answers = model.job, judged.truth, judged.answers
     start = time.perf_counter()
-    simple, naive = compare(model, rows, extras, answers, judged.groups)
+    simple = compare(model, rows, extras, answers, judged.groups)
     baselines_s = {"baselines": time.perf_counter() - start}
+    tasks = {
+        n: figures_of(o, truth[n], answers[n], rows.targets[n], judged.groups)
+        for n, o in job.tasks.items()
+    }
+    gain = judged.subsets.gain
+    if len(model.inputs) == 1:
+        over = {n: gain_over_columns(job.tasks[n], tasks[n], c) for n, c in simple.columns.items()}
+        gain = {n: g for n, g in over.items() if g}
     return Report(
         rows=rows_by_use(extras.parts, judged.which, extras.refit),
-        tasks={
-            n: figures_of(o, truth[n], answers[n], rows.targets[n], judged.groups)
-            for n, o in job.tasks.items()
-        },
+        tasks=tasks,
         subsets=judged.subsets.table,
-        baselines=simple,
+        baselines=simple.table,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
         environment=environment(model),
         title=title_of(str(rows.table.source)),
         split=say_split(job.split) if extras.parts else "all rows of the given table",
         about={n: about(o, truth[n]) for n, o in job.tasks.items()},
-        gain=judged.subsets.gain,
-        naive=naive,
+        gain=gain,
+        naive=simple.naive,
+        columns=simple.columns,
+        before=extras.before,
+        drawn=drawn_by(judged.groups),
         slices=slices(rows, judged.which, truth, answers, ("category",)),
         groups=slices(rows, judged.which, truth, answers, ("group",)),
         reports={
@@ -140,12 +156,28 @@ def figures_of(
     truth: Sequence[Any],
     answer: Mapping[str, np.ndarray],
     target: Any,
-    groups: Sequence[Any] | None,
+    groups: Groups | None,
 ) -> dict[str, Any]:
     """All figures of a task with their intervals."""
     counted = tally(options, truth, answer, names_of(target))
-    ends = intervals(counted, groups=groups)
+    ends = intervals(counted, groups=groups.labels if groups else None)
     return {**counted.score(), "interval": {k: list(v) for k, v in ends.items()}}
+
+
+def first_figures(model: Model, rows: Rows, which: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Figures of every task before the first step: pretrained encoders, new heads."""
+    answers = answer_rows(model, rows, which).seen[EVERYTHING]
+    truth, groups = truth_of(rows, which), group_labels(rows, which)
+    found = {
+        n: figures_of(o, truth[n], answers[n], rows.targets[n], groups)
+        for n, o in model.job.tasks.items()
+    }
+    return {n: {"label": "before training", **f} for n, f in found.items()}
+
+
+def drawn_by(groups: Groups | None) -> dict[str, Any]:
+    """What intervals draw anew; see `Report.drawn`."""
+    return {"by": groups.column, "groups": len(set(groups.labels))} if groups else {}
 
 
 def compare(
@@ -153,14 +185,15 @@ def compare(
     rows: Rows,
     extras: Extras,
     answers: Answers,
-    groups: Sequence[Any] | None,
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    groups: Groups | None,
+) -> Baselines:
     """Simple methods on the same rows; taken from an earlier report where the model is the same."""
-    if extras.known is not None:
-        return extras.known.baselines, extras.known.naive
+    known = extras.known
+    if known is not None:
+        return Baselines(known.baselines, known.naive, known.columns)
     if extras.parts is None:
-        return {}, {}
-    found = baselines(
+        return Baselines({}, {}, {})
+    return baselines(
         model.job,
         rows.readers,
         rows.cells,
@@ -168,34 +201,22 @@ def compare(
         rows.targets,
         frozen=extras.embeddings,
         answers=answers,
-        groups=groups,
+        groups=groups.labels if groups else None,
     )
-    return found.table, found.naive
 
 
-def stronger(
-    job: config.Job,
-    rows: Rows,
-    fused: Answers,
-    alone: Answers | None,
-    truth: Mapping[str, Sequence[Any]],
-) -> Answers:
-    """For each task the better of two answers: a single input deserves its strongest form."""
-    if alone is None:
-        return fused
-    best = {}
-    for name, options in job.tasks.items():
-        best[name] = fused[name]
-        if name not in alone:
-            continue
-        metric, greater = primary(options)
-        names = names_of(rows.targets[name])
-        ours, own = (
-            tally(options, truth[name], a[name], names).score().get(metric) for a in (fused, alone)
-        )
-        if ours is not None and own is not None and (own > ours) == greater:
-            best[name] = alone[name]
-    return best
+def gain_over_columns(
+    options: config.TaskOptions, figures: Mapping[str, Any], columns: Mapping[str, Mapping]
+) -> dict[str, Any]:
+    """What a table of plain columns alone gains over the best of them; see `Report.gain`."""
+    metric, greater = primary(options)
+    scored = {n: f for n, f in columns.items() if f.get("margin")}
+    if not scored:
+        return {}
+    best = max(scored, key=lambda n: scored[n][metric] * (1.0 if greater else -1.0))
+    margin = scored[best]["margin"]
+    found = {"metric": metric, "fused": figures.get(metric), "best": f"{best} (small tree)"}
+    return {**found, "best_value": scored[best][metric], **margin}
 
 
 def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> list[Figure]:
@@ -229,11 +250,6 @@ def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> li
                 )
             )
     return figures
-
-
-def all_names(rows: Rows) -> dict[str, list[str] | None]:
-    """Class names of every task."""
-    return {n: names_of(t) for n, t in rows.targets.items()}
 
 
 def title_of(source: str) -> str:

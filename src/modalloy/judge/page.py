@@ -96,7 +96,8 @@ def alarm(report: Report) -> Markup:
         return Markup("")
     items = join(tag("li", say_finding(f)) for f in leaks)
     first = tag("strong", "Do not trust these figures: the answer leaks into the test rows.")
-    why = "Training went on because the job says allow_leak: true."
+    allowed = any(f.get("where") != "rows" for f in leaks)
+    why = "Training went on because the job says allow_leak: true." if allowed else ""
     return tag("div", first, why, tag("ul", items), kind="alarm", role="alert")
 
 

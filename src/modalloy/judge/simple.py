@@ -11,12 +11,14 @@ from scipy.sparse import csr_array, csr_matrix, hstack
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from modalloy import config
 from modalloy.judge.features import CellsOf
 from modalloy.table.reader import empty
 from modalloy.table.text import to_words
 
+LEAVES = 32
 TREES = 2000  # trees over all classes, at most 100 rounds
 
 Answer = dict[str, np.ndarray]
@@ -131,6 +133,21 @@ def boost(
         )
 
     return each_class(goal, make, x_BF, y_NC, train, test)
+
+
+def tree(goal: Goal, x_BF: np.ndarray, train: np.ndarray, test: np.ndarray, seed: int) -> Answer:
+    """A decision tree of at most LEAVES leaves: what one column tells by itself."""
+    shape: dict[str, Any] = {
+        "max_leaf_nodes": LEAVES,
+        "min_samples_leaf": min(10, max(1, len(train) // 20)),
+        "random_state": seed,
+    }
+    if isinstance(goal.options, config.Regress):
+        loss = "absolute_error" if goal.options.loss == "absolute" else "squared_error"
+        model: Any = DecisionTreeRegressor(criterion=loss, **shape)
+        return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}
+    y_NC = goal.labels(train)
+    return each_class(goal, lambda: DecisionTreeClassifier(**shape), x_BF, y_NC, train, test)
 
 
 def linear(

@@ -1,7 +1,7 @@
 """Answers and columns in, figures of parts of the rows out: slices, groups, input cells."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,13 @@ MOST_SLICES = 12  # values of a column that get a line of their own, commonest f
 FEWEST = 5  # rows below which a slice says nothing
 
 
+class Groups(NamedTuple):
+    """The column that says which rows belong together, and each row's value of it."""
+
+    column: str
+    labels: list[str]
+
+
 def slices(
     rows: Rows,
     which: np.ndarray,
@@ -26,6 +33,7 @@ def slices(
     columns = [c for c, o in rows.job.columns.items() if o.type in kinds]
     if "group" in kinds and rows.job.split.by and rows.job.split.by not in columns:
         columns.append(rows.job.split.by)
+    columns = [c for c in columns if c in rows.table.columns]
     found: dict[str, dict[str, Any]] = {}
     for column in columns:
         cells = np.array([str(c) for c in rows.table.cells(column, which)])
@@ -46,15 +54,15 @@ def slices(
     return found
 
 
-def group_labels(rows: Rows, which: np.ndarray) -> list[str] | None:
-    """One label a row where the job names groups with several rows each, for honest intervals."""
-    job = rows.job
-    groups = [c for c, o in job.columns.items() if isinstance(o, config.Group)]
-    column = job.split.by if job.split.by and not job.split.hold_out else (groups or [None])[0]
+def group_labels(rows: Rows, which: np.ndarray) -> Groups | None:
+    """One label a row where the job names groups and these rows have two of them at least."""
+    job, have = rows.job, set(rows.table.columns)
+    typed = [c for c, o in job.columns.items() if isinstance(o, config.Group)]
+    column = next((c for c in (job.split.by, *typed) if c is not None and c in have), None)
     if column is None:
         return None
     labels = [str(c) for c in rows.table.cells(column, which)]
-    return labels if len(set(labels)) >= 5 else None
+    return Groups(column, labels) if len(set(labels)) > 1 else None
 
 
 def input_shares(rows: Rows, which: np.ndarray) -> dict[str, dict[str, Any]]:

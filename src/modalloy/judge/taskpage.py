@@ -18,6 +18,8 @@ from modalloy.judge.wording import (
 from modalloy.report import Report
 
 SHOWN = 4  # metrics in a slice table
+FEW = 10  # groups below which intervals drawn from them are too narrow
+OWN = " (own head)"  # ends the name of a column's own head among the subsets
 
 
 def task_section(report: Report, task: str) -> Markup:
@@ -27,6 +29,8 @@ def task_section(report: Report, task: str) -> Markup:
         parts.append(baselines_table(report, task))
     if report.subsets.get(task):
         parts.append(subsets_part(report, task))
+    if report.columns.get(task):
+        parts.append(columns_part(report, task))
     for what, found in (("group", report.groups), ("slice", report.slices)):
         for column, values in found.get(task, {}).items():
             parts.append(slices_part(report, task, what, column, values))
@@ -45,7 +49,20 @@ def figures_table(report: Report, task: str) -> Markup:
         value = tag("b", say(name, figures[name], unit))
         ends = say_interval(figures, name, unit) or "–"
         rows.append((join([label(name), tag("small", meaning)]), value, ends))
-    return table(("figure", "this model", "95 % interval"), rows)
+    whole = table(("figure", "this model", "95 % interval"), rows)
+    return join([whole, tag("p", say_drawn(report), kind="quiet")])
+
+
+def say_drawn(report: Report) -> str:
+    """What the intervals hold for."""
+    count = report.drawn.get("groups")
+    if not count:
+        return "Intervals: 95 % bootstrap over single rows, as though no two belonged together."
+    said = f"Intervals: 95 % bootstrap over the {count} different {report.drawn['by']} of the test"
+    said += " rows, each drawn whole."
+    if count < FEW:
+        said += f" {count} are few: the true uncertainty is larger than these intervals say."
+    return said
 
 
 def before_table(report: Report, task: str) -> Markup:
@@ -106,8 +123,13 @@ def subsets_part(report: Report, task: str) -> Markup:
         whole.insert(0, subset_dots(report, task, found))
     note = (
         f"{label(report.primary(task))} when the model sees only these columns; the others count "
+        "as missing, as though their sensors were dead."
     )
-    note += "as missing."
+    if any(name.endswith(OWN) for name in found):
+        note += (
+            f" '{OWN.strip()}' is a head trained on that column alone: the strongest that the "
+            "column gives by itself."
+        )
     if any("table" in (f.get("columns") or ()) for f in found.values()):
         note += " 'table' is all numbers, categories and times together."
     return join(
@@ -118,6 +140,22 @@ def subsets_part(report: Report, task: str) -> Markup:
             fold(f"All figures of all {len(found)} subsets", *whole),
         ]
     )
+
+
+def columns_part(report: Report, task: str) -> Markup:
+    """What each number, category and time tells by itself, strongest first."""
+    found, unit, metric = report.columns[task], report.unit(task), report.primary(task)
+    lines = []
+    for name, figures in found.items():
+        if figures.get(metric) is not None:
+            low, high = bounds(figures, metric) or (None, None)
+            said = say(metric, figures[metric], unit)
+            lines.append(Dot(name, figures[metric], low, high, said))
+    lines.sort(key=lambda d: -better(metric) * d.value)
+    ends = ("", "better →") if better(metric) > 0 else ("← better", "")
+    note = f"{label(metric)} of a small decision tree on one column of the table, nothing else."
+    body = join([tag("p", note, kind="quiet"), tag("div", dots(lines, ends=ends), kind="card")])
+    return fold(f"Each of the {len(lines)} plain columns by itself", body)
 
 
 def subset_dots(report: Report, task: str, some: Mapping[str, Mapping[str, Any]]) -> Markup:

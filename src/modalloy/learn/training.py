@@ -10,7 +10,7 @@ import torch
 from modalloy import config
 from modalloy.errors import LeakError, RunError, TableError
 from modalloy.job import FRAME, check_against
-from modalloy.judge.evaluate import Extras, evaluate_rows
+from modalloy.judge.evaluate import Extras, evaluate_rows, first_figures, truth_of
 from modalloy.judge.frozen import Embeddings, frozen_embeddings
 from modalloy.learn import processes
 from modalloy.learn.frozen import frozen_features
@@ -22,6 +22,8 @@ from modalloy.report import Report
 from modalloy.run import Run, save_run
 from modalloy.table.build import fit_readers, fit_targets
 from modalloy.table.check import Check, check
+from modalloy.table.finding import finding
+from modalloy.table.prints import fingerprints, same_parts, seen_before
 from modalloy.table.reader import Cells
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table, open_table
@@ -56,7 +58,8 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     }
     if rank > 0:
         return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)
-    run = save_run(out, job, rows.readers, rows.targets, model, notes)
+    prints = Parts(*(fingerprints(table, job, part) for part in parts))
+    run = save_run(out, job, rows.readers, rows.targets, model, prints, notes)
     extras = Extras(
         learned.parts,
         learned.embeddings,
@@ -64,6 +67,7 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
         progress.curves,
         {"training": trained_s},
         refit=learned.refit,
+        before=learned.before or {},
     )
     evaluate_rows(model, rows, parts.test, extras, out / "report.html", quiet=quiet)
     for checkpoint in (LAST, AGAIN):
@@ -80,6 +84,7 @@ class Learned(NamedTuple):
     embeddings: Embeddings | None
     progress: Progress
     refit: bool = False  # the validation rows were learned from too
+    before: dict[str, dict[str, Any]] | None = None  # figures by task before the first step
 
 
 def learn_job(
@@ -117,36 +122,79 @@ def learn(
     torch.manual_seed(job.seed)
     model = Model(job, rows.readers, rows.targets, pretrained=True)
     frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
-    embeddings = None
+    embeddings, before = None, {}
     if rank == 0 and like is None:
         seen = joined(parts) if job.train.refit else parts
         embeddings = frozen_embeddings(model, rows, seen, quiet=quieter)
+        before = first_figures(model, rows, parts.test)
     progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet, like=like)
-    return Learned(model, rows, parts, embeddings, progress)
+    return Learned(model, rows, parts, embeddings, progress, before=before)
 
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
-    """Score a run on its own test rows, or on all rows of another table."""
+    """Score a run on its own test rows, or on all rows of another table that have an answer."""
     torch.set_num_threads(cores())
-    own = table is None
-    if own and run.job.table == FRAME:
+    page = out or run.path / ("report.html" if table is None else "evaluated.html")
+    if table is None:
+        rows, which, extras = own_rows(run)
+    else:
+        rows, which, extras = given_rows(run, open_table(table))
+    return evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+
+
+def own_rows(run: Run) -> tuple[Rows, np.ndarray, Extras]:
+    """The test rows of a run's own table; RunError where it no longer holds the rows it held."""
+    if run.job.table == FRAME:
         raise RunError(
             f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
         )
-    opened = open_table(run.job.table if own else table, sheet=run.job.sheet if own else None)
-    check_against(run.job, opened)
-    parts = split_job(opened, run.job) if own else None
-    which = parts.test if parts else np.arange(opened.rows)
-    rows = Rows(opened, run.job, run.readers, run.targets, cache_gb=0.0)
-    seconds = run.notes["seconds"] if own else {}
-    curves = run.notes["curves"] if own else []
-    findings = run.notes["findings"] if own else []
-    report = run.path / "report.json"
-    known = Report.load(report) if own and report.is_file() else None
-    refit = own and run.notes["refit"]
-    extras = Extras(parts, None, findings, curves, seconds, known, refit)
-    page = out or (run.path / "report.html" if own else run.path / "evaluated.html")
-    return evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+    table = open_table(run.job.table, sheet=run.job.sheet)
+    check_against(run.job, table)
+    parts = split_job(table, run.job)
+    if not same_parts(table, run.job, parts, run.prints()):
+        raise RunError(
+            f"{run.path}: {table.source} no longer holds the rows that this run was trained and "
+            "tested on, so nobody can say which of them are new to the model. Put the old table "
+            f"back, or score all rows of this one: `modalloy evaluate {run.path} {table.source}`."
+        )
+    rows = Rows(table, run.job, run.readers, run.targets, cache_gb=0.0)
+    saved = run.path / "report.json"
+    known = Report.load(saved) if saved.is_file() else None
+    extras = Extras(
+        Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test),
+        None,
+        run.notes["findings"],
+        run.notes["curves"],
+        run.notes["seconds"],
+        known,
+        run.notes["refit"],
+        known.before if known else {},
+    )
+    return rows, parts.test, extras
+
+
+def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
+    """All rows of another table that some task has an answer for; rows learned from are named.
+
+    The table needs the columns of one target; any other column that it lacks counts as missing.
+    """
+    rows = Rows(table, run.job, run.readers, run.targets, cache_gb=0.0)
+    truths = truth_of(rows, np.arange(table.rows)).values()
+    which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
+    if not len(which):
+        targets = ", ".join(f"'{c}'" for t in run.targets.values() for c in t.columns)
+        raise TableError(
+            f"{table.source}: no row has an answer to compare with: {targets} is absent or empty. "
+            "`modalloy predict` answers rows without one."
+        )
+    prints = run.prints()
+    learned = np.concatenate([prints.train, prints.validation])
+    known = which[seen_before(fingerprints(table, run.job, which), learned)]
+    findings = []
+    if len(known):
+        what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
+        findings.append(finding("leak", "rows", what, known).as_dict())
+    return rows, which, Extras(findings=findings)
 
 
 def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:

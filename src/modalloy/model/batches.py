@@ -19,7 +19,7 @@ from modalloy.model.frozen import FrozenFeatures
 from modalloy.model.model import inputs_of
 from modalloy.model.tokens import TABLE, Batch
 from modalloy.table.build import read_table
-from modalloy.table.reader import Cells, Reader
+from modalloy.table.reader import Cells, Reader, empty
 from modalloy.table.table import Table
 
 PLAIN = ("number", "category", "time")
@@ -88,10 +88,8 @@ class Rows:
         texts = [r.name for r in self.media if r.kind in ("text", "tokens")]
         if not texts:
             return None
-        cells = [self.table.cells(name, rows) for name in texts]
-        return np.array(
-            [sum(len(c) if c is not None else 0 for c in row) for row in zip(*cells, strict=True)]
-        )
+        cells = self.cells(texts, rows)
+        return np.sum([[length_of(c) for c in cells[name]] for name in texts], axis=0)
 
     def origins(self, name: str, which: np.ndarray) -> np.ndarray:
         """For each of these rows, the first of them with the same text or path in this input."""
@@ -222,6 +220,13 @@ class Rows:
                     f"{self.table.source}: column '{column}', row {row}: {status}. Mend the file, "
                     "or set unreadable: missing to train without such cells."
                 )
+
+
+def length_of(cell: Any) -> int:
+    """Characters of a text cell, whatever it parsed as, or the number of its words."""
+    if empty(cell):
+        return 0
+    return len(cell) if isinstance(cell, str | list | np.ndarray) else len(str(cell))
 
 
 def pad_together(rows: list[Arrays]) -> dict[str, torch.Tensor]:
