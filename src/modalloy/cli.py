@@ -115,6 +115,9 @@ def train(
     if int(os.environ.get("RANK", "0")) == 0:  # under torchrun, the first process speaks for all
         typer.echo(_report_of(run.path).text())
         typer.echo(f"\nThe run is {run.path}; open {run.path / 'report.html'} in a browser.")
+    if run.notes["interrupted"]:
+        typer.echo("Training was interrupted; the run holds its best weights so far.", err=True)
+        raise typer.Exit(INTERRUPTED)
 
 
 @app.command()

@@ -52,12 +52,28 @@ class Run:
 
     def prints(self) -> Parts:
         """Fingerprints of the rows of each part when the model was trained, in their order."""
-        from safetensors.numpy import load_file
+        found = load_prints(self.path)
+        assert found is not None, "load_run has looked"
+        return found
 
-        try:
-            return Parts(**load_file(self.path / ROWS))
-        except (SafetensorError, OSError, TypeError) as error:
-            raise RunError(f"{self.path}/{ROWS} cannot be read: {error}") from error
+
+def save_prints(path: Path, prints: Parts) -> None:
+    """Write the fingerprints of the rows of each part into a run directory."""
+    from safetensors.numpy import save
+
+    write_safely(path / ROWS, save(prints._asdict()))
+
+
+def load_prints(path: Path) -> Parts | None:
+    """What `save_prints` wrote, None where there is nothing; RunError where it is damaged."""
+    from safetensors.numpy import load_file
+
+    if not (path / ROWS).is_file():
+        return None
+    try:
+        return Parts(**load_file(path / ROWS))
+    except (SafetensorError, OSError, TypeError) as error:
+        raise RunError(f"{path}/{ROWS} cannot be read: {error}") from error
 
 
 def save_run(
@@ -66,18 +82,14 @@ def save_run(
     readers: Mapping[str, Reader],
     targets: Mapping[str, Any],
     model: "Model",
-    prints: Parts,
     notes: dict[str, Any],
 ) -> Run:
     """Write a run; `run.json` comes last and seals the other files by their hashes.
 
-    prints: fingerprints of the rows of each part. notes: JSON facts about the training (seconds,
-    precision, epochs).
+    `save_prints` comes before. notes: JSON facts about the training (seconds, precision, epochs).
     """
-    from safetensors.numpy import save as save_arrays
     from safetensors.torch import save
 
-    path.mkdir(parents=True, exist_ok=True)
     save_job(job, path / "job.yaml")
     schema = {
         "readers": to_state(readers),
@@ -85,7 +97,6 @@ def save_run(
         "trunks": model.trunk_configs(),
     }
     write_safely(path / "schema.json", json.dumps(schema, allow_nan=False).encode())
-    write_safely(path / ROWS, save_arrays(prints._asdict()))
     weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     write_safely(path / "model.safetensors", save(weights))
     seal = {
@@ -114,10 +125,12 @@ def load_run(path: str | Path) -> Run:
             )
         )
     seal = read_json(seal_path)
+    if not isinstance(seal.get("sha256"), dict) or not isinstance(seal.get("notes"), dict):
+        raise RunError(f"{seal_path}: is not what training wrote; restore it, or train again.")
     for name in PARTS:
         if not (path / name).is_file():
             raise RunError(f"{path}: {name} is missing, so this run cannot be used.")
-        if digest(path / name) != seal["sha256"][name]:
+        if digest(path / name) != seal["sha256"].get(name):
             raise RunError(
                 f"{path}: {name} is not the file that training wrote (its sha256 differs); "
                 "restore it, or train again."
@@ -136,9 +149,12 @@ def load_run(path: str | Path) -> Run:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON file, or a sentence."""
     try:
-        return json.loads(path.read_text())
+        found = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read as JSON ({error}).") from error
+    if not isinstance(found, dict):
+        raise RunError(f"{path}: is not what training wrote; restore it, or train again.")
+    return found
 
 
 def digest(path: Path) -> str:

@@ -73,7 +73,7 @@ def evaluate(
     out: write the report there (`.html`, with `.json` beside it); without it, and without a table,
     the run's own report is written anew.
     """
-    from modalloy.learn.training import evaluate_run
+    from modalloy.judge.rescore import evaluate_run
     from modalloy.run import Run, load_run
 
     loaded = run if isinstance(run, Run) else load_run(run)

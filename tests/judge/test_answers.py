@@ -104,6 +104,18 @@ def test_a_run_that_was_tampered_with_is_refused(trained: tuple[Run, Path], tmp_
     (copy / "schema.json").write_text(schema.replace("crack", "crock", 1))
     with pytest.raises(RunError, match=r"schema\.json"):
         ma.load_run(copy)
+    (copy / "report.json").write_text('{"rows"')
+    (copy / "schema.json").write_text(schema)
+    assert ma.evaluate(copy, quiet=True).baselines["fault"]  # a damaged report is made anew
+    seal = (copy / "run.json").read_text()
+    for damaged in ("[]", "{}", '{"sha256": {}, "notes": {}}', seal[:40]):
+        (copy / "run.json").write_text(damaged)
+        with pytest.raises(RunError, match=r"run"):
+            ma.load_run(copy)
+    (copy / "run.json").unlink()
+    with pytest.raises(RunError, match=r"no run\.json"):
+        ma.load_run(copy)
+    (copy / "run.json").write_text(seal)
     (copy / "schema.json").unlink()
     with pytest.raises(RunError, match="missing"):
         ma.load_run(copy)

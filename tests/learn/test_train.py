@@ -17,6 +17,8 @@ from safetensors.torch import load_file
 
 import modalloy as ma
 from modalloy.errors import LeakError, RunError, TableError
+from modalloy.files import locked
+from modalloy.report import Report
 
 COLUMNS = ("note", "load", "site")
 TRAIN_IN_A_PROCESS = """
@@ -160,8 +162,58 @@ def test_resume_refuses_another_job(
     monkeypatch.setattr(training, "save_run", stop)
     with pytest.raises(RuntimeError, match="sealed"):
         ma.train(job, out=tmp_path / "run", quiet=True)
-    with pytest.raises(RunError, match="another job"):
+    with pytest.raises(RunError, match="splits them otherwise"):
         ma.train({**job, "seed": 5}, out=tmp_path / "run", resume=True, quiet=True)
+    other = {**job, "train": {**job["train"], "lr": 1e-4}}
+    with pytest.raises(RunError, match="another job"):
+        ma.train(other, out=tmp_path / "run", resume=True, quiet=True)
+    frame = pd.read_parquet(small_table)
+    pd.concat([frame, frame.head(8)], ignore_index=True).to_parquet(small_table)
+    with pytest.raises(RunError, match="no longer holds the rows"):
+        ma.train(job, out=tmp_path / "run", resume=True, quiet=True)
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = job_dict(small_table, columns=COLUMNS)
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match="cannot be made"):
+        ma.train(job, out=tmp_path / "file", quiet=True)
+    assert (tmp_path / "file").read_text() == "mine"
+    with (
+        locked(tmp_path / "training.lock", "held"),
+        pytest.raises(RunError, match="another training writes"),
+    ):
+        ma.train(job, out=tmp_path, quiet=True)
+    assert not (tmp_path / "training.lock").exists()
+
+
+def test_no_test_rows_no_figures(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
+    job = job_dict(small_table, columns=COLUMNS)
+    job["split"] = {"by": "machine", "test": 0, "validation": 0.2}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    report = ma.evaluate(run, quiet=True)
+    assert report.rows["test"] == 0
+    assert report.rows["train"] > 0
+    assert report.tasks == {}
+    assert any("no test rows" in f["what"] for f in report.findings)
+    assert "nobody knows how well" in (run.path / "report.html").read_text()
+
+
+def test_test_rows_without_an_answer_are_no_obstacle(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(small_table).sort_values("taken_at", ignore_index=True)
+    frame.loc[frame.index >= 60, "hours_left"] = None
+    frame.to_parquet(small_table)
+    job = job_dict(small_table, columns=("load", "site"))
+    job["split"] = {"time": "taken_at", "test": 0.2, "validation": 0.1}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    report = Report.load(run.path / "report.json")
+    assert 0 <= report.tasks["fault"]["accuracy"] <= 1
+    assert "rmse" not in report.tasks["life"]
+    assert report.about["life"]["rows"] == 0
 
 
 def test_ctrl_c_leaves_a_usable_run(
@@ -179,10 +231,22 @@ def test_ctrl_c_leaves_a_usable_run(
             yield step
 
     monkeypatch.setattr(train, "fit", pressed)
-    job = job_dict(small_table, columns=COLUMNS, train={"epochs": 50, "batch": 8})
+    settings = {"epochs": 4, "batch": 8, "patience": 0, "precision": "float32"}
+    job = job_dict(small_table, columns=COLUMNS, train=settings)
     run = ma.train(job, out=tmp_path / "run", quiet=True)
     assert len(seen) == 9
+    assert run.notes["interrupted"]
     assert len(ma.predict(run, small_table, quiet=True)) == 80
+    assert "interrupted after 1 of 4 epochs" in (run.path / "report.html").read_text()
+    with pytest.raises(RunError, match="--resume"):
+        ma.train(job, out=run.path, quiet=True)
+    monkeypatch.setattr(train, "fit", real)
+    ended = ma.train(job, out=run.path, resume=True, quiet=True)
+    assert not ended.notes["interrupted"]
+    assert ended.notes["epochs"] == 4
+    assert not (run.path / "checkpoints").exists()
+    whole = ma.train(job, out=tmp_path / "whole", quiet=True)
+    assert_same(weights(whole.path), weights(run.path))
 
 
 def test_patience_stops_early_and_keeps_the_best_epoch(
@@ -221,7 +285,7 @@ def test_refit_learns_from_the_validation_rows_too(
     assert reports[1]["rows"] == {"train": 2 * rows, "refit": rows, "test": rows}
     assert reports[0]["tasks"] != reports[1]["tasks"]
     assert ma.evaluate(twice, quiet=True).rows == reports[1]["rows"]
-    assert not list((twice.path / "checkpoints").iterdir())
+    assert not (twice.path / "checkpoints").exists()
     lines = (twice.path / "refit.jsonl").read_text().splitlines()
     assert len(lines) == twice.notes["best_epoch"] < twice.notes["epochs"]
 
@@ -246,6 +310,7 @@ def test_ctrl_c_while_refitting_keeps_the_first_model(
     job["train"] = settings | {"refit": True}
     run = ma.train(job, out=tmp_path / "run", quiet=True)
     assert run.notes["refit"] is False
+    assert run.notes["interrupted"]
     assert_same(weights(once.path), weights(run.path))
 
 

@@ -243,6 +243,8 @@ def naive_figure(
         return {}
     mixed = np.random.default_rng(seed).permutation(goal.known(np.arange(len(sample.rows))))
     count = len(goal.known(sample.test))
+    if not count:
+        return {}
     test, train = np.sort(mixed[:count]), np.sort(mixed[count:])
     if what == WORDS:
         answer = commonest_tags(goal, train, test)

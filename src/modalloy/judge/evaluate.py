@@ -26,6 +26,7 @@ from modalloy.model.batches import Rows
 from modalloy.model.model import Model, essential_inputs
 from modalloy.progress import Bar
 from modalloy.report import Report
+from modalloy.table.finding import finding
 from modalloy.table.split import Parts, joined
 
 
@@ -60,11 +61,16 @@ def evaluate_rows(
 ) -> Report:
     """Score, compare with simple methods and with every subset of inputs, and write the report.
 
-    page: where the HTML goes; `report.json` gets the same name with another ending.
+    page: where the HTML goes; `report.json` gets the same name with another ending. Without a test
+    row the report says so and holds what is known without one.
     """
-    judged = judge_rows(model, rows, which, quiet=quiet)
-    report = report_of(model, rows, judged, extras)
-    figures = draw_figures(model, rows, judged, extras)
+    if len(which):
+        judged = judge_rows(model, rows, which, quiet=quiet)
+        report = report_of(model, rows, judged, extras)
+        figures = draw_figures(model, rows, judged, extras)
+    else:
+        report = report_without_rows(model, rows, extras)
+        figures = training_figures(extras.curves)
     report.save(page.with_suffix(".json"))
     write_page(report, figures, page)
     return report
@@ -148,6 +154,21 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
         findings=list(extras.findings),
         inputs=input_shares(rows, judged.which),
         job=job_text(job),
+    )
+
+
+def report_without_rows(model: Model, rows: Rows, extras: Extras) -> Report:
+    """What is known of a model that no test row was kept for."""
+    nobody = "no test rows were kept: nobody knows how well this model answers"
+    return Report(
+        rows=rows_by_use(extras.parts, np.zeros(0, np.int64), extras.refit),
+        seconds=extras.seconds,
+        environment=environment(model),
+        title=title_of(str(rows.table.source)),
+        split=nobody,
+        curves=extras.curves,
+        findings=[*extras.findings, finding("warning", "split", nobody).as_dict()],
+        job=job_text(model.job),
     )
 
 

@@ -1,0 +1,92 @@
+"""A run in, its report written anew out: on its own test rows, or on the rows of another table."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from modalloy.errors import RunError, TableError
+from modalloy.job import FRAME, check_against
+from modalloy.judge.evaluate import Extras, evaluate_rows, truth_of
+from modalloy.limits import cores
+from modalloy.model.batches import Rows
+from modalloy.report import Report
+from modalloy.run import Run
+from modalloy.table.finding import finding
+from modalloy.table.prints import fingerprints, same_parts, seen_before
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import Table, open_table
+
+
+def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
+    """Score a run on its own test rows, or on all rows of another table that have an answer."""
+    torch.set_num_threads(cores())
+    page = out or run.path / ("report.html" if table is None else "evaluated.html")
+    if table is None:
+        rows, which, extras = own_rows(run)
+    else:
+        rows, which, extras = given_rows(run, open_table(table))
+    return evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+
+
+def own_rows(run: Run) -> tuple[Rows, np.ndarray, Extras]:
+    """The test rows of a run's own table; RunError where it no longer holds the rows it held."""
+    if run.job.table == FRAME:
+        raise RunError(
+            f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
+        )
+    table = open_table(run.job.table, sheet=run.job.sheet)
+    check_against(run.job, table)
+    parts = split_job(table, run.job)
+    if not same_parts(table, run.job, parts, run.prints()):
+        raise RunError(
+            f"{run.path}: {table.source} no longer holds the rows that this run was trained and "
+            "tested on, so nobody can say which of them are new to the model. Put the old table "
+            f"back, or score all rows of this one: `modalloy evaluate {run.path} {table.source}`."
+        )
+    rows = Rows(table, run.job, run.readers, run.targets, cache_gb=0.0)
+    known = earlier(run.path / "report.json")
+    extras = Extras(
+        Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test),
+        None,
+        run.notes["findings"],
+        run.notes["curves"],
+        run.notes["seconds"],
+        known,
+        run.notes["refit"],
+        known.before if known else {},
+    )
+    return rows, parts.test, extras
+
+
+def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
+    """All rows of another table that some task has an answer for; rows learned from are named.
+
+    The table needs the columns of one target; any other column that it lacks counts as missing.
+    """
+    rows = Rows(table, run.job, run.readers, run.targets, cache_gb=0.0)
+    truths = truth_of(rows, np.arange(table.rows)).values()
+    which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
+    if not len(which):
+        targets = ", ".join(f"'{c}'" for t in run.targets.values() for c in t.columns)
+        raise TableError(
+            f"{table.source}: no row has an answer to compare with: {targets} is absent or empty. "
+            "`modalloy predict` answers rows without one."
+        )
+    prints = run.prints()
+    learned = np.concatenate([prints.train, prints.validation])
+    known = which[seen_before(fingerprints(table, run.job, which), learned)]
+    findings = []
+    if len(known):
+        what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
+        findings.append(finding("leak", "rows", what, known).as_dict())
+    return rows, which, Extras(findings=findings)
+
+
+def earlier(path: Path) -> Report | None:
+    """The report that is there; None where it is gone or damaged: it is then made from scratch."""
+    try:
+        return Report.load(path)
+    except RunError:
+        return None
