@@ -141,6 +141,14 @@ def test_tag_figure_shows_mistaken_sentences_first() -> None:
     assert figures_for("t", TAG, truth, answer) == []
 
 
+@pytest.mark.parametrize("cell", ["call home now", '["call", "home", "now"]'])
+def test_words_of_a_text_cell_are_drawn_whole(cell: str) -> None:
+    truth, answer = [["O", "B-x", "O"], ["O"]], {"tags": objects([["O", "B-x", "O"], ["O"]])}
+    (figure,) = figures_for("t", TAG, truth, answer, cells=Cells({"words": [cell, None]}))
+    assert re.sub("<[^>]+>", "", str(figure.data)).split() == ["call", "home✓", "x", "now"]
+    assert figure.note.startswith("0 of 1 sentences")
+
+
 def boxes_case(folder: Path) -> tuple[list, dict[str, np.ndarray], Cells]:
     Image.new("L", (100, 50), 128).save(folder / "a.png")
     (folder / "broken.png").write_bytes(b"no picture")

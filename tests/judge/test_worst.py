@@ -101,6 +101,16 @@ def test_cards_hold_every_column(parts: tuple[dict[str, Reader], Any]) -> None:
     assert "truth: a" in html
 
 
+def test_tagged_words_of_a_text_cell_are_drawn_whole() -> None:
+    options = config.Tag(target="tags", on="words")
+    truth, answer = [["O", "B-x"]], {"tags": objects([["O", "O"]])}
+    worst = worst_rows(options, truth, answer)
+    cells = Cells({"words": ["call home"]})
+    figure = worst_figure("t", options, truth, answer, None, {}, cells, [0], worst)
+    said = re.sub("<[^>]+>", " ", str(figure.data).split("</header>")[1]).split()
+    assert said == ["call", "home", "missed", "x"]
+
+
 def test_missing_and_unreadable_cells_say_so(parts: tuple[dict[str, Reader], Any]) -> None:
     readers, cells_of = parts
     cells = cells_of([3])  # the small table has no photo and no sound in some rows

@@ -13,6 +13,7 @@ from modalloy.judge.classes import ClassTally, LabelsTally
 from modalloy.judge.html import Markup, join, table, tag
 from modalloy.judge.metrics import tally
 from modalloy.judge.show import show_boxes, show_tags
+from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief, figures_of, label
 from modalloy.table.reader import Cells
@@ -162,13 +163,14 @@ def figures_of_tags(
     """Sentences with their spans, wrong ones first, then some that are right."""
     if words is None:
         return []
-    known = [i for i, t in enumerate(truth) if t is not None and words[i] is not None]
+    said = [as_words(cell) for cell in words]
+    known = [i for i, t in enumerate(truth) if t is not None and said[i]]
     wrong = [i for i in known if set(spans_of(truth[i])) != set(spans_of(answer["tags"][i]))]
     bad = set(wrong)
     right = [i for i in known if i not in bad and spans_of(truth[i])]
     some = wrong[: SENTENCES - 3]
     some += right[: SENTENCES - len(some)]
-    data = join(show_tags(list(words[i]), truth[i], answer["tags"][i]) for i in some)
+    data = join(show_tags(said[i], truth[i], answer["tags"][i]) for i in some)
     note = (
         f"{len(wrong)} of {len(known)} sentences have a mistake. ✓ right, ✗ found but wrong, "
         "dashed: missed; words of a missed span that overlaps a wrong one stand twice."

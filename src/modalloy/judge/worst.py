@@ -12,6 +12,7 @@ from modalloy.judge.html import Markup, join, short, tag
 from modalloy.judge.metrics import tally
 from modalloy.judge.plots import Figure
 from modalloy.judge.show import show_boxes, show_cell, show_tags
+from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief
 from modalloy.table.reader import Cells, Reader
@@ -170,8 +171,8 @@ def drawn(
 ) -> Markup:
     """The answer drawn on the cell it is about, for tags and boxes; nothing for other tasks."""
     match options:
-        case config.Tag() if cells[options.on][k] is not None:
-            return show_tags(list(cells[options.on][k]), truth, answer["tags"][at])
+        case config.Tag():
+            return show_tags(as_words(cells[options.on][k]), truth, answer["tags"][at])
         case config.Locate():
             return show_boxes(
                 cells[options.on][k], cells, true_boxes(truth), found_boxes(answer, at)
