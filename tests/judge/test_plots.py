@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.cbook import STEP_LOOKUP_MAP
 from PIL import Image
+from sklearn.metrics import average_precision_score
 
 from modalloy import config
 from modalloy.judge import charts
@@ -95,6 +97,23 @@ def test_two_classes_draw_the_second_ones_curve(monkeypatch: pytest.MonkeyPatch)
     # By falling score: bad, ok, bad, ok.
     points = set(zip(recall.round(3), precision.round(3), strict=True))
     assert {(0.5, 1.0), (0.5, 0.5), (1.0, 0.667), (1.0, 0.5)} <= points
+
+
+def test_the_area_under_the_drawn_curve_is_the_average_precision(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = np.random.default_rng(3)
+    yes = np.arange(40) < 14
+    p = (yes * 0.3 + rng.random(40) * 0.7).round(2)
+    truth = ["bad" if y else "ok" for y in yes]
+    drawn = []
+    monkeypatch.setattr(charts, "png", lambda canvas: drawn.append(canvas) or b"png")
+    answer = {"probability": np.stack([1 - p, p], 1)}
+    figures_for("f", CLASSIFY, truth, answer, ["ok", "bad"])
+    lines = [line for canvas in drawn for axes in canvas.axes for line in axes.lines]
+    (line,) = [line for line in lines if line.get_label() == "bad"]
+    x, y = STEP_LOOKUP_MAP[line.get_drawstyle()](*line.get_data())
+    assert np.trapezoid(y, x) == pytest.approx(average_precision_score(yes, p))
 
 
 def test_several_labels() -> None:

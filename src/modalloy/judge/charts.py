@@ -46,10 +46,13 @@ def matrix(counts_CC: np.ndarray, names: Sequence[str]) -> bytes:
 
 
 def precision_recall(curves: Sequence[tuple[str, np.ndarray, np.ndarray]], base: float) -> bytes:
-    """Precision over recall of each (name, precision, recall); `base` is what chance gives."""
+    """Precision over recall of each (name, precision, recall); `base` is what chance gives.
+
+    Recall ascends. The area under the steps is the average precision.
+    """
     canvas, axes = chart(5.2, 4.2)
     for (name, precision, recall), color in zip(curves, LINES, strict=False):
-        axes.step(recall, precision, where="post", color=color, lw=1.8, label=name)
+        axes.step(recall, precision, where="pre", color=color, lw=1.8, label=name)
     if np.isfinite(base):
         axes.axhline(base, color=FAINT, lw=1, ls=":", label=f"by chance {base:.2f}")
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
