@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as reference
 
 from modalloy import config
+from modalloy.judge.classes import rarer_of_two
 from modalloy.judge.metrics import classification_report, primary, score, tally
 
 CLASSIFY = config.Classify(target="y")
@@ -36,7 +37,8 @@ def test_classify_agrees_with_scikit_learn(classes: int, digits: int) -> None:
     found = score(CLASSIFY, [names[t] for t in true], {"probability": p}, names)
     chosen = p.argmax(1)
     onehot = np.eye(classes)[true]
-    scores, yes = (p[:, 1], true) if classes == 2 else (p, onehot)
+    rare = int(true.sum() <= 75)  # the second class of equals
+    scores, yes = (p[:, rare], true == rare) if classes == 2 else (p, onehot)
     expected = {
         "accuracy": reference.accuracy_score(true, chosen),
         "macro_f1": reference.f1_score(true, chosen, average="macro"),
@@ -86,6 +88,26 @@ def test_one_class_alone_has_no_auroc() -> None:
     assert found["accuracy"] == 1.0
     assert "auroc" not in found
     assert "average_precision" not in found
+
+
+@pytest.mark.parametrize("rare", ["crack", "zinc"])
+def test_average_precision_is_about_the_rarer_class_whatever_its_name(rare: str) -> None:
+    true, p = draw_classes(90, 2)
+    true[:40] = 0
+    yes = true == 1
+    assert yes.sum() < 45
+    names = sorted([rare, "ok"])
+    p = p if names[1] == rare else p[:, ::-1]
+    found = score(CLASSIFY, [rare if y else "ok" for y in yes], {"probability": p}, names)
+    expected = reference.average_precision_score(yes, p[:, names.index(rare)])
+    assert found["average_precision"] == pytest.approx(expected)
+
+
+def test_the_second_of_two_equal_classes_counts_as_the_rarer() -> None:
+    assert rarer_of_two(["a", "b", None], ["a", "b"]) == "b"
+    assert rarer_of_two(["a", "b", "b"], ["a", "b"]) == "a"
+    assert rarer_of_two(["a", "a"], ["a", "b"]) == "b"
+    assert rarer_of_two(["a", "new"], ["a", "b"]) is None
 
 
 def test_names_that_are_not_strings() -> None:

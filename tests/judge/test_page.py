@@ -58,7 +58,13 @@ def full_report(**changes: Any) -> Report:
         "split": "no machine has rows on both sides",
         "tasks": {"fault": fault, "life": life},
         "about": {
-            "fault": {"type": "classify", "target": "code", "primary": "accuracy", "rows": 650},
+            "fault": {
+                "type": "classify",
+                "target": "code",
+                "primary": "accuracy",
+                "rows": 650,
+                "rarer": "crack",
+            },
             "life": {"type": "regress", "target": "left", "primary": "rmse", "unit": "h"},
         },
         "subsets": {
@@ -143,6 +149,13 @@ def test_every_metric_is_said_with_its_interval() -> None:
         assert metric.label in text
         assert say(name, figures[name]) in text, name
         assert say_interval(figures, name) in text, name
+
+
+def test_average_precision_names_its_class() -> None:
+    meant = "precision over all recalls of 'crack', the rarer class; more is better"
+    assert meant in Reader(page(full_report())).text
+    bare = full_report(about={})
+    assert "precision over all recalls; more is better" in Reader(page(bare)).text
 
 
 def test_the_answer_comes_first_with_units_and_comparisons() -> None:

@@ -99,6 +99,24 @@ def test_two_classes_draw_the_second_ones_curve(monkeypatch: pytest.MonkeyPatch)
     assert {(0.5, 1.0), (0.5, 0.5), (1.0, 0.667), (1.0, 0.5)} <= points
 
 
+def test_two_classes_draw_the_rarer_ones_curve_and_name_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(charts, "precision_recall", lambda curves, base: seen.extend(curves) or b"")
+    truth, answer = ["bad", "ok", "ok", "ok"], {"probability": np.full((4, 2), 0.5)}
+    figures = figures_for("f", CLASSIFY, truth, answer, ["bad", "ok"])
+    assert [name for name, _, _ in seen] == ["bad"]
+    assert figures[1].note == "Of 'bad', the rarer of the two classes."
+
+
+def test_two_labels_draw_both_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(charts, "precision_recall", lambda curves, base: seen.extend(curves) or b"")
+    truth, answer = [["a"], ["a", "b"], ["a"], []], {"probability": np.full((4, 2), 0.5)}
+    (first, _) = figures_for("f", MULTI, truth, answer, ["a", "b"])
+    assert [name for name, _, _ in seen] == ["a", "b"]
+    assert first.note == ""
+
+
 def test_the_area_under_the_drawn_curve_is_the_average_precision(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -118,7 +118,7 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
         environment=environment(model),
         title=title_of(str(rows.table.source)),
         split=say_split(job.split) if extras.parts else "all rows of the given table",
-        about={n: about(o, truth[n]) for n, o in job.tasks.items()},
+        about={n: about(o, truth[n], all_names(rows)[n]) for n, o in job.tasks.items()},
         gain=judged.subsets.gain,
         naive=naive,
         slices=slices(rows, judged.which, truth, answers, ("category",)),

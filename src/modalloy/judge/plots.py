@@ -79,14 +79,15 @@ def figures_of_classes(
             yes_NC = counted.true_N[:, None] == np.arange(len(counted.names))
             sure, right = counted.p_NC.max(1), counted.chosen_N == counted.true_N
             found = [confusions(counted.true_N, counted.chosen_N, counted.names)]
+            rarer = counted.rarer
         case LabelsTally():
             yes_NC = counted.yes_NC
             sure = np.maximum(counted.p_NC, 1 - counted.p_NC).ravel()
             right = (counted.chosen_NC == counted.yes_NC).ravel()
-            found = []
+            found, rarer = [], None
         case _:
             raise AssertionError(f"no classes in {type(counted).__name__}")
-    found += recalls(yes_NC, counted.p_NC, counted.names)
+    found += recalls(yes_NC, counted.p_NC, counted.names, rarer)
     chart = charts.reliability(sure, right.astype(float))
     note = "On the dotted line, answers stated with 80 % certainty are right 80 % of the time."
     return [*found, Figure("Can its certainty be believed?", "png", chart, note)]
@@ -112,10 +113,12 @@ def confusions(true_N: np.ndarray, chosen_N: np.ndarray, names: Sequence[str]) -
     return Figure("Most frequent confusions", "html", data, note)
 
 
-def recalls(yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str]) -> list[Figure]:
-    """Precision over recall: of the second class of two, else of the commonest classes."""
+def recalls(
+    yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str], rarer: int | None
+) -> list[Figure]:
+    """Precision over recall: of the rarer class of two, else of the commonest classes."""
     counts = yes_NC.sum(0)
-    some = [1] if len(names) == 2 else np.argsort(-counts, kind="stable")[:CURVES].tolist()
+    some = np.argsort(-counts, kind="stable")[:CURVES].tolist() if rarer is None else [rarer]
     some = [c for c in some if 0 < counts[c] < len(yes_NC)]
     if not some:
         return []
@@ -125,8 +128,8 @@ def recalls(yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str]) -> list[
         keep = thin(len(recall))
         curves.append((names[c], precision[::-1][keep], recall[::-1][keep]))
     base = float(counts[some[0]] / len(yes_NC)) if len(some) == 1 else float("nan")
-    more = len(names) > len(some) and len(names) > 2
-    note = f"The {len(some)} commonest of {len(names)} classes." if more else ""
+    more = f"The {len(some)} commonest of {len(names)} classes." if len(names) > len(some) else ""
+    note = more if rarer is None else f"Of '{names[rarer]}', the rarer of the two classes."
     chart = charts.precision_recall(curves, base)
     return [Figure("Precision over recall", "png", chart, note)]
 

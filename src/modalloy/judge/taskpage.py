@@ -40,12 +40,22 @@ def figures_table(report: Report, task: str) -> Markup:
     figures, unit = report.tasks[task], report.unit(task)
     rows = []
     for name in figures_of(figures):
-        way = "more is better" if better(name) > 0 else "less is better"
-        meaning = f"{METRICS[name].meaning}; {way}" if name in METRICS else way
         value = tag("b", say(name, figures[name], unit))
         ends = say_interval(figures, name, unit) or "–"
-        rows.append((join([label(name), tag("small", meaning)]), value, ends))
+        rows.append(
+            (join([label(name), tag("small", say_meaning(report, task, name))]), value, ends)
+        )
     return table(("figure", "this model", "95 % interval"), rows)
+
+
+def say_meaning(report: Report, task: str, metric: str) -> str:
+    """What a figure counts, of which class it is, and which way it is better."""
+    way = "more is better" if better(metric) > 0 else "less is better"
+    meaning = METRICS[metric].meaning if metric in METRICS else ""
+    rarer = report.about.get(task, {}).get("rarer")
+    if metric == "average_precision" and rarer is not None:
+        meaning += f" of '{rarer}', the rarer class"
+    return f"{meaning}; {way}" if meaning else way
 
 
 def before_table(report: Report, task: str) -> Markup:
