@@ -14,7 +14,7 @@ from modalloy.judge.html import Dot, dots, img, safe, table
 from modalloy.judge.page import page, write_page
 from modalloy.judge.plots import Figure, figures_for, training_figures
 from modalloy.judge.subsets import shown_subsets
-from modalloy.judge.wording import METRICS, say, say_gain, say_interval
+from modalloy.judge.wording import METRICS, better, say, say_gain, say_interval
 from modalloy.report import Report
 
 EVIL = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(2)>"
@@ -156,6 +156,19 @@ def test_average_precision_names_its_class() -> None:
     assert meant in Reader(page(full_report())).text
     bare = full_report(about={})
     assert "precision over all recalls; more is better" in Reader(page(bare)).text
+
+
+@pytest.mark.parametrize(
+    ("levels", "exact"), [([0.1, 0.5, 0.9], "80.0 %"), ([0.95, 0.05], "90.0 %"), ([0.9], "90.0 %")]
+)
+def test_coverage_is_best_where_the_quantiles_say(levels: list[float], exact: str) -> None:
+    about = {"life": {"type": "regress", "target": "left", "quantiles": levels}}
+    report = full_report(tasks={"life": {"rmse": 2.0, "coverage": 1.0}}, about=about)
+    text = Reader(page(report)).text
+    assert f"inside the quantiles; {exact} is exact, more is too cautious, less too bold" in text
+    assert better("coverage") == 0
+    bare = Reader(page(full_report(about={}))).text
+    assert "inside the quantiles; neither more nor less is better" in bare
 
 
 def test_the_answer_comes_first_with_units_and_comparisons() -> None:

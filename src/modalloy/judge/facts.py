@@ -27,6 +27,7 @@ def about(
         "scale": getattr(options, "scale", None),
         "primary": primary(options)[0],
         "rows": sum(t is not None for t in truth),
+        "quantiles": list(getattr(options, "quantiles", ())),
         "rarer": rarer_of_two(truth, names or ()) if single else None,
     }
 

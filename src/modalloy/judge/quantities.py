@@ -7,6 +7,11 @@ import numpy as np
 from modalloy.judge.tally import Tally, ratio
 
 
+def stated_coverage(levels: Sequence[float]) -> float:
+    """The share of rows that quantiles of these levels promise to cover; see `NumberTally`."""
+    return levels[0] if len(levels) == 1 else max(levels) - min(levels)
+
+
 class NumberTally(Tally):
     """One number a row; truth is None (or NaN) where unknown.
 

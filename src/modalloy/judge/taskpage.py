@@ -5,6 +5,7 @@ from typing import Any
 
 from modalloy.judge.headline import say_count, say_sure
 from modalloy.judge.html import Dot, Markup, dots, fold, join, table, tag
+from modalloy.judge.quantities import stated_coverage
 from modalloy.judge.wording import (
     METRICS,
     better,
@@ -50,12 +51,16 @@ def figures_table(report: Report, task: str) -> Markup:
 
 def say_meaning(report: Report, task: str, metric: str) -> str:
     """What a figure counts, of which class it is, and which way it is better."""
-    way = "more is better" if better(metric) > 0 else "less is better"
     meaning = METRICS[metric].meaning if metric in METRICS else ""
-    rarer = report.about.get(task, {}).get("rarer")
-    if metric == "average_precision" and rarer is not None:
-        meaning += f" of '{rarer}', the rarer class"
-    return f"{meaning}; {way}" if meaning else way
+    way = {1: "more is better", -1: "less is better", 0: "neither more nor less is better"}
+    about = report.about.get(task, {})
+    match metric:
+        case "average_precision" if about.get("rarer") is not None:
+            meaning += f" of '{about['rarer']}', the rarer class"
+        case "coverage" if about.get("quantiles"):
+            exact = say(metric, stated_coverage(about["quantiles"]))
+            return f"{meaning}; {exact} is exact, more is too cautious, less too bold"
+    return "; ".join(part for part in (meaning, way[better(metric)]) if part)
 
 
 def before_table(report: Report, task: str) -> Markup:

@@ -11,7 +11,7 @@ class Metric(NamedTuple):
     """How a figure is named and read."""
 
     label: str
-    better: int  # +1 more is better, -1 less is better
+    better: int  # +1 more is better, -1 less is better, 0 nearest to a stated value is best
     form: str  # "share" prints as per cent, "number" plainly, "unit" in the target's unit
     meaning: str
 
@@ -27,7 +27,7 @@ METRICS: dict[str, Metric] = {
     "rmse": Metric("Root mean square error", -1, "unit", "the same, large errors count more"),
     "r2": Metric("R²", 1, "number", "share of the variation explained; the mean line has 0"),
     "pinball": Metric("Pinball loss", -1, "unit", "how well the quantiles are placed"),
-    "coverage": Metric("Coverage", 1, "share", "share of true values inside the quantiles"),
+    "coverage": Metric("Coverage", 0, "share", "share of true values inside the quantiles"),
     "span_f1": Metric("Span F1", 1, "number", "misses against false alarms, exact spans only"),
     "span_precision": Metric(
         "Span precision", 1, "number", "share of the spans found that are right"
@@ -57,7 +57,7 @@ def label(metric: str) -> str:
 
 
 def better(metric: str) -> int:
-    """+1 where more is better, -1 where less is."""
+    """+1 where more is better, -1 where less is, 0 where neither is."""
     return METRICS.get(metric, PLAIN).better
 
 
