@@ -49,9 +49,9 @@ class Report:
     naive: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, what, honest, naive: one baseline on the honest and on a random split."""
     slices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """task -> column -> value -> Figures with `rows`."""
+    """task -> column -> value -> Figures with `rows`, and how many `values` the column has."""
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """task -> group column -> group -> Figures with `rows`."""
+    """task -> group column -> group -> Figures with `rows` and `values`, as in slices."""
     reports: dict[str, str] = field(default_factory=dict)
     """task -> classification report as text."""
     curves: list[dict[str, Any]] = field(default_factory=list)

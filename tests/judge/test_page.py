@@ -235,6 +235,17 @@ def test_slices_are_weakest_first_and_long_ones_fold() -> None:
     assert "12 values, weakest first" in html
 
 
+def test_slices_say_intervals_and_how_many_values_are_left_out() -> None:
+    north = {"accuracy": 0.9, "rows": 10, "values": 25, "interval": {"accuracy": [0.8, 0.95]}}
+    slices = {"fault": {"site": {"north": north, "south": north | {"interval": {}}}}}
+    html = page(full_report(slices=slices))
+    assert "By site: the 2 commonest of 25 values, weakest first" in html
+    many = {"fault": {"site": {f"s{i}": north for i in range(12)}}}
+    assert "By site: the 12 commonest of 25 values, weakest first" in page(full_report(slices=many))
+    assert "90.0 %<small>80.0 to 95.0 %</small>" in html
+    assert "values</th>" not in html
+
+
 def test_data_section_says_units_shares_and_rows() -> None:
     text = Reader(page(full_report())).text
     assert "number, in kN" in text

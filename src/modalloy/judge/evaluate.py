@@ -121,7 +121,7 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
         about={n: about(o, truth[n], all_names(rows)[n]) for n, o in job.tasks.items()},
         gain=judged.subsets.gain,
         naive=naive,
-        slices=slices(rows, judged.which, truth, answers, ("category",)),
+        slices=slices(rows, judged.which, truth, answers, ("category",), groups=judged.groups),
         groups=slices(rows, judged.which, truth, answers, ("group",)),
         reports={
             n: classification_report(o, truth[n], answers[n], names_of(rows.targets[n]))

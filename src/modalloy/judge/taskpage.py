@@ -166,13 +166,25 @@ def slices_part(
         (
             value,
             say_count(f.get("rows", "–")) if f.get("rows") else "–",
-            *(say(m, f.get(m), unit) for m in names),
+            *(say_with_ends(f, m, unit) for m in names),
         )
         for value, f in sorted(values.items(), key=rank)
     ]
     head = (column, "rows", *(label(m) for m in names))
     title = f"By {column}" + (" (rows that belong together)" if what == "group" else "")
     body = table(head, rows)
+    every = max(f.get("values", len(rows)) for f in values.values())
+    if every > len(rows):
+        title += f": the {len(rows)} commonest of {every} values"
+    elif len(rows) > 8:
+        title += f": {len(rows)} values"
     if len(rows) > 8:
-        return fold(f"{title}: {len(rows)} values, weakest first", body)
+        return fold(f"{title}, weakest first", body)
     return join([tag("h3", f"{title}, weakest first"), body])
+
+
+def say_with_ends(figures: Mapping[str, Any], metric: str, unit: str) -> Markup:
+    """A figure with its interval below it."""
+    return join(
+        [say(metric, figures.get(metric), unit), tag("small", say_interval(figures, metric, unit))]
+    )

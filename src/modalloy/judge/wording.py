@@ -45,7 +45,7 @@ PLAIN = Metric("", 1, "number", "")
 
 def figures_of(figures: Mapping[str, Any]) -> list[str]:
     """Names of the metrics among a task's figures: in the order of METRICS, unknown ones last."""
-    skip = ("interval", "rows", "note", "label", "columns")
+    skip = ("interval", "rows", "values", "note", "label", "columns")
     given = [k for k, v in figures.items() if k not in skip and (v is None or is_number(v))]
     order = {name: i for i, name in enumerate(METRICS)}
     return sorted(given, key=lambda k: order.get(k, len(order)))
