@@ -70,12 +70,16 @@ def evaluate(
 ) -> "Report":
     """Score a run: on its own test rows, or on all rows of another table.
 
-    out: write the report there (`.html`, with `.json` beside it); without it, and without a table,
-    the run's own report is written anew.
+    out: write the report there (`.html` or `.htm`, with `.json` beside it); without it, and without
+    a table, the run's own report is written anew. RunError for another ending or where its folder
+    is absent.
     """
+    from modalloy.judge.page import check_page
     from modalloy.learn.training import evaluate_run
     from modalloy.run import Run, load_run
 
+    if out is not None:
+        check_page(Path(out))
     loaded = run if isinstance(run, Run) else load_run(run)
     return evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from modalloy import config
+from modalloy.errors import RunError
 from modalloy.judge.evaluate import title_of
 from modalloy.judge.html import Dot, dots, img, safe, table
-from modalloy.judge.page import page, write_page
+from modalloy.judge.page import check_page, page, write_page
 from modalloy.judge.plots import Figure, figures_for, training_figures
 from modalloy.judge.subsets import shown_subsets
 from modalloy.judge.wording import METRICS, better, say, say_gain, say_interval
@@ -300,6 +301,14 @@ def test_an_empty_report_and_undefined_figures_still_make_a_page(tmp_path: Path)
     assert "nan" not in text.lower()
     write_page(bare, [], tmp_path / "report.html")
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page(bare)
+
+
+def test_a_page_ends_in_html_or_htm_and_its_folder_exists(tmp_path: Path) -> None:
+    for name in ("a.html", "a.htm", "A.HTML"):
+        check_page(tmp_path / name)
+    for name, why in (("a.json", "as .html"), ("a", "as .html"), ("b/a.html", "no folder")):
+        with pytest.raises(RunError, match=why):
+            check_page(tmp_path / name)
 
 
 def test_the_page_says_that_validation_rows_were_learned_from() -> None:
