@@ -95,9 +95,9 @@ def predict(
     """Answers for every row of a table, with probabilities and the status of every input cell.
 
     A column that the table lacks counts as missing everywhere. out: also write them (`.parquet` or
-    `.csv`). Columns: `row`; `TASK` and, for classes, `TASK.probability` and `TASK.p[CLASS]`; for
-    numbers with quantiles `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists;
-    `status.COLUMN`.
+    `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
+    `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for tags
+    lists of words' tags; for boxes lists; `status.COLUMN`.
     """
     from modalloy.judge.predict import check_place, predict_frame, write_frame
     from modalloy.run import Run, load_run
