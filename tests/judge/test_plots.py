@@ -1,5 +1,6 @@
 """Figures: real pictures, right numbers in them, nothing drawn where nothing is known."""
 
+import base64
 import io
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from modalloy import config
 from modalloy.judge import charts
 from modalloy.judge.boxes import box_mistakes
 from modalloy.judge.plots import confusions, figures_for, thin, training_figures
-from modalloy.judge.show import show_tags
+from modalloy.judge.show import show_boxes, show_tags
 from modalloy.judge.simple import objects
 from modalloy.table.reader import Cells
 
@@ -219,6 +220,30 @@ def test_boxes_are_drawn_and_a_broken_picture_is_named(tmp_path: Path) -> None:
     assert "unreadable" in figure.data
     assert "a.png: 2 true boxes, 1 found" in figure.data
     assert figure.note.count("1 of 2 pictures have a mistake") == 1
+
+
+def test_rows_without_a_picture_leave_the_drawings_to_the_others(tmp_path: Path) -> None:
+    truth, answer, cells = boxes_case(tmp_path)
+    answer = {k: objects([*v[:1], *[v[2]] * 8]) for k, v in answer.items()}
+    cells = Cells({"photo": ["a.png", *[None] * 8]}, tmp_path)
+    (figure,) = figures_for("b", LOCATE, [truth[0]] * 9, answer, cells=cells)
+    assert str(figure.data).count("data:image/jpeg") == 1
+    assert "unreadable" not in figure.data
+    assert "1 of 1 pictures have a mistake; 1 are shown" in figure.note
+    assert figure.note.endswith(" 8 rows have no picture.")
+
+
+def test_box_names_can_be_read_at_the_size_of_the_page(tmp_path: Path) -> None:
+    Image.new("L", (500, 500), 128).save(tmp_path / "a.png")
+    cells = Cells({"photo": ["a.png"]}, tmp_path)
+    for top in (200.0, 2.0):  # the second has no room above it
+        html = show_boxes("a.png", cells, [([490.0, top, 498.0, top + 40], "DENT")], [])
+        data = base64.b64decode(html.split("base64,")[1].split('"')[0])
+        grey = np.asarray(Image.open(io.BytesIO(data)).convert("L"))
+        white = np.flatnonzero((grey > 240).sum(1) > 20)
+        assert np.ptp(white) * 290 / grey.shape[1] > 10
+        assert np.ptp(np.flatnonzero((grey > 240).sum(0) > 9)) > 50  # no letter is cut off
+    assert show_boxes(None, cells, [], []) == '<span class="absent">missing</span>'
 
 
 @pytest.mark.parametrize(

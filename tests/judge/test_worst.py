@@ -71,6 +71,21 @@ def test_locate_by_missed_and_wrong_boxes() -> None:
     assert worst_rows(options, truth, answer)[0].answer == "1 boxes, 2 missed or wrong"
 
 
+def test_rows_without_a_picture_are_not_among_the_worst() -> None:
+    options = config.Locate(target="boxes", on="photo")
+    box, none = np.array([[0.0, 0, 10, 10]]), np.zeros((0, 4))
+    truth = [{"boxes": np.repeat(box, 3, 0), "names": ["a"] * 3}] * 7
+    truth.append({"boxes": box, "names": ["a"]})
+    answer = {
+        "boxes": objects([none] * 8),
+        "scores": objects([np.zeros(0)] * 8),
+        "names": objects([[] for _ in range(8)]),
+    }
+    cells = Cells({"photo": [*[None] * 6, "broken.png", "a.png"]})
+    found = worst_rows(options, truth, answer, cells=cells)
+    assert [(w.at, w.loss) for w in found] == [(6, 3.0), (7, 1.0)]
+
+
 @pytest.fixture
 def parts(small_table: Path, job_dict: Any) -> tuple[dict[str, Reader], Any]:
     from modalloy.table.build import fit_readers

@@ -210,7 +210,7 @@ def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> li
         truth, answer = judged.truth[name], judged.answers[name]
         cells = rows.cells((on,), which) if on else None
         figures += figures_for(name, options, truth, answer, names, cells=cells)
-        worst = worst_rows(options, truth, answer, names)
+        worst = worst_rows(options, truth, answer, names, cells=cells)
         if worst:
             shown = rows.cells(columns, which[[w.at for w in worst]])
             numbers = [int(r) for r in which]

@@ -16,7 +16,7 @@ from modalloy.judge.show import show_boxes, show_tags
 from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief, figures_of, label
-from modalloy.table.reader import Cells
+from modalloy.table.reader import Cells, empty
 
 MATRIX_CLASSES = 30
 CURVES = 6
@@ -187,7 +187,8 @@ def figures_of_boxes(
     """Pictures with true and found boxes, evenly chosen from the most mistaken to the best."""
     if cells is None:
         return []
-    known = [i for i, t in enumerate(truth) if t is not None]
+    judged = [i for i, t in enumerate(truth) if t is not None]
+    known = [i for i in judged if not empty(cells[column][i])]
     mistaken = {i: box_mistakes(truth[i], answer, i) for i in known}
     order = sorted(known, key=lambda i: (-mistaken[i], i))
     some = [order[i] for i in thin(len(order), PICTURES)]
@@ -201,6 +202,8 @@ def figures_of_boxes(
         f"{wrong} of {len(known)} pictures have a mistake; {len(some)} are shown, "
         "evenly chosen from the most mistaken to the best."
     )
+    if len(known) < len(judged):
+        note += f" {len(judged) - len(known)} rows have no picture."
     return [Figure("Boxes on pictures", "html", tag("div", data, kind="pictures"), note)]
 
 

@@ -15,7 +15,7 @@ from modalloy.judge.show import show_boxes, show_cell, show_tags
 from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief
-from modalloy.table.reader import Cells, Reader
+from modalloy.table.reader import Cells, Reader, empty
 
 SHOWN = 6
 
@@ -35,10 +35,17 @@ def worst_rows(
     answer: Mapping[str, np.ndarray],
     names: Sequence[str] | None = None,
     *,
+    cells: Cells | None = None,
     most: int = SHOWN,
 ) -> list[Worst]:
-    """The wrong rows with the largest loss, worst first; right rows are never listed."""
+    """The wrong rows with the largest loss, worst first; right rows are never listed.
+
+    cells: the same rows' cells of the column that a `tag` or `locate` task looks `on`; where one is
+    missing there is nothing to look at, and the row is not listed either.
+    """
     loss_B = row_losses(options, truth, answer, names)
+    if cells is not None and isinstance(options, config.Tag | config.Locate):
+        loss_B[[empty(cell) for cell in cells[options.on]]] = 0.0
     order = np.argsort(-loss_B, kind="stable")[:most]
     return [
         Worst(int(i), float(loss_B[i]), *say_both(options, truth[i], answer, names, int(i)))
