@@ -165,6 +165,21 @@ def test_regress_agrees_with_scikit_learn() -> None:
     assert found == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_logarithms_figures_stay_and_its_error_is_given_in_the_unit_too() -> None:
+    options = config.Regress(target="y", scale="log")
+    true, value = np.array([0.0, 99.0, 999.0]), np.array([1.0, 149.0, -1.0])
+    logs = [np.sign(v) * np.log1p(np.abs(v)) for v in (true, value)]
+    found = score(options, list(logs[0]), {"value": logs[1]})
+    assert found["mae_unit"] == pytest.approx((1 + 50 + 1000) / 3)
+    assert found["mae"] == pytest.approx(np.abs(logs[0] - logs[1]).mean())
+    assert primary(options) == ("rmse", False)
+    plain = score(config.Regress(target="y"), list(logs[0]), {"value": logs[1]})
+    assert found == pytest.approx({**plain, "mae_unit": found["mae_unit"]})
+    huge = score(options, [0.0, 1.0], {"value": np.array([1e6, 1.0])})
+    assert "mae_unit" not in huge
+    assert huge["mae"] == pytest.approx(5e5)
+
+
 def test_one_quantile_is_covered_from_below() -> None:
     options = config.Regress(target="y", quantiles=(0.9,))
     answer = {"value": np.zeros(3), "quantiles": np.array([[1.0], [1.0], [1.0]])}

@@ -349,6 +349,9 @@ def test_dots_stand_where_their_values_are() -> None:
         ("mae", 1.5e9, "", "1.50e+09"),
         ("r2", -0.0001, "", "0.000"),
         ("r2", -1.5, "", "−1.500"),
+        ("mae_unit", 1234.0, "log(USD)", "1\u202f234 USD"),
+        ("mae_unit", 12.0, "log(target)", "12.0"),
+        ("mae", 0.5, "log(USD)", "0.500 log(USD)"),
         ("rmse", None, "h", "–"),
         ("rmse", float("nan"), "h", "–"),
         ("own", 0.5, "h", "0.500"),
@@ -358,7 +361,14 @@ def test_figures_in_words(metric: str, value: float | None, unit: str, said: str
     assert say(metric, value, unit) == said
 
 
+def test_an_interval_in_the_targets_own_unit() -> None:
+    figures = {"mae_unit": 5.0, "interval": {"mae_unit": [4.0, 6.0], "mae": [0.1, 0.2]}}
+    assert say_interval(figures, "mae_unit", "log(USD)") == "4.00 to 6.00 USD"
+    assert say_interval(figures, "mae", "log(USD)") == "0.100 to 0.200 log(USD)"
+
+
 def test_gains_in_words() -> None:
+    assert say_gain("mae_unit", -3.0, "log(USD)") == "−3.00 USD"
     assert say_gain("accuracy", -0.021) == "−2.1 points"
     assert say_gain("rmse", 3.0, "h") == "+3.00 h"
     assert say_gain("macro_f1", None) == "–"

@@ -17,6 +17,7 @@ from modalloy.judge.boxes import box_mistakes
 from modalloy.judge.plots import confusions, figures_for, thin, training_figures
 from modalloy.judge.show import show_boxes, show_tags
 from modalloy.judge.simple import objects
+from modalloy.judge.wording import brief
 from modalloy.table.reader import Cells
 
 CLASSIFY = config.Classify(target="y")
@@ -148,6 +149,38 @@ def test_regress_says_how_far_nine_of_ten_are_off() -> None:
     first, second = figures_for("load", REGRESS, [*truth, None], {"value": np.append(value, 7)})
     assert second.note == "Nine of ten answers are at most 2.00 kN off."
     assert open_png(first.data).size == open_png(second.data).size
+
+
+def test_logarithms_are_drawn_in_the_targets_own_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = config.Regress(target="y", unit="EUR", scale="log")
+    true = np.geomspace(9, 9e4, 200)
+    drawn = []
+    monkeypatch.setattr(charts, "png", lambda canvas: drawn.append(canvas) or b"png")
+    answer = {"value": np.log1p(true * 1.5)}
+    (_, second) = figures_for("f", options, np.log1p(true).tolist(), answer)
+    tenth = np.quantile(true * 0.5, 0.9)
+    assert second.note.startswith(f"Nine of ten answers are at most {brief(tenth)} EUR off.")
+    (scatter,), (spread,) = (canvas.axes for canvas in drawn)
+    assert scatter.get_xlabel() == "truth [EUR]"
+    points = np.asarray(scatter.collections[0].get_offsets())
+    assert points == pytest.approx(np.stack([true, true * 1.5], 1))
+    assert scatter.get_xticks().tolist() == [10, 100, 1000, 10_000, 100_000]
+    at = scatter.transData.transform(np.stack([[9, 99, 999]] * 2, 1))[:, 0]
+    assert np.diff(at)[0] == pytest.approx(np.diff(at)[1])  # factors are equally far apart
+    assert spread.get_xlabel() == "answer minus truth [EUR]"
+    assert sum(bar.get_height() for bar in spread.patches) == 196  # 2 at each end are left out
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (-500.0, 90_000.0, [-100, -10, 0, 10, 100, 1000, 10_000]),
+        (0.0, 9.0, [0, 1, 2, 5]),
+        (0.1, 0.7, [0.0, 0.15, 0.3, 0.45, 0.6, 0.75]),
+    ],
+)
+def test_round_amounts(low: float, high: float, ticks: list[float]) -> None:
+    assert charts.amounts(low, high) == pytest.approx(ticks)
 
 
 def test_wilson_interval_is_the_textbooks() -> None:

@@ -51,6 +51,16 @@ def test_regress_by_absolute_error_with_its_unit() -> None:
     assert (found[0].truth, found[0].answer) == ("3.00 h", "10.0 h")
 
 
+def test_a_logarithm_is_undone_in_words() -> None:
+    options = config.Regress(target="y", unit="USD", scale="log")
+    truth = np.log1p([100.0, 5.0, 40.0]).tolist()
+    found = worst_rows(options, truth, {"value": np.log1p([150.0, 50.0, 41.0])})
+    assert [w.at for w in found] == [1, 0, 2]  # ranked on the scale that is learned
+    assert (found[0].truth, found[0].answer) == ("5.00 USD", "50.0 USD")
+    below = worst_rows(options, [0.0], {"value": np.array([-np.log1p(9.0)])})
+    assert below[0].answer == "−9.00 USD"
+
+
 def test_tag_by_missed_and_wrong_spans() -> None:
     options = config.Tag(target="tags", on="words")
     truth = [["B-x", "I-x"], ["O", "B-x"], ["O", "O"]]

@@ -12,7 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
+
+from modalloy.table.number import from_log, to_log
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"
@@ -85,8 +88,10 @@ def reliability(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> bytes:
     return png(canvas)
 
 
-def true_against_answer(truth: np.ndarray, value: np.ndarray, unit: str) -> bytes:
-    """Answers over true values. truth, value: (n,), in `unit`."""
+def true_against_answer(
+    truth: np.ndarray, value: np.ndarray, unit: str, *, log: bool = False
+) -> bytes:
+    """Answers over true values. truth, value: (n,), in `unit`; log: spaced as `to_log` says."""
     canvas, axes = chart(4.6, 4.2)
     of = f" [{unit}]" if unit else ""
     low, high = min(truth.min(), value.min()), max(truth.max(), value.max())
@@ -94,8 +99,28 @@ def true_against_answer(truth: np.ndarray, value: np.ndarray, unit: str) -> byte
     few = len(truth) <= 800
     axes.scatter(truth, value, s=14 if few else 6, color=BLUE, alpha=0.55 if few else 0.3, lw=0)
     axes.set(xlabel=f"truth{of}", ylabel=f"answer{of}")
+    if log:
+        ticks = amounts(float(low), float(high))
+        said = [f"{t:g}" for t in ticks]
+        axes.set_xscale("function", functions=(to_log, from_log))
+        axes.set_yscale("function", functions=(to_log, from_log))
+        axes.set_xticks(ticks, said)
+        axes.set_yticks(ticks, said)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     return png(canvas)
+
+
+def amounts(low: float, high: float, most: int = 8) -> list[float]:
+    """Round amounts between two, about evenly apart on `to_log`'s scale; powers of ten first."""
+    gap = (to_log(np.array(high)) - to_log(np.array(low))) / most
+    powers = 10.0 ** np.arange(np.ceil(np.log10(max(abs(low), abs(high), 1.0))) + 1)
+    kept: list[float] = []
+    for step in (0.0, 1.0, 5.0, 2.0):
+        for t in (sign * step * p for p in powers for sign in (1, -1)):
+            free = all(abs(to_log(np.array(t)) - to_log(np.array(k))) >= gap for k in kept)
+            if low <= t <= high and free:
+                kept.append(t)
+    return sorted(kept) if len(kept) > 2 else MaxNLocator(4).tick_values(low, high).tolist()
 
 
 def errors(wrong: np.ndarray, unit: str) -> bytes:

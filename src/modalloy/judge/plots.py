@@ -16,6 +16,7 @@ from modalloy.judge.show import show_boxes, show_tags
 from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief, figures_of, label
+from modalloy.table.number import from_log
 from modalloy.table.reader import Cells, empty
 
 MATRIX_CLASSES = 30
@@ -137,26 +138,28 @@ def recalls(
 def figures_of_numbers(
     options: config.Regress, truth: Sequence[Any], answer: Mapping[str, np.ndarray]
 ) -> list[Figure]:
-    """Answers over the truth, and the errors."""
-    unit = options.unit or ""
-    if options.scale == "log":
-        unit = f"log({unit or options.target})"
+    """Answers over the truth, and the errors, both in the target's own unit."""
+    unit, log = options.unit or "", options.scale == "log"
     true = np.array([np.nan if t is None else float(t) for t in truth])
     value = np.asarray(answer["value"], dtype=float)
+    if log:
+        true, value = from_log(true), from_log(value)
     rows = np.flatnonzero(np.isfinite(true) & np.isfinite(value))
     if not len(rows):
         return []
     drawn = rows[thin(len(rows), POINTS)]
     note = f"{len(drawn)} of {len(rows)} rows are drawn." if len(drawn) < len(rows) else ""
-    wrong = np.abs(value - true)[rows]
-    tenth = (
-        f"Nine of ten answers are at most {brief(float(np.quantile(wrong, 0.9)))} {unit}".rstrip()
-    )
-    scatter = charts.true_against_answer(true[drawn], value[drawn], unit)
-    spread = charts.errors((value - true)[rows], unit)
+    wrong = (value - true)[rows]
+    far = f"{brief(float(np.quantile(np.abs(wrong), 0.9)))} {unit}".rstrip()
+    tenth = f"Nine of ten answers are at most {far} off."
+    if log:  # amounts over several magnitudes: a few errors would squeeze all others into one bar
+        low, high = np.quantile(wrong, [0.01, 0.99])
+        wrong = wrong[(wrong >= low) & (wrong <= high)]
+        tenth += " The hundredth farthest off on either side is not drawn."
+    scatter = charts.true_against_answer(true[drawn], value[drawn], unit, log=log)
     return [
         Figure("Answer against truth", "png", scatter, note),
-        Figure("Errors", "png", spread, f"{tenth} off."),
+        Figure("Errors", "png", charts.errors(wrong, unit), tenth),
     ]
 
 

@@ -15,6 +15,7 @@ from modalloy.judge.show import show_boxes, show_cell, show_tags
 from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief
+from modalloy.table.number import from_log
 from modalloy.table.reader import Cells, Reader, empty
 
 SHOWN = 6
@@ -63,7 +64,8 @@ def row_losses(
     """How wrong each row is, (B,); 0 where it is right or its truth unknown.
 
     classify: minus the log of the true class's probability (summed over labels with `multi`);
-    regress: the absolute error; tag: spans missed or wrong; locate: boxes missed or wrong.
+    regress: the absolute error on the scale that the task learns; tag: spans missed or wrong;
+    locate: boxes missed or wrong.
     """
     counted = tally(options, truth, answer, names)
     loss_B = np.zeros(len(truth))
@@ -118,10 +120,10 @@ def say_both(
             best = int(np.argmax(p_C))
             return str(truth), f"{(names or ())[best]} ({100 * p_C[best]:.0f} % sure)"
         case config.Regress():
+            both = np.array([float(truth), float(answer["value"][row])])
+            true, value = from_log(both) if options.scale == "log" else both
             unit = options.unit or ""
-            unit = f"log({unit or options.target})" if options.scale == "log" else unit
-            value = float(answer["value"][row])
-            return f"{brief(float(truth))} {unit}".rstrip(), f"{brief(value)} {unit}".rstrip()
+            return f"{brief(true)} {unit}".rstrip(), f"{brief(value)} {unit}".rstrip()
         case config.Tag():
             found = len(spans_of(answer["tags"][row]))
             wrong = f"{mistakes(options, truth, answer, row):.0f} missed or wrong"
