@@ -312,6 +312,54 @@ def test_training_curves_survive_gaps_in_the_log() -> None:
     assert training_figures([]) == []
 
 
+def test_training_curves_show_what_stopped_it_and_mark_the_best_epoch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen = []
+    monkeypatch.setattr(charts, "training", lambda *args: seen.append(args) or b"png")
+    scores = [0.1, 0.6, 0.6, None, 0.5]
+    curves = [
+        {
+            "epoch": i + 1, "loss": 1.0 - i / 10, "score": score,
+            "validation": {
+                "life": {"mae": 1.0 + i, "rmse": 2.0 + i, "r2": 0.5},
+                "parts": {"accuracy": 0.1, "macro_f1": 0.2 + i},
+            },
+        }
+        for i, score in enumerate(scores)
+    ]  # fmt: skip
+    found = training_figures(curves, {"life": REGRESS, "parts": MULTI})
+    assert [f.title for f in found] == [
+        "Loss while training", "Score on validation rows", "life: Root mean square error",
+        "parts: Macro F1",
+    ]  # fmt: skip
+    assert found[1].note.endswith("Epoch 2 is the best.")
+    assert seen[1][1] == {"all tasks": scores}
+    assert seen[2][1] == {"life": [2.0, 3.0, 4.0, 5.0, 6.0]}
+    assert seen[3][1] == {"parts": [0.2, 1.2, 2.2, 3.2, 4.2]}
+    assert [args[3] for args in seen] == [2, 2, 2, 2]
+
+
+def test_the_best_epoch_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    monkeypatch.setattr(charts, "png", lambda canvas: drawn.append(canvas) or b"png")
+    charts.training([1, 2, 3], {"a": [1.0, None, 2.0]}, "loss", 2)
+    charts.training([1, 2, 3], {"a": [1.0, None, 2.0]}, "loss")
+    first, second = (canvas.axes[0].lines for canvas in drawn)
+    assert [line.get_xdata()[0] for line in first] == [1, 2]
+    assert [line.get_label() for line in first] == ["a", "best epoch 2"]
+    assert len(second) == 1
+
+
+def test_long_class_names_stay_apart() -> None:
+    same = "bearing damage on the outer ring"
+    names = ["ok", f"{same} 1", f"{same} 2", "x" * 50 + "y" * 50, "x" * 51 + "y" * 50, "z" * 21]
+    said = charts.apart(names)
+    assert said[:3] == ["ok", "bearing d…ter ring 1", "bearing d…ter ring 2"]
+    assert said[3:] == ["4: " + "x" * 16 + "…", "5: " + "x" * 16 + "…", "z" * 19 + "…"]
+    assert max(map(len, said)) <= 20
+
+
 def test_thin_keeps_both_ends() -> None:
     assert thin(5).tolist() == [0, 1, 2, 3, 4]
     kept = thin(10_000, 100)

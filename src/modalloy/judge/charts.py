@@ -5,6 +5,7 @@ same difference.
 """
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from modalloy.judge.html import short
 from modalloy.table.number import from_log, to_log
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
@@ -34,7 +36,7 @@ def matrix(counts_CC: np.ndarray, names: Sequence[str]) -> bytes:
     share = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap=SHADES, vmin=0.0, vmax=1.0, aspect="equal")
     axes.grid(visible=False)
-    said = [n if len(n) <= 20 else n[:19] + "…" for n in names]
+    said = apart(names)
     size = 9 if classes <= 12 else 6.5
     axes.set_xticks(range(classes), said, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(classes), said)
@@ -46,6 +48,21 @@ def matrix(counts_CC: np.ndarray, names: Sequence[str]) -> bytes:
         )
     axes.set(xlabel="answer", ylabel="truth")
     return png(canvas)
+
+
+def apart(names: Sequence[str], letters: int = 20) -> list[str]:
+    """Names cut to so many letters and still told apart: at their end, else in their middle, else
+    with their number in front.
+    """
+    said = [short(n, letters) for n in names]
+    half = letters // 2
+    middle = [n if len(n) <= letters else f"{n[: half - 1]}…{n[-half:]}" for n in names]
+    said = [m if said.count(s) > 1 else s for s, m in zip(said, middle, strict=True)]
+    counts = Counter(said)
+    return [
+        s if counts[s] == 1 else short(f"{i}: {n}", letters)
+        for i, (s, n) in enumerate(zip(said, names, strict=True), start=1)
+    ]
 
 
 def precision_recall(curves: Sequence[tuple[str, np.ndarray, np.ndarray]], base: float) -> bytes:
@@ -136,13 +153,20 @@ def errors(wrong: np.ndarray, unit: str) -> bytes:
     return png(canvas)
 
 
-def training(epochs: Sequence[float], lines: Mapping[str, Sequence[Any]], says: str) -> bytes:
+def training(
+    epochs: Sequence[float],
+    lines: Mapping[str, Sequence[Any]],
+    says: str,
+    best: float | None = None,
+) -> bytes:
     """Curves over epochs, None where nothing was measured; `says` names the upright axis."""
     canvas, axes = chart(4.6, 3.6)
     for (name, values), color in zip(lines.items(), LINES, strict=False):
         y = np.array([np.nan if v is None else v for v in values], dtype=float)
         ok = np.isfinite(y)
         axes.plot(np.asarray(epochs)[ok], y[ok], color=color, lw=1.8, marker="o", ms=3, label=name)
+    if best is not None:
+        axes.axvline(best, color=FAINT, lw=1, ls=":", label=f"best epoch {best}")
     axes.set(xlabel="epoch", ylabel=says)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize=8, frameon=False)

@@ -200,7 +200,7 @@ def stronger(
 
 def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> list[Figure]:
     """Plots of every task, its worst rows, and the training."""
-    figures = training_figures(extras.curves) if extras.curves else []
+    figures = training_figures(extras.curves, model.job.tasks) if extras.curves else []
     which = judged.which
     columns = tuple(dict.fromkeys(c for r in rows.readers.values() for c in r.columns))
     options_of = model.job.columns

@@ -11,7 +11,7 @@ from modalloy.judge import charts
 from modalloy.judge.boxes import SHOWN_SCORE, box_mistakes, found_boxes, true_boxes
 from modalloy.judge.classes import ClassTally, LabelsTally
 from modalloy.judge.html import Markup, join, table, tag
-from modalloy.judge.metrics import tally
+from modalloy.judge.metrics import primary, tally
 from modalloy.judge.show import show_boxes, show_tags
 from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
@@ -210,27 +210,38 @@ def figures_of_boxes(
     return [Figure("Boxes on pictures", "html", tag("div", data, kind="pictures"), note)]
 
 
-def training_figures(curves: Sequence[Mapping[str, Any]]) -> list[Figure]:
-    """Losses, and each task's main validation figure, over epochs.
+def training_figures(
+    curves: Sequence[Mapping[str, Any]], tasks: Mapping[str, config.TaskOptions] | None = None
+) -> list[Figure]:
+    """Losses, the score that early stopping looks at, and each task's main validation figure, over
+    epochs; the best one by that score is marked in each.
 
-    curves: records of `log.jsonl`: epoch, losses, `validation` {task: {metric: value}}.
+    curves: records of `log.jsonl`: epoch, losses, `score`, `validation` {task: {metric: value}}.
     """
     epochs = [r.get("epoch", i + 1) for i, r in enumerate(curves)]
     names = list(dict.fromkeys(k for r in curves for k in r if "loss" in k))
     found = []
     if names:
         lines = {n.replace("_", " "): [r.get(n) for r in curves] for n in names}
-        found.append(("Loss while training", "loss", lines))
+        found.append(("Loss while training", "loss", lines, ""))
+    scores = [r.get("score") for r in curves]
+    known = [(s, e) for s, e in zip(scores, epochs, strict=True) if s is not None]
+    best = max(known, key=lambda pair: pair[0])[1] if known else None  # of equals the first
+    if best is not None:
+        lines = {"all tasks": scores}
+        note = f"What early stopping looks at: the tasks' mean skill. Epoch {best} is the best."
+        found.append(("Score on validation rows", "score; 1 is perfect", lines, note))
     validation = [r.get("validation") or {} for r in curves]
     for task in dict.fromkeys(t for v in validation for t in v):
-        metric = figures_of({k: x for v in validation for k, x in v.get(task, {}).items()})[:1]
-        for name in metric:
+        given = figures_of({k: x for v in validation for k, x in v.get(task, {}).items()})
+        main = primary(tasks[task])[0] if tasks and task in tasks else ""
+        for name in [main] if main in given else given[:1]:
             values = [v.get(task, {}).get(name) for v in validation]
             says = f"{label(name)}, validation rows"
-            found.append((f"{task}: {label(name)}", says, {task: values}))
+            found.append((f"{task}: {label(name)}", says, {task: values}, ""))
     return [
-        Figure(title, "png", charts.training(epochs, lines, says), place="training")
-        for title, says, lines in found
+        Figure(title, "png", charts.training(epochs, lines, says, best), note, place="training")
+        for title, says, lines, note in found
     ]
 
 
