@@ -155,5 +155,13 @@ def test_evaluate_again_and_on_another_table(trained: tuple[Run, Path], tmp_path
     assert own.baselines["fault"]
     other = ma.evaluate(run, table, out=tmp_path / "other.html", quiet=True)
     assert other.rows == {"test": 80}
+    crack = (pd.read_parquet(table)["fault_code"] == "crack").sum()
+    assert other.about["fault"]["rarer"] == ("crack" if crack < 40 else "ok")
+    north = other.slices["fault"]["site"]["north"]
+    assert north["values"] == 3
+    assert north["interval"]["accuracy"][0] <= north["accuracy"]
+    text = (tmp_path / "own.html").read_text()
+    assert "What early stopping looks at" in text
+    assert f"of &#x27;{own.about['fault']['rarer']}&#x27;, the rarer class" in text
     assert (tmp_path / "other.html").is_file()
     assert (tmp_path / "other.json").is_file()

@@ -137,7 +137,7 @@ def amounts(low: float, high: float, most: int = 8) -> list[float]:
             free = all(abs(to_log(np.array(t)) - to_log(np.array(k))) >= gap for k in kept)
             if low <= t <= high and free:
                 kept.append(t)
-    return sorted(kept) if len(kept) > 2 else MaxNLocator(4).tick_values(low, high).tolist()
+    return sorted(kept) if len(kept) > 2 else [*MaxNLocator(4).tick_values(low, high)]
 
 
 def errors(wrong: np.ndarray, unit: str) -> bytes:
