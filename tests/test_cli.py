@@ -106,12 +106,29 @@ def test_only_the_first_process_of_torchrun_speaks(
 
 
 def test_evaluate_with_and_without_a_table(calls: list[Any]) -> None:
-    assert run("evaluate", "run").stdout == "accuracy 0.9\n"
-    run("evaluate", "run", "new.csv", "-o", "new.html")
+    said = "accuracy 0.9\n\nThe report is {}; open it in a browser.\n"
+    assert run("evaluate", "run").stdout == said.format(Path("run/report.html"))
+    new = run("evaluate", "run", "new.csv", "-o", "new.html")
+    assert new.stdout == said.format("new.html")
     assert calls == [
         ("evaluate", (Path("run"), None), {"out": None}),
         ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html")}),
     ]
+    other = run("evaluate", "run", "new.csv")
+    assert other.stdout == said.format(Path("run/evaluated.html"))
+
+
+@pytest.mark.parametrize("out", ["out.json", "out", "no folder/x.html"])
+def test_evaluate_refuses_a_page_it_could_not_write_before_any_work(
+    out: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "out.json"
+    kept.write_text("mine")
+    done = run("evaluate", str(tmp_path / "no run"), "-o", str(tmp_path / out))
+    assert done.exit_code == 2
+    wanted = "make it first" if "folder" in out else "is written as .html"
+    assert wanted in done.stderr
+    assert kept.read_text() == "mine"
 
 
 def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:

@@ -133,6 +133,8 @@ def evaluate(
     Figures with intervals, baselines, every subset of columns, slices, plots.
     """
     typer.echo(modalloy.evaluate(run, table, out=out).text())
+    page = out or run / ("report.html" if table is None else "evaluated.html")
+    typer.echo(f"\nThe report is {page}; open it in a browser.")
 
 
 @app.command()

@@ -41,7 +41,8 @@ class Report:
     split: str = ""
     """One sentence: how test rows were kept apart."""
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """task -> type, target, unit, scale, primary (main metric), rows (test rows with a truth)."""
+    """task -> type, target, unit, scale, primary (main metric), rows (test rows with a truth),
+    quantiles (those asked for), rarer (of two classes the one that average precision is about)."""
     gain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""
@@ -54,9 +55,9 @@ class Report:
     naive: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, what, honest, naive: one baseline on the honest and on a random split."""
     slices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """task -> column -> value -> Figures with `rows`."""
+    """task -> column -> value -> Figures with `rows`, and how many `values` the column has."""
     groups: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """task -> group column -> group -> Figures with `rows`."""
+    """task -> group column -> group -> Figures with `rows` and `values`, as in slices."""
     reports: dict[str, str] = field(default_factory=dict)
     """task -> classification report as text."""
     curves: list[dict[str, Any]] = field(default_factory=list)

@@ -70,12 +70,16 @@ def evaluate(
 ) -> "Report":
     """Score a run: on its own test rows, or on all rows of another table.
 
-    out: write the report there (`.html`, with `.json` beside it); without it, and without a table,
-    the run's own report is written anew.
+    out: write the report there (`.html` or `.htm`, with `.json` beside it); without it, and without
+    a table, the run's own report is written anew. RunError for another ending or where its folder
+    is absent.
     """
+    from modalloy.judge.page import check_page
     from modalloy.judge.rescore import evaluate_run
     from modalloy.run import Run, load_run
 
+    if out is not None:
+        check_page(Path(out))
     loaded = run if isinstance(run, Run) else load_run(run)
     return evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
 
@@ -91,9 +95,9 @@ def predict(
     """Answers for every row of a table, with probabilities and the status of every input cell.
 
     A column that the table lacks counts as missing everywhere. out: also write them (`.parquet` or
-    `.csv`). Columns: `row`; `TASK` and, for classes, `TASK.probability` and `TASK.p[CLASS]`; for
-    numbers with quantiles `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists;
-    `status.COLUMN`.
+    `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
+    `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for tags
+    lists of words' tags; for boxes lists; `status.COLUMN`.
     """
     from modalloy.judge.predict import check_place, predict_frame, write_frame
     from modalloy.run import Run, load_run

@@ -78,6 +78,46 @@ def test_a_missing_column_and_an_unseen_category_are_said(trained: tuple[Run, Pa
         ma.predict(run, pd.DataFrame({"other": [1]}), quiet=True)
 
 
+def test_an_infinite_number_is_named_and_answers_like_a_missing_one(
+    trained: tuple[Run, Path],
+) -> None:
+    run, table = trained
+    frame = pd.read_parquet(table).head(6)
+    frame["load"] = [np.inf, np.nan, 8.0, -np.inf, None, 9.0]
+    for column in ("photo", "sound"):
+        frame[column] = None
+    said = ma.predict(run, frame, quiet=True)
+    assert said["status.load"].tolist() == [
+        "unreadable: inf is no finite number", "missing", "ok",
+        "unreadable: -inf is no finite number", "missing", "ok",
+    ]  # fmt: skip
+    load = frame["load"].where(np.isfinite(frame["load"]))
+    blank = ma.predict(run, frame.assign(load=load), quiet=True)
+    less = ma.predict(run, frame.drop(columns="load"), quiet=True)
+    assert set(less["status.load"]) == {"missing"}
+    assert said["life"].tolist() == blank["life"].tolist()
+
+
+def test_a_task_called_row_leaves_the_row_numbers(trained: tuple[Run, Path]) -> None:
+    run, table = trained
+    frame = pd.read_parquet(table).head(9).drop(columns=["photo", "sound"])
+    assert ma.predict(run, frame, rows=slice(4, 7), quiet=True)["row"].tolist() == [4, 5, 6]
+    job = {
+        "table": str(table),
+        "split": {"by": "machine"},
+        "columns": {"load": {"type": "number", "bins": 4}},
+        "fuse": {"type": "concat", "width": 8, "layers": 1},
+        "tasks": {"row": {"type": "regress", "target": "hours_left"}},
+        "train": {"epochs": 1, "precision": "float32"},
+    }
+    other = ma.train(job, out=run.path.parent / "row", quiet=True)
+    found = ma.predict(other, frame, rows=slice(4, 7), quiet=True)
+    assert found["row.number"].tolist() == [4, 5, 6]
+    assert found["row"].between(-200, 300).all()
+    assert found["row"].nunique() > 1
+    assert list(found) == ["row.number", "row", "status.load"]
+
+
 def test_answers_are_written_and_read_back(trained: tuple[Run, Path], tmp_path: Path) -> None:
     run, table = trained
     frame = ma.predict(run, table, out=tmp_path / "a.parquet", rows=slice(0, 7), quiet=True)
@@ -130,6 +170,14 @@ def test_evaluate_again_and_on_another_table(trained: tuple[Run, Path], tmp_path
     assert own.rows == Report.load(run.path / "report.json").rows
     other = ma.evaluate(run, table, out=tmp_path / "other.html", quiet=True)
     assert other.rows == {"test": 80}
+    crack = (pd.read_parquet(table)["fault_code"] == "crack").sum()
+    assert other.about["fault"]["rarer"] == ("crack" if crack < 40 else "ok")
+    north = other.slices["fault"]["site"]["north"]
+    assert north["values"] == 3
+    assert north["interval"]["accuracy"][0] <= north["accuracy"]
+    text = (tmp_path / "own.html").read_text()
+    assert "What early stopping looks at" in text
+    assert f"of &#x27;{own.about['fault']['rarer']}&#x27;, the rarer class" in text
     assert (tmp_path / "other.html").is_file()
     assert (tmp_path / "other.json").is_file()
 

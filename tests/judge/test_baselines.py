@@ -12,7 +12,7 @@ from modalloy import config
 from modalloy.judge.baselines import FROZEN, PLAIN, WORDS, baselines
 from modalloy.judge.features import Block, join_blocks, of_picture, of_series, of_sound, reduce
 from modalloy.judge.sample import draw
-from modalloy.judge.simple import Goal, boost, commonest_tags
+from modalloy.judge.simple import Goal, boost, commonest_tags, objects
 from modalloy.table.audio import AudioReader
 from modalloy.table.build import fit_readers, fit_targets
 from modalloy.table.image import ImageReader
@@ -265,6 +265,24 @@ def test_tags_are_looked_up_word_by_word() -> None:
     assert found.table["parts"]["no tag at all"]["span_f1"] == 0
     assert found.table["parts"][WORDS]["span_f1"] > 0.8
     assert found.naive["parts"]["what"] == WORDS
+
+
+def test_no_margin_where_neither_truth_nor_model_has_a_span() -> None:
+    columns = {"words": [["seal", "is"]] * 8, "tags": [["B-part", "O"]] * 4 + [["O", "O"]] * 4}
+    job = {
+        "split": {"by": "doc"},
+        "columns": {"words": {"type": "tokens", "max_tokens": 8, "vocabulary": 64}},
+        "tasks": {"parts": {"type": "tag", "target": "tags", "on": "words"}},
+    }
+    case = case_of(columns, job, np.arange(4), np.arange(4, 8))
+    none = {"tags": objects([["O", "O"]] * 4), "confidence": np.ones(4)}
+    found = baselines(*case, answers={"parts": none}, resamples=20).table["parts"]
+    assert found[WORDS]["span_f1"] == 0.0  # it finds a part in every row, and none is there
+    assert "span_f1" not in found["no tag at all"]
+    assert "margin" not in found[WORDS]
+    some = {"tags": objects([["O", "B-part"]] * 4), "confidence": np.ones(4)}
+    found = baselines(*case, answers={"parts": some}, resamples=20).table["parts"]
+    assert found[WORDS]["margin"]["gain"] == 0.0
 
 
 def test_boxes_have_the_empty_answer_alone(small_table: Path) -> None:

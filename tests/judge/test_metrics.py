@@ -7,6 +7,7 @@ import pytest
 from sklearn import metrics as reference
 
 from modalloy import config
+from modalloy.judge.classes import rarer_of_two
 from modalloy.judge.metrics import classification_report, primary, score, tally
 
 CLASSIFY = config.Classify(target="y")
@@ -36,7 +37,8 @@ def test_classify_agrees_with_scikit_learn(classes: int, digits: int) -> None:
     found = score(CLASSIFY, [names[t] for t in true], {"probability": p}, names)
     chosen = p.argmax(1)
     onehot = np.eye(classes)[true]
-    scores, yes = (p[:, 1], true) if classes == 2 else (p, onehot)
+    rare = int(true.sum() <= 75)  # the second class of equals
+    scores, yes = (p[:, rare], true == rare) if classes == 2 else (p, onehot)
     expected = {
         "accuracy": reference.accuracy_score(true, chosen),
         "macro_f1": reference.f1_score(true, chosen, average="macro"),
@@ -86,6 +88,26 @@ def test_one_class_alone_has_no_auroc() -> None:
     assert found["accuracy"] == 1.0
     assert "auroc" not in found
     assert "average_precision" not in found
+
+
+@pytest.mark.parametrize("rare", ["crack", "zinc"])
+def test_average_precision_is_about_the_rarer_class_whatever_its_name(rare: str) -> None:
+    true, p = draw_classes(90, 2)
+    true[:40] = 0
+    yes = true == 1
+    assert yes.sum() < 45
+    names = sorted([rare, "ok"])
+    p = p if names[1] == rare else p[:, ::-1]
+    found = score(CLASSIFY, [rare if y else "ok" for y in yes], {"probability": p}, names)
+    expected = reference.average_precision_score(yes, p[:, names.index(rare)])
+    assert found["average_precision"] == pytest.approx(expected)
+
+
+def test_the_second_of_two_equal_classes_counts_as_the_rarer() -> None:
+    assert rarer_of_two(["a", "b", None], ["a", "b"]) == "b"
+    assert rarer_of_two(["a", "b", "b"], ["a", "b"]) == "a"
+    assert rarer_of_two(["a", "a"], ["a", "b"]) == "b"
+    assert rarer_of_two(["a", "new"], ["a", "b"]) is None
 
 
 def test_names_that_are_not_strings() -> None:
@@ -141,6 +163,21 @@ def test_regress_agrees_with_scikit_learn() -> None:
         "coverage": np.mean((true >= quantiles[:, 1]) & (true <= quantiles[:, 0])),
     }
     assert found == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_logarithms_figures_stay_and_its_error_is_given_in_the_unit_too() -> None:
+    options = config.Regress(target="y", scale="log")
+    true, value = np.array([0.0, 99.0, 999.0]), np.array([1.0, 149.0, -1.0])
+    logs = [np.sign(v) * np.log1p(np.abs(v)) for v in (true, value)]
+    found = score(options, list(logs[0]), {"value": logs[1]})
+    assert found["mae_unit"] == pytest.approx((1 + 50 + 1000) / 3)
+    assert found["mae"] == pytest.approx(np.abs(logs[0] - logs[1]).mean())
+    assert primary(options) == ("rmse", False)
+    plain = score(config.Regress(target="y"), list(logs[0]), {"value": logs[1]})
+    assert found == pytest.approx({**plain, "mae_unit": found["mae_unit"]})
+    huge = score(options, [0.0, 1.0], {"value": np.array([1e6, 1.0])})
+    assert "mae_unit" not in huge
+    assert huge["mae"] == pytest.approx(5e5)
 
 
 def test_one_quantile_is_covered_from_below() -> None:

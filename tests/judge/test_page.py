@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from modalloy import config
+from modalloy.errors import RunError
 from modalloy.judge.evaluate import title_of
 from modalloy.judge.html import Dot, dots, img, safe, table
-from modalloy.judge.page import page, write_page
+from modalloy.judge.page import check_page, page, write_page
 from modalloy.judge.plots import Figure, figures_for, training_figures
 from modalloy.judge.subsets import shown_subsets
-from modalloy.judge.wording import METRICS, say, say_gain, say_interval
+from modalloy.judge.wording import METRICS, better, say, say_gain, say_interval
 from modalloy.report import Report
 
 EVIL = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(2)>"
@@ -58,7 +59,13 @@ def full_report(**changes: Any) -> Report:
         "split": "no machine has rows on both sides",
         "tasks": {"fault": fault, "life": life},
         "about": {
-            "fault": {"type": "classify", "target": "code", "primary": "accuracy", "rows": 650},
+            "fault": {
+                "type": "classify",
+                "target": "code",
+                "primary": "accuracy",
+                "rows": 650,
+                "rarer": "crack",
+            },
             "life": {"type": "regress", "target": "left", "primary": "rmse", "unit": "h"},
         },
         "subsets": {
@@ -145,6 +152,26 @@ def test_every_metric_is_said_with_its_interval() -> None:
         assert say_interval(figures, name) in text, name
 
 
+def test_average_precision_names_its_class() -> None:
+    meant = "precision over all recalls of 'crack', the rarer class; more is better"
+    assert meant in Reader(page(full_report())).text
+    bare = full_report(about={})
+    assert "precision over all recalls; more is better" in Reader(page(bare)).text
+
+
+@pytest.mark.parametrize(
+    ("levels", "exact"), [([0.1, 0.5, 0.9], "80.0 %"), ([0.95, 0.05], "90.0 %"), ([0.9], "90.0 %")]
+)
+def test_coverage_is_best_where_the_quantiles_say(levels: list[float], exact: str) -> None:
+    about = {"life": {"type": "regress", "target": "left", "quantiles": levels}}
+    report = full_report(tasks={"life": {"rmse": 2.0, "coverage": 1.0}}, about=about)
+    text = Reader(page(report)).text
+    assert f"inside the quantiles; {exact} is exact, more is too cautious, less too bold" in text
+    assert better("coverage") == 0
+    bare = Reader(page(full_report(about={}))).text
+    assert "inside the quantiles; neither more nor less is better" in bare
+
+
 def test_the_answer_comes_first_with_units_and_comparisons() -> None:
     text = Reader(page(full_report())).text
     start = text[: text.index("What each column is worth")]
@@ -209,6 +236,17 @@ def test_slices_are_weakest_first_and_long_ones_fold() -> None:
     assert "12 values, weakest first" in html
 
 
+def test_slices_say_intervals_and_how_many_values_are_left_out() -> None:
+    north = {"accuracy": 0.9, "rows": 10, "values": 25, "interval": {"accuracy": [0.8, 0.95]}}
+    slices = {"fault": {"site": {"north": north, "south": north | {"interval": {}}}}}
+    html = page(full_report(slices=slices))
+    assert "By site: the 2 commonest of 25 values, weakest first" in html
+    many = {"fault": {"site": {f"s{i}": north for i in range(12)}}}
+    assert "By site: the 12 commonest of 25 values, weakest first" in page(full_report(slices=many))
+    assert "90.0 %<small>80.0 to 95.0 %</small>" in html
+    assert "values</th>" not in html
+
+
 def test_data_section_says_units_shares_and_rows() -> None:
     text = Reader(page(full_report())).text
     assert "number, in kN" in text
@@ -265,6 +303,14 @@ def test_an_empty_report_and_undefined_figures_still_make_a_page(tmp_path: Path)
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == page(bare)
 
 
+def test_a_page_ends_in_html_or_htm_and_its_folder_exists(tmp_path: Path) -> None:
+    for name in ("a.html", "a.htm", "A.HTML"):
+        check_page(tmp_path / name)
+    for name, why in (("a.json", "as .html"), ("a", "as .html"), ("b/a.html", "no folder")):
+        with pytest.raises(RunError, match=why):
+            check_page(tmp_path / name)
+
+
 def test_the_page_says_that_validation_rows_were_learned_from() -> None:
     written = page(Report(rows={"train": 80, "refit": 20, "test": 25}), [])
     assert "20 used to stop training and then learned from too" in written
@@ -303,6 +349,9 @@ def test_dots_stand_where_their_values_are() -> None:
         ("mae", 1.5e9, "", "1.50e+09"),
         ("r2", -0.0001, "", "0.000"),
         ("r2", -1.5, "", "−1.500"),
+        ("mae_unit", 1234.0, "log(USD)", "1\u202f234 USD"),
+        ("mae_unit", 12.0, "log(target)", "12.0"),
+        ("mae", 0.5, "log(USD)", "0.500 log(USD)"),
         ("rmse", None, "h", "–"),
         ("rmse", float("nan"), "h", "–"),
         ("own", 0.5, "h", "0.500"),
@@ -312,7 +361,14 @@ def test_figures_in_words(metric: str, value: float | None, unit: str, said: str
     assert say(metric, value, unit) == said
 
 
+def test_an_interval_in_the_targets_own_unit() -> None:
+    figures = {"mae_unit": 5.0, "interval": {"mae_unit": [4.0, 6.0], "mae": [0.1, 0.2]}}
+    assert say_interval(figures, "mae_unit", "log(USD)") == "4.00 to 6.00 USD"
+    assert say_interval(figures, "mae", "log(USD)") == "0.100 to 0.200 log(USD)"
+
+
 def test_gains_in_words() -> None:
+    assert say_gain("mae_unit", -3.0, "log(USD)") == "−3.00 USD"
     assert say_gain("accuracy", -0.021) == "−2.1 points"
     assert say_gain("rmse", 3.0, "h") == "+3.00 h"
     assert say_gain("macro_f1", None) == "–"

@@ -51,6 +51,16 @@ def test_regress_by_absolute_error_with_its_unit() -> None:
     assert (found[0].truth, found[0].answer) == ("3.00 h", "10.0 h")
 
 
+def test_a_logarithm_is_undone_in_words() -> None:
+    options = config.Regress(target="y", unit="USD", scale="log")
+    truth = np.log1p([100.0, 5.0, 40.0]).tolist()
+    found = worst_rows(options, truth, {"value": np.log1p([150.0, 50.0, 41.0])})
+    assert [w.at for w in found] == [1, 0, 2]  # ranked on the scale that is learned
+    assert (found[0].truth, found[0].answer) == ("5.00 USD", "50.0 USD")
+    below = worst_rows(options, [0.0], {"value": np.array([-np.log1p(9.0)])})
+    assert below[0].answer == "−9.00 USD"
+
+
 def test_tag_by_missed_and_wrong_spans() -> None:
     options = config.Tag(target="tags", on="words")
     truth = [["B-x", "I-x"], ["O", "B-x"], ["O", "O"]]
@@ -69,6 +79,21 @@ def test_locate_by_missed_and_wrong_boxes() -> None:
     }
     assert row_losses(options, truth, answer).tolist() == [0.0, 2.0]
     assert worst_rows(options, truth, answer)[0].answer == "1 boxes, 2 missed or wrong"
+
+
+def test_rows_without_a_picture_are_not_among_the_worst() -> None:
+    options = config.Locate(target="boxes", on="photo")
+    box, none = np.array([[0.0, 0, 10, 10]]), np.zeros((0, 4))
+    truth = [{"boxes": np.repeat(box, 3, 0), "names": ["a"] * 3}] * 7
+    truth.append({"boxes": box, "names": ["a"]})
+    answer = {
+        "boxes": objects([none] * 8),
+        "scores": objects([np.zeros(0)] * 8),
+        "names": objects([[] for _ in range(8)]),
+    }
+    cells = Cells({"photo": [*[None] * 6, "broken.png", "a.png"]})
+    found = worst_rows(options, truth, answer, cells=cells)
+    assert [(w.at, w.loss) for w in found] == [(6, 3.0), (7, 1.0)]
 
 
 @pytest.fixture
@@ -99,6 +124,16 @@ def test_cards_hold_every_column(parts: tuple[dict[str, Reader], Any]) -> None:
     assert html.count("<img") == html.count("<audio") == html.count("<polyline") == 2
     assert "row 0" in html
     assert "truth: a" in html
+
+
+def test_tagged_words_of_a_text_cell_are_drawn_whole() -> None:
+    options = config.Tag(target="tags", on="words")
+    truth, answer = [["O", "B-x"]], {"tags": objects([["O", "O"]])}
+    worst = worst_rows(options, truth, answer)
+    cells = Cells({"words": ["call home"]})
+    figure = worst_figure("t", options, truth, answer, None, {}, cells, [0], worst)
+    said = re.sub("<[^>]+>", " ", str(figure.data).split("</header>")[1]).split()
+    assert said == ["call", "home", "missed", "x"]
 
 
 def test_missing_and_unreadable_cells_say_so(parts: tuple[dict[str, Reader], Any]) -> None:

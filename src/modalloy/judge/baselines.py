@@ -209,7 +209,10 @@ def judge(
     groups: Sequence[Any] | None,
     resamples: int,
 ) -> Figures:
-    """Figures of one baseline, and how far the model is ahead of it on the same rows."""
+    """Figures of one baseline, and how far the model is ahead of it on the same rows.
+
+    No margin where one of the two has no such figure: a model without spans on rows without spans.
+    """
     truth = [goal.truth[i] for i in fitted.test]
     at = sample.test_at[fitted.test - len(sample.train)]
     labels = None if groups is None else [groups[i] for i in at]
@@ -224,7 +227,10 @@ def judge(
         return figures
     sign = 1.0 if greater else -1.0
     ours = tally(goal.options, truth, {k: np.asarray(v)[at] for k, v in mine.items()}, goal.names)
-    figures["margin"] = {"metric": metric, "gain": sign * (ours.score()[metric] - figures[metric])}
+    reached = ours.score().get(metric)
+    if reached is None:
+        return figures
+    figures["margin"] = {"metric": metric, "gain": sign * (reached - figures[metric])}
     apart = paired_intervals(ours, theirs, groups=labels, resamples=resamples).get(metric)
     if apart is not None:
         figures["margin"]["interval"] = sorted(sign * v for v in apart)

@@ -5,6 +5,7 @@ same difference.
 """
 
 import io
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 from PIL import Image
+
+from modalloy.judge.html import short
+from modalloy.table.number import from_log, to_log
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
     "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9", "#cc79a7"
@@ -31,7 +36,7 @@ def matrix(counts_CC: np.ndarray, names: Sequence[str]) -> bytes:
     share = counts_CC / np.maximum(counts_CC.sum(axis=1, keepdims=True), 1)
     axes.imshow(share, cmap=SHADES, vmin=0.0, vmax=1.0, aspect="equal")
     axes.grid(visible=False)
-    said = [n if len(n) <= 20 else n[:19] + "…" for n in names]
+    said = apart(names)
     size = 9 if classes <= 12 else 6.5
     axes.set_xticks(range(classes), said, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(classes), said)
@@ -45,11 +50,29 @@ def matrix(counts_CC: np.ndarray, names: Sequence[str]) -> bytes:
     return png(canvas)
 
 
+def apart(names: Sequence[str], letters: int = 20) -> list[str]:
+    """Names cut to so many letters and still told apart: at their end, else in their middle, else
+    with their number in front.
+    """
+    said = [short(n, letters) for n in names]
+    half = letters // 2
+    middle = [n if len(n) <= letters else f"{n[: half - 1]}…{n[-half:]}" for n in names]
+    said = [m if said.count(s) > 1 else s for s, m in zip(said, middle, strict=True)]
+    counts = Counter(said)
+    return [
+        s if counts[s] == 1 else short(f"{i}: {n}", letters)
+        for i, (s, n) in enumerate(zip(said, names, strict=True), start=1)
+    ]
+
+
 def precision_recall(curves: Sequence[tuple[str, np.ndarray, np.ndarray]], base: float) -> bytes:
-    """Precision over recall of each (name, precision, recall); `base` is what chance gives."""
+    """Precision over recall of each (name, precision, recall); `base` is what chance gives.
+
+    Recall ascends. The area under the steps is the average precision.
+    """
     canvas, axes = chart(5.2, 4.2)
     for (name, precision, recall), color in zip(curves, LINES, strict=False):
-        axes.step(recall, precision, where="post", color=color, lw=1.8, label=name)
+        axes.step(recall, precision, where="pre", color=color, lw=1.8, label=name)
     if np.isfinite(base):
         axes.axhline(base, color=FAINT, lw=1, ls=":", label=f"by chance {base:.2f}")
     axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
@@ -82,8 +105,10 @@ def reliability(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> bytes:
     return png(canvas)
 
 
-def true_against_answer(truth: np.ndarray, value: np.ndarray, unit: str) -> bytes:
-    """Answers over true values. truth, value: (n,), in `unit`."""
+def true_against_answer(
+    truth: np.ndarray, value: np.ndarray, unit: str, *, log: bool = False
+) -> bytes:
+    """Answers over true values. truth, value: (n,), in `unit`; log: spaced as `to_log` says."""
     canvas, axes = chart(4.6, 4.2)
     of = f" [{unit}]" if unit else ""
     low, high = min(truth.min(), value.min()), max(truth.max(), value.max())
@@ -91,8 +116,28 @@ def true_against_answer(truth: np.ndarray, value: np.ndarray, unit: str) -> byte
     few = len(truth) <= 800
     axes.scatter(truth, value, s=14 if few else 6, color=BLUE, alpha=0.55 if few else 0.3, lw=0)
     axes.set(xlabel=f"truth{of}", ylabel=f"answer{of}")
+    if log:
+        ticks = amounts(float(low), float(high))
+        said = [f"{t:g}" for t in ticks]
+        axes.set_xscale("function", functions=(to_log, from_log))
+        axes.set_yscale("function", functions=(to_log, from_log))
+        axes.set_xticks(ticks, said)
+        axes.set_yticks(ticks, said)
     axes.legend(fontsize=8, frameon=False, loc="upper left")
     return png(canvas)
+
+
+def amounts(low: float, high: float, most: int = 8) -> list[float]:
+    """Round amounts between two, about evenly apart on `to_log`'s scale; powers of ten first."""
+    gap = (to_log(np.array(high)) - to_log(np.array(low))) / most
+    powers = 10.0 ** np.arange(np.ceil(np.log10(max(abs(low), abs(high), 1.0))) + 1)
+    kept: list[float] = []
+    for step in (0.0, 1.0, 5.0, 2.0):
+        for t in (sign * step * p for p in powers for sign in (1, -1)):
+            free = all(abs(to_log(np.array(t)) - to_log(np.array(k))) >= gap for k in kept)
+            if low <= t <= high and free:
+                kept.append(t)
+    return sorted(kept) if len(kept) > 2 else [*MaxNLocator(4).tick_values(low, high)]
 
 
 def errors(wrong: np.ndarray, unit: str) -> bytes:
@@ -108,13 +153,20 @@ def errors(wrong: np.ndarray, unit: str) -> bytes:
     return png(canvas)
 
 
-def training(epochs: Sequence[float], lines: Mapping[str, Sequence[Any]], says: str) -> bytes:
+def training(
+    epochs: Sequence[float],
+    lines: Mapping[str, Sequence[Any]],
+    says: str,
+    best: float | None = None,
+) -> bytes:
     """Curves over epochs, None where nothing was measured; `says` names the upright axis."""
     canvas, axes = chart(4.6, 3.6)
     for (name, values), color in zip(lines.items(), LINES, strict=False):
         y = np.array([np.nan if v is None else v for v in values], dtype=float)
         ok = np.isfinite(y)
         axes.plot(np.asarray(epochs)[ok], y[ok], color=color, lw=1.8, marker="o", ms=3, label=name)
+    if best is not None:
+        axes.axvline(best, color=FAINT, lw=1, ls=":", label=f"best epoch {best}")
     axes.set(xlabel="epoch", ylabel=says)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(fontsize=8, frameon=False)

@@ -1,5 +1,6 @@
 """Probabilities beside true classes in, figures out: one class a row, or any number of labels."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ class ClassTally(Tally):
 
     truth: class names, None where unknown. A class that training never saw gets probability 0, so a
     row of it counts as wrong everywhere. probability_BC: columns in the order of `names`.
+
+    rarer: of two classes the number of the one that `rarer_of_two` names.
     """
 
     def __init__(
@@ -27,6 +30,8 @@ class ClassTally(Tally):
         known = [str(n) for n in names]
         self.names = known + sorted(set(true) - set(known))
         index = {name: c for c, name in enumerate(self.names)}
+        rarer = rarer_of_two(truth, names)
+        self.rarer = None if rarer is None else index[rarer]
         self.true_N = np.array([index[t] for t in true], dtype=np.int64)
         p = np.asarray(probability_BC, dtype=np.float64)[self.rows]
         self.p_NC = np.pad(p, ((0, 0), (0, len(self.names) - len(known))))
@@ -36,10 +41,10 @@ class ClassTally(Tally):
         """accuracy, macro_f1, auroc, average_precision, log_loss, ece.
 
         macro_f1 is the mean over classes that are true or answered somewhere. auroc and
-        average_precision are those of the second class when there are two, else of each class
-        against the rest, averaged over the classes present. log_loss clips at 1e-7. ece: 15 bins of
-        equal width over the probability of the answer (Guo et al. 2017, arXiv 1706.04599),
-        comparable with published figures.
+        average_precision are those of the rarer class when there are two (auroc is the same for
+        both), else of each class against the rest, averaged over the classes present.
+        log_loss clips at 1e-7. ece: 15 bins of equal width over the probability of the answer (Guo
+        et al. 2017, arXiv 1706.04599), comparable with published figures.
         """
         total_R = weight_NR.sum(0)
         right_N = (self.chosen_N == self.true_N).astype(np.float64)
@@ -63,8 +68,8 @@ class ClassTally(Tally):
         return mean_defined(ratio(2 * hit_CR, true_CR + chosen_CR))
 
     def _rank(self, weight_NR: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        if len(self.names) == 2:
-            return rank_figures(self.p_NC[:, 1], self.true_N == 1, weight_NR)
+        if self.rarer is not None:
+            return rank_figures(self.p_NC[:, self.rarer], self.true_N == self.rarer, weight_NR)
         yes_NC = self.true_N[:, None] == np.arange(len(self.names))
         return rank_classes(self.p_NC, yes_NC, weight_NR)
 
@@ -119,6 +124,19 @@ def calibration_error(sure: np.ndarray, right: np.ndarray, weight_NR: np.ndarray
     gap = (sure - right).reshape(len(sure), -1)
     gap_NB = np.stack([np.where(bins == b, gap, 0.0).sum(1) for b in range(BINS)], 1)
     return np.abs(gap_NB.T @ weight_NR).sum(0) / (weight_NR.sum(0) * bins.shape[1])
+
+
+def rarer_of_two(truth: Sequence[Any], names: Sequence[Any]) -> str | None:
+    """Of two classes the one that fewer rows have, of equals the second; None of any other number.
+
+    A class is in `names`, or is a row's truth.
+    """
+    counts = Counter({str(n): 0 for n in names})
+    counts.update(str(t) for t in truth if t is not None)
+    if len(counts) != 2:
+        return None
+    first, second = counts
+    return first if counts[first] < counts[second] else second
 
 
 def known_rows(truth: Sequence[Any]) -> np.ndarray:

@@ -124,7 +124,7 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
         n: figures_of(o, truth[n], answers[n], rows.targets[n], judged.groups)
         for n, o in job.tasks.items()
     }
-    gain = judged.subsets.gain
+    gain, labels = judged.subsets.gain, judged.groups.labels if judged.groups else None
     if len(model.inputs) == 1:
         over = {n: gain_over_columns(job.tasks[n], tasks[n], c) for n, c in simple.columns.items()}
         gain = {n: g for n, g in over.items() if g}
@@ -137,13 +137,13 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
         environment=environment(model),
         title=title_of(str(rows.table.source)),
         split=say_split(job.split) if extras.parts else "all rows of the given table",
-        about={n: about(o, truth[n]) for n, o in job.tasks.items()},
+        about={n: about(o, truth[n], names_of(rows.targets[n])) for n, o in job.tasks.items()},
         gain=gain,
         naive=simple.naive,
         columns=simple.columns,
         before=extras.before,
         drawn=drawn_by(judged.groups),
-        slices=slices(rows, judged.which, truth, answers, ("category",)),
+        slices=slices(rows, judged.which, truth, answers, ("category",), groups=labels),
         groups=slices(rows, judged.which, truth, answers, ("group",)),
         reports={
             n: classification_report(o, truth[n], answers[n], names_of(rows.targets[n]))
@@ -242,7 +242,7 @@ def gain_over_columns(
 
 def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> list[Figure]:
     """Plots of every task, its worst rows, and the training."""
-    figures = training_figures(extras.curves) if extras.curves else []
+    figures = training_figures(extras.curves, model.job.tasks) if extras.curves else []
     which = judged.which
     columns = tuple(dict.fromkeys(c for r in rows.readers.values() for c in r.columns))
     options_of = model.job.columns
@@ -252,7 +252,7 @@ def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> li
         truth, answer = judged.truth[name], judged.answers[name]
         cells = rows.cells((on,), which) if on else None
         figures += figures_for(name, options, truth, answer, names, cells=cells)
-        worst = worst_rows(options, truth, answer, names)
+        worst = worst_rows(options, truth, answer, names, cells=cells)
         if worst:
             shown = rows.cells(columns, which[[w.at for w in worst]])
             numbers = [int(r) for r in which]

@@ -8,14 +8,18 @@ import numpy as np
 import torch
 
 from modalloy import __version__, config
+from modalloy.judge.classes import rarer_of_two
 from modalloy.judge.metrics import primary
 from modalloy.limits import cores
 from modalloy.model.model import Model
 from modalloy.table.split import Parts
 
 
-def about(options: config.TaskOptions, truth: Sequence[Any]) -> dict[str, Any]:
-    """What a task asks, for the page."""
+def about(
+    options: config.TaskOptions, truth: Sequence[Any], names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """What a task asks, for the page; `rarer` is the class that average precision is about."""
+    single = isinstance(options, config.Classify) and options.labels == "single"
     return {
         "type": options.type,
         "target": options.target,
@@ -23,6 +27,8 @@ def about(options: config.TaskOptions, truth: Sequence[Any]) -> dict[str, Any]:
         "scale": getattr(options, "scale", None),
         "primary": primary(options)[0],
         "rows": sum(t is not None for t in truth),
+        "quantiles": list(getattr(options, "quantiles", ())),
+        "rarer": rarer_of_two(truth, names or ()) if single else None,
     }
 
 

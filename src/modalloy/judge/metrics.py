@@ -45,7 +45,8 @@ def tally(
             kind = ClassTally if options.labels == "single" else LabelsTally
             return kind(truth, answer["probability"], names)
         case config.Regress():
-            return NumberTally(truth, answer["value"], answer.get("quantiles"), options.quantiles)
+            quantiles, log = answer.get("quantiles"), options.scale == "log"
+            return NumberTally(truth, answer["value"], quantiles, options.quantiles, log=log)
         case config.Tag():
             return TagTally(truth, answer["tags"])
         case config.Locate():

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from modalloy.errors import RunError
 from modalloy.files import write_safely
 from modalloy.judge.charts import DPI
 from modalloy.judge.headline import say_card, say_count
@@ -24,6 +25,14 @@ def write_page(report: Report, figures: Sequence[Figure], path: str | Path) -> N
     figures: what `figures_for`, `training_figures` and `worst_figure` return.
     """
     write_safely(Path(path), page(report, figures).encode("utf-8"))
+
+
+def check_page(path: Path) -> None:
+    """Refuse a file that a page could not be written to, before its figures are worked out."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise RunError(f"{path}: a report is written as .html, with a .json beside it.")
+    if not path.absolute().parent.is_dir():
+        raise RunError(f"{path}: there is no folder {path.parent}; make it first.")
 
 
 def page(report: Report, figures: Sequence[Figure] = ()) -> str:

@@ -11,11 +11,13 @@ from modalloy.judge import charts
 from modalloy.judge.boxes import SHOWN_SCORE, box_mistakes, found_boxes, true_boxes
 from modalloy.judge.classes import ClassTally, LabelsTally
 from modalloy.judge.html import Markup, join, table, tag
-from modalloy.judge.metrics import tally
+from modalloy.judge.metrics import primary, tally
 from modalloy.judge.show import show_boxes, show_tags
+from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief, figures_of, label
-from modalloy.table.reader import Cells
+from modalloy.table.number import from_log
+from modalloy.table.reader import Cells, empty
 
 MATRIX_CLASSES = 30
 CURVES = 6
@@ -78,14 +80,15 @@ def figures_of_classes(
             yes_NC = counted.true_N[:, None] == np.arange(len(counted.names))
             sure, right = counted.p_NC.max(1), counted.chosen_N == counted.true_N
             found = [confusions(counted.true_N, counted.chosen_N, counted.names)]
+            rarer = counted.rarer
         case LabelsTally():
             yes_NC = counted.yes_NC
             sure = np.maximum(counted.p_NC, 1 - counted.p_NC).ravel()
             right = (counted.chosen_NC == counted.yes_NC).ravel()
-            found = []
+            found, rarer = [], None
         case _:
             raise AssertionError(f"no classes in {type(counted).__name__}")
-    found += recalls(yes_NC, counted.p_NC, counted.names)
+    found += recalls(yes_NC, counted.p_NC, counted.names, rarer)
     chart = charts.reliability(sure, right.astype(float))
     note = "On the dotted line, answers stated with 80 % certainty are right 80 % of the time."
     return [*found, Figure("Can its certainty be believed?", "png", chart, note)]
@@ -111,10 +114,12 @@ def confusions(true_N: np.ndarray, chosen_N: np.ndarray, names: Sequence[str]) -
     return Figure("Most frequent confusions", "html", data, note)
 
 
-def recalls(yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str]) -> list[Figure]:
-    """Precision over recall: of the second class of two, else of the commonest classes."""
+def recalls(
+    yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str], rarer: int | None
+) -> list[Figure]:
+    """Precision over recall: of the rarer class of two, else of the commonest classes."""
     counts = yes_NC.sum(0)
-    some = [1] if len(names) == 2 else np.argsort(-counts, kind="stable")[:CURVES].tolist()
+    some = np.argsort(-counts, kind="stable")[:CURVES].tolist() if rarer is None else [rarer]
     some = [c for c in some if 0 < counts[c] < len(yes_NC)]
     if not some:
         return []
@@ -124,8 +129,8 @@ def recalls(yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str]) -> list[
         keep = thin(len(recall))
         curves.append((names[c], precision[::-1][keep], recall[::-1][keep]))
     base = float(counts[some[0]] / len(yes_NC)) if len(some) == 1 else float("nan")
-    more = len(names) > len(some) and len(names) > 2
-    note = f"The {len(some)} commonest of {len(names)} classes." if more else ""
+    more = f"The {len(some)} commonest of {len(names)} classes." if len(names) > len(some) else ""
+    note = more if rarer is None else f"Of '{names[rarer]}', the rarer of the two classes."
     chart = charts.precision_recall(curves, base)
     return [Figure("Precision over recall", "png", chart, note)]
 
@@ -133,26 +138,28 @@ def recalls(yes_NC: np.ndarray, p_NC: np.ndarray, names: Sequence[str]) -> list[
 def figures_of_numbers(
     options: config.Regress, truth: Sequence[Any], answer: Mapping[str, np.ndarray]
 ) -> list[Figure]:
-    """Answers over the truth, and the errors."""
-    unit = options.unit or ""
-    if options.scale == "log":
-        unit = f"log({unit or options.target})"
+    """Answers over the truth, and the errors, both in the target's own unit."""
+    unit, log = options.unit or "", options.scale == "log"
     true = np.array([np.nan if t is None else float(t) for t in truth])
     value = np.asarray(answer["value"], dtype=float)
+    if log:
+        true, value = from_log(true), from_log(value)
     rows = np.flatnonzero(np.isfinite(true) & np.isfinite(value))
     if not len(rows):
         return []
     drawn = rows[thin(len(rows), POINTS)]
     note = f"{len(drawn)} of {len(rows)} rows are drawn." if len(drawn) < len(rows) else ""
-    wrong = np.abs(value - true)[rows]
-    tenth = (
-        f"Nine of ten answers are at most {brief(float(np.quantile(wrong, 0.9)))} {unit}".rstrip()
-    )
-    scatter = charts.true_against_answer(true[drawn], value[drawn], unit)
-    spread = charts.errors((value - true)[rows], unit)
+    wrong = (value - true)[rows]
+    far = f"{brief(float(np.quantile(np.abs(wrong), 0.9)))} {unit}".rstrip()
+    tenth = f"Nine of ten answers are at most {far} off."
+    if log:  # amounts over several magnitudes: a few errors would squeeze all others into one bar
+        low, high = np.quantile(wrong, [0.01, 0.99])
+        wrong = wrong[(wrong >= low) & (wrong <= high)]
+        tenth += " The hundredth farthest off on either side is not drawn."
+    scatter = charts.true_against_answer(true[drawn], value[drawn], unit, log=log)
     return [
         Figure("Answer against truth", "png", scatter, note),
-        Figure("Errors", "png", spread, f"{tenth} off."),
+        Figure("Errors", "png", charts.errors(wrong, unit), tenth),
     ]
 
 
@@ -162,13 +169,14 @@ def figures_of_tags(
     """Sentences with their spans, wrong ones first, then some that are right."""
     if words is None:
         return []
-    known = [i for i, t in enumerate(truth) if t is not None and words[i] is not None]
+    said = [as_words(cell) for cell in words]
+    known = [i for i, t in enumerate(truth) if t is not None and said[i]]
     wrong = [i for i in known if set(spans_of(truth[i])) != set(spans_of(answer["tags"][i]))]
     bad = set(wrong)
     right = [i for i in known if i not in bad and spans_of(truth[i])]
     some = wrong[: SENTENCES - 3]
     some += right[: SENTENCES - len(some)]
-    data = join(show_tags(list(words[i]), truth[i], answer["tags"][i]) for i in some)
+    data = join(show_tags(said[i], truth[i], answer["tags"][i]) for i in some)
     note = (
         f"{len(wrong)} of {len(known)} sentences have a mistake. ✓ right, ✗ found but wrong, "
         "dashed: missed; words of a missed span that overlaps a wrong one stand twice."
@@ -182,7 +190,8 @@ def figures_of_boxes(
     """Pictures with true and found boxes, evenly chosen from the most mistaken to the best."""
     if cells is None:
         return []
-    known = [i for i, t in enumerate(truth) if t is not None]
+    judged = [i for i, t in enumerate(truth) if t is not None]
+    known = [i for i in judged if not empty(cells[column][i])]
     mistaken = {i: box_mistakes(truth[i], answer, i) for i in known}
     order = sorted(known, key=lambda i: (-mistaken[i], i))
     some = [order[i] for i in thin(len(order), PICTURES)]
@@ -196,30 +205,43 @@ def figures_of_boxes(
         f"{wrong} of {len(known)} pictures have a mistake; {len(some)} are shown, "
         "evenly chosen from the most mistaken to the best."
     )
+    if len(known) < len(judged):
+        note += f" {len(judged) - len(known)} rows have no picture."
     return [Figure("Boxes on pictures", "html", tag("div", data, kind="pictures"), note)]
 
 
-def training_figures(curves: Sequence[Mapping[str, Any]]) -> list[Figure]:
-    """Losses, and each task's main validation figure, over epochs.
+def training_figures(
+    curves: Sequence[Mapping[str, Any]], tasks: Mapping[str, config.TaskOptions] | None = None
+) -> list[Figure]:
+    """Losses, the score that early stopping looks at, and each task's main validation figure, over
+    epochs; the best one by that score is marked in each.
 
-    curves: records of `log.jsonl`: epoch, losses, `validation` {task: {metric: value}}.
+    curves: records of `log.jsonl`: epoch, losses, `score`, `validation` {task: {metric: value}}.
     """
     epochs = [r.get("epoch", i + 1) for i, r in enumerate(curves)]
     names = list(dict.fromkeys(k for r in curves for k in r if "loss" in k))
     found = []
     if names:
         lines = {n.replace("_", " "): [r.get(n) for r in curves] for n in names}
-        found.append(("Loss while training", "loss", lines))
+        found.append(("Loss while training", "loss", lines, ""))
+    scores = [r.get("score") for r in curves]
+    known = [(s, e) for s, e in zip(scores, epochs, strict=True) if s is not None]
+    best = max(known, key=lambda pair: pair[0])[1] if known else None  # of equals the first
+    if best is not None:
+        lines = {"all tasks": scores}
+        note = f"What early stopping looks at: the tasks' mean skill. Epoch {best} is the best."
+        found.append(("Score on validation rows", "score; 1 is perfect", lines, note))
     validation = [r.get("validation") or {} for r in curves]
     for task in dict.fromkeys(t for v in validation for t in v):
-        metric = figures_of({k: x for v in validation for k, x in v.get(task, {}).items()})[:1]
-        for name in metric:
+        given = figures_of({k: x for v in validation for k, x in v.get(task, {}).items()})
+        main = primary(tasks[task])[0] if tasks and task in tasks else ""
+        for name in [main] if main in given else given[:1]:
             values = [v.get(task, {}).get(name) for v in validation]
             says = f"{label(name)}, validation rows"
-            found.append((f"{task}: {label(name)}", says, {task: values}))
+            found.append((f"{task}: {label(name)}", says, {task: values}, ""))
     return [
-        Figure(title, "png", charts.training(epochs, lines, says), place="training")
-        for title, says, lines in found
+        Figure(title, "png", charts.training(epochs, lines, says, best), note, place="training")
+        for title, says, lines, note in found
     ]
 
 

@@ -17,6 +17,8 @@ from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.progress import Bar
 from modalloy.run import Run
+from modalloy.table.number import NumberReader, to_numbers
+from modalloy.table.reader import Reader
 from modalloy.table.table import Table
 
 
@@ -31,13 +33,25 @@ def predict_frame(run: Run, table: Table, some: slice | None, *, quiet: bool) ->
     rows = Rows(table, run.job, run.readers, {})
     with Bar("answering", len(which), quiet=quiet) as bar:
         answers = answer_rows(run.model(), rows, which, tick=bar.advance).seen[EVERYTHING]
-    columns: dict[str, Any] = {"row": which}
+    columns: dict[str, Any] = {"row.number" if "row" in run.job.tasks else "row": which}
     for name, options in run.job.tasks.items():
         columns |= told(name, options, answers[name], run.targets[name])
-    for name in run.readers:
-        said = rows.status[name]
-        columns[f"status.{name}"] = [said.get(int(r), "ok") for r in which]
+    for name, reader in run.readers.items():
+        columns[f"status.{name}"] = say_status(reader, rows, which)
     return pd.DataFrame(columns)
+
+
+def say_status(reader: Reader, rows: Rows, which: np.ndarray) -> list[str]:
+    """What each row's cell of an input was worth; infinity, which counts as missing, is named."""
+    noted = rows.status[reader.name]
+    said = [noted.get(int(r), "ok") for r in which]
+    blank = [i for i, status in enumerate(said) if status == "missing"]
+    if isinstance(reader, NumberReader) and blank:
+        cells = rows.cells(reader.columns, which[blank])[reader.name]
+        for i, x in zip(blank, to_numbers(cells), strict=True):
+            if np.isinf(x):
+                said[i] = f"unreadable: {x} is no finite number"
+    return said
 
 
 def told(name: str, options: config.TaskOptions, answer: Answer, target: Any) -> dict[str, Any]:

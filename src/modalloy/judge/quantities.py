@@ -1,16 +1,23 @@
-"""Answered numbers beside true ones in, figures out; all in the target's own unit."""
+"""Answered numbers beside true ones in, figures out; all on the scale that the task learns."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from modalloy.judge.tally import Tally, ratio
+from modalloy.table.number import from_log
+
+
+def stated_coverage(levels: Sequence[float]) -> float:
+    """The share of rows that quantiles of these levels promise to cover; see `NumberTally`."""
+    return levels[0] if len(levels) == 1 else max(levels) - min(levels)
 
 
 class NumberTally(Tally):
     """One number a row; truth is None (or NaN) where unknown.
 
-    quantile_BQ: answered quantiles, levels_Q: their levels.
+    quantile_BQ: answered quantiles, levels_Q: their levels. log: truth and answers are `to_log` of
+    what the column holds.
     """
 
     def __init__(
@@ -19,7 +26,10 @@ class NumberTally(Tally):
         value_B: np.ndarray,
         quantile_BQ: np.ndarray | None = None,
         levels_Q: Sequence[float] = (),
+        *,
+        log: bool = False,
     ) -> None:
+        self.log = log
         every_B = np.array([np.nan if t is None else float(t) for t in truth])
         self.rows = np.flatnonzero(np.isfinite(every_B))
         self.true_N = every_B[self.rows]
@@ -31,7 +41,8 @@ class NumberTally(Tally):
             self.quantile_NQ = np.asarray(quantile_BQ, dtype=np.float64)[self.rows]
 
     def figures(self, weight_NR: np.ndarray) -> dict[str, np.ndarray]:
-        """mae, rmse, r2; with quantiles also pinball (mean over them) and coverage.
+        """mae, rmse, r2; with quantiles also pinball (mean over them) and coverage; of logarithms
+        also mae_unit, the mean absolute error of the numbers themselves.
 
         coverage is the share of rows between the lowest and the highest quantile; of rows at or
         below it when there is but one. r2 is undefined where the truth does not vary.
@@ -49,6 +60,10 @@ class NumberTally(Tally):
             "rmse": np.sqrt(squares_R / total_R),
             "r2": 1.0 - ratio(squares_R, spread_R),
         }
+        if self.log:
+            with np.errstate(invalid="ignore"):  # an answer may be too large for a float
+                apart_N = np.abs(from_log(self.value_N) - from_log(self.true_N))
+                found["mae_unit"] = apart_N @ weight_NR / total_R
         if self.quantile_NQ is not None:
             found["pinball"] = self._pinball(self.quantile_NQ) @ weight_NR / total_R
             found["coverage"] = self._inside(self.quantile_NQ) @ weight_NR / total_R

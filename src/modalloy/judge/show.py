@@ -25,6 +25,7 @@ from modalloy.table.series import SeriesReader
 SOUND_S = 6.0
 SOUND_HZ = 16_000
 WORD_LIMIT = 90
+LABEL_SHARE = 22  # of a picture's width in a letter's height: the page shows it 280 to 320 px wide
 
 
 def show_cell(reader: Reader, cells: Cells, row: int, *, pixels: int = 220) -> Markup:
@@ -127,6 +128,8 @@ def show_boxes(
 
     true, found: pairs of (x1 y1 x2 y2 in pixels of the original picture, name).
     """
+    if empty(cell):
+        return said_absent("missing")
     try:
         shown = open_image(resolve(cell, cells.folder, cells.allow_outside), pixels)
     except TableError as error:
@@ -148,8 +151,10 @@ def show_boxes(
 def draw_box(
     draw: ImageDraw.ImageDraw, box: list[float], name: str, color: str, *, above: bool
 ) -> None:
-    """A frame with its name over it (solid) or under it (dashed)."""
+    """A frame with its name over it (solid) or under it (dashed), inside the picture."""
     x1, y1, x2, y2 = box
+    width, height = draw.im.size
+    letters = max(13, round(width / LABEL_SHARE))
     if above:
         draw.rectangle((x1 - 1, y1 - 1, x2 + 1, y2 + 1), outline=color, width=2)
     else:
@@ -160,10 +165,12 @@ def draw_box(
             ((x1, y2), (x1, y1)),
         ):
             dashes(draw, a, b, color)
-    at = (x1, y1 - 17) if above else (x1, y2 + 1)
-    left, top, right, bottom = draw.textbbox(at, name, font_size=13)
+    wide, high = draw.textbbox((0, 0), name, font_size=letters)[2:]
+    over = y1 - high - 4 if above else y2 + 1
+    at = (max(0.0, min(x1, width - wide - 2)), max(0.0, min(over, height - high - 2)))
+    left, top, right, bottom = draw.textbbox(at, name, font_size=letters)
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill="white")
-    draw.text(at, name, fill=color, font_size=13)
+    draw.text(at, name, fill=color, font_size=letters)
 
 
 def dashes(

@@ -1,5 +1,6 @@
 """Answers and columns in, figures of parts of the rows out: slices, groups, input cells."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -7,12 +8,17 @@ import numpy as np
 
 from modalloy import config
 from modalloy.judge.answers import Answers
+from modalloy.judge.bootstrap import intervals
+from modalloy.judge.classes import ClassTally
 from modalloy.judge.metrics import tally
+from modalloy.judge.tally import Tally
 from modalloy.judge.validate import names_of
 from modalloy.model.batches import Rows
+from modalloy.table.reader import empty
 
 MOST_SLICES = 12  # values of a column that get a line of their own, commonest first
 FEWEST = 5  # rows below which a slice says nothing
+RESAMPLES = 200  # for each interval
 
 
 class Groups(NamedTuple):
@@ -28,30 +34,50 @@ def slices(
     truth: Mapping[str, Sequence[Any]],
     answers: Answers,
     kinds: tuple[str, ...],
+    *,
+    groups: Sequence[Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Figures for the commonest values of every column of these kinds."""
+    """Figures with intervals for the commonest values of every column of these kinds.
+
+    groups: one label for each row, as `intervals` takes them. Beside the figures stand `rows` (with
+    a truth) and `values` (how many the column has).
+    """
     columns = [c for c, o in rows.job.columns.items() if o.type in kinds]
     if "group" in kinds and rows.job.split.by and rows.job.split.by not in columns:
         columns.append(rows.job.split.by)
     columns = [c for c in columns if c in rows.table.columns]
     found: dict[str, dict[str, Any]] = {}
-    for column in columns:
-        cells = np.array([str(c) for c in rows.table.cells(column, which)])
-        values, counts = np.unique(cells, return_counts=True)
-        common = [v for _, v in sorted(zip(-counts, values, strict=True))][:MOST_SLICES]
-        for name, options in rows.job.tasks.items():
-            for value in common:
-                at = np.flatnonzero(cells == value).tolist()
-                known = sum(truth[name][i] is not None for i in at)
-                if known < FEWEST or len(values) < 2:
-                    continue
+    for name, options in rows.job.tasks.items():
+        names = names_of(rows.targets[name])
+        whole = tally(options, truth[name], answers[name], names)
+        for column in columns:
+            cells = rows.table.cells(column, which)
+            value_B = np.array(["missing" if empty(c) else str(c) for c in cells])
+            values = np.unique(value_B)
+            for value in commonest(value_B[whole.rows]) if len(values) > 1 else ():
+                at = np.flatnonzero(value_B == value).tolist()
                 some = {k: a[at] for k, a in answers[name].items()}
-                counted = tally(
-                    options, [truth[name][i] for i in at], some, names_of(rows.targets[name])
-                )
-                figures = {**counted.score(), "rows": known}
-                found.setdefault(name, {}).setdefault(column, {})[str(value)] = figures
+                counted = tally(options, [truth[name][i] for i in at], some, names)
+                if isinstance(whole, ClassTally) and isinstance(counted, ClassTally):
+                    counted.rarer = whole.rarer  # the same class in every line of the table
+                labels = None if groups is None else [groups[i] for i in at]
+                figures = {**figures_with_ends(counted, labels), "values": len(values)}
+                found.setdefault(name, {}).setdefault(column, {})[value] = figures
     return found
+
+
+def commonest(value_N: np.ndarray) -> list[str]:
+    """Values with enough rows, the commonest first."""
+    counts = Counter(value_N.tolist())
+    order = sorted(counts, key=lambda value: (-counts[value], value))
+    return [value for value in order if counts[value] >= FEWEST][:MOST_SLICES]
+
+
+def figures_with_ends(counted: Tally, groups: Sequence[Any] | None) -> dict[str, Any]:
+    """Figures of some rows with their intervals and the number of rows with a truth."""
+    ends = intervals(counted, groups=groups, resamples=RESAMPLES)
+    interval = {k: list(v) for k, v in ends.items()}
+    return {**counted.score(), "interval": interval, "rows": len(counted.rows)}
 
 
 def group_labels(rows: Rows, which: np.ndarray) -> Groups | None:

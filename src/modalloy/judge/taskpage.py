@@ -5,6 +5,7 @@ from typing import Any
 
 from modalloy.judge.headline import say_count, say_sure
 from modalloy.judge.html import Dot, Markup, dots, fold, join, table, tag
+from modalloy.judge.quantities import stated_coverage
 from modalloy.judge.wording import (
     METRICS,
     better,
@@ -44,11 +45,11 @@ def figures_table(report: Report, task: str) -> Markup:
     figures, unit = report.tasks[task], report.unit(task)
     rows = []
     for name in figures_of(figures):
-        way = "more is better" if better(name) > 0 else "less is better"
-        meaning = f"{METRICS[name].meaning}; {way}" if name in METRICS else way
         value = tag("b", say(name, figures[name], unit))
         ends = say_interval(figures, name, unit) or "–"
-        rows.append((join([label(name), tag("small", meaning)]), value, ends))
+        rows.append(
+            (join([label(name), tag("small", say_meaning(report, task, name))]), value, ends)
+        )
     whole = table(("figure", "this model", "95 % interval"), rows)
     return join([whole, tag("p", say_drawn(report), kind="quiet")])
 
@@ -65,6 +66,20 @@ def say_drawn(report: Report) -> str:
     return said
 
 
+def say_meaning(report: Report, task: str, metric: str) -> str:
+    """What a figure counts, of which class it is, and which way it is better."""
+    meaning = METRICS[metric].meaning if metric in METRICS else ""
+    way = {1: "more is better", -1: "less is better", 0: "neither more nor less is better"}
+    about = report.about.get(task, {})
+    match metric:
+        case "average_precision" if about.get("rarer") is not None:
+            meaning += f" of '{about['rarer']}', the rarer class"
+        case "coverage" if about.get("quantiles"):
+            exact = say(metric, stated_coverage(about["quantiles"]))
+            return f"{meaning}; {exact} is exact, more is too cautious, less too bold"
+    return "; ".join(part for part in (meaning, way[better(metric)]) if part)
+
+
 def before_table(report: Report, task: str) -> Markup:
     """Before and after, where the report knows a before."""
     old, new, unit = report.before.get(task), report.tasks[task], report.unit(task)
@@ -72,7 +87,7 @@ def before_table(report: Report, task: str) -> Markup:
         return Markup("")
     rows = []
     for name in figures_of(old):
-        if old[name] is None or new.get(name) is None:
+        if old[name] is None or new.get(name) is None or not better(name):
             continue
         gain = better(name) * (new[name] - old[name])
         kind = "better" if gain > 0 else "worse" if gain < 0 else "level"
@@ -189,13 +204,25 @@ def slices_part(
         (
             value,
             say_count(f.get("rows", "–")) if f.get("rows") else "–",
-            *(say(m, f.get(m), unit) for m in names),
+            *(say_with_ends(f, m, unit) for m in names),
         )
         for value, f in sorted(values.items(), key=rank)
     ]
     head = (column, "rows", *(label(m) for m in names))
     title = f"By {column}" + (" (rows that belong together)" if what == "group" else "")
     body = table(head, rows)
+    every = max(f.get("values", len(rows)) for f in values.values())
+    if every > len(rows):
+        title += f": the {len(rows)} commonest of {every} values"
+    elif len(rows) > 8:
+        title += f": {len(rows)} values"
     if len(rows) > 8:
-        return fold(f"{title}: {len(rows)} values, weakest first", body)
+        return fold(f"{title}, weakest first", body)
     return join([tag("h3", f"{title}, weakest first"), body])
+
+
+def say_with_ends(figures: Mapping[str, Any], metric: str, unit: str) -> Markup:
+    """A figure with its interval below it."""
+    return join(
+        [say(metric, figures.get(metric), unit), tag("small", say_interval(figures, metric, unit))]
+    )

@@ -11,8 +11,8 @@ class Metric(NamedTuple):
     """How a figure is named and read."""
 
     label: str
-    better: int  # +1 more is better, -1 less is better
-    form: str  # "share" prints as per cent, "number" plainly, "unit" in the target's unit
+    better: int  # +1 more is better, -1 less is better, 0 nearest to a stated value is best
+    form: str  # "share" prints as per cent, "number" plainly, "unit" and "own" in a unit
     meaning: str
 
 
@@ -26,8 +26,11 @@ METRICS: dict[str, Metric] = {
     "mae": Metric("Mean absolute error", -1, "unit", "how far off an answer is on average"),
     "rmse": Metric("Root mean square error", -1, "unit", "the same, large errors count more"),
     "r2": Metric("R²", 1, "number", "share of the variation explained; the mean line has 0"),
+    "mae_unit": Metric(
+        "Mean absolute error, own unit", -1, "own", "the same once the logarithm is undone"
+    ),
     "pinball": Metric("Pinball loss", -1, "unit", "how well the quantiles are placed"),
-    "coverage": Metric("Coverage", 1, "share", "share of true values inside the quantiles"),
+    "coverage": Metric("Coverage", 0, "share", "share of true values inside the quantiles"),
     "span_f1": Metric("Span F1", 1, "number", "misses against false alarms, exact spans only"),
     "span_precision": Metric(
         "Span precision", 1, "number", "share of the spans found that are right"
@@ -45,7 +48,7 @@ PLAIN = Metric("", 1, "number", "")
 
 def figures_of(figures: Mapping[str, Any]) -> list[str]:
     """Names of the metrics among a task's figures: in the order of METRICS, unknown ones last."""
-    skip = ("interval", "rows", "note", "label", "columns")
+    skip = ("interval", "rows", "values", "note", "label", "columns")
     given = [k for k, v in figures.items() if k not in skip and (v is None or is_number(v))]
     order = {name: i for i, name in enumerate(METRICS)}
     return sorted(given, key=lambda k: order.get(k, len(order)))
@@ -57,7 +60,7 @@ def label(metric: str) -> str:
 
 
 def better(metric: str) -> int:
-    """+1 where more is better, -1 where less is."""
+    """+1 where more is better, -1 where less is, 0 where neither is."""
     return METRICS.get(metric, PLAIN).better
 
 
@@ -68,8 +71,8 @@ def say(metric: str, value: float | None, unit: str = "") -> str:
     match METRICS.get(metric, PLAIN).form:
         case "share":
             return f"{fixed(100 * value, 1)} %"
-        case "unit":
-            return f"{brief(value)} {unit}".rstrip()
+        case "unit" | "own":
+            return f"{brief(value)} {unit_of(metric, unit)}".rstrip()
         case _:
             return fixed(value, 3)
 
@@ -82,10 +85,20 @@ def say_gain(metric: str, value: float | None, unit: str = "") -> str:
     match METRICS.get(metric, PLAIN).form:
         case "share":
             return f"{sign}{abs(100 * value):.1f} points"
-        case "unit":
-            return f"{sign}{brief(abs(value))} {unit}".rstrip()
+        case "unit" | "own":
+            return f"{sign}{brief(abs(value))} {unit_of(metric, unit)}".rstrip()
         case _:
             return f"{sign}{abs(value):.3f}"
+
+
+def unit_of(metric: str, unit: str) -> str:
+    """The unit that a figure is said in: USD of `log(USD)` where it is in the target's own.
+
+    Nothing of `log(target)`, which stands for a target without a unit.
+    """
+    if METRICS.get(metric, PLAIN).form != "own" or not unit.startswith("log("):
+        return unit
+    return "" if unit == "log(target)" else unit[len("log(") : -1]
 
 
 def bounds(figures: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
@@ -102,7 +115,7 @@ def say_interval(figures: Mapping[str, Any], metric: str, unit: str = "") -> str
     if pair is None:
         return ""
     low, high = (say(metric, v, unit) for v in pair)
-    for mark in (" %", f" {unit}"):
+    for mark in (" %", f" {unit_of(metric, unit)}"):
         low = low.removesuffix(mark) if high.endswith(mark) else low
     return f"{low} to {high}"
 

@@ -12,9 +12,11 @@ from modalloy.judge.html import Markup, join, short, tag
 from modalloy.judge.metrics import tally
 from modalloy.judge.plots import Figure
 from modalloy.judge.show import show_boxes, show_cell, show_tags
+from modalloy.judge.simple import as_words
 from modalloy.judge.spans import spans_of
 from modalloy.judge.wording import brief
-from modalloy.table.reader import Cells, Reader
+from modalloy.table.number import from_log
+from modalloy.table.reader import Cells, Reader, empty
 
 SHOWN = 6
 
@@ -34,10 +36,17 @@ def worst_rows(
     answer: Mapping[str, np.ndarray],
     names: Sequence[str] | None = None,
     *,
+    cells: Cells | None = None,
     most: int = SHOWN,
 ) -> list[Worst]:
-    """The wrong rows with the largest loss, worst first; right rows are never listed."""
+    """The wrong rows with the largest loss, worst first; right rows are never listed.
+
+    cells: the same rows' cells of the column that a `tag` or `locate` task looks `on`; where one is
+    missing there is nothing to look at, and the row is not listed either.
+    """
     loss_B = row_losses(options, truth, answer, names)
+    if cells is not None and isinstance(options, config.Tag | config.Locate):
+        loss_B[[empty(cell) for cell in cells[options.on]]] = 0.0
     order = np.argsort(-loss_B, kind="stable")[:most]
     return [
         Worst(int(i), float(loss_B[i]), *say_both(options, truth[i], answer, names, int(i)))
@@ -55,7 +64,8 @@ def row_losses(
     """How wrong each row is, (B,); 0 where it is right or its truth unknown.
 
     classify: minus the log of the true class's probability (summed over labels with `multi`);
-    regress: the absolute error; tag: spans missed or wrong; locate: boxes missed or wrong.
+    regress: the absolute error on the scale that the task learns; tag: spans missed or wrong;
+    locate: boxes missed or wrong.
     """
     counted = tally(options, truth, answer, names)
     loss_B = np.zeros(len(truth))
@@ -110,10 +120,10 @@ def say_both(
             best = int(np.argmax(p_C))
             return str(truth), f"{(names or ())[best]} ({100 * p_C[best]:.0f} % sure)"
         case config.Regress():
+            both = np.array([float(truth), float(answer["value"][row])])
+            true, value = from_log(both) if options.scale == "log" else both
             unit = options.unit or ""
-            unit = f"log({unit or options.target})" if options.scale == "log" else unit
-            value = float(answer["value"][row])
-            return f"{brief(float(truth))} {unit}".rstrip(), f"{brief(value)} {unit}".rstrip()
+            return f"{brief(true)} {unit}".rstrip(), f"{brief(value)} {unit}".rstrip()
         case config.Tag():
             found = len(spans_of(answer["tags"][row]))
             wrong = f"{mistakes(options, truth, answer, row):.0f} missed or wrong"
@@ -170,8 +180,8 @@ def drawn(
 ) -> Markup:
     """The answer drawn on the cell it is about, for tags and boxes; nothing for other tasks."""
     match options:
-        case config.Tag() if cells[options.on][k] is not None:
-            return show_tags(list(cells[options.on][k]), truth, answer["tags"][at])
+        case config.Tag():
+            return show_tags(as_words(cells[options.on][k]), truth, answer["tags"][at])
         case config.Locate():
             return show_boxes(
                 cells[options.on][k], cells, true_boxes(truth), found_boxes(answer, at)

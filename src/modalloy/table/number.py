@@ -100,6 +100,12 @@ def to_log(x: np.ndarray) -> np.ndarray:
     return np.sign(x) * np.log1p(np.abs(x))
 
 
+def from_log(y: np.ndarray) -> np.ndarray:
+    """Undo `to_log`; infinite where that is too large for a float."""
+    with np.errstate(over="ignore"):
+        return np.sign(y) * np.expm1(np.abs(y))
+
+
 def spans_magnitudes(x: np.ndarray) -> bool:
     """Whether finite amounts are very skewed and their logarithms are not."""
     amounts = np.abs(x[x != 0])

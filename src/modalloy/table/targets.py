@@ -13,7 +13,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.answers import named, to_boxes, to_labels, to_named_boxes, to_tags
 from modalloy.table.category import in_order
-from modalloy.table.number import all_missing, to_log, to_number, to_numbers
+from modalloy.table.number import all_missing, from_log, to_log, to_number, to_numbers
 from modalloy.table.reader import Cells
 
 PADDED = -100  # tag of a position that is no word
@@ -162,7 +162,7 @@ class NumberTarget(TargetReader):
 
     def to_natural(self, value: np.ndarray) -> np.ndarray:
         """Undo the logarithm too: from what `to_unit` gives to the column's own unit."""
-        return np.sign(value) * np.expm1(np.abs(value)) if self.log else np.asarray(value)
+        return from_log(value) if self.log else np.asarray(value)
 
     def _scaled(self, cells: Cells) -> np.ndarray:
         raw = cells[self.column]
