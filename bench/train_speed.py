@@ -6,6 +6,12 @@ The plain loop is what most people write: the whole text padded to its maximum l
 picture decoded anew every time), eager float32, nothing cached, the same pretrained encoder, the
 same batch, the same AdamW. Both sides train on the same rows; figures are training rows a second.
 
+Before its first step our training times three steps of each number type and memory layout
+(`precision: auto`), once whatever the number of rows and epochs. `ratio` compares the training
+steps alone and leaves these seconds out: with so few rows they would outweigh the steps, in a
+training of hours they are nothing. `probe_s` says how long they took, and `ratio_with_probe` is the
+ratio for this whole short training, the probe included.
+
     text fine-tune    MiniLM, all weights, 64 tokens at most          wanted: at least 2.5 times
     frozen encoder    MiniLM, head only, ten epochs                    wanted: at least 8 times
     picture fine-tune EfficientNet-lite0, all weights, 160 pixels      wanted: at least 1.2 times
@@ -19,7 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -47,45 +53,83 @@ MAX_TOKENS = 64
 BATCH = 32
 
 
+class Timing(NamedTuple):
+    """One run: rows trained, seconds of the training steps, seconds of the probe before them."""
+
+    rows: int
+    steps_s: float
+    probe_s: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Training rows a second of the steps alone."""
+        return self.rows / self.steps_s
+
+    @property
+    def whole_rate(self) -> float:
+        """Training rows a second of the whole training, the probe included."""
+        return self.rows / (self.steps_s + self.probe_s)
+
+
+Done = tuple[int, float]  # rows trained, and seconds of the probe among those it took
+Run = Callable[[Path], Iterator[Done]]
+CASES: dict[str, tuple[str, int, float]] = {
+    "text fine-tune": ("text", 512, 2.5),
+    "frozen encoder, ten epochs": ("frozen", 256, 8.0),
+    "picture fine-tune": ("picture", 128, 1.2),
+}
+
+
 def main() -> None:
     """Measure the three cases and write bench/results/train_speed.json."""
     parser = argparse.ArgumentParser(prog="python -m bench.train_speed")
     parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--rows", type=int, help="rows of each case: a trial, nothing is written")
+    args = parser.parse_args()
     torch.set_num_threads(cores())
-    cases: dict[str, tuple[Callable, Callable, int, float]] = {
-        "text fine-tune": (ours_text, plain_text, 512, 2.5),
-        "frozen encoder, ten epochs": (ours_frozen, plain_frozen, 256, 8.0),
-        "picture fine-tune": (ours_picture, plain_picture, 128, 1.2),
+    sides: dict[str, tuple[Run, Run]] = {
+        "text": (ours_text, plain_text),
+        "frozen": (ours_frozen, plain_frozen),
+        "picture": (ours_picture, plain_picture),
     }
     results = []
     with tempfile.TemporaryDirectory() as folder:
-        for name, (ours, plain, rows, wanted) in cases.items():
-            table = write_table(Path(folder) / name.split()[0], rows, pictures="picture" in name)
-            pairs = [(rate(ours, table), rate(plain, table)) for _ in range(rounds)]
-            a, b = (statistics.median(p[k] for p in pairs) for k in (0, 1))
-            line = {
-                "case": name,
-                "ours_rows_per_s": round(a, 1),
-                "plain_rows_per_s": round(b, 1),
-                "ratio": round(a / b, 2),
-                "wanted": wanted,
-                "rounds": rounds,
-                "command": "python -m bench.train_speed",
-            }
-            results.append(line)
-            print(json.dumps(line), flush=True)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
+        for name, (case, rows, wanted) in CASES.items():
+            table = write_table(Path(folder) / case, args.rows or rows, pictures=case == "picture")
+            ours, plain = sides[case]
+            pairs = [(measure(ours, table), measure(plain, table)) for _ in range(args.rounds)]
+            results.append(line(name, wanted, pairs))
+            print(json.dumps(results[-1]), flush=True)
+    if not args.rows:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def rate(run: Callable[[Path], Iterator[int]], table: Path) -> float:
-    """Training rows a second of one run, everything included but loading the weights."""
+def line(name: str, wanted: float, pairs: list[tuple[Timing, Timing]]) -> dict[str, Any]:
+    """One case: medians over the interleaved pairs of ours and the plain loop, and their ratios."""
+    ours, plain = ([p[k] for p in pairs] for k in (0, 1))
+    a, b = (statistics.median(t.rate for t in side) for side in (ours, plain))
+    whole = statistics.median(t.whole_rate for t in ours)
+    return {
+        "case": name,
+        "ours_rows_per_s": round(a, 1),
+        "plain_rows_per_s": round(b, 1),
+        "ratio": round(a / b, 2),
+        "probe_s": round(statistics.median(t.probe_s for t in ours), 1),
+        "ratio_with_probe": round(whole / b, 2),
+        "wanted": wanted,
+        "rounds": len(pairs),
+        "command": f"python -m bench.train_speed --rounds {len(pairs)}",
+    }
+
+
+def measure(run: Run, table: Path) -> Timing:
+    """One training; loading tables and weights is timed on neither side, the probe on its own."""
     work = run(table)
     next(work)  # everything is loaded
     start = time.perf_counter()
-    rows = next(work)
-    return rows / (time.perf_counter() - start)
+    rows, probe_s = next(work)
+    return Timing(rows, time.perf_counter() - start - probe_s, probe_s)
 
 
 def write_table(folder: Path, rows: int, *, pictures: bool) -> Path:
@@ -110,8 +154,8 @@ def write_table(folder: Path, rows: int, *, pictures: bool) -> Path:
 # --- ours ---------------------------------------------------------------------------------------
 
 
-def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[int]:
-    """The steps of `modalloy train` without evaluation: yields 0 when loaded, then rows trained."""
+def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[Done]:
+    """What `modalloy train` does between loading and evaluation, in its order."""
     job = load_job(
         {
             "table": str(table),
@@ -126,16 +170,17 @@ def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[int]:
     rows = open_rows(job, opened, parts)
     model = Model(job, rows.readers, rows.targets, pretrained=True)
     state = State.begin(model, job, 1000)
-    apply(model, probe(model, supervised, rows.batch(parts.train[:BATCH]), "auto"))
-    yield 0
-    yield train(job, rows, model, state, parts.train, epochs)
+    yield 0, 0.0
+    frozen_features(model, rows, parts.train, quiet=True)
+    batch = rows.batch(parts.train[:BATCH])
+    start = time.perf_counter()
+    apply(model, probe(model, supervised, batch, "auto"))
+    probe_s = time.perf_counter() - start
+    yield train(job, rows, state, parts.train, epochs), probe_s
 
 
-def train(
-    job: config.Job, rows: Rows, model: Model, state: State, which: np.ndarray, epochs: int
-) -> int:
+def train(job: config.Job, rows: Rows, state: State, which: np.ndarray, epochs: int) -> int:
     """All epochs."""
-    frozen_features(model, rows, which, quiet=True)
     lengths = rows.lengths(which)
     for epoch in range(epochs):
         for _ in fit(
@@ -145,16 +190,16 @@ def train(
     return epochs * len(which)
 
 
-def ours_text(table: Path) -> Iterator[int]:
+def ours_text(table: Path) -> Iterator[Done]:
     return ours(table, {"note": {"type": "text", "encoder": "minilm", "max_tokens": MAX_TOKENS}}, 1)
 
 
-def ours_frozen(table: Path) -> Iterator[int]:
+def ours_frozen(table: Path) -> Iterator[Done]:
     column = {"type": "text", "encoder": "minilm", "max_tokens": MAX_TOKENS, "tune": "frozen"}
     return ours(table, {"note": column}, 10)
 
 
-def ours_picture(table: Path) -> Iterator[int]:
+def ours_picture(table: Path) -> Iterator[Done]:
     column = {"type": "image", "encoder": "efficientnet_lite0", "pixels": 160, "augment": "none"}
     return ours(table, {"photo": column}, 2)
 
@@ -170,7 +215,7 @@ class Plain(nn.Module):
         self.trunk, self.head = trunk, nn.Linear(width, 4)
 
 
-def plain_text(table: Path, *, epochs: int = 1, frozen: bool = False) -> Iterator[int]:
+def plain_text(table: Path, *, epochs: int = 1, frozen: bool = False) -> Iterator[Done]:
     from transformers import AutoModel, AutoTokenizer
 
     frame = pd.read_csv(table)
@@ -179,14 +224,15 @@ def plain_text(table: Path, *, epochs: int = 1, frozen: bool = False) -> Iterato
     model = Plain(AutoModel.from_pretrained(folder, dtype=torch.float32), 384).train()
     model.trunk.requires_grad_(not frozen)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
-    yield 0
-    yield plain_epochs(
+    yield 0, 0.0
+    trained = plain_epochs(
         model,
         optimizer,
         frame,
         epochs,
         lambda rows: plain_sentences(model, tokenizer, frame.note[rows].tolist()),
     )
+    yield trained, 0.0
 
 
 def plain_sentences(model: Plain, tokenizer: Any, texts: list[str]) -> torch.Tensor:
@@ -198,11 +244,11 @@ def plain_sentences(model: Plain, tokenizer: Any, texts: list[str]) -> torch.Ten
     return model.head((hidden * mask).sum(1) / mask.sum(1))
 
 
-def plain_frozen(table: Path) -> Iterator[int]:
+def plain_frozen(table: Path) -> Iterator[Done]:
     return plain_text(table, epochs=10, frozen=True)
 
 
-def plain_picture(table: Path) -> Iterator[int]:
+def plain_picture(table: Path) -> Iterator[Done]:
     job = load_job(
         {
             "table": str(table),
@@ -217,14 +263,15 @@ def plain_picture(table: Path) -> Iterator[int]:
     frame = pd.read_csv(table)
     model = Plain(trunk, 1280).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-    yield 0
-    yield plain_epochs(
+    yield 0, 0.0
+    trained = plain_epochs(
         model,
         optimizer,
         frame,
         2,
         lambda rows: plain_photos(model, table.parent, frame.photo[rows]),
     )
+    yield trained, 0.0
 
 
 def plain_photos(model: Plain, folder: Path, names: Any) -> torch.Tensor:

@@ -24,6 +24,7 @@ from modalloy.errors import JobError
 from modalloy.job import load_job
 from modalloy.options import resolve, schema_of_job
 from modalloy.report import Report
+from modalloy.run import PARTS
 
 REPO = Path(__file__).resolve().parent.parent
 DOCS = REPO / "docs"
@@ -240,6 +241,35 @@ def test_the_page_on_the_report_names_every_part_of_it() -> None:
     parts += re.findall(r'fold\("([^"]+)"', (judge / "taskpage.py").read_text())
     assert len(parts) > 10
     assert [part for part in parts if part not in said] == []
+
+
+def test_make_takes_the_torch_that_the_package_asks_for() -> None:
+    asked = re.findall(r'^ *"(torch[<>=][^"]+)"', (REPO / "pyproject.toml").read_text(), re.M)
+    makefile = (REPO / "Makefile").read_text()
+    assert asked == re.findall(r"^TORCH := (\S+)$", makefile, re.MULTILINE)
+    assert "$(VENV)/.%: pyproject.toml | $(VENV)/.torch" in makefile
+    index = re.search(r"^CPU_INDEX := (\S+)$", makefile, re.MULTILINE)[1]
+    for page in ("README.md", "docs/index.md"):
+        assert f"--extra-index-url {index}" in (REPO / page).read_text(), page
+
+
+def test_pages_name_the_files_that_are_sealed() -> None:
+    train, tutorial = (DOCS / "verbs" / "train.md").read_text(), (DOCS / "tutorial.md").read_text()
+    (row,) = re.findall(r"^\| `run.json` \| (.*) \|$", train, re.MULTILINE)
+    told = re.search(r"`run.json`, which seals (.*?) by their hashes", tutorial, re.DOTALL)[1]
+    for text in (row, told):
+        assert sorted(re.findall(r"`([\w.]+)`", text)) == sorted(PARTS)
+
+
+def test_the_frame_of_the_page_on_training_cannot_be_scored_again(
+    workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(workshop, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    run_page(DOCS / "verbs" / "train.md")
+    done = CliRunner().invoke(app, ["evaluate", "run-of-a-frame"])
+    assert done.exit_code == 2
+    assert "give the table to evaluate on" in done.output
 
 
 def test_make_and_ci_say_what_they_should() -> None:

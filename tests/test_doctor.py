@@ -150,6 +150,10 @@ def test_threads_rest_soon_unless_somebody_else_decided(monkeypatch: pytest.Monk
     assert "GOMP_SPINCOUNT" in done.stdout
 
 
+def test_what_no_part_of_modalloy_uses_is_not_looked_at() -> None:
+    assert "shared memory" not in {v.what for v in hardware.look_at_machine()}
+
+
 def test_free_space_of_a_folder_that_is_not_there_yet(tmp_path: Path) -> None:
     assert disk_free_bytes(tmp_path / "a" / "b") > 0
 

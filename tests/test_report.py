@@ -1,6 +1,7 @@
 """report.json keeps its form, holds strict JSON, and comes back as it was."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,45 @@ def test_text_has_units_intervals_and_the_figures_before() -> None:
     assert "11.0 to 14.0 h" in text
     assert "−0.0" not in text  # a loss of nothing is nothing
     assert "-0.0" not in text
+
+
+def test_text_has_the_best_simple_method_and_the_best_single_column() -> None:
+    report = replace(
+        some_report(),
+        baselines={
+            "fault": {
+                "majority": {"accuracy": 0.6},
+                "gradient boosting": {
+                    "accuracy": 0.85,
+                    "margin": {"gain": 0.05, "interval": [0.01, 0.09]},
+                },
+                "published: CNN": {"accuracy": 0.99},
+            },
+            "life": {"mean": {"rmse": 20.0}, "gradient boosting": {"rmse": 12.0}, "odd": {}},
+        },
+        gain={
+            "fault": {"metric": "accuracy", "best": "photo", "best_value": 0.88, "gain": 0.02},
+            "life": {
+                "metric": "rmse",
+                "best": "table",
+                "best_value": 14.5,
+                "gain": 2.0,
+                "interval": [-0.5, 4.5],
+            },
+        },
+    )
+    lines = {line[:41].rstrip(): line[41:].strip() for line in report.text().splitlines()}
+    assert lines["fault            best simple method"] == (
+        "85.0 %  gradient boosting; gain +5.0 points (95 %: +1.0 to +9.0 points)"
+    )
+    assert lines["fault            best single column"] == "88.0 %  photo; gain +2.0 points"
+    assert lines["life             best simple method"] == (
+        "12.0 h  gradient boosting; gain −0.500 h"
+    )
+    assert lines["life             best single column"] == (
+        "14.5 h  table; gain +2.00 h (95 %: −0.500 to +4.50 h)"
+    )
+    assert "best" not in some_report().text()
 
 
 def test_unit_of_a_logarithmic_scale_says_so() -> None:

@@ -3,8 +3,9 @@
     python -m bench.scoreboard [SET ...] [--seeds N] [--data FOLDER] [--runs FOLDER]
 
 Runs the job files of bench/scoreboard/jobs with the split each set's README names, then writes
-bench/results/scoreboard.json, docs/scoreboard.md and the figures of README.md. Without the data
-folder it says which public sets are wanted and stops.
+bench/results/scoreboard.json and the tables between the marks of docs/scoreboard.md and README.md;
+the words around them are written by hand and stay. Without the data folder it says which public
+sets are wanted and stops.
 """
 
 import argparse
@@ -136,7 +137,7 @@ def line(name: str, goal: Goal, figures: list[dict], seconds: list[float], rows:
         "seconds": round(sum(seconds) / len(seconds), 1),
         "rows_per_s": round(rows / (sum(seconds) / len(seconds)), 1),
         "seeds": len(figures),
-        "command": f"python -m bench.scoreboard {name}",
+        "command": f"python -m bench.scoreboard {name} --seeds {len(figures)}",
     }
 
 

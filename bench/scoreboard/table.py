@@ -1,4 +1,4 @@
-"""Results in, the Markdown table of docs/scoreboard.md and the shorter one of README.md out."""
+"""Results in, the tables between the marks of docs/scoreboard.md and README.md out."""
 
 from pathlib import Path
 
@@ -6,32 +6,15 @@ COLUMNS = (
     "set | task | metric | ours | 95 % interval | best single | floor | published | goal | reached"
     " | seconds | rows/s | seeds"
 )
-HEAD = f"""# Scoreboard
-
-Written by `python -m bench.scoreboard`; the figures are those of `bench/results/scoreboard.json`.
-The job files are in `bench/scoreboard/jobs`. Seconds are for one seed on 2 cores without a GPU:
-reading, training, baselines, evaluation and report. Many of the runs shared the machine with work
-of low priority, so their seconds are upper bounds.
-
-Test rows should choose nothing. Here they did, which flatters these figures until it is mended:
-
-- esc10, av_digits: the layers of the frozen audio encoder and the dropout of frozen features were
-  first picked with probes on these folds and speakers. Chosen anew on esc10's training folds they
-  are the same in four folds of five; av_digits' training speakers would rather have one layer.
-- cwru: the form of the sensor fronts was settled after test figures of small trials had been seen.
-- tep, cmapss_fd001, shipments, elpv, excavators, financial_phrasebank: run again after earlier test
-  figures had been seen (tep .737, .754; cmapss_fd001 14.0, 13.95, 12.19; shipments .791, .781;
-  elpv .883; excavators .587, .601; financial_phrasebank .835, .843). What changed was chosen on
-  training rows, or for a reason that needs no figure; the test figure was the reason to look.
-- mosi: its text alone is read because its README gives floors on test rows for the other columns.
-
-| {COLUMNS} |
-{"|---" * 13}|
+HEAD = f"\n| {COLUMNS} |\n{'|---' * 13}|\n"
+README_HEAD = """| set, task | metric | before | published | Modalloy | goal | seconds |
+|---|---|---|---|---|---|---|
 """
+BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 
 
 def write_table(results: list[dict], path: Path) -> None:
-    """Write the table; a figure that is missed stays and says so."""
+    """Put the table between the two marks of a page; a figure that is missed stays and says so."""
     rows = []
     for r in results:
         low, high = r["interval"]
@@ -58,13 +41,7 @@ def write_table(results: list[dict], path: Path) -> None:
     reached = sorted({r["set"] for r in results} - {r["set"] for r in results if not r["reached"]})
     sets = len({r["set"] for r in results})
     tail = f"\n\n{len(reached)} of {sets} sets reach their goal: {', '.join(reached)}.\n"
-    path.write_text(HEAD + "\n".join(rows) + tail)
-
-
-README_HEAD = """| set, task | metric | before | published | Modalloy | goal | seconds |
-|---|---|---|---|---|---|---|
-"""
-BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->"
+    put_between_marks(HEAD + "\n".join(rows) + tail, path)
 
 
 def write_readme(results: list[dict], path: Path) -> None:
@@ -75,6 +52,12 @@ def write_readme(results: list[dict], path: Path) -> None:
         f"{r['seconds']:.0f} |\n"
         for r in results
     ]
-    before, _, rest = path.read_text().partition(BEGIN)
-    after = rest.partition(END)[2]
-    path.write_text(before + BEGIN + README_HEAD + "".join(rows) + END + after)
+    put_between_marks(README_HEAD + "".join(rows), path)
+
+
+def put_between_marks(text: str, path: Path) -> None:
+    """Replace what stands between the two marks of a page; the words around them are written by
+    hand and stay. ValueError where a mark is missing."""
+    page = path.read_text()
+    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+    path.write_text(page[:begin] + text + page[end:])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from modalloy import verbs
-from modalloy.errors import JobError
+from modalloy.errors import JobError, RunError
 from modalloy.report import Report
 from modalloy.run import Run, load_run
 
@@ -22,6 +22,7 @@ LICENCE = (
     "Pictures: elpv-dataset, 2,624 electroluminescence pictures of solar cells (Buerhop-Lutz et al."
     " 2018; Deitsch et al. 2019), licence CC BY-NC-SA 4.0: not for commercial use."
 )
+MARK = "demo.txt"  # lies in the run that the demo made, and nowhere else
 JOB = {
     "split": {"column": "split", "validation": 0.0},
     "columns": {
@@ -42,12 +43,13 @@ JOB = {
 
 
 def run_demo(out: Path, *, quiet: bool = False) -> Run:
-    """Write the pictures and their table under `out`, train, evaluate, predict ten rows."""
+    """Write the pictures and their table under `out`, train, evaluate, predict ten rows.
+
+    An earlier demo's run under `out` is replaced. RunError where `out` holds anything else.
+    """
     print(LICENCE)
+    run_path = clear_place(out)
     table = write_table(out / "data")
-    run_path = out / "run"
-    if run_path.exists():
-        shutil.rmtree(run_path)
     verbs.train({"table": str(table), **JOB}, out=run_path, quiet=quiet)
     run = load_run(run_path)
     report = Report.load(run_path / "report.json")
@@ -62,13 +64,34 @@ def run_demo(out: Path, *, quiet: bool = False) -> Run:
         f"({100 * low:.1f} to {100 * high:.1f})"
     )
     for name, value in PUBLISHED.items():
-        print(f"  published: {100 * value:.2f} %  {name}, also trained on 75 % of the pictures")
+        print(f"  published: {100 * value:.2f} %  {name}, 75 % of the pictures to learn from, too")
+    print("  (their split is not published; in ours, cells of one module may be in both parts)")
     print(f"\nThe report: {run_path / 'report.html'}")
     return run
 
 
+def clear_place(out: Path) -> Path:
+    """A new, marked run folder under `out`; only a folder that the demo made is written over."""
+    run_path = out / "run"
+    made_here = (run_path / MARK).is_file()
+    if out.exists() and not made_here and (not out.is_dir() or any(out.iterdir())):
+        raise RunError(
+            f"{out}: holds something that the demo did not make, and the demo writes data, run and "
+            "answers.csv there; give a new folder: modalloy demo -o FOLDER"
+        )
+    if made_here:
+        shutil.rmtree(run_path)
+    run_path.mkdir(parents=True)
+    (run_path / MARK).write_text(f"Made by `modalloy demo`, which replaces it. {LICENCE}\n")
+    return run_path
+
+
 def write_table(folder: Path) -> Path:
-    """Copy the package's pictures and write their table; 75/25 by type and label, seed 0."""
+    """Copy the package's pictures and write their table; 75/25 by type and label, seed 0.
+
+    The authors state the shares and publish no split, so this one is drawn here. Nor do they say
+    which module a cell was cut from, so cells of one module may lie on both sides.
+    """
     spec = importlib.util.find_spec("elpv_dataset")
     if spec is None or not spec.submodule_search_locations:
         raise JobError('The demo needs the pictures: pip install "modalloy[demo]"')

@@ -59,16 +59,6 @@ def look_at_machine() -> Iterator[Vital]:
         full = "Free some, or lower train.cache_gb (8 GB at most are used)."
         state = "ok" if free >= 10 else "warn"
         yield Vital(name, state, f"{free:.0f} GB free", "" if state == "ok" else full)
-    yield from _shared_memory(Path("/dev/shm"))
-
-
-def _shared_memory(folder: Path) -> Iterator[Vital]:
-    """Loader workers hand batches over through shared memory; Docker gives 64 MB by default."""
-    if folder.is_dir():
-        free = disk_free_bytes(folder)
-        small = free < 256e6
-        do = "Start the container with --shm-size=1g." if small else ""
-        yield Vital("shared memory", "warn" if small else "ok", f"{free / GB:.2f} GB free", do)
 
 
 def requirement(name: str) -> str:

@@ -5,7 +5,7 @@ Keys are added over time, never renamed; a file written by an older or newer Mod
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Self
@@ -14,7 +14,16 @@ import numpy as np
 
 from modalloy.errors import RunError
 from modalloy.files import write_safely
-from modalloy.judge.wording import figures_of, label, say, say_interval
+from modalloy.judge.wording import (
+    better,
+    bounds,
+    figures_of,
+    is_number,
+    label,
+    say,
+    say_gain,
+    say_interval,
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +116,11 @@ class Report:
         return str(named) if named else next(iter(figures_of(self.tasks.get(task, {}))), "")
 
     def text(self) -> str:
-        """The figures as lines for a terminal, those before beside them where there are any."""
+        """The figures as lines for a terminal, those before beside them where there are any.
+
+        Below each task's figures stand what it must beat, where the report has it: the best simple
+        method and the best single column, each with the model's gain over it.
+        """
         lines = []
         for task, figures in self.tasks.items():
             for name in figures_of(figures):
@@ -118,7 +131,42 @@ class Report:
                 old = self.before.get(task, {}).get(name)
                 was = "" if old is None else f"  (before {say(name, old, self.unit(task))})"
                 lines.append(f"{line}  {low_high:<22}{was}".rstrip())
+            lines += self._rivals(task)
         return "\n".join(lines)
+
+    def _rivals(self, task: str) -> Iterator[str]:
+        """Lines on the best simple method and the best single column; gains above 0 are good."""
+        metric, unit = self.primary(task), self.unit(task)
+        mine = self.tasks[task].get(metric)
+        simple = {
+            name: figures
+            for name, figures in self.baselines.get(task, {}).items()
+            if is_number(figures.get(metric)) and not name.startswith("published")
+        }
+        if simple and mine is not None:
+            name = max(simple, key=lambda n: better(metric) * simple[n][metric])
+            value = simple[name][metric]
+            margin = simple[name].get("margin") or {"gain": better(metric) * (mine - value)}
+            told = f"{name}; {_say_margin(metric, margin, unit)}"
+            yield f"{task:<16} {'best simple method':<24} {say(metric, value, unit):>12}  {told}"
+        gain = self.gain.get(task) or {}
+        if gain.get("gain") is not None:
+            metric = gain["metric"]
+            value = say(metric, gain.get("best_value"), unit)
+            told = f"{gain['best']}; {_say_margin(metric, gain, unit)}"
+            yield f"{task:<16} {'best single column':<24} {value:>12}  {told}"
+
+
+def _say_margin(metric: str, margin: Mapping[str, Any], unit: str) -> str:
+    """`gain +2.1 points (95 %: −0.4 to +4.4 points)`."""
+    pair = bounds({"interval": {metric: margin.get("interval")}}, metric)
+    said = f"gain {say_gain(metric, margin.get('gain'), unit)}"
+    if pair is None:
+        return said
+    low, high = (say_gain(metric, v, unit) for v in pair)
+    for mark in (" points", f" {unit}"):
+        low = low.removesuffix(mark) if mark.strip() and high.endswith(mark) else low
+    return f"{said} (95 %: {low} to {high})"
 
 
 def plain(value: Any) -> Any:

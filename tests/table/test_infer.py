@@ -91,13 +91,36 @@ def test_pretrained_encoders_are_named_where_they_are_installed(
     assert [found[c].encoder for c in ("photo", "sound", "note")] == ["scratch"] * 3
 
 
+def test_every_default_of_what_was_inferred_stands_once_as_a_comment(small_table: Path) -> None:
+    draft = infer(open_table(small_table), ["fault_code", "hours_left", "tags", "boxes"])
+    text = job_yaml(draft, "t.parquet")
+    job = valid(draft)
+    groups = {"split": job.split}
+    groups |= {o.type: o for o in (*job.columns.values(), *job.tasks.values())}
+    for kind, group in groups.items():
+        told = [x for x in text.splitlines() if x.strip().startswith(f"# defaults of {kind}: ")]
+        fields = {f.alias or n: f for n, f in type(group).model_fields.items() if n != "type"}
+        wanted = {n: f.default for n, f in fields.items() if not f.is_required()}
+        if kind == "split":
+            del wanted["by"]  # it is given
+        if not wanted:
+            assert told == [], kind
+            continue
+        (line,) = told
+        found = YAML(typ="safe").load(line.partition(": ")[2])
+        assert {n: tuple(v) if isinstance(v, list) else v for n, v in found.items()} == wanted
+    below = text[text.index("train:") :]
+    assert all(f"  {n}: " in below or f"# {n}: " in below for n in config.Train.model_fields)
+    assert "\n# sheet:" in text
+
+
 def test_every_line_has_its_reason_and_defaults_come_from_the_options(small_csv: Path) -> None:
     text = job_yaml(infer(open_table(small_csv), ["fault_code"]), "parts.csv")
     lines = text.split("\n")
     start, end = lines.index("columns:"), lines.index("tasks:")
     assert all("  # " in line for line in lines[start + 1 : end])
     # With every default switched on, the job is still the same.
-    off = [line for line in lines[end:] if not line.startswith("# Defaults;")]
+    off = [line for line in lines[end:] if not line.lstrip().lower().startswith("# defaults")]
     switched = [
         line.replace("# ", "", 1) if line.lstrip().startswith("# ") else line for line in off
     ]

@@ -11,6 +11,7 @@ from modalloy.table.columns import column_findings, file_findings
 from modalloy.table.estimate import Estimate, estimate
 from modalloy.table.finding import Finding, Level, counted, finding, inputs, share, sources
 from modalloy.table.leaks import declared_groups, group_findings
+from modalloy.table.pretrained import encoder_findings
 from modalloy.table.scan import Files, Media, scan
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
@@ -78,7 +79,7 @@ def check(job: config.Job, table: Table, parts: Parts) -> Check:
         if isinstance(options, Media) and getattr(options, "history", None) is None
         for source in _file_sources(name, options, table)
     }
-    found = list(_split_findings(table, parts))
+    found = [*encoder_findings(job), *_split_findings(table, parts)]
     for (name, source), own in files.items():
         options = job.columns[name]
         found += file_findings(source, own, options, unreadable=job.unreadable)

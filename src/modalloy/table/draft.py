@@ -2,9 +2,9 @@
 
 import io
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
@@ -14,6 +14,14 @@ from modalloy import config
 from modalloy.table.goals import Goal
 from modalloy.table.guess import Guess
 from modalloy.table.look import counted
+
+
+def _by_type(union: Any) -> dict[str, type[BaseModel]]:
+    """The groups of options in a union, by the `type` that tells them apart."""
+    return {g.model_fields["type"].default: g for g in get_args(get_args(union)[0])}
+
+
+COLUMNS, TASKS = _by_type(config.Column), _by_type(config.TaskOptions)
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,8 @@ class Draft:
 def job_yaml(draft: Draft, source: str) -> str:
     """The job file of a draft: each column with its reason, each default as a comment.
 
-    The comments under `fuse` and `train` are the fields of config.py, so they cannot drift.
+    The defaults are the fields of config.py, so they cannot drift; those of a type stand once,
+    above the first column or task of it.
     """
     job = draft.job(source)
     fuse = config.Job.model_fields["fuse"].default
@@ -50,10 +59,10 @@ def job_yaml(draft: Draft, source: str) -> str:
     ]
     if draft.sheet is not None:
         lines.append(_line({"sheet": draft.sheet}))
-    lines += [_line({"split": job["split"]}, draft.split_reason), "columns:"]
-    lines += [_inner(n, job["columns"][n], g.reason) for n, g in draft.columns.items()]
-    lines += ["tasks:"]
-    lines += [_inner(t, job["tasks"][t], g.reason) for t, g in draft.tasks.items()]
+    lines += [_line({"split": job["split"]}, draft.split_reason)]
+    lines += [f"# defaults of split: {_rest(config.Split, job['split'])}", "columns:"]
+    lines += _section(job["columns"], draft.columns, COLUMNS)
+    lines += ["tasks:", *_section(job["tasks"], draft.tasks, TASKS)]
     lines += ["# Defaults; remove the first '# ' of a line to change it.", "fuse:"]
     lines += [f"  {_line({'type': fuse.type})}"]
     lines += [line for line in _defaults(fuse) if not line.startswith("  # type:")]
@@ -62,24 +71,50 @@ def job_yaml(draft: Draft, source: str) -> str:
         f"  {_line({'epochs': config.Train().epochs}, _help(config.Train, 'epochs'))}",
     ]
     lines += [line for line in _defaults(config.Train()) if not line.startswith("  # epochs:")]
-    lines += [line[2:] for line in _defaults(config.Job.model_construct()) if _scalar(line)]
+    given = () if draft.sheet is None else ("sheet",)
+    rest = _defaults(config.Job.model_construct())
+    lines += [line[2:] for line in rest if _scalar(line, given)]
     return "\n".join(lines) + "\n"
 
 
-def _scalar(line: str) -> bool:
-    """Whether a default of the whole job has no section of its own."""
-    return line[4:].split(":")[0] in ("seed", "allow_leak", "allow_outside", "unreadable")
+def _section(
+    entries: Mapping[str, Any],
+    found: Mapping[str, Guess] | Mapping[str, Goal],
+    groups: Mapping[str, type[BaseModel]],
+) -> Iterator[str]:
+    """A line for each column or task; what its type holds besides stands above the first of it."""
+    told = set()
+    for name, entry in entries.items():
+        kind = entry["type"]
+        rest = _rest(groups[kind], ("type",))
+        if kind not in told and rest != "{}":
+            yield f"  # defaults of {kind}: {rest}"
+        told.add(kind)
+        yield f"  {_line({name: entry}, found[name].reason)}"
 
 
-def _inner(name: str, value: Mapping[str, Any], reason: str) -> str:
-    return f"  {_line({name: value}, reason)}"
+def _rest(group: type[BaseModel], given: Container[str]) -> str:
+    """The defaults of a group of options, but for those given, as `{pixels: 160, ...}`."""
+    fields = {field.alias or name: field for name, field in group.model_fields.items()}
+    values = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in fields.items()
+        if name not in given and not field.is_required()
+    }
+    return _line({"x": values}).removeprefix("x: ")
+
+
+def _scalar(line: str, given: tuple[str, ...]) -> bool:
+    """Whether a default of the whole job has no section of its own, and is not given."""
+    name = line[4:].split(":")[0]
+    return name in {"sheet", "seed", "allow_leak", "allow_outside", "unreadable"}.difference(given)
 
 
 def _defaults(options: BaseModel) -> Iterator[str]:
     """Every field of a group of options with its default and help, as commented lines."""
     for name, field in type(options).model_fields.items():
         value = getattr(options, name, field.default)
-        if isinstance(value, str | int | float | bool):
+        if value is None or isinstance(value, str | int | float | bool):
             yield f"  # {_line({name: value}, _help(type(options), name))}"
 
 
