@@ -3,8 +3,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-CPU_INDEX := https://download.pytorch.org/whl/cpu
-TORCH := torch>=2.11,<2.14
 
 .PHONY: help demo test lint docs docs-site scoreboard bench clean
 .DEFAULT_GOAL := help
@@ -36,21 +34,12 @@ bench: $(VENV)/.test ## training speed against a plain loop
 	$(BIN)/python bench/train_speed.py
 
 # A stamp for each extra, so that pip runs again only when pyproject.toml changes.
-$(VENV)/.%: pyproject.toml | $(VENV)/.torch
+$(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[$*]'
 	@touch $@
 
 $(VENV)/.docs: | $(BIN)/python
 	$(PIP) install 'mkdocs>=1.6,<2'
-	@touch $@
-
-# On Linux, PyPI's torch is a CUDA build of several GB. Without a GPU the CPU build is taken first; where its index cannot
-# be reached, whatever the usual index has follows with the rest.
-$(VENV)/.torch: | $(BIN)/python
-	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi > /dev/null; then \
-		$(PIP) install --retries 0 --timeout 15 --index-url $(CPU_INDEX) '$(TORCH)' \
-		|| echo "No CPU build of torch from $(CPU_INDEX): pip takes what its usual index has."; \
-	fi
 	@touch $@
 
 $(BIN)/python:
