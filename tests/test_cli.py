@@ -39,7 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     verb("predict", pd.DataFrame({"row": [0, 1]}))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
     verb("demo", None)
-    verb("train", SimpleNamespace(path=tmp_path))
+    verb("train", SimpleNamespace(path=tmp_path, notes={"interrupted": False}))
     return noted
 
 
@@ -95,6 +95,17 @@ def test_train_passes_its_options_and_prints_the_report(calls: list[Any], tmp_pa
     assert calls == [("train", (Path("job.yaml"),), {"out": tmp_path, "resume": True})]
     assert "75.0 %" in done.stdout
     assert "report.html" in done.stdout
+
+
+def test_an_interrupted_training_ends_with_its_own_status(
+    calls: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "report.json").write_text("{}")
+    stopped = SimpleNamespace(path=tmp_path, notes={"interrupted": True})
+    monkeypatch.setattr(modalloy, "train", lambda *_, **__: stopped)
+    done = run("train", "job.yaml", "-o", "run")
+    assert done.exit_code == 130
+    assert "best weights so far" in done.stderr
 
 
 def test_only_the_first_process_of_torchrun_speaks(

@@ -385,3 +385,29 @@ def test_gains_in_words() -> None:
 )
 def test_a_report_is_called_as_its_table_or_folder(source: str, title: str) -> None:
     assert title_of(source) == title
+
+
+def test_the_page_says_what_intervals_draw() -> None:
+    said = Reader(page(full_report())).text
+    assert "over single rows" in said
+    assert "with 95 % certainty" in said
+    many = Reader(page(full_report(drawn={"by": "machine", "groups": 10}))).text
+    assert "over the 10 values of 'machine' among the test rows" in many
+    assert "with 95 % certainty" in many
+    assert "are few" not in many
+    few = Reader(page(full_report(drawn={"by": "machine", "groups": 9}))).text
+    assert "9 are few: the true uncertainty is larger" in few
+    assert "if the 9 values of 'machine' stand for all others" in few
+    assert "with 95 % certainty" not in few
+
+
+def test_each_plain_column_by_itself_strongest_first() -> None:
+    trees = {"load": {"accuracy": 0.3}, "site": {"accuracy": 0.45}, "day": {"accuracy": 0.2}}
+    html = page(full_report(columns={"fault": trees}))
+    start = html.index("Each of the 3 plain columns by itself")
+    end = html.index("</details>", start)
+    assert re.findall(r'<span class="name">(.*?)</span>', html[start:end]) == [
+        "site",
+        "load",
+        "day",
+    ]

@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from modalloy.judge.html import Dot, Markup, dots, join, tag
-from modalloy.judge.wording import better, bounds, label, say, say_gain, say_interval
+from modalloy.judge.wording import FEW_GROUPS, better, bounds, label, say, say_gain, say_interval
 from modalloy.report import Report
 
 SENTENCES = {
@@ -38,7 +38,7 @@ def say_card(report: Report, task: str) -> Markup:
     told = told.format(rows=f"{say_count(rows)} test rows" if rows else "the test rows")
     ends = say_interval(figures, metric, unit)
     if ends:
-        told += f"; between {ends.replace(' to ', ' and ')} with 95 % certainty"
+        told += f"; between {ends.replace(' to ', ' and ')} {say_certainty(report)}"
     what = f"{task}: {about['type']} {about['target']}" if "target" in about else task
     verdicts = [say_baseline(report, task), say_fusion(report, task)]
     parts = [
@@ -50,6 +50,14 @@ def say_card(report: Report, task: str) -> Markup:
         say_naive(report, task),
     ]
     return tag("article", *parts, kind="card")
+
+
+def say_certainty(report: Report) -> str:
+    """How sure the interval is: groups that are too few promise nothing."""
+    count = report.drawn.get("groups", FEW_GROUPS)
+    if count >= FEW_GROUPS:
+        return "with 95 % certainty"
+    return f"if the {count} values of '{report.drawn['by']}' stand for all others"
 
 
 def compare_dots(report: Report, task: str) -> Markup:

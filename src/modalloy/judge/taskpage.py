@@ -7,6 +7,7 @@ from modalloy.judge.headline import say_count, say_sure
 from modalloy.judge.html import Dot, Markup, dots, fold, join, table, tag
 from modalloy.judge.quantities import stated_coverage
 from modalloy.judge.wording import (
+    FEW_GROUPS,
     METRICS,
     better,
     bounds,
@@ -19,7 +20,6 @@ from modalloy.judge.wording import (
 from modalloy.report import Report
 
 SHOWN = 4  # metrics in a slice table
-FEW = 10  # groups below which intervals drawn from them are too narrow
 OWN = " (own head)"  # ends the name of a column's own head among the subsets
 
 
@@ -59,9 +59,9 @@ def say_drawn(report: Report) -> str:
     count = report.drawn.get("groups")
     if not count:
         return "Intervals: 95 % bootstrap over single rows, as though no two belonged together."
-    said = f"Intervals: 95 % bootstrap over the {count} different {report.drawn['by']} of the test"
-    said += " rows, each drawn whole."
-    if count < FEW:
+    said = f"Intervals: 95 % bootstrap over the {count} values of '{report.drawn['by']}' among the"
+    said += " test rows, all rows of a value drawn together."
+    if count < FEW_GROUPS:
         said += f" {count} are few: the true uncertainty is larger than these intervals say."
     return said
 
@@ -142,8 +142,7 @@ def subsets_part(report: Report, task: str) -> Markup:
     )
     if any(name.endswith(OWN) for name in found):
         note += (
-            f" '{OWN.strip()}' is a head trained on that column alone: the strongest that the "
-            "column gives by itself."
+            f" '{OWN.strip()}' is a head that was trained on that column alone, beside the model."
         )
     if any("table" in (f.get("columns") or ()) for f in found.values()):
         note += " 'table' is all numbers, categories and times together."

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+FEW_GROUPS = 10  # groups below which intervals drawn from them are too narrow
+
 
 class Metric(NamedTuple):
     """How a figure is named and read."""
