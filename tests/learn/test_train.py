@@ -69,6 +69,20 @@ def test_a_run_holds_all_its_parts_and_learns(
     assert "Before and after" in (run.path / "report.html").read_text()
 
 
+def test_a_task_may_have_any_name(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
+    tasks = {
+        "rate kg/h": {"type": "regress", "target": "hours_left"},
+        "consistency": {"type": "classify", "target": "fault_code"},
+    }
+    train = {"epochs": 8, "batch": 8, "lr": 3e-3}
+    job = job_dict(small_table, columns=COLUMNS, tasks=tasks, train=train)
+    job["fuse"] |= {"consistency": 0.1}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    report = json.loads((run.path / "report.json").read_text())["tasks"]
+    assert report["consistency"]["accuracy"] > 0.8
+    assert report["rate kg/h"]["r2"] > 0.5
+
+
 def test_same_seed_same_weights_and_another_seed_others(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:

@@ -16,7 +16,7 @@ from modalloy.learn.optimizer import build_optimizer, clip, trained
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
-from modalloy.objectives.supervised import Objective
+from modalloy.objectives.supervised import Name, Objective
 
 AVERAGE_EVERY = 4  # steps: a look at all weights costs as much as changing them
 
@@ -25,7 +25,7 @@ class Step(NamedTuple):
     """One change of the weights; step counts from 1 over the whole training."""
 
     step: int
-    losses: dict[str, float]
+    losses: dict[Name, float]
     total: float
     lr: float
     rows: int
