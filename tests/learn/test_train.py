@@ -174,8 +174,17 @@ def test_resume_refuses_another_job(
     monkeypatch.setattr(training, "save_run", stop)
     with pytest.raises(RuntimeError, match="sealed"):
         ma.train(job, out=tmp_path / "run", quiet=True)
-    with pytest.raises(RunError, match="another job"):
-        ma.train({**job, "seed": 5}, out=tmp_path / "run", resume=True, quiet=True)
+    others: list[dict[str, Any]] = [
+        {"seed": 5},
+        {"fuse": job["fuse"] | {"width": 24}},
+        {"fuse": job["fuse"] | {"type": "gated"}},
+        {"train": job["train"] | {"weighting": "uncertainty"}},
+        {"train": job["train"] | {"optimizer": "sgd"}},
+        {"tasks": {"life": job["tasks"]["life"]}},
+    ]
+    for other in others:
+        with pytest.raises(RunError, match="another job"):
+            ma.train(job | other, out=tmp_path / "run", resume=True, quiet=True)
 
 
 def test_ctrl_c_leaves_a_usable_run(
