@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 import modalloy as ma
-from modalloy.errors import LeakError, RunError, TableError
+from modalloy.errors import JobError, LeakError, RunError, TableError
 
 COLUMNS = ("note", "load", "site")
 TRAIN_IN_A_PROCESS = """
@@ -206,6 +206,15 @@ def test_ctrl_c_leaves_a_usable_run(
     run = ma.train(job, out=tmp_path / "run", quiet=True)
     assert len(seen) == 9
     assert len(ma.predict(run, small_table, quiet=True)) == 80
+
+
+def test_a_loss_that_is_no_number_says_what_to_do(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    train = {"epochs": 3, "batch": 8, "lr": 1e30}
+    job = job_dict(small_table, columns=("load", "note"), train=train)
+    with pytest.raises(JobError, match=r"the loss is nan at step 2.* Lower train\.lr \(1e\+30\)"):
+        ma.train(job, out=tmp_path / "run", quiet=True)
 
 
 def test_patience_stops_early_and_keeps_the_best_epoch(
