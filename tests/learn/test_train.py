@@ -318,6 +318,14 @@ layer(mine).square().mean().backward()
 processes.average_gradients(layer.parameters(), len(mine), world)
 for a, p in zip(whole, layer.parameters()):
     torch.testing.assert_close(a, p.grad)
+held, shared = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+if rank == 0:  # its three rows alone give a gradient
+    shared(mine).sum().backward()
+processes.average_gradients([*held.parameters(), *shared.parameters()], len(mine), world)
+assert all(p.grad is None for p in held.parameters())
+summed = x[0::world].sum(0)
+torch.testing.assert_close(shared.weight.grad, 3 / 5 * torch.stack([summed, summed]))
+torch.testing.assert_close(shared.bias.grad, 3 / 5 * torch.full((2,), 3.0))
 assert processes.said_by_first(rank + 7.0, world) == 7.0
 open(sys.argv[1] + str(rank), "w").write("equal")
 processes.stop()
