@@ -53,15 +53,20 @@ def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 def load_state(
     tensors: Mapping[str, Tensor], notes: Mapping[str, Any], state: State
 ) -> dict[str, Tensor]:
-    """Put what a checkpoint holds into the state of the same job; answers the best weights."""
+    """Put what a checkpoint holds into the state of the same job; answers the best weights.
+
+    Averages and moments go to where their parameter is.
+    """
     state.model.load_state_dict(part(tensors, "model."), strict=False)
     state.weighting.load_state_dict(part(tensors, "weighting."))
-    state.average = part(tensors, "average.")
     named = dict(trained(state.model))
+    averages = part(tensors, "average.").items()
+    state.average = {name: t.to(named[name].device) for name, t in averages}
     named |= {f"weighting.{n}": p for n, p in state.weighting.named_parameters()}
     for name, value in part(tensors, "optimizer.").items():
         parameter, _, key = name.rpartition(".")
-        state.optimizer.state[named[parameter]][key] = value
+        p = named[parameter]
+        state.optimizer.state[p][key] = value.to(p.device)
     state.step, state.steps = notes["step"], notes["steps"]
     return part(tensors, "best.")
 
