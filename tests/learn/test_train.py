@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 import modalloy as ma
 from modalloy.errors import JobError, LeakError, RunError, TableError
+from modalloy.learn import processes
 
 COLUMNS = ("note", "load", "site")
 TRAIN_IN_A_PROCESS = """
@@ -352,6 +353,38 @@ def test_uneven_halves_of_a_batch_give_its_gradient(tmp_path: Path) -> None:
     script.write_text(GRADIENTS)
     torchrun(str(script), str(tmp_path / "rank"))
     assert (tmp_path / "rank0").read_text() == (tmp_path / "rank1").read_text() == "equal"
+
+
+@pytest.mark.parametrize(
+    ("rows", "world", "shares"),
+    [
+        (5, 1, [[0, 1, 2, 3, 4]]),
+        (5, 2, [[0, 2, 4], [1, 3]]),
+        (3, 3, [[0], [1], [2]]),
+        (1, 2, [[0], [0]]),
+        (2, 5, [[0], [1], [0], [1], [0]]),
+    ],
+)
+def test_every_process_has_a_row_of_every_batch(
+    rows: int, world: int, shares: list[list[int]]
+) -> None:
+    found = [processes.share_of(np.arange(rows), rank, world).tolist() for rank in range(world)]
+    assert found == shares
+
+
+@pytest.mark.torchrun
+def test_a_batch_of_one_row_trains_in_two_processes(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    from modalloy.job import load_job, save_job
+
+    columns = ("photo", "note", "load")
+    job = load_job(job_dict(small_table, columns=columns, train={"epochs": 1, "batch": 1}))
+    save_job(job, tmp_path / "job.yaml")
+    torchrun("-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
+    two = ma.load_run(tmp_path / "two")
+    assert two.notes["processes"] == 2
+    assert all(np.isfinite(c["loss"]) for c in two.notes["curves"])
 
 
 @pytest.mark.torchrun

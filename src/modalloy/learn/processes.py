@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -18,6 +19,14 @@ def start() -> tuple[int, int]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     return dist.get_rank(), dist.get_world_size()
+
+
+def share_of(chunk: np.ndarray, rank: int, world: int) -> np.ndarray:
+    """The rows of a batch that one process takes: each takes at least one.
+
+    A batch of fewer rows than processes is gone through again from its start.
+    """
+    return np.resize(chunk, max(len(chunk), world))[rank::world]
 
 
 def average_gradients(parameters: Iterable[nn.Parameter], rows: int, world: int) -> None:

@@ -91,7 +91,7 @@ def train_model(
             while notes.epoch < epochs and not out_of_patience(notes, job):
                 freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
-                order = [chunk[rank::world] for chunk in order][notes.position :]
+                order = [processes.share_of(c, rank, world) for c in order[notes.position :]]
                 batches = (b.to(str(processes.device())) for b in rows.stream(order))
                 for step in fit(state, supervised, batches, job, rank=rank, world=world):
                     notes.position += 1
