@@ -1,7 +1,9 @@
 """Every option of the job changes a number: a walk over config.py finds the ones that do not."""
 
+import ast
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from modalloy import config
 from modalloy.job import load_job
 from modalloy.judge.answers import EVERYTHING, answer_rows
 from modalloy.learn.frozen import frozen_features
+from modalloy.learn.probe import Probe
 from modalloy.learn.train import train_model
 from modalloy.learn.training import open_rows
 from modalloy.model.model import Model
@@ -62,6 +65,9 @@ CASES: dict[str, list[Case]] = {
     "Audio.rate_hz": [("sound", f"{SOUND}.rate_hz", 4000, 2000)],
     "Audio.seconds": [("sound", f"{SOUND}.seconds", 0.25, 0.15)],
     "Audio.augment": [("sound", f"{SOUND}.augment", "none", "mask")],
+    "Audio.encoder": [("wav2vec2", f"{SOUND}.encoder", "scratch", "hf:WAV2VEC2")],
+    "Audio.tune": [("wav2vec2", f"{SOUND}.tune", "full", v) for v in ("frozen", "last_n")],
+    "Audio.last_n": [("wav2vec2 last_n", f"{SOUND}.last_n", 1, 2)],
     "History.rows": [("history", f"{VIBRATION}.history.rows", 4, 6)],
     "History.by": [("history", f"{VIBRATION}.history.by", ["machine"], ["site"])],
     "History.order": [("history", f"{VIBRATION}.history.order", "taken_at", "row")],
@@ -182,34 +188,44 @@ CASES: dict[str, list[Case]] = {
 }
 # Options whose number is checked by a test of their own, named here.
 ELSEWHERE = {
-    "Number.unit": "tests/judge/test_page.py",
-    "Regress.unit": "tests/judge/test_page.py",
-    "Tokens.encoder": "tests/model/test_encoder_text.py",
-    "Image.encoder": "tests/model/test_encoder_image.py",
-    "Image.tune": "tests/model/test_encoder_image.py",
-    "Image.last_n": "tests/model/test_encoder_image.py",
-    "Audio.encoder": "tests/model/test_encoder_audio.py",
-    "Audio.tune": "tests/model/test_encoder_audio.py",
-    "Audio.last_n": "tests/model/test_encoder_audio.py",
-    "Series.encoder": "tests/model/test_encoder_series.py",
-    "Series.tune": "tests/model/test_encoder_series.py",
-    "Series.last_n": "tests/model/test_encoder_series.py",
-    "Train.refit": "tests/learn/test_train.py",
-    "Train.cache_gb": "tests/model/test_batches.py",
-    "Job.table": "tests/table/test_sources.py",
-    "Job.sheet": "tests/table/test_sources.py",
-    "Job.allow_leak": "tests/learn/test_train.py",
-    "Job.allow_outside": "tests/model/test_batches.py",
-    "Job.unreadable": "tests/learn/test_train.py",
+    "Number.unit": "tests/judge/test_page.py::test_data_section_says_units_shares_and_rows",
+    "Regress.unit": "tests/judge/test_page.py::test_figures_in_words",
+    "Tokens.encoder": "tests/model/test_encoder_text.py::test_minilm_tune",
+    "Image.encoder": "tests/model/test_encoder_image.py::test_transformers_folders",
+    "Image.tune": "tests/model/test_encoder_image.py::test_lite_tune",
+    "Image.last_n": "tests/model/test_encoder_image.py::test_last_n_of_a_tower",
+    "Series.tune": "tests/model/test_encoder_series.py::test_tune_says_what_of_patchtst_changes",
+    "Series.last_n": "tests/model/test_encoder_series.py::test_tune_says_what_of_patchtst_changes",
+    "Train.refit": "tests/learn/test_train.py::test_refit_learns_from_the_validation_rows_too",
+    "Train.cache_gb": "tests/model/test_batches.py::test_cache_gb_keeps_decoded_pictures",
+    "Job.table": "tests/table/test_sources.py::test_every_kind_of_source_holds_the_same_cells",
+    "Job.sheet": "tests/table/test_sources.py::test_a_sheet_is_chosen_by_name",
+    "Job.allow_leak": "tests/learn/test_train.py::test_a_leak_is_refused_unless_allowed",
+    "Job.allow_outside": "tests/model/test_batches.py::test_allow_outside_lets_media_lie_elsewhere",
+    "Series.encoder": "tests/model/test_encoder_series.py"
+    "::test_patchtst_reads_each_channel_as_transformers_does",
+    "Job.unreadable": "tests/learn/test_train.py"
+    "::test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing",
 }
 GROUPS = {"Job.split", "Job.columns", "Job.fuse", "Job.tasks", "Job.train"}  # hold options
 
 
+@pytest.fixture(autouse=True)
+def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No race decides over the memory layout: two runs of one job are to give the same numbers."""
+    import modalloy.learn.train as train
+
+    def probe(*given: Any) -> Probe:
+        return Probe(given[-1] == "bfloat16", False, {})
+
+    monkeypatch.setattr(train, "probe", probe)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small table with a few columns more, and a tiny BERT."""
+    """The small table with a few columns more, a tiny BERT and a tiny wav2vec2."""
     import pandas as pd
-    from transformers import BertConfig, BertModel
+    from transformers import BertConfig, BertModel, Wav2Vec2Config, Wav2Vec2Model
 
     folder = tmp_path_factory.mktemp("options")
     path = write_table(folder)
@@ -250,6 +266,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     bert.save_pretrained(folder / "bert")
     (folder / "bert" / "vocab.txt").write_text("\n".join(words))
+    wav2vec2 = Wav2Vec2Model(
+        Wav2Vec2Config(
+            hidden_size=16,
+            num_hidden_layers=3,
+            num_attention_heads=2,
+            intermediate_size=24,
+            conv_dim=[8] * 7,
+            num_conv_pos_embeddings=8,
+            num_conv_pos_embedding_groups=2,
+        )
+    )
+    wav2vec2.save_pretrained(folder / "wav2vec2")
     return folder
 
 
@@ -264,6 +292,7 @@ def base(name: str, folder: Path) -> dict[str, Any]:  # noqa: C901 a list of kin
         "front": ["statistics"],
     }
     text = {"type": "text", "max_tokens": 16, "vocabulary": 128}
+    sound = {"type": "audio", "rate_hz": 4000, "seconds": 0.25, "augment": "none"}
     job: dict[str, Any] = {
         "table": str(folder / "parts.parquet"),
         "split": {"by": "machine", "test": 0.25, "validation": 0.2},
@@ -296,12 +325,10 @@ def base(name: str, folder: Path) -> dict[str, Any]:  # noqa: C901 a list of kin
             }
             fault |= {"type": "locate", "target": "boxes", "on": "photo"}
         case ["sound"]:
-            columns["sound"] = {
-                "type": "audio",
-                "rate_hz": 4000,
-                "seconds": 0.25,
-                "augment": "none",
-            }
+            columns["sound"] = sound
+        case ["wav2vec2", *tune]:
+            tuned = {"encoder": "hf:WAV2VEC2", "tune": tune[0] if tune else "full"}
+            columns["sound"] = sound | {"rate_hz": 16_000} | tuned
         case ["series"]:
             columns["vibration"] = series
         case ["learned"]:
@@ -334,7 +361,10 @@ def put(job: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 def numbers(job: dict[str, Any], folder: Path, out: Path) -> str:
     """Everything a short training prints, as one text."""
-    job = json.loads(json.dumps(job).replace("hf:BERT", f"hf:{folder / 'bert'}"))
+    text = json.dumps(job)
+    for name in ("bert", "wav2vec2"):
+        text = text.replace(f"hf:{name.upper()}", f"hf:{folder / name}")
+    job = json.loads(text)
     loaded = load_job(job)
     table = open_table(loaded.table)
     parts = split_job(table, loaded)
@@ -393,8 +423,16 @@ def test_the_walk_names_every_option() -> None:
 
 def test_options_checked_elsewhere_are_named_there() -> None:
     root = Path(__file__).parent.parent
-    for option, path in ELSEWHERE.items():
-        assert option.split(".")[1] in (root / path).read_text(), (option, path)
+    for option, place in ELSEWHERE.items():
+        path, _, name = place.partition("::")
+        lines = (root / path).read_text().splitlines()
+        found = [f for f in ast.parse("\n".join(lines)).body if getattr(f, "name", "") == name]
+        assert len(found) == 1, place
+        test = found[0]
+        assert isinstance(test, ast.FunctionDef)
+        first = min([test.lineno, *(d.lineno for d in test.decorator_list)])
+        body, field = "\n".join(lines[first - 1 : test.end_lineno]), option.split(".")[1]
+        assert re.search(rf"(?<![a-z]){field}s?(?![a-z])", body), (option, place)
 
 
 LISTED = [(option, i) for option, cases in CASES.items() for i in range(len(cases))]
@@ -429,6 +467,7 @@ def remembered(
     return numbers_of
 
 
-def test_the_same_job_gives_the_same_numbers(folder: Path, tmp_path: Path) -> None:
-    job = base("text", folder)
+@pytest.mark.parametrize("kind", ["text", "photo", "sound", "boxes", "series", "wav2vec2"])
+def test_the_same_job_gives_the_same_numbers(kind: str, folder: Path, tmp_path: Path) -> None:
+    job = base(kind, folder)
     assert numbers(job, folder, tmp_path / "a") == numbers(job, folder, tmp_path / "b")

@@ -41,8 +41,7 @@ class Verbs(TyperGroup):
             raise typer.Exit(REFUSED) from error
         except KeyboardInterrupt as error:
             verb = ctx.invoked_subcommand or "modalloy"
-            kept = "; --resume goes on from the last checkpoint" if verb == "train" else ""
-            typer.echo(f"error: {verb} was interrupted{kept}.", err=True)
+            typer.echo(f"error: {verb} was interrupted.", err=True)
             raise typer.Exit(INTERRUPTED) from error
 
 
@@ -111,7 +110,13 @@ def train(
 
     A run is a folder: the job, the readers, the weights, the report as JSON and as one HTML page.
     """
-    run = modalloy.train(job, out=out, resume=resume)
+    try:
+        run = modalloy.train(job, out=out, resume=resume)
+    except KeyboardInterrupt as error:
+        begun = any(out.glob("checkpoints/*.safetensors")) and not (out / "run.json").is_file()
+        kept = "; --resume goes on from the last checkpoint" if begun else ""
+        typer.echo(f"error: train was interrupted{kept}.", err=True)
+        raise typer.Exit(INTERRUPTED) from error
     if int(os.environ.get("RANK", "0")) == 0:  # under torchrun, the first process speaks for all
         typer.echo(_report_of(run.path).text())
         typer.echo(f"\nThe run is {run.path}; open {run.path / 'report.html'} in a browser.")

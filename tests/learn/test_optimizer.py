@@ -1,11 +1,20 @@
 """Tables change row by row as AdamW would change them, and gradients are shortened together."""
 
 import copy
+from pathlib import Path
+from typing import Any
 
+import pytest
 import torch
 from torch import nn
 
-from modalloy.learn.optimizer import RowAdamW, clip
+from modalloy.job import load_job
+from modalloy.learn.optimizer import RowAdamW, build_optimizer, clip, trained
+from modalloy.learn.training import open_rows
+from modalloy.learn.weighting import Weighting
+from modalloy.model.model import Model
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
 
 
 class Words(nn.Module):
@@ -93,3 +102,33 @@ def test_gradients_are_shortened_together() -> None:
     clip(theirs.parameters(), 10.0)  # already short enough
     for p, g in zip(theirs.parameters(), short, strict=True):
         assert torch.equal(p.grad, g)
+
+
+@pytest.mark.parametrize("fuse", ["concat", "gated", "attention", "multilinear", "tabm"])
+def test_matrices_decay_and_biases_and_norms_never(
+    small_table: Path, job_dict: Any, fuse: str
+) -> None:
+    columns = ("photo", "vibration", "note", "load", "site", "taken_at")
+    train = {"weight_decay": 0.25, "weighting": "uncertainty"}
+    job = load_job(
+        job_dict(small_table, columns=columns, train=train, fuse={"type": fuse, "width": 16})
+    )
+    table = open_table(job.table)
+    rows = open_rows(job, table, split_job(table, job))
+    model, weighting = Model(job, rows.readers, rows.targets, pretrained=False), Weighting(job)
+    groups = build_optimizer(model, weighting, job.train).param_groups
+    decay = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
+    named = trained(model)
+    assert len(decay) == len(named) + 1
+    assert decay[id(weighting.log_variance_N)] == 0.0
+    norms = (nn.LayerNorm, nn.BatchNorm1d, nn.BatchNorm2d)
+    held = {id(p) for m in model.modules() if isinstance(m, norms) for p in m.parameters()}
+    layers = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Embedding)
+    heavy = {id(m.weight) for m in model.modules() if isinstance(m, layers)}
+    kinds = {name.split(".")[-1] for name, _ in named}
+    assert {"weight", "bias", "bias_KC", "bias_Nd", "weight_KDC"} <= kinds
+    for name, p in named:
+        if "bias" in name.split(".")[-1] or id(p) in held:
+            assert decay[id(p)] == 0.0, name
+        if id(p) in heavy or name.endswith(("weight_KDC", "weight_NFd")):
+            assert decay[id(p)] == 0.25, name

@@ -16,8 +16,9 @@ import torch
 from safetensors.torch import load_file
 
 import modalloy as ma
-from modalloy.errors import LeakError, RunError, TableError
+from modalloy.errors import JobError, LeakError, RunError, TableError
 from modalloy.files import locked
+from modalloy.learn import processes
 from modalloy.report import Report
 
 COLUMNS = ("note", "load", "site")
@@ -69,6 +70,20 @@ def test_a_run_holds_all_its_parts_and_learns(
     assert report.before["fault"]["accuracy"] < report.tasks["fault"]["accuracy"]
     assert "(before " in report.text()
     assert "Before and after" in (run.path / "report.html").read_text()
+
+
+def test_a_task_may_have_any_name(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
+    tasks = {
+        "rate kg/h": {"type": "regress", "target": "hours_left"},
+        "consistency": {"type": "classify", "target": "fault_code"},
+    }
+    train = {"epochs": 8, "batch": 8, "lr": 3e-3}
+    job = job_dict(small_table, columns=COLUMNS, tasks=tasks, train=train)
+    job["fuse"] |= {"consistency": 0.1}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    report = json.loads((run.path / "report.json").read_text())["tasks"]
+    assert report["consistency"]["accuracy"] > 0.8
+    assert report["rate kg/h"]["r2"] > 0.5
 
 
 def test_same_seed_same_weights_and_another_seed_others(
@@ -164,9 +179,16 @@ def test_resume_refuses_another_job(
         ma.train(job, out=tmp_path / "run", quiet=True)
     with pytest.raises(RunError, match="splits them otherwise"):
         ma.train({**job, "seed": 5}, out=tmp_path / "run", resume=True, quiet=True)
-    other = {**job, "train": {**job["train"], "lr": 1e-4}}
-    with pytest.raises(RunError, match="another job"):
-        ma.train(other, out=tmp_path / "run", resume=True, quiet=True)
+    others: list[dict[str, Any]] = [
+        {"fuse": job["fuse"] | {"width": 24}},
+        {"fuse": job["fuse"] | {"type": "gated"}},
+        {"train": job["train"] | {"weighting": "uncertainty"}},
+        {"train": job["train"] | {"optimizer": "sgd"}},
+        {"tasks": {"life": job["tasks"]["life"]}},
+    ]
+    for other in others:
+        with pytest.raises(RunError, match="another job"):
+            ma.train(job | other, out=tmp_path / "run", resume=True, quiet=True)
     frame = pd.read_parquet(small_table)
     pd.concat([frame, frame.head(8)], ignore_index=True).to_parquet(small_table)
     with pytest.raises(RunError, match="no longer holds the rows"):
@@ -247,6 +269,15 @@ def test_ctrl_c_leaves_a_usable_run(
     assert not (run.path / "checkpoints").exists()
     whole = ma.train(job, out=tmp_path / "whole", quiet=True)
     assert_same(weights(whole.path), weights(run.path))
+
+
+def test_a_loss_that_is_no_number_says_what_to_do(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    train = {"epochs": 3, "batch": 8, "lr": 1e30}
+    job = job_dict(small_table, columns=("load", "note"), train=train)
+    with pytest.raises(JobError, match=r"the loss is nan at step 2.* Lower train\.lr \(1e\+30\)"):
+        ma.train(job, out=tmp_path / "run", quiet=True)
 
 
 def test_patience_stops_early_and_keeps_the_best_epoch(
@@ -351,6 +382,14 @@ layer(mine).square().mean().backward()
 processes.average_gradients(layer.parameters(), len(mine), world)
 for a, p in zip(whole, layer.parameters()):
     torch.testing.assert_close(a, p.grad)
+held, shared = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+if rank == 0:  # its three rows alone give a gradient
+    shared(mine).sum().backward()
+processes.average_gradients([*held.parameters(), *shared.parameters()], len(mine), world)
+assert all(p.grad is None for p in held.parameters())
+summed = x[0::world].sum(0)
+torch.testing.assert_close(shared.weight.grad, 3 / 5 * torch.stack([summed, summed]))
+torch.testing.assert_close(shared.bias.grad, 3 / 5 * torch.full((2,), 3.0))
 assert processes.said_by_first(rank + 7.0, world) == 7.0
 open(sys.argv[1] + str(rank), "w").write("equal")
 processes.stop()
@@ -377,6 +416,38 @@ def test_uneven_halves_of_a_batch_give_its_gradient(tmp_path: Path) -> None:
     script.write_text(GRADIENTS)
     torchrun(str(script), str(tmp_path / "rank"))
     assert (tmp_path / "rank0").read_text() == (tmp_path / "rank1").read_text() == "equal"
+
+
+@pytest.mark.parametrize(
+    ("rows", "world", "shares"),
+    [
+        (5, 1, [[0, 1, 2, 3, 4]]),
+        (5, 2, [[0, 2, 4], [1, 3]]),
+        (3, 3, [[0], [1], [2]]),
+        (1, 2, [[0], [0]]),
+        (2, 5, [[0], [1], [0], [1], [0]]),
+    ],
+)
+def test_every_process_has_a_row_of_every_batch(
+    rows: int, world: int, shares: list[list[int]]
+) -> None:
+    found = [processes.share_of(np.arange(rows), rank, world).tolist() for rank in range(world)]
+    assert found == shares
+
+
+@pytest.mark.torchrun
+def test_a_batch_of_one_row_trains_in_two_processes(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    from modalloy.job import load_job, save_job
+
+    columns = ("photo", "note", "load")
+    job = load_job(job_dict(small_table, columns=columns, train={"epochs": 1, "batch": 1}))
+    save_job(job, tmp_path / "job.yaml")
+    torchrun("-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
+    two = ma.load_run(tmp_path / "two")
+    assert two.notes["processes"] == 2
+    assert all(np.isfinite(c["loss"]) for c in two.notes["curves"])
 
 
 @pytest.mark.torchrun

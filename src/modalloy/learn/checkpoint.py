@@ -1,6 +1,7 @@
 """The state of a training on disk and back, bit for bit; tensors in safetensors, never pickle."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,28 +37,38 @@ def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[st
     write_safely(path, save(tensors, {"modalloy": meta}))
 
 
-def load_state(path: Path, state: State) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Put a checkpoint into a state; answers the best weights and the notes. RunError if it is
-    broken.
-    """
+def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the notes of a checkpoint. RunError if it is broken."""
     try:
         with safe_open(path, "pt") as file:
-            meta = json.loads(file.metadata()["modalloy"])
+            notes = json.loads(file.metadata()["modalloy"])
             tensors = {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118 not a mapping
     except Exception as error:
         raise RunError(
             f"{path}: this checkpoint cannot be read ({error}); delete it to start anew."
         ) from error
+    return tensors, notes
+
+
+def load_state(
+    tensors: Mapping[str, Tensor], notes: Mapping[str, Any], state: State
+) -> dict[str, Tensor]:
+    """Put what a checkpoint holds into the state of the same job; answers the best weights.
+
+    Averages and moments go to where their parameter is.
+    """
     state.model.load_state_dict(part(tensors, "model."), strict=False)
     state.weighting.load_state_dict(part(tensors, "weighting."))
-    state.average = part(tensors, "average.")
     named = dict(trained(state.model))
+    averages = part(tensors, "average.").items()
+    state.average = {name: t.to(named[name].device) for name, t in averages}
     named |= {f"weighting.{n}": p for n, p in state.weighting.named_parameters()}
     for name, value in part(tensors, "optimizer.").items():
         parameter, _, key = name.rpartition(".")
-        state.optimizer.state[named[parameter]][key] = value
-    state.step, state.steps = meta["step"], meta["steps"]
-    return part(tensors, "best."), meta
+        p = named[parameter]
+        state.optimizer.state[p][key] = value.to(p.device)
+    state.step, state.steps = notes["step"], notes["steps"]
+    return part(tensors, "best.")
 
 
 def kept(model: torch.nn.Module) -> dict[str, Tensor]:
@@ -66,6 +77,6 @@ def kept(model: torch.nn.Module) -> dict[str, Tensor]:
     return {n: t for n, t in model.state_dict().items() if n not in frozen}
 
 
-def part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Tensors whose names start with a prefix, without it."""
     return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from modalloy import config
+from modalloy.errors import JobError
 from modalloy.learn import processes
 from modalloy.learn.augment import augment
 from modalloy.learn.optimizer import build_optimizer, clip, trained
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
-from modalloy.objectives.supervised import Objective
+from modalloy.objectives.supervised import Name, Objective
 
 AVERAGE_EVERY = 4  # steps: a look at all weights costs as much as changing them
 
@@ -25,7 +26,7 @@ class Step(NamedTuple):
     """One change of the weights; step counts from 1 over the whole training."""
 
     step: int
-    losses: dict[str, float]
+    losses: dict[Name, float]
     total: float
     lr: float
     rows: int
@@ -63,8 +64,7 @@ def fit(
     """Train on each batch once and say what happened.
 
     All randomness of a step comes from (job.seed, step, rank): a training that was interrupted and
-    resumed goes on with the very same numbers. Raises ArithmeticError when the loss is no longer
-    finite.
+    resumed goes on with the very same numbers. JobError when the loss is no longer finite.
     """
     for batch in batches:
         start = time.perf_counter()
@@ -74,7 +74,7 @@ def fit(
         losses = objective(state.model, batch)
         total = state.weighting(losses)
         if not torch.isfinite(total):
-            raise ArithmeticError(f"the loss is {total.item()} at step {state.step + 1}")
+            raise JobError(lost(state.step + 1, total.item(), job.train))
         total.backward()
         lr = change(state, job.train, len(batch), world)
         yield Step(
@@ -85,6 +85,16 @@ def fit(
             len(batch),
             time.perf_counter() - start,
         )
+
+
+def lost(step: int, loss: float, settings: config.Train) -> str:
+    """What to say of a training whose loss is no longer a number."""
+    return (
+        f"the loss is {loss} at step {step}, so nothing more can be learned. Lower train.lr "
+        f"({settings.lr:g}), train.encoder_lr ({settings.encoder_lr:g}) or train.clip "
+        f"({settings.clip:g}), or give a number with a few huge values `scale: log`; then start "
+        "anew in another run directory."
+    )
 
 
 def change(state: State, settings: config.Train, rows: int, world: int) -> float:

@@ -14,21 +14,21 @@ from modalloy.model.model import Model
 def build_optimizer(
     model: Model, weighting: Weighting, settings: config.Train
 ) -> torch.optim.Optimizer:
-    """AdamW or SGD; pretrained trunks at `encoder_lr`, the rest at `lr`; no decay of vectors."""
+    """AdamW or SGD; pretrained trunks at `encoder_lr`, the rest at `lr`."""
     trunk = {
         id(p) for e in model.encoders.values() if e.trunk is not None for p in e.trunk.parameters()
     }
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for _, p in [*trained(model), *weighting.named_parameters()]:
-        groups.setdefault((id(p) in trunk, p.ndim > 1), []).append(p)
+    for name, p in [*trained(model), *weighting.named_parameters()]:
+        groups.setdefault((id(p) in trunk, decays(name, p)), []).append(p)
     listed = [
         {
             "params": params,
             "lr": 0.0,
             "top_lr": settings.encoder_lr if is_trunk else settings.lr,
-            "weight_decay": settings.weight_decay if matrix else 0.0,
+            "weight_decay": settings.weight_decay if decayed else 0.0,
         }
-        for (is_trunk, matrix), params in groups.items()
+        for (is_trunk, decayed), params in groups.items()
     ]
     match settings.optimizer:
         case "adamw":
@@ -37,6 +37,14 @@ def build_optimizer(
             return torch.optim.SGD(listed, momentum=0.9)
         case other:
             assert_never(other)
+
+
+def decays(name: str, p: Tensor) -> bool:
+    """Whether weight decay is for a parameter: matrices and kernels, not biases and norms.
+
+    The biases of several layers in one tensor, as `bias_KC` of an ensemble, are biases too.
+    """
+    return p.ndim > 1 and not name.rpartition(".")[2].startswith("bias")
 
 
 def trained(model: nn.Module) -> list[tuple[str, nn.Parameter]]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
@@ -20,17 +21,30 @@ def start() -> tuple[int, int]:
     return dist.get_rank(), dist.get_world_size()
 
 
+def share_of(chunk: np.ndarray, rank: int, world: int) -> np.ndarray:
+    """The rows of a batch that one process takes: each takes at least one.
+
+    A batch of fewer rows than processes is gone through again from its start.
+    """
+    return np.resize(chunk, max(len(chunk), world))[rank::world]
+
+
 def average_gradients(parameters: Iterable[nn.Parameter], rows: int, world: int) -> None:
-    """Replace each gradient by its mean over processes, weighed by how many rows each one saw."""
+    """Replace each gradient by its mean over processes, weighed by how many rows each one saw.
+
+    A parameter that no process has a gradient of is left without one: a step is not to decay it.
+    """
     if world == 1:
         return
     wanted = [p for p in parameters if p.requires_grad]
     parts = [dense(p).flatten() for p in wanted]
-    flat = torch.cat([*parts, parts[0].new_ones(1)]) * rows
+    has = torch.tensor([p.grad is not None for p in wanted], device=parts[0].device)
+    flat = torch.cat([*parts, has, parts[0].new_ones(1)]) * rows
     dist.all_reduce(flat)
     flat = flat[:-1] / flat[-1]
-    for p, part in zip(wanted, flat.split([p.numel() for p in wanted]), strict=True):
-        p.grad = part.view_as(p)
+    *means, has = flat.split([*(p.numel() for p in wanted), len(wanted)])
+    for p, mean, some in zip(wanted, means, has.tolist(), strict=True):
+        p.grad = mean.view_as(p) if some else None
 
 
 def dense(p: nn.Parameter) -> Tensor:

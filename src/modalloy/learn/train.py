@@ -16,7 +16,7 @@ from modalloy.errors import RunError
 from modalloy.files import write_safely
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
-from modalloy.learn.checkpoint import kept, load_state, save_state
+from modalloy.learn.checkpoint import kept, load_state, read_state, save_state
 from modalloy.learn.fit import State, fit
 from modalloy.learn.optimizer import trained
 from modalloy.learn.probe import Probe, apply, probe
@@ -91,7 +91,7 @@ def train_model(
             while notes.epoch < epochs and not out_of_patience(notes, job):
                 freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
-                order = [chunk[rank::world] for chunk in order][notes.position :]
+                order = [processes.share_of(c, rank, world) for c in order[notes.position :]]
                 batches = (b.to(str(processes.device())) for b in rows.stream(order))
                 for step in fit(state, supervised, batches, job, rank=rank, world=world):
                     notes.position += 1
@@ -206,12 +206,13 @@ def store(
 
 def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor], Progress]:
     """Read the checkpoint of a training of the same job. RunError for another job's."""
-    best, meta = load_state(path, state)
+    tensors, meta = read_state(path)
     if meta["job"] != fingerprint(job):
         raise RunError(
             f"{path}: this checkpoint belongs to another job; give the job file it was started "
             "with, or another run directory."
         )
+    best = load_state(tensors, meta, state)
     plain: dict[str, Any] = meta["progress"]
     plain["best"] = Score(**plain["best"]) if plain["best"] else None
     return best, Progress(**plain)

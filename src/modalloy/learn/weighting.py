@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from modalloy import config
+from modalloy.objectives.supervised import Name
 
 
 class Weighting(nn.Module):
@@ -13,8 +14,9 @@ class Weighting(nn.Module):
 
     `sum`: each task's loss is divided by its value at the first step (several tasks only), times
     the task's weight. `uncertainty`: exp(-s) * loss + s / 2 with a learned s a task (Kendall et al.
-    2018, arXiv 1705.07115). A modality's own head counts `fuse.auxiliary` times its task; a divisor
-    is never below a tenth, so that a task solved at the start does not explode.
+    2018, arXiv 1705.07115), which a batch without an answer leaves alone. A modality's own head
+    counts `fuse.auxiliary` times its task; a divisor is never below a tenth, so that a task solved
+    at the start does not explode.
     """
 
     def __init__(self, job: config.Job) -> None:
@@ -27,16 +29,15 @@ class Weighting(nn.Module):
         if self.learned:
             self.log_variance_N = nn.Parameter(torch.zeros(len(self.names)))
 
-    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, losses: Mapping[Name, Tensor]) -> Tensor:
         """The weighed total, a scalar."""
         self._remember_start(losses)
         total = torch.zeros((), device=self.start_N.device)
-        for name, loss in losses.items():
-            if name == "consistency":
+        for (task, modality), loss in losses.items():
+            if task is None:
                 total = total + self.consistency * loss
                 continue
-            task, _, modality = name.partition("/")
-            share = self.auxiliary if modality else 1.0
+            share = 1.0 if modality is None else self.auxiliary
             total = total + share * self.weights[task] * self._scaled(task, loss)
         return total
 
@@ -44,13 +45,15 @@ class Weighting(nn.Module):
         i = self.names.index(task)
         if self.learned:
             s = self.log_variance_N[i]
-            return torch.exp(-s) * loss + s / 2
+            # A batch without an answer costs exactly nothing; s / 2 alone would drive s down.
+            return torch.exp(-s) * loss + s / 2 * (loss.detach() > 0)
         if len(self.names) == 1:
             return loss
         return loss / self.start_N[i].clamp_min(0.1)
 
     @torch.no_grad()
-    def _remember_start(self, losses: Mapping[str, Tensor]) -> None:
-        for i, name in enumerate(self.names):
-            if self.start_N[i] == 0 and losses[name] > 0:
-                self.start_N[i] = losses[name].detach()
+    def _remember_start(self, losses: Mapping[Name, Tensor]) -> None:
+        for i, task in enumerate(self.names):
+            loss = losses[Name(task)]
+            if self.start_N[i] == 0 and loss > 0:
+                self.start_N[i] = loss.detach()

@@ -1,6 +1,7 @@
 """A labelled batch in, one named loss a task out, and one a modality's own head."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -8,25 +9,34 @@ from torch import Tensor
 from modalloy.model.model import Model, essential_inputs
 from modalloy.model.tokens import TABLE, Batch
 
-Objective = Callable[[Model, Batch], dict[str, Tensor]]
+
+class Name(NamedTuple):
+    """What a loss is of: a task, a task's own head for one input, or (no task) consistency."""
+
+    task: str | None
+    input: str | None = None
 
 
-def supervised(model: Model, batch: Batch) -> dict[str, Tensor]:
-    """Losses `task`, `task/input` for the auxiliary heads, and `consistency` where it is asked for.
+CONSISTENCY = Name(None)
+Objective = Callable[[Model, Batch], dict[Name, Tensor]]
 
-    While training, modalities are hidden at random first (modality dropout).
+
+def supervised(model: Model, batch: Batch) -> dict[Name, Tensor]:
+    """One loss a task, one a task and input for the auxiliary heads, and consistency if asked for.
+
+    Each is zero where the batch has no answer. While training, modalities are hidden at random
+    first (modality dropout).
     """
     if model.training:
         batch = drop_modalities(model, batch)
     output = model(batch)
-    losses = {name: model.task(name).loss(out, batch) for name, out in output.tasks.items()}
+    losses = {Name(t): model.task(t).loss(out, batch) for t, out in output.tasks.items()}
     for name, heads in output.auxiliary.items():
         for i, out in heads.items():
-            losses[f"{name}/{i}"] = model.auxiliary[name][i].loss(out, seen_only(batch, name, i))
+            loss = model.auxiliary[name][i].loss(out, seen_only(batch, name, i))
+            losses[Name(name, i)] = loss
     if model.consistency is not None:
-        losses["consistency"] = model.consistency(
-            output.summaries, output.fused.summary_BKD.mean(1)
-        )
+        losses[CONSISTENCY] = model.consistency(output.summaries, output.fused.summary_BKD.mean(1))
     return losses
 
 
