@@ -82,7 +82,11 @@ CASES = [
     ("rpm: speed", "front: [leraned]", 7, "columns.shake.front[0]", "Did you mean 'learned'?"),
     ("rpm: speed", "front: []", 7, "columns.shake.front", "at least one front"),
     ("rpm: speed", "front: [order]", 7, "columns.shake.front", "order needs rpm"),
-    ("rate_hz: 12_000,", "front: [spectrum],", 7, "columns.shake.front", "needs rate_hz"),
+    ("rate_hz: 12_000, from: [ax, ay], rpm: speed", "from: [ax, ay], front: [spectrum]", 7,
+     "columns.shake.front", "needs rate_hz"),
+    ("rate_hz: 12_000,", "", 7, "columns.shake.rpm", "needs rate_hz, samples a second"),
+    ("rpm: speed", "rpm: speed, front: [spectrum]", 7, "columns.shake.rpm",
+     "is read by the order front alone; add order to front"),
     ("rate_hz: 12_000", "rate_hz: -1", 7, "columns.shake.rate_hz",
      "must be a number above 0. Got -1."),
     ("rpm: speed", "encoder: 'hf:x', front: [statistics]", 7, "columns.shake.encoder",
@@ -155,6 +159,33 @@ def test_one_fault_has_its_line_and_a_sentence(
     others = [f for f in faults if f not in mine and "Did you mean" not in f]
     consequences = ("target: is missing", "must name a column", "needs rate_hz", "order needs")
     assert all(any(c in f for c in consequences) for f in others), others
+
+
+@pytest.mark.parametrize(
+    ("options", "front"),
+    [
+        ("rate_hz: 12_000, rpm: speed", ("learned", "statistics", "spectrum", "envelope", "order")),
+        ("rate_hz: 12_000", ("learned", "statistics", "spectrum", "envelope")),
+        ("length: 64", ("learned", "statistics")),
+        ("rate_hz: 12_000, front: [learned]", ("learned",)),
+    ],
+)
+def test_fronts_left_out_are_those_that_rate_and_speed_allow(
+    options: str, front: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "job.yaml").write_text(
+        changed("rate_hz: 12_000, from: [ax, ay], rpm: speed", options)
+    )
+    job = load_job(tmp_path / "job.yaml")
+    assert isinstance(job.columns["shake"], config.Series)
+    assert job.columns["shake"].front == front
+    save_job(job, tmp_path / "saved.yaml")
+    assert load_job(tmp_path / "saved.yaml") == job
+
+
+def test_a_wrong_rate_is_one_fault_and_not_two(tmp_path: Path) -> None:
+    faults = faults_of(changed("rate_hz: 12_000", "rate_hz: -1"), tmp_path)
+    assert faults == ["job.yaml:7: columns.shake.rate_hz: must be a number above 0. Got -1."]
 
 
 def test_all_faults_come_in_one_pass_in_the_order_of_the_page(tmp_path: Path) -> None:

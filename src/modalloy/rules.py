@@ -6,7 +6,7 @@ The data may be half wrong: a rule looks at the parts that can be read and keeps
 from collections.abc import Iterator
 from typing import Any
 
-from modalloy.config import Attention, Fusion, Series, Text, Trunk
+from modalloy.config import Attention, Fusion, Text, Trunk
 from modalloy.faults import Fault, quoted
 from modalloy.options import did_you_mean, listed
 
@@ -76,10 +76,15 @@ def _trunk(name: str, options: dict[str, Any]) -> Iterator[Fault]:
 
 
 def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
-    """What the spectra need, and channels without a repeat."""
-    front = options.get("front", list(_default(Series, "front")))
+    """What the spectra need, what the shaft speed needs, and channels without a repeat."""
     path = ("columns", name)
-    if not isinstance(front, list):
+    yield from _repeats((*path, "from"), options.get("from"))
+    has_rpm, has_rate = (options.get(key) is not None for key in ("rpm", "rate_hz"))
+    if has_rpm and not has_rate and "front" not in options:
+        why = "needs rate_hz, samples a second; without it turns of the shaft are not counted."
+        yield Fault((*path, "rpm"), why)
+    front = options.get("front")
+    if not isinstance(front, list):  # left out, it is what the other options allow
         return
     if not front:
         yield Fault((*path, "front"), "must name at least one front.")
@@ -88,12 +93,14 @@ def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
         why = f"{quoted(encoder)} takes the place of the learned front; add learned to front."
         yield Fault((*path, "encoder"), why)
     hungry = [part for part in front if part in NEEDS_RATE]
-    if hungry and options.get("rate_hz") is None:
+    if hungry and not has_rate:
         yield Fault((*path, "front"), f"{listed(hungry)} needs rate_hz, samples a second.")
-    if "order" in front and options.get("rpm") is None:
+    if "order" in front and not has_rpm:
         yield Fault((*path, "front"), "order needs rpm, the shaft speed in turns a minute.")
+    if has_rpm and front and "order" not in front:
+        why = "is read by the order front alone; add order to front, or take rpm away."
+        yield Fault((*path, "rpm"), why)
     yield from _repeats((*path, "front"), front)
-    yield from _repeats((*path, "from"), options.get("from", []))
 
 
 def _repeats(path: tuple[str, ...], names: Any) -> Iterator[Fault]:
