@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -224,6 +225,28 @@ def test_tune_says_what_of_patchtst_changes(tmp_path: Path, tune: str) -> None:
     encoder(values, torch.ones(2, dtype=torch.bool)).summary_BD.sum().backward()
     moved = [b.self_attn.q_proj.weight.grad is not None for b in encoder.trunk.blocks]
     assert moved == learn
+
+
+@pytest.mark.parametrize(("last_n", "changed"), [(1, [2]), (2, [1, 2])])
+def test_norms_of_blocks_that_stay_keep_their_figures(
+    tmp_path: Path, last_n: int, changed: list[int]
+) -> None:
+    encoder = make_encoder(encoder=save_patchtst(tmp_path), tune="last_n", last_n=last_n)
+    before = copy.deepcopy(encoder.trunk.state_dict())
+    optimizer = torch.optim.SGD([p for p in encoder.parameters() if p.requires_grad], lr=0.1)
+    for step in range(2):
+        tokens = encoder.train()(make_values([50, 20], seed=step), torch.ones(2, dtype=torch.bool))
+        tokens.summary_BD.square().sum().backward()
+        optimizer.step()
+    after = encoder.trunk.state_dict()
+    moved = {n for n in before if not torch.equal(before[n], after[n])}
+    assert {int(n.split("layers.")[1][0]) for n in moved} == set(changed)
+    assert sum("running_mean" in n for n in moved) >= len(changed)  # those that learn do follow
+
+
+def test_more_blocks_than_patchtst_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"columns\.s\.last_n: hf:\S+ has 3 blocks, not 99"):
+        make_encoder(encoder=save_patchtst(tmp_path), tune="last_n", last_n=99)
 
 
 def test_patchtst_is_built_again_without_its_folder(tmp_path: Path) -> None:

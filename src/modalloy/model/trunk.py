@@ -42,6 +42,14 @@ def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
             assert_never(options.tune)
 
 
+def still_norms(module: nn.Module) -> None:
+    """Put batch norms that do not learn in evaluation mode: training would move their figures."""
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    for norm in norms:
+        if not any(p.requires_grad for p in norm.parameters()):
+            norm.eval()
+
+
 def from_transformers(module: nn.Module) -> "PreTrainedModel":
     """The same module, known to be one of transformers and so to have a `config`."""
     from transformers import PreTrainedModel  # loaded already, wherever there is such a module
