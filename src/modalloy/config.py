@@ -257,7 +257,8 @@ class Fusion(Options):
     dropout: Share = 0.1
     """Share of fused activations zeroed while training."""
     modality_dropout: Share = 0.1
-    """Chance that a modality is hidden from a training row; one always stays."""
+    """Chance that a modality is hidden from a training row; of several, one always stays. An only
+    one, and each plain cell, is hidden a fifth as often."""
     auxiliary: NonNegativeFloat = 0.3
     """Weight of each single modality's own head, so that none is starved by the strongest."""
     consistency: NonNegativeFloat = 0.0
