@@ -76,17 +76,27 @@ CASES = [
      "is not an option of type: number. Did you mean 'bins'?"),
     ("{type: number}", "{type: number, bins: 0}", 8, "columns.load.bins",
      "must be a whole number of at least 1. Got 0."),
+    ("{type: number}", "{type: number, bins: 9, embed: linear}", 8, "columns.load.bins",
+     "is for embed: piecewise or periodic"),
     ("{type: number}", "{type: number, unit: 5}", 8, "columns.load.unit",
      "must be text. Got 5. Put it in quotes."),
     ("rpm: speed", "rpm: []", 7, "columns.shake.rpm", "must be text or a number above 0. Got []."),
     ("rpm: speed", "front: [leraned]", 7, "columns.shake.front[0]", "Did you mean 'learned'?"),
     ("rpm: speed", "front: []", 7, "columns.shake.front", "at least one front"),
     ("rpm: speed", "front: [order]", 7, "columns.shake.front", "order needs rpm"),
-    ("rate_hz: 12_000,", "front: [spectrum],", 7, "columns.shake.front", "needs rate_hz"),
+    ("rate_hz: 12_000, from: [ax, ay], rpm: speed", "from: [ax, ay], front: [spectrum]", 7,
+     "columns.shake.front", "needs rate_hz"),
+    ("rate_hz: 12_000,", "", 7, "columns.shake.rpm", "needs rate_hz, samples a second"),
+    ("rpm: speed", "rpm: speed, front: [spectrum]", 7, "columns.shake.rpm",
+     "is read by the order front alone; add order to front"),
     ("rate_hz: 12_000", "rate_hz: -1", 7, "columns.shake.rate_hz",
      "must be a number above 0. Got -1."),
     ("rpm: speed", "encoder: 'hf:x', front: [statistics]", 7, "columns.shake.encoder",
      "add learned to front"),
+    ("rpm: speed", "size: base, front: [statistics]", 7, "columns.shake.size",
+     "is for the learned front, which front does not name"),
+    ("rpm: speed", "augment: jitter, encoder: 'hf:x', tune: frozen", 7, "columns.shake.augment",
+     "a frozen encoder sees each cell once"),
     ("[ax, ay]", "[ax, ax]", 7, "columns.shake.from", "names 'ax' twice"),
     ("from: [ax, ay]", "history: {order: t}", 7, "columns.shake.history.by", "is missing"),
     ("{type: number}", "{type: time, since: hours}", 8, "columns.load.since",
@@ -155,6 +165,93 @@ def test_one_fault_has_its_line_and_a_sentence(
     others = [f for f in faults if f not in mine and "Did you mean" not in f]
     consequences = ("target: is missing", "must name a column", "needs rate_hz", "order needs")
     assert all(any(c in f for c in consequences) for f in others), others
+
+
+ONE_INPUT = """\
+table: parts.parquet
+split: {by: machine}
+columns:
+  photo: {type: image}
+tasks:
+  spots: {type: locate, target: boxes, on: photo}
+fuse: {type: concat}
+train: {epochs: 3}
+"""
+OF_NO_USE = [
+    # old, new, line and start of the fault; None where the job is taken
+    (
+        "{type: concat}",
+        "{type: concat, auxiliary: 0.5}",
+        7,
+        "fuse.auxiliary: is for several inputs",
+    ),
+    ("{type: concat}", "{type: concat, auxiliary: 0.3}", None, ""),
+    ("{type: concat}", "{type: concat, auxiliary: 0}", None, ""),
+    ("epochs: 3", "label_smoothing: 0.1", 8, "train.label_smoothing: is for classify and tag"),
+    ("epochs: 3", "label_smoothing: 0.0", None, ""),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "words"), OF_NO_USE)
+def test_an_option_that_nothing_reads_is_refused_where_it_is_written(
+    old: str, new: str, line: int | None, words: str, tmp_path: Path
+) -> None:
+    text = ONE_INPUT.replace(old, new)
+    if line is None:
+        (tmp_path / "job.yaml").write_text(text)
+        load_job(tmp_path / "job.yaml")
+        return
+    [fault] = faults_of(text, tmp_path)
+    assert fault.startswith(f"job.yaml:{line}: {words}")
+    more = text.replace(
+        "tasks:\n", "  load: {type: number}\ntasks:\n  f: {type: classify, target: y}\n"
+    )
+    (tmp_path / "job.yaml").write_text(more)
+    load_job(tmp_path / "job.yaml")
+
+
+def test_heads_of_single_inputs_need_a_task_that_answers_rows(tmp_path: Path) -> None:
+    text = ONE_INPUT.replace("tasks:\n", "  load: {type: number}\ntasks:\n")
+    [fault] = faults_of(text.replace("concat}", "concat, auxiliary: 1.0}"), tmp_path)
+    assert fault.startswith("job.yaml:8: fuse.auxiliary: is for classify and regress tasks")
+
+
+def test_a_frozen_picture_is_changed_only_for_its_views(tmp_path: Path) -> None:
+    frozen = "{type: image, encoder: efficientnet_lite0, tune: frozen, "
+    task = "{type: locate, target: boxes, on: photo}"
+    text = ONE_INPUT.replace(task, "{type: classify, target: y}")
+    [fault] = faults_of(text.replace("{type: image", frozen + "augment: flip"), tmp_path)
+    assert fault.startswith("job.yaml:4: columns.photo.augment: has no effect: a frozen encoder")
+    for read in ("augment: flip, all_views: true", "augment: none", "augment: shift"):
+        (tmp_path / "job.yaml").write_text(text.replace("{type: image", frozen + read))
+        load_job(tmp_path / "job.yaml")
+
+
+@pytest.mark.parametrize(
+    ("options", "front"),
+    [
+        ("rate_hz: 12_000, rpm: speed", ("learned", "statistics", "spectrum", "envelope", "order")),
+        ("rate_hz: 12_000", ("learned", "statistics", "spectrum", "envelope")),
+        ("length: 64", ("learned", "statistics")),
+        ("rate_hz: 12_000, front: [learned]", ("learned",)),
+    ],
+)
+def test_fronts_left_out_are_those_that_rate_and_speed_allow(
+    options: str, front: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "job.yaml").write_text(
+        changed("rate_hz: 12_000, from: [ax, ay], rpm: speed", options)
+    )
+    job = load_job(tmp_path / "job.yaml")
+    assert isinstance(job.columns["shake"], config.Series)
+    assert job.columns["shake"].front == front
+    save_job(job, tmp_path / "saved.yaml")
+    assert load_job(tmp_path / "saved.yaml") == job
+
+
+def test_a_wrong_rate_is_one_fault_and_not_two(tmp_path: Path) -> None:
+    faults = faults_of(changed("rate_hz: 12_000", "rate_hz: -1"), tmp_path)
+    assert faults == ["job.yaml:7: columns.shake.rate_hz: must be a number above 0. Got -1."]
 
 
 def test_all_faults_come_in_one_pass_in_the_order_of_the_page(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ TEXT, PHOTO, SOUND = "columns.note", "columns.photo", "columns.sound"
 WORDS, VIBRATION = "columns.words", "columns.vibration"
 CASES: dict[str, list[Case]] = {
     "Number.embed": [
-        ("plain", "columns.load.embed", "piecewise", v) for v in ("periodic", "linear")
+        ("plain", "columns.load.embed", "piecewise", "periodic"),
+        ("plain", "columns.load", {"type": "number"}, {"type": "number", "embed": "linear"}),
     ],
     "Number.scale": [("plain", "columns.load.scale", "linear", "log")],
     "Number.bins": [("plain", "columns.load.bins", 4, 6)],

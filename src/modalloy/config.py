@@ -4,7 +4,7 @@ Every default stands here, every bound is in the type, and the text under a fiel
 The job file's reference page is generated from this module.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -19,6 +19,7 @@ from pydantic import (
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Tune = Literal["frozen", "full", "last_n"]
+Front = Literal["learned", "statistics", "recent", "spectrum", "envelope", "order"]
 
 
 class Options(BaseModel):
@@ -148,6 +149,15 @@ class History(Options):
     """Rows seen, the row itself included."""
 
 
+def usual_fronts(known: dict[str, Any]) -> tuple[Front, ...]:
+    """Fronts of a series that names none: all that its rate and shaft speed allow, but `recent`."""
+    fronts: tuple[Front, ...] = ("learned", "statistics")
+    if known["rate_hz"] is None:
+        return fronts
+    fronts += ("spectrum", "envelope")
+    return fronts if known["rpm"] is None else (*fronts, "order")
+
+
 class Series(Trunk):
     """Samples over time from one or several channels: a list, a `.npy .npz .mat .csv .wav` path."""
 
@@ -159,17 +169,20 @@ class Series(Trunk):
     rate_hz: PositiveFloat | None = None
     """Samples a second; needed by the `spectrum`, `envelope` and `order` fronts."""
     rpm: str | PositiveFloat | None = None
-    """Shaft speed in turns a minute: a number, or the name of the column that holds it."""
+    """Shaft speed in turns a minute, for the `order` front: a number, or the name of the column
+    that holds it."""
     length: Annotated[int, Field(ge=4, le=1_048_576)] = 4096
     """Longer series are cut to their last samples."""
     history: History | None = None
     """Makes the series from this row's and earlier rows' numbers."""
-    front: tuple[
-        Literal["learned", "statistics", "recent", "spectrum", "envelope", "order"], ...
-    ] = ("learned", "statistics")
+    front: tuple[Front, ...] = Field(
+        default_factory=usual_fronts,
+        json_schema_extra={"default": ["learned", "statistics"]},
+    )
     """What the encoder sees: a learned convolution, statistics of each channel, those of its last
     quarter (`recent`), the spectrum in hertz, the envelope spectrum, and both in multiples of shaft
-    speed (`order`)."""
+    speed (`order`). Left out, `spectrum` and `envelope` join the two where `rate_hz` is given, and
+    `order` where `rpm` is given too."""
     augment: Literal["none", "gain", "jitter"] = "none"
     """Random gain for each channel while training; `jitter` also adds noise and shifts."""
 
@@ -244,7 +257,8 @@ class Fusion(Options):
     dropout: Share = 0.1
     """Share of fused activations zeroed while training."""
     modality_dropout: Share = 0.1
-    """Chance that a modality is hidden from a training row; one always stays."""
+    """Chance that a modality is hidden from a training row; of several, one always stays. An only
+    one, and each plain cell, is hidden a fifth as often."""
     auxiliary: NonNegativeFloat = 0.3
     """Weight of each single modality's own head, so that none is starved by the strongest."""
     consistency: NonNegativeFloat = 0.0

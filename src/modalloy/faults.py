@@ -45,6 +45,8 @@ def validate(data: Any) -> Job | list[Fault]:
     except ValidationError as error:
         faults: dict[Path, Fault] = {}
         for detail in error.errors(include_url=False):
+            if detail["type"] == "default_factory_not_called":
+                continue  # what the default hangs on is wrong, and that is told
             fault = _fault(detail, data)
             faults.setdefault(fault.path, fault)  # members of a union complain one by one
         return list(faults.values())

@@ -6,7 +6,7 @@ The data may be half wrong: a rule looks at the parts that can be read and keeps
 from collections.abc import Iterator
 from typing import Any
 
-from modalloy.config import Attention, Fusion, Series, Text, Trunk
+from modalloy.config import Attention, Fusion, Number, Options, Text, Trunk
 from modalloy.faults import Fault, quoted
 from modalloy.options import did_you_mean, listed
 
@@ -14,6 +14,7 @@ Groups = dict[str, dict[str, Any]]
 
 PLAIN = ("number", "category", "time")
 MEDIA = ("vector", "text", "tokens", "image", "audio", "series")
+CHANGES = ("flip", "rotate", "gain", "jitter")  # augmentations that no default asks for
 NEEDS_RATE = ("spectrum", "envelope", "order")
 
 
@@ -25,6 +26,8 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _something_to_learn(data, columns)
     for name, options in columns.items():
         yield from _trunk(name, options)
+        if options.get("type") == "number":
+            yield from _number(name, options)
         if options.get("type") == "series":
             yield from _series(name, options)
         if options.get("all_views") is True and options.get("augment") not in ("flip", "rotate"):
@@ -35,6 +38,8 @@ def broken_rules(data: Any) -> Iterator[Fault]:
         yield from _task(name, options, columns)
     yield from _split(data.get("split"), columns, tasks)
     yield from _heads(data.get("fuse"))
+    yield from _auxiliary(data.get("fuse"), columns, tasks)
+    yield from _smoothing(data.get("train"), tasks)
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:
@@ -73,13 +78,29 @@ def _trunk(name: str, options: dict[str, Any]) -> Iterator[Fault]:
                 yield Fault((*path, option), why)
     if tune != "last_n" and options.get("last_n", 2) != _default(Trunk, "last_n"):
         yield Fault((*path, "last_n"), f"is for tune: last_n. Got tune: {tune}.")
+    if _is_frozen(options) and options.get("augment") in CHANGES and not options.get("all_views"):
+        why = "has no effect: a frozen encoder sees each cell once; take it away, or change tune."
+        yield Fault((*path, "augment"), why)
+
+
+def _number(name: str, options: dict[str, Any]) -> Iterator[Fault]:
+    """Bins belong to the embeddings that have some."""
+    usual = _default(Number, "bins")
+    if options.get("embed") == "linear" and options.get("bins", usual) != usual:
+        why = "is for embed: piecewise or periodic. Got embed: linear."
+        yield Fault(("columns", name, "bins"), why)
 
 
 def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
-    """What the spectra need, and channels without a repeat."""
-    front = options.get("front", list(_default(Series, "front")))
+    """What the spectra need, what the shaft speed needs, and channels without a repeat."""
     path = ("columns", name)
-    if not isinstance(front, list):
+    yield from _repeats((*path, "from"), options.get("from"))
+    has_rpm, has_rate = (options.get(key) is not None for key in ("rpm", "rate_hz"))
+    if has_rpm and not has_rate and "front" not in options:
+        why = "needs rate_hz, samples a second; without it turns of the shaft are not counted."
+        yield Fault((*path, "rpm"), why)
+    front = options.get("front")
+    if not isinstance(front, list):  # left out, it is what the other options allow
         return
     if not front:
         yield Fault((*path, "front"), "must name at least one front.")
@@ -88,12 +109,17 @@ def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
         why = f"{quoted(encoder)} takes the place of the learned front; add learned to front."
         yield Fault((*path, "encoder"), why)
     hungry = [part for part in front if part in NEEDS_RATE]
-    if hungry and options.get("rate_hz") is None:
+    if hungry and not has_rate:
         yield Fault((*path, "front"), f"{listed(hungry)} needs rate_hz, samples a second.")
-    if "order" in front and options.get("rpm") is None:
+    if "order" in front and not has_rpm:
         yield Fault((*path, "front"), "order needs rpm, the shaft speed in turns a minute.")
+    if has_rpm and front and "order" not in front:
+        why = "is read by the order front alone; add order to front, or take rpm away."
+        yield Fault((*path, "rpm"), why)
+    size = options.get("size", _default(Trunk, "size"))
+    if encoder == "scratch" and "learned" not in front and size != _default(Trunk, "size"):
+        yield Fault((*path, "size"), "is for the learned front, which front does not name.")
     yield from _repeats((*path, "front"), front)
-    yield from _repeats((*path, "from"), options.get("from", []))
 
 
 def _repeats(path: tuple[str, ...], names: Any) -> Iterator[Fault]:
@@ -210,6 +236,35 @@ def _heads(fuse: Any) -> Iterator[Fault]:
         yield Fault(("fuse", "heads"), f"must divide width {width}. Got {heads}.")
 
 
-def _default(group: type[Trunk] | type[Fusion], option: str) -> Any:
+def _auxiliary(fuse: Any, columns: Groups, tasks: Groups) -> Iterator[Fault]:
+    """Single modalities have heads of their own where there are several, and answers for rows."""
+    if not isinstance(fuse, dict) or fuse.get("auxiliary") in (
+        None,
+        0,
+        _default(Fusion, "auxiliary"),
+    ):
+        return
+    kinds = [options.get("type") for options in columns.values()]
+    media = sum(kind in MEDIA for kind in kinds)
+    if all(kind in (*PLAIN, *MEDIA, "group", "ignore") for kind in kinds) and (
+        media + any(kind in PLAIN for kind in kinds) == 1
+    ):
+        why = "is for several inputs, and there is one (all plain columns together are one)."
+        yield Fault(("fuse", "auxiliary"), why)
+    elif tasks and all(options.get("type") in ("tag", "locate") for options in tasks.values()):
+        why = "is for classify and regress tasks; single inputs answer no others."
+        yield Fault(("fuse", "auxiliary"), why)
+
+
+def _smoothing(train: Any, tasks: Groups) -> Iterator[Fault]:
+    """Only classes can be smoothed."""
+    if not isinstance(train, dict) or train.get("label_smoothing") in (None, 0):
+        return
+    if tasks and all(options.get("type") in ("regress", "locate") for options in tasks.values()):
+        why = "is for classify and tag tasks, and there is none."
+        yield Fault(("train", "label_smoothing"), why)
+
+
+def _default(group: type[Options], option: str) -> Any:
     """The value that config.py gives an option which is left out."""
     return group.model_fields[option].default

@@ -9,12 +9,13 @@ import torch
 import transformers as t
 from torch import Tensor, nn
 
-from modalloy import config
+from modalloy import config, train
 from modalloy.errors import JobError
 from modalloy.model.cnn import Cnn
 from modalloy.model.encoders.image import ImageEncoder, other_views, places
 from modalloy.model.huggingface import load_trunk, quiet
 from modalloy.model.tokens import Tokens
+from modalloy.model.trunk import allows_channels_last
 from modalloy.model.vision import build_cnn, view_detr, view_tower
 from modalloy.table.image import ImageReader
 
@@ -291,3 +292,32 @@ def test_a_masked_map_is_the_map_of_the_shorter_picture() -> None:
     for whole, alone in zip(maps, net(long[..., :13]), strict=True):
         close(whole[..., : alone.shape[3]], alone)
         assert (whole[..., alone.shape[3] :] == 0).all()
+
+
+def test_detr_trains_with_an_odd_number_of_rows(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    """Its backbone steps with 1 x 1 convolutions of 8 channels, which channels_last would break."""
+    task = {"type": "classify", "target": "fault_code"}
+    job = job_dict(small_table, columns=("photo",), tasks={"fault": task})
+    job["columns"]["photo"] = {"type": "image", "encoder": detr(tmp_path / "detr"), "pixels": 32}
+    job["train"] |= {"batch": 15, "epochs": 1}
+    notes = train(job, out=tmp_path / "run", quiet=True).notes
+    assert list(notes["probe_s"]) == ["float32"]
+    assert 0 < notes["curves"][0]["loss"] < 10
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "stride", "allowed"),
+    [(8, 1, 2, False), (16, 1, 2, True), (8, 1, 1, True), (8, 3, 2, True)],
+)
+def test_channels_last_is_kept_from_narrow_convolutions_that_step(
+    channels: int, kernel: int, stride: int, allowed: bool
+) -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(channels, 12, kernel, stride))
+    assert allows_channels_last(net) == allowed
+
+
+@pytest.mark.parametrize("encoder", ["scratch", "efficientnet_lite0"])
+def test_own_encoders_allow_channels_last(encoder: str) -> None:
+    assert allows_channels_last(build(encoder, 64))

@@ -1,3 +1,4 @@
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers import PatchTSTConfig, PatchTSTModel
 
 from modalloy import config
 from modalloy.errors import JobError
+from modalloy.model import fronts
 from modalloy.model.encoders.series import SeriesEncoder
 from modalloy.model.patchtst import last_samples
 from modalloy.model.strided import STEPS, StridedFront
@@ -129,6 +131,26 @@ def test_without_a_speed_the_order_front_is_its_learned_vector() -> None:
     assert not torch.allclose(tokens.x_BTD[0, 0], tokens.x_BTD[2, 0])
 
 
+def test_rate_and_speed_are_heard_where_no_front_is_named() -> None:
+    """Two tones of one loudness, then two shaft speeds of one sound: told apart in the features."""
+    time_s = torch.arange(300) / 1000
+    tones_BL = torch.stack([(2 * torch.pi * hz * time_s).sin() for hz in (40, 220)])
+    values = {"x": tones_BL[:, None].repeat(1, 2, 1), "mask": torch.ones(2, 300, dtype=torch.bool)}
+    values["speed_hz"] = torch.full((2,), 10.0)
+    encoder = make_encoder().eval()
+    assert encoder.fixed == ["statistics", "spectrum", "envelope", "order"]
+    spectrum_BF = encoder.features(values)["fronts"].split(encoder.sizes, 1)[1]
+    count = fronts.bands(encoder.segment)
+    band_hz = encoder.segment // 2 // count * 1000 / encoder.segment
+    highest_B = spectrum_BF[:, :count].argmax(1)
+    assert ((highest_B + 0.5) * band_hz - torch.tensor([40, 220])).abs().max() < band_hz
+    for speed_hz, turns in ((10.0, 4.0), (20.0, 2.0)):  # of the shaft, to each of 40 Hz
+        turning = {**values, "speed_hz": torch.full((2,), speed_hz)}
+        order_BF = encoder.features(turning)["fronts"].split(encoder.sizes, 1)[3]
+        highest = order_BF[0, : fronts.CELLS].argmax().item() + 0.5
+        assert abs(highest * fronts.TOP_ORDER / fronts.CELLS - turns) < 0.2
+
+
 def test_fronts_alone_run_once_and_give_the_same_from_the_cache() -> None:
     encoder = make_encoder(front=("statistics", "order")).eval()
     values, present_B = make_values([300, 40]), torch.ones(2, dtype=torch.bool)
@@ -177,7 +199,7 @@ def save_patchtst(folder: Path, channels: int = 3, **options: Any) -> str:
 
 def test_patchtst_reads_each_channel_as_transformers_does(tmp_path: Path) -> None:
     name = save_patchtst(tmp_path)
-    encoder = make_encoder(encoder=name).eval()
+    encoder = make_encoder(encoder=name, front=("learned", "statistics")).eval()
     values = make_values([100, 100])
     reference = PatchTSTModel.from_pretrained(tmp_path).eval()
     three_BLC = values["x"][:, [0, 1, 0], -32:].transpose(1, 2)
@@ -203,6 +225,28 @@ def test_tune_says_what_of_patchtst_changes(tmp_path: Path, tune: str) -> None:
     encoder(values, torch.ones(2, dtype=torch.bool)).summary_BD.sum().backward()
     moved = [b.self_attn.q_proj.weight.grad is not None for b in encoder.trunk.blocks]
     assert moved == learn
+
+
+@pytest.mark.parametrize(("last_n", "changed"), [(1, [2]), (2, [1, 2])])
+def test_norms_of_blocks_that_stay_keep_their_figures(
+    tmp_path: Path, last_n: int, changed: list[int]
+) -> None:
+    encoder = make_encoder(encoder=save_patchtst(tmp_path), tune="last_n", last_n=last_n)
+    before = copy.deepcopy(encoder.trunk.state_dict())
+    optimizer = torch.optim.SGD([p for p in encoder.parameters() if p.requires_grad], lr=0.1)
+    for step in range(2):
+        tokens = encoder.train()(make_values([50, 20], seed=step), torch.ones(2, dtype=torch.bool))
+        tokens.summary_BD.square().sum().backward()
+        optimizer.step()
+    after = encoder.trunk.state_dict()
+    moved = {n for n in before if not torch.equal(before[n], after[n])}
+    assert {int(n.split("layers.")[1][0]) for n in moved} == set(changed)
+    assert sum("running_mean" in n for n in moved) >= len(changed)  # those that learn do follow
+
+
+def test_more_blocks_than_patchtst_has_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"columns\.s\.last_n: hf:\S+ has 3 blocks, not 99"):
+        make_encoder(encoder=save_patchtst(tmp_path), tune="last_n", last_n=99)
 
 
 def test_patchtst_is_built_again_without_its_folder(tmp_path: Path) -> None:

@@ -134,6 +134,24 @@ def test_piecewise_agrees_with_the_plain_formula() -> None:
             assert torch.allclose(found[row, n].double(), out.clamp_min(0), atol=1e-5)
 
 
+def test_periodic_agrees_with_the_plain_formula() -> None:
+    torch.manual_seed(0)
+    frequencies = [2, 5]
+    module = Periodic(frequencies, 4)
+    x_BN = torch.tensor([[-2.0, 0.3], [0.25, 3.0], [1.0, -1.0]])
+    found = module(x_BN)
+    for row in range(3):
+        for n, count in enumerate(frequencies):
+            expected = module.linear.bias_Nd[n].detach().double()
+            for f in range(count):
+                turns = 2 * np.pi * module.rate_NF[n, f].item() * x_BN[row, n].item()
+                sine, cosine = module.linear.weight_NFd[n, [f, 5 + f]].detach().double()
+                expected = expected + np.sin(turns) * sine + np.cos(turns) * cosine
+            assert torch.allclose(found[row, n].double(), expected.clamp_min(0), atol=1e-5)
+    spread = Periodic([64] * 50, 1).rate_NF.std().item()
+    assert spread == pytest.approx(0.3, abs=0.02)  # turns for each unit of the scaled number
+
+
 def test_periodic_ignores_frequencies_a_column_does_not_have() -> None:
     torch.manual_seed(0)
     module = Periodic([2, 5], 4)

@@ -6,7 +6,16 @@ from torch import Tensor, nn
 
 from modalloy import config
 from modalloy.errors import JobError
-from modalloy.model.fusion import Consistency, MultilinearFuser, TabmFuser, build_fusion
+from modalloy.model.block import Block
+from modalloy.model.fusion import (
+    AttentionFuser,
+    BottleneckFuser,
+    Consistency,
+    GatedFuser,
+    MultilinearFuser,
+    TabmFuser,
+    build_fusion,
+)
 from modalloy.model.tokens import Tokens
 
 WAYS = [
@@ -139,6 +148,88 @@ def test_multilinear_learns_a_threefold_parity() -> None:
         optimizer.step()
     z_BD = fusion.eval().fuse(torch.stack([a_BD, b_BD], 1), {})
     assert (head(z_BD).argmax(1) == y_B).float().mean() > 0.98
+
+
+def test_gated_is_a_sum_of_hidden_vectors_weighed_by_their_gates() -> None:
+    torch.manual_seed(0)
+    fusion = GatedFuser(config.Gated(width=8), ["a", "b", "c"], 4).eval()
+    fusion.layers = nn.Sequential()  # what follows is tested in test_block.py
+    z_BMD = torch.randn(5, 3, 4)
+    found_BD = fusion.fuse(z_BMD, {})
+    for row in range(5):
+        gates = (fusion.gate.weight @ z_BMD[row].reshape(12) + fusion.gate.bias).sigmoid()
+        expected_D = torch.zeros(4)
+        for m, linear in enumerate(fusion.hidden):
+            hidden_D = (linear.weight @ z_BMD[row, m] + linear.bias).tanh()
+            expected_D = expected_D + gates[4 * m : 4 * m + 4] * hidden_D
+        assert torch.allclose(found_BD[row], expected_D, atol=1e-6)
+
+
+def slow_block(block: Block, x_TD: Tensor, heads: int) -> Tensor:
+    """One row through a transformer block, head by head and token by token, all of it visible."""
+    z_TD = block.norm_attention(x_TD)
+    seen_TD = torch.zeros_like(x_TD)
+    size = x_TD.shape[1] // heads
+    for head in range(heads):
+        part = slice(head * size, (head + 1) * size)
+        q, k, v = (f(z_TD)[:, part] for f in (block.query, block.key, block.value))
+        for t in range(len(x_TD)):
+            seen_TD[t, part] = (k @ q[t] / size**0.5).softmax(0) @ v
+    x_TD = x_TD + block.out(seen_TD)
+    return x_TD + block.down(nn.functional.gelu(block.up(block.norm_mlp(x_TD))))
+
+
+def standing_apart(fusion: nn.Module) -> None:
+    """Learned vectors start near zero, where a forgotten one would hardly show."""
+    for name, parameter in fusion.named_parameters():
+        if name in ("kind_MD", "start_D", "shared_SD"):
+            nn.init.normal_(parameter)
+
+
+def test_attention_is_one_transformer_over_all_that_exists() -> None:
+    torch.manual_seed(0)
+    options = config.Attention(width=16, heads=2, layers=2)
+    fusion = AttentionFuser(options, ["a", "b"], 16).eval()
+    standing_apart(fusion)
+    tokens = make_tokens(4, ["a", "b"], 16)
+    z_BMD = torch.randn(4, 2, 16)
+    found_BD = fusion.fuse(z_BMD, tokens)
+    for row in range(4):
+        x = [fusion.start_D + (z_BMD[row, 0] + z_BMD[row, 1]) / 2]
+        x += [z_BMD[row, m] + fusion.kind_MD[m] for m in range(2)]
+        for m, name in enumerate("ab"):
+            own_TD, exists_T = tokens[name].x_BTD[row], tokens[name].mask_BT[row]
+            own_TD = fusion.token_norms[m](own_TD) + fusion.kind_MD[m]
+            x += [x_D for x_D, exists in zip(own_TD, exists_T, strict=True) if exists]
+        x_TD = torch.stack(x)
+        for block in fusion.blocks:
+            x_TD = slow_block(block, x_TD, heads=2)
+        assert torch.allclose(found_BD[row], x_TD[0], atol=1e-5)
+
+
+def test_bottleneck_exchanges_through_the_mean_of_shared_tokens_alone() -> None:
+    torch.manual_seed(0)
+    options = config.Bottleneck(width=16, heads=2, layers=2, bottlenecks=3)
+    fusion = BottleneckFuser(options, ["a", "b"], 16).eval()
+    standing_apart(fusion)
+    tokens = make_tokens(4, ["a", "b"], 16)
+    z_BMD = torch.randn(4, 2, 16)
+    found_BD = fusion.fuse(z_BMD, tokens)
+    for row in range(4):
+        shared_SD, own = fusion.shared_SD, []
+        for m, name in enumerate("ab"):
+            exist_TD = tokens[name].x_BTD[row][tokens[name].mask_BT[row]]
+            own.append(torch.cat([z_BMD[row, [m]], fusion.token_norms[m](exist_TD)]))
+        for blocks in fusion.layers:
+            shares = []
+            for m, block in enumerate(blocks):
+                x_TD = slow_block(block, torch.cat([shared_SD, own[m]]), heads=2)
+                shares.append(x_TD[:3])
+                own[m] = x_TD[3:]
+            shared_SD = (shares[0] + shares[1]) / 2
+        ends_D = torch.cat([own[0][0], own[1][0], shared_SD.sum(0) / 3])
+        expected_D = fusion.join.weight @ ends_D + fusion.join.bias
+        assert torch.allclose(found_BD[row], expected_D, atol=1e-5)
 
 
 def test_tabm_members_are_separate_networks() -> None:

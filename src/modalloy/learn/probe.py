@@ -8,6 +8,7 @@ import torch
 
 from modalloy.model.model import Model
 from modalloy.model.tokens import TABLE, Batch
+from modalloy.model.trunk import allows_channels_last
 from modalloy.objectives.supervised import Objective
 
 STEPS = 3
@@ -85,5 +86,6 @@ def trial(model: Model, objective: Objective, batch: Batch, half: bool, last: bo
 
 
 def maps(encoder: torch.nn.Module) -> bool:
-    """Whether an encoder convolves pictures, so that its memory layout matters."""
-    return any(isinstance(m, torch.nn.Conv2d) for m in encoder.modules())
+    """Whether an encoder convolves pictures, so that its memory layout matters and may change."""
+    convolves = any(isinstance(m, torch.nn.Conv2d) for m in encoder.modules())
+    return convolves and allows_channels_last(encoder)

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
+SOUND = 16  # input channels from which channels_last is safe
+
+
 class Trunk(NamedTuple):
     """A pretrained module, its blocks from input to output, and the JSON it can be built from."""
 
@@ -40,6 +43,28 @@ def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
                 block.requires_grad_(True)
         case _:
             assert_never(options.tune)
+
+
+def still_norms(module: nn.Module) -> None:
+    """Put batch norms that do not learn in evaluation mode: training would move their figures."""
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    for norm in norms:
+        if not any(p.requires_grad for p in norm.parameters()):
+            norm.eval()
+
+
+def allows_channels_last(module: nn.Module) -> bool:
+    """Whether the other memory layout of pictures is safe for this module.
+
+    With PyTorch 2.x on a CPU the backward pass of a 1 x 1 convolution that steps over pixels and
+    has 8 input channels writes outside its memory for an odd number of rows, which ends the
+    process; ones with 16 channels and more are sound.
+    """
+    convolutions = (m for m in module.modules() if isinstance(m, nn.Conv2d))
+    return not any(
+        c.kernel_size == (1, 1) and max(c.stride) > 1 and c.in_channels < SOUND
+        for c in convolutions
+    )
 
 
 def from_transformers(module: nn.Module) -> "PreTrainedModel":

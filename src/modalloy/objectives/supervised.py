@@ -43,9 +43,9 @@ def supervised(model: Model, batch: Batch) -> dict[Name, Tensor]:
 def drop_modalities(model: Model, batch: Batch) -> Batch:
     """Hide each modality of a row with chance `modality_dropout`, never all that the row has.
 
-    A lone modality, and single plain cells, are hidden a fifth as often, so that the answer to a
-    missing cell is learned even where training rows lack none. Inputs that a tag or locate task
-    works on stay.
+    Single plain cells, and the only modality of a job, are hidden a fifth as often (that one even
+    wholly), so that the answer to a missing cell is learned even where training rows lack none.
+    Inputs that a tag or locate task works on stay.
     """
     chance = model.job.fuse.modality_dropout
     free = [i for i in model.inputs if i not in essential_inputs(model.job)]
@@ -66,6 +66,10 @@ def drop_modalities(model: Model, batch: Batch) -> Batch:
             present[name] = present[name] & ~hide_B.unsqueeze(1) & ~cells
         else:
             present[name] = present[name] & ~hide_B
+    if len(model.inputs) > 1 and TABLE in present:  # the cells hidden may have been all it had
+        left_BM = torch.stack([has_any(present[i]) for i in model.inputs], 1)
+        lost_B1 = any_BM.any(1, keepdim=True) & ~left_BM.any(1, keepdim=True)
+        present[TABLE] = torch.where(lost_B1, batch.present[TABLE], present[TABLE])
     return Batch(batch.values, present, batch.targets, batch.rows)
 
 

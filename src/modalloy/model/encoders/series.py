@@ -17,6 +17,7 @@ from modalloy.model.patchtst import build_patchtst, describe, load_patchtst
 from modalloy.model.scale import Standardise
 from modalloy.model.strided import STEPS, StridedFront
 from modalloy.model.tokens import Tokens
+from modalloy.model.trunk import Trunk, set_trainable, still_norms
 from modalloy.table.series import SeriesReader
 
 DROPOUT = 0.2
@@ -89,13 +90,17 @@ class SeriesEncoder(Encoder):
             self.trunk_config = describe(self.trunk)
             size = self.trunk.width
             self.channel_CD = nn.Parameter(torch.randn(channels, self.width) * 0.02)
-            if options.tune != "full":
-                self.trunk.requires_grad_(False)
-            if options.tune == "last_n":
-                for block in self.trunk.blocks[-options.last_n :]:
-                    block.requires_grad_(True)
+            set_trainable(Trunk(self.trunk, self.trunk.blocks), options, reader.name)
+            still_norms(self.trunk)
         self.step = nn.Linear(size, self.width)
         self.pool = nn.Linear(3 * size, self.width)
+
+    def train(self, mode: bool = True) -> "SeriesEncoder":
+        """Blocks of a checkpoint that do not learn keep the running figures of their norms."""
+        super().train(mode)
+        if self.trunk is not None:
+            still_norms(self.trunk)
+        return self
 
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Fixed fronts side by side as `fronts`, beside what the learned front starts from."""
