@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.job import load_job
 from modalloy.rules import broken_rules
 from modalloy.table.infer import Draft, infer, job_yaml
 from modalloy.table.split import split_job
@@ -117,6 +118,42 @@ def test_strange_names_and_sources_survive_the_yaml(draw: np.random.Generator) -
     assert data["table"] == "C: #1/data 'x'.csv"
     assert list(data["columns"]) == names
     assert data["tasks"]["true"]["target"] == "true"
+
+
+def test_names_with_line_breaks_and_long_ones_survive_the_yaml(
+    draw: np.random.Generator, tmp_path: Path
+) -> None:
+    names = ["Temp\n[°C]", "a" * 127, "b: " * 80, "\x07\x85\u2028 \U0001f600", '"q\\\n']
+    columns = {name: draw.normal(size=N) for name in names}
+    target = "Result\n(final) " + "c" * 130
+    folds = {"part\n": ["train", "val", "test", "test"] * (N // 4)}
+    draft = draft_of(columns | folds | {target: draw.choice(["p", "q"], N)}, target)
+    (tmp_path / "job.yaml").write_text(job_yaml(draft, "t.csv"))
+    job = load_job(tmp_path / "job.yaml")
+    assert list(job.columns) == [*names, "part\n"]
+    assert job.tasks[target].target == target
+    assert job.split.column == "part\n"
+
+
+def test_a_relative_table_says_where_it_counts_from(y: list[str]) -> None:
+    draft = draft_of({"x": np.random.default_rng(1).normal(size=N), "y": y})
+    said = "counts from the folder of this file"
+    for source, told in (
+        ("data/t.csv", True),
+        ("sqlite:///t.db?x", True),
+        ("/data/t.csv", False),
+        ("sqlite:////data/t.db?x", False),
+        ("<frame>", False),
+    ):
+        assert (said in job_yaml(draft, source).split("\ntable:")[0]) is told, source
+
+
+def test_a_column_called_table_is_left_out_of_a_valid_job(y: list[str]) -> None:
+    x = np.random.default_rng(1).normal(size=N)
+    draft = draft_of({"table": x, "x": x + 1, "y": y})
+    assert draft.columns["table"].type == "ignore"
+    assert "the name 'table' is taken" in draft.columns["table"].reason
+    valid(draft)
 
 
 # --- types -------------------------------------------------------------------------------------
