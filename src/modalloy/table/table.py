@@ -27,7 +27,7 @@ Kind = Literal["number", "bool", "text", "list", "time", "other"]
 
 
 def open_table(
-    source: "str | Path | pd.DataFrame | pa.Table",
+    source: "str | Path | pd.DataFrame | pa.Table | Table",
     *,
     sheet: str | None = None,
     spool_above_mb: float = 256,
@@ -40,7 +40,7 @@ def open_table(
         of pictures, whose class is their folder (columns image, label, and split where the outer
         folders are named train, val, test); `sqlite:///file.db?SELECT ...` (three slashes for a
         relative path, four for an absolute one; the query may be URL-encoded, or be a table's
-        name).
+        name); a table that is open already, which stays as it is.
     sheet: a sheet of an Excel file, the first one otherwise.
     spool_above_mb: larger sources (for Parquet: uncompressed) are laid out once in a temporary
         folder, in `TMPDIR`, and mapped from there, so that memory stays bounded.
@@ -48,6 +48,8 @@ def open_table(
     Raises TableError when there is no such file, no column, no row, a column name twice, a broken
     file, a row of another length, or a query that fails.
     """
+    if isinstance(source, Table):
+        return source
     opened = open_source(source, sheet, spool_above_mb)
     return Table(
         opened.rows,
