@@ -77,7 +77,7 @@ def test_init_prints_the_job_and_passes_every_target(calls: list[Any]) -> None:
     done = run("init", "parts.csv", "--target", "fault", "-t", "life")
     assert done.exit_code == 0
     assert done.stdout == "table: parts.csv\n"
-    assert calls == [("init", ("parts.csv",), {"target": ["fault", "life"]})]
+    assert calls == [("init", ("parts.csv",), {"target": ["fault", "life"], "sheet": None})]
 
 
 def test_check_prints_and_its_exit_code_says_whether_train_would_begin(calls: list[Any]) -> None:
@@ -122,8 +122,8 @@ def test_evaluate_with_and_without_a_table(calls: list[Any]) -> None:
     new = run("evaluate", "run", "new.csv", "-o", "new.html")
     assert new.stdout == said.format("new.html")
     assert calls == [
-        ("evaluate", (Path("run"), None), {"out": None}),
-        ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html")}),
+        ("evaluate", (Path("run"), None), {"out": None, "sheet": None}),
+        ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html"), "sheet": None}),
     ]
     other = run("evaluate", "run", "new.csv")
     assert other.stdout == said.format(Path("run/evaluated.html"))
@@ -145,7 +145,36 @@ def test_evaluate_refuses_a_page_it_could_not_write_before_any_work(
 def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
     assert run("predict", "run", "new.csv").stdout.split() == ["row", "0", "1"]
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
-    assert calls[1] == ("predict", (Path("run"), "new.csv"), {"out": Path("a.csv")})
+    assert calls[1] == ("predict", (Path("run"), "new.csv"), {"out": Path("a.csv"), "sheet": None})
+
+
+def test_a_sheet_is_passed_to_every_verb_that_reads_a_table(calls: list[Any]) -> None:
+    for words in (
+        ("init", "a.xlsx", "-t", "y"),
+        ("evaluate", "r", "a.xlsx"),
+        ("predict", "r", "a"),
+    ):
+        assert run(*words, "--sheet", "Lab data").exit_code == 0
+    assert [options["sheet"] for _, _, options in calls] == ["Lab data"] * 3
+
+
+def test_every_verb_reads_the_sheet_that_is_named(tmp_path: Path) -> None:
+    x = [float(i % 20) for i in range(60)]
+    parts = pd.DataFrame({"x": x, "y": ["low" if i % 3 else "high" for i in range(60)]})
+    with pd.ExcelWriter(tmp_path / "lab.xlsx") as book:
+        pd.DataFrame({"note": ["exported"]}).to_excel(book, sheet_name="Info", index=False)
+        parts.to_excel(book, sheet_name="Parts", index=False)
+        parts.head(7).to_excel(book, sheet_name="New", index=False)
+    path = str(tmp_path / "lab.xlsx")
+    job = modalloy.init(path, target="y", sheet="Parts")
+    assert modalloy.load_job(job).sheet == "Parts"
+    done = modalloy.train(job.replace("epochs: 30", "epochs: 1"), out=tmp_path / "run", quiet=True)
+    assert len(modalloy.predict(done, path, sheet="New", quiet=True)) == 7
+    assert modalloy.evaluate(done, path, sheet="New", quiet=True).rows == {"test": 7}
+    with pytest.raises(TableError, match="no row has an answer"):
+        modalloy.evaluate(done, path, quiet=True)
+    with pytest.raises(TableError, match="sheet 'New': name the Excel file"):
+        modalloy.evaluate(done, sheet="New", quiet=True)
 
 
 def test_doctor_and_demo(calls: list[Any]) -> None:

@@ -56,6 +56,9 @@ app = typer.Typer(
 
 Table = Annotated[str, typer.Argument(help="Table file, folder of pictures, or sqlite:///...")]
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, as `init` prints it.")]
+Sheet = Annotated[
+    str | None, typer.Option("--sheet", metavar="NAME", help="Sheet of an Excel file; else first.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 
 
@@ -79,13 +82,14 @@ def modalloy_command(
 def init(
     table: Table,
     target: Annotated[list[str], typer.Option("--target", "-t", help="Column to answer.")],
+    sheet: Sheet = None,
 ) -> None:
     """Print a job file for a table.
 
     Looks at every column, says why it takes it for what, and writes every default as a comment:
     `modalloy init parts.csv --target fault > job.yaml`.
     """
-    typer.echo(modalloy.init(table, target=target), nl=False)
+    typer.echo(modalloy.init(table, target=target, sheet=sheet), nl=False)
 
 
 @app.command()
@@ -132,12 +136,13 @@ def evaluate(
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")
     ] = None,
+    sheet: Sheet = None,
 ) -> None:
     """Score a run on its test rows or on another table.
 
     Figures with intervals, baselines, every subset of columns, slices, plots.
     """
-    typer.echo(modalloy.evaluate(run, table, out=out).text())
+    typer.echo(modalloy.evaluate(run, table, out=out, sheet=sheet).text())
     page = out or run / ("report.html" if table is None else "evaluated.html")
     typer.echo(f"\nThe report is {page}; open it in a browser.")
 
@@ -150,12 +155,13 @@ def predict(
         Path | None,
         typer.Option("--out", "-o", metavar="FILE", help="Parquet or CSV to write; else printed."),
     ] = None,
+    sheet: Sheet = None,
 ) -> None:
     """Answer the rows of a table.
 
     With probabilities, and beside them the state of every cell that was read.
     """
-    answers = modalloy.predict(run, table, out=out)
+    answers = modalloy.predict(run, table, out=out, sheet=sheet)
     typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
 
 

@@ -59,7 +59,7 @@ def _something_to_learn(data: dict[str, Any], columns: Groups) -> Iterator[Fault
         yield Fault(("columns",), why)
     if data.get("tasks") == {}:
         yield Fault(("tasks",), "must hold at least one task, as in fault: {type: classify, ...}.")
-    if "table" in columns:
+    if columns.get("table", {}).get("type") not in (None, "group", "ignore"):
         why = "the name 'table' is taken by all plain columns together; rename the column."
         yield Fault(("columns", "table"), why)
 

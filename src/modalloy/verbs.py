@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modalloy import config
+from modalloy.errors import TableError
 from modalloy.job import check_against, load_job
 from modalloy.table.table import Table, open_table
 
@@ -22,7 +23,7 @@ def init(table: Any, *, target: list[str] | str, sheet: str | None = None) -> st
     """A job file for a table: every column with its type and why, every default as a comment.
 
     table: whatever `open_table` opens. target: the columns to be answered. The text can be saved
-    and given to `train` as it is.
+    and given to `train` as it is. sheet: a sheet of an Excel file, the first one otherwise.
     """
     from modalloy.table.infer import infer, job_yaml
 
@@ -66,13 +67,14 @@ def evaluate(
     table: Any = None,
     *,
     out: str | Path | None = None,
+    sheet: str | None = None,
     quiet: bool = False,
 ) -> "Report":
     """Score a run: on its own test rows, or on all rows of another table.
 
     out: write the report there (`.html` or `.htm`, with `.json` beside it); without it, and without
     a table, the run's own report is written anew. RunError for another ending or where its folder
-    is absent.
+    is absent. sheet: the sheet of an Excel table, the first otherwise.
     """
     from modalloy.judge.page import check_page
     from modalloy.judge.rescore import evaluate_run
@@ -81,6 +83,10 @@ def evaluate(
     if out is not None:
         check_page(Path(out))
     loaded = run if isinstance(run, Run) else load_run(run)
+    if sheet is not None:
+        if table is None:
+            raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+        table = open_table(table, sheet=sheet)
     return evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
 
 
@@ -90,6 +96,7 @@ def predict(
     *,
     out: str | Path | None = None,
     rows: slice | None = None,
+    sheet: str | None = None,
     quiet: bool = False,
 ) -> "pd.DataFrame":
     """Answers for every row of a table, with probabilities and the status of every input cell.
@@ -97,7 +104,8 @@ def predict(
     A column that the table lacks counts as missing everywhere. out: also write them (`.parquet` or
     `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
     `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for tags
-    lists of words' tags; for boxes lists; `status.COLUMN`.
+    lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the sheet of an Excel table, the first
+    otherwise.
     """
     from modalloy.judge.predict import check_place, predict_frame, write_frame
     from modalloy.run import Run, load_run
@@ -105,7 +113,7 @@ def predict(
     loaded = run if isinstance(run, Run) else load_run(run)
     if out is not None:
         check_place(Path(out))
-    frame = predict_frame(loaded, open_table(table), rows, quiet=quiet)
+    frame = predict_frame(loaded, open_table(table, sheet=sheet), rows, quiet=quiet)
     if out is not None:
         write_frame(frame, Path(out))
     return frame

@@ -15,10 +15,13 @@ from ruamel.yaml import YAML
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.job import load_job
 from modalloy.rules import broken_rules
 from modalloy.table.infer import Draft, infer, job_yaml
+from modalloy.table.reader import Cells
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
+from modalloy.table.time import TimeReader
 
 N = 200
 
@@ -142,6 +145,42 @@ def test_strange_names_and_sources_survive_the_yaml(draw: np.random.Generator) -
     assert data["tasks"]["true"]["target"] == "true"
 
 
+def test_names_with_line_breaks_and_long_ones_survive_the_yaml(
+    draw: np.random.Generator, tmp_path: Path
+) -> None:
+    names = ["Temp\n[°C]", "a" * 127, "b: " * 80, "\x07\x85\u2028 \U0001f600", '"q\\\n']
+    columns = {name: draw.normal(size=N) for name in names}
+    target = "Result\n(final) " + "c" * 130
+    folds = {"part\n": ["train", "val", "test", "test"] * (N // 4)}
+    draft = draft_of(columns | folds | {target: draw.choice(["p", "q"], N)}, target)
+    (tmp_path / "job.yaml").write_text(job_yaml(draft, "t.csv"))
+    job = load_job(tmp_path / "job.yaml")
+    assert list(job.columns) == [*names, "part\n"]
+    assert job.tasks[target].target == target
+    assert job.split.column == "part\n"
+
+
+def test_a_relative_table_says_where_it_counts_from(y: list[str]) -> None:
+    draft = draft_of({"x": np.random.default_rng(1).normal(size=N), "y": y})
+    said = "counts from the folder of this file"
+    for source, told in (
+        ("data/t.csv", True),
+        ("sqlite:///t.db?x", True),
+        ("/data/t.csv", False),
+        ("sqlite:////data/t.db?x", False),
+        ("<frame>", False),
+    ):
+        assert (said in job_yaml(draft, source).split("\ntable:")[0]) is told, source
+
+
+def test_a_column_called_table_is_left_out_of_a_valid_job(y: list[str]) -> None:
+    x = np.random.default_rng(1).normal(size=N)
+    draft = draft_of({"table": x, "x": x + 1, "y": y})
+    assert draft.columns["table"].type == "ignore"
+    assert "the name 'table' is taken" in draft.columns["table"].reason
+    valid(draft)
+
+
 # --- types -------------------------------------------------------------------------------------
 
 
@@ -256,6 +295,124 @@ def test_media_are_paths_to_files_that_exist(tmp_path: Path, y: list[str]) -> No
     assert "set allow_outside: true" in reason
 
 
+def stray(cells: list[str], **places: str) -> list[str]:
+    """The cells with others at the rows r0, r7 ..."""
+    return [places.get(f"r{i}", c) for i, c in enumerate(cells)]
+
+
+NUMBERS = [f"{v:.2f}" for v in np.random.default_rng(6).normal(20, 3, N)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (stray(NUMBERS, r7="k.A."), "numbers but for 1 of 200 cells ('k.A.'); to use it, empty"),
+        (stray(NUMBERS, r7="<0.5", r9="OFF"), "numbers but for 2 of 200 cells ('<0.5', 'OFF')"),
+        (stray(NUMBERS, r0="mm"), "numbers but for 1 of 200 cells ('mm')"),
+        ([c if i % 4 else "-" for i, c in enumerate(NUMBERS)], "numbers but for 50 of 200 cells"),
+        ([f"{c}%" for c in NUMBERS], f"numbers written as '{NUMBERS[0]}%'; to use it, write"),
+        ([f"{c} kN" for c in NUMBERS], f"numbers written as '{NUMBERS[0]} kN'"),
+        ([f"{100 * float(c):,.1f}" for c in NUMBERS], "numbers written as '"),
+        (stray([c.replace(".", ",") for c in NUMBERS], r3="?"), "numbers but for 1 of 200 cells"),
+        ([f"{1 + i % 12}/{1 + i % 9}/2024" for i in range(N)], "dates that can be read in two"),
+        ([f"img/{i}.gif" for i in range(N)], "200 of 200 cells are paths ending in .gif, a format"),
+        ([f"snd/{i}.m4a" for i in range(N)], "200 of 200 cells are paths ending in .m4a, a format"),
+    ],
+)
+def test_what_is_nearly_of_a_type_says_what_is_in_the_way(cells: list[str], reason: str) -> None:
+    kind, found = typed(cells, "temp")
+    assert kind == "ignore"
+    assert found.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("cells", "wanted"),
+    [
+        (stray([f"{i % 12}" for i in range(N)], r7="k.A."), "category"),
+        ([f"{10 * (i % 4)} mm" for i in range(N)], "category"),
+        ([f"0{i % 180}" for i in range(N)], "ignore"),
+        ([f"{i % 180}{'ABC'[i % 3]}" for i in range(N)], "ignore"),
+        ([f"1.{i % 60}.{i % 9}" for i in range(N)], "ignore"),
+    ],
+)
+def test_names_and_codes_are_not_nearly_numbers(cells: list[str], wanted: str) -> None:
+    kind, reason = typed(cells)
+    assert kind == wanted
+    assert kind == "category" or "nearly an identifier" in reason
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (["x" if i % 5 < 2 else None for i in range(N)], "'x' or nothing; 120 of 200 cells are"),
+        ([1 if i % 5 < 2 else None for i in range(N)], "1 or nothing; 120 of 200 cells"),
+        ([True if i % 5 < 2 else None for i in range(N)], "True or nothing; 120 of 200 cells"),
+    ],
+)
+def test_a_mark_that_some_rows_bear_is_an_input(cells: list[Any], reason: str) -> None:
+    kind, found = typed(cells)
+    assert kind == "category"
+    assert found.startswith(reason)
+    assert typed([*cells[:1] * (N - 1), None])[0] == "ignore"
+
+
+@pytest.mark.parametrize("name", ["status_code", "cavity", "error_code", "plz"])
+def test_whole_numbers_that_stand_for_classes_are_categories(name: str) -> None:
+    codes = [(0, 17, 42, 301)[i % 4] for i in range(N)]
+    assert typed(codes, name) == ("category", "4 codes, by the name")
+    assert typed([i % 90 for i in range(N)], name)[0] == "number"
+    assert typed(codes, "load")[0] == "number"
+
+
+DAYS = pd.date_range("2024-01-01", periods=N, freq="31h")
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "reason"),
+    [
+        ("x", DAYS.strftime("%m/%d/%Y %I:%M:%S %p"), "dates written as text, the month first"),
+        ("x", DAYS.strftime("%d/%m/%Y"), "dates written as text, the day first"),
+        ("x", DAYS.strftime("%d-%b-%Y %H:%M"), "dates written as text"),
+        ("timestamp", [int(t.timestamp()) for t in DAYS], "times in seconds since 1970"),
+        ("ts_ms", [int(1000 * t.timestamp()) for t in DAYS], "times in milliseconds since 1970"),
+        ("day", DAYS.strftime("%Y%m%d").astype(int), "dates written as numbers (20240531)"),
+    ],
+)
+def test_times_as_people_and_machines_write_them_split_the_rows(
+    name: str, cells: Any, reason: str, y: list[str], draw: np.random.Generator
+) -> None:
+    frame = {"load": draw.normal(size=N), name: list(cells), "y": y}
+    draft = draft_of(frame)
+    assert draft.columns[name].type == "time"
+    assert draft.columns[name].reason.split(" different ")[1].split(";")[0] == reason
+    assert draft.split == {"time": name}
+    job = valid(draft)
+    parts = split_job(open_table(pd.DataFrame(frame)), job)
+    assert parts.test.min() > parts.train.max()
+    reader = TimeReader.fit(name, config.Time(), Cells({name: frame[name]}))
+    assert reader.read(Cells({name: frame[name]})).present.all()
+    if name != "x":
+        assert typed(frame[name], "load_cycles")[0] != "time"
+
+
+def test_media_say_when_their_paths_or_arrays_are_refused(tmp_path: Path, y: list[str]) -> None:
+    Image.new("L", (40, 30)).save(tmp_path / "a.png")
+    np.savez(tmp_path / "two.npz", vib=np.zeros(9), cur=np.zeros(9))
+    frame = {
+        "photo": [str(tmp_path / "a.png")] * N,
+        "many": ["two.npz"] * (N - 1) + ["gone.npz"],
+        "one": ["two.npz#vib", "two.npz#cur"] * (N // 2),
+        "z": np.random.default_rng(0).normal(size=N),
+        "y": y,
+    }
+    frame["photo"][0] = str(tmp_path / "b.png")
+    found = draft_of(frame, folder=tmp_path).columns
+    assert "absolute, so set allow_outside: true" in found["photo"].reason
+    assert found["one"].type == "series"
+    assert found["many"].type == "ignore"
+    assert "vib" in found["many"].reason
+
+
 def test_lists_of_one_length_and_stem_are_channels(y: list[str]) -> None:
     frame = {f"s{i:02d}": lists(30) for i in range(4)} | {"y": y}
     job = valid(draft_of(frame))
@@ -277,6 +434,8 @@ def test_lists_of_one_length_and_stem_are_channels(y: list[str]) -> None:
         ([0.0, 1 / 3, 2 / 3, 1.0] * (N // 4), "regress", {}),
         (list(range(100)) * 2, "regress", {}),
         ([["a"], ["a", "b"], [], ["c"]] * (N // 4), "classify", {"labels": "multi"}),
+        (["a", "a;b", None, "c; b"] * (N // 4), "classify", {"labels": "multi"}),
+        (["ok; new", "bad"] * (N // 2), "classify", {"labels": "multi"}),
         (np.random.default_rng(0).lognormal(5, 2, N), "regress", {"scale": "log"}),
         (np.random.default_rng(0).exponential(1, N), "regress", {}),
     ],
@@ -387,6 +546,40 @@ def test_the_most_honest_split_is_chosen(
     draft = draft_of({k: v for k, v in frame.items() if k not in drop})
     assert draft.split == wanted
     valid(draft)
+
+
+@pytest.mark.parametrize("name", ["tool", "heat", "Maschine", "panel_SN", "customer"])
+def test_things_that_own_several_rows_stay_together(name: str) -> None:
+    rows, draw = 400, np.random.default_rng(2)
+    thing = np.repeat(np.arange(80), 5)
+    frame = {name: [f"k{t}" for t in thing], "x": draw.normal(size=rows)}
+    draft = draft_of(frame | {"y": np.array(list("abcde"))[thing % 5]})
+    assert draft.split == {"by": name}
+    assert draft.columns[name].type == "group"
+
+
+@pytest.mark.parametrize(
+    ("words", "test", "validation", "said"),
+    [
+        (["train", "holdout"], 100, None, "test (holdout), train"),
+        (["train", "eval"], 100, None, "test (eval), train"),
+        (["Train", "eval", "test", "test"], 100, 50, "test, train, validation (eval)"),
+        (["train", "valid"] * 2 + ["evaluation"], 40, 80, "test (evaluation), train, validation"),
+    ],
+)
+def test_other_words_for_the_parts_of_a_split(
+    words: list[str], test: int, validation: int | None, said: str, y: list[str]
+) -> None:
+    frame = {"x": np.random.default_rng(1).normal(size=N), "subset": words * (N // len(words))}
+    draft = draft_of(frame | {"y": y})
+    assert draft.split == {"column": "subset"}
+    assert draft.split_reason.startswith(f"says {said}")
+    assert draft.columns["subset"].type == "ignore"
+    parts = split_job(open_table(pd.DataFrame(frame | {"y": y})), valid(draft))
+    assert len(parts.test) == test
+    assert set(parts.test) == {i for i, w in enumerate(frame["subset"]) if w == words[-1]}
+    if validation is not None:
+        assert len(parts.validation) == validation
 
 
 def test_groups_that_a_split_column_tears_apart_are_no_input(y: list[str]) -> None:

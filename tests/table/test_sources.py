@@ -206,6 +206,8 @@ def test_nameless_columns_get_a_name(tmp_path: Path) -> None:
         ("a,b\n1,2\n3\n4,5\n", r"row 1 .*has 1 cells where the header has 2 columns: '3'"),
         ("a,b\n1,2\n3,4,5\n", r"row 1 .*has 3 cells"),
         ("a,b\n1,gr\xfcn\n".encode("latin1"), "column 'b' holds letters that are not UTF-8"),
+        ("Gr\xf6\xdfe,b\n1,2\n".encode("latin1"), "the header holds letters that are not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "the header holds letters that are not UTF-8"),
     ],
 )
 @pytest.mark.parametrize("spool_above_mb", [256, 0])

@@ -155,6 +155,16 @@ def test_moments_sort_times_of_all_kinds() -> None:
         table.moments("bad")
 
 
+def test_moments_of_national_dates_follow_the_whole_column() -> None:
+    day = 86400.0
+    table = open_table(pa.table({"at": ["03/01/1970", "13/01/1970"]}))
+    assert table.moments("at").tolist() == [2 * day, 12 * day]
+    assert table.moments("at", np.array([0])).tolist() == [2 * day]
+    mixed = open_table(pa.table({"at": ["03/01/1970", "04/02/1970"]}))
+    with pytest.raises(TableError, match="row 0: '03/01/1970' is no date"):
+        mixed.moments("at")
+
+
 def test_unknown_columns_get_a_hint() -> None:
     table = open_table(pa.table({"voltage": [1], "current": [2]}))
     with pytest.raises(TableError, match=r"no column 'voltge'. Did you mean 'voltage'\?"):

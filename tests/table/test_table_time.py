@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.reader import Cells
-from modalloy.table.time import TimeReader, to_moment
+from modalloy.table.time import Form, TimeReader, date_form, to_moment
 
 
 def fit(cells: list[object], **options: object) -> TimeReader:
@@ -30,6 +30,9 @@ def fit(cells: list[object], **options: object) -> TimeReader:
         "2024/5/31 14:30",
         "31.05.2024 14:30",
         "31.5.2024 14:30:00",
+        "31-May-2024 14:30",
+        "31 may 2024 02:30 PM",
+        "2024-05-31 2:30:00 pm",
         datetime(2024, 5, 31, 14, 30),
         datetime(2024, 5, 31, 14, 30, tzinfo=UTC),
         pd.Timestamp("2024-05-31 14:30", tz="Europe/Berlin"),
@@ -51,6 +54,55 @@ def test_what_is_no_date_or_means_two_gets_a_sentence(cell: object) -> None:
     found = to_moment(cell)
     assert isinstance(found, str)
     assert "write it as 2024-05-31" in found
+
+
+@pytest.mark.parametrize(
+    ("cells", "form"),
+    [
+        (["05/04/2024", "31/05/2024 14:30"], "day_first"),
+        (["05-04-2024", None, "31-5-2024 2:30 PM"], "day_first"),
+        (["04/05/2024", "5/31/2024 02:30:00 PM"], "month_first"),
+        (["05/04/2024", "07/08/2024", None], "iso"),
+        (["31/05/2024", "05/31/2024"], "iso"),
+        ([20240405, float("nan"), 20240531], "yyyymmdd"),
+        ([1712275200, None, 1717165800], "epoch_s"),
+        ([1712275200000.0, 1717165800000.0], "epoch_ms"),
+        ([20240405, 1717165800], "iso"),
+        ([1, 2, 3], "iso"),
+        ([True], "iso"),
+        ([], "iso"),
+    ],
+)
+def test_the_form_of_dates_is_judged_by_the_whole_column(cells: list[object], form: Form) -> None:
+    assert date_form(cells) == form
+    if form != "iso":
+        clock = () if form == "yyyymmdd" else (14, 30)
+        assert to_moment(cells[-1], form) == datetime(2024, 5, 31, *clock)
+        assert to_moment(cells[0], form) == datetime(2024, 4, 5)
+
+
+@pytest.mark.parametrize("cell", ["31-Foo-2024", "2024-05-31 14:30 PM", "31/05/2024", 20241331])
+def test_what_a_form_does_not_allow_is_no_date(cell: object) -> None:
+    form: Form = "yyyymmdd" if isinstance(cell, int) else "month_first"
+    assert isinstance(to_moment(cell, form), str)
+    assert isinstance(to_moment(7, "epoch_s"), str)
+
+
+def test_a_row_keeps_the_form_of_its_training_column() -> None:
+    cells = Cells({"taken": ["05/04/2024", "31/05/2024"], "made": [1712188800, 1717027200]})
+    reader = TimeReader.fit("taken", config.Time(cycles=(), since="made"), cells)
+    assert reader.forms == ("day_first", "epoch_s")
+    assert TimeReader.from_state(json.loads(json.dumps(reader.state()))) == reader
+    alone = reader.read(Cells({"taken": ["05/04/2024"], "made": [1712188800]}))
+    assert alone.status == ["ok"]
+    assert np.array_equal(alone.values["x"], reader.read(cells).values["x"][:1])
+    plain = fit(["2024-04-05", "2024-05-31"], cycles=())
+    assert alone.values["x"][0, 0] == plain.read(Cells({"taken": ["2024-04-05"]})).values["x"][0, 0]
+    assert (
+        reader.read(Cells({"taken": ["05/31/2024"], "made": [None]}))
+        .status[0]
+        .startswith("unreadable: '05/31/2024' is no date")
+    )
 
 
 def test_cycles_close_and_the_trend_grows() -> None:

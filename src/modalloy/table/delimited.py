@@ -1,5 +1,6 @@
 """A CSV or TSV file in, typed record batches out; every row has a say in its columns' types."""
 
+import codecs
 import io
 import re
 from collections.abc import Iterator
@@ -44,6 +45,8 @@ def read_delimited(path: Path, *, tab: bool, whole: bool) -> Stream:
             stream = Stream(reader.schema, _batches(path, reader), path.stat().st_size)
     except pa.ArrowInvalid as fault:
         raise _explained(path, fault) from fault
+    except UnicodeDecodeError as fault:  # pyarrow decodes names when a schema is looked at
+        raise TableError(f"{path}: the header {NOT_UTF8}") from fault
     _check_utf8(path, stream.schema)
     return stream
 
@@ -64,6 +67,8 @@ def _settings(path: Path, tab: bool) -> tuple[csv.ParseOptions, csv.ConvertOptio
     """Separator, decimal sign and the columns that must stay text, from the file's first block."""
     with pa.input_stream(str(path), compression="detect") as file:
         header = file.read(1 << 16).split(b"\n", 1)[0]
+    if header.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TableError(f"{path}: the header {NOT_UTF8}")
     semicolon = not tab and header.count(b";") > header.count(b",")
     parse = csv.ParseOptions(
         delimiter="\t" if tab else ";" if semicolon else ",", newlines_in_values=True

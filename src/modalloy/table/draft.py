@@ -1,19 +1,26 @@
 """What was inferred about a table in, a job file that `train` takes unedited out."""
 
 import io
+import json
 import math
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modalloy import config
 from modalloy.table.goals import Goal
 from modalloy.table.guess import Guess
 from modalloy.table.look import counted
+from modalloy.table.records import SQLITE
+from modalloy.table.sources import FRAME
+
+LONGEST_KEY = 100  # letters; ruamel writes keys of 128 and more in a form that jobs do not have
 
 
 def _by_type(union: Any) -> dict[str, type[BaseModel]]:
@@ -55,6 +62,7 @@ def job_yaml(draft: Draft, source: str) -> str:
     lines = [
         f"# {counted(draft.rows)} rows. Types and their reasons were inferred: read them, then "
         "`modalloy train` this file.",
+        *_place(source),
         _line({"table": source}),
     ]
     if draft.sheet is not None:
@@ -75,6 +83,13 @@ def job_yaml(draft: Draft, source: str) -> str:
     rest = _defaults(config.Job.model_construct())
     lines += [line[2:] for line in rest if _scalar(line, given)]
     return "\n".join(lines) + "\n"
+
+
+def _place(source: str) -> Iterator[str]:
+    """Where a relative table starts, because the file may be saved in any folder."""
+    path = source.removeprefix(SQLITE).partition("?")[0] if source.startswith(SQLITE) else source
+    if source != FRAME and not Path(path).is_absolute():
+        yield "# `table` counts from the folder of this file; change it if the file lies elsewhere."
 
 
 def _section(
@@ -127,9 +142,19 @@ def _line(entry: Mapping[str, Any], comment: str = "") -> str:
     yaml = YAML()
     yaml.width = 1_000_000  # the line of a column stays one line, however long its names
     out = io.StringIO()
-    yaml.dump({k: _flow(v) for k, v in entry.items()}, out)
+    ((key, value),) = entry.items()
+    long = len(key) > LONGEST_KEY or not key.isprintable()  # ruamel would write it over two lines
+    yaml.dump({"key" if long else key: _flow(value)}, out)
     text = " ".join(out.getvalue().split("\n")).strip()
-    return f"{text}  # {' '.join(comment.split())}" if comment else text
+    text = quoted(key) + text.removeprefix("key") if long else text
+    told = "".join(c if c.isprintable() else "?" for c in " ".join(comment.split()))
+    return f"{text}  # {told}" if told else text
+
+
+def quoted(name: str) -> str:
+    """A name in double quotes, whatever does not print as an escape that YAML knows."""
+    text = json.dumps(name, ensure_ascii=False)
+    return "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in text)
 
 
 def _flow(value: Any) -> Any:
@@ -142,6 +167,8 @@ def _flow(value: Any) -> Any:
         items = CommentedSeq([_flow(v) for v in value])
         items.fa.set_flow_style()
         return items
+    if isinstance(value, str) and not value.isprintable():
+        return DoubleQuotedScalarString(value)
     if isinstance(value, float) and not math.isinf(value) and value == int(value):
         return int(value) if abs(value) >= 1 else value
     return value

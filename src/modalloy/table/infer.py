@@ -16,7 +16,7 @@ from modalloy.table.guess import INPUTS, MEDIA, Guess, guess, is_asset, largest_
 from modalloy.table.honest import without_giveaways, without_leaks
 from modalloy.table.leaks import on_both_sides
 from modalloy.table.look import Look, all_texts, counted, look_at, sample
-from modalloy.table.sources import PARTS
+from modalloy.table.sources import PARTS, parts_named
 from modalloy.table.split import split_rows
 from modalloy.table.table import Table
 
@@ -67,7 +67,8 @@ def choose_split(table: Table, looks: Looks, guesses: Guesses) -> tuple[dict[str
     for column in guesses:
         parts = _parts(looks[column])
         if "train" in parts and len(parts) > 1:
-            return _by_column(table, guesses, column, parts), f"says {', '.join(sorted(parts))}"
+            said = _said(looks[column].names)
+            return _by_column(table, guesses, column, parts), f"says {said}"
     for split, why in _ways(looks, guesses):
         try:
             split_rows(table, config.Split(**split), 0, None, False)
@@ -110,8 +111,14 @@ def _parts(look: Look) -> set[str]:
     """The parts of a split that a column's cells name, none if some cell names something else."""
     if look.kind != "text" or not look.filled or look.distinct > len(PARTS):
         return set()
-    parts = {PARTS.get(n.strip().lower(), "") for n in look.names}
-    return set() if "" in parts else parts
+    parts = parts_named(look.names)
+    return {p for p in parts if p} if None not in parts else set()
+
+
+def _said(names: list[str]) -> str:
+    """The parts that a column names, beside each its own word for it where that differs."""
+    pairs = sorted({(p or "", n.strip()) for p, n in zip(parts_named(names), names, strict=True)})
+    return ", ".join(p if p == n.lower() else f"{p} ({n})" for p, n in pairs)
 
 
 def _best_groups(looks: Looks, guesses: Guesses) -> list[str]:

@@ -2,12 +2,21 @@
 
 import re
 
-THINGS = (
-    *("batch", "board", "card", "session", "run", "engine", "speaker", "subject", "vin"),
-    *("patient", "person", "operator", "user", "video", "clip", "recording", "file", "document"),
-    *("doc", "machine", "device", "vehicle", "asset", "serial", "lot", "wafer", "panel", "coil"),
-)
-NUMBERS = ("id", "ids", "uid", "uuid", "no", "nr", "number", "sn", "serial")
+# Machines and the like: an input where training rows know all of them.
+ASSETS = {"machine", "engine", "asset", "device", "vehicle", "turbine", "pump", "motor", "plant"}
+# What begins or ends the name of a column whose rows come from one thing: `machine_id`, `lot`.
+FIRST = {
+    "batch", "board", "card", "session", "run", "engine", "speaker", "subject", "vin", "patient",
+    "person", "operator", "user", "video", "clip", "recording", "file", "document", "doc",
+    "machine", "device", "vehicle", "asset", "serial", "lot", "wafer", "panel", "coil",
+}  # fmt: skip
+# `tool` names a thing as well, but `tool_wear` is measured on it: these only end such a name.
+LAST = {
+    "fold", "customer", "specimen", "sample", "experiment", "tool", "heat", "mold", "mould", "die",
+    "robot", "maschine", "anlage", "werkzeug", "charge", "kunde",
+}  # fmt: skip
+THINGS = FIRST | LAST | ASSETS
+NUMBERS = {"id", "ids", "uid", "uuid", "no", "nr", "number", "sn", "serial"}
 
 
 def words(name: str) -> list[str]:
@@ -20,14 +29,14 @@ def names_a_group(name: str) -> bool:
     """Whether rows with the same value probably come from one thing: `machine_id`, `batch`."""
     found = words(name)
     # `group` and `group_id` name things, `product_group` names a class of them.
-    first = bool(found) and found[0] in (*THINGS, "group")
-    return first or (bool(found) and found[-1] in THINGS + NUMBERS)
+    first = bool(found) and found[0] in FIRST | {"group"}
+    return first or (bool(found) and found[-1] in THINGS | NUMBERS)
 
 
 def names_rows(name: str) -> bool:
     """Whether the values probably number the rows: `id`, `serial`."""
     found = words(name)
-    return bool(found) and found[-1] in (*NUMBERS, "index", "idx", "row", "key")
+    return bool(found) and found[-1] in NUMBERS | {"index", "idx", "row", "key"}
 
 
 def tells(name: str, target: str) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote
@@ -30,7 +30,22 @@ PARTS = {
     "dev": "validation",
     "test": "test",
     "testing": "test",
+    "holdout": "test",
+    "hold-out": "test",
+    "hold_out": "test",
+    "heldout": "test",
+    "held-out": "test",
+    "held_out": "test",
 }  # spellings of the three parts of a split
+EVAL = {"eval", "evaluation"}  # the validation rows where others are called test, else the test
+
+
+def parts_named(names: Iterable[Any]) -> list[str | None]:
+    """The part of a split that each name means, None where it means none."""
+    said = [str(n).strip().lower() for n in names]
+    parts = [PARTS.get(n) for n in said]
+    known = "validation" if "test" in parts else "test"
+    return [known if n in EVAL else p for n, p in zip(said, parts, strict=True)]
 
 
 class Opened(NamedTuple):
@@ -156,8 +171,9 @@ def _pictures(path: Path, files: list[Path]) -> Stream:
     places = [f.relative_to(path) for f in files]
     columns: dict[str, list[Any]] = {"image": [p.as_posix() for p in places]}
     outer = 0
-    if all(len(p.parts) > 1 and p.parts[0].lower() in PARTS for p in places):
-        columns["split"] = [PARTS[p.parts[0].lower()] for p in places]
+    parts = parts_named(p.parts[0] for p in places)
+    if all(len(p.parts) > 1 for p in places) and None not in parts:
+        columns["split"] = parts
         outer = 1
     labels = ["/".join(p.parts[outer:-1]) or None for p in places]
     if any(labels):

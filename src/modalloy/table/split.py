@@ -8,7 +8,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
 from modalloy.table.category import to_name
-from modalloy.table.sources import PARTS
+from modalloy.table.sources import EVAL, PARTS, parts_named
 from modalloy.table.table import Table
 
 
@@ -81,14 +81,14 @@ def _by_column(
 ) -> Parts:
     """The parts that a column names; validation rows are drawn from `train` if it names none."""
     codes, names = table.codes(column)
-    parts = [PARTS.get(str(n).strip().lower()) for n in names]
+    parts = parts_named(names)
     for code, (name, part) in enumerate(zip(names, parts, strict=True)):
         if part is None and (codes == code).any():
             row = int(np.flatnonzero(codes == code)[0])
+            words = ", ".join([*PARTS, *sorted(EVAL)])
             raise TableError(
                 f"{table.source}: column '{column}', row {row}: {name!r:.60} names no part of a "
-                f"split. Write one of {', '.join(PARTS)}, or leave the cell empty to keep the "
-                "row out."
+                f"split. Write one of {words}, or leave the cell empty to keep the row out."
             )
     rows = {
         part: np.flatnonzero(np.isin(codes, [i for i, p in enumerate(parts) if p == part]))

@@ -16,7 +16,7 @@ from modalloy.table.number import to_number
 from modalloy.table.reader import Cells, empty
 from modalloy.table.sources import open_source
 from modalloy.table.spool import Batches
-from modalloy.table.time import to_moment
+from modalloy.table.time import date_form, to_moment
 from modalloy.table.values import blank_to_null, to_python, to_seconds
 from modalloy.table.window import Recordings
 
@@ -27,7 +27,7 @@ Kind = Literal["number", "bool", "text", "list", "time", "other"]
 
 
 def open_table(
-    source: "str | Path | pd.DataFrame | pa.Table",
+    source: "str | Path | pd.DataFrame | pa.Table | Table",
     *,
     sheet: str | None = None,
     spool_above_mb: float = 256,
@@ -40,7 +40,7 @@ def open_table(
         of pictures, whose class is their folder (columns image, label, and split where the outer
         folders are named train, val, test); `sqlite:///file.db?SELECT ...` (three slashes for a
         relative path, four for an absolute one; the query may be URL-encoded, or be a table's
-        name).
+        name); a table that is open already, which stays as it is.
     sheet: a sheet of an Excel file, the first one otherwise.
     spool_above_mb: larger sources (for Parquet: uncompressed) are laid out once in a temporary
         folder, in `TMPDIR`, and mapped from there, so that memory stays bounded.
@@ -48,6 +48,8 @@ def open_table(
     Raises TableError when there is no such file, no column, no row, a column name twice, a broken
     file, a row of another length, or a query that fails.
     """
+    if isinstance(source, Table):
+        return source
     opened = open_source(source, sheet, spool_above_mb)
     return Table(
         opened.rows,
@@ -143,10 +145,10 @@ class Table:
         return np.array(found, dtype=np.float64)
 
     def moments(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
-        """What sorts rows in time: seconds since 1970 of dates and ISO text, numbers as they are.
+        """What sorts rows in time: seconds since 1970 of dates and text, numbers as they are.
 
-        Float64, NaN where there is nothing. Raises TableError that names the row of the first text
-        that is no date.
+        Float64, NaN where there is nothing. 05/04/2024 is read as the column's other cells allow.
+        Raises TableError that names the row of the first text that is no date.
         """
         held = self.type(column)
         if pa.types.is_date(held) or (pa.types.is_timestamp(held) and held.tz is None):
@@ -158,7 +160,8 @@ class Table:
                 if self.kind(column) != "text":
                     raise
         cells = self.cells(column, rows)
-        found = [to_moment(c) for c in cells]
+        form = date_form(cells if rows is None else self.cells(column))
+        found = [to_moment(c, form) for c in cells]
         seconds = np.full(len(found), np.nan)
         for at, moment in enumerate(found):
             if isinstance(moment, str):

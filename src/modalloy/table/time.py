@@ -2,10 +2,11 @@
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, ClassVar, Self
+from datetime import date, datetime, timedelta
+from numbers import Real
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -13,6 +14,16 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.number import all_missing, robust, squash
 from modalloy.table.reader import Cells, Read, Reader, empty
+
+Form = Literal["iso", "day_first", "month_first", "yyyymmdd", "epoch_s", "epoch_ms"]
+SLASHED = re.compile(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})\b")
+# Numbers that stand for the years 1900 to 2100, from 1990 on where they count from 1970.
+SPANS: dict[Form, tuple[float, float]] = {
+    "yyyymmdd": (19_000_101, 21_001_231),
+    "epoch_s": (631_152_000, 4_133_980_799),
+    "epoch_ms": (631_152_000_000, 4_133_980_799_999),
+}
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,8 @@ class TimeReader(Reader):
     day: a network's answer beyond them is an accident of its weights. Clock times are taken as they
     are written: a time zone is left aside, because the hour of the shift matters and not the one in
     Greenwich. center, scale and edges are days since the year 1; gap holds the center and scale of
-    the days from `since` to this date.
+    the days from `since` to this date. forms: how the training cells of each of `columns` are
+    written, so that one row reads alone as it does among others.
     """
 
     kind: ClassVar[str] = "time"
@@ -33,25 +45,28 @@ class TimeReader(Reader):
     edges: tuple[float, float]
     since: str | None = None
     gap: tuple[float, float] = (0.0, 1.0)
+    forms: tuple[Form, ...] = ("iso", "iso")
 
     @classmethod
     def fit(cls, name: str, options: config.Time, cells: Cells) -> Self:
         """Median and spread of training days; TableError where no cell is a date."""
-        moments = [m for m in map(to_moment, cells[name]) if m is not None]
+        names = (name,) if options.since is None else (name, options.since)
+        forms = tuple(date_form(cells[n]) for n in names)
+        moments = [m for c in cells[name] if (m := to_moment(c, forms[0])) is not None]
         days = np.array([_days(m) for m in moments if isinstance(m, datetime)])
         if not moments:
             raise all_missing(name, cells)
         if not len(days):
             raise TableError(f"column '{name}' holds no date: {moments[0]}")
         edges = float(days.min()), float(days.max())
-        gaps = _gaps(cells[name], cells[options.since]) if options.since else np.zeros(1)
+        gaps = _gaps(cells, names, forms) if options.since else np.zeros(1)
         known = gaps[np.isfinite(gaps)]
         if not len(known):
             raise TableError(
                 f"columns '{name}' and '{options.since}' hold dates together in no training row; "
                 f"take since: {options.since} away"
             )
-        return cls(name, options.cycles, *robust(days), edges, options.since, robust(known))
+        return cls(name, options.cycles, *robust(days), edges, options.since, robust(known), forms)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -71,7 +86,7 @@ class TimeReader(Reader):
         x_BF = np.zeros((len(cells), self.width), dtype=np.float32)
         status = []
         for row, cell in enumerate(cells[self.name]):
-            moment = to_moment(cell)
+            moment = to_moment(cell, self.forms[0])
             if isinstance(moment, datetime):
                 x_BF[row, : 2 * len(self.cycles) + 1] = self._describe(moment)
             status.append(
@@ -82,7 +97,7 @@ class TimeReader(Reader):
                 else f"unreadable: {moment}"
             )
         if self.since is not None:
-            gaps = _gaps(cells[self.name], cells[self.since])
+            gaps = _gaps(cells, self.columns, self.forms)
             known = np.isfinite(gaps)
             x_BF[known, -2] = squash(gaps[known], *self.gap)
             x_BF[known, -1] = 1.0
@@ -102,9 +117,12 @@ class TimeReader(Reader):
         return [f(t) for t in turns for f in (math.sin, math.cos)] + [trend]
 
 
-def _gaps(cells: Sequence[Any], since: Sequence[Any]) -> np.ndarray:
-    """Days from one date to the other, NaN where either is absent."""
-    pairs = [(to_moment(a), to_moment(b)) for a, b in zip(cells, since, strict=True)]
+def _gaps(cells: Cells, names: tuple[str, ...], forms: tuple[Form, ...]) -> np.ndarray:
+    """Days from the second date to the first, NaN where either is absent."""
+    first, second = (
+        [to_moment(c, form) for c in cells[name]] for name, form in zip(names, forms, strict=True)
+    )
+    pairs = zip(first, second, strict=True)
     return np.array(
         [
             _days(a) - _days(b) if isinstance(a, datetime) and isinstance(b, datetime) else np.nan
@@ -113,11 +131,34 @@ def _gaps(cells: Sequence[Any], since: Sequence[Any]) -> np.ndarray:
     )
 
 
-def to_moment(cell: Any) -> datetime | str | None:
-    """The clock time of a date, timestamp or ISO text (also 2024-05, 2024/05/31 and 31.05.2024).
+def date_form(cells: Iterable[Any]) -> Form:
+    """How a column writes its dates, judged by all of its cells.
 
-    None where the cell is empty; a sentence where it is no date. 05/04/2024 means two things and
-    is refused.
+    05/04/2024 means two things; a column of such dates is read where some part is above 12 and so
+    can be no month. Numbers that are all in one of SPANS are such times. Anything else is "iso".
+    """
+    numbers, firsts, seconds = [], [0], [0]
+    for cell in cells:
+        if isinstance(cell, str):
+            if found := SLASHED.match(cell.strip()):
+                firsts.append(int(found[1]))
+                seconds.append(int(found[2]))
+        elif isinstance(cell, Real) and not empty(cell):
+            numbers.append(float(cell))
+    for form, (low, high) in SPANS.items():
+        if numbers and all(low <= n <= high for n in numbers):
+            return form
+    if (max(firsts) > 12) == (max(seconds) > 12):
+        return "iso"
+    return "day_first" if max(firsts) > 12 else "month_first"
+
+
+def to_moment(cell: Any, form: Form = "iso") -> datetime | str | None:
+    """The clock time of a date, timestamp or text (2024-05, 2024/05/31, 31.05.2024, 31-May-2024).
+
+    form: what `date_form` says of the column; without it numbers are no dates, and 05/04/2024 is
+    refused because it means two things. None where the cell is empty; a sentence where it is no
+    date.
     """
     if isinstance(cell, np.datetime64):
         cell = cell.astype("datetime64[us]").item()
@@ -127,19 +168,53 @@ def to_moment(cell: Any) -> datetime | str | None:
         return cell.replace(tzinfo=None)
     if isinstance(cell, date):
         return datetime(cell.year, cell.month, cell.day)
-    if isinstance(cell, str):
-        try:
-            return datetime.fromisoformat(_iso(cell.strip())).replace(tzinfo=None)
-        except ValueError:
-            pass
+    try:
+        if isinstance(cell, str):
+            return datetime.fromisoformat(_iso(cell.strip(), form)).replace(tzinfo=None)
+        if isinstance(cell, Real) and form in SPANS:
+            return _counted(float(cell), form)
+    except ValueError:
+        pass
     return f"{cell!r:.60} is no date; write it as 2024-05-31 or 2024-05-31 14:30"
 
 
-def _iso(text: str) -> str:
+def _counted(number: float, form: Form) -> datetime:
+    """The time that a number stands for. Raises ValueError."""
+    low, high = SPANS[form]
+    if not low <= number <= high:
+        raise ValueError(number)
+    if form == "yyyymmdd":
+        return datetime.strptime(f"{number:.0f}", "%Y%m%d")
+    return datetime(1970, 1, 1) + timedelta(seconds=number / (1000 if form == "epoch_ms" else 1))
+
+
+def _iso(text: str, form: Form) -> str:
+    """The text as ISO 8601 has it, where it is a date; a clock of twelve hours as one of 24."""
+    if form == "day_first":
+        text = SLASHED.sub(r"\3-\2-\1", text)
+    elif form == "month_first":
+        text = SLASHED.sub(r"\3-\1-\2", text)
+    text = re.sub(r"^(\d{1,2})[- ]([A-Za-z]{3})[- ](\d{4})", _named_month, text)
     text = re.sub(r"^(\d{4})/(\d{1,2})/(\d{1,2})", r"\1-\2-\3", text)
     text = re.sub(r"^(\d{1,2})\.(\d{1,2})\.(\d{4})", r"\3-\2-\1", text)
     text = re.sub(r"^(\d{4})-(\d{1,2})$", r"\1-\2-01", text)
-    return re.sub(r"^(\d{4})-(\d{1,2})-(\d{1,2})\b", _two_digits, text)
+    text = re.sub(r"^(\d{4})-(\d{1,2})-(\d{1,2})\b", _two_digits, text)
+    text = re.sub(r"(?<=[T ])(\d:)", r"0\1", text)
+    return re.sub(r"\b(\d\d)((?::\d\d)+) ?([AaPp])[Mm]$", _of_24_hours, text)
+
+
+def _named_month(found: re.Match[str]) -> str:
+    day, month, year = found.groups()
+    if month.lower() not in MONTHS:
+        return found[0]
+    return f"{year}-{MONTHS.index(month.lower()) + 1}-{day}"
+
+
+def _of_24_hours(found: re.Match[str]) -> str:
+    hour, rest, half = found.groups()
+    if not 1 <= int(hour) <= 12:
+        return found[0]
+    return f"{int(hour) % 12 + (12 if half in 'Pp' else 0):02d}{rest}"
 
 
 def _two_digits(found: re.Match[str]) -> str:
