@@ -282,12 +282,45 @@ def test_rare_classes() -> None:
     assert "bent (3)" in said(report, "fault")
 
 
+def test_classes_that_no_training_row_has() -> None:
+    frame = parts_table()
+    frame.loc[[50, 55], "fault"] = "bent"
+    report = look(frame, LOAD)
+    assert found(report, "fault") == [("warning", [50, 55], 2)]
+    assert said(report, "fault") == (
+        "1 class has no training row and can never be the answer: bent (2 test)"
+    )
+
+
+def test_rare_kinds_of_spans_and_boxes(tmp_path: Path) -> None:
+    words = [["pump", "leaks", str(row)] for row in range(ROWS)]
+    tags = [["B-part", "I-part", "O"] for _ in range(ROWS)]
+    tags[5], tags[50] = ["B-tool", "O", "B-tool"], ["O", "B-place", "O"]
+    frame = parts_table().assign(words=words, tags=tags)
+    task = {"type": "tag", "target": "tags", "on": "words"}
+    report = look(frame, {"words": {"type": "tokens"}}, task=task)
+    assert found(report, "tags") == [("warning", [5], 1), ("warning", [50], 1)]
+    assert "tool (1)" in said(report, "tags")
+    assert "place (1 test)" in said(report, "tags")
+    frame = with_pictures(tmp_path).assign(boxes="[[2, 3, 20, 21]]", names='["scratch"]')
+    frame.loc[[7, 8], "names"] = '["dent"]'
+    task = {"type": "locate", "target": "boxes", "on": "photo", "labels": "names"}
+    columns = {"photo": {"type": "image", "pixels": 32}}
+    report = look(frame, columns, task=task, folder=tmp_path)
+    assert found(report, "boxes") == [("warning", [7, 8], 2)]
+    assert "dent (2)" in said(report, "boxes")
+
+
 def test_a_class_that_outweighs_all_others() -> None:
     frame = parts_table(200)
     frame["fault"] = np.where(np.arange(200) % 20 == 0, "crack", "ok")
     report = look(frame, LOAD)
     assert found(report, "fault") == [("warning", [], 0)]
     assert "95 %" in said(report, "fault")
+    frame["fault"] = np.where(np.arange(200) % 8 == 0, "crack", "ok")
+    report = look(frame, LOAD)
+    assert found(report, "fault") == [("note", [], 0)]
+    assert "88 %" in said(report, "fault")
 
 
 def test_missing_answers() -> None:
