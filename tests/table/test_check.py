@@ -226,6 +226,28 @@ def test_missing_shares() -> None:
     assert [f[0] for f in found(report, "part_name")] == ["note"]
 
 
+def test_one_value_or_nothing() -> None:
+    frame = parts_table()
+    frame["mark"] = np.where(np.arange(ROWS) % 5 < 2, "x", None)
+    frame["stamp"] = np.where(np.arange(ROWS) == 31, None, "x")
+    report = look(frame, LOAD | {n: {"type": "category"} for n in ("mark", "stamp")})
+    assert [f[::2] for f in found(report, "mark")] == [("warning", 36)]
+    assert said(report, "mark").startswith("60 % of the cells are missing, the others all hold 'x'")
+    assert found(report, "stamp") == [("warning", [31], 1)]
+    assert [f[0] for f in found(look(frame, LOAD), "stamp")] == ["note"]
+
+
+def test_texts_that_only_name_rows() -> None:
+    frame = parts_table()
+    frame["serial"] = [f"SN-{row * 7919 % 100_003:06d}/a" for row in range(ROWS)]
+    frame["note"] = [f"pump {row} leaks" for row in range(ROWS)]
+    frame["word"] = [f"leak{chr(97 + row % 26)}{chr(97 + row // 26)}" for row in range(ROWS)]
+    report = look(frame, {name: {"type": "text"} for name in ("serial", "note", "word")})
+    assert found(report, "serial") == [("warning", [], 0)]
+    assert "names rows" in said(report, "serial")
+    assert found(report, "note") == found(report, "word") == []
+
+
 def test_identifiers() -> None:
     frame = parts_table().assign(
         key=[f"k{row}" for row in range(ROWS)],
