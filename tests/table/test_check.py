@@ -23,7 +23,7 @@ from modalloy.table.check import LEVELS, Check, check
 from modalloy.table.estimate import Estimate
 from modalloy.table.finding import Finding, finding, share
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
+from modalloy.table.table import Table, open_table
 
 ROWS = 60
 
@@ -409,6 +409,34 @@ def test_days_since_a_date_that_is_never_there(tmp_path: Path) -> None:
         columns = {"sent": {"type": "time", "since": since}}
         report = look(frame, columns, task=task, folder=tmp_path)
         assert [level for level, *_ in found(report, "sent") if level == "error"] == level
+
+
+# --- texts -------------------------------------------------------------------------------------
+
+
+def test_texts_are_never_held_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = parts_table(5_000)
+    frame["note"] = [f"pump {row // 2} leaks at its {row * row} side" for row in range(5_000)]
+    frame["other"] = frame["note"]  # a column that the job does not mention
+    asked: list[int] = []
+    cells = Table.cells
+
+    def counted_cells(self: Table, column: str, rows: np.ndarray | None = None) -> list[Any]:
+        if column in ("note", "other"):
+            asked.append(self.rows if rows is None else len(rows))
+        return cells(self, column, rows)
+
+    def no_codes(self: Table, column: str) -> Any:
+        assert column not in ("note", "other")
+        return codes(self, column)
+
+    codes = Table.codes
+    monkeypatch.setattr(Table, "cells", counted_cells)
+    monkeypatch.setattr(Table, "codes", no_codes)
+    report = look(frame, LOAD | {"note": {"type": "text"}})
+    assert report.ok
+    assert max(asked) == 1_000
+    assert sum(asked) > 10_000
 
 
 # --- the whole ---------------------------------------------------------------------------------

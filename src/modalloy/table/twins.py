@@ -6,9 +6,20 @@ from typing import Any
 import numpy as np
 
 from modalloy import config
-from modalloy.table.finding import LISTS, Finding, counted, finding, inputs, share, some, spread
+from modalloy.table.finding import (
+    LISTS,
+    Finding,
+    counted,
+    few_at_once,
+    finding,
+    inputs,
+    mark,
+    share,
+    some,
+    spread,
+)
 from modalloy.table.leaks import AGREED, agreement
-from modalloy.table.near import near_pictures, near_texts, plain
+from modalloy.table.near import LONGEST, near_pictures, near_texts, plain
 from modalloy.table.reader import empty
 from modalloy.table.scan import Files, still
 from modalloy.table.split import Parts
@@ -100,8 +111,11 @@ def _counted(kind: str, names: list[str], pairs: np.ndarray, parts: Parts) -> st
 
 def _long(names: list[str], pairs: np.ndarray, table: Table) -> int:
     """How many of the test rows say enough in their texts."""
-    texts = zip(*(table.cells(name, pairs[:, 1]) for name in names), strict=True)
-    return sum(sum(len(_text(c).split()) for c in row) >= SHORT for row in texts)
+    words = np.zeros(len(pairs), dtype=np.int64)
+    for name in names:
+        for at, cells in few_at_once(table, name, pairs[:, 1]):
+            words[at] += [len(_text(c).split()) for c in cells]
+    return int((words >= SHORT).sum())
 
 
 def _pairs(marks: np.ndarray, parts: Parts) -> np.ndarray:
@@ -154,21 +168,34 @@ def _series(name: str, files: Files | None, table: Table, parts: Parts) -> np.nd
 
 def _texts(name: str, table: Table, parts: Parts) -> np.ndarray:
     """Equal texts in plain letters, and near ones among the first of each side."""
-    rows = np.concatenate([parts.train, parts.test])
-    raw = [_text(cell) for cell in table.cells(name, rows)]
-    letters = {text: plain(text) for text in set(raw)}
-    texts = [letters[text] for text in raw]
-    of = _numbered(texts)
-    unique = list(dict.fromkeys(texts))
-    train = np.unique(of[: len(parts.train)])
-    test = np.setdiff1d(of[len(parts.train) :], train)
-    train, test = (np.array([i for i in side[:NEAR] if unique[i]], int) for side in (train, test))
-    pairs = near_texts([unique[i] for i in train], [unique[i] for i in test])
-    clusters = _clusters(len(unique), train[pairs[:, 0]], test[pairs[:, 1]])
-    clusters[[not text for text in unique]] = -1
     marks = np.full(table.rows, -1, dtype=np.int64)
-    marks[rows] = clusters[of]
-    return marks
+    train = _first_texts(name, table, parts.train, marks, np.zeros(0, dtype=np.int64))
+    test = _first_texts(name, table, parts.test, marks, np.unique(marks[parts.train]))
+    pairs = near_texts(list(train.values()), list(test.values()))
+    every, of = np.unique(marks, return_inverse=True)
+    i, j = (np.searchsorted(every, np.array(list(side), dtype=np.int64)) for side in (train, test))
+    clusters = _clusters(len(every), i[pairs[:, 0]], j[pairs[:, 1]])
+    return np.where(marks >= 0, clusters[of], -1)
+
+
+def _first_texts(
+    name: str, table: Table, rows: np.ndarray, marks: np.ndarray, known: np.ndarray
+) -> dict[int, str]:
+    """Beginnings of the first different texts of these rows that are not known, by their marks.
+
+    Every row's mark is written into `marks`, (rows of the table,); of the other texts nothing else
+    is kept.
+    """
+    first: dict[int, str] = {}
+    for at, cells in few_at_once(table, name, rows):
+        letters = {cell: plain(cell) for cell in {_text(c) for c in cells}}
+        texts = [letters[_text(c)] for c in cells]
+        own = np.array([mark(text) for text in texts], dtype=np.int64)
+        marks[rows[at]] = own
+        for place in np.flatnonzero((own >= 0) & ~np.isin(own, known)):
+            if len(first) < NEAR:
+                first.setdefault(int(own[place]), texts[place][:LONGEST])
+    return first
 
 
 def _text(cell: Any) -> str:
