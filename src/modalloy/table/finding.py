@@ -12,6 +12,7 @@ from modalloy.table.table import Table
 
 Level = Literal["error", "leak", "warning", "note"]
 SHOWN = 10  # rows that a finding names
+HASH = 0x7FFF_FFFF_FFFF_FFFF  # bits of a mark, so that none is negative
 AT_ONCE = 1_000  # rows whose texts are held at a time
 LISTS = 20_000  # rows of a list column that are looked at
 
@@ -124,7 +125,7 @@ def few_at_once(
 
 def mark(text: str | None) -> int:
     """A number that stands for a text, the same for equal ones in this process; -1 for none."""
-    return -1 if empty(text) else hash(text) & 0x7FFF_FFFF_FFFF_FFFF
+    return -1 if empty(text) else hash(text) & HASH
 
 
 def spread(rows: np.ndarray, most: int) -> np.ndarray:

@@ -7,6 +7,14 @@ THINGS = (
     *("patient", "person", "operator", "user", "video", "clip", "recording", "file", "document"),
     *("doc", "machine", "device", "vehicle", "asset", "serial", "lot", "wafer", "panel", "coil"),
 )
+# Who or what rows are about where the last word says so: `lab_sample`, not `sample_rate`.
+WHO = (
+    *("fold", "board", "speaker", "subject", "patient", "person", "operator", "user", "lot"),
+    *("customer", "session", "recording", "video", "doc", "document", "file", "clip", "batch"),
+    *("run", "wafer", "specimen", "sample", "experiment", "serial"),
+)
+ASSETS = ("machine", "engine", "asset", "device", "vehicle", "turbine", "pump", "motor", "plant")
+TOOLS = ("tool", "mold", "mould", "heat", "unit", "robot", "furnace")
 NUMBERS = ("id", "ids", "uid", "uuid", "no", "nr", "number", "sn", "serial")
 
 
@@ -21,7 +29,7 @@ def names_a_group(name: str) -> bool:
     found = words(name)
     # `group` and `group_id` name things, `product_group` names a class of them.
     first = bool(found) and found[0] in (*THINGS, "group")
-    return first or (bool(found) and found[-1] in THINGS + NUMBERS)
+    return first or (bool(found) and found[-1] in (*THINGS, *WHO, *ASSETS, *TOOLS, *NUMBERS))
 
 
 def names_rows(name: str) -> bool:
