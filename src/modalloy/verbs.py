@@ -104,8 +104,8 @@ def predict(
     A column that the table lacks counts as missing everywhere. out: also write them (`.parquet` or
     `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
     `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for tags
-    lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the sheet of an Excel table, the first
-    otherwise.
+    lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the sheet of an Excel table, the
+    first otherwise.
     """
     from modalloy.judge.predict import check_place, predict_frame, write_frame
     from modalloy.run import Run, load_run

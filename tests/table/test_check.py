@@ -23,7 +23,7 @@ from modalloy.table.check import LEVELS, Check, check
 from modalloy.table.estimate import Estimate
 from modalloy.table.finding import Finding, finding, share
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
+from modalloy.table.table import Table, open_table
 
 ROWS = 60
 
@@ -226,6 +226,28 @@ def test_missing_shares() -> None:
     assert [f[0] for f in found(report, "part_name")] == ["note"]
 
 
+def test_one_value_or_nothing() -> None:
+    frame = parts_table()
+    frame["mark"] = np.where(np.arange(ROWS) % 5 < 2, "x", None)
+    frame["stamp"] = np.where(np.arange(ROWS) == 31, None, "x")
+    report = look(frame, LOAD | {n: {"type": "category"} for n in ("mark", "stamp")})
+    assert [f[::2] for f in found(report, "mark")] == [("warning", 36)]
+    assert said(report, "mark").startswith("60 % of the cells are missing, the others all hold 'x'")
+    assert found(report, "stamp") == [("warning", [31], 1)]
+    assert [f[0] for f in found(look(frame, LOAD), "stamp")] == ["note"]
+
+
+def test_texts_that_only_name_rows() -> None:
+    frame = parts_table()
+    frame["serial"] = [f"SN-{row * 7919 % 100_003:06d}/a" for row in range(ROWS)]
+    frame["note"] = [f"pump {row} leaks" for row in range(ROWS)]
+    frame["word"] = [f"leak{chr(97 + row % 26)}{chr(97 + row // 26)}" for row in range(ROWS)]
+    report = look(frame, {name: {"type": "text"} for name in ("serial", "note", "word")})
+    assert found(report, "serial") == [("warning", [], 0)]
+    assert "names rows" in said(report, "serial")
+    assert found(report, "note") == found(report, "word") == []
+
+
 def test_identifiers() -> None:
     frame = parts_table().assign(
         key=[f"k{row}" for row in range(ROWS)],
@@ -282,12 +304,45 @@ def test_rare_classes() -> None:
     assert "bent (3)" in said(report, "fault")
 
 
+def test_classes_that_no_training_row_has() -> None:
+    frame = parts_table()
+    frame.loc[[50, 55], "fault"] = "bent"
+    report = look(frame, LOAD)
+    assert found(report, "fault") == [("warning", [50, 55], 2)]
+    assert said(report, "fault") == (
+        "1 class has no training row and can never be the answer: bent (2 test)"
+    )
+
+
+def test_rare_kinds_of_spans_and_boxes(tmp_path: Path) -> None:
+    words = [["pump", "leaks", str(row)] for row in range(ROWS)]
+    tags = [["B-part", "I-part", "O"] for _ in range(ROWS)]
+    tags[5], tags[50] = ["B-tool", "O", "B-tool"], ["O", "B-place", "O"]
+    frame = parts_table().assign(words=words, tags=tags)
+    task = {"type": "tag", "target": "tags", "on": "words"}
+    report = look(frame, {"words": {"type": "tokens"}}, task=task)
+    assert found(report, "tags") == [("warning", [5], 1), ("warning", [50], 1)]
+    assert "tool (1)" in said(report, "tags")
+    assert "place (1 test)" in said(report, "tags")
+    frame = with_pictures(tmp_path).assign(boxes="[[2, 3, 20, 21]]", names='["scratch"]')
+    frame.loc[[7, 8], "names"] = '["dent"]'
+    task = {"type": "locate", "target": "boxes", "on": "photo", "labels": "names"}
+    columns = {"photo": {"type": "image", "pixels": 32}}
+    report = look(frame, columns, task=task, folder=tmp_path)
+    assert found(report, "boxes") == [("warning", [7, 8], 2)]
+    assert "dent (2)" in said(report, "boxes")
+
+
 def test_a_class_that_outweighs_all_others() -> None:
     frame = parts_table(200)
     frame["fault"] = np.where(np.arange(200) % 20 == 0, "crack", "ok")
     report = look(frame, LOAD)
     assert found(report, "fault") == [("warning", [], 0)]
     assert "95 %" in said(report, "fault")
+    frame["fault"] = np.where(np.arange(200) % 8 == 0, "crack", "ok")
+    report = look(frame, LOAD)
+    assert found(report, "fault") == [("note", [], 0)]
+    assert "88 %" in said(report, "fault")
 
 
 def test_missing_answers() -> None:
@@ -354,6 +409,34 @@ def test_days_since_a_date_that_is_never_there(tmp_path: Path) -> None:
         columns = {"sent": {"type": "time", "since": since}}
         report = look(frame, columns, task=task, folder=tmp_path)
         assert [level for level, *_ in found(report, "sent") if level == "error"] == level
+
+
+# --- texts -------------------------------------------------------------------------------------
+
+
+def test_texts_are_never_held_all_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = parts_table(5_000)
+    frame["note"] = [f"pump {row // 2} leaks at its {row * row} side" for row in range(5_000)]
+    frame["other"] = frame["note"]  # a column that the job does not mention
+    asked: list[int] = []
+    cells = Table.cells
+
+    def counted_cells(self: Table, column: str, rows: np.ndarray | None = None) -> list[Any]:
+        if column in ("note", "other"):
+            asked.append(self.rows if rows is None else len(rows))
+        return cells(self, column, rows)
+
+    def no_codes(self: Table, column: str) -> Any:
+        assert column not in ("note", "other")
+        return codes(self, column)
+
+    codes = Table.codes
+    monkeypatch.setattr(Table, "cells", counted_cells)
+    monkeypatch.setattr(Table, "codes", no_codes)
+    report = look(frame, LOAD | {"note": {"type": "text"}})
+    assert report.ok
+    assert max(asked) == 1_000
+    assert sum(asked) > 10_000
 
 
 # --- the whole ---------------------------------------------------------------------------------

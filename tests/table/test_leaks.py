@@ -130,6 +130,48 @@ def test_a_group_that_nobody_mentions(
     assert found.level == level
 
 
+def pieces(purity: float = 1.0) -> pd.DataFrame:
+    """Five rows of each of 80 things, whose own class is that of `purity` of its rows."""
+    draw, thing = DRAW(2), np.repeat(np.arange(80), 5)
+    own = np.array(list("abcde"))[thing % 5]
+    fault = np.where(draw.random(400) < purity, own, draw.choice(list("abcde"), 400))
+    return pd.DataFrame({"thing": thing, "load": draw.normal(size=400), "fault": fault})
+
+
+AT_RANDOM = {"random": "stratified"}
+
+
+@pytest.mark.parametrize("name", ["pump", "specimen", "lab_sample", "customer", "tool", "heat_no"])
+def test_more_names_of_groups(name: str) -> None:
+    frame = pieces().rename(columns={"thing": name})
+    (found,) = about(look(frame, {"load": {"type": "number"}}, split=AT_RANDOM), name)
+    assert found.level == "leak"
+
+
+@pytest.mark.parametrize("written", ["text", "number"])
+@pytest.mark.parametrize("columns", [{}, {"Charge": {"type": "ignore"}}])
+def test_a_group_that_only_its_cells_betray(written: str, columns: dict[str, Any]) -> None:
+    frame = pieces().rename(columns={"thing": "Charge"})
+    if written == "text":
+        frame["Charge"] = [f"k{c}" for c in frame["Charge"]]
+    columns = columns | {"load": {"type": "number"}}
+    (found,) = about(look(frame, columns, split=AT_RANDOM), "Charge")
+    assert found.level == "warning"
+    assert "split: {by: Charge}" in found.what
+    assert about(look(frame, columns, split={"by": "Charge"}), "Charge") == []
+
+
+def test_amounts_classes_and_honest_names_are_no_likely_groups() -> None:
+    frame = pieces(0.3).rename(columns={"thing": "Charge"})
+    frame["kind"] = [f"{c}{row % 2}" for row, c in enumerate(frame["fault"])]  # finer classes
+    frame["degrees"] = (np.searchsorted(list("abcde"), frame["fault"]) * 20) + DRAW(0).integers(
+        0, 20, 400
+    )
+    found = look(frame, {"load": {"type": "number"}}, split=AT_RANDOM)
+    for name in ("Charge", "kind", "degrees"):
+        assert about(found, name) == [], name
+
+
 def test_numbering_and_classes_are_no_groups() -> None:
     frame = honest().assign(product_group=DRAW(2).choice(list("abcdefgh"), ROWS))
     frame["serial_no"] = np.arange(ROWS)
@@ -245,6 +287,27 @@ def test_equal_series_in_cells_are_found() -> None:
     assert (leak.where, leak.rows) == ("wave", [38])
 
 
+@pytest.mark.parametrize("kind", ["series", "vector"])
+def test_equal_lists_are_found(kind: str) -> None:
+    frame, draw = honest(40), DRAW(3)
+    for name in ("a", "b"):
+        frame[name] = [draw.normal(size=30) for _ in range(40)]
+        frame.at[38, name] = frame.at[5, name]
+    frame.at[39, "a"] = frame.at[6, "a"]  # one channel of two
+    frame.loc[38, "fault"] = frame["fault"][5]
+    columns = {"s": {"type": "series", "from": ["a", "b"]}}
+    if kind == "vector":
+        columns = {"a": {"type": "vector"}, "b": {"type": "vector"}}
+    (leak,) = look(frame, columns).leaks
+    assert leak.rows == [38]
+
+
+def test_vectors_of_flags_repeat_by_chance() -> None:
+    frame, draw = honest(40), DRAW(3)
+    flags = np.eye(4)[draw.integers(0, 2, 40) + 2 * (frame["fault"] == "ok")]
+    assert look(frame.assign(v=list(flags)), {"v": {"type": "vector"}}).leaks == []
+
+
 def written(copies: int, length: int) -> pd.DataFrame:
     draw = DRAW(4)
     vocabulary = np.array(["".join(draw.choice(list("aeioustrlmn"), 6)) for _ in range(300)])
@@ -262,6 +325,7 @@ def written(copies: int, length: int) -> pd.DataFrame:
         (6, 12, False, "leak"),
         (6, 3, False, "warning"),  # short orders repeat
         (6, 12, True, "warning"),  # other columns say more than the text
+        (16, 12, True, "leak"),  # a third of the test rows are no chance
         (1, 12, False, "warning"),  # one in fifty is chance
         (0, 12, False, None),
     ],
@@ -318,6 +382,39 @@ def test_two_dates_that_together_tell_the_answer() -> None:
     assert look(frame, alone).leaks == []
 
 
+NAMES = ["bearing", "sealing", "winding", "coupling", "water pump"]
+
+
+@pytest.mark.parametrize(("share", "level"), [(1.0, "leak"), (0.97, "warning"), (0.6, None)])
+def test_a_text_that_names_its_class(share: float, level: str | None) -> None:
+    draw = DRAW(2)
+    fault = draw.choice(NAMES, 600)
+    words = ["line", "noisy", "heard", "on", "shift", "leak", "pump"]
+    notes = [
+        f"{' '.join(draw.choice(words, 5))} Replaced {name if draw.random() < share else 'it'}. {i}"
+        for i, name in enumerate(fault)
+    ]
+    frame = pd.DataFrame({"note": notes, "load": draw.normal(size=600), "fault": fault})
+    found = about(look(frame, {"note": {"type": "text"}, "load": {"type": "number"}}), "note")
+    assert [f.level for f in found] == ([level] if level else [])
+    assert not level or "names the row's fault" in found[0].what
+
+
+@pytest.mark.parametrize("how", ["on its own", "by being empty or not"])
+def test_a_column_that_tells_one_class_of_five(how: str) -> None:
+    draw = DRAW(2)
+    fault = draw.choice(NAMES, 400)
+    other = draw.choice([7.0, 14.0, 21.0], 400) if how == "on its own" else draw.random(400)
+    x = np.where(fault == "sealing", 0.0 if how == "on its own" else np.nan, other)
+    frame = pd.DataFrame({"x": x, "load": draw.normal(size=400), "fault": fault})
+    columns = {"x": {"type": "number"}, "load": {"type": "number"}}
+    found = [f for f in about(look(frame, columns), "x")]
+    assert [f.level for f in found] == ["warning"]
+    assert f"tells 'sealing' of fault {how} without a mistake" in found[0].what
+    frame.loc[frame.index[fault == "sealing"][0], "x"] = 7.0
+    assert about(look(frame, columns), "x") == []
+
+
 def test_a_strong_honest_feature_is_no_leak() -> None:
     frame = honest(1000)
     frame["load"] += 2.5 * (frame["fault"] == "crack")
@@ -372,6 +469,9 @@ def test_score_agrees_with_scikit_learn() -> None:
     [
         ("machine_id", True),
         ("boardNo", True),
+        ("lab_sample", True),
+        ("sample_rate", False),
+        ("motor_speed", False),
         ("video", True),
         ("group", True),
         ("product_group", False),
@@ -381,7 +481,6 @@ def test_score_agrees_with_scikit_learn() -> None:
         ("pump", True),
         ("tool_wear", False),
         ("motor_current", False),
-        ("sample_rate", False),
         ("width", False),
         ("idea", False),
     ],

@@ -237,6 +237,17 @@ def test_long_empty_and_cut_recordings_are_refused(tmp_path: Path) -> None:
         read_audio(tmp_path / "text.wav")
 
 
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.9, 0.97, 0.999])
+def test_an_ogg_file_that_was_cut_is_refused(tmp_path: Path, share: float) -> None:
+    noise_L = np.random.default_rng(0).normal(0, 0.2, 5 * 16_000).clip(-1, 1)
+    soundfile.write(tmp_path / "a.ogg", noise_L, 16_000)
+    assert len(read_audio(tmp_path / "a.ogg")[0]) == 80_000
+    whole = (tmp_path / "a.ogg").read_bytes()
+    (tmp_path / "a.ogg").write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(TableError, match=r"a\.ogg is truncated"):
+        read_audio(tmp_path / "a.ogg", 0.25)
+
+
 def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     wave = tone(100, 8000)
     wave[50] = np.nan

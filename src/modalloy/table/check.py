@@ -10,7 +10,7 @@ from modalloy import config
 from modalloy.table.columns import column_findings, file_findings
 from modalloy.table.estimate import Estimate, estimate
 from modalloy.table.finding import Finding, Level, counted, finding, inputs, share, sources
-from modalloy.table.leaks import declared_groups, group_findings
+from modalloy.table.leaks import declared_groups, group_findings, likely_groups
 from modalloy.table.pretrained import encoder_findings
 from modalloy.table.scan import Files, Media, scan
 from modalloy.table.split import Parts
@@ -88,7 +88,7 @@ def check(job: config.Job, table: Table, parts: Parts) -> Check:
     for truth in known:
         found += target_findings(truth, table, parts)
     found += column_findings(job, table, parts)
-    found += _leaks(job, table, parts, {name: f for (name, _), f in files.items()}, known)
+    found += _leaks(job, table, parts, files, known)
     found.sort(key=lambda f: LEVELS.index(f.level))
     return Check(found, estimate(job, table, parts), job.allow_leak)
 
@@ -100,19 +100,24 @@ def _file_sources(name: str, options: Media, table: Table) -> list[str]:
 
 
 def _leaks(
-    job: config.Job, table: Table, parts: Parts, files: dict[str, Files], known: list[Truth]
+    job: config.Job,
+    table: Table,
+    parts: Parts,
+    files: dict[tuple[str, str], Files],
+    known: list[Truth],
 ) -> list[Finding]:
     """Everything that lets answers be looked up."""
     found: list[Finding] = []
     if len(parts.test):
         found += group_findings(job, table, parts, known)
+        found += likely_groups(job, table, parts, known)
         found += twin_findings(job, table, parts, files, known)
     declared = declared_groups(job)
     groups = table.codes(declared[0])[0] if declared else None
     found += telltale_findings(job, table, parts, known, groups)
     for truth in known:
-        if isinstance(truth.goal, config.Locate) and truth.goal.on in files:
-            found += box_findings(truth, files[truth.goal.on])
+        if isinstance(truth.goal, config.Locate) and (truth.goal.on, truth.goal.on) in files:
+            found += box_findings(truth, files[truth.goal.on, truth.goal.on])
     return found
 
 

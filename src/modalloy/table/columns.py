@@ -1,5 +1,6 @@
 """The columns of a table and its media files in, what is wrong with each of them out."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,8 +30,11 @@ from modalloy.table.text import to_words
 
 READ = 50_000  # rows whose cells are read one by one
 TOLD = 3  # faults that one finding quotes
+CODES = 1_000  # cells that are looked at to tell a text from a code
 FEW = 20  # cells that may all differ without naming rows
 MOSTLY = 0.5  # share of missing cells that deserves more than a note
+HARDLY = 0.05  # share of missing cells under which an otherwise constant column teaches nothing
+CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9_.:/#-]{1,64}")  # one word with a digit, as codes are
 Plain = config.Number | config.Category | config.Time | config.Vector
 
 
@@ -99,17 +103,24 @@ def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterat
     if options is not None and not (codes[np.isin(rows, parts.train)] >= 0).any():
         yield finding("error", column, "every training cell is empty; leave the column out")
         return
+    lists = table.kind(column) in ("list", "other")
+    same = distinct == 1 and len(rows) > 1 and not lists
     if len(lacking):
-        level = "warning" if options and len(lacking) > MOSTLY * len(rows) else "note"
+        known = options is not None
+        level = "warning" if known and len(lacking) > MOSTLY * len(rows) else "note"
         what = f"{share(len(lacking), len(rows))} of the cells are missing"
+        if same:
+            level = "warning" if known and len(lacking) < HARDLY * len(rows) else level
+            value = table.cells(column, rows[codes >= 0][:1])[0]
+            what = f"{what}, the others all hold {value!r:.40}: it only tells whether it is there"
         yield finding(level, column, what, lacking)
-    if table.kind(column) in ("list", "other"):
+    if lists:
         return
-    if distinct == 1 and not len(lacking) and len(rows) > 1:
+    if same and not len(lacking):
         level = "note" if options is None else "warning"
         value = table.cells(column, rows[:1])[0]
         yield finding(level, column, f"every cell holds {value!r:.40}; it teaches nothing")
-    elif options is not None and _tells_rows_apart(column, options, table, codes, distinct):
+    elif options is not None and _tells_rows_apart(column, options, table, rows, codes):
         yield finding(
             "warning",
             column,
@@ -119,15 +130,18 @@ def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterat
 
 
 def _tells_rows_apart(
-    column: str, options: Any, table: Table, codes: np.ndarray, distinct: int
+    column: str, options: Any, table: Table, rows: np.ndarray, codes: np.ndarray
 ) -> bool:
     """Whether an input is an identifier: a name of its own for each row, or a running number."""
     filled = int((codes >= 0).sum())
-    if filled < FEW or distinct < filled:
+    if filled < FEW or len(np.unique(codes[codes >= 0])) < filled:
         return False
     match options:
         case config.Category():
             return True
+        case config.Text() if table.kind(column) == "text":
+            some = [c for c in table.cells(column, spread(rows, CODES)) if not empty(c)]
+            return all(CODE.fullmatch(c.strip()) for c in some)
         case config.Number() if table.kind(column) == "number":
             x = table.numbers(column)
             x = x[np.isfinite(x)]

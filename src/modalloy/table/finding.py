@@ -1,6 +1,6 @@
 """What is wrong with some rows in, one sentence for the user out; and which columns a job reads."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from modalloy.table.table import Table
 
 Level = Literal["error", "leak", "warning", "note"]
 SHOWN = 10  # rows that a finding names
+HASH = 0x7FFF_FFFF_FFFF_FFFF  # bits of a mark, so that none is negative
+AT_ONCE = 1_000  # rows whose texts are held at a time
 LISTS = 20_000  # rows of a list column that are looked at
 
 
@@ -98,9 +100,32 @@ def values(table: Table, column: str, rows: np.ndarray) -> tuple[np.ndarray, int
         return every, len(found)
     if table.kind(column) in ("list", "other"):
         codes = np.array([-1 if empty(c) else 0 for c in table.cells(column, rows)], dtype=np.int64)
+    elif table.kind(column) == "text":
+        marks = np.full(len(rows), -1, dtype=np.int64)
+        for at, cells in few_at_once(table, column, rows):
+            marks[at] = [mark(c) for c in cells]
+        found, codes = np.unique(marks, return_inverse=True)
+        codes = codes - (found[:1] < 0).sum()
     else:
         codes = table.codes(column)[0][rows]
     return codes, len(np.unique(codes[codes >= 0]))
+
+
+def few_at_once(
+    table: Table, column: str, rows: np.ndarray
+) -> Iterator[tuple[np.ndarray, list[Any]]]:
+    """The cells of these rows in the table's order, with their places in `rows`; long texts of many
+    rows are never held together.
+    """
+    order = np.argsort(rows, kind="stable")
+    for start in range(0, len(rows), AT_ONCE):
+        at = order[start : start + AT_ONCE]
+        yield at, table.cells(column, rows[at])
+
+
+def mark(text: str | None) -> int:
+    """A number that stands for a text, the same for equal ones in this process; -1 for none."""
+    return -1 if empty(text) else hash(text) & HASH
 
 
 def spread(rows: np.ndarray, most: int) -> np.ndarray:

@@ -5,8 +5,18 @@ from collections.abc import Iterator
 import numpy as np
 
 from modalloy import config
-from modalloy.table.finding import Finding, finding, inputs, read_columns, share, some
+from modalloy.table.finding import (
+    Finding,
+    finding,
+    inputs,
+    read_columns,
+    share,
+    some,
+    spread,
+    values,
+)
 from modalloy.table.names import names_a_group
+from modalloy.table.reader import empty
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 from modalloy.table.truth import Truth
@@ -14,6 +24,10 @@ from modalloy.table.truth import Truth
 AGREED = 0.8  # of the agreement beyond chance that there could be: the answer can be looked up
 LEAST = 5  # different values of a column that names things
 MOST = 0.5  # the same as a share of the rows
+MANY = 20  # different values of a column that looks like an identifier, whatever its name
+NEXT = 0.4  # agreement of neighbouring numbers, above which they are amounts
+SHOWN, WORDS, LETTERS = 1_000, 4, 40  # cells looked at; words and letters of a name
+FINER = 5  # times as many values as there are answers: fewer may be classes of classes
 
 
 def group_findings(
@@ -36,6 +50,66 @@ def group_findings(
             yield _declared(job, column, codes, both, parts, truths)
         elif both.any():
             yield from _suspected(job, column, codes, both, parts, truths)
+
+
+def likely_groups(
+    job: config.Job, table: Table, parts: Parts, truths: list[Truth]
+) -> Iterator[Finding]:
+    """Columns that no input reads and whose name says nothing, but whose repeated values settle a
+    target while rows were drawn at random.
+    """
+    if job.split.random is None:
+        return
+    read = {*read_columns(job), *declared_groups(job), *(c for t in truths for c in _of_task(t))}
+    for column in table.columns:
+        if column in read or names_a_group(column) or table.kind(column) not in ("text", "number"):
+            continue
+        codes, distinct = values(table, column, parts.train)
+        filled = int((codes >= 0).sum())
+        if not MANY <= distinct <= MOST * filled or not _names_things(table, column, parts.train):
+            continue
+        told = [
+            t.goal.target
+            for t in truths
+            if distinct >= FINER * _answers(t, parts.train)
+            and _looked_up(codes, t, parts.train)
+            and not (table.kind(column) == "number" and _neighbours(codes, t, parts.train))
+        ]
+        if told:
+            what = (
+                f"rows with the same {column} have the same {some(told)}, and the split puts them "
+                f"on both sides; if it names one thing, write split: {{by: {column}}}"
+            )
+            yield finding("warning", column, what)
+
+
+def _of_task(truth: Truth) -> list[str]:
+    """Columns that belong to a task."""
+    goal = truth.goal
+    named = getattr(goal, "labels", None) if isinstance(goal, config.Locate) else None
+    return [goal.target, *([named] if named else [])]
+
+
+def _names_things(table: Table, column: str, rows: np.ndarray) -> bool:
+    """Whether cells are short texts or whole numbers."""
+    shown = [c for c in table.cells(column, spread(rows, SHOWN)) if not empty(c)]
+    if table.kind(column) == "number":
+        return all(np.isfinite(c) and c == int(c) for c in shown)
+    return all(len(c.split()) <= WORDS and len(c) <= LETTERS for c in shown)
+
+
+def _answers(truth: Truth, rows: np.ndarray) -> int:
+    """How many different answers a task of classes has, 1 for other tasks."""
+    if not isinstance(truth.goal, config.Classify):
+        return 1
+    return len({repr(a) for a in truth.answers[rows] if a is not None})
+
+
+def _neighbours(codes: np.ndarray, truth: Truth, rows: np.ndarray) -> bool:
+    """Whether the next larger value answers too: an amount then, no number of a thing."""
+    kinds, first = np.unique(codes, return_index=True)
+    first = first[kinds >= 0]
+    return agreement(truth, rows[np.stack([first[:-1], first[1:]], axis=1)], rows) >= NEXT
 
 
 def _kept_apart(job: config.Job, table: Table, parts: Parts) -> set[str]:

@@ -19,6 +19,7 @@ from modalloy.table.samples import MAX_BYTES, pick_channel, read_arrays
 PICTURES = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
 MAX_PIXELS = 40_000_000
 MAX_SECONDS = 600.0
+OGG_PAGE = 65_307  # bytes of the largest page of an OGG file
 RATES_HZ = (10, 10_000_000)
 WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 
@@ -165,6 +166,8 @@ def _samples(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int]
         wave_LC = file.read(wanted, dtype="float32", always_2d=True)
     if len(wave_LC) < wanted or _cut_wav(path):
         raise TableError(f"{path} is truncated: its header promises more samples than it holds")
+    if _cut_ogg(path):
+        raise TableError(f"{path} is truncated: its last page is not marked as the end")
     if not np.isfinite(wave_LC).all():
         raise TableError(f"{path} holds samples that are not numbers")
     return wave_LC.T, rate_hz
@@ -178,6 +181,23 @@ def _cut_wav(path: Path) -> bool:
     # Programs that write to a pipe do not know the size and put the largest number.
     streamed = size >= 0x7FFFFFFF
     return head[:4] == b"RIFF" and not streamed and size > path.stat().st_size
+
+
+def _cut_ogg(path: Path) -> bool:
+    """Whether the last page of an OGG file (RFC 3533) is cut off or not marked as the last."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if file.read(4) != b"OggS":
+            return False
+        file.seek(max(0, size - 2 * OGG_PAGE))
+        end = file.read()
+    at = end.rfind(b"OggS\0")
+    page = end[max(at, 0) :]
+    if at < 0 or len(page) < 27:
+        return True
+    segments = page[27 : 27 + page[26]]
+    whole = len(segments) == page[26] and len(page) >= 27 + len(segments) + sum(segments)
+    return not whole or not page[5] & 4  # the flag of a stream's end
 
 
 # --- errors ------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ FIRST = {
 # `tool` names a thing as well, but `tool_wear` is measured on it: these only end such a name.
 LAST = {
     "fold", "customer", "specimen", "sample", "experiment", "tool", "heat", "mold", "mould", "die",
-    "robot", "maschine", "anlage", "werkzeug", "charge", "kunde",
+    "robot", "furnace", "maschine", "anlage", "werkzeug", "charge", "kunde",
 }  # fmt: skip
 THINGS = FIRST | LAST | ASSETS
 NUMBERS = {"id", "ids", "uid", "uuid", "no", "nr", "number", "sn", "serial"}

@@ -143,7 +143,7 @@ def near_texts(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
         return np.zeros((0, 2), dtype=np.int64)
     owner, shingle = _shingles([*train, *test])
     size = np.bincount(owner, minlength=len(train) + len(test))
-    common = np.bincount(shingle)[shingle]
+    common = np.bincount(shingle).astype(np.int32)[shingle]
     order = np.lexsort((shingle, common, owner))
     rank = np.arange(len(owner)) - (np.cumsum(size) - size)[owner]
     prefix = size - np.ceil(SIMILAR * size - 1e-9).astype(np.int64) + 1
@@ -158,18 +158,31 @@ def near_texts(train: Sequence[str], test: Sequence[str]) -> np.ndarray:
 def _shingles(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Every text's set of shingles: index of the text, number of the shingle; sorted by text."""
     longest = max(200, min(LONGEST, LETTERS // len(texts)))
-    padded = [f" {text[:longest]} ".ljust(SHINGLE) for text in texts]
+    owners, codes = [], []
+    for start in range(0, len(texts), 1_000):  # all letters at once would take ten times the memory
+        owner, code = _codes([text[:longest] for text in texts[start : start + 1_000]])
+        owners.append(owner + np.int32(start))
+        codes.append(code)
+    _, shingle = np.unique(np.concatenate(codes), return_inverse=True)
+    return np.concatenate(owners), shingle.astype(np.int32)
+
+
+def _codes(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the text (int32) and hash of the shingle (uint64), each once; sorted by both."""
+    padded = [f" {text} ".ljust(SHINGLE) for text in texts]
     letters = np.frombuffer("".join(padded).encode("utf-32-le"), np.uint32).astype(np.uint64)
-    owner = np.repeat(np.arange(len(texts)), [len(text) for text in padded])
+    owner = np.repeat(np.arange(len(texts), dtype=np.int32), [len(text) for text in padded])
     count = len(letters) - SHINGLE + 1
     code = np.zeros(count, dtype=np.uint64)
     for k in range(SHINGLE):
         code = code * np.uint64(0x9E3779B97F4A7C15) + letters[k : k + count]
     whole = owner[:count] == owner[SHINGLE - 1 :]
-    _, shingle = np.unique(code[whole], return_inverse=True)
-    kinds = int(shingle.max()) + 1
-    both = np.unique(owner[:count][whole] * kinds + shingle)
-    return both // kinds, both % kinds
+    owner, code = owner[:count][whole], code[whole]
+    order = np.lexsort((code, owner))
+    owner, code = owner[order], code[order]
+    new = np.ones(len(owner), dtype=bool)
+    new[1:] = (np.diff(owner) != 0) | (np.diff(code) != 0)
+    return owner[new], code[new]
 
 
 def _joined(owner: np.ndarray, shingle: np.ndarray, size: np.ndarray, train: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Input columns and a task's answers in, the columns that tell the answers on their own out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -8,26 +8,43 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.finding import Finding, finding, inputs, read_columns, spread, values
+from modalloy.table.finding import (
+    Finding,
+    few_at_once,
+    finding,
+    inputs,
+    read_columns,
+    share,
+    some,
+    spread,
+    values,
+)
 from modalloy.table.names import tells
+from modalloy.table.near import plain
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 from modalloy.table.truth import Truth
+from modalloy.table.twins import as_text
 
 ROWS = 5_000  # training rows that are looked at
 FOLDS = 5
 BINS = 64  # quantiles that a number is cut into
 SURE = 0.99  # AUROC, or share of the ranks' variance, that only the answer itself reaches
 SUSPECT = 0.97
+WHOLLY = 0.9999  # AUROC of a class that a column tells without a mistake
 LOPSIDED = 0.95  # share of the largest class above which AUROC says little
 LEAST = 20  # rows with an answer
+MOSTLY = 0.95  # texts that name their class, above which they say the answer
+NAMED = 3  # letters of a class's name, below which a text holds it by chance
+WORDS = 1_000  # words of a text that are looked at
 PRIOR = 0.05  # rows that the mean of all counts for in each value
 
 
 class Asked(NamedTuple):
     """A task's answers in some rows, as `score` takes them.
 
-    y_NC: 0 or 1 for each class, or one column of ranks. fold: (N,), whole groups together.
+    y_NC: 0 or 1 for each class, or one column of ranks. fold: (N,), whole groups together. names:
+    of the classes, in the order of y_NC.
     """
 
     target: str
@@ -35,6 +52,7 @@ class Asked(NamedTuple):
     y_NC: np.ndarray
     fold: np.ndarray
     classes: bool
+    names: Sequence[str] = ()
 
     @property
     def lopsided(self) -> bool:
@@ -66,18 +84,24 @@ def score(codes: np.ndarray, asked: Asked) -> float:
     Each value answers with the mean of the other folds' rows that have it. codes: number of each
     row's value from 0 up, (N,). 0 where nothing is told.
     """
-    kinds, (_, _, y_NC, fold, classes) = int(codes.max(initial=0)) + 1, asked
+    told = [s for s in scores(codes, asked) if s is not None]
+    return float(np.mean(told)) if told and codes.max(initial=0) else 0.0
+
+
+def scores(codes: np.ndarray, asked: Asked) -> list[float | None]:
+    """The same for each class, None for one with too few rows."""
+    kinds, fold = int(codes.max(initial=0)) + 1, asked.fold
     cell = codes * FOLDS + fold
     count_VF = np.bincount(cell, minlength=kinds * FOLDS).reshape(kinds, FOLDS)
     counts = (count_VF.sum(axis=1, keepdims=True) - count_VF)[codes, fold]
-    scores = []
-    for y in y_NC.T:
+    found: list[float | None] = []
+    for y in asked.y_NC.T:
         sum_VF = np.bincount(cell, weights=y, minlength=kinds * FOLDS).reshape(kinds, FOLDS)
         sums = (sum_VF.sum(axis=1, keepdims=True) - sum_VF)[codes, fold]
         guess = (sums + PRIOR * y.mean()) / (counts + PRIOR)
-        scores.append(_auroc(y, guess) if classes else 1 - np.square(y - guess).mean() / y.var())
-    told = [s for s in scores if s is not None]
-    return float(np.mean(told)) if told and kinds > 1 else 0.0
+        missed = np.square(y - guess).mean() / y.var() if not asked.classes else 0.0
+        found.append(_auroc(y, guess) if asked.classes else float(1 - missed))
+    return found
 
 
 def _columns(job: config.Job, table: Table, asked: Asked) -> Iterator[Finding]:
@@ -91,6 +115,10 @@ def _columns(job: config.Job, table: Table, asked: Asked) -> Iterator[Finding]:
         codes = _codes(column, options, table, asked.rows, dates)
         if codes is not None and (found := _judged(column, "on its own", codes, asked)):
             yield found
+            continue
+        wordy = isinstance(options, config.Text | config.Tokens) and asked.classes
+        if wordy and (found := _said(column, table, asked)):
+            yield found
     for (one, x), (other, z) in combinations(dates.items(), 2):
         if found := _judged(other, f"together with {one}", _binned(z - x), asked):
             yield found
@@ -103,10 +131,50 @@ def _judged(column: str, how: str, codes: np.ndarray, asked: Asked) -> Finding |
         return finding("leak", column, what)
     found = score(codes, asked)
     if found < SUSPECT:
-        return None
+        return _one_class(column, how, codes, asked)
     measure = "AUROC" if asked.classes else "R2 of ranks"
     what = f"tells {asked.target} {how} ({measure} {found:.3f})"
     if found >= SURE and not asked.lopsided:
+        return finding("leak", column, f"{what}: known only afterwards, it seems; leave it out")
+    return finding("warning", column, f"{what}: make sure that it is known beforehand")
+
+
+def _one_class(column: str, how: str, codes: np.ndarray, asked: Asked) -> Finding | None:
+    """A warning where single classes are told without a mistake, though others are not."""
+    if not asked.classes or not codes.max(initial=0):
+        return None
+    enough = asked.y_NC.sum(axis=0) >= LEAST
+    told = [
+        name
+        for name, own, many in zip(asked.names, scores(codes, asked), enough, strict=True)
+        if many and own is not None and own >= WHOLLY
+    ]
+    if not told:
+        return None
+    classes = f"'{told[0]}'" if len(told) == 1 else f"the classes {some(told)}"
+    what = f"tells {classes} of {asked.target} {how} without a mistake"
+    return finding("warning", column, f"{what}: make sure that it is known beforehand")
+
+
+def _said(column: str, table: Table, asked: Asked) -> Finding | None:
+    """A text that names its row's class, and no other, as whole words in nearly every row."""
+    names = {plain(name): i for i, name in enumerate(asked.names) if len(plain(name)) >= NAMED}
+    longest, right = max((len(name.split()) for name in names), default=0), 0
+    for places, cells in few_at_once(table, column, asked.rows):
+        for at, cell in zip(places, cells, strict=True):
+            words = plain(as_text(cell)).split()[:WORDS]
+            said = {
+                names[phrase]
+                for n in range(1, longest + 1)
+                for i in range(len(words) - n + 1)
+                if (phrase := " ".join(words[i : i + n])) in names
+            }
+            right += said == set(np.flatnonzero(asked.y_NC[at]))
+    if right < MOSTLY * len(asked.rows):
+        return None
+    what = f"names the row's {asked.target}, and no other, in {share(right, len(asked.rows))}"
+    what = f"{what} of the texts"
+    if right >= SURE * len(asked.rows) and not asked.lopsided:
         return finding("leak", column, f"{what}: known only afterwards, it seems; leave it out")
     return finding("warning", column, f"{what}: make sure that it is known beforehand")
 
@@ -136,7 +204,7 @@ def _ask(truth: Truth, rows: np.ndarray, groups: np.ndarray | None) -> Asked | N
             labels = [set(a) if isinstance(a, list) else {a} for a in answers]
             every = sorted(set().union(*labels))
             y_NC = np.array([[float(n in own) for n in every] for own in labels])
-            return Asked(truth.goal.target, rows, y_NC, fold, True)
+            return Asked(truth.goal.target, rows, y_NC, fold, True, every)
         case config.Regress():
             x = answers.astype(np.float64)
         case config.Tag():  # how many spans a row has

@@ -1,6 +1,7 @@
 """The targets of a job in, what is wrong with each and the answers that can be looked up out."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple, assert_never
 
 import numpy as np
@@ -16,7 +17,8 @@ from modalloy.table.table import Table
 from modalloy.table.targets import BoxTarget, ClassTarget, NumberTarget, TagTarget, TargetReader
 
 RARE = 5  # training rows under which a class cannot be learned
-LOPSIDED = 0.9  # share of the largest class
+LOPSIDED = 0.9  # share of the largest class above which accuracy says nothing
+UNEVEN = 0.8  # the same above which it says little
 Answer = Any
 
 
@@ -47,7 +49,10 @@ def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], li
 
 
 def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Finding]:
-    """Missing answers, rare classes, one class that outweighs the others, infinite numbers."""
+    """Missing answers, rare classes, one class that outweighs the others, infinite numbers.
+
+    Kinds of tags and names of boxes count as classes.
+    """
     target = truth.goal.target
     rows = np.concatenate(parts)
     given = np.array([a is not None for a in truth.answers[rows]], dtype=bool)
@@ -62,12 +67,13 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     train = parts.train[[a is not None for a in answers]]
     match truth.goal:
         case config.Classify():
-            yield from _classes(target, truth.answers[train], train)
+            yield from _rare(truth, parts)
+            yield from _lopsided(truth, train)
         case config.Regress():
             yield from _endless(target, table, rows)
             yield from _amounts(truth, train)
         case config.Tag() | config.Locate():
-            return
+            yield from _rare(truth, parts)
 
 
 def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
@@ -87,25 +93,67 @@ def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
         yield finding("warning", truth.goal.target, what, beyond)
 
 
-def _classes(target: str, answers: np.ndarray, rows: np.ndarray) -> Iterator[Finding]:
-    """Counts over training rows; with several labels a row, each label counts."""
-    labels = [a if isinstance(a, list) else [a] for a in answers]
-    of = [(name, row) for names, row in zip(labels, rows, strict=True) for name in names]
-    names, counts = np.unique([n for n, _ in of], return_counts=True)
-    rare = names[counts < RARE]
-    if len(rare):
-        concerned = [row for name, row in of if name in set(rare)]
-        told = some(f"{n} ({c})" for n, c in zip(names, counts, strict=True) if c < RARE)
-        what = f"{len(rare)} classes have fewer than {RARE} training rows: {told}"
-        yield finding("warning", target, what, concerned)
-    largest = counts.max() / max(1, len(rows))
-    if largest >= LOPSIDED:
-        what = (
-            f"{share(int(counts.max()), len(rows))} of the training rows are "
-            f"'{names[counts.argmax()]}'; judge by macro_f1 or auroc, and consider class_weights: "
-            "balanced"
-        )
-        yield finding("warning", target, what)
+def _classes_of(goal: config.TaskOptions, answer: Answer) -> set[str]:
+    """The classes that one answer names: labels, kinds of tags, names of boxes."""
+    match goal:
+        case _ if answer is None:
+            return set()
+        case config.Classify():
+            return set(answer) if isinstance(answer, list) else {answer}
+        case config.Tag():
+            return {tag[2:] for tag in answer if tag != "O"}
+        case config.Locate():
+            return set(answer["names"])
+        case config.Regress():
+            return set()
+        case _:
+            assert_never(goal)
+
+
+def _rare(truth: Truth, parts: Parts) -> Iterator[Finding]:
+    """Classes with few training rows, or none although other parts have them."""
+    target, held = truth.goal.target, {}
+    for part, rows in parts._asdict().items():
+        named = ((_classes_of(truth.goal, truth.answers[row]), row) for row in rows)
+        held[part] = [(name, row) for names, row in named for name in names]
+    counts = {part: Counter(name for name, _ in of) for part, of in held.items()}
+    train = counts["train"]
+    rare = {name for name, count in train.items() if count < RARE}
+    if rare:
+        rows = dict.fromkeys(row for name, row in held["train"] if name in rare)
+        told = some(f"{name} ({train[name]})" for name in sorted(rare))
+        what = f"{_have(rare)} fewer than {RARE} training rows: {told}"
+        yield finding("warning", target, what, rows)
+    others = held["validation"] + held["test"]
+    unseen = sorted({name for name, _ in others} - set(train))
+    if unseen:
+        rows = dict.fromkeys(row for name, row in others if name in set(unseen))
+        told = some(f"{name} ({_where(name, counts)})" for name in unseen)
+        what = f"{_have(unseen)} no training row and can never be the answer: {told}"
+        yield finding("warning", target, what, rows)
+
+
+def _have(names: Collection[str]) -> str:
+    return "1 class has" if len(names) == 1 else f"{len(names)} classes have"
+
+
+def _where(name: str, counts: dict[str, Counter[str]]) -> str:
+    """In how many rows of the other parts a class stands."""
+    own = {part: counts[part][name] for part in ("validation", "test")}
+    return ", ".join(f"{count} {part}" for part, count in own.items() if count)
+
+
+def _lopsided(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
+    """One class that outweighs the others; with several labels a row, each label counts."""
+    counts = Counter(n for answer in truth.answers[rows] for n in _classes_of(truth.goal, answer))
+    for name, most in counts.most_common(1):
+        what = f"{share(most, len(rows))} of the training rows are '{name}'"
+        what = f"{what}; judge by macro_f1 or auroc"
+        if most >= LOPSIDED * len(rows):
+            what = f"{what}, and consider class_weights: balanced"
+            yield finding("warning", truth.goal.target, what)
+        elif most >= UNEVEN * len(rows):
+            yield finding("note", truth.goal.target, what)
 
 
 def _endless(target: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:

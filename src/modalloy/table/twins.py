@@ -1,45 +1,72 @@
 """A split table in, test rows out that are nearly copies of training rows."""
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from modalloy import config
-from modalloy.table.finding import LISTS, Finding, counted, finding, inputs, share, some, spread
+from modalloy.table.finding import (
+    HASH,
+    LISTS,
+    Finding,
+    counted,
+    few_at_once,
+    finding,
+    inputs,
+    mark,
+    share,
+    some,
+    spread,
+)
 from modalloy.table.leaks import AGREED, agreement
-from modalloy.table.near import near_pictures, near_texts, plain
+from modalloy.table.near import LONGEST, near_pictures, near_texts, plain
 from modalloy.table.reader import empty
 from modalloy.table.scan import Files, still
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 from modalloy.table.text import to_words
 from modalloy.table.truth import Truth
+from modalloy.table.vector import to_array
 
 FEW_TWINS = 0.01  # share of test rows with a twin picture or sound that happens by chance
 FEW_TEXTS = 0.03  # the same of texts: short sentences repeat in every archive
+MANY_TEXTS = 0.25  # the same of texts beside other columns, which may tell the rows apart
 SHORT = 5  # words under which a text says too little to be called a copy
+RICH = 16  # different numbers of a vector that do not repeat by chance even if they are whole
 NEAR = 20_000  # different texts of each side that are compared for more than equality
 
 
 def twin_findings(
-    job: config.Job, table: Table, parts: Parts, files: dict[str, Files], truths: list[Truth]
+    job: config.Job,
+    table: Table,
+    parts: Parts,
+    files: dict[tuple[str, str], Files],
+    truths: list[Truth],
 ) -> Iterator[Finding]:
-    """Test rows whose pictures, sounds, series or texts training rows hold nearly unchanged.
+    """Test rows whose pictures, sounds, series, vectors or texts training rows hold nearly
+    unchanged.
 
     A leak where more of them than chance explains agree with their twins in the answer, and where
-    all columns of the kind are twins; a picture that many parts share is none.
+    all columns of the kind are twins; a picture that many parts share is none. files: of each
+    input and each column that it reads.
     """
     templates = {g.template for g in job.tasks.values() if isinstance(g, config.Locate)}
-    kinds: dict[str, dict[str, np.ndarray]] = {"image": {}, "audio": {}, "series": {}, "text": {}}
+    kinds: dict[str, dict[str, np.ndarray]] = {
+        kind: {} for kind in ("image", "audio", "series", "vector", "text")
+    }
     for name, options in inputs(job).items():
         match options:
             case config.Image() if name not in templates:
-                kinds["image"][name] = _pictures(files[name], table.rows, parts)
+                kinds["image"][name] = _pictures(files[name, name], table.rows, parts)
             case config.Audio():
-                kinds["audio"][name] = _recordings(files[name], table.rows)
-            case config.Series() if options.history is None and not options.channels:
-                kinds["series"][name] = _series(name, files.get(name), table, parts)
+                kinds["audio"][name] = _recordings(files[name, name], table.rows)
+            case config.Series() if options.history is None:
+                channels = options.channels or [name]
+                marks = [_series(c, files.get((name, c)), table, parts) for c in channels]
+                kinds["series"][name] = _joined(marks)
+            case config.Vector():
+                kinds["vector"][name] = _vectors(name, table, parts)
             case config.Text():
                 kinds["text"][name] = _texts(name, table, parts)
     for kind, columns in kinds.items():
@@ -84,7 +111,8 @@ def _judged(
     grave = bool(told) and len(pairs) > chance * len(parts.test)
     if kind == "text":
         alone = all(isinstance(o, config.Text) for o in inputs(job).values())
-        grave = grave and alone and _long(names, pairs, table) > chance * len(parts.test)
+        enough = chance if alone else MANY_TEXTS
+        grave = grave and _long(names, pairs, table) > enough * len(parts.test)
     if not grave:
         return finding("warning", some(names), what, pairs[:, 1])
     what = f"{what} and with it {some(told)}; keep copies on one side, or split by what they show"
@@ -100,8 +128,11 @@ def _counted(kind: str, names: list[str], pairs: np.ndarray, parts: Parts) -> st
 
 def _long(names: list[str], pairs: np.ndarray, table: Table) -> int:
     """How many of the test rows say enough in their texts."""
-    texts = zip(*(table.cells(name, pairs[:, 1]) for name in names), strict=True)
-    return sum(sum(len(_text(c).split()) for c in row) >= SHORT for row in texts)
+    words = np.zeros(len(pairs), dtype=np.int64)
+    for name in names:
+        for at, cells in few_at_once(table, name, pairs[:, 1]):
+            words[at] += [len(as_text(c).split()) for c in cells]
+    return int((words >= SHORT).sum())
 
 
 def _pairs(marks: np.ndarray, parts: Parts) -> np.ndarray:
@@ -144,34 +175,69 @@ def _series(name: str, files: Files | None, table: Table, parts: Parts) -> np.nd
     """Files by their content, cells by the samples in them; series that never change have none."""
     if files is not None and files.seen:
         return _recordings(files, table.rows)
+    return _lists(name, table, parts, lambda x: not still(x))
+
+
+def _vectors(name: str, table: Table, parts: Parts) -> np.ndarray:
+    """Lists of numbers by their content; a few flags or counts are alike by chance."""
+    return _lists(
+        name,
+        table,
+        parts,
+        lambda x: not still(x) and bool((x != np.floor(x)).any() or len(np.unique(x)) >= RICH),
+    )
+
+
+def _lists(
+    name: str, table: Table, parts: Parts, tells: Callable[[np.ndarray], bool]
+) -> np.ndarray:
+    """Equal marks for equal lists among those that tell something."""
     rows = np.concatenate([spread(parts.train, LISTS), spread(parts.test, LISTS)])
-    cells = [c if isinstance(c, np.ndarray) else np.zeros(0) for c in table.cells(name, rows)]
     marks = np.full(table.rows, -1, dtype=np.int64)
-    marks[rows] = _numbered(x.tobytes() for x in cells)
-    marks[rows[[x.dtype.kind not in "iuf" or still(x) for x in cells]]] = -1
+    for at, cells in few_at_once(table, name, rows):
+        arrays = [np.zeros(0) if empty(c) else to_array(c) for c in cells]
+        told = [isinstance(x, np.ndarray) and x.size > 0 and tells(x) for x in arrays]
+        marks[rows[at]] = [
+            hash(x.tobytes()) & HASH if isinstance(x, np.ndarray) and t else -1
+            for x, t in zip(arrays, told, strict=True)
+        ]
     return marks
 
 
 def _texts(name: str, table: Table, parts: Parts) -> np.ndarray:
     """Equal texts in plain letters, and near ones among the first of each side."""
-    rows = np.concatenate([parts.train, parts.test])
-    raw = [_text(cell) for cell in table.cells(name, rows)]
-    letters = {text: plain(text) for text in set(raw)}
-    texts = [letters[text] for text in raw]
-    of = _numbered(texts)
-    unique = list(dict.fromkeys(texts))
-    train = np.unique(of[: len(parts.train)])
-    test = np.setdiff1d(of[len(parts.train) :], train)
-    train, test = (np.array([i for i in side[:NEAR] if unique[i]], int) for side in (train, test))
-    pairs = near_texts([unique[i] for i in train], [unique[i] for i in test])
-    clusters = _clusters(len(unique), train[pairs[:, 0]], test[pairs[:, 1]])
-    clusters[[not text for text in unique]] = -1
     marks = np.full(table.rows, -1, dtype=np.int64)
-    marks[rows] = clusters[of]
-    return marks
+    train = _first_texts(name, table, parts.train, marks, np.zeros(0, dtype=np.int64))
+    test = _first_texts(name, table, parts.test, marks, np.unique(marks[parts.train]))
+    pairs = near_texts(list(train.values()), list(test.values()))
+    every, of = np.unique(marks, return_inverse=True)
+    i, j = (np.searchsorted(every, np.array(list(side), dtype=np.int64)) for side in (train, test))
+    clusters = _clusters(len(every), i[pairs[:, 0]], j[pairs[:, 1]])
+    return np.where(marks >= 0, clusters[of], -1)
 
 
-def _text(cell: Any) -> str:
+def _first_texts(
+    name: str, table: Table, rows: np.ndarray, marks: np.ndarray, known: np.ndarray
+) -> dict[int, str]:
+    """Beginnings of the first different texts of these rows that are not known, by their marks.
+
+    Every row's mark is written into `marks`, (rows of the table,); of the other texts nothing else
+    is kept.
+    """
+    first: dict[int, str] = {}
+    for at, cells in few_at_once(table, name, rows):
+        letters = {cell: plain(cell) for cell in {as_text(c) for c in cells}}
+        texts = [letters[as_text(c)] for c in cells]
+        own = np.array([mark(text) for text in texts], dtype=np.int64)
+        marks[rows[at]] = own
+        for place in np.flatnonzero((own >= 0) & ~np.isin(own, known)):
+            if len(first) < NEAR:
+                first.setdefault(int(own[place]), texts[place][:LONGEST])
+    return first
+
+
+def as_text(cell: Any) -> str:
+    """The text of a cell, the words of a list with spaces between them; "" for none."""
     if empty(cell):
         return ""
     if isinstance(cell, str) and not cell.lstrip().startswith("["):
