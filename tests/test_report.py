@@ -108,6 +108,18 @@ def test_text_has_units_intervals_and_the_figures_before() -> None:
     assert "-0.0" not in text
 
 
+def test_text_begins_with_leaks() -> None:
+    found = [
+        {"level": "note", "text": "split: small"},
+        {"level": "leak", "text": "rows: 5 of 9 rows are rows that the model has learned from"},
+    ]
+    lines = Report(tasks={"fault": {"accuracy": 0.75}}, findings=found).text().splitlines()
+    assert lines[0] == (
+        "Do not trust these figures: rows: 5 of 9 rows are rows that the model has learned from"
+    )
+    assert "small" not in "".join(lines)
+
+
 def test_text_has_the_best_simple_method_and_the_best_single_column() -> None:
     report = replace(
         some_report(),

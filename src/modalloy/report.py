@@ -119,9 +119,10 @@ class Report:
         """The figures as lines for a terminal, those before beside them where there are any.
 
         Below each task's figures stand what it must beat, where the report has it: the best simple
-        method and the best single column, each with the model's gain over it.
+        method and the best single column, each with the model's gain over it. Leaks come first.
         """
-        lines = []
+        leaks = [f for f in self.findings if f.get("level") == "leak"]
+        lines = [f"Do not trust these figures: {f.get('text', f.get('what'))}" for f in leaks]
         for task, figures in self.tasks.items():
             for name in figures_of(figures):
                 low_high = say_interval(figures, name, self.unit(task))
