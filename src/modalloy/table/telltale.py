@@ -94,7 +94,7 @@ def scores(codes: np.ndarray, asked: Asked) -> list[float | None]:
     cell = codes * FOLDS + fold
     count_VF = np.bincount(cell, minlength=kinds * FOLDS).reshape(kinds, FOLDS)
     counts = (count_VF.sum(axis=1, keepdims=True) - count_VF)[codes, fold]
-    found = []
+    found: list[float | None] = []
     for y in asked.y_NC.T:
         sum_VF = np.bincount(cell, weights=y, minlength=kinds * FOLDS).reshape(kinds, FOLDS)
         sums = (sum_VF.sum(axis=1, keepdims=True) - sum_VF)[codes, fold]
