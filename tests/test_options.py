@@ -18,7 +18,6 @@ from modalloy import config
 from modalloy.job import load_job
 from modalloy.judge.answers import EVERYTHING, answer_rows
 from modalloy.learn.frozen import frozen_features
-from modalloy.learn.probe import Probe
 from modalloy.learn.train import train_model
 from modalloy.learn.training import open_rows
 from modalloy.model.model import Model
@@ -209,17 +208,6 @@ ELSEWHERE = {
     "::test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing",
 }
 GROUPS = {"Job.split", "Job.columns", "Job.fuse", "Job.tasks", "Job.train"}  # hold options
-
-
-@pytest.fixture(autouse=True)
-def _untimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No race decides over the memory layout: two runs of one job are to give the same numbers."""
-    import modalloy.learn.train as train
-
-    def probe(*given: Any) -> Probe:
-        return Probe(given[-1] == "bfloat16", False, {})
-
-    monkeypatch.setattr(train, "probe", probe)
 
 
 @pytest.fixture(scope="module")
