@@ -1,7 +1,7 @@
 """A trained model and test rows in, the whole report and its page out."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,10 @@ from modalloy import config
 from modalloy.job import job_text
 from modalloy.judge.answers import EVERYTHING, Answers, answer_rows
 from modalloy.judge.baselines import Baselines, baselines
-from modalloy.judge.bootstrap import intervals
 from modalloy.judge.facts import about, environment, rows_by_use, say_split
+from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
 from modalloy.judge.frozen import Embeddings
-from modalloy.judge.metrics import classification_report, primary, tally
+from modalloy.judge.metrics import classification_report
 from modalloy.judge.page import write_page
 from modalloy.judge.plots import Figure, figures_for, training_figures
 from modalloy.judge.slices import Groups, group_labels, input_shares, slices
@@ -70,7 +70,7 @@ def evaluate_rows(
         figures = draw_figures(model, rows, judged, extras)
     else:
         report = report_without_rows(model, rows, extras)
-        figures = training_figures(extras.curves)
+        figures = training_figures(extras.curves, model.job.tasks)
     report.save(page.with_suffix(".json"))
     write_page(report, figures, page)
     return report
@@ -104,14 +104,6 @@ def judge_rows(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool) -> J
         )
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     return Judged(which, truth, answered.seen[EVERYTHING], groups, found, seconds)
-
-
-def truth_of(rows: Rows, which: np.ndarray) -> dict[str, list[Any]]:
-    """The true answers of some rows, None where nobody knows."""
-    return {
-        name: list(target.truth(rows.cells(target.columns, which)))
-        for name, target in rows.targets.items()
-    }
 
 
 def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Report:
@@ -172,35 +164,6 @@ def report_without_rows(model: Model, rows: Rows, extras: Extras) -> Report:
     )
 
 
-def figures_of(
-    options: config.TaskOptions,
-    truth: Sequence[Any],
-    answer: Mapping[str, np.ndarray],
-    target: Any,
-    groups: Groups | None,
-) -> dict[str, Any]:
-    """All figures of a task with their intervals."""
-    counted = tally(options, truth, answer, names_of(target))
-    ends = intervals(counted, groups=groups.labels if groups else None)
-    return {**counted.score(), "interval": {k: list(v) for k, v in ends.items()}}
-
-
-def first_figures(model: Model, rows: Rows, which: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Figures of every task before the first step: pretrained encoders, new heads."""
-    answers = answer_rows(model, rows, which).seen[EVERYTHING]
-    truth, groups = truth_of(rows, which), group_labels(rows, which)
-    found = {
-        n: figures_of(o, truth[n], answers[n], rows.targets[n], groups)
-        for n, o in model.job.tasks.items()
-    }
-    return {n: {"label": "before training", **f} for n, f in found.items()}
-
-
-def drawn_by(groups: Groups | None) -> dict[str, Any]:
-    """What intervals draw anew; see `Report.drawn`."""
-    return {"by": groups.column, "groups": len(set(groups.labels))} if groups else {}
-
-
 def compare(
     model: Model,
     rows: Rows,
@@ -224,20 +187,6 @@ def compare(
         answers=answers,
         groups=groups.labels if groups else None,
     )
-
-
-def gain_over_columns(
-    options: config.TaskOptions, figures: Mapping[str, Any], columns: Mapping[str, Mapping]
-) -> dict[str, Any]:
-    """What a table of plain columns alone gains over the best of them; see `Report.gain`."""
-    metric, greater = primary(options)
-    scored = {n: f for n, f in columns.items() if f.get("margin")}
-    if not scored:
-        return {}
-    best = max(scored, key=lambda n: scored[n][metric] * (1.0 if greater else -1.0))
-    margin = scored[best]["margin"]
-    found = {"metric": metric, "fused": figures.get(metric), "best": f"{best} (small tree)"}
-    return {**found, "best_value": scored[best][metric], **margin}
 
 
 def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> list[Figure]:

@@ -8,7 +8,8 @@ import torch
 
 from modalloy.errors import RunError, TableError
 from modalloy.job import FRAME, check_against
-from modalloy.judge.evaluate import Extras, evaluate_rows, truth_of
+from modalloy.judge.evaluate import Extras, evaluate_rows
+from modalloy.judge.figures import truth_of
 from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.report import Report

@@ -10,7 +10,8 @@ import torch
 
 from modalloy import config
 from modalloy.errors import LeakError, TableError
-from modalloy.judge.evaluate import Extras, evaluate_rows, first_figures
+from modalloy.judge.evaluate import Extras, evaluate_rows
+from modalloy.judge.figures import first_figures
 from modalloy.judge.frozen import Embeddings, frozen_embeddings
 from modalloy.learn import processes
 from modalloy.learn.claim import claim, refuse_changed

@@ -1,0 +1,66 @@
+"""A model's answers beside the truth in, a report's figures with their intervals out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from modalloy import config
+from modalloy.judge.answers import EVERYTHING, answer_rows
+from modalloy.judge.bootstrap import intervals
+from modalloy.judge.metrics import primary, tally
+from modalloy.judge.slices import Groups, group_labels
+from modalloy.judge.validate import names_of
+from modalloy.model.batches import Rows
+from modalloy.model.model import Model
+
+
+def truth_of(rows: Rows, which: np.ndarray) -> dict[str, list[Any]]:
+    """The true answers of some rows, None where nobody knows."""
+    return {
+        name: list(target.truth(rows.cells(target.columns, which)))
+        for name, target in rows.targets.items()
+    }
+
+
+def figures_of(
+    options: config.TaskOptions,
+    truth: Sequence[Any],
+    answer: Mapping[str, np.ndarray],
+    target: Any,
+    groups: Groups | None,
+) -> dict[str, Any]:
+    """All figures of a task with their intervals."""
+    counted = tally(options, truth, answer, names_of(target))
+    ends = intervals(counted, groups=groups.labels if groups else None)
+    return {**counted.score(), "interval": {k: list(v) for k, v in ends.items()}}
+
+
+def first_figures(model: Model, rows: Rows, which: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Figures of every task before the first step: pretrained encoders, new heads."""
+    answers = answer_rows(model, rows, which).seen[EVERYTHING]
+    truth, groups = truth_of(rows, which), group_labels(rows, which)
+    found = {
+        n: figures_of(o, truth[n], answers[n], rows.targets[n], groups)
+        for n, o in model.job.tasks.items()
+    }
+    return {n: {"label": "before training", **f} for n, f in found.items()}
+
+
+def gain_over_columns(
+    options: config.TaskOptions, figures: Mapping[str, Any], columns: Mapping[str, Mapping]
+) -> dict[str, Any]:
+    """What a table of plain columns alone gains over the best of them; see `Report.gain`."""
+    metric, greater = primary(options)
+    scored = {n: f for n, f in columns.items() if f.get("margin")}
+    if not scored:
+        return {}
+    best = max(scored, key=lambda n: scored[n][metric] * (1.0 if greater else -1.0))
+    margin = scored[best]["margin"]
+    found = {"metric": metric, "fused": figures.get(metric), "best": f"{best} (small tree)"}
+    return {**found, "best_value": scored[best][metric], **margin}
+
+
+def drawn_by(groups: Groups | None) -> dict[str, Any]:
+    """What intervals draw anew; see `Report.drawn`."""
+    return {"by": groups.column, "groups": len(set(groups.labels))} if groups else {}
