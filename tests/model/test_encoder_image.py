@@ -301,9 +301,9 @@ def test_detr_trains_with_an_odd_number_of_rows(
     task = {"type": "classify", "target": "fault_code"}
     job = job_dict(small_table, columns=("photo",), tasks={"fault": task})
     job["columns"]["photo"] = {"type": "image", "encoder": detr(tmp_path / "detr"), "pixels": 32}
-    job["train"] |= {"batch": 15, "epochs": 1}
+    job["train"] |= {"batch": 15, "epochs": 1, "precision": "auto"}
     notes = train(job, out=tmp_path / "run", quiet=True).notes
-    assert list(notes["probe_s"]) == ["float32"]
+    assert list(notes["probe_s"]) == ["float32", "bfloat16"]
     assert 0 < notes["curves"][0]["loss"] < 10
 
 

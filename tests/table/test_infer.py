@@ -2,6 +2,7 @@
 
 import json
 import string
+import wave
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,8 @@ def test_every_default_of_what_was_inferred_stands_once_as_a_comment(small_table
         told = [x for x in text.splitlines() if x.strip().startswith(f"# defaults of {kind}: ")]
         fields = {f.alias or n: f for n, f in type(group).model_fields.items() if n != "type"}
         wanted = {n: f.default for n, f in fields.items() if not f.is_required()}
+        if kind == "series":
+            wanted["front"] = config.usual_fronts(wanted)  # follows from the defaults before it
         if kind == "split":
             del wanted["by"]  # it is given
         if not wanted:
@@ -743,3 +746,17 @@ def test_real_tables(name: str, target: str, inputs: str, split: str, shared: Pa
     assert kept == inputs.split()
     assert draft.split["column"] == split
     valid(draft)
+
+
+def test_a_series_with_a_known_rate_gets_its_fronts_written_out(tmp_path: Path) -> None:
+    for row in range(8):
+        with wave.open(str(tmp_path / f"{row}.wav"), "wb") as file:
+            file.setparams((1, 2, 12_000, 0, "NONE", ""))
+            file.writeframes(np.zeros(1200, np.int16).tobytes())
+    frame = pd.DataFrame({"vibration": [f"{r}.wav" for r in range(8)], "bad": ["x", "y"] * 4})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    draft = infer(open_table(tmp_path / "t.csv"), ["bad"])
+    options = draft.columns["vibration"].options
+    assert options["rate_hz"] == 12_000
+    assert options["front"] == ["learned", "statistics", "spectrum", "envelope"]
+    assert valid(draft).columns["vibration"].front == tuple(options["front"])

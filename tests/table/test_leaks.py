@@ -149,26 +149,26 @@ def test_more_names_of_groups(name: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["text", "number"])
-@pytest.mark.parametrize("columns", [{}, {"Charge": {"type": "ignore"}}])
+@pytest.mark.parametrize("columns", [{}, {"Stück": {"type": "ignore"}}])
 def test_a_group_that_only_its_cells_betray(written: str, columns: dict[str, Any]) -> None:
-    frame = pieces().rename(columns={"thing": "Charge"})
+    frame = pieces().rename(columns={"thing": "Stück"})
     if written == "text":
-        frame["Charge"] = [f"k{c}" for c in frame["Charge"]]
+        frame["Stück"] = [f"k{c}" for c in frame["Stück"]]
     columns = columns | {"load": {"type": "number"}}
-    (found,) = about(look(frame, columns, split=AT_RANDOM), "Charge")
+    (found,) = about(look(frame, columns, split=AT_RANDOM), "Stück")
     assert found.level == "warning"
-    assert "split: {by: Charge}" in found.what
-    assert about(look(frame, columns, split={"by": "Charge"}), "Charge") == []
+    assert "split: {by: Stück}" in found.what
+    assert about(look(frame, columns, split={"by": "Stück"}), "Stück") == []
 
 
 def test_amounts_classes_and_honest_names_are_no_likely_groups() -> None:
-    frame = pieces(0.3).rename(columns={"thing": "Charge"})
+    frame = pieces(0.3).rename(columns={"thing": "Stück"})
     frame["kind"] = [f"{c}{row % 2}" for row, c in enumerate(frame["fault"])]  # finer classes
     frame["degrees"] = (np.searchsorted(list("abcde"), frame["fault"]) * 20) + DRAW(0).integers(
         0, 20, 400
     )
     found = look(frame, {"load": {"type": "number"}}, split=AT_RANDOM)
-    for name in ("Charge", "kind", "degrees"):
+    for name in ("Stück", "kind", "degrees"):
         assert about(found, name) == [], name
 
 

@@ -111,11 +111,11 @@ def _section(
 def _rest(group: type[BaseModel], given: Container[str]) -> str:
     """The defaults of a group of options, but for those given, as `{pixels: 160, ...}`."""
     fields = {field.alias or name: field for name, field in group.model_fields.items()}
-    values = {
-        name: field.get_default(call_default_factory=True)
-        for name, field in fields.items()
-        if name not in given and not field.is_required()
-    }
+    defaults: dict[str, Any] = {}
+    for name, field in fields.items():
+        if not field.is_required():  # a default may follow from those before it
+            defaults[name] = field.get_default(call_default_factory=True, validated_data=defaults)
+    values = {name: value for name, value in defaults.items() if name not in given}
     return _line({"x": values}).removeprefix("x: ")
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.config import usual_fronts
 from modalloy.errors import TableError
 from modalloy.table.look import (
     Look,
@@ -316,10 +317,11 @@ def _longest_s(files: list[Path]) -> float:
     return max(seconds)
 
 
-def _rate(file: Path) -> dict[str, float]:
+def _rate(file: Path) -> dict[str, Any]:
     import soundfile
 
-    return {"rate_hz": float(soundfile.info(str(file)).samplerate)}
+    rate_hz = float(soundfile.info(str(file)).samplerate)
+    return {"rate_hz": rate_hz, "front": list(usual_fronts({"rate_hz": rate_hz, "rpm": None}))}
 
 
 def _names_or_text(look: Look) -> Guess:
