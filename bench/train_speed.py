@@ -276,7 +276,9 @@ def plain_picture(table: Path) -> Iterator[Done]:
 
 def plain_photos(model: Plain, folder: Path, names: Any) -> torch.Tensor:
     arrays = [np.asarray(Image.open(folder / n).convert("RGB").resize((160, 160))) for n in names]
-    x_BCHW = (torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() - 127) / 128
+    # Channels first in memory, as ToTensor and transformers' processors hand them over.
+    x_BCHW = torch.from_numpy(np.stack([a.transpose(2, 0, 1) for a in arrays]))
+    x_BCHW = (x_BCHW.contiguous().float() - 127) / 128
     return model.head(model.trunk(x_BCHW).head_BFHW.mean((2, 3)))
 
 
