@@ -12,7 +12,7 @@ from modalloy.table.prints import fingerprints, same_parts, seen_before
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
-PLAIN = ("note", "load", "site", "photo", "sound")
+PLAIN = ("note", "load", "site", "photo", "sound", "taken_at")
 
 
 @pytest.fixture
@@ -59,3 +59,10 @@ def test_parts_are_the_same_until_a_row_is_added(frame: pd.DataFrame) -> None:
     for changed in (pd.concat([frame, frame.tail(3)], ignore_index=True), frame[::-1]):
         grown = open_table(changed.reset_index(drop=True))
         assert not same_parts(grown, job, split_job(grown, job), known)
+
+
+def test_a_day_is_its_midnight(frame: pd.DataFrame) -> None:
+    days = pd.to_datetime(frame["taken_at"]).dt.normalize()
+    first = prints(frame.assign(taken_at=days))
+    np.testing.assert_array_equal(prints(frame.assign(taken_at=days.dt.date)), first)
+    assert (prints(frame.assign(taken_at=days + pd.Timedelta(hours=1))) != first).all()

@@ -27,9 +27,7 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     if table is None:
         rows, which, extras = own_rows(run)
     else:
-        rows, which, extras = given_rows(
-            run, table if isinstance(table, Table) else open_table(table)
-        )
+        rows, which, extras = given_rows(run, open_table(table))
     return evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -68,5 +69,8 @@ def _pieces(cells: Sequence[Any]) -> Iterator[bytes]:
             yield b""
         elif isinstance(cell, bool | int | float):
             yield repr(float(cell)).encode()
+        elif isinstance(cell, date):  # a day is its midnight: formats hold either
+            midnight = cell if isinstance(cell, datetime) else datetime(*cell.timetuple()[:3])
+            yield midnight.isoformat().encode()
         else:
             yield str(cell).strip().encode(errors="backslashreplace")
