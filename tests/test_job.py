@@ -210,6 +210,34 @@ def test_an_option_that_nothing_reads_is_refused_where_it_is_written(
     load_job(tmp_path / "job.yaml")
 
 
+@pytest.mark.parametrize("option", ["encoder_lr: 3e-4", "freeze_epochs: 1"])
+@pytest.mark.parametrize(
+    ("photo", "words"),
+    [
+        ("{type: image}", "and there is none"),
+        (
+            "{type: image, encoder: efficientnet_lite0, tune: frozen}",
+            "and they are all frozen",
+        ),
+        ("{type: image, encoder: efficientnet_lite0}", ""),
+        ("{type: image, encoder: efficientnet_lite0, tune: last_n}", ""),
+    ],
+)
+def test_the_rate_of_pretrained_encoders_needs_one_that_changes(
+    option: str, photo: str, words: str, tmp_path: Path
+) -> None:
+    text = ONE_INPUT.replace("{type: image}", photo).replace("epochs: 3", option)
+    text = text.replace("{type: locate, target: boxes, on: photo}", "{type: classify, target: y}")
+    if words:
+        [fault] = faults_of(text, tmp_path)
+        name = option.split(":")[0]
+        assert fault.startswith(f"job.yaml:8: train.{name}: is for pretrained encoders that change")
+        assert words in fault
+    else:
+        (tmp_path / "job.yaml").write_text(text)
+        load_job(tmp_path / "job.yaml")
+
+
 def test_heads_of_single_inputs_need_a_task_that_answers_rows(tmp_path: Path) -> None:
     text = ONE_INPUT.replace("tasks:\n", "  load: {type: number}\ntasks:\n")
     [fault] = faults_of(text.replace("concat}", "concat, auxiliary: 1.0}"), tmp_path)

@@ -29,6 +29,9 @@ Case = tuple[str, str, Any, Any]  # base job, where in it, one value, another va
 TEXT, PHOTO, SOUND = "columns.note", "columns.photo", "columns.sound"
 WORDS, VIBRATION = "columns.words", "columns.vibration"
 CASES: dict[str, list[Case]] = {
+    "Number.size": [("plain", "columns.load.size", "small", "base")],
+    "Category.size": [("plain", "columns.site.size", "small", "base")],
+    "Time.size": [("plain", "columns.taken_at.size", "small", "base")],
     "Number.embed": [
         ("plain", "columns.load.embed", "piecewise", "periodic"),
         ("plain", "columns.load", {"type": "number"}, {"type": "number", "embed": "linear"}),

@@ -37,7 +37,14 @@ class Options(BaseModel):
 # --- columns -----------------------------------------------------------------------------------
 
 
-class Number(Options):
+class Plain(Options):
+    """Options shared by columns whose cells are single values."""
+
+    size: Literal["small", "base"] = "small"
+    """Length of the vector that a cell becomes: 12 numbers, or 32."""
+
+
+class Number(Plain):
     """A measured quantity; scaled robustly by median and quartiles of the training rows."""
 
     type: Literal["number"] = "number"
@@ -51,7 +58,7 @@ class Number(Options):
     """Pieces of the piecewise-linear embedding, or frequencies of the periodic one."""
 
 
-class Category(Options):
+class Category(Plain):
     """One of a set of names; a name never seen in training is answered as 'unknown'."""
 
     type: Literal["category"] = "category"
@@ -59,7 +66,7 @@ class Category(Options):
     """Names with fewer training rows than this share the 'unknown' vector."""
 
 
-class Time(Options):
+class Time(Plain):
     """A date or date and time; read as cycles (hour, weekday, year) and a trend that stops at the
     first and last training day."""
 

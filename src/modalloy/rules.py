@@ -6,7 +6,7 @@ The data may be half wrong: a rule looks at the parts that can be read and keeps
 from collections.abc import Iterator
 from typing import Any
 
-from modalloy.config import Attention, Fusion, Number, Options, Text, Trunk
+from modalloy.config import Attention, Fusion, Number, Options, Text, Train, Trunk
 from modalloy.faults import Fault, quoted
 from modalloy.options import did_you_mean, listed
 
@@ -40,6 +40,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _heads(data.get("fuse"))
     yield from _auxiliary(data.get("fuse"), columns, tasks)
     yield from _smoothing(data.get("train"), tasks)
+    yield from _pretrained(data.get("train"), columns)
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:
@@ -263,6 +264,22 @@ def _smoothing(train: Any, tasks: Groups) -> Iterator[Fault]:
     if tasks and all(options.get("type") in ("regress", "locate") for options in tasks.values()):
         why = "is for classify and tag tasks, and there is none."
         yield Fault(("train", "label_smoothing"), why)
+
+
+def _pretrained(train: Any, columns: Groups) -> Iterator[Fault]:
+    """Only pretrained encoders that change have a rate of their own and can wait a few epochs."""
+    if not isinstance(train, dict):
+        return
+    trunks = [
+        options for options in columns.values() if options.get("encoder", "scratch") != "scratch"
+    ]
+    if any(not _is_frozen(options) for options in trunks):
+        return
+    there = "they are all frozen" if trunks else "there is none"
+    for option in ("encoder_lr", "freeze_epochs"):
+        if train.get(option, _default(Train, option)) != _default(Train, option):
+            why = f"is for pretrained encoders that change, and {there}; take it away."
+            yield Fault(("train", option), why)
 
 
 def _default(group: type[Options], option: str) -> Any:

@@ -37,18 +37,20 @@ def make_cells(rows: int = 40) -> Cells:
     return Cells({"when": days, "site": sites, **numbers, "seen": days, "lone": [5.0] * rows})
 
 
-def make_encoder(width: int = 16) -> tuple[TableEncoder, dict[str, Tensor], Tensor]:
+def make_encoder(
+    width: int = 16, options: dict[str, Any] = OPTIONS
+) -> tuple[TableEncoder, dict[str, Tensor], Tensor]:
     """An encoder of all seven columns with its readers in a mixed order, and a batch of 40 rows."""
     torch.manual_seed(0)
     cells = make_cells()
-    readers = [READERS[o.type].fit(n, o, cells) for n, o in OPTIONS.items()]
+    readers = [READERS[o.type].fit(n, o, cells) for n, o in options.items()]
     values = {}
     for kind in READERS:
         arrays = [r.read(cells).values["x"] for r in readers if r.kind == kind]
         most = max((a.shape[1] for a in arrays if a.ndim > 1), default=0)
         arrays = [np.pad(a, ((0, 0), (0, most - a.shape[1]))) if most else a for a in arrays]
         values[kind] = torch.from_numpy(np.stack(arrays, 1))
-    return TableEncoder(readers, OPTIONS, width), values, torch.ones(40, 7, dtype=torch.bool)
+    return TableEncoder(readers, options, width), values, torch.ones(40, 7, dtype=torch.bool)
 
 
 def take(values: dict[str, Tensor], rows: slice | Tensor) -> dict[str, Tensor]:
@@ -71,6 +73,28 @@ def test_one_token_a_column_in_the_order_of_present() -> None:
         fewer[:, n] = False
         changed = (encoder(values, fewer).x_BTD - tokens.x_BTD).abs().amax((0, 2)) > 0
         assert changed.tolist() == [i == n for i in range(7)]
+
+
+def test_each_column_has_a_vector_of_its_own_size() -> None:
+    wide = {"load": "base", "site": "base", "when": "base"}
+    options = {n: o.model_copy(update={"size": wide.get(n, "small")}) for n, o in OPTIONS.items()}
+    encoder, values, present = make_encoder(options=options)
+    present[::2] = False
+    tokens = encoder(values, present)
+    (tokens.x_BTD.square().sum() + tokens.summary_BD.square().sum()).backward()
+    used = [32 if n in wide else 12 for n in encoder.columns]
+    for parameter in (encoder.absent_Nd, encoder.token_NdD):
+        moved = parameter.grad.abs().reshape(7, 32, -1).amax(2) > 0
+        assert moved.sum(1).tolist() == used
+        assert all(moved[n, :k].all() for n, k in enumerate(used))
+
+
+def test_columns_of_one_size_are_as_wide_as_it() -> None:
+    small, _, _ = make_encoder()
+    base, _, _ = make_encoder(
+        options={n: o.model_copy(update={"size": "base"}) for n, o in OPTIONS.items()}
+    )
+    assert [e.inward.in_features for e in (small, base)] == [7 * 12, 7 * 32]
 
 
 def test_a_row_alone_is_the_row_in_a_batch() -> None:

@@ -35,7 +35,7 @@ FEW = 20  # cells that may all differ without naming rows
 MOSTLY = 0.5  # share of missing cells that deserves more than a note
 HARDLY = 0.05  # share of missing cells under which an otherwise constant column teaches nothing
 CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9_.:/#-]{1,64}")  # one word with a digit, as codes are
-Plain = config.Number | config.Category | config.Time | config.Vector
+OneValue = config.Plain | config.Vector
 
 
 def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Finding]:
@@ -51,7 +51,7 @@ def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Fin
     for name, options in inputs(job).items():
         if name in hopeless:
             continue
-        if isinstance(options, Plain):
+        if isinstance(options, OneValue):
             yield from _plain_cells(name, options, table, parts)
         if isinstance(options, config.Tokens):
             yield from _words(name, table, parts)
@@ -151,7 +151,7 @@ def _tells_rows_apart(
             return False
 
 
-def _plain_cells(name: str, options: Plain, table: Table, parts: Parts) -> Iterator[Finding]:
+def _plain_cells(name: str, options: OneValue, table: Table, parts: Parts) -> Iterator[Finding]:
     """Cells that training would take as missing because they are not what the job says."""
     train = spread(parts.train, READ)
     try:

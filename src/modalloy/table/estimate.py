@@ -71,8 +71,6 @@ SAMPLE = 500  # rows whose cells are looked at
 SIDE = 1024  # of the matrices that the machine is timed with
 FEWEST = 3  # products of them
 
-Plain = config.Number | config.Category | config.Time
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -102,8 +100,8 @@ def estimate(
     gflops = machine_gflops() if gflops is None else gflops
     parts = _labelled(job, table, parts)
     works = works_of(job, table, parts)
-    plain = any(isinstance(o, Plain) for o in inputs(job).values())
-    many = plain + sum(1 for o in inputs(job).values() if not isinstance(o, Plain))
+    plain = any(isinstance(o, config.Plain) for o in inputs(job).values())
+    many = plain + sum(1 for o in inputs(job).values() if not isinstance(o, config.Plain))
     steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
@@ -190,7 +188,7 @@ def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
 
 def _columns(options: Any) -> int:
     """Columns that a baseline makes of one input."""
-    return 1 if isinstance(options, Plain) else 48
+    return 1 if isinstance(options, config.Plain) else 48
 
 
 def _memory_gb(job: config.Job, table: Table, works: list[Work]) -> float:

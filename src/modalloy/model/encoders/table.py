@@ -16,7 +16,7 @@ from modalloy.model.tokens import Tokens
 from modalloy.table.reader import Reader
 
 KINDS = ("number", "category", "time")
-SIZE = 12  # length of a column's vector
+SIZES = {"small": 12, "base": 32}  # length of a column's vector
 DROPOUT = 0.1
 LAYERS = 2
 
@@ -26,7 +26,7 @@ class TableEncoder(Encoder):
 
     Each cell becomes a short vector, or its column's learned vector where it is absent. Side by
     side they pass through a residual network to the summary; each is also a token of its own, for
-    fusions that attend.
+    fusions that attend. Columns of a smaller size than others hold zeros at the end.
     """
 
     def __init__(
@@ -37,17 +37,22 @@ class TableEncoder(Encoder):
         by_kind = {k: [r for r in readers if r.kind == k] for k in KINDS}
         self.columns = [r.name for k in KINDS for r in by_kind[k]]  # as in Batch.present
         self.kinds = [k for k in KINDS if by_kind[k]]
+        sizes_N = torch.tensor([SIZES[plain_options(options[c]).size] for c in self.columns])
+        size = int(sizes_N.max())
+        used_Nd = (torch.arange(size) < sizes_N[:, None]).float()
+        self.register_buffer("used_Nd", used_Nd, persistent=False)
         parts = {
-            "number": lambda rs: NumberEmbedding(rs, number_options(rs, options), SIZE),
-            "category": lambda rs: CategoryEmbedding(rs, SIZE),
-            "time": lambda rs: TimeEmbedding(rs, SIZE),
+            "number": lambda rs: NumberEmbedding(rs, number_options(rs, options), size),
+            "category": lambda rs: CategoryEmbedding(rs, size),
+            "time": lambda rs: TimeEmbedding(rs, size),
         }
         self.parts = nn.ModuleList(parts[k](by_kind[k]) for k in self.kinds)
         count = len(self.columns)
-        self.absent_Nd = nn.Parameter(torch.randn(count, SIZE) * 0.1)
-        self.token_NdD = nn.Parameter(torch.randn(count, SIZE, width) * SIZE**-0.5)
+        self.absent_Nd = nn.Parameter(torch.randn(count, size) * 0.1)
+        scale_N11 = sizes_N[:, None, None] ** -0.5
+        self.token_NdD = nn.Parameter(torch.randn(count, size, width) * scale_N11)
         self.column_ND = nn.Parameter(torch.randn(count, width) * 0.02)
-        self.inward = nn.Linear(count * SIZE, width)
+        self.inward = nn.Linear(count * size, width)
         self.layers = nn.Sequential(*(Residual(width, DROPOUT) for _ in range(LAYERS)))
         self.outward = nn.Linear(width, width)
 
@@ -58,7 +63,7 @@ class TableEncoder(Encoder):
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """One token a column."""
-        z_BNd = features["features"]
+        z_BNd = features["features"] * self.used_Nd
         x_BND = torch.einsum("bnd,ndo->bno", z_BNd, self.token_NdD) + self.column_ND
         mask_BN = torch.ones(z_BNd.shape[:2], dtype=torch.bool, device=z_BNd.device)
         hidden_BD = dropout(self.inward(z_BNd.flatten(1)), DROPOUT, self.training)
@@ -72,6 +77,12 @@ class TableEncoder(Encoder):
     def absent(self, rows: int) -> Tokens:
         """Tokens of rows all of whose plain cells are absent."""
         return self.embed({"features": self.absent_Nd.expand(rows, -1, -1)})
+
+
+def plain_options(options: config.Options) -> config.Plain:
+    """Options of a plain column."""
+    assert isinstance(options, config.Plain), "the only kinds that this encoder reads"
+    return options
 
 
 def number_options(
