@@ -31,7 +31,7 @@ scoreboard: $(VENV)/.test ## run the real data sets of MODALLOY_SHARED, write th
 	$(BIN)/python -m bench.scoreboard
 
 bench: $(VENV)/.test ## training speed against a plain loop
-	$(BIN)/python bench/train_speed.py
+	$(BIN)/python -m bench.train_speed
 
 # A stamp for each extra, so that pip runs again only when pyproject.toml changes.
 $(VENV)/.%: pyproject.toml | $(BIN)/python

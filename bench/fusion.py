@@ -29,7 +29,8 @@ rest_soon()
 
 import torch  # noqa: E402 after rest_soon, which it would not hear
 
-from bench.scoreboard.__main__ import default_data, job_files  # noqa: E402
+from bench.scoreboard.__main__ import default_data  # noqa: E402
+from bench.scoreboard.seed import job_files  # noqa: E402
 from modalloy import config  # noqa: E402
 from modalloy.job import load_job  # noqa: E402
 from modalloy.learn.frozen import frozen_features  # noqa: E402

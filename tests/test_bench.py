@@ -4,13 +4,13 @@ import argparse
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
-from bench import train_speed
 from bench.scoreboard import __main__ as scoreboard
-from bench.scoreboard.table import write_readme, write_table
-from bench.train_speed import Timing
+from bench.scoreboard.seed import Seed
+from bench.scoreboard.table import said_table, write_readme, write_table
+from bench.train_speed import __main__ as train_speed
+from bench.train_speed.__main__ import Timing
 
 REPO = Path(__file__).resolve().parent.parent
 RESULTS = json.loads((REPO / "bench" / "results" / "scoreboard.json").read_text())
@@ -35,18 +35,45 @@ def test_a_rerun_says_nothing_but_its_own_figures(tmp_path: Path) -> None:
     lines = table.strip().splitlines()
     assert [line[:7] for line in lines[:3]] == ["| set |", "|---|--", "| elpv "]
     assert "| 0.500 |" in lines[2]
-    assert lines[3:] == ["", "0 of 1 sets reach their goal: ."]
+    assert lines[3:5] == ["", "0 of 1 sets reach their goal: ."]
     page.write_text("no marks")
     with pytest.raises(ValueError, match="substring not found"):
         write_table(RESULTS, page)
     assert page.read_text() == "no marks"
 
 
-def test_the_command_of_a_figure_names_its_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run_seed(name: str, seed: int, args: Any) -> tuple[dict[str, dict], int]:
-        return {"label/accuracy": {"value": 0.9, "interval": [0.8, 1.0], "single": None}}, 100
+def make_seed(seed: int) -> Seed:
+    figure = {"value": 0.9 + seed / 100, "interval": [0.8, 1.0], "single": None}
+    return Seed(
+        {"label/accuracy": figure},
+        rows=100 + seed,
+        seconds=10.0 * (1 + seed),
+        peak_gb=1.0 + seed,
+        said_seconds=15.0,
+        said_gb=2.0,
+    )
 
-    monkeypatch.setattr(scoreboard, "run_seed", run_seed)
+
+def test_a_line_holds_the_mean_of_the_seeds_and_what_check_said() -> None:
+    (goal,) = scoreboard.GOALS["esc10"]
+    line = scoreboard.line("esc10", goal, [make_seed(k) for k in range(3)])
+    assert (line["value"], line["values"]) == (0.91, [0.9, 0.91, 0.92])
+    assert (line["seconds"], line["said_seconds"]) == (20.0, 15.0)
+    assert (line["peak_gb"], line["said_gb"]) == (3.0, 2.0)
+    assert line["rows_per_s"] == round(101 / 20, 1)
+
+
+def test_estimates_stand_beside_what_was_measured() -> None:
+    of = {"said_seconds": 100.0, "seconds": 250.0, "said_gb": 1.0, "peak_gb": 1.5}
+    other = {"set": "b", "said_seconds": 100.0, "seconds": 50.0, "said_gb": 1.0, "peak_gb": 2.5}
+    lines = said_table([{"set": "a", **of}, {"set": "a", **of, "seconds": 9.0}, other]).splitlines()
+    assert "| a | 100 | 250 | 2.50 | 1.0 | 1.5 | 1.50 |" in lines
+    assert "| b | 100 | 50 | 0.50 | 1.0 | 2.5 | 2.50 |" in lines
+    assert lines[-1] == "Within a factor of two: 1 of 2 for seconds and 1 of 2 for memory."
+
+
+def test_the_command_of_a_figure_names_its_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scoreboard, "run_apart", lambda name, seed, args: make_seed(seed))
     for asked, seeds in ((None, 3), (2, 2)):
         (line,) = scoreboard.run_set("esc10", argparse.Namespace(seeds=asked))
         assert line["command"] == f"python -m bench.scoreboard esc10 --seeds {seeds}"

@@ -12,17 +12,15 @@ import argparse
 import json
 import os
 import sys
-import tempfile
-import time
 from pathlib import Path
 
 from bench.scoreboard.goals import GOALS, Goal
+from bench.scoreboard.seed import Seed, run_apart
 from bench.scoreboard.table import write_readme, write_table
 from modalloy.limits import rest_soon
 
 rest_soon()
-HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
+ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "bench" / "results" / "scoreboard.json"
 
 
@@ -60,85 +58,49 @@ def default_data() -> Path:
 
 def run_set(name: str, args: argparse.Namespace) -> list[dict]:
     """Train and test one set with one to three seeds; one line a goal."""
-    figures: list[dict[str, dict]] = []
-    seconds: list[float] = []
     wanted = args.seeds or 3
-    rows = 0
-    while len(figures) < wanted:
-        start = time.perf_counter()
-        found, rows = run_seed(name, len(figures), args)
-        figures.append(found)
-        seconds.append(time.perf_counter() - start)
-        if not args.seeds and seconds[0] > 180:
+    seeds: list[Seed] = []
+    while len(seeds) < wanted:
+        seeds.append(run_apart(name, len(seeds), args.data, args.runs))
+        if not args.seeds and seeds[0].seconds > 180:
             break
-    return [line(name, goal, figures, seconds, rows) for goal in GOALS[name]]
+    return [line(name, goal, seeds) for goal in GOALS[name]]
 
 
-def run_seed(name: str, seed: int, args: argparse.Namespace) -> tuple[dict[str, dict], int]:
-    """One seed: every job file of the set (folds have several); their figures averaged."""
-    import modalloy as ma
-    from modalloy.job import load_job
-
-    reports, rows = [], 0
-    for path in job_files(name):
-        job = load_job(path)
-        table = args.data / Path(job.table).relative_to(path.parent)
-        job = job.model_copy(update={"table": str(table), "seed": seed})
-        with tempfile.TemporaryDirectory(prefix="scoreboard-") as temporary:
-            out = (args.runs / f"{path.stem}-{seed}") if args.runs else Path(temporary) / "run"
-            ma.train(job, out=out)
-            report = json.loads((out / "report.json").read_text())
-        reports.append(report)
-        rows += rows_seen(report)
-        print(name, path.stem, f"seed {seed}", json.dumps(report["tasks"])[:600], flush=True)
-    found = {}
-    for goal in GOALS[name]:
-        values = [goal.value(r) for r in reports]
-        intervals = [goal.interval(r) for r in reports]
-        found[goal.key] = {
-            "value": sum(values) / len(values),
-            "interval": [sum(i[k] for i in intervals) / len(intervals) for k in (0, 1)],
-            "single": goal.best_single(reports),
-        }
-    return found, rows
-
-
-def rows_seen(report: dict) -> int:
-    """Rows that training passed over, counting each pass."""
-    epochs = max(1, len(report["curves"]))
-    rows = report["rows"]["train"] * epochs
-    if "refit" in report["rows"]:
-        scores = [line["score"] for line in report["curves"]]
-        again = report["rows"]["train"] + report["rows"]["refit"]
-        rows += again * (1 + scores.index(max(scores)))
-    return rows
-
-
-def line(name: str, goal: Goal, figures: list[dict], seconds: list[float], rows: int) -> dict:
+def line(name: str, goal: Goal, seeds: list[Seed]) -> dict:
     """One entry of scoreboard.json."""
-    values = [f[goal.key]["value"] for f in figures]
-    value = sum(values) / len(values)
-    singles = [f[goal.key]["single"] for f in figures if f[goal.key]["single"] is not None]
-    single = sum(singles) / len(singles) if singles else None
-    ends = zip(*(f[goal.key]["interval"] for f in figures), strict=True)
+    found = [seed.figures[goal.key] for seed in seeds]
+    values = [f["value"] for f in found]
+    value = mean(values)
+    singles = [f["single"] for f in found if f["single"] is not None]
+    single = mean(singles) if singles else None
+    seconds = mean([seed.seconds for seed in seeds])
     return {
         "set": name,
         "task": goal.task,
         "metric": goal.metric,
         "value": round(value, 4),
         "values": [round(v, 4) for v in values],
-        "interval": [round(sum(e) / len(figures), 4) for e in ends],
+        "interval": [round(mean([f["interval"][k] for f in found]), 4) for k in (0, 1)],
         "best_single": round(single, 4) if single is not None else None,
         "floor": goal.floor,
         "published": goal.published,
         "goal": goal.text,
         "beats_floor": goal.beats(value),
         "reached": goal.reached(value, single),
-        "seconds": round(sum(seconds) / len(seconds), 1),
-        "rows_per_s": round(rows / (sum(seconds) / len(seconds)), 1),
-        "seeds": len(figures),
-        "command": f"python -m bench.scoreboard {name} --seeds {len(figures)}",
+        "seconds": round(seconds, 1),
+        "said_seconds": round(mean([seed.said_seconds for seed in seeds]), 1),
+        "peak_gb": round(max(seed.peak_gb for seed in seeds), 2),
+        "said_gb": round(max(seed.said_gb for seed in seeds), 2),
+        "rows_per_s": round(mean([seed.rows for seed in seeds]) / seconds, 1),
+        "seeds": len(seeds),
+        "command": f"python -m bench.scoreboard {name} --seeds {len(seeds)}",
     }
+
+
+def mean(values: list[float]) -> float:
+    """The mean of some numbers."""
+    return sum(values) / len(values)
 
 
 def write_results(name: str, lines: list[dict]) -> None:
@@ -148,12 +110,6 @@ def write_results(name: str, lines: list[dict]) -> None:
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     order = {s: i for i, s in enumerate(GOALS)}
     RESULTS.write_text(json.dumps(sorted(new, key=lambda x: order[x["set"]]), indent=1) + "\n")
-
-
-def job_files(name: str) -> list[Path]:
-    """The job file of a set, or one for each of its folds."""
-    single = HERE / "jobs" / f"{name}.yaml"
-    return [single] if single.is_file() else sorted((HERE / "jobs").glob(f"{name}_fold*.yaml"))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,102 @@
+"""A set and a seed in, its figures, and what they took beside what `check` said, out."""
+
+import json
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bench.scoreboard.goals import GOALS
+
+if TYPE_CHECKING:
+    from modalloy.config import Job
+    from modalloy.table.estimate import Estimate
+
+JOBS = Path(__file__).parent / "jobs"
+
+
+class Seed(NamedTuple):
+    """One seed of a set: its figures by goal, and what it took beside what `check` said."""
+
+    figures: dict[str, dict]
+    rows: int  # that training passed over
+    seconds: float
+    peak_gb: float
+    said_seconds: float
+    said_gb: float
+
+
+def run_apart(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
+    """`run_seed` in a process of its own, so that its peak of memory is its own too."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+        return process.submit(run_seed, name, seed, data, runs).result()
+
+
+def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
+    """One seed: every job file of the set (folds have several); their figures averaged."""
+    import modalloy as ma
+    from modalloy.job import load_job
+
+    reports, rows, seconds, said = [], 0, 0.0, []
+    for path in job_files(name):
+        job = load_job(path)
+        table = data / Path(job.table).relative_to(path.parent)
+        job = job.model_copy(update={"table": str(table), "seed": seed})
+        said.append(said_before(job))
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="scoreboard-") as temporary:
+            out = runs / f"{path.stem}-{seed}" if runs else Path(temporary) / "run"
+            ma.train(job, out=out)
+            report = json.loads((out / "report.json").read_text())
+        seconds += time.perf_counter() - start
+        reports.append(report)
+        rows += rows_seen(report)
+        print(name, path.stem, f"seed {seed}", json.dumps(report["tasks"])[:600], flush=True)
+    figures = {}
+    for goal in GOALS[name]:
+        values = [goal.value(r) for r in reports]
+        intervals = [goal.interval(r) for r in reports]
+        figures[goal.key] = {
+            "value": sum(values) / len(values),
+            "interval": [sum(i[k] for i in intervals) / len(intervals) for k in (0, 1)],
+            "single": goal.best_single(reports),
+        }
+    minutes = sum(e.minutes for e in said)
+    return Seed(figures, rows, seconds, peak_gb(), 60 * minutes, max(e.memory_gb for e in said))
+
+
+def said_before(job: "Job") -> "Estimate":
+    """What `check` estimates for a job, without its search for leaks."""
+    from modalloy.table.estimate import estimate
+    from modalloy.table.split import split_job
+    from modalloy.table.table import open_table
+
+    table = open_table(job.table, sheet=job.sheet)
+    return estimate(job, table, split_job(table, job))
+
+
+def rows_seen(report: dict) -> int:
+    """Rows that training passed over, counting each pass."""
+    epochs = max(1, len(report["curves"]))
+    rows = report["rows"]["train"] * epochs
+    if "refit" in report["rows"]:
+        scores = [line["score"] for line in report["curves"]]
+        again = report["rows"]["train"] + report["rows"]["refit"]
+        rows += again * (1 + scores.index(max(scores)))
+    return rows
+
+
+def peak_gb() -> float:
+    """Largest memory of this process so far; macOS counts bytes, Linux kilobytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1e9 if sys.platform == "darwin" else 1e9 / 1024)
+
+
+def job_files(name: str) -> list[Path]:
+    """The job file of a set, or one for each of its folds."""
+    single = JOBS / f"{name}.yaml"
+    return [single] if single.is_file() else sorted(JOBS.glob(f"{name}_fold*.yaml"))

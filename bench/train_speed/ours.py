@@ -1,0 +1,71 @@
+"""A table in, our training of it out: what `modalloy train` does between loading and evaluation."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.train_speed.same import BATCH, FROZEN_EPOCHS, MAX_TOKENS, PICTURE_EPOCHS, PIXELS, Done
+from modalloy import config
+from modalloy.job import load_job
+from modalloy.learn.fit import State, fit
+from modalloy.learn.frozen import frozen_features
+from modalloy.learn.probe import apply, probe
+from modalloy.learn.training import open_rows
+from modalloy.model.batches import Rows, epoch_order
+from modalloy.model.model import Model
+from modalloy.objectives.supervised import supervised
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+
+
+def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[Done]:
+    """What `modalloy train` does between loading and evaluation, in its order."""
+    job = load_job(
+        {
+            "table": str(table),
+            "split": {"random": "stratified", "test": 0.0, "validation": 0.0},
+            "columns": columns,
+            "tasks": {"label": {"type": "classify", "target": "label"}},
+            "train": {"epochs": epochs, "batch": BATCH, "patience": 0},
+        }
+    )
+    opened = open_table(str(table))
+    parts = split_job(opened, job)
+    rows = open_rows(job, opened, parts)
+    model = Model(job, rows.readers, rows.targets, pretrained=True)
+    state = State.begin(model, job, 1000)
+    yield 0, 0.0
+    frozen_features(model, rows, parts.train, quiet=True)
+    batch = rows.batch(parts.train[:BATCH])
+    start = time.perf_counter()
+    apply(model, probe(model, supervised, batch, "auto"))
+    probe_s = time.perf_counter() - start
+    yield train(job, rows, state, parts.train, epochs), probe_s
+
+
+def train(job: config.Job, rows: Rows, state: State, which: np.ndarray, epochs: int) -> int:
+    """All epochs."""
+    lengths = rows.lengths(which)
+    for epoch in range(epochs):
+        for _ in fit(
+            state, supervised, rows.stream(epoch_order(which, BATCH, 0, epoch, lengths)), job
+        ):
+            pass
+    return epochs * len(which)
+
+
+def ours_text(table: Path) -> Iterator[Done]:
+    return ours(table, {"note": {"type": "text", "encoder": "minilm", "max_tokens": MAX_TOKENS}}, 1)
+
+
+def ours_frozen(table: Path) -> Iterator[Done]:
+    column = {"type": "text", "encoder": "minilm", "max_tokens": MAX_TOKENS, "tune": "frozen"}
+    return ours(table, {"note": column}, FROZEN_EPOCHS)
+
+
+def ours_picture(table: Path) -> Iterator[Done]:
+    column = {"type": "image", "encoder": "efficientnet_lite0", "pixels": PIXELS, "augment": "none"}
+    return ours(table, {"photo": column}, PICTURE_EPOCHS)
