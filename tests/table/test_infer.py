@@ -86,11 +86,11 @@ def test_pretrained_encoders_are_named_where_they_are_installed(
     small_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = open_table(small_csv)
-    monkeypatch.setattr("modalloy.table.guess.find_spec", lambda name: name)
+    monkeypatch.setattr("modalloy.table.guessed.find_spec", lambda name: name)
     found = valid(infer(table, ["fault_code"])).columns
     names = [found[c].encoder for c in ("photo", "sound", "note")]
     assert names == ["efficientnet_lite0", "whisper_tiny_en", "minilm"]
-    monkeypatch.setattr("modalloy.table.guess.find_spec", lambda name: None)
+    monkeypatch.setattr("modalloy.table.guessed.find_spec", lambda name: None)
     found = valid(infer(table, ["fault_code"])).columns
     assert [found[c].encoder for c in ("photo", "sound", "note")] == ["scratch"] * 3
 

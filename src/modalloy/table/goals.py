@@ -11,7 +11,7 @@ from modalloy.errors import TableError
 from modalloy.table.answers import to_names
 from modalloy.table.category import to_name
 from modalloy.table.giveaway import Answer, counts_of
-from modalloy.table.guess import Guess, numbers_as_text
+from modalloy.table.guessed import Guess
 from modalloy.table.look import (
     Look,
     all_boxes,
@@ -22,6 +22,7 @@ from modalloy.table.look import (
 )
 from modalloy.table.names import words
 from modalloy.table.number import spans_magnitudes
+from modalloy.table.plain import numbers_as_text
 from modalloy.table.reader import empty
 from modalloy.table.table import Table
 

@@ -9,7 +9,7 @@ from modalloy import config
 from modalloy.table.draft import Draft
 from modalloy.table.giveaway import Answer, gives_away, time_between
 from modalloy.table.goals import Goal, answer_of
-from modalloy.table.guess import INPUTS, MEDIA, PLAIN, Guess
+from modalloy.table.guessed import INPUTS, MEDIA, PLAIN, Guess
 from modalloy.table.leaks import group_findings
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
