@@ -9,14 +9,14 @@ from modalloy.table.look import Look, counted
 from modalloy.table.paths import are_paths, guess_paths
 from modalloy.table.plain import (
     FEW_AMOUNTS,
+    MOST_NAMES,
     guess_dates,
     guess_key,
+    guess_marked,
     guess_numbers,
     numbers_as_text,
 )
 from modalloy.table.stray import nearly_numbers
-
-MOST_NAMES = 0.5  # share of different names above which a text is no category
 
 
 def guess(look: Look, folder: Path) -> Guess:
@@ -77,6 +77,8 @@ def _text(look: Look, folder: Path) -> Guess:
         return found
     if numbers_as_text(look):
         return Guess("number", "numbers written as text")
+    if found := guess_marked(look):
+        return found
     if nearly := nearly_numbers(look.filled):
         if look.distinct > min(FEW_AMOUNTS, MOST_NAMES * len(look.filled)):
             return Guess("ignore", f"{nearly.reason}; {nearly.advice}")

@@ -1,14 +1,17 @@
 """A column of numbers, codes or dates in, the type it probably has and the reason why out."""
 
 import re
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 
 from modalloy.table.guessed import Guess
 from modalloy.table.look import Look, counted
+from modalloy.table.marks import says_nothing
 from modalloy.table.names import NUMBERS, THINGS, words
 from modalloy.table.number import spans_magnitudes, to_number
+from modalloy.table.stray import marks_told
 from modalloy.table.time import SLASHED, Form, date_form, to_moment
 
 # The last word of a column's name says what a cell stands for.
@@ -31,6 +34,7 @@ WRITTEN: dict[Form, str] = {
 }
 FEW_AMOUNTS = 30  # different numbers, below which nobody asks how they spread
 FEW_CODES = 20  # different whole numbers that may stand for classes
+MOST_NAMES = 0.5  # share of different names above which a text is no category
 
 
 def guess_numbers(look: Look) -> Guess:
@@ -86,7 +90,38 @@ def numbers_as_text(look: Look) -> bool:
     """Whether every text is a number, and none a code such as 0071 or 118_007."""
     if any(re.match(r"[+-]?0[0-9]", c) for c in look.some):
         return False
-    return all("_" not in c and to_number(c) is not None for c in look.filled)
+    return not any("_" in c or says_nothing(c) or to_number(c) is None for c in look.filled)
+
+
+def guess_marked(look: Look) -> Guess | None:
+    """Numbers written as text among marks for no value, with the marks counted."""
+    numbers = without_marks(look)
+    found = guess_numbers(numbers) if numbers else None
+    if found and found.type == "number":
+        return Guess("number", f"{found.reason}; {told_marks(look)}", found.options)
+    return found if found and found.type == "ignore" else None
+
+
+def told_marks(look: Look) -> str:
+    """How many cells are which mark for no value; of a large table, among those looked at."""
+    among = f", of {counted(look.rows)} looked at" if look.rows < look.total else ""
+    return f"{marks_told(look.filled)}{among}"
+
+
+def without_marks(look: Look) -> Look | None:
+    """The numbers of a text column, where all its other cells are marks for no value.
+
+    None where no cell is such a mark, or most are, and where there are so few different numbers
+    that the texts may be names.
+    """
+    kept = [c for c in look.filled if not says_nothing(c)]
+    numbers = replace(look, filled=kept)
+    few = min(FEW_AMOUNTS, MOST_NAMES * len(kept))
+    if not 0.5 * len(look.filled) <= len(kept) < len(look.filled) or numbers.distinct <= few:
+        return None
+    if not numbers_as_text(numbers):
+        return None
+    return replace(look, kind="number", filled=[float(c) for c in kept])
 
 
 def _times(look: Look) -> Guess | None:
