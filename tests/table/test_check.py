@@ -266,7 +266,7 @@ def test_identifiers() -> None:
 def test_cells_that_are_not_what_the_job_says() -> None:
     frame = parts_table()
     frame["size"] = [f"{row * 0.1:.1f}" for row in range(ROWS)]
-    frame.loc[55, "size"] = "n/a"
+    frame.loc[55, "size"] = "<0.5"
     frame["day"] = [f"2024-01-{row % 28 + 1:02d}" for row in range(ROWS)]
     frame.loc[12, "day"] = "soon"
     frame["shape"] = [json.dumps([row * 1.0, 2.0]) for row in range(ROWS)]
@@ -278,6 +278,15 @@ def test_cells_that_are_not_what_the_job_says() -> None:
     assert found(report, "day") == [("warning", [12], 1)]
     assert found(report, "shape") == [("warning", [13], 1)]
     assert found(report, "load") == [("warning", [14], 1)]
+
+
+def test_marks_for_no_value_among_numbers() -> None:
+    frame = parts_table()
+    frame["load"] = [str(v) for v in frame["load"]]
+    frame.loc[[3, 50], "load"] = ["n.d.", "-"]
+    report = look(frame, LOAD)
+    assert found(report, "load") == [("note", [3, 50], 2)]
+    assert said(report, "load") == "1 cell 'n.d.' and 1 cell '-' are read as missing"
 
 
 def test_text_among_training_numbers() -> None:
@@ -360,6 +369,10 @@ def test_missing_answers() -> None:
 def test_answers_that_are_no_numbers() -> None:
     frame = parts_table().assign(hours=[f"{row}" for row in range(ROWS)])
     frame.loc[[4, 51], "hours"] = "unknown"
+    report = look(frame, LOAD, task={"type": "regress", "target": "hours"})
+    assert found(report, "hours") == [("note", [4, 51], 2)]
+    assert said(report, "hours").endswith("; 2 cells 'unknown' are read as missing")
+    frame.loc[[4, 51], "hours"] = "a few"
     report = look(frame, LOAD, task={"type": "regress", "target": "hours"})
     assert found(report, "hours") == [("error", [4, 51], 2)]
     frame["hours"] = np.arange(ROWS, dtype=float)

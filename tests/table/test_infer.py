@@ -1,6 +1,7 @@
 """Drafts are what a sensible engineer would write, and their job files are valid as they are."""
 
 import json
+import re
 import string
 import wave
 from pathlib import Path
@@ -22,6 +23,7 @@ from modalloy.table.infer import Draft, infer, job_yaml
 from modalloy.table.reader import Cells
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
+from modalloy.table.targets import NumberTarget
 from modalloy.table.time import TimeReader
 
 N = 200
@@ -86,11 +88,11 @@ def test_pretrained_encoders_are_named_where_they_are_installed(
     small_csv: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = open_table(small_csv)
-    monkeypatch.setattr("modalloy.table.guess.find_spec", lambda name: name)
+    monkeypatch.setattr("modalloy.table.guessed.find_spec", lambda name: name)
     found = valid(infer(table, ["fault_code"])).columns
     names = [found[c].encoder for c in ("photo", "sound", "note")]
     assert names == ["efficientnet_lite0", "whisper_tiny_en", "minilm"]
-    monkeypatch.setattr("modalloy.table.guess.find_spec", lambda name: None)
+    monkeypatch.setattr("modalloy.table.guessed.find_spec", lambda name: None)
     found = valid(infer(table, ["fault_code"])).columns
     assert [found[c].encoder for c in ("photo", "sound", "note")] == ["scratch"] * 3
 
@@ -312,7 +314,8 @@ NUMBERS = [f"{v:.2f}" for v in np.random.default_rng(6).normal(20, 3, N)]
         (stray(NUMBERS, r7="k.A."), "numbers but for 1 of 200 cells ('k.A.'); to use it, empty"),
         (stray(NUMBERS, r7="<0.5", r9="OFF"), "numbers but for 2 of 200 cells ('<0.5', 'OFF')"),
         (stray(NUMBERS, r0="mm"), "numbers but for 1 of 200 cells ('mm')"),
-        ([c if i % 4 else "-" for i, c in enumerate(NUMBERS)], "numbers but for 50 of 200 cells"),
+        (stray(NUMBERS, r7="-", r8="<0.5"), "numbers but for 1 of 200 cells ('<0.5'); to use it"),
+        ([c if i % 4 else "k.A." for i, c in enumerate(NUMBERS)], "numbers but for 50 of 200"),
         ([f"{c}%" for c in NUMBERS], f"numbers written as '{NUMBERS[0]}%'; to use it, write"),
         ([f"{c} kN" for c in NUMBERS], f"numbers written as '{NUMBERS[0]} kN'"),
         ([f"{100 * float(c):,.1f}" for c in NUMBERS], "numbers written as '"),
@@ -326,6 +329,86 @@ def test_what_is_nearly_of_a_type_says_what_is_in_the_way(cells: list[str], reas
     kind, found = typed(cells, "temp")
     assert kind == "ignore"
     assert found.startswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (stray(NUMBERS, r7="n.d."), "1 cell 'n.d.' is read as missing"),
+        (stray(NUMBERS, r7="-", r9="-"), "2 cells '-' are read as missing"),
+        ([c if i % 3 else "-" for i, c in enumerate(NUMBERS)], "67 cells '-' are read as missing"),
+        (
+            stray(NUMBERS, r7="n.d.", r8=" n.d. ", r9="ERR"),
+            "2 cells 'n.d.' and 1 cell 'ERR' are read as missing",
+        ),
+        (
+            stray(NUMBERS, r7="-", r8="?", r9="ERR", r11="#DIV/0!", r12="TBD"),
+            "1 cell '-', 1 cell '?', 1 cell 'ERR' and 2 written otherwise are read as missing",
+        ),
+        (
+            stray(NUMBERS, r7="n.d.", r8=""),
+            "1 cell 'n.d.' is read as missing; 1 of 200 cells are empty",
+        ),
+    ],
+)
+def test_marks_for_no_value_among_numbers_are_counted(cells: list[str], reason: str) -> None:
+    low, high = (f"{v:g}" for v in _ends(cells))
+    assert typed(cells, "temp") == ("number", f"numbers from {low} to {high}; {reason}")
+
+
+def _ends(cells: list[str]) -> tuple[float, float]:
+    x = [float(c) for c in cells if c in NUMBERS]
+    return min(x), max(x)
+
+
+def test_marks_are_counted_among_the_cells_looked_at(draw: np.random.Generator) -> None:
+    cells = [f"{v:.3f}" for v in draw.normal(size=30_000)]
+    cells[::10] = ["n.d."] * 3000
+    frame = {"temp": cells, "load": draw.normal(size=30_000), "y": ["p", "q"] * 15_000}
+    found = draft_of(frame).columns["temp"]
+    assert found.type == "number"
+    told = r"; [12] \d{3} cells 'n\.d\.' are read as missing, of 20 000 looked at$"
+    assert re.search(told, found.reason)
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "wanted"),
+    [
+        ("x", [["1", "2", "3", "-"][i % 4] for i in range(N)], "category"),
+        ("x", [c if i % 3 == 0 else "-" for i, c in enumerate(NUMBERS)], "category"),
+        ("x", ["-", "?", "n.d.", "tbd"] * (N // 4), "category"),
+        ("x", stray([f"0{100 + i}" for i in range(N)], r7="-"), "ignore"),
+        ("part_id", stray([str(3 * i) for i in range(N)], r7="-", r9="-"), "ignore"),
+    ],
+)
+def test_marks_among_names_and_codes_make_no_number(
+    name: str, cells: list[str], wanted: str
+) -> None:
+    assert typed(cells, name)[0] == wanted
+
+
+def test_a_target_of_numbers_and_marks_is_regressed(draw: np.random.Generator) -> None:
+    frame = {"hours": stray(NUMBERS, r7="n.d.", r9="-"), "load": draw.normal(size=N)}
+    draft = draft_of(frame, "hours")
+    assert draft.tasks["hours"].type == "regress"
+    assert draft.tasks["hours"].reason.endswith("1 cell 'n.d.' and 1 cell '-' are read as missing")
+    job = valid(draft)
+    table = open_table(pd.DataFrame(frame))
+    reader = NumberTarget.fit("hours", job.tasks["hours"], table.take(["hours"], np.arange(N)))
+    truth = reader.truth(table.take(["hours"], np.arange(6, 10)))
+    assert [t is None for t in truth] == [False, True, False, True]
+    names = ["1", "2", "-", "3"] * (N // 4)
+    assert draft_of({**frame, "grade": names}, "grade").tasks["grade"].type == "classify"
+
+
+def test_a_column_with_marks_where_the_answer_is_unknown_is_left_out(
+    draw: np.random.Generator, y: list[str]
+) -> None:
+    known = [c if i % 4 else None for i, c in enumerate(y)]
+    after = [c if i % 4 else "n.d." for i, c in enumerate(NUMBERS)]
+    found = draft_of({"load": draw.normal(size=N), "after": after, "y": known}).columns["after"]
+    assert found.type == "ignore"
+    assert "empty in the same 50 rows" in found.reason
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from modalloy.errors import TableError
+from modalloy.table.number import NumberReader
 from modalloy.table.table import Table, open_table
 
 COLUMNS = {
@@ -309,6 +310,36 @@ def test_excel_faults_are_missing_and_blank_edges_are_left_out(tmp_path: Path) -
     table = open_table(tmp_path / "t.xlsx")
     assert table.columns == ["x"]
     assert table.cells("x") == [1.0, None, 2.5]
+
+
+MARKED = [1.5, "n.d.", 2.0, "N/A", "-", None]  # as a plant's table holds them
+
+
+@pytest.mark.parametrize("kind", ["csv", "tsv", "parquet", "feather", "xlsx", "db", "frame"])
+def test_marks_for_no_value_are_missing_numbers_in_every_kind_of_table(
+    kind: str, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"x": MARKED, "n": range(len(MARKED))})
+    texts = frame.assign(x=frame["x"].map(str, na_action="ignore"))
+    path = tmp_path / f"t.{kind}"
+    match kind:
+        case "csv" | "tsv":
+            frame.to_csv(path, index=False, sep="," if kind == "csv" else "\t")
+        case "parquet":
+            texts.to_parquet(path)
+        case "feather":
+            texts.to_feather(path)
+        case "xlsx":
+            frame.to_excel(path, index=False)
+        case "db":
+            with closing(sqlite3.connect(path)) as base:
+                frame.to_sql("parts", base, index=False)
+    source = frame if kind == "frame" else f"sqlite:///{path}" if kind == "db" else path
+    table = open_table(source)
+    wanted = [1.5, np.nan, 2.0, np.nan, np.nan, np.nan]
+    assert np.array_equal(table.numbers("x"), wanted, equal_nan=True)
+    read = NumberReader("x", 0.0, 1.0, (0.0, 1.0)).read(table.take(["x"], np.arange(6)))
+    assert read.status == ["ok", "missing", "ok", "missing", "missing", "missing"]
 
 
 def test_sqlite_types_come_from_all_cells(tmp_path: Path) -> None:

@@ -46,6 +46,29 @@ def test_nothing_nan_infinity_and_text_are_told_apart() -> None:
     assert read.values["x"][5] == read.values["x"][6] > 0
 
 
+MARKS = ["n/a", "NA", " N.A. ", "null", "None", "nd", "n.d.", "TBD", "missing", "unknown", "ERR"]
+MARKS += ["error", "-", "--", "\N{EN DASH}", "?", "#N/A", "#DIV/0!", "#value!", "-1.#IND", "nan"]
+
+
+@pytest.mark.parametrize("mark", MARKS)
+def test_marks_for_no_value_read_as_an_empty_cell_does(mark: str) -> None:
+    reader, without = fit(["1", mark, "2", "4"]), fit(["1", None, "2", "4"])
+    assert reader == without
+    read = reader.read(Cells({"load": [mark, None, "2"]}))
+    assert read.present.tolist() == [False, False, True]
+    assert read.status == ["missing", "missing", "ok"]
+    assert (read.values["x"][:2] == 0).all()
+
+
+@pytest.mark.parametrize(
+    "cell", ["<0.5", "> 100", "OVERFLOW", "OFF", "12,5", "12,5 kg", "n/a?", "no", "x", "- 3", "0 -"]
+)
+def test_what_tells_something_of_an_amount_is_no_mark(cell: str) -> None:
+    with pytest.raises(TableError, match="which is no number"):
+        fit([1.0, cell])
+    assert fit([1.0]).read(Cells({"load": [cell]})).status == [f"unreadable: {cell!r} is no number"]
+
+
 def test_edges_are_few_unique_and_ascending() -> None:
     draw = np.random.default_rng(0)
     many = fit(list(draw.exponential(2.0, 5000)), bins=8)

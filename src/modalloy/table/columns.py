@@ -20,11 +20,13 @@ from modalloy.table.finding import (
     spread,
     values,
 )
+from modalloy.table.marks import says_nothing
 from modalloy.table.names import names_rows
 from modalloy.table.number import to_number
 from modalloy.table.reader import empty
 from modalloy.table.scan import FILES, Files
 from modalloy.table.split import Parts
+from modalloy.table.stray import marks_told
 from modalloy.table.table import Table
 from modalloy.table.text import to_words
 
@@ -162,6 +164,8 @@ def _plain_cells(name: str, options: OneValue, table: Table, parts: Parts) -> It
         yield finding("error", name, str(error), train[: len(texts)][texts])
         return
     rows = spread(np.concatenate(parts), READ)
+    if isinstance(options, config.Number) and table.kind(name) == "text":
+        yield from _marks(name, table, rows)
     read = reader.read(table.take(reader.columns, rows)) if reader else None
     status = np.array(read.status if read else [], dtype=object)
     bad = np.array([s.startswith("unreadable") for s in status], dtype=bool)
@@ -174,6 +178,13 @@ def _plain_cells(name: str, options: OneValue, table: Table, parts: Parts) -> It
         if endless.any():
             what = f"{counted(int(endless.sum()), 'cell')} with infinite numbers, taken as missing"
             yield finding("warning", name, what, rows[endless])
+
+
+def _marks(name: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
+    """Cells of a column of numbers that only say that there is no value."""
+    cells = table.cells(name, rows)
+    if told := marks_told(cells):
+        yield finding("note", name, told, rows[[says_nothing(c) for c in cells]])
 
 
 def _words(name: str, table: Table, parts: Parts) -> Iterator[Finding]:

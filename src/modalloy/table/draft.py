@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modalloy import config
 from modalloy.table.goals import Goal
-from modalloy.table.guess import Guess
+from modalloy.table.guessed import Guess
 from modalloy.table.look import counted
 from modalloy.table.records import SQLITE
 from modalloy.table.sources import FRAME

@@ -11,7 +11,7 @@ from modalloy.errors import TableError
 from modalloy.table.answers import to_names
 from modalloy.table.category import to_name
 from modalloy.table.giveaway import Answer, counts_of
-from modalloy.table.guess import Guess, numbers_as_text
+from modalloy.table.guessed import Guess
 from modalloy.table.look import (
     Look,
     all_boxes,
@@ -22,6 +22,7 @@ from modalloy.table.look import (
 )
 from modalloy.table.names import words
 from modalloy.table.number import spans_magnitudes
+from modalloy.table.plain import numbers_as_text, told_marks, without_marks
 from modalloy.table.reader import empty
 from modalloy.table.table import Table
 
@@ -61,7 +62,7 @@ def goal_for(
         case "text":
             if numbers_as_text(look):
                 return _of_numbers(where, look)
-            return _of_names(where, look)
+            return _of_marked(where, look) or _of_names(where, look)
         case _:
             raise TableError(
                 f"{where} holds {'times' if look.kind == 'time' else 'records'}, which no task "
@@ -113,6 +114,15 @@ def _of_numbers(where: str, look: Look) -> Goal:
     if not few and spans_magnitudes(x):
         return Goal("regress", {"scale": "log"}, f"{reason}, over several magnitudes")
     return Goal("regress", {}, reason)
+
+
+def _of_marked(where: str, look: Look) -> Goal | None:
+    """Numbers among marks for no value, which are answers still missing."""
+    numbers = without_marks(look)
+    goal = _of_numbers(where, numbers) if numbers else None
+    if goal is None or goal.type != "regress":
+        return None
+    return goal._replace(reason=f"{goal.reason}; {told_marks(look)}")
 
 
 # --- lists -------------------------------------------------------------------------------------

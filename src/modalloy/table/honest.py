@@ -9,8 +9,9 @@ from modalloy import config
 from modalloy.table.draft import Draft
 from modalloy.table.giveaway import Answer, gives_away, time_between
 from modalloy.table.goals import Goal, answer_of
-from modalloy.table.guess import INPUTS, MEDIA, PLAIN, Guess
+from modalloy.table.guessed import INPUTS, MEDIA, PLAIN, Guess
 from modalloy.table.leaks import group_findings
+from modalloy.table.marks import says_nothing
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
 from modalloy.table.telltale import telltale_findings
@@ -36,6 +37,8 @@ def without_giveaways(
 def _reason(table: Table, column: str, found: Guess, answers: list[Answer]) -> str | None:
     """Why a column is no input, or None."""
     cells = table.cells(column)
+    if found.type == "number":
+        cells = [None if says_nothing(c) else c for c in cells]
     taught = np.any([a.known for a in answers], axis=0)
     if found.type in PLAIN and not taught.all():
         shown = {c for c, known in zip(cells, taught, strict=True) if known}

@@ -12,10 +12,13 @@ from modalloy.errors import TableError
 from modalloy.table.draft import Draft, job_yaml
 from modalloy.table.finding import spread
 from modalloy.table.goals import Goal, goal_for, parallel
-from modalloy.table.guess import INPUTS, MEDIA, Guess, guess, is_asset, largest_side
+from modalloy.table.guess import guess
+from modalloy.table.guessed import INPUTS, MEDIA, Guess
 from modalloy.table.honest import without_giveaways, without_leaks
 from modalloy.table.leaks import on_both_sides
 from modalloy.table.look import Look, all_texts, counted, look_at, sample
+from modalloy.table.names import is_asset
+from modalloy.table.paths import largest_side
 from modalloy.table.sources import PARTS, parts_named
 from modalloy.table.split import split_rows
 from modalloy.table.table import Table

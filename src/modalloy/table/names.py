@@ -44,3 +44,8 @@ def tells(name: str, target: str) -> bool:
     part, whole = words(target), words(name)
     starts = range(len(whole) - len(part) + 1)
     return bool(part) and any(whole[i : i + len(part)] == part for i in starts)
+
+
+def is_asset(name: str) -> bool:
+    """Whether a column names machines, an input where training rows know all of them."""
+    return (words(name) or [""])[-1] in ASSETS

@@ -8,6 +8,7 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.table.marks import says_nothing
 from modalloy.table.reader import Cells, Read, Reader, empty
 
 NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation 1
@@ -64,7 +65,10 @@ class NumberReader(Reader):
 
 
 def to_number(cell: Any) -> float | None:
-    """The cell as a float (NaN when it is empty), None when it is text that is no number."""
+    """The cell as a float, None when it is text that is no number.
+
+    NaN when it is empty or a mark for no value (`n.d.`, `-`), in every verb and kind of table.
+    """
     if empty(cell):
         return float("nan")
     if isinstance(cell, np.ndarray):
@@ -72,7 +76,7 @@ def to_number(cell: Any) -> float | None:
     try:
         return float(cell)
     except (TypeError, ValueError, OverflowError):
-        return None
+        return float("nan") if says_nothing(cell) else None
 
 
 def to_numbers(cells: Sequence[Any]) -> np.ndarray:

@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import pyarrow as pa
 
 from modalloy.errors import TableError
+from modalloy.table.marks import EXCEL_FAULTS
 from modalloy.table.spool import Stream
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 UNFIT = (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError)
 SQLITE = "sqlite:///"
 SQLITE_ROWS = 8192  # rows fetched at a time
-EXCEL_FAULTS = {"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!"}
 
 
 def read_frame(frame: "pd.DataFrame") -> Stream:

@@ -1,12 +1,15 @@
 """Texts that are nearly numbers in, what keeps them from being a number column out - or nothing."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from modalloy.table.look import counted
+from modalloy.table.marks import says_nothing
 from modalloy.table.number import to_number
 
+SHOWN = 3  # spellings of no value that a reason names
 MOST = 0.05  # share of cells that may be no number in a column of numbers
 # 1,500.0 or 12,5 or 50.1 kN; the last group is what follows the number.
 FORMED = re.compile(
@@ -33,6 +36,10 @@ def nearly_numbers(cells: Sequence[str]) -> Nearly | None:
     formed = [c for c in odd if found[c]] if len(units) == 1 else []
     kept = set(formed)
     strays = [c for c in odd if c not in kept]
+    if len(strays) > 0.5 * len(cells):
+        return None
+    if not formed:  # marks for no value are in the way only of what is written 12,5 or 12 kN
+        strays = [c for c in strays if not says_nothing(c)] or strays
     names = list(dict.fromkeys(strays))
     sign = len(names) == 1 and not re.search(r"\d", names[0])
     if len(strays) > (0.5 if sign else MOST) * len(cells) or not odd:
@@ -44,7 +51,19 @@ def nearly_numbers(cells: Sequence[str]) -> Nearly | None:
     return Nearly(f"numbers written as {formed[0]!r}", "to use it, write them as in 1500.5")
 
 
+def marks_told(cells: Sequence[Any]) -> str:
+    """Which cells of a column of numbers count as missing, by how they are written; "" for none."""
+    counts = Counter(c.strip() for c in cells if says_nothing(c)).most_common()
+    told = [f"{counted(n)} cell{'s' * (n > 1)} {mark!r}" for mark, n in counts[:SHOWN]]
+    if rest := sum(n for _, n in counts[SHOWN:]):
+        told.append(f"{counted(rest)} written otherwise")
+    if not told:
+        return ""
+    listed = " and ".join(filter(None, [", ".join(told[:-1]), told[-1]]))
+    return f"{listed} {'is' if counts == [(counts[0][0], 1)] else 'are'} read as missing"
+
+
 def _plain(cell: str) -> bool:
     """Whether a text is a number, and no code such as 0071 or 118_007."""
-    code = "_" in cell or re.match(r"[+-]?0[0-9]", cell)
+    code = "_" in cell or re.match(r"[+-]?0[0-9]", cell) or says_nothing(cell)
     return not code and to_number(cell) is not None

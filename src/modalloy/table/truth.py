@@ -13,6 +13,7 @@ from modalloy.table.finding import Finding, counted, finding, share, some
 from modalloy.table.reader import Cells
 from modalloy.table.scan import Files
 from modalloy.table.split import Parts
+from modalloy.table.stray import marks_told
 from modalloy.table.table import Table
 from modalloy.table.targets import BoxTarget, ClassTarget, NumberTarget, TagTarget, TargetReader
 
@@ -58,6 +59,9 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     given = np.array([a is not None for a in truth.answers[rows]], dtype=bool)
     if not given.all():
         what = f"{share(int((~given).sum()), len(rows))} of the rows have no answer to learn from"
+        if isinstance(truth.goal, config.Regress) and table.kind(target) == "text":
+            told = marks_told(table.cells(target, rows))
+            what = f"{what}; {told}" if told else what
         yield finding("note" if given.mean() > 0.5 else "warning", target, what, rows[~given])
     for part in ("validation", "test"):
         own = getattr(parts, part)
