@@ -131,7 +131,8 @@ def test_a_page_runs(
 
 
 def test_the_tutorial_leaves_what_it_promises(workshop: Path) -> None:
-    for name in ("job.yaml", "schema.json", "model.safetensors", "report.json", "report.html"):
+    names = ("job.yaml", "schema.json", "model.safetensors", "report.json", "report.html")
+    for name in (*names, "card.md"):
         assert (workshop / "run" / name).is_file(), name
     assert (workshop / "answers.csv").read_text().startswith("row,fault,fault.probability")
 

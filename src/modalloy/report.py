@@ -51,7 +51,8 @@ class Report:
     """One sentence: how test rows were kept apart."""
     about: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> type, target, unit, scale, primary (main metric), rows (test rows with a truth),
-    quantiles (those asked for), rarer (of two classes the one that average precision is about)."""
+    quantiles (those asked for), rarer (of two classes the one that average precision is about),
+    classes (test rows of each)."""
     gain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from modalloy.model.model import Model
 
 ROWS = "rows.safetensors"  # fingerprints of the rows of each part
+PAGE = "report.html"  # the run's own report; report.json and card.md say the same
 PARTS = ("job.yaml", "schema.json", ROWS, "model.safetensors")
 
 

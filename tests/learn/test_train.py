@@ -55,6 +55,7 @@ def test_a_run_holds_all_its_parts_and_learns(
         "run.json",
         "report.json",
         "report.html",
+        "card.md",
         "log.jsonl",
     ):
         assert (run.path / name).is_file(), name

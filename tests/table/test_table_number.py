@@ -140,3 +140,11 @@ def test_to_number_takes_no_list_for_a_number() -> None:
     assert to_number([1.0]) is None
     assert to_number(np.array([1.0])) is None
     assert math.isnan(to_number(pd.NaT))
+
+
+@pytest.mark.parametrize("scale", ["linear", "log"])
+def test_the_span_is_what_training_held(scale: str) -> None:
+    x = np.random.default_rng(1).normal(100.0, 500.0, 300)
+    assert fit([*x, None, math.inf], scale=scale).span == pytest.approx((x.min(), x.max()))
+    assert fit([7.0, 7.0, None], scale=scale).span == pytest.approx((7.0, 7.0))
+    assert fit([0.0] * 9 + [3.0], scale=scale).span == pytest.approx((0.0, 3.0))

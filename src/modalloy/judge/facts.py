@@ -18,7 +18,9 @@ from modalloy.table.split import Parts
 def about(
     options: config.TaskOptions, truth: Sequence[Any], names: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """What a task asks, for the page; `rarer` is the class that average precision is about."""
+    """What a task asks, for the page; `rarer` is the class that average precision is about.
+    `classes`: how many of these rows have each class; None where the task has none.
+    """
     single = isinstance(options, config.Classify) and options.labels == "single"
     return {
         "type": options.type,
@@ -29,7 +31,17 @@ def about(
         "rows": sum(t is not None for t in truth),
         "quantiles": list(getattr(options, "quantiles", ())),
         "rarer": rarer_of_two(truth, names or ()) if single else None,
+        "classes": count_classes(truth, names or ()) if options.type == "classify" else None,
     }
+
+
+def count_classes(truth: Sequence[Any], names: Sequence[str]) -> dict[str, int]:
+    """How many rows have each class: those of `names` first, then those that training never saw."""
+    counts = dict.fromkeys(map(str, names), 0)
+    for true in truth:
+        for name in () if true is None else (true,) if isinstance(true, str) else true:
+            counts[str(name)] = counts.get(str(name), 0) + 1
+    return counts
 
 
 def rows_by_use(parts: Parts | None, which: np.ndarray, refit: bool) -> dict[str, int]:

@@ -31,25 +31,34 @@ class Pair(NamedTuple):
 def say_card(report: Report, task: str) -> Markup:
     """One task's answer: the main figure, the lines to beat, the verdicts."""
     metric, unit = report.primary(task), report.unit(task)
-    figures = report.tasks[task]
-    about = report.about.get(task, {})
-    rows = about.get("rows") or report.rows.get("test")
-    told = SENTENCES.get(metric, label(metric) + " on {rows}")
-    told = told.format(rows=f"{say_count(rows)} test rows" if rows else "the test rows")
-    ends = say_interval(figures, metric, unit)
-    if ends:
-        told += f"; between {ends.replace(' to ', ' and ')} {say_certainty(report)}"
-    what = f"{task}: {about['type']} {about['target']}" if "target" in about else task
     verdicts = [say_baseline(report, task), say_fusion(report, task)]
     parts = [
-        tag("h2", what),
-        tag("div", say(metric, figures.get(metric), unit), kind="big"),
-        tag("p", f"{told}.", kind="quiet"),
+        tag("h2", say_task(report, task)),
+        tag("div", say(metric, report.tasks[task].get(metric), unit), kind="big"),
+        tag("p", f"{say_figure(report, task)}.", kind="quiet"),
         compare_dots(report, task),
         *(tag("p", v, kind="verdict") for v in verdicts if v),
         say_naive(report, task),
     ]
     return tag("article", *parts, kind="card")
+
+
+def say_task(report: Report, task: str) -> str:
+    """A task's name, type and target."""
+    about = report.about.get(task, {})
+    return f"{task}: {about['type']} {about['target']}" if "target" in about else task
+
+
+def say_figure(report: Report, task: str) -> str:
+    """What stands behind a task's main figure: what it counts, on how many rows, how sure it is."""
+    metric = report.primary(task)
+    rows = report.about.get(task, {}).get("rows") or report.rows.get("test")
+    told = SENTENCES.get(metric, label(metric) + " on {rows}")
+    told = told.format(rows=f"{say_count(rows)} test rows" if rows else "the test rows")
+    ends = say_interval(report.tasks[task], metric, report.unit(task))
+    if ends:
+        told += f"; between {ends.replace(' to ', ' and ')} {say_certainty(report)}"
+    return told
 
 
 def say_certainty(report: Report) -> str:

@@ -77,6 +77,12 @@ def skeleton(report: Report, parts: Sequence[tuple[str, str, Markup]]) -> str:
 
 def heading(report: Report, title: str) -> Markup:
     """What was learned from how many rows, and how the test rows were kept apart."""
+    parts = [tag("p", "Modalloy report", kind="kicker"), tag("h1", title)]
+    return tag("header", *parts, *(tag("p", said, kind="quiet") for said in say_rows(report)))
+
+
+def say_rows(report: Report) -> list[str]:
+    """How many rows had which use, and how the test rows were kept apart; what is known of it."""
     said = {
         "train": "learned from",
         "validation": "used to stop training",
@@ -84,12 +90,8 @@ def heading(report: Report, title: str) -> Markup:
         "test": "test rows that decide the figures below",
     }
     counts = [f"{say_count(report.rows[k])} {v}" for k, v in said.items() if report.rows.get(k)]
-    parts = [tag("p", "Modalloy report", kind="kicker"), tag("h1", title)]
-    if counts:
-        parts.append(tag("p", f"Rows: {', '.join(counts)}.", kind="quiet"))
-    if report.split:
-        parts.append(tag("p", f"How test rows were kept apart: {report.split}.", kind="quiet"))
-    return tag("header", *parts)
+    lines = [f"Rows: {', '.join(counts)}."] if counts else []
+    return [*lines, f"How test rows were kept apart: {report.split}."] if report.split else lines
 
 
 def in_short(report: Report) -> Markup:
@@ -100,14 +102,22 @@ def in_short(report: Report) -> Markup:
 
 def alarm(report: Report) -> Markup:
     """The red banner of a training that went on although the answer leaks."""
+    if not (said := say_leaks(report)):
+        return Markup("")
+    first, why, *leaks = said
+    items = join(tag("li", leak) for leak in leaks)
+    return tag("div", tag("strong", first), why, tag("ul", items), kind="alarm", role="alert")
+
+
+def say_leaks(report: Report) -> list[str]:
+    """The verdict, why training went on all the same, and each leak; nothing without a leak."""
     leaks = [f for f in report.findings if f.get("level") == "leak"]
     if not leaks:
-        return Markup("")
-    items = join(tag("li", say_finding(f)) for f in leaks)
-    first = tag("strong", "Do not trust these figures: the answer leaks into the test rows.")
+        return []
+    first = "Do not trust these figures: the answer leaks into the test rows."
     allowed = any(f.get("where") != "rows" for f in leaks)
     why = "Training went on because the job says allow_leak: true." if allowed else ""
-    return tag("div", first, why, tag("ul", items), kind="alarm", role="alert")
+    return [first, why, *map(say_finding, leaks)]
 
 
 def say_finding(finding: dict[str, Any]) -> str:
@@ -195,11 +205,14 @@ def worst_section(figures: Sequence[Figure]) -> Markup:
 
 def training_section(report: Report, figures: Sequence[Figure]) -> Markup:
     """Curves and where the time went."""
-    rows = [
-        (k, f"{v:,.1f} s" if v < 600 else f"{v / 60:,.1f} min") for k, v in report.seconds.items()
-    ]
+    rows = [(k, say_time(v)) for k, v in report.seconds.items()]
     times = table(("stage", "time"), rows) if rows else Markup("")
     return join([show_figures(figures), times])
+
+
+def say_time(seconds: float) -> str:
+    """How long something took."""
+    return f"{seconds:,.1f} s" if seconds < 600 else f"{seconds / 60:,.1f} min"
 
 
 def job_section(report: Report) -> Markup:

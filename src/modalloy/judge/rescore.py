@@ -8,12 +8,13 @@ import torch
 
 from modalloy.errors import RunError, TableError
 from modalloy.job import FRAME, check_against
+from modalloy.judge.card import write_card
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.figures import truth_of
 from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.report import Report
-from modalloy.run import Run
+from modalloy.run import PAGE, Run
 from modalloy.table.finding import finding
 from modalloy.table.prints import fingerprints, same_parts, seen_before
 from modalloy.table.split import Parts, split_job
@@ -21,14 +22,20 @@ from modalloy.table.table import Table, open_table
 
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
-    """Score a run on its own test rows, or on all rows of another table that have an answer."""
+    """Score a run on its own test rows, or on all rows of another table that have an answer.
+
+    The run's card is written anew together with the run's own report, never for another table.
+    """
     torch.set_num_threads(cores())
-    page = out or run.path / ("report.html" if table is None else "evaluated.html")
+    page = out or run.path / (PAGE if table is None else "evaluated.html")
     if table is None:
         rows, which, extras = own_rows(run)
     else:
         rows, which, extras = given_rows(run, open_table(table))
-    return evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+    report = evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+    if table is None and page.resolve() == (run.path / PAGE).resolve():
+        write_card(run, report)
+    return report
 
 
 def own_rows(run: Run) -> tuple[Rows, np.ndarray, Extras]:

@@ -10,6 +10,7 @@ import torch
 
 from modalloy import config
 from modalloy.errors import LeakError, TableError
+from modalloy.judge.card import write_card
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.figures import first_figures
 from modalloy.judge.frozen import Embeddings, frozen_embeddings
@@ -20,7 +21,7 @@ from modalloy.learn.train import LAST, Progress, train_model
 from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.model.model import Model
-from modalloy.run import Run, save_prints, save_run
+from modalloy.run import PAGE, Run, save_prints, save_run
 from modalloy.table.build import fit_readers, fit_targets
 from modalloy.table.check import Check, check
 from modalloy.table.finding import finding
@@ -93,7 +94,8 @@ def learn_and_report(
         refit=learned.refit,
         before=learned.before or {},
     )
-    evaluate_rows(model, rows, parts.test, extras, out / "report.html", quiet=quiet)
+    report = evaluate_rows(model, rows, parts.test, extras, out / PAGE, quiet=quiet)
+    write_card(run, report)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
     return run

@@ -53,6 +53,16 @@ class NumberReader(Reader):
         edges = scaled if len(scaled) > 1 else [scaled[0], scaled[0] + 1.0]
         return cls(name, center, scale, tuple(float(e) for e in edges), log)
 
+    @property
+    def span(self) -> tuple[float, float]:
+        """The smallest and the largest number that it was fitted on, in the column's own unit."""
+        constant = self.edges == (0.0, 1.0)  # what `fit` makes of one
+        y = np.zeros(2) if constant else np.array([self.edges[0], self.edges[-1]])
+        with np.errstate(divide="ignore"):
+            x = self.center + self.scale * y / np.sqrt(np.maximum(0.0, 1.0 - (y / KNEE) ** 2))
+        low, high = from_log(x) if self.log else x
+        return float(low), float(high)
+
     def read(self, cells: Cells) -> Read:
         """Values x (B,) float32."""
         raw = cells[self.name]
