@@ -30,8 +30,9 @@ docs-site: $(VENV)/.docs docs ## build the pages as a site in build/site
 scoreboard: $(VENV)/.test ## run the real data sets of MODALLOY_SHARED, write the tables
 	$(BIN)/python -m bench.scoreboard
 
-bench: $(VENV)/.test ## training speed against a plain loop
+bench: $(VENV)/.test ## training speed against a plain loop, seconds to the first answers
 	$(BIN)/python -m bench.train_speed
+	$(BIN)/python -m bench.start
 
 # A stamp for each extra, so that pip runs again only when pyproject.toml changes.
 $(VENV)/.%: pyproject.toml | $(BIN)/python

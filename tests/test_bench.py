@@ -3,9 +3,11 @@
 import argparse
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
+from bench import start
 from bench.scoreboard import __main__ as scoreboard
 from bench.scoreboard.seed import Seed
 from bench.scoreboard.table import said_table, write_readme, write_table
@@ -73,9 +75,9 @@ def test_estimates_stand_beside_what_was_measured() -> None:
 
 
 def test_the_command_of_a_figure_names_its_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scoreboard, "run_apart", lambda name, seed, args: make_seed(seed))
+    monkeypatch.setattr(scoreboard, "run_apart", lambda name, seed, data, runs: make_seed(seed))
     for asked, seeds in ((None, 3), (2, 2)):
-        (line,) = scoreboard.run_set("esc10", argparse.Namespace(seeds=asked))
+        (line,) = scoreboard.run_set("esc10", argparse.Namespace(seeds=asked, data=None, runs=None))
         assert line["command"] == f"python -m bench.scoreboard esc10 --seeds {seeds}"
     for line in RESULTS:
         wanted = f"python -m bench.scoreboard {line['set']} --seeds {line['seeds']}"
@@ -103,3 +105,25 @@ def test_the_probe_is_timed_apart_from_the_steps(
     timing = train_speed.measure(lambda table: iter([(0, 0.0), (12, 3.0)]), tmp_path)
     assert timing == Timing(rows=12, steps_s=4.0, probe_s=3.0)
     assert (timing.rate, timing.whole_rate) == (3.0, 12 / 7)
+
+
+def test_the_start_is_timed_in_processes_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waits = iter([0.1, 0.2, 3.0, 0.5, 0.4, 5.0, 0.3, 0.3, 4.0])
+    monkeypatch.setattr(start, "seconds_of", lambda command, folder: next(waits))
+    monkeypatch.setattr(start, "RESULTS", tmp_path / "start.json")
+    monkeypatch.setattr("sys.argv", ["start", "--rounds", "3", "--pictures", "2"])
+    start.main()
+    lines = json.loads((tmp_path / "start.json").read_text())
+    assert [told["seconds"] for told in lines] == [0.3, 0.3, 4.0]
+    assert lines == [json.loads(said) for said in capsys.readouterr().out.splitlines()]
+    assert lines[0]["command"] == "python -m bench.start --rounds 3 --pictures 2"
+
+
+def test_the_table_of_pictures_can_be_checked(tmp_path: Path) -> None:
+    start.write_job(tmp_path, 6)
+    assert start.seconds_of(["-m", "modalloy", "check", "job.yaml"], tmp_path) > 0
+    (tmp_path / "0.jpg").unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        start.seconds_of(["-m", "modalloy", "check", "job.yaml"], tmp_path)
