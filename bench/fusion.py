@@ -38,6 +38,7 @@ from modalloy.learn.train import train_model  # noqa: E402
 from modalloy.learn.training import open_rows  # noqa: E402
 from modalloy.limits import cores  # noqa: E402
 from modalloy.model.batches import Rows  # noqa: E402
+from modalloy.model.device import placed  # noqa: E402
 from modalloy.model.model import Model  # noqa: E402
 from modalloy.table.split import Parts, split_job  # noqa: E402
 from modalloy.table.table import open_table  # noqa: E402
@@ -116,7 +117,7 @@ def open_set(name: str, data: Path) -> Opened:
     if len(train) > MOST_ROWS:
         train = np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
     parts = Parts(train, parts.validation, parts.test[:0])
-    model = Model(job, rows.readers, rows.targets, pretrained=True)
+    model = placed(Model(job, rows.readers, rows.targets, pretrained=True))
     frozen_features(model, rows, np.concatenate([parts.train, parts.validation]), quiet=True)
     return Opened(job, rows, parts)
 
@@ -126,7 +127,7 @@ def train_one(opened: Opened, way: str, seed: int) -> float:
     fuse = load_job({**opened.job.model_dump(mode="json", by_alias=True), "fuse": {"type": way}})
     job = opened.job.model_copy(update={"fuse": fuse.fuse, "seed": seed})
     torch.manual_seed(seed)
-    model = Model(job, opened.rows.readers, opened.rows.targets, pretrained=True)
+    model = placed(Model(job, opened.rows.readers, opened.rows.targets, pretrained=True))
     with tempfile.TemporaryDirectory() as out:
         notes = train_model(model, opened.rows, opened.parts, job, Path(out), quiet=True)
     return max(line["score"] for line in notes.curves)

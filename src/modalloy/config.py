@@ -102,7 +102,8 @@ class Text(Trunk):
 
     type: Literal["text"] = "text"
     encoder: Annotated[str, Field(pattern=r"^(scratch|minilm|hf:.+)$")] = "scratch"
-    """`scratch`, `minilm` (22.7 M parameters, English) or `hf:<BERT-like or CLIP text tower>`."""
+    """`scratch`, `minilm` (22.7 M parameters, English) or `hf:<folder>`: BERT and its kin,
+    ALBERT, DeBERTa-v2, CLIP's text tower."""
     max_tokens: Annotated[int, Field(ge=4, le=512)] = 128
     """Longer texts are cut here, counted in word pieces."""
     vocabulary: Annotated[int, Field(ge=64, le=65536)] = 8000
@@ -120,7 +121,8 @@ class Image(Trunk):
 
     type: Literal["image"] = "image"
     encoder: Annotated[str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")] = "scratch"
-    """`scratch`, `efficientnet_lite0`, `_lite1`, `_lite2`, or `hf:<ViT, CLIP or DETR folder>`."""
+    """`scratch`, `efficientnet_lite0`, `_lite1`, `_lite2`, or
+    `hf:<ViT, DINOv2, CLIP or DETR folder>`."""
     pixels: Annotated[int, Field(ge=16, le=1024)] = 160
     """Height and width that the picture is resized to."""
     augment: Literal["none", "shift", "flip", "rotate"] = "shift"
@@ -136,7 +138,7 @@ class Audio(Trunk):
 
     type: Literal["audio"] = "audio"
     encoder: Annotated[str, Field(pattern=r"^(scratch|whisper_tiny_en|hf:.+)$")] = "scratch"
-    """`scratch`, `whisper_tiny_en` or `hf:<wav2vec2 or Whisper folder>`."""
+    """`scratch`, `whisper_tiny_en` or `hf:<wav2vec2, HuBERT or Whisper folder>`."""
     rate_hz: Annotated[int, Field(ge=1000, le=192_000)] = 16_000
     """Sampling rate that every recording is brought to."""
     seconds: Annotated[float, Field(gt=0.0, le=30.0)] = 10.0

@@ -37,9 +37,13 @@ class Run:
     notes: dict[str, Any]
 
     def model(self) -> "Model":
-        """The trained model in evaluation mode; pretrained packages and folders are not needed."""
+        """The trained model in evaluation mode, on this machine's accelerator if it has one.
+
+        Pretrained packages and folders are not needed.
+        """
         from safetensors.torch import load_file
 
+        from modalloy.model.device import placed
         from modalloy.model.model import Model
 
         model = Model(self.job, self.readers, self.targets, pretrained=False, trunks=self.trunks)
@@ -49,7 +53,7 @@ class Run:
             raise RunError(
                 f"{self.path}/model.safetensors does not fit its job: {error}"
             ) from error
-        return model.eval()
+        return placed(model).eval()
 
     def prints(self) -> Parts:
         """Fingerprints of the rows of each part when the model was trained, in their order."""

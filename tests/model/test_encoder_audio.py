@@ -89,6 +89,12 @@ def wav2vec2(norm: str, *, stable: bool) -> t.Wav2Vec2Model:
     ).eval()
 
 
+def hubert(norm: str, *, stable: bool) -> t.HubertModel:
+    settings = wav2vec2(norm, stable=stable).config.to_dict()
+    known = t.HubertConfig().to_dict().keys() - {"model_type", "architectures"}
+    return t.HubertModel(t.HubertConfig(**{k: settings[k] for k in known & settings.keys()})).eval()
+
+
 def whisper() -> t.WhisperModel:
     return t.WhisperModel(
         t.WhisperConfig(
@@ -196,10 +202,11 @@ def test_frozen_whisper_knows_digits_of_an_unheard_speaker(shared: Path) -> None
     assert probe.score(z_BF[~heard], table["digit"][~heard]) > 0.9
 
 
+@pytest.mark.parametrize("make", [wav2vec2, hubert])
 @pytest.mark.parametrize(("norm", "stable"), [("group", False), ("layer", True)])
 @torch.no_grad()
-def test_wav2vec2_is_transformers(norm: str, stable: bool, tmp_path: Path) -> None:
-    model = wav2vec2(norm, stable=stable)
+def test_wav2vec2_is_transformers(make: Any, norm: str, stable: bool, tmp_path: Path) -> None:
+    model = make(norm, stable=stable)
     trunk = load_trunk("audio", save(model, tmp_path)).module.eval()
     wave_BL = torch.randn(2, 4000)
     lengths = torch.tensor([4000, 4000])
@@ -213,10 +220,11 @@ def test_wav2vec2_is_transformers(norm: str, stable: bool, tmp_path: Path) -> No
     close(ours, model(scaled["input_values"]).last_hidden_state, 1e-4)
 
 
-@pytest.mark.parametrize("family", ["group", "layer", "whisper"])
+@pytest.mark.parametrize("family", ["group", "layer", "hubert", "whisper"])
 @pytest.mark.parametrize("tune", ["full", "frozen"])
 def test_transformers_folders(family: str, tune: str, tmp_path: Path) -> None:
-    model = whisper() if family == "whisper" else wav2vec2(family, stable=family == "layer")
+    makers = {"whisper": whisper, "hubert": lambda: hubert("group", stable=False)}
+    model = makers.get(family, lambda: wav2vec2(family, stable=family == "layer"))()
     place = save(model, tmp_path)
     encoder = build(place, pretrained=True, tune=tune)
     check_alone(encoder, sounds())

@@ -209,25 +209,27 @@ def test_features_from_the_cache_say_the_same() -> None:
 
 
 @pytest.mark.parametrize("pixels", [32, 44])
-@pytest.mark.parametrize("family", ["vit", "clip"])
+@pytest.mark.parametrize("family", ["vit", "dinov2", "clip"])
 @torch.no_grad()
 def test_towers_are_transformers(family: str, pixels: int, tmp_path: Path) -> None:
     """Patches and class token as transformers gives them, also at a size not pre-trained."""
-    model = (
-        t.ViTModel(t.ViTConfig(**SMALL), add_pooling_layer=False)
-        if family == "vit"
-        else t.CLIPVisionModel(t.CLIPVisionConfig(**SMALL))
-    ).eval()
+    makers = {
+        "vit": lambda: t.ViTModel(t.ViTConfig(**SMALL), add_pooling_layer=False),
+        "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**SMALL)),
+        "clip": lambda: t.CLIPVisionModel(t.CLIPVisionConfig(**SMALL)),
+    }
+    model = makers[family]().eval()
     place = save(model, tmp_path)
     x_BCHW = torch.randn(2, 3, pixels, pixels)
     seen = view_tower(load_trunk("image", place).module.eval(), x_BCHW)
-    theirs = model(x_BCHW, interpolate_pos_encoding=pixels != 32)
+    asked = {} if family == "dinov2" else {"interpolate_pos_encoding": pixels != 32}
+    theirs = model(x_BCHW, **asked)
     states = theirs.last_hidden_state
-    states = states if family == "vit" else model.post_layernorm(states)
+    states = model.post_layernorm(states) if family == "clip" else states
     side = pixels // 8
     close(seen.last_BFHW[0, :, 0, 1], states[0, 2])
     close(seen.last_BFHW[0, :, 1, 0], states[0, 1 + side])
-    close(seen.pooled_BF[:, :16], states[:, 0] if family == "vit" else theirs.pooler_output)
+    close(seen.pooled_BF[:, :16], theirs.pooler_output if family == "clip" else states[:, 0])
 
 
 @torch.no_grad()
@@ -242,10 +244,12 @@ def test_detr_is_transformers(tmp_path: Path) -> None:
     assert [m.shape[1:] for m in seen.maps] == [(8, 16, 16), (12, 8, 8), (16, 4, 4), (16, 2, 2)]
 
 
-@pytest.mark.parametrize("family", ["vit", "clip", "detr"])
+@pytest.mark.parametrize("family", ["vit", "dinov2", "clip", "detr"])
 def test_transformers_folders(family: str, tmp_path: Path) -> None:
+    dinov2 = t.Dinov2Config(**SMALL, drop_path_rate=0.5, use_mask_token=False)
     makers = {
         "vit": lambda: save(t.ViTForImageClassification(t.ViTConfig(**SMALL)), tmp_path),
+        "dinov2": lambda: save(t.Dinov2Model(dinov2), tmp_path),
         "clip": lambda: save(t.CLIPVisionModel(t.CLIPVisionConfig(**SMALL)), tmp_path),
         "detr": lambda: detr(tmp_path),
     }
@@ -265,12 +269,15 @@ def test_transformers_folders(family: str, tmp_path: Path) -> None:
     assert unused == ["absent_D"]
 
 
-def test_last_n_of_a_tower(tmp_path: Path) -> None:
-    place = save(t.ViTModel(t.ViTConfig(**SMALL)), tmp_path)
+@pytest.mark.parametrize("family", ["vit", "dinov2"])
+def test_last_n_of_a_tower(family: str, tmp_path: Path) -> None:
+    vit = family == "vit"
+    model = t.ViTModel(t.ViTConfig(**SMALL)) if vit else t.Dinov2Model(t.Dinov2Config(**SMALL))
+    place = save(model, tmp_path)
     encoder = build(place, 32, pretrained=True, tune="last_n", last_n=1)
     learning = {n for n, p in encoder.trunk.named_parameters() if p.requires_grad}
     assert learning
-    assert all(n.startswith("layers.1.") for n in learning)
+    assert all(n.startswith("layers.1." if vit else "encoder.layer.1.") for n in learning)
 
 
 def test_pictures_smaller_than_a_patch(tmp_path: Path) -> None:

@@ -166,6 +166,10 @@ MODELS = {
     "bert": lambda: t.BertModel(t.BertConfig(**SMALL)),
     "roberta": lambda: t.RobertaModel(t.RobertaConfig(**SMALL)),
     "electra": lambda: t.ElectraModel(t.ElectraConfig(**SMALL, embedding_size=8)),
+    "albert": lambda: t.AlbertModel(t.AlbertConfig(**SMALL, embedding_size=8)),
+    "deberta": lambda: t.DebertaV2Model(
+        t.DebertaV2Config(**SMALL, relative_attention=True, pos_att_type=["c2p", "p2c"])
+    ),
     "clip": lambda: t.CLIPTextModel(
         t.CLIPTextConfig(**SMALL | {"bos_token_id": 1, "eos_token_id": 2})
     ),
@@ -188,7 +192,7 @@ def test_transformers_folders(family: str, tmp_path: Path) -> None:
     close(encode(again.eval(), values).summary_BD, encode(encoder, values).summary_BD)
 
 
-@pytest.mark.parametrize("family", ["bert", "electra", "clip"])
+@pytest.mark.parametrize("family", ["bert", "electra", "albert", "deberta", "clip"])
 @torch.no_grad()
 def test_states_are_transformers(family: str, tmp_path: Path) -> None:
     with quiet():

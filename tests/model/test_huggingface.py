@@ -40,6 +40,9 @@ TEXTS = {
     "xlm-roberta": lambda: t.XLMRobertaModel(t.XLMRobertaConfig(**WORDS)),
     "mpnet": lambda: t.MPNetModel(t.MPNetConfig(**WORDS)),
     "electra": lambda: t.ElectraModel(t.ElectraConfig(**WORDS, embedding_size=8)),
+    "deberta-v2": lambda: t.DebertaV2Model(
+        t.DebertaV2Config(**WORDS, relative_attention=True, pos_att_type=["c2p", "p2c"])
+    ),
     "distilbert": lambda: t.DistilBertModel(
         t.DistilBertConfig(
             dim=16, n_layers=2, n_heads=2, hidden_dim=24, vocab_size=40, max_position_embeddings=24
@@ -69,6 +72,22 @@ def test_text_families(family: str, tmp_path: Path) -> None:
     for weight in trunk.module.state_dict().values():
         assert any(torch.equal(weight, w) for w in saved if w.shape == weight.shape)
     check_rebuilt(trunk)
+
+
+def albert(folder: Path) -> str:
+    return save(t.AlbertModel(t.AlbertConfig(**WORDS, embedding_size=8)), folder)
+
+
+def test_layers_that_share_weights_have_no_last_ones(tmp_path: Path) -> None:
+    trunk = load_trunk("text", albert(tmp_path))
+    assert trunk.config["family"] == "albert"
+    check_rebuilt(trunk)
+    options = config.Text(encoder="hf:albert", tune="last_n", last_n=1)
+    with pytest.raises(JobError, match=r"columns.note.tune: the layers of hf:albert share their"):
+        set_trainable(trunk, options, "note")
+    for tune in ("full", "frozen"):
+        set_trainable(trunk, config.Text(encoder="hf:albert", tune=tune), "note")
+        assert {p.requires_grad for p in trunk.module.parameters()} == {tune == "full"}
 
 
 def test_both_towers_of_clip_hold_the_saved_weights(tmp_path: Path) -> None:

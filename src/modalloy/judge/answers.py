@@ -41,14 +41,13 @@ def answer_rows(
     """
     was = model.training
     model.eval()
-    device = next(model.parameters()).device
     lengths = rows.lengths(which)
     order = np.arange(len(which)) if lengths is None else np.argsort(lengths, kind="stable")
     chunks = [order[i : i + batch] for i in range(0, len(order), batch)]
     seen: dict[Hidden, list[Answers]] = {}
     alone: dict[str, list[Answers]] = {}
     for some, data in zip(chunks, rows.stream(which[c] for c in chunks), strict=True):
-        data = data.to(device)
+        data = data.to(model.device)
         tokens = model.encode(data)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)

@@ -74,7 +74,7 @@ def environment(model: Model) -> dict[str, Any]:
         "modalloy": __version__,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": next(model.parameters()).device.type,
+        "device": model.device.type,
         "threads": cores(),
         "parameters": sum(p.numel() for p in model.parameters()),
         "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),

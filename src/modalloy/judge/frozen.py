@@ -47,11 +47,10 @@ def frozen_embeddings(model: Model, rows: Rows, parts: Parts, *, quiet: bool) ->
     wanted = np.concatenate([train, test])
     model.eval()
     found: dict[int, np.ndarray] = {}
-    device = next(model.parameters()).device
     views = one_view([model.encoders[n] for n in names])
     with views, Bar("baseline features", len(wanted), quiet=quiet) as bar:
         for batch in rows.stream(wanted[i : i + 32] for i in range(0, len(wanted), 32)):
-            seen = batch.to(str(device))
+            seen = batch.to(model.device)
             part = np.concatenate([pooled(model, n, seen) for n in names], 1)
             found.update({int(r): v for r, v in zip(batch.rows, part, strict=True)})
             bar.advance(len(batch))

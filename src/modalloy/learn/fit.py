@@ -47,7 +47,7 @@ class State:
     @classmethod
     def begin(cls, model: Model, job: config.Job, steps: int) -> "State":
         """Fresh optimiser and schedule for a model."""
-        weighting = Weighting(job).to(next(model.parameters()).device)
+        weighting = Weighting(job).to(model.device)
         average = {n: p.detach().clone() for n, p in trained(model)} if job.train.ema else {}
         return cls(model, weighting, build_optimizer(model, weighting, job.train), average, steps)
 

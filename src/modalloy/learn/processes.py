@@ -8,6 +8,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from modalloy.model.device import device
+
 
 def start() -> tuple[int, int]:
     """(rank, world) under `torchrun`, (0, 1) otherwise; joins the group on the first call."""
@@ -65,16 +67,9 @@ def said_by_first(value: float, world: int) -> float:
     """A number that the first process decides and all use."""
     if world == 1:
         return value
-    box = torch.tensor([value], dtype=torch.float64)
-    if torch.cuda.is_available():
-        box = box.cuda()
+    box = torch.tensor([value], dtype=torch.float64, device=device())
     dist.broadcast(box, 0)
     return float(box.item())
-
-
-def device() -> torch.device:
-    """The accelerator of this process, or the processor."""
-    return torch.device("cuda") if torch.cuda.is_available() else torch.device("cpu")
 
 
 def stop() -> None:

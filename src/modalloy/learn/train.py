@@ -60,7 +60,7 @@ def train_model(
     quiet: bool = False,
     like: Progress | None = None,
 ) -> Progress:
-    """Train a model in place and leave it with its best weights.
+    """Train a model in place, on the device where it lies, and leave it with its best weights.
 
     Writes `log.jsonl` and checkpoints under `out`. With `resume` and the same job, an interrupted
     training ends with the same weights, bit for bit, as one that was never interrupted. Ctrl-C
@@ -70,7 +70,6 @@ def train_model(
         schedule and with its precision. Writes `refit.jsonl` and a checkpoint of its own.
     """
     rank, world = processes.start()
-    model.to(processes.device())
     processes.same_everywhere(model.state_dict().values(), world)
     lengths = rows.lengths(parts.train)
     per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
@@ -92,7 +91,7 @@ def train_model(
                 freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
                 order = [processes.share_of(c, rank, world) for c in order[notes.position :]]
-                batches = (b.to(str(processes.device())) for b in rows.stream(order))
+                batches = (b.to(model.device) for b in rows.stream(order))
                 for step in fit(state, supervised, batches, job, rank=rank, world=world):
                     notes.position += 1
                     notes.loss_sum += step.total
@@ -152,7 +151,7 @@ def choose_precision(
     """
     if like:
         return Progress(half=like.half, channels_last=like.channels_last)
-    batch = rows.batch(parts.train[: job.train.batch]).to(str(processes.device()))
+    batch = rows.batch(parts.train[: job.train.batch]).to(model.device)
     choice = probe(model, supervised, batch, job.train.precision)
     return Progress(
         half=bool(processes.said_by_first(choice.half, world)),

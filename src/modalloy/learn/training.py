@@ -20,6 +20,7 @@ from modalloy.learn.frozen import frozen_features
 from modalloy.learn.train import LAST, Progress, train_model
 from modalloy.limits import cores
 from modalloy.model.batches import Rows
+from modalloy.model.device import placed
 from modalloy.model.model import Model
 from modalloy.run import PAGE, Run, save_prints, save_run
 from modalloy.table.build import fit_readers, fit_targets
@@ -153,7 +154,7 @@ def learn(
     rows = open_rows(job, table, parts)
     parts = Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
     torch.manual_seed(job.seed)
-    model = Model(job, rows.readers, rows.targets, pretrained=True)
+    model = placed(Model(job, rows.readers, rows.targets, pretrained=True))
     frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
     embeddings, before = None, {}
     if rank == 0 and like is None:

@@ -81,6 +81,7 @@ def hear_wav2vec2(
 ) -> Heard:
     """States after up to four layers and the last one's again, 20 ms apart (Baevski et al. 2020).
 
+    HuBERT (Hsu et al. 2021, arXiv 2106.07447) is built alike.
     transformers' own forward pass lets a row hear how far it was padded; this one does not.
     """
     least = fewest_samples(trunk.config)
@@ -91,7 +92,9 @@ def hear_wav2vec2(
     x_BTF = waves_to_steps(trunk, wave_BL, length_B)
     mask_BT = in_length(steps_in(trunk.config, length_B), x_BTF.shape[1])
     encoder, stable = trunk.encoder, trunk.config.do_stable_layer_norm
-    x_BTF = trunk.feature_projection(x_BTF)[0] * mask_BT.unsqueeze(-1)
+    projected = trunk.feature_projection(x_BTF)  # HuBERT's gives one tensor, wav2vec2's two
+    x_BTF = projected[0] if isinstance(projected, tuple) else projected
+    x_BTF = x_BTF * mask_BT.unsqueeze(-1)
     x_BTF = x_BTF + encoder.pos_conv_embed(x_BTF)
     x_BTF = encoder.dropout(x_BTF if stable else encoder.layer_norm(x_BTF))
     seen_B1TT = mask_BT[:, None, None].expand(-1, 1, mask_BT.shape[1], -1)
@@ -108,8 +111,8 @@ def is_whisper(trunk: nn.Module) -> TypeGuard["WhisperEncoder"]:
 
 
 def is_wav2vec2(trunk: nn.Module) -> TypeGuard["Wav2Vec2Model"]:
-    """Whether a trunk of transformers is wav2vec2."""
-    return model_type(trunk) == "wav2vec2"
+    """Whether a trunk of transformers is wav2vec2, or HuBERT, which has the same parts."""
+    return model_type(trunk) in ("wav2vec2", "hubert")
 
 
 def waves_to_steps(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ class Family(NamedTuple):
     """How a family of checkpoints is opened."""
 
     model: str  # class in transformers
-    blocks: str  # path to the list of its blocks, counted by `last_n`
+    blocks: str  # path to the list of its blocks, counted by `last_n`; none if they share weights
     part: str = ""  # the one part of a whole model that is used
     tower: str = ""  # name of the tower's configuration inside a two-tower one
     pooler: bool = False  # the class would add a pooler that we do not use
@@ -37,33 +37,40 @@ FAMILIES: dict[Kind, dict[str, Family]] = {
         "xlm-roberta": Family("XLMRobertaModel", "encoder.layer", pooler=True),
         "mpnet": Family("MPNetModel", "encoder.layer", pooler=True),
         "electra": Family("ElectraModel", "encoder.layer"),
+        "albert": Family("AlbertModel", "", pooler=True),
+        "deberta-v2": Family("DebertaV2Model", "encoder.layer"),
         "distilbert": Family("DistilBertModel", "transformer.layer"),
         "clip": Family("CLIPTextModel", "encoder.layers", tower="text_config"),
         "clip_text_model": Family("CLIPTextModel", "encoder.layers"),
     },
     "image": {
         "vit": Family("ViTModel", "layers", pooler=True),
+        "dinov2": Family("Dinov2Model", "encoder.layer"),
         "clip": Family("CLIPVisionModel", "encoder.layers", tower="vision_config"),
         "clip_vision_model": Family("CLIPVisionModel", "encoder.layers"),
         "detr": Family("DetrModel", "encoder.layers"),
     },
     "audio": {
         "wav2vec2": Family("Wav2Vec2Model", "encoder.layers"),
+        "hubert": Family("HubertModel", "encoder.layers"),
         "whisper": Family("WhisperModel", "layers", part="encoder"),
     },
 }
 # Mean and deviation that each family's own processor uses when its folder says nothing else.
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 PICTURE_SCALES = {
     "vit": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "dinov2": IMAGENET,
     "clip": (CLIP_MEAN, CLIP_STD),
     "clip_vision_model": (CLIP_MEAN, CLIP_STD),
-    "detr": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "detr": IMAGENET,
 }
 # Randomness that some checkpoints bring along: ours is set by the job.
 STILL = {
     "layerdrop": 0.0,
     "encoder_layerdrop": 0.0,
+    "drop_path_rate": 0.0,
     "mask_time_prob": 0.0,
     "mask_feature_prob": 0.0,
 }
@@ -124,7 +131,8 @@ def finish(model: nn.Module, family: Family, described: dict[str, Any]) -> Trunk
     if family.model == "DetrModel":  # boxes come from our own head
         model.decoder, model.query_position_embeddings = nn.Identity(), nn.Identity()
     module = getattr(model, family.part) if family.part else model
-    return Trunk(module, list(module.get_submodule(family.blocks).children()), described)
+    blocks = list(module.get_submodule(family.blocks).children()) if family.blocks else []
+    return Trunk(module, blocks, described)
 
 
 def known_place(place: str) -> str:

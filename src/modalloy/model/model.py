@@ -94,6 +94,11 @@ class Model(nn.Module):
         self.consistency = Consistency(self.inputs, width) if job.fuse.consistency else None
         self.in_bfloat16 = False  # inside media encoders while training; set by the probe
 
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie, and where batches must come to."""
+        return next(self.parameters()).device
+
     def encoder(self, name: str) -> Encoder:
         """The encoder that reads an input; a template picture shares the one of its picture."""
         return self.encoders[self.shared.get(name, name)]

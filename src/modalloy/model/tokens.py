@@ -32,7 +32,7 @@ class Batch:
     def __len__(self) -> int:
         return len(next(iter(self.present.values())))
 
-    def to(self, device: str | torch.device) -> "Batch":
+    def to(self, device: torch.device) -> "Batch":
         """The same rows on a device."""
         return Batch(
             {k: {n: t.to(device) for n, t in v.items()} for k, v in self.values.items()},

@@ -15,7 +15,10 @@ SOUND = 16  # input channels from which channels_last is safe
 
 
 class Trunk(NamedTuple):
-    """A pretrained module, its blocks from input to output, and the JSON it can be built from."""
+    """A pretrained module, its blocks from input to output, and the JSON it can be built from.
+
+    There are no blocks where layers share their weights (ALBERT).
+    """
 
     module: nn.Module
     blocks: list[nn.Module]
@@ -25,7 +28,7 @@ class Trunk(NamedTuple):
 def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
     """Let nothing, everything, or the last blocks of a trunk learn.
 
-    Raises JobError where `last_n` asks for more blocks than there are.
+    Raises JobError where `last_n` asks for more blocks than there are, or blocks share weights.
     """
     match options.tune:
         case "full":
@@ -33,6 +36,11 @@ def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
         case "frozen":
             trunk.module.requires_grad_(False)
         case "last_n":
+            if not trunk.blocks:
+                raise JobError(
+                    f"columns.{column}.tune: the layers of {options.encoder} share their weights, "
+                    "so the last ones cannot change alone; use tune: full, or tune: frozen"
+                )
             if options.last_n > len(trunk.blocks):
                 raise JobError(
                     f"columns.{column}.last_n: {options.encoder} has {len(trunk.blocks)} blocks, "

@@ -63,14 +63,15 @@ def view_lite(net: EfficientNetLite, x_BCHW: Tensor) -> View:
 
 
 def view_tower(trunk: "PreTrainedModel", x_BCHW: Tensor) -> View:
-    """ViT or CLIP's picture tower: one map of patches; pooled are class token and mean patch.
+    """ViT, DINOv2 or CLIP's tower: one map of patches; pooled are class token and mean patch.
 
     Positions are interpolated where the picture has another size than in pre-training.
     """
     patch, size = trunk.config.patch_size, trunk.config.image_size
-    states_BTF = trunk(
-        pixel_values=x_BCHW, interpolate_pos_encoding=x_BCHW.shape[-1] != size
-    ).last_hidden_state
+    # DINOv2 interpolates without being asked.
+    asked = {"interpolate_pos_encoding": x_BCHW.shape[-1] != size}
+    asked = {} if trunk.config.model_type == "dinov2" else asked
+    states_BTF = trunk(pixel_values=x_BCHW, **asked).last_hidden_state
     if trunk.config.model_type == "clip_vision_model":
         states_BTF = trunk.get_submodule("post_layernorm")(states_BTF)
     high, wide = (n // patch for n in x_BCHW.shape[2:])

@@ -102,7 +102,8 @@ class ImageEncoder(Encoder):
     def map_channels(self) -> tuple[int, ...]:
         """Channels of the maps, finest first, found on a blank picture; none of a frozen trunk."""
         was = self.training
-        features = self.eval().features({"pixels": torch.zeros(self.seen, dtype=torch.uint8)})
+        blank = torch.zeros(self.seen, dtype=torch.uint8, device=self.mean_C11.device)
+        features = self.eval().features({"pixels": blank})
         self.train(was)
         maps = sorted(k for k in features if k.startswith("map"))
         return tuple(features[k].shape[1] for k in maps)
