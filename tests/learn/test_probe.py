@@ -1,5 +1,6 @@
 """The probe takes what was clearly fastest, times whole steps, and leaves the model alone."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_only_what_is_a_tenth_faster_is_taken(
 ) -> None:
     model, batch = model_and_batch(small_table, job_dict, "photo", "load")
     seconds = EVEN | faster
-    monkeypatch.setattr(module, "trial", lambda *given: seconds[given[-2:]])
+    monkeypatch.setattr(module, "trial", lambda *given: seconds[given[3:5]])
     choice = probe(model, supervised, batch, "auto")
     assert choice[:2] == taken
     assert choice.seconds == {
@@ -87,11 +88,44 @@ def test_a_trial_is_the_median_of_three_whole_steps_after_one_to_warm_up(
     before = {n: t.clone() for n, t in model.state_dict().items()}
     clock = iter([0.0, 90.0, 100.0, 105.0, 200.0, 202.0, 300.0, 303.0])
     monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
-    assert trial(model, supervised, batch, False, True) == 3.0
+    assert trial(model, supervised, batch, False, True, math.inf) == 3.0
     monkeypatch.undo()
     assert set(probe(model, supervised, batch, "auto").seconds) > {"float32", "bfloat16"}
     assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items())
     assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.parametrize(
+    ("readings", "took"),
+    [
+        ([0.0, 5.1], 5.1),  # seconds that steps begin and end at; the best way so far takes 1
+        ([0.0, 4.9, 10.0, 12.1], 2.1),
+        ([0.0, 4.9, 10.0, 11.9, 20.0, 22.2], 2.2),
+        ([0.0, 4.9, 10.0, 11.9, 20.0, 21.0, 30.0, 31.5], 1.5),
+    ],
+)
+def test_a_hopeless_trial_ends_early(
+    small_table: Path,
+    job_dict: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    readings: list[float],
+    took: float,
+) -> None:
+    model, batch = model_and_batch(small_table, job_dict, "photo", "load")
+    clock = iter(readings)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(clock))
+    assert trial(model, supervised, batch, True, False, 1.0) == pytest.approx(took)
+    assert not list(clock)
+
+
+def test_each_trial_knows_the_best_way_before_it(
+    small_table: Path, job_dict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, batch = model_and_batch(small_table, job_dict, "photo", "load")
+    seconds, told = iter([3.0, 2.0, 9.0, 8.0]), []
+    monkeypatch.setattr(module, "trial", lambda *given: told.append(given[5]) or next(seconds))
+    assert probe(model, supervised, batch, "auto").seconds["bfloat16"] == 9.0
+    assert told == [math.inf, 3.0, 2.0, 2.0]
 
 
 def test_the_clock_is_read_when_the_accelerator_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
