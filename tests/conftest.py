@@ -179,3 +179,15 @@ def write_sound(path: Path, pitch_hz: int, draw: np.random.Generator) -> str:
         file.setframerate(4000)
         file.writeframes((tone * 32767).clip(-32767, 32767).astype("<i2").tobytes())
     return f"snd/{path.name}"
+
+
+@pytest.fixture
+def draw() -> np.random.Generator:
+    """Random numbers that are the same in every test."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def y(draw: np.random.Generator) -> list[str]:
+    """A target with three classes in 200 rows."""
+    return draw.choice(["ok", "crack", "dent"], 200).tolist()
