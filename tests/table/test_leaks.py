@@ -1,5 +1,6 @@
 """Leaks planted in small tables are found and graded; honest tables stay free of them."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -367,6 +368,30 @@ def test_a_column_that_tells_the_answer(kind: str) -> None:
     frame, columns, task = column(kind)
     (leak,) = look(frame, columns, task=task).leaks
     assert leak.where == "x"
+
+
+@pytest.mark.parametrize("rows", [40, 120, 300])
+@pytest.mark.parametrize(
+    ("made", "level"),
+    [
+        (lambda y, draw: 2 * y + 1, "leak"),
+        (lambda y, draw: -np.exp(y / 9), "leak"),
+        (lambda y, draw: np.where(draw.random(len(y)) < 0.1, np.nan, y), "leak"),
+        (lambda y, draw: np.where(draw.random(len(y)) < 0.7, np.nan, y), None),
+        (lambda y, draw: y + draw.normal(0, 4, len(y)), None),
+        (lambda y, draw: draw.normal(size=len(y)), None),
+    ],
+)
+def test_an_amount_that_rises_with_the_answer_is_found_among_few_rows(
+    rows: int, made: Callable[..., np.ndarray], level: str | None
+) -> None:
+    draw = DRAW(4)
+    y = draw.normal(50, 9, rows)
+    frame = pd.DataFrame({"x": made(y, draw), "load": draw.normal(size=rows), "hours": y})
+    columns = {"x": {"type": "number"}, "load": {"type": "number"}}
+    found = look(frame, columns, task={"type": "regress", "target": "hours"})
+    told = [f for f in about(found, "x") if "tells hours on its own" in f.what]
+    assert [f.level for f in told] == ([level] if level else [])
 
 
 def test_two_dates_that_together_tell_the_answer() -> None:

@@ -104,6 +104,19 @@ def scores(codes: np.ndarray, asked: Asked) -> list[float | None]:
     return found
 
 
+def rising(x: np.ndarray, asked: Asked) -> float:
+    """How well amounts tell amounts by rising or falling with them: R2 of ranks.
+
+    Quantiles hold too few of some hundred rows to see it. x: (N,), NaN where missing; only the rows
+    that have one count, if half of all do.
+    """
+    rows = np.flatnonzero(np.isfinite(x))
+    if len(rows) < max(LEAST, len(x) / 2):
+        return 0.0
+    a, y = _ranks(x[rows]), _ranks(asked.y_NC[rows, 0])
+    return float(np.corrcoef(a, y)[0, 1] ** 2) if np.ptp(a) and np.ptp(y) else 0.0
+
+
 def _columns(job: config.Job, table: Table, asked: Asked) -> Iterator[Finding]:
     """Every input column on its own, then every pair of dates."""
     dates: dict[str, np.ndarray] = {}
@@ -112,24 +125,34 @@ def _columns(job: config.Job, table: Table, asked: Asked) -> Iterator[Finding]:
         if found := _judged(column, "by being empty or not", empty, asked):
             yield found
             continue
-        codes = _codes(column, options, table, asked.rows, dates)
-        if codes is not None and (found := _judged(column, "on its own", codes, asked)):
+        x = _amounts(column, options, table, asked.rows)
+        if isinstance(options, config.Time) and x is not None:
+            dates[column] = x
+        codes = _names(column, options, table, asked.rows) if x is None else _binned(x)
+        if codes is not None and (found := _judged(column, "on its own", codes, asked, x)):
             yield found
             continue
         wordy = isinstance(options, config.Text | config.Tokens) and asked.classes
         if wordy and (found := _said(column, table, asked)):
             yield found
     for (one, x), (other, z) in combinations(dates.items(), 2):
-        if found := _judged(other, f"together with {one}", _binned(z - x), asked):
+        if found := _judged(other, f"together with {one}", _binned(z - x), asked, z - x):
             yield found
 
 
-def _judged(column: str, how: str, codes: np.ndarray, asked: Asked) -> Finding | None:
-    """A leak where only the answer itself could tell so well, a warning where it is near that."""
+def _judged(
+    column: str, how: str, codes: np.ndarray, asked: Asked, x: np.ndarray | None = None
+) -> Finding | None:
+    """A leak where only the answer itself could tell so well, a warning where it is near that.
+
+    x: the amounts that the codes stand for, where they are amounts.
+    """
     if _one_to_one(codes, asked):
         what = f"tells {asked.target} {how}: each of its values is one class; leave the column out"
         return finding("leak", column, what)
     found = score(codes, asked)
+    if x is not None and not asked.classes:
+        found = max(found, rising(x, asked))
     if found < SUSPECT:
         return _one_class(column, how, codes, asked)
     measure = "AUROC" if asked.classes else "R2 of ranks"
@@ -234,35 +257,36 @@ def _ranks(x: np.ndarray) -> np.ndarray:
 # --- cells -------------------------------------------------------------------------------------
 
 
-def _codes(
-    column: str,
-    options: config.Column,
-    table: Table,
-    rows: np.ndarray,
-    dates: dict[str, np.ndarray],
+def _amounts(
+    column: str, options: config.Column, table: Table, rows: np.ndarray
 ) -> np.ndarray | None:
-    """A small number for each row's value; None where a file, a list or a long text fills cells.
-
-    Dates are kept for the comparison of pairs.
-    """
-    kind = table.kind(column)
+    """Numbers or moments, NaN where missing; None where the column holds neither."""
+    plain = table.kind(column) in ("number", "bool")
     try:
         match options:
             case config.Number():
-                return _binned(table.numbers(column, rows))
-            case config.Series() if kind in ("number", "bool"):
-                return _binned(table.numbers(column, rows))
+                return table.numbers(column, rows)
+            case config.Series() if plain:
+                return table.numbers(column, rows)
             case config.Time():
-                dates[column] = table.moments(column, rows)
-                return _binned(dates[column])
-            case config.Category() | config.Text() if kind not in ("list", "other"):
-                codes, distinct = values(table, column, rows)
-                repeated = distinct <= len(rows) / 2
-                return np.unique(codes, return_inverse=True)[1] if repeated else None
+                return table.moments(column, rows)
             case _:
                 return None
     except TableError:  # cells that are no numbers or dates have a finding of their own
         return None
+
+
+def _names(
+    column: str, options: config.Column, table: Table, rows: np.ndarray
+) -> np.ndarray | None:
+    """A small number for each row's name; None where a file, a list or a long text fills cells."""
+    if not isinstance(options, config.Category | config.Text):
+        return None
+    if table.kind(column) in ("list", "other"):
+        return None
+    codes, distinct = values(table, column, rows)
+    repeated = distinct <= len(rows) / 2
+    return np.unique(codes, return_inverse=True)[1] if repeated else None
 
 
 def _binned(x: np.ndarray) -> np.ndarray:
