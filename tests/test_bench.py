@@ -74,6 +74,17 @@ def test_estimates_stand_beside_what_was_measured() -> None:
     assert lines[-1] == "Within a factor of two: 1 of 2 for seconds and 1 of 2 for memory."
 
 
+def test_estimates_are_made_anew_without_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = {"set": "esc10", "value": 0.9, "seconds": 20.0, "said_seconds": 15.0, "said_gb": 2.0}
+    results = tmp_path / "scoreboard.json"
+    results.write_text(json.dumps([{"set": "elpv"}, old]))
+    monkeypatch.setattr(scoreboard, "RESULTS", results)
+    monkeypatch.setattr(scoreboard, "said_before", lambda name, data: (31.234, 1.005))
+    assert scoreboard.said_anew("esc10", tmp_path) == [old | {"said_seconds": 31.2, "said_gb": 1.0}]
+
+
 def test_the_command_of_a_figure_names_its_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scoreboard, "run_apart", lambda name, seed, data, runs: make_seed(seed))
     for asked, seeds in ((None, 3), (2, 2)):

@@ -14,7 +14,6 @@ from bench.scoreboard.goals import GOALS
 
 if TYPE_CHECKING:
     from modalloy.config import Job
-    from modalloy.table.estimate import Estimate
 
 JOBS = Path(__file__).parent / "jobs"
 
@@ -39,14 +38,11 @@ def run_apart(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
 def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
     """One seed: every job file of the set (folds have several); their figures averaged."""
     import modalloy as ma
-    from modalloy.job import load_job
 
-    reports, rows, seconds, said = [], 0, 0.0, []
+    reports, rows, seconds = [], 0, 0.0
+    said_seconds, said_gb = said_before(name, data)
     for path in job_files(name):
-        job = load_job(path)
-        table = data / Path(job.table).relative_to(path.parent)
-        job = job.model_copy(update={"table": str(table), "seed": seed})
-        said.append(said_before(job))
+        job = open_job(path, data).model_copy(update={"seed": seed})
         start = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="scoreboard-") as temporary:
             out = runs / f"{path.stem}-{seed}" if runs else Path(temporary) / "run"
@@ -65,18 +61,29 @@ def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
             "interval": [sum(i[k] for i in intervals) / len(intervals) for k in (0, 1)],
             "single": goal.best_single(reports),
         }
-    minutes = sum(e.minutes for e in said)
-    return Seed(figures, rows, seconds, peak_gb(), 60 * minutes, max(e.memory_gb for e in said))
+    return Seed(figures, rows, seconds, peak_gb(), said_seconds, said_gb)
 
 
-def said_before(job: "Job") -> "Estimate":
-    """What `check` estimates for a job, without its search for leaks."""
+def said_before(name: str, data: Path) -> tuple[float, float]:
+    """Seconds and GB that `check` estimates for a set, without its search for leaks."""
     from modalloy.table.estimate import estimate
     from modalloy.table.split import split_job
     from modalloy.table.table import open_table
 
-    table = open_table(job.table, sheet=job.sheet)
-    return estimate(job, table, split_job(table, job))
+    found = []
+    for path in job_files(name):
+        job = open_job(path, data)
+        table = open_table(job.table, sheet=job.sheet)
+        found.append(estimate(job, table, split_job(table, job)))
+    return 60 * sum(e.minutes for e in found), max(e.memory_gb for e in found)
+
+
+def open_job(path: Path, data: Path) -> "Job":
+    """The job of a file, its table in the data folder."""
+    from modalloy.job import load_job
+
+    job = load_job(path)
+    return job.model_copy(update={"table": str(data / Path(job.table).relative_to(path.parent))})
 
 
 def rows_seen(report: dict) -> int:
