@@ -44,6 +44,7 @@ class Price(NamedTuple):
 #   EfficientNet lite0 and lite2, 64 to 192 px      6.3-11, 22-38 (whole steps 14-25)
 #   convolutions from scratch, 28 to 640 px         1.6-2.3, 5.9-7.9
 #   strided convolutions of series, 30-4096 samples 3.9-5.8, 10-16
+#   fusions of 37 plain columns with ten heads      1.9-4.0, 3.6-8.3
 # bytes: 20 numbers of 4 bytes for each token, layer and width; three copies of each feature map.
 PRICES = {
     "trunk": Price(1.5, 5.0, 0.010),
@@ -51,10 +52,11 @@ PRICES = {
     "efficientnet": Price(8.0, 23.0, 0.080),
     "cnn": Price(2.0, 6.8, 0.020),
     "series": Price(5.0, 13.0, 0.050),
+    "fusion": Price(2.5, 5.5, 0.020),
 }
 STEP_S = 0.010  # of a step: optimiser, bookkeeping, fusion
 UPDATE_S = 2.0e-9  # of a step for each parameter that changes: clipping and AdamW read and write
-HEAD_S = 0.0015  # of a step for each task and each input's own head
+HEAD_S = 0.0005  # of a step for each task and each input's own head
 EARLY = 0.7  # share of the epochs that patience leaves
 AGAIN = 0.5  # share of the epochs up to the best one, which `refit` repeats
 TREES_S = 1.5e-5  # of gradient boosting for each row, column and class

@@ -92,7 +92,7 @@ def fusion_work(fuse: config.Fuse, works: list[Work], plain: int) -> Work:
             assert_never(fuse)
     # Each input's projections and embeddings are of the same size as joining them.
     weights += many * width**2
-    return Work("small transformer", (flop + 2 * tokens * width**2) / 1e9, weights)
+    return Work("fusion", (flop + 2 * tokens * width**2) / 1e9, weights)
 
 
 def _text(name: str, options: config.Text, cells: Cells) -> Work:
