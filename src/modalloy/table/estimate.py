@@ -45,9 +45,10 @@ class Price(NamedTuple):
 #   convolutions from scratch, 28 to 640 px         1.6-2.3, 5.9-7.9
 #   strided convolutions of series, 30-4096 samples 3.9-5.8, 10-16
 #   fusions of 37 plain columns with ten heads      1.9-4.0, 3.6-8.3
-# bytes: 20 numbers of 4 bytes for each token, layer and width; three copies of each feature map.
+# bytes: 20 numbers of 4 bytes for each token, layer and width, four times in trunks by the peaks of
+# docs/scoreboard.md (attention step by step, batches of many lengths); three copies of each map.
 PRICES = {
-    "trunk": Price(1.5, 5.0, 0.010),
+    "trunk": Price(1.5, 5.0, 0.040),
     "small transformer": Price(4.0, 9.0, 0.020),
     "efficientnet": Price(8.0, 23.0, 0.080),
     "cnn": Price(2.0, 6.8, 0.020),
