@@ -29,7 +29,7 @@ def test_pages_hold_the_figures_of_the_results(tmp_path: Path) -> None:
 def test_a_rerun_says_nothing_but_its_own_figures(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("mine above\n<!-- figures -->\nold\n<!-- /figures -->\nmine below\n")
-    write_table([RESULTS[0] | {"value": 0.5}], page)
+    write_table([RESULTS[0] | {"value": 0.5, "reached": False}], page)
     text = page.read_text()
     above, _, rest = text.partition("<!-- figures -->\n")
     table, _, below = rest.partition("<!-- /figures -->\n")
