@@ -37,7 +37,7 @@ FEW = 20  # cells that may all differ without naming rows
 MOSTLY = 0.5  # share of missing cells that deserves more than a note
 HARDLY = 0.05  # share of missing cells under which an otherwise constant column teaches nothing
 CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9_.:/#-]{1,64}")  # one word with a digit, as codes are
-OneValue = config.Plain | config.Vector
+OneValue = config.Number | config.Category | config.Time | config.Vector
 
 
 def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Finding]:
