@@ -27,7 +27,10 @@ PARTS = ("job.yaml", "schema.json", ROWS, "model.safetensors")
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training on disk; `model()` builds the network and reads its weights."""
+    """A finished training on disk; `model()` builds the network and reads its weights.
+
+    decimal: the sign before the fraction of numbers written as text in the training table.
+    """
 
     path: Path
     job: config.Job
@@ -35,6 +38,7 @@ class Run:
     targets: Mapping[str, Any]
     trunks: dict[str, dict[str, Any]]
     notes: dict[str, Any]
+    decimal: str = "."
 
     def model(self) -> "Model":
         """The trained model in evaluation mode, on this machine's accelerator if it has one.
@@ -88,6 +92,8 @@ def save_run(
     targets: Mapping[str, Any],
     model: "Model",
     notes: dict[str, Any],
+    *,
+    decimal: str,
 ) -> Run:
     """Write a run; `run.json` comes last and seals the other files by their hashes.
 
@@ -100,6 +106,7 @@ def save_run(
         "readers": to_state(readers),
         "targets": to_state(targets),
         "trunks": model.trunk_configs(),
+        "decimal": decimal,
     }
     write_safely(path / "schema.json", json.dumps(schema, allow_nan=False).encode())
     weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
@@ -110,7 +117,7 @@ def save_run(
         "notes": notes,
     }
     write_safely(path / "run.json", json.dumps(seal, indent=1).encode())
-    return Run(path, job, readers, targets, schema["trunks"], notes)
+    return Run(path, job, readers, targets, schema["trunks"], notes, decimal)
 
 
 def load_run(path: str | Path) -> Run:
@@ -148,6 +155,7 @@ def load_run(path: str | Path) -> Run:
         targets_from_state(schema["targets"]),
         schema["trunks"],
         seal["notes"],
+        schema.get("decimal", "."),  # older versions did not keep it
     )
 
 

@@ -206,9 +206,8 @@ def test_nameless_columns_get_a_name(tmp_path: Path) -> None:
         ("a,b,a\n1,2,3\n", "'a'"),
         ("a,b\n1,2\n3\n4,5\n", r"row 1 .*has 1 cells where the header has 2 columns: '3'"),
         ("a,b\n1,2\n3,4,5\n", r"row 1 .*has 3 cells"),
-        ("a,b\n1,gr\xfcn\n".encode("latin1"), "column 'b' holds letters that are not UTF-8"),
+        ("a,b\n1,gr\xfcn\n".encode("latin1"), "row 0 holds letters that are not UTF-8"),
         ("Gr\xf6\xdfe,b\n1,2\n".encode("latin1"), "the header holds letters that are not UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "the header holds letters that are not UTF-8"),
     ],
 )
 @pytest.mark.parametrize("spool_above_mb", [256, 0])
@@ -231,7 +230,7 @@ def test_files_of_a_folder_are_brought_to_common_types(tmp_path: Path) -> None:
     table = open_table(tmp_path)
     assert table.cells("x") == [1.0, 2.0, 2.5]
     assert table.cells("y") == [None, None, "late"]
-    assert table.cells("year") == ["2023", "2023", "2024"]
+    assert table.written("year") == ["2023", "2023", "2024"]
 
 
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
@@ -309,7 +308,7 @@ def test_excel_faults_are_missing_and_blank_edges_are_left_out(tmp_path: Path) -
     book.save(tmp_path / "t.xlsx")
     table = open_table(tmp_path / "t.xlsx")
     assert table.columns == ["x"]
-    assert table.cells("x") == [1.0, None, 2.5]
+    assert table.cells("x") == [None, 1.0, None, 2.5]  # rows keep the numbers of the sheet
 
 
 MARKED = [1.5, "n.d.", 2.0, "N/A", "-", None]  # as a plant's table holds them
@@ -385,7 +384,7 @@ def test_what_is_no_database_is_said(tmp_path: Path) -> None:
         open_table("sqlite:///absent.db?t")
 
 
-def test_mixed_columns_of_a_frame_are_text(tmp_path: Path) -> None:
+def test_mixed_columns_of_a_frame_keep_their_cells(tmp_path: Path) -> None:
     frame = pd.DataFrame(
         {
             "mixed": [1, "n/a", None],
@@ -395,7 +394,7 @@ def test_mixed_columns_of_a_frame_are_text(tmp_path: Path) -> None:
         }
     )
     table = open_table(frame)
-    assert table.cells("mixed") == ["1", "n/a", None]
+    assert table.written("mixed") == [1, "n/a", None]
     assert table.cells("picture")[0] == [[1.0, 1.0], [1.0, 1.0]]
     assert table.cells("kind") == ["x", None, "y"]
     assert table.kind("5") == "bool"

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.category import CategoryReader, in_order, to_name
+from modalloy.table.category import CategoryReader, in_order
 from modalloy.table.reader import Cells
+from modalloy.table.values import spelled
 
 
 def fit(cells: list[object], **options: object) -> CategoryReader:
@@ -30,11 +31,11 @@ def test_frequent_names_are_numbered_and_rare_ones_are_unknown() -> None:
 
 def test_one_thing_has_one_name_whatever_its_type() -> None:
     cells = [3, 3.0, "3", " 3 ", np.int64(3), np.float64(3.0), np.float32(3.0)]
-    assert {to_name(c) for c in cells} == {"3"}
-    assert to_name(2.5) == "2.5"
-    assert to_name(np.True_) == to_name(True) == "True"
-    assert to_name(np.float32("nan")) is None
-    assert to_name(pd.NA) is None
+    assert {spelled(c) for c in cells} == {"3"}
+    assert spelled(2.5) == "2.5"
+    assert spelled(np.True_) == spelled(True) == "True"
+    assert spelled(np.float32("nan")) is None
+    assert spelled(pd.NA) is None
 
 
 def test_numbers_as_names_are_in_the_order_of_their_value() -> None:

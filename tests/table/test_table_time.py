@@ -1,5 +1,6 @@
 import json
 from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.reader import Cells
+from modalloy.table.table import open_table
 from modalloy.table.time import Form, TimeReader, date_form, to_moment
 
 
@@ -67,6 +69,9 @@ def test_what_is_no_date_or_means_two_gets_a_sentence(cell: object) -> None:
         ([20240405, float("nan"), 20240531], "yyyymmdd"),
         ([1712275200, None, 1717165800], "epoch_s"),
         ([1712275200000.0, 1717165800000.0], "epoch_ms"),
+        ([1712275200000000, 1717165800000000], "epoch_us"),
+        (["1712275200000000000", "n.d.", 1717165800000000000], "epoch_ns"),
+        (["20240405", None, "20240531"], "yyyymmdd"),
         ([20240405, 1717165800], "iso"),
         ([1, 2, 3], "iso"),
         ([True], "iso"),
@@ -188,3 +193,37 @@ def test_a_row_reads_alone_as_it_does_among_others(cells: list[object]) -> None:
         alone = reader.read(Cells({"taken": [cell]}))
         assert np.array_equal(alone.values["x"], together.values["x"][[row]])
         assert alone.status[0] == together.status[row]
+
+
+OFFSETS = ["2024-10-26T23:30:00+02:00", "2024-10-28T07:15:00+01:00", "2024-10-29T06:00:00+01:00"]
+
+
+@pytest.mark.parametrize("spool_above_mb", [256, 0])
+def test_the_clock_that_is_written_counts_in_every_kind_of_table(
+    spool_above_mb: float, tmp_path: Path
+) -> None:
+    zone = ZoneInfo("Europe/Berlin")
+    aware = [datetime.fromisoformat(t) for t in OFFSETS]
+    plain = [t.replace(tzinfo=None) for t in aware]
+    texts = {
+        "offsets.csv": OFFSETS,
+        "one_offset.csv": [f"{t.isoformat()}+08:00" for t in plain],
+        "utc.csv": [f"{t.isoformat()}Z" for t in plain],
+        "plain.csv": [str(t) for t in plain],
+        "german.csv": [t.strftime("%d.%m.%Y %H:%M") for t in plain],
+    }
+    sources: list[object] = []
+    for name, cells in texts.items():
+        pd.DataFrame({"taken": cells}).to_csv(tmp_path / name, index=False)
+        sources.append(tmp_path / name)
+    pd.DataFrame({"taken": pd.Series([pd.Timestamp(t).tz_convert(zone) for t in aware])}).to_parquet(tmp_path / "t.parquet")
+    objects = pd.DataFrame({"taken": pd.Series(aware, dtype=object)})
+    sources += [tmp_path / "t.parquet", objects, pd.DataFrame({"taken": OFFSETS})]
+    wanted = fit(plain).read(Cells({"taken": plain})).values["x"]
+    for source in sources:
+        table = open_table(source, spool_above_mb=spool_above_mb)
+        cells = table.take(["taken"], np.arange(3))
+        reader = TimeReader.fit("taken", config.Time(), cells)
+        assert np.array_equal(reader.read(cells).values["x"], wanted), source
+        seconds = [(t - datetime(1970, 1, 1)).total_seconds() for t in plain]
+        assert table.moments("taken").tolist() == seconds, source

@@ -30,7 +30,7 @@ def predict_frame(run: Run, table: Table, some: slice | None, *, quiet: bool) ->
         raise TableError(
             f"{table.source}: has none of the columns this model reads: {', '.join(run.readers)}."
         )
-    rows = Rows(table, run.job, run.readers, {})
+    rows = Rows(table.read_as(run.decimal), run.job, run.readers, {})
     with Bar("answering", len(which), quiet=quiet) as bar:
         answers = answer_rows(run.model(), rows, which, tick=bar.advance).seen[EVERYTHING]
     columns: dict[str, Any] = {"row.number" if "row" in run.job.tasks else "row": which}

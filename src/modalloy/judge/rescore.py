@@ -16,7 +16,7 @@ from modalloy.model.batches import Rows
 from modalloy.report import Report
 from modalloy.run import PAGE, Run
 from modalloy.table.finding import finding
-from modalloy.table.prints import fingerprints, same_parts, seen_before
+from modalloy.table.prints import learned_rows, same_parts
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import Table, open_table
 
@@ -73,6 +73,7 @@ def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
 
     The table needs the columns of one target; any other column that it lacks counts as missing.
     """
+    table = table.read_as(run.decimal)
     rows = Rows(table, run.job, run.readers, run.targets, cache_gb=0.0)
     truths = truth_of(rows, np.arange(table.rows)).values()
     which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
@@ -84,7 +85,7 @@ def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
         )
     prints = run.prints()
     learned = np.concatenate([prints.train, prints.validation])
-    known = which[seen_before(fingerprints(table, run.job, which), learned)]
+    known = which[learned_rows(table, run.job, which, learned)]
     findings = []
     if len(known):
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"

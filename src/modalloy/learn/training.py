@@ -84,8 +84,12 @@ def learn_and_report(
         "findings": [f.as_dict() for f in findings],
     }
     if rank > 0:
-        return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)
-    run = save_run(out, job, rows.readers, rows.targets, model, notes)
+        return Run(
+            out, job, rows.readers, rows.targets, model.trunk_configs(), notes, table.decimal
+        )
+    run = save_run(
+        out, job, rows.readers, rows.targets, model, notes, decimal=table.decimal
+    )
     extras = Extras(
         learned.parts,
         learned.embeddings,

@@ -5,6 +5,7 @@ together.
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -122,11 +123,12 @@ class Rows:
         """
         have = set(self.table.columns)
         plain = [c for c in columns if not self._history(c) and c in have]
-        cells = dict(self.table.take(plain, rows).columns)
+        taken = self.table.take(plain, rows)
+        cells = dict(taken.columns)
         for column in columns:
             if column not in cells:
                 cells[column] = self._window(column, rows, have)
-        return Cells(cells, self.table.folder, self.job.allow_outside)
+        return replace(taken, columns=cells, allow_outside=self.job.allow_outside)
 
     def _history(self, column: str) -> bool:
         options = self.job.columns.get(column)
@@ -186,9 +188,7 @@ class Rows:
             cells = self.cells(reader.columns, rows[absent])
             run = self._workers.map if reader.kind in DEAR else map
             one = [
-                Cells(
-                    {c: [v[i]] for c, v in cells.columns.items()}, cells.folder, cells.allow_outside
-                )
+                replace(cells, columns={c: [v[i]] for c, v in cells.columns.items()})
                 for i in range(len(absent))
             ]
             for i, read in zip(absent, run(reader.read, one), strict=True):

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from modalloy.errors import TableError
-from modalloy.table.category import to_name
 from modalloy.table.reader import empty
 from modalloy.table.text import to_words
+from modalloy.table.values import spelled
 from modalloy.table.vector import to_array
 
 KIND = "object"  # the name of boxes that have none
@@ -19,7 +19,7 @@ KIND = "object"  # the name of boxes that have none
 def to_labels(cell: Any, multi: bool) -> list[str] | None:
     """One name; with `multi` those of a list, JSON text or a;b;c; None where the cell is empty."""
     if not multi:
-        name = to_name(cell)
+        name = spelled(cell)
         return None if name is None else [name]
     names = to_names(cell)
     return None if names is None else list(dict.fromkeys(names))
@@ -37,7 +37,7 @@ def to_names(cell: Any) -> list[str] | None:
     if isinstance(cell, np.ndarray):
         cell = cell.tolist()
     parts = cell if isinstance(cell, list | tuple) else str(cell).split(";")
-    return [n for n in map(to_name, parts) if n is not None]
+    return [n for n in map(spelled, parts) if n is not None]
 
 
 def to_tags(cell: Any, cell_on: Any) -> list[str] | None:

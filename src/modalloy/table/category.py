@@ -8,24 +8,36 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from modalloy import config
+from modalloy.table.naming import Naming, Reading, reading_of, reading_of_names
 from modalloy.table.number import all_missing
-from modalloy.table.reader import Cells, Read, Reader, empty
+from modalloy.table.reader import Cells, Read, Reader
+from modalloy.table.values import spelled
 
 
 @dataclass(frozen=True)
 class CategoryReader(Reader):
-    """0 for a name that training rows did not have often enough, 1.. for `names` in order."""
+    """0 for a name that training rows did not have often enough, 1.. for `names` in order.
+
+    reading, decimal: how training wrote the names (`Naming`); of a run of an older version None.
+    """
 
     kind: ClassVar[str] = "category"
     names: tuple[str, ...]
+    reading: Reading | None = None
+    decimal: str = "."
 
     @classmethod
     def fit(cls, name: str, options: config.Category, cells: Cells) -> Self:
         """Names with at least `min_count` training rows; TableError where all cells are missing."""
-        counts = Counter(n for n in map(to_name, cells[name]) if n is not None)
+        counts = Counter(n for n in map(spelled, cells[name]) if n is not None)
         if not counts:
             raise all_missing(name, cells)
-        return cls(name, in_order(n for n, count in counts.items() if count >= options.min_count))
+        names = in_order(n for n, count in counts.items() if count >= options.min_count)
+        return cls(name, names, reading_of(cells[name]), cells.decimal)
+
+    @cached_property
+    def _naming(self) -> Naming:
+        return Naming(self.names, self.reading or reading_of_names(self.names), self.decimal)
 
     @cached_property
     def _index(self) -> dict[str, int]:
@@ -33,7 +45,7 @@ class CategoryReader(Reader):
 
     def read(self, cells: Cells) -> Read:
         """Values x (B,) int64."""
-        names = [to_name(c) for c in cells[self.name]]
+        names = [self._naming.find(c, cells.decimal) for c in cells[self.name]]
         x = np.array([0 if n is None else self._index.get(n, 0) for n in names], dtype=np.int64)
         present = np.array([n is not None for n in names], dtype=bool)
         status = [
@@ -41,17 +53,6 @@ class CategoryReader(Reader):
             for n, i in zip(names, x, strict=True)
         ]
         return Read({"x": x}, present, status)
-
-
-def to_name(cell: Any) -> str | None:
-    """A cell as a name, None when it is empty; 3 and 3.0 have the same name."""
-    if isinstance(cell, np.generic):
-        cell = cell.item()
-    if empty(cell):
-        return None
-    if isinstance(cell, float) and cell.is_integer():
-        cell = int(cell)
-    return str(cell).strip()
 
 
 def in_order(names: Any) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def values(table: Table, column: str, rows: np.ndarray) -> tuple[np.ndarray, int
 
     Lists count as present or empty only. Shape (len(rows),).
     """
-    if table.kind(column) == "number":
+    if table.kind(column) == "number" and not table.whole(column):
         x = table.numbers(column, rows)
         found, codes = np.unique(x[~np.isnan(x)], return_inverse=True)
         every = np.full(len(x), -1, dtype=np.int64)

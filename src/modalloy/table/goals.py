@@ -9,7 +9,6 @@ import numpy as np
 
 from modalloy.errors import TableError
 from modalloy.table.answers import to_names
-from modalloy.table.category import to_name
 from modalloy.table.giveaway import Answer, counts_of
 from modalloy.table.guessed import Guess
 from modalloy.table.look import (
@@ -25,6 +24,7 @@ from modalloy.table.number import spans_magnitudes
 from modalloy.table.plain import numbers_as_text, told_marks, without_marks
 from modalloy.table.reader import empty
 from modalloy.table.table import Table
+from modalloy.table.values import spelled
 
 BIO = re.compile(r"O|[BI]-.+")
 TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
@@ -228,7 +228,7 @@ def answer_of(table: Table, target: str, goal: Goal) -> Answer:
         x = table.numbers(target)
         return Answer(target, "regress", np.isfinite(x), none, (x,))
     if goal.type == "classify" and "labels" not in goal.options:
-        names = [to_name(c) for c in cells]
+        names = [spelled(c) for c in cells]
         index = {n: i for i, n in enumerate(dict.fromkeys(n for n in names if n is not None))}
         codes = np.array([-1 if n is None else index[n] for n in names], dtype=np.int64)
         return Answer(target, "classify", known, codes, (), list(index))

@@ -1,5 +1,6 @@
 """Cells that hold a number in, robustly scaled numbers out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -13,6 +14,8 @@ from modalloy.table.reader import Cells, Read, Reader, empty
 
 NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation 1
 LOG_RATIO = 30.0  # large over small amounts, above which a logarithm is the better scale
+GROUPED = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?")  # 12.050 or 1.234,5
+CLOCK = re.compile(r"[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?")
 KNEE = 3.0  # scaled numbers are nearly linear below this and never pass it
 
 
@@ -33,13 +36,13 @@ class NumberReader(Reader):
     @classmethod
     def fit(cls, name: str, options: config.Number, cells: Cells) -> Self:
         """Median, quartiles and bin edges of training rows; TableError for text or no number."""
-        texts = [c for c in cells[name] if not empty(c) and to_number(c) is None]
+        texts = [c for c in cells[name] if not empty(c) and to_number(c, cells.decimal) is None]
         if texts:
             raise TableError(
                 f"column '{name}' holds {texts[0]!r}, which is no number; make the column a "
                 "category or empty such cells"
             )
-        x = to_numbers(cells[name])
+        x = to_numbers(cells[name], cells.decimal)
         x = x[np.isfinite(x)]
         if not len(x):
             raise all_missing(name, cells)
@@ -66,34 +69,57 @@ class NumberReader(Reader):
     def read(self, cells: Cells) -> Read:
         """Values x (B,) float32."""
         raw = cells[self.name]
-        x = to_numbers(raw)
+        x = to_numbers(raw, cells.decimal)
         present = np.isfinite(x)
         x = to_log(x) if self.log else x
         scaled = squash(np.where(present, x, self.center), self.center, self.scale)
-        status = ["ok" if p else _why(c) for p, c in zip(present, raw, strict=True)]
+        status = ["ok" if p else _why(c, cells.decimal) for p, c in zip(present, raw, strict=True)]
         return Read({"x": np.where(present, scaled, 0.0).astype(np.float32)}, present, status)
 
 
-def to_number(cell: Any) -> float | None:
+def to_number(cell: Any, decimal: str = ".") -> float | None:
     """The cell as a float, None when it is text that is no number.
 
-    NaN when it is empty or a mark for no value (`n.d.`, `-`), in every verb and kind of table.
+    decimal: the sign before the fraction of a text; of a comma, points may part the thousands. true
+    and false are 1 and 0, a clock time (08:30 or 08:30:15) seconds since midnight. NaN when it is
+    empty or a mark for no value (`n.d.`, `-`), in every verb and kind of table.
     """
     if empty(cell):
         return float("nan")
     if isinstance(cell, np.ndarray):
         return None
     try:
+        if isinstance(cell, str) and decimal == ",":
+            return _of_comma(cell.strip())
         return float(cell)
     except (TypeError, ValueError, OverflowError):
-        return float("nan") if says_nothing(cell) else None
+        return _of_words(cell.strip()) if isinstance(cell, str) else None
 
 
-def to_numbers(cells: Sequence[Any]) -> np.ndarray:
+def _of_comma(text: str) -> float:
+    """A number with a decimal comma; ValueError for another text, such as 1.5."""
+    if "." in text and not GROUPED.fullmatch(text):
+        raise ValueError(text)
+    return float(text.replace(".", "").replace(",", "."))
+
+
+def _of_words(text: str) -> float | None:
+    """A number that is not written as one."""
+    if text in ("true", "True", "TRUE"):
+        return 1.0
+    if text in ("false", "False", "FALSE"):
+        return 0.0
+    if CLOCK.fullmatch(text):
+        hours, minutes, *seconds = map(float, text.split(":"))
+        return 3600 * hours + 60 * minutes + sum(seconds)
+    return float("nan") if says_nothing(text) else None
+
+
+def to_numbers(cells: Sequence[Any], decimal: str = ".") -> np.ndarray:
     """Float64, NaN where a cell holds no number."""
     if isinstance(cells, np.ndarray) and cells.dtype.kind in "biuf":
         return cells.astype(np.float64)
-    numbers = (to_number(c) for c in cells)
+    numbers = (to_number(c, decimal) for c in cells)
     return np.array([np.nan if n is None else n for n in numbers], dtype=np.float64)
 
 
@@ -150,5 +176,6 @@ def all_missing(name: str, cells: Cells) -> TableError:
     )
 
 
-def _why(cell: Any) -> str:
-    return f"unreadable: {cell!r:.60} is no number" if to_number(cell) is None else "missing"
+def _why(cell: Any, decimal: str) -> str:
+    readable = to_number(cell, decimal) is not None
+    return "missing" if readable else f"unreadable: {cell!r:.60} is no number"

@@ -31,6 +31,8 @@ WRITTEN: dict[Form, str] = {
     "yyyymmdd": "dates written as numbers (20240531)",
     "epoch_s": "times in seconds since 1970",
     "epoch_ms": "times in milliseconds since 1970",
+    "epoch_us": "times in microseconds since 1970",
+    "epoch_ns": "times in nanoseconds since 1970",
 }
 FEW_AMOUNTS = 30  # different numbers, below which nobody asks how they spread
 FEW_CODES = 20  # different whole numbers that may stand for classes

@@ -24,11 +24,15 @@ class Read(NamedTuple):
 
 @dataclass(frozen=True)
 class Cells:
-    """Some rows of some columns, as Python values with None (or NaN) where a cell is empty."""
+    """Some rows of some columns, as Python values with None (or NaN) where a cell is empty.
+
+    Text is what was written, also of a number in a CSV file; decimal is the sign before its fraction.
+    """
 
     columns: Mapping[str, Sequence[Any]]
     folder: Path = field(default_factory=Path)  # relative media paths start here
     allow_outside: bool = False
+    decimal: str = "."
 
     def __getitem__(self, column: str) -> Sequence[Any]:
         return self.columns[column]

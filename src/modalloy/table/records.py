@@ -3,17 +3,22 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date, datetime
+from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from zipfile import BadZipFile
 
+import numpy as np
 import pyarrow as pa
 
 from modalloy.errors import TableError
+from modalloy.table.dialect import ROWS, heading_row, units_row
 from modalloy.table.marks import EXCEL_FAULTS
 from modalloy.table.spool import Stream
+from modalloy.table.values import MIXED, to_mixed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,35 +34,62 @@ def read_frame(frame: "pd.DataFrame") -> Stream:
     arrays = []
     for i in range(frame.shape[1]):
         column = frame.iloc[:, i]
-        try:
-            array = pa.Array.from_pandas(column)
-        except UNFIT:
-            array = typed(column.tolist())
+        array = _of_objects(column.tolist()) if column.dtype == object else _of_series(column)
         arrays.append(array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array]))
     table = pa.Table.from_arrays(arrays, names=[str(c) for c in frame.columns])
     return Stream(table.schema, table.to_batches(), 0)
 
 
 def typed(cells: list[Any]) -> pa.Array:
-    """Cells of mixed types as one column: numbers, times or lists if all are, otherwise text."""
+    """Cells as one column: of one type where all are of one, lists, else each as it is (MIXED)."""
+    kinds = {_kind(c) for c in cells} - {None}
+    if len(kinds) > 1 and "list" not in kinds:
+        return to_mixed(cells)
+    if kinds == {"moment"}:  # the clock that is written counts, whatever its zone
+        cells = [c.replace(tzinfo=None) if isinstance(c, datetime) and c == c else c for c in cells]
+    for some in (cells, [c.tolist() if hasattr(c, "tolist") else c for c in cells]):
+        try:
+            return pa.array(some, from_pandas=True)
+        except UNFIT:
+            continue
+    return to_mixed(cells)
+
+
+def _of_series(column: "pd.Series") -> pa.Array | pa.ChunkedArray:
     try:
-        return pa.array(cells, from_pandas=True)
+        return pa.Array.from_pandas(column)
     except UNFIT:
-        lists = [c.tolist() if hasattr(c, "tolist") else c for c in cells]
-    try:
-        return pa.array(lists, from_pandas=True)
-    except UNFIT:
-        return pa.array([None if c is None or c != c else str(c) for c in lists], pa.string())
+        return typed(column.tolist())
+
+
+def _of_objects(cells: list[Any]) -> pa.Array:
+    """A column of Python objects: text, numbers with gaps, lists or anything among them."""
+    return typed([None if type(c).__name__ in ("NaTType", "NAType") else c for c in cells])
+
+
+def _kind(cell: Any) -> str | None:
+    """What sort of cell this is; None for nothing. Whole numbers and fractions are one sort."""
+    if cell is None or (isinstance(cell, float) and cell != cell):
+        return None
+    if isinstance(cell, str):
+        return "text" if cell.strip() else None
+    if isinstance(cell, bool | np.bool_):
+        return "truth"
+    if isinstance(cell, int | float | np.number | Decimal):
+        return "number"
+    if isinstance(cell, date | np.datetime64):
+        return "moment"
+    return "list" if hasattr(cell, "__len__") else "other"
 
 
 # --- Excel -------------------------------------------------------------------------------------
 
 
 def read_excel(path: Path, sheet: str | None) -> Stream:
-    """The first or the named sheet: names in its first row, formulas as their stored results.
+    """The first or the named sheet: names in its heading, formulas as their stored results.
 
-    Excel's own error cells (`#N/A`, `#DIV/0!`) are missing. A column that mixes numbers and words
-    is text. A sheet has at most 1 048 576 rows, so it is read into memory. Raises TableError.
+    Excel's own error cells (`#N/A`, `#DIV/0!`) are missing. A column may mix numbers and words. A
+    sheet has at most 1 048 576 rows, so it is read into memory. Raises TableError.
     """
     import openpyxl  # a tenth of a second that other tables need not pay
     from openpyxl.utils.exceptions import InvalidFileException
@@ -75,23 +107,35 @@ def read_excel(path: Path, sheet: str | None) -> Stream:
         page = book[sheet or names[0]]
         page.reset_dimensions()  # some programs write a wrong size into the file
         rows = [list(row) for row in page.iter_rows(values_only=True)]
-    filled = [r for r in rows if any(c is not None for c in r)]
-    if not filled:
-        raise TableError(f"{path}: sheet '{sheet or names[0]}' is empty.")
-    header = filled[0]
-    cells = [[None if c in EXCEL_FAULTS else c for c in column] for column in _columns(filled)]
-    kept = [
-        i for i, c in enumerate(header) if c is not None or any(v is not None for v in cells[i])
-    ]
-    titles = [str(header[i]) if header[i] is not None else f"column_{i + 1}" for i in kept]
-    table = pa.Table.from_arrays([typed(cells[i]) for i in kept], names=titles)
-    return Stream(table.schema, table.to_batches(), 0)
+    return _of_sheet(path, sheet or names[0], rows)
 
 
-def _columns(rows: list[list[Any]]) -> list[list[Any]]:
-    """Cells below the header, column by column; short rows end in empty cells."""
+def _of_sheet(path: Path, sheet: str, rows: list[list[Any]]) -> Stream:
+    """The heading and the cells below it; titles above it and units below it are left out."""
+    filled = [i for i, r in enumerate(rows) if any(c is not None for c in r)]
+    rows = rows[filled[0] : filled[-1] + 1] if filled else []
+    if not rows:
+        raise TableError(f"{path}: sheet '{sheet}' is empty.")
     width = max(len(r) for r in rows)
-    return [[r[i] if i < len(r) else None for r in rows[1:]] for i in range(width)]
+    rows = [r + [None] * (width - len(r)) for r in rows]
+    words = [["" if c is None else str(c) for c in r] for r in rows[: ROWS + 1]]
+    at, notes = heading_row(words), []
+    if at:
+        above = [" ".join(filter(None, w)) for w in words[:at]]
+        what = "row" if at == 1 else "rows"
+        notes.append(f"{at} {what} above the heading left out: {above[0]!r:.60}")
+    below = at + 1
+    if words[below:] and units_row(words[below:], width):
+        notes.append(f"a row of units below the heading is left out: {' '.join(words[below])!r:.60}")
+        below += 1
+    columns = list(zip(*rows[below:], strict=True)) or [()] * width
+    cells = [[None if c in EXCEL_FAULTS else c for c in column] for column in columns]
+    kept = [
+        i for i, c in enumerate(rows[at]) if c is not None or any(v is not None for v in cells[i])
+    ]
+    titles = [str(rows[at][i]) if rows[at][i] is not None else f"column_{i + 1}" for i in kept]
+    table = pa.Table.from_arrays([typed(cells[i]) for i in kept], names=titles)
+    return Stream(table.schema, table.to_batches(), 0, tuple(notes))
 
 
 # --- SQLite ------------------------------------------------------------------------------------
@@ -109,8 +153,8 @@ def sqlite_address(source: str) -> tuple[Path, str]:
 def read_sqlite(path: Path, query: str) -> Stream:
     """Rows of one SELECT, of a table named instead of a query, or of a database's only table.
 
-    The file is opened read-only. A column is whole numbers, numbers or text by what its cells hold,
-    over all rows. Raises TableError for a query that SQLite refuses.
+    The file is opened read-only. A column is whole numbers, numbers or text where all its cells are,
+    else each cell is as it is stored. Raises TableError for a query that SQLite refuses.
     """
     with closing(_connect(path)) as base:
         query = _select(base, path, query)
@@ -164,7 +208,7 @@ def _types(base: sqlite3.Connection, query: str, names: list[str]) -> list[pa.Da
         if blob and not text:
             out.append(pa.binary())
         elif text or blob:
-            out.append(pa.string())
+            out.append(MIXED if integer or real or blob else pa.string())
         else:
             out.append(pa.float64() if real else pa.int64() if integer else pa.string())
     return out
@@ -180,6 +224,8 @@ def _sqlite_batches(path: Path, query: str, schema: pa.Schema) -> Iterator[pa.Re
 
 
 def _cast(cells: tuple[Any, ...], kind: pa.DataType) -> pa.Array:
-    if pa.types.is_string(kind):
-        return pa.array([c if c is None else str(c) for c in cells], kind)
+    if kind.equals(MIXED):
+        return to_mixed(cells)
+    if pa.types.is_floating(kind):  # whole numbers beyond 2**53 among fractions
+        return pa.array([None if c is None else float(c) for c in cells], kind)
     return pa.array(cells, kind)

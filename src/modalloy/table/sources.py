@@ -49,11 +49,15 @@ def parts_named(names: Iterable[Any]) -> list[str | None]:
 
 
 class Opened(NamedTuple):
-    """A source that was read: its rows, the folder that media paths start in, and its name."""
+    """A source that was read: its rows, the folder that media paths start in, and its name.
+
+    notes: sentences for the user about what was taken for what.
+    """
 
     rows: Batches
     folder: Path
     name: str
+    notes: tuple[str, ...] = ()
 
 
 def open_source(
@@ -84,7 +88,7 @@ def open_source(
         raise TableError(f"{name}: cannot be read: {_first_line(fault)}") from fault
     if rows.rows == 0:
         raise TableError(f"{name}: the table is empty: it has columns but no rows.")
-    return Opened(rows, folder, name)
+    return Opened(rows, folder, name, stream.notes)
 
 
 def _check_columns(schema: pa.Schema, name: str) -> None:
@@ -117,7 +121,7 @@ def _file(path: Path, sheet: str | None, spool_above_mb: float) -> Stream:
     match ending:
         case ".csv" | ".csv.gz" | ".tsv":
             whole = path.stat().st_size <= spool_above_mb * 2**20
-            return _named(read_delimited(path, tab=ending == ".tsv", whole=whole))
+            return read_delimited(path, tab=ending == ".tsv", whole=whole)
         case ".parquet" | ".pq":
             return _parquet([path], path.parent)
         case ".feather" | ".arrow" | ".ipc":
@@ -130,13 +134,6 @@ def _file(path: Path, sheet: str | None, spool_above_mb: float) -> Stream:
                 f"{ENDINGS}, a folder of Parquet files, a folder of pictures, or "
                 f"{SQLITE}file.db?query."
             )
-
-
-def _named(stream: Stream) -> Stream:
-    """Call a nameless column, such as the row numbers that pandas writes, column_1, column_2 ..."""
-    names = [n or f"column_{i + 1}" for i, n in enumerate(stream.schema.names)]
-    schema = pa.schema([f.with_name(n) for f, n in zip(stream.schema, names, strict=True)])
-    return Stream(schema, (b.rename_columns(names) for b in stream.batches), stream.size)
 
 
 # --- folders -----------------------------------------------------------------------------------

@@ -7,9 +7,9 @@ import numpy as np
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
-from modalloy.table.category import to_name
 from modalloy.table.sources import EVAL, PARTS, parts_named
 from modalloy.table.table import Table
+from modalloy.table.values import spelled
 
 
 class Parts(NamedTuple):
@@ -127,7 +127,7 @@ def _by_group(table: Table, column: str, split: config.Split, draw: np.random.Ge
 def _held_out(table: Table, column: str, hold_out: tuple[str, ...]) -> np.ndarray:
     """Whether the group of each row is one that `hold_out` names, (N,) bool."""
     codes, values = table.codes(column)
-    names = [to_name(v) for v in values]
+    names = [spelled(v) for v in values]
     for name in hold_out:
         if name not in names:
             hint = did_you_mean(name, [n for n in names if n is not None])

@@ -1,4 +1,9 @@
-"""Any table in; its cells out, for any rows and columns, however large it is."""
+"""Any table in; its cells out, for any rows and columns, however large it is.
+
+Two ways to ask for cells: `take` gives them as they are written, for readers that know what the job
+says of a column; `cells`, `numbers`, `kind` and the like give what a whole text column looks like,
+for `init` and `check`, which have no such word yet.
+"""
 
 import threading
 from collections.abc import Iterable, Sequence
@@ -8,16 +13,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
+from modalloy.table.decimals import Verdict, decimal_sign
 from modalloy.table.number import to_number
 from modalloy.table.reader import Cells, empty
 from modalloy.table.sources import open_source
 from modalloy.table.spool import Batches
 from modalloy.table.time import date_form, to_moment
-from modalloy.table.values import blank_to_null, to_python, to_seconds
+from modalloy.table.typed import looks_like, typed
+from modalloy.table.values import MIXED, to_python, to_seconds, to_text
 from modalloy.table.window import Recordings
 
 if TYPE_CHECKING:
@@ -57,6 +65,7 @@ def open_table(
         folder or opened.folder,
         sheet=sheet,
         allow_outside=allow_outside,
+        notes=opened.notes,
     )
 
 
@@ -71,11 +80,14 @@ class Table:
         *,
         sheet: str | None = None,
         allow_outside: bool = False,
+        notes: tuple[str, ...] = (),
     ) -> None:
         """Wrap rows that were read; `open_table` is the door."""
         self.sheet = sheet
         self.source, self.folder, self.allow_outside = source, folder, allow_outside
-        self._held = held
+        self._held, self._notes = held, notes
+        self._decimal: Verdict | None = None
+        self._types: dict[str, pa.DataType] = {}
         self._recordings: dict[tuple[Any, ...], Recordings] = {}
         self._lock = threading.Lock()
 
@@ -89,10 +101,39 @@ class Table:
         """Names of the columns in their order."""
         return list(self._held.schema.names)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user about what was taken for what when the table was read."""
+        return (*self._notes, *self._sign().notes)
+
+    @property
+    def decimal(self) -> str:
+        """The sign before the fraction of a number that is written as text: `.` or `,`."""
+        return self._sign().decimal or "."
+
+    def read_as(self, decimal: str) -> "Table":
+        """The same table; where none of its cells tells its decimal sign, it is this one."""
+        if self._sign().decimal is None and decimal == ",":
+            self._decimal = Verdict(",", self._sign().notes)
+            self._types.clear()
+        return self
+
+    def _sign(self) -> Verdict:
+        if self._decimal is None:
+            texts = [f.name for f in self._held.schema if _written(f.type)]
+            columns = ((name, self._arrays(name, None)) for name in texts)
+            self._decimal = decimal_sign(columns)
+        return self._decimal
+
     def type(self, column: str) -> pa.DataType:
-        """The Arrow type that a column is held in."""
+        """The Arrow type of a column; of one that is held as text, the type that its cells have."""
         self.check_columns([column])
-        return self._held.schema.field(column).type
+        held = self._held.schema.field(column).type
+        if not _written(held):
+            return held
+        if column not in self._types:
+            self._types[column] = looks_like(self._arrays(column, None), self.decimal)
+        return self._types[column]
 
     def kind(self, column: str) -> Kind:
         """What the cells of a column are; `other` is raw bytes or records."""
@@ -106,6 +147,10 @@ class Table:
         if pa.types.is_list(held) or pa.types.is_large_list(held):
             return "list"
         return "time" if pa.types.is_temporal(held) else "other"
+
+    def whole(self, column: str) -> bool:
+        """Whether a column holds whole numbers, which float64 may not tell apart beyond 2**53."""
+        return pa.types.is_integer(self.type(column))
 
     @property
     def row_bytes(self) -> float:
@@ -122,10 +167,22 @@ class Table:
     def cells(self, column: str, rows: np.ndarray | None = None) -> list[Any]:
         """Python values of a column at these rows (all by default), None where there is nothing.
 
-        Empty and blank text is nothing. A list of numbers comes as a numpy array (NaN for what is
-        missing inside), other lists as lists. NaN in a number column stays NaN.
+        Text whose cells are all numbers, all times or all truth values comes as such. Empty and
+        blank text is nothing. A list of numbers comes as a numpy array (NaN for what is missing
+        inside), other lists as lists. NaN in a number column stays NaN.
         """
+        return [cell for array in self._looked_at(column, rows) for cell in to_python(array)]
+
+    def written(self, column: str, rows: np.ndarray | None = None) -> list[Any]:
+        """The same cells as they are written: text stays text."""
         return [cell for array in self._arrays(column, rows) for cell in to_python(array)]
+
+    def _looked_at(self, column: str, rows: np.ndarray | None) -> list[pa.Array]:
+        kind = self.type(column)
+        arrays = self._arrays(column, rows)
+        if not _written(self._held.schema.field(column).type):
+            return arrays
+        return [typed(a, kind, self.decimal) for a in arrays]
 
     def numbers(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
         """Float64 of a number, true/false or text column, NaN where there is nothing.
@@ -134,12 +191,12 @@ class Table:
         """
         kind = self.kind(column)
         if kind in ("number", "bool"):
-            arrays = [a.cast(pa.float64()) for a in self._arrays(column, rows)]
+            arrays = [a.cast(pa.float64(), safe=False) for a in self._looked_at(column, rows)]
             return np.concatenate([a.to_numpy(zero_copy_only=False) for a in arrays])
         if kind != "text":
             raise TableError(f"{self.source}: column '{column}' holds no numbers but {kind}.")
         cells = self.cells(column, rows)
-        found = [to_number(c) for c in cells]
+        found = [to_number(c, self.decimal) for c in cells]
         if None in found:
             raise self._unfit(column, rows, cells, found.index(None), "is no number")
         return np.array(found, dtype=np.float64)
@@ -152,7 +209,7 @@ class Table:
         """
         held = self.type(column)
         if pa.types.is_date(held) or (pa.types.is_timestamp(held) and held.tz is None):
-            return np.concatenate([to_seconds(a) for a in self._arrays(column, rows)])
+            return np.concatenate([to_seconds(a) for a in self._looked_at(column, rows)])
         if self.kind(column) != "time":
             try:
                 return self.numbers(column, rows)
@@ -173,11 +230,12 @@ class Table:
     def codes(self, column: str) -> tuple[np.ndarray, list[Any]]:
         """For each row the number of its value in the list of different values, -1 for none.
 
-        Values are in the order of their first row. Raises TableError for a column of lists.
+        Values are in the order of their first row; text is one as it is written. Raises TableError
+        for a column of lists.
         """
         if self.kind(column) in ("list", "other"):
             raise TableError(f"{self.source}: column '{column}' holds lists, which name nothing.")
-        arrays = [blank_to_null(a) for a in self._arrays(column, None)]
+        arrays = [_named(a) for a in self._arrays(column, None)]
         coded = pa.chunked_array(arrays).dictionary_encode().unify_dictionaries()
         indices = [c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in coded.chunks]
         names = coded.chunk(0).dictionary.to_pylist()
@@ -189,16 +247,19 @@ class Table:
     def take(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
         """Cells of several columns, as readers take them."""
         self.check_columns(columns)
-        return Cells({c: self.cells(c, rows) for c in columns}, self.folder, self.allow_outside)
+        found = {c: self.written(c, rows) for c in columns}
+        return Cells(found, self.folder, self.allow_outside, self.decimal)
 
     def select(self, rows: np.ndarray) -> "Table":
         """A table of these rows alone, in memory; its rows are counted anew."""
         schema = self._held.schema
         columns = [pa.concat_arrays(self._arrays(c, rows)) for c in schema.names]
         held = Batches([pa.RecordBatch.from_arrays(columns, schema=schema)], schema)
-        return Table(
+        some = Table(
             held, self.source, self.folder, sheet=self.sheet, allow_outside=self.allow_outside
         )
+        some._decimal = self._sign()
+        return some
 
     def window(
         self, columns: Sequence[str], history: config.History, rows: np.ndarray
@@ -267,6 +328,16 @@ class Table:
             f"{self.source}: column '{column}', row {row}: {cells[at]!r:.60} {what}. Mend the cell "
             "or empty it."
         )
+
+
+def _written(kind: pa.DataType) -> bool:
+    """Whether a column is held as text, or partly so."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind.equals(MIXED)
+
+
+def _named(array: pa.Array) -> pa.Array:
+    """Cells as what tells them apart: text without its margins."""
+    return pc.utf8_trim_whitespace(to_text(array)) if _written(array.type) else array
 
 
 def _some(names: list[str], most: int = 12) -> str:

@@ -13,6 +13,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.answers import named, to_boxes, to_labels, to_named_boxes, to_tags
 from modalloy.table.category import in_order
+from modalloy.table.naming import Naming, Reading, reading_of, reading_of_names
 from modalloy.table.number import all_missing, from_log, to_log, to_number, to_numbers
 from modalloy.table.reader import Cells
 
@@ -61,7 +62,8 @@ class TargetReader(ABC):
 class ClassTarget(TargetReader):
     """One of `names`, or with `multi` any number of them; counts: training rows of each name.
 
-    rows: training rows whose answer is known.
+    rows: training rows whose answer is known. reading, decimal: how training wrote the names
+    (`Naming`); of a run of an older version None.
     """
 
     kind: ClassVar[str] = "classify"
@@ -69,6 +71,8 @@ class ClassTarget(TargetReader):
     counts: tuple[int, ...]
     rows: int
     multi: bool
+    reading: Reading | None = None
+    decimal: str = "."
 
     @classmethod
     def fit(cls, name: str, options: config.Classify, cells: Cells) -> Self:
@@ -87,18 +91,34 @@ class ClassTarget(TargetReader):
                 f"column '{options.target}' holds {found} in {len(known)} training rows; task "
                 f"{name} needs rows with and without it, or two classes"
             )
-        return cls(name, options.target, names, tuple(counts[n] for n in names), len(known), multi)
+        written = "written" if multi else reading_of(cells[options.target])
+        numbers = tuple(counts[n] for n in names)
+        return cls(
+            name, options.target, names, numbers, len(known), multi, written, cells.decimal
+        )
 
     @cached_property
     def _index(self) -> dict[str, int]:
         return {n: i for i, n in enumerate(self.names)}
+
+    @cached_property
+    def _naming(self) -> Naming:
+        return Naming(self.names, self.reading or reading_of_names(self.names), self.decimal)
+
+    def _labels(self, cell: Any, decimal: str) -> list[str] | None:
+        """The names of a cell, as training has them where it knows them."""
+        if not self.multi:
+            name = self._naming.find(cell, decimal)
+            return None if name is None else [name]
+        labels = to_labels(cell, multi=True)
+        return None if labels is None else [str(self._naming.find(n)) for n in labels]
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values y (B,) int64, or (B, C) float32 with `multi`; unseen names are not known."""
         y = np.zeros((len(cells), len(self.names)), dtype=np.float32)
         known = np.zeros(len(cells), dtype=bool)
         for row, cell in enumerate(cells[self.column]):
-            labels = to_labels(cell, self.multi)
+            labels = self._labels(cell, cells.decimal)
             known[row] = labels is not None and all(n in self._index for n in labels)
             if known[row]:
                 y[row, [self._index[n] for n in labels or ()]] = 1.0
@@ -106,7 +126,7 @@ class ClassTarget(TargetReader):
 
     def truth(self, cells: Cells) -> list[Any]:
         """A name, or with `multi` a list of names; names that training never saw are given too."""
-        answers = [to_labels(c, self.multi) for c in cells[self.column]]
+        answers = [self._labels(c, cells.decimal) for c in cells[self.column]]
         return [a if a is None or self.multi else a[0] for a in answers]
 
 
@@ -166,13 +186,13 @@ class NumberTarget(TargetReader):
 
     def _scaled(self, cells: Cells) -> np.ndarray:
         raw = cells[self.column]
-        texts = [c for c in raw if to_number(c) is None]
+        texts = [c for c in raw if to_number(c, cells.decimal) is None]
         if texts:
             raise TableError(
                 f"column '{self.column}' holds {texts[0]!r:.60}, which is no number; task "
                 f"{self.name} regresses it: empty such cells or classify instead"
             )
-        y = to_numbers(raw)
+        y = to_numbers(raw, cells.decimal)
         return to_log(y) if self.log else y
 
 

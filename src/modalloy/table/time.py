@@ -12,17 +12,24 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.table.marks import says_nothing
 from modalloy.table.number import all_missing, robust, squash
 from modalloy.table.reader import Cells, Read, Reader, empty
 
-Form = Literal["iso", "day_first", "month_first", "yyyymmdd", "epoch_s", "epoch_ms"]
+Form = Literal[
+    "iso", "day_first", "month_first", "yyyymmdd", "epoch_s", "epoch_ms", "epoch_us", "epoch_ns"
+]
 SLASHED = re.compile(r"^(\d{1,2})[/-](\d{1,2})[/-](\d{4})\b")
+DIGITS = re.compile(r"[0-9]{8,19}(\.[0-9]*)?")  # a number that may stand for a time
 # Numbers that stand for the years 1900 to 2100, from 1990 on where they count from 1970.
 SPANS: dict[Form, tuple[float, float]] = {
     "yyyymmdd": (19_000_101, 21_001_231),
     "epoch_s": (631_152_000, 4_133_980_799),
     "epoch_ms": (631_152_000_000, 4_133_980_799_999),
+    "epoch_us": (631_152_000_000_000, 4_133_980_799_999_999),
+    "epoch_ns": (631_152_000_000_000_000, 4_133_980_799_999_999_999),
 }
+PER_SECOND = {"epoch_s": 1, "epoch_ms": 10**3, "epoch_us": 10**6, "epoch_ns": 10**9}
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -143,6 +150,8 @@ def date_form(cells: Iterable[Any]) -> Form:
             if found := SLASHED.match(cell.strip()):
                 firsts.append(int(found[1]))
                 seconds.append(int(found[2]))
+            elif DIGITS.fullmatch(cell.strip()):
+                numbers.append(float(cell))
         elif isinstance(cell, Real) and not empty(cell):
             numbers.append(float(cell))
     for form, (low, high) in SPANS.items():
@@ -157,18 +166,20 @@ def to_moment(cell: Any, form: Form = "iso") -> datetime | str | None:
     """The clock time of a date, timestamp or text (2024-05, 2024/05/31, 31.05.2024, 31-May-2024).
 
     form: what `date_form` says of the column; without it numbers are no dates, and 05/04/2024 is
-    refused because it means two things. None where the cell is empty; a sentence where it is no
+    refused because it means two things. None where the cell is empty or a mark for no value; a sentence where it is no
     date.
     """
     if isinstance(cell, np.datetime64):
         cell = cell.astype("datetime64[us]").item()
-    if empty(cell):
+    if empty(cell) or says_nothing(cell):
         return None
     if isinstance(cell, datetime):
         return cell.replace(tzinfo=None)
     if isinstance(cell, date):
         return datetime(cell.year, cell.month, cell.day)
     try:
+        if isinstance(cell, str) and form in SPANS and DIGITS.fullmatch(cell.strip()):
+            return _counted(float(cell), form)
         if isinstance(cell, str):
             return datetime.fromisoformat(_iso(cell.strip(), form)).replace(tzinfo=None)
         if isinstance(cell, Real) and form in SPANS:
@@ -185,7 +196,7 @@ def _counted(number: float, form: Form) -> datetime:
         raise ValueError(number)
     if form == "yyyymmdd":
         return datetime.strptime(f"{number:.0f}", "%Y%m%d")
-    return datetime(1970, 1, 1) + timedelta(seconds=number / (1000 if form == "epoch_ms" else 1))
+    return datetime(1970, 1, 1) + timedelta(seconds=number / PER_SECOND[form])
 
 
 def _iso(text: str, form: Form) -> str:

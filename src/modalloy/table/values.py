@@ -1,21 +1,74 @@
 """Arrow arrays in, Python values and numpy arrays out."""
 
+from collections.abc import Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+# A column whose cells are of several types keeps each as it is; one field of each cell is filled.
+MIXED = pa.struct(
+    [
+        ("text", pa.string()),
+        ("number", pa.float64()),
+        ("truth", pa.bool_()),
+        ("moment", pa.timestamp("us")),
+    ]
+)
+EXACT = 2**53  # whole numbers beyond it are no float64
+
 
 def to_python(array: pa.Array) -> list[Any]:
-    """Python values; None for blank text, numpy arrays for lists of numbers."""
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type):
+    """Python values; None for blank text, numpy arrays for lists of numbers, float32 as numpy's."""
+    kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return blank_to_null(array).to_pylist()
-    if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
-        inner = array.type.value_type
+    if kind.equals(MIXED):
+        return [None if c is None else _only(c) for c in array.to_pylist()]
+    if pa.types.is_float32(kind):  # 1.1 of 32 bits is written 1.1 and not 1.10000002
+        nothing = array.is_null().to_numpy(zero_copy_only=False)
+        cells = array.to_numpy(zero_copy_only=False)
+        return [None if n else c for n, c in zip(nothing, cells, strict=True)]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = kind.value_type
         if pa.types.is_integer(inner) or pa.types.is_floating(inner):
             return _number_lists(array)
     return array.to_pylist()
+
+
+def to_mixed(cells: Sequence[Any]) -> pa.Array:
+    """Cells of several types as a MIXED column; lists and anything else as text."""
+    return pa.array([None if _nothing(c) else _field(c) for c in cells], MIXED)
+
+
+def to_text(array: pa.Array) -> pa.Array:
+    """The cells of a text or mixed column as they are written."""
+    if array.type.equals(MIXED):
+        return pa.array([spelled(c) for c in to_python(array)], pa.string())
+    return array.cast(pa.string())
+
+
+def spelled(cell: Any) -> str | None:
+    """How a cell is written, None where it holds nothing.
+
+    Text without its margins; whole numbers without a fraction (3.0 is 3), others by the fewest
+    digits that tell them apart; True and False; a midnight as its day.
+    """
+    if _nothing(cell):
+        return None
+    if isinstance(cell, np.floating):
+        return str(int(cell)) if float(cell).is_integer() else str(cell)
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    if isinstance(cell, datetime):
+        cell = cell.replace(tzinfo=None)
+        return str(cell.date() if cell.time() == time() else cell)
+    return str(cell).strip()
 
 
 def blank_to_null(array: pa.Array) -> pa.Array:
@@ -30,6 +83,36 @@ def to_seconds(array: pa.Array) -> np.ndarray:
     """Seconds since 1970 of dates and times without a zone, float64, NaN where there is none."""
     ticks = array.cast(pa.timestamp("us"), safe=False).cast(pa.int64())
     return ticks.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False) / 1e6
+
+
+def _only(cell: dict[str, Any]) -> Any:
+    """The one value of a mixed cell."""
+    found = next((v for v in cell.values() if v is not None), None)
+    return None if isinstance(found, str) and not found.strip() else found
+
+
+def _nothing(cell: Any) -> bool:
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return True
+    return (isinstance(cell, float | np.floating) and cell != cell) or type(cell).__name__ in (
+        "NaTType",
+        "NAType",
+    )
+
+
+def _field(cell: Any) -> dict[str, Any]:
+    """One cell of a mixed column."""
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    if isinstance(cell, bool):
+        return {"truth": cell}
+    if isinstance(cell, int | float | Decimal) and abs(cell) <= EXACT:
+        return {"number": float(cell)}
+    if isinstance(cell, datetime):
+        return {"moment": cell.replace(tzinfo=None)}
+    if isinstance(cell, date):
+        return {"moment": datetime(cell.year, cell.month, cell.day)}
+    return {"text": cell if isinstance(cell, str) else str(cell)}
 
 
 def _number_lists(array: pa.Array) -> list[np.ndarray | None]:

@@ -1,0 +1,146 @@
+"""What a column of written cells looks like when all of them are looked at: numbers, times, text.
+
+Only `init` and `check` judge columns this way. What a cell means is decided by the job's type of its
+column, cell by cell, whatever stands beside it.
+"""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from modalloy.table.number import to_number
+from modalloy.table.values import blank_to_null, to_text
+
+# Words that say nothing in a column whose other cells are all numbers, or all times.
+NOTHING = pa.array(
+    ["#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "N/A",
+     "NA", "NULL", "NaN", "n/a", "nan", "null"]
+)  # fmt: skip
+FIRST = 50  # cells that are looked at before all of them
+WHOLE = r"^[+-]?(0|[1-9][0-9]*)$"
+NUMBER = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(inf|Inf|INF)$"
+COMMA = r"^[+-]?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?([eE][+-]?[0-9]+)?$"
+CLOCK = r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$"
+TRUTH = r"^(true|false|True|False|TRUE|FALSE)$"
+DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+MOMENT = (
+    r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([T ]([0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?))?"
+    r" ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
+)
+INT64_DIGITS = 18  # any whole number of so many digits fits 64 bits
+
+
+def looks_like(cells: Sequence[pa.Array], decimal: str) -> pa.DataType:
+    """The type that fits every filled cell of a text column: int64, float64, bool, date32,
+    timestamp or string.
+
+    Whole numbers with leading zeros (`0071`) or of more than 64 bits are codes: text.
+    """
+    texts = pa.chunked_array(list(cells))
+    head = _filled(pa.chunked_array([c.slice(0, 4 * FIRST) for c in texts.chunks[:1]]))
+    kinds = [k for k in _TYPES if _fits(head.slice(0, FIRST), k, decimal)] if len(head) else _TYPES
+    if not kinds:
+        return pa.string()
+    filled = _filled(texts)
+    if not len(filled):
+        return pa.string()
+    for kind in kinds:
+        if _fits(filled, kind, decimal):
+            return _TYPES[kind] if _convertible(filled, kind) else pa.string()
+    return pa.string()
+
+
+def typed(array: pa.Array, kind: pa.DataType, decimal: str) -> pa.Array:
+    """Cells of a text column as the type that `looks_like` gave it; nothing stays nothing."""
+    texts = _without_nothing(array)
+    if pa.types.is_integer(kind):
+        return _bare(texts, decimal).cast(kind)
+    if pa.types.is_floating(kind):
+        try:
+            return _bare(texts, decimal).cast(kind)
+        except pa.ArrowInvalid:  # clock times among them
+            numbers = [to_number(c, decimal) for c in texts.to_pylist()]
+            return pa.array([None if n != n else n for n in numbers], kind)
+    if pa.types.is_boolean(kind):
+        return pc.utf8_lower(texts).cast(kind)
+    if pa.types.is_date(kind):
+        return texts.cast(kind)
+    if pa.types.is_timestamp(kind):
+        return _clock(texts).cast(kind)
+    return blank_to_null(to_text(array))
+
+
+def _convertible(filled: pa.ChunkedArray, kind: str) -> bool:
+    """Whether cells of the right form are values: 2024-02-31 is no day."""
+    if kind == "whole":
+        return bool(pc.all(pc.less_equal(pc.utf8_length(filled), INT64_DIGITS)).as_py()) or (
+            _casts(filled, pa.int64())
+        )
+    if kind in ("day", "moment"):
+        return _casts(_clock(filled), pa.timestamp("us"))
+    return True
+
+
+def _casts(filled: pa.ChunkedArray, kind: pa.DataType) -> bool:
+    try:
+        pc.replace_substring_regex(filled, r"^\+", "").cast(kind)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _fits(filled: pa.ChunkedArray, kind: str, decimal: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(filled, _form(kind, decimal))).as_py())
+
+
+def _form(kind: str, decimal: str) -> str:
+    """The regular expression of a kind of cell."""
+    match kind:
+        case "whole":
+            return WHOLE
+        case "number":
+            return COMMA if decimal == "," else NUMBER
+        case "clock":
+            return CLOCK
+        case "truth":
+            return TRUTH
+        case "day":
+            return DAY
+        case _:
+            return MOMENT
+
+
+_TYPES: dict[str, pa.DataType] = {
+    "whole": pa.int64(),
+    "number": pa.float64(),
+    "clock": pa.float64(),
+    "truth": pa.bool_(),
+    "day": pa.date32(),
+    "moment": pa.timestamp("us"),
+}
+
+
+def _without_nothing(array: pa.Array) -> pa.Array:
+    texts = pc.utf8_trim_whitespace(to_text(array))
+    nothing = pc.or_(pc.equal(texts, ""), pc.is_in(texts, NOTHING))
+    return pc.if_else(nothing, pa.scalar(None, texts.type), texts)
+
+
+def _filled(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pa.chunked_array([_without_nothing(c).drop_null() for c in texts.chunks], pa.string())
+
+
+def _bare(texts: pa.Array, decimal: str) -> pa.Array:
+    """Numbers as Arrow reads them: no plus, a point before the fraction, no thousands."""
+    if decimal == ",":
+        texts = pc.replace_substring(pc.replace_substring(texts, ".", ""), ",", ".")
+    return pc.replace_substring_regex(texts, r"^\+", "")
+
+
+def _clock(texts: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Times without their zone: the clock that is written counts, and not the one in Greenwich."""
+    bare = pc.replace_substring_regex(texts, MOMENT, r"\1 \3")
+    bare = pc.replace_substring_regex(bare, r" ([0-9]{2}:[0-9]{2})$", r" \1:00")
+    bare = pc.replace_substring_regex(bare, r" $", "")
+    return pc.replace_substring_regex(bare, r"(\.[0-9]{6})[0-9]+$", r"\1")
