@@ -1,4 +1,4 @@
-"""The same cells read alike, whatever kind of table they come from and whatever stands beside them."""
+"""The same cells read alike, wherever they come from and whatever stands beside them."""
 
 import sqlite3
 from collections.abc import Callable, Mapping

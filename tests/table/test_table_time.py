@@ -216,7 +216,9 @@ def test_the_clock_that_is_written_counts_in_every_kind_of_table(
     for name, cells in texts.items():
         pd.DataFrame({"taken": cells}).to_csv(tmp_path / name, index=False)
         sources.append(tmp_path / name)
-    pd.DataFrame({"taken": pd.Series([pd.Timestamp(t).tz_convert(zone) for t in aware])}).to_parquet(tmp_path / "t.parquet")
+    pd.DataFrame(
+        {"taken": pd.Series([pd.Timestamp(t).tz_convert(zone) for t in aware])}
+    ).to_parquet(tmp_path / "t.parquet")
     objects = pd.DataFrame({"taken": pd.Series(aware, dtype=object)})
     sources += [tmp_path / "t.parquet", objects, pd.DataFrame({"taken": OFFSETS})]
     wanted = fit(plain).read(Cells({"taken": plain})).values["x"]

@@ -87,9 +87,7 @@ def learn_and_report(
         return Run(
             out, job, rows.readers, rows.targets, model.trunk_configs(), notes, table.decimal
         )
-    run = save_run(
-        out, job, rows.readers, rows.targets, model, notes, decimal=table.decimal
-    )
+    run = save_run(out, job, rows.readers, rows.targets, model, notes, decimal=table.decimal)
     extras = Extras(
         learned.parts,
         learned.embeddings,

@@ -1,6 +1,4 @@
-"""Whether a table writes 6.5 or 6,5: judged by all of its text columns, so that a cell is read alike
-in every one of them.
-"""
+"""Whether a table writes 6.5 or 6,5: one sign for all of its columns, judged by all of them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
@@ -8,14 +6,16 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modalloy.table.typed import COMMA, NUMBER
+from modalloy.table.typed import COMMA
 from modalloy.table.values import to_text
 
 Decimal = Literal[".", ","]
+NUMBER = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 PLAIN = r"^[+-]?(0|[1-9][0-9]*)$"
 THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 3.302: a fraction, or three thousand
 US_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"  # 3,302: the other way round
 US_AMOUNT = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+\.[0-9]+$"
+LOOKED_AT, FEW = 200, 0.1  # cells that show whether a column has numbers; their share
 MOSTLY = 0.5  # share of a column's cells that are numbers in one way of writing or the other
 
 
@@ -41,10 +41,11 @@ def decimal_sign(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> Verdict:
 
     Each column whose cells are numbers has one vote: for the comma where more of its cells need one
     (`6,5`, `1.234,5`) than need a point (`0.5`); more votes win. Where they are level, those with
-    more different cells: measured amounts rather than versions. `3.302` and `3,302` tell nothing, because either sign may part thousands.
+    more different cells do: measured amounts rather than versions. `3.302` and `3,302` tell
+    nothing, because either sign may part thousands.
     """
     signs = [s for name, cells in columns if (s := _signs(name, cells)) is not None]
-    commas = [s for s in signs if s.commas and not s.points]
+    commas = [s for s in signs if s.commas]
     points = [s for s in signs if s.points]
     if not commas and not points:
         return Verdict(None)
@@ -52,11 +53,8 @@ def decimal_sign(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> Verdict:
     decimal: Decimal = "," if votes[0] > votes[1] else "."
     notes = []
     if commas and points:
-        other, own = (points, commas) if decimal == "," else (commas, points)
-        notes.append(
-            f"decimals are written as in {_shown(own[0], decimal)}, so {_shown(other[0], _other(decimal))} "
-            "is no number"
-        )
+        told = [_shown(commas[0], ","), _shown(points[0], ".")][:: 1 if decimal == "," else -1]
+        notes.append(f"decimals are written as in {told[0]}, so {told[1]} is no number")
     thousands = [s for s in signs if s.grouped]
     if decimal == "," and thousands:
         cell = str(thousands[0].grouped)
@@ -67,17 +65,38 @@ def decimal_sign(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> Verdict:
     return Verdict(decimal, tuple(notes))
 
 
+def may_have_commas(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> bool:
+    """Whether any column of numbers has a cell with a comma, or with two points; quick."""
+    for _, cells in columns:
+        if not _numeric(cells):
+            continue
+        for texts in map(to_text, cells):
+            comma = pc.match_substring(texts, ",")
+            points = pc.greater(pc.count_substring(texts, "."), 1)
+            if pc.any(pc.or_(comma, points)).as_py():
+                return True
+    return False
+
+
+def _numeric(cells: Sequence[pa.Array]) -> bool:
+    """Whether of some cells, spread over the column, a few at least begin as numbers do."""
+    rows = sum(map(len, cells))
+    step = max(1, rows // LOOKED_AT)
+    some = pa.concat_arrays([to_text(c.take(pa.array(range(0, len(c), step)))) for c in cells])
+    filled = _count(pc.not_equal(pc.utf8_trim_whitespace(some), ""))
+    begun = _count(pc.match_substring_regex(some, r"^\s*[+-]?[0-9.,]*[0-9]\s*$"))
+    return begun >= FEW * filled and begun > 0
+
+
 def _shown(signs: Signs, decimal: Decimal) -> str:
     cell = signs.commas if decimal == "," else signs.points
     return f"{cell!r} (column '{signs.column}')"
 
 
-def _other(decimal: Decimal) -> Decimal:
-    return "." if decimal == "," else ","
-
-
 def _signs(name: str, cells: Sequence[pa.Array]) -> Signs | None:
     """What the cells of one column tell; None where they are not numbers."""
+    if not _numeric(cells):
+        return None
     texts = pa.chunked_array([pc.utf8_trim_whitespace(to_text(c)) for c in cells], pa.string())
     marked = pc.match_substring_regex(texts, r"^[+-]?[0-9.,]*[.,][0-9]")
     some = texts.filter(pc.fill_null(marked, False))
@@ -93,12 +112,13 @@ def _signs(name: str, cells: Sequence[pa.Array]) -> Signs | None:
     counts = [_count(x) for x in (comma, point, grouped, listed)]
     if plain + sum(counts) < MOSTLY * filled:
         return None
-    first = [_first(some, x) for x in (comma, point, grouped)]
-    if counts[0] > counts[1]:
-        first[1] = None
-    elif counts[0]:
-        first[0] = None
-    return Signs(name, *first, len(some.unique()))
+    return Signs(
+        name,
+        _first(some, comma) if counts[0] > counts[1] else None,
+        _first(some, point) if counts[1] >= counts[0] else None,
+        _first(some, grouped),
+        len(some.unique()),
+    )
 
 
 def _which(texts: pa.ChunkedArray, form: str) -> pa.ChunkedArray:

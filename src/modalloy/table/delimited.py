@@ -65,9 +65,7 @@ def _options(
     return read, parse, csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
 
 
-def _streamed(
-    path: Path, reader: csv.CSVStreamingReader, above: int
-) -> Iterator[pa.RecordBatch]:
+def _streamed(path: Path, reader: csv.CSVStreamingReader, above: int) -> Iterator[pa.RecordBatch]:
     try:
         yield from reader
     except pa.ArrowInvalid as fault:

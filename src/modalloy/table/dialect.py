@@ -23,9 +23,90 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s*")
 # A unit as people write it under or behind a name: bare only where it is one of the usual ones.
 BARE_UNITS = set(
-    "% ‰ ° °C °F K bar mbar Pa hPa kPa MPa GPa N kN MN Nm kNm mm cm m km µm um nm s ms µs us min h d "
-    "Hz kHz MHz rpm 1/min min-1 U/min V mV kV A mA µA W kW MW J kJ kWh kg g mg t l ml l/min l/h m3 "
-    "m³ m3/h m³/h m/s m/s2 m/s² m/min mm/s g/s kg/h dB ppm pH Ohm kOhm Ω € $ EUR USD pcs Stk".split()
+    [
+        "%",
+        "‰",
+        "°",
+        "°C",
+        "°F",
+        "K",
+        "bar",
+        "mbar",
+        "Pa",
+        "hPa",
+        "kPa",
+        "MPa",
+        "GPa",
+        "N",
+        "kN",
+        "MN",
+        "Nm",
+        "kNm",
+        "mm",
+        "cm",
+        "m",
+        "km",
+        "µm",
+        "um",
+        "nm",
+        "s",
+        "ms",
+        "µs",
+        "us",
+        "min",
+        "h",
+        "d",
+        "Hz",
+        "kHz",
+        "MHz",
+        "rpm",
+        "1/min",
+        "min-1",
+        "U/min",
+        "V",
+        "mV",
+        "kV",
+        "A",
+        "mA",
+        "µA",
+        "W",
+        "kW",
+        "MW",
+        "J",
+        "kJ",
+        "kWh",
+        "kg",
+        "g",
+        "mg",
+        "t",
+        "l",
+        "ml",
+        "l/min",
+        "l/h",
+        "m3",
+        "m³",
+        "m3/h",
+        "m³/h",
+        "m/s",
+        "m/s2",
+        "m/s²",
+        "m/min",
+        "mm/s",
+        "g/s",
+        "kg/h",
+        "dB",
+        "ppm",
+        "pH",
+        "Ohm",
+        "kOhm",
+        "Ω",
+        "€",
+        "$",
+        "EUR",
+        "USD",
+        "pcs",
+        "Stk",
+    ]
 )
 BRACKETED = re.compile(r"\[[^\[\]]{0,12}\]|\([^()]{0,12}\)")
 
@@ -78,7 +159,9 @@ def read_dialect(path: Path, *, tab: bool) -> Dialect:
     below = rows[at + (commented is None) :]
     if below and units_row([cells for _, cells in below], len(names)):
         used = comments + below[0][0]
-        notes.append(f"a line of units below the heading is left out: {' '.join(below[0][1])!r:.60}")
+        notes.append(
+            f"a line of units below the heading is left out: {' '.join(below[0][1])!r:.60}"
+        )
         below = below[1:]
     wider = min((len(cells) for _, cells in below[:ROWS]), default=0) - len(names)
     blank_end = all(not any(map(str.strip, cells[len(names) :])) for _, cells in below)
@@ -176,9 +259,7 @@ def _separator(lines: list[str]) -> str:
     return found
 
 
-def _commented_heading(
-    comments: list[str], separator: str, first: list[str]
-) -> list[str] | None:
+def _commented_heading(comments: list[str], separator: str, first: list[str]) -> list[str] | None:
     """The names in the last comment line (`# time,load`), where no other line holds names."""
     if not comments or not all(NUMBER.fullmatch(c) for c in first if c.strip()):
         return None

@@ -28,7 +28,7 @@ def reading_of(cells: Iterable[Any]) -> Reading:
 
 
 def reading_of_names(names: Sequence[str]) -> Reading:
-    """The same of a run of an older version, which kept names alone: numbers where all names are."""
+    """The same of a run of an older version, which kept names alone: whether all are numbers."""
     return "number" if names and all(AMOUNT.fullmatch(n) for n in names) else "written"
 
 

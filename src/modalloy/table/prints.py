@@ -25,9 +25,9 @@ def fingerprints(
     """A number for each of these rows (all by default) from all cells that its inputs are read of,
     (N,) int64.
 
-    The same cells give the same number in every format of a table, whatever the row's place and its
-    neighbours; a file counts by its path, answers do not count. A column that the table lacks counts
-    as empty. typed: as versions before 0.2 made them, by what a whole text column looks like.
+    The same cells give the same number in every format of a table, whatever the row's place and
+    neighbours; a file counts by its path, answers do not count. A column that the table lacks is
+    empty. typed: as versions before 0.2 made them, by what a whole text column looks like.
     """
     rows = np.arange(table.rows) if rows is None else rows
     columns, have = list(read_columns(job)), set(table.columns)
@@ -42,8 +42,10 @@ def fingerprints(
     return found
 
 
-def learned_rows(table: Table, job: config.Job, rows: np.ndarray, learned: np.ndarray) -> np.ndarray:
-    """Which of these rows are ones that were learned from, (N,) bool; runs of older versions, too."""
+def learned_rows(
+    table: Table, job: config.Job, rows: np.ndarray, learned: np.ndarray
+) -> np.ndarray:
+    """Which of these rows were learned from, (N,) bool; also by a run of an older version."""
     return np.any(
         [seen_before(fingerprints(table, job, rows, typed=t), learned) for t in (False, True)], 0
     )

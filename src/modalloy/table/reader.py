@@ -26,7 +26,7 @@ class Read(NamedTuple):
 class Cells:
     """Some rows of some columns, as Python values with None (or NaN) where a cell is empty.
 
-    Text is what was written, also of a number in a CSV file; decimal is the sign before its fraction.
+    Text is what was written, also of a number in a CSV file; decimal: the sign in its fraction.
     """
 
     columns: Mapping[str, Sequence[Any]]

@@ -126,7 +126,9 @@ def _of_sheet(path: Path, sheet: str, rows: list[list[Any]]) -> Stream:
         notes.append(f"{at} {what} above the heading left out: {above[0]!r:.60}")
     below = at + 1
     if words[below:] and units_row(words[below:], width):
-        notes.append(f"a row of units below the heading is left out: {' '.join(words[below])!r:.60}")
+        notes.append(
+            f"a row of units below the heading is left out: {' '.join(words[below])!r:.60}"
+        )
         below += 1
     columns = list(zip(*rows[below:], strict=True)) or [()] * width
     cells = [[None if c in EXCEL_FAULTS else c for c in column] for column in columns]
@@ -153,8 +155,8 @@ def sqlite_address(source: str) -> tuple[Path, str]:
 def read_sqlite(path: Path, query: str) -> Stream:
     """Rows of one SELECT, of a table named instead of a query, or of a database's only table.
 
-    The file is opened read-only. A column is whole numbers, numbers or text where all its cells are,
-    else each cell is as it is stored. Raises TableError for a query that SQLite refuses.
+    The file is opened read-only. A column is whole numbers, numbers or text where all its cells
+    are, else each cell is as it is stored. Raises TableError for a query that SQLite refuses.
     """
     with closing(_connect(path)) as base:
         query = _select(base, path, query)

@@ -6,7 +6,7 @@ for `init` and `check`, which have no such word yet.
 """
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
-from modalloy.table.decimals import Verdict, decimal_sign
+from modalloy.table.decimals import Verdict, decimal_sign, may_have_commas
 from modalloy.table.number import to_number
 from modalloy.table.reader import Cells, empty
 from modalloy.table.sources import open_source
@@ -113,17 +113,23 @@ class Table:
 
     def read_as(self, decimal: str) -> "Table":
         """The same table; where none of its cells tells its decimal sign, it is this one."""
-        if self._sign().decimal is None and decimal == ",":
-            self._decimal = Verdict(",", self._sign().notes)
+        silent = decimal == "," and self._sign().decimal is None
+        if silent and decimal_sign(self._texts()).decimal is None:  # no point tells either
+            self._decimal = Verdict(",")
             self._types.clear()
         return self
 
     def _sign(self) -> Verdict:
         if self._decimal is None:
-            texts = [f.name for f in self._held.schema if _written(f.type)]
-            columns = ((name, self._arrays(name, None)) for name in texts)
-            self._decimal = decimal_sign(columns)
+            commas = may_have_commas(self._texts())
+            self._decimal = decimal_sign(self._texts()) if commas else Verdict(None)
         return self._decimal
+
+    def _texts(self) -> Iterator[tuple[str, list[pa.Array]]]:
+        """The columns that are held as text, with their cells."""
+        for field in self._held.schema:
+            if _written(field.type):
+                yield field.name, self._arrays(field.name, None)
 
     def type(self, column: str) -> pa.DataType:
         """The Arrow type of a column; of one that is held as text, the type that its cells have."""

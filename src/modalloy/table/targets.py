@@ -93,9 +93,7 @@ class ClassTarget(TargetReader):
             )
         written = "written" if multi else reading_of(cells[options.target])
         numbers = tuple(counts[n] for n in names)
-        return cls(
-            name, options.target, names, numbers, len(known), multi, written, cells.decimal
-        )
+        return cls(name, options.target, names, numbers, len(known), multi, written, cells.decimal)
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -166,8 +166,8 @@ def to_moment(cell: Any, form: Form = "iso") -> datetime | str | None:
     """The clock time of a date, timestamp or text (2024-05, 2024/05/31, 31.05.2024, 31-May-2024).
 
     form: what `date_form` says of the column; without it numbers are no dates, and 05/04/2024 is
-    refused because it means two things. None where the cell is empty or a mark for no value; a sentence where it is no
-    date.
+    refused because it means two things. None where the cell is empty or a mark for no value; a
+    sentence where it is no date.
     """
     if isinstance(cell, np.datetime64):
         cell = cell.astype("datetime64[us]").item()

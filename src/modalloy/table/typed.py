@@ -1,7 +1,7 @@
 """What a column of written cells looks like when all of them are looked at: numbers, times, text.
 
-Only `init` and `check` judge columns this way. What a cell means is decided by the job's type of its
-column, cell by cell, whatever stands beside it.
+Only `init` and `check` judge columns this way. What a cell means is decided by the job's type of
+its column, cell by cell, whatever stands beside it.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ NOTHING = pa.array(
      "NA", "NULL", "NaN", "n/a", "nan", "null"]
 )  # fmt: skip
 FIRST = 50  # cells that are looked at before all of them
-WHOLE = r"^[+-]?(0|[1-9][0-9]*)$"
-NUMBER = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$|^[+-]?(inf|Inf|INF)$"
+PADDED = r"^[+-]?0[0-9]"  # 0071
+CODE = r"^[+-]?(0[0-9]|[0-9]{19,}$)|[a-zA-Z]{4}"  # or beyond 64 bits; no number has many letters
 COMMA = r"^[+-]?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?([eE][+-]?[0-9]+)?$"
 CLOCK = r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$"
 TRUTH = r"^(true|false|True|False|TRUE|FALSE)$"
@@ -28,7 +28,6 @@ MOMENT = (
     r"^([0-9]{4}-[0-9]{2}-[0-9]{2})([T ]([0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?))?"
     r" ?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 )
-INT64_DIGITS = 18  # any whole number of so many digits fits 64 bits
 
 
 def looks_like(cells: Sequence[pa.Array], decimal: str) -> pa.DataType:
@@ -45,10 +44,7 @@ def looks_like(cells: Sequence[pa.Array], decimal: str) -> pa.DataType:
     filled = _filled(texts)
     if not len(filled):
         return pa.string()
-    for kind in kinds:
-        if _fits(filled, kind, decimal):
-            return _TYPES[kind] if _convertible(filled, kind) else pa.string()
-    return pa.string()
+    return next((_TYPES[k] for k in kinds if _fits(filled, k, decimal)), pa.string())
 
 
 def typed(array: pa.Array, kind: pa.DataType, decimal: str) -> pa.Array:
@@ -71,15 +67,22 @@ def typed(array: pa.Array, kind: pa.DataType, decimal: str) -> pa.Array:
     return blank_to_null(to_text(array))
 
 
-def _convertible(filled: pa.ChunkedArray, kind: str) -> bool:
-    """Whether cells of the right form are values: 2024-02-31 is no day."""
+def _fits(filled: pa.ChunkedArray, kind: str, decimal: str) -> bool:
+    """Whether all cells are of a kind: numbers by what Arrow reads, others by how they are written.
+
+    2024-02-31 has the form of a day and is none.
+    """
     if kind == "whole":
-        return bool(pc.all(pc.less_equal(pc.utf8_length(filled), INT64_DIGITS)).as_py()) or (
-            _casts(filled, pa.int64())
-        )
-    if kind in ("day", "moment"):
-        return _casts(_clock(filled), pa.timestamp("us"))
-    return True
+        return not _any(filled, PADDED) and _casts(filled, pa.int64())
+    if kind == "number" and decimal == ".":
+        return not _any(filled, CODE) and _casts(filled, pa.float64())
+    if not bool(pc.all(pc.match_substring_regex(filled, _form(kind))).as_py()):
+        return False
+    return kind not in ("day", "moment") or _casts(_clock(filled), pa.timestamp("us"))
+
+
+def _any(filled: pa.ChunkedArray, form: str) -> bool:
+    return bool(pc.any(pc.match_substring_regex(filled, form)).as_py())
 
 
 def _casts(filled: pa.ChunkedArray, kind: pa.DataType) -> bool:
@@ -90,17 +93,11 @@ def _casts(filled: pa.ChunkedArray, kind: pa.DataType) -> bool:
     return True
 
 
-def _fits(filled: pa.ChunkedArray, kind: str, decimal: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(filled, _form(kind, decimal))).as_py())
-
-
-def _form(kind: str, decimal: str) -> str:
+def _form(kind: str) -> str:
     """The regular expression of a kind of cell."""
     match kind:
-        case "whole":
-            return WHOLE
         case "number":
-            return COMMA if decimal == "," else NUMBER
+            return COMMA
         case "clock":
             return CLOCK
         case "truth":
