@@ -26,6 +26,7 @@ class Signs(NamedTuple):
     commas: str | None  # the first cell that only a decimal comma makes a number
     points: str | None
     grouped: str | None  # 3.302
+    thousands: bool  # 3.302 beside 616, and nothing else
     different: int  # cells, of those with a sign
 
 
@@ -42,14 +43,16 @@ def decimal_sign(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> Verdict:
     Each column whose cells are numbers has one vote: for the comma where more of its cells need one
     (`6,5`, `1.234,5`) than need a point (`0.5`); more votes win. Where they are level, those with
     more different cells do: measured amounts rather than versions. `3.302` and `3,302` tell
-    nothing, because either sign may part thousands.
+    nothing, because either sign may part thousands; but `3.302` beside `616` has a vote for the
+    comma where another column writes one, because fractions rarely end all at once.
     """
     signs = [s for name, cells in columns if (s := _signs(name, cells)) is not None]
     commas = [s for s in signs if s.commas]
+    pieces = [s for s in signs if s.thousands] if commas else []
     points = [s for s in signs if s.points]
     if not commas and not points:
         return Verdict(None)
-    votes = [(len(side), sum(s.different for s in side)) for side in (commas, points)]
+    votes = [(len(x), sum(s.different for s in x)) for x in ([*commas, *pieces], points)]
     decimal: Decimal = "," if votes[0] > votes[1] else "."
     notes = []
     if commas and points:
@@ -117,6 +120,7 @@ def _signs(name: str, cells: Sequence[pa.Array]) -> Signs | None:
         _first(some, comma) if counts[0] > counts[1] else None,
         _first(some, point) if counts[1] >= counts[0] else None,
         _first(some, grouped),
+        bool(counts[2] and plain and not counts[0] + counts[1] + counts[3]),
         len(some.unique()),
     )
 
