@@ -49,7 +49,7 @@ def lock(path: Path, refusal: str) -> BinaryIO:
     """
     while True:
         try:
-            file = open(path, "wb")
+            file = open(path, "wb")  # noqa: SIM115 it is held until the training ends
         except OSError as error:
             raise RunError(
                 f"{path}: cannot be written ({error.strerror}); give another directory."

@@ -109,9 +109,7 @@ def save_run(
     }
     weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     save_job(job, staged(path, "job.yaml"))
-    write_safely(
-        staged(path, "schema.json"), json.dumps(schema, allow_nan=False).encode()
-    )
+    write_safely(staged(path, "schema.json"), json.dumps(schema, allow_nan=False).encode())
     write_safely(staged(path, "model.safetensors"), save(weights))
     sealed = {ROWS: path / ROWS} | {n: staged(path, n) for n in PARTS if n != ROWS}
     seal = {

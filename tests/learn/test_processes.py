@@ -1,4 +1,4 @@
-"""Several processes train the model that one would, each does its share, and none waits for ever."""
+"""Several processes train the model that one would; each does its share, none waits for ever."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 import modalloy as ma
 from modalloy.learn import processes
 
-# Chance is drawn by each process for its own rows, so it is switched off where weights are compared.
+# Each process draws chance for its own rows: it is switched off where weights are compared.
 TRAIN = """
 import collections, json, sys, torch
 torch.set_num_threads(1)
@@ -96,12 +96,14 @@ def told(out: Path, count: int = 2) -> list[dict[str, int]]:
 
 def assert_near(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
     assert a.keys() == b.keys()
-    for name in a:
-        torch.testing.assert_close(a[name], b[name], rtol=2e-3, atol=2e-4, msg=lambda m, n=name: f"{n}: {m}")
+    for name, t in a.items():
+        assert torch.allclose(t, b[name], rtol=2e-3, atol=2e-4), name
 
 
-def uneven_job(table: Path, job_dict: Any, columns: tuple[str, ...], **train: Any) -> dict[str, Any]:
-    """Batches of seven rows, whose last one is a single row: shares are never alike.
+def uneven_job(
+    table: Path, job_dict: Any, columns: tuple[str, ...], **train: Any
+) -> dict[str, Any]:
+    """Batches of seven rows, so that shares are never alike; missing cells, two tasks.
 
     The optimiser is plain descent: Adam would blow the last digit of a tiny gradient up to a step.
     """

@@ -77,6 +77,8 @@ def fit(
         if not torch.isfinite(total):
             raise JobError(lost(state.step + 1, total.item(), job.train))
         total.backward()
+        if world > 1 and not len(batch.rows):  # a guest's zeros are no gradients
+            state.optimizer.zero_grad(set_to_none=True)
         lr = change(state, job.train, world)
         yield Step(
             state.step,

@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from modalloy.errors import ModalloyError, RunError
 from modalloy.judge.answers import EVERYTHING, Answers, answer_rows, join
 from modalloy.model.batches import Rows
-from modalloy.model.device import device
 from modalloy.model.model import Model
 from modalloy.model.together import added_up
 from modalloy.model.tokens import Batch

@@ -22,6 +22,7 @@ from modalloy.learn.checkpoint import kept, load_state, read_state, save_state
 from modalloy.learn.fit import State, fit
 from modalloy.learn.optimizer import trained
 from modalloy.learn.probe import Probe, apply, probe
+from modalloy.limits import number_types_file
 from modalloy.model.batches import Rows, epoch_order
 from modalloy.model.model import Model
 from modalloy.model.together import share_figures
@@ -83,7 +84,7 @@ def train_model(
     if resume and path.is_file():
         best, notes = restore(path, state, job)
     else:
-        best, notes = {}, choose_precision(model, rows, parts, job, world, like)
+        best, notes = {}, choose_precision(state, rows, parts, job, world, like)
     apply(model, Probe(notes.half, notes.channels_last, {}))
     if world > 1:
         share_figures(model)
@@ -158,7 +159,7 @@ def out_of_patience(notes: Progress, job: config.Job) -> bool:
 
 
 def choose_precision(
-    model: Model, rows: Rows, parts: Parts, job: config.Job, world: int, like: Progress | None
+    state: State, rows: Rows, parts: Parts, job: config.Job, world: int, like: Progress | None
 ) -> Progress:
     """Fresh notes with the number type: that of an earlier training, or the quickest of a probe.
 
@@ -168,13 +169,13 @@ def choose_precision(
         return Progress(half=like.half, channels_last=like.channels_last)
 
     def choose() -> Probe:
-        batch = rows.batch(parts.train[: job.train.batch]).to(model.device)
-        return probe(model, supervised, batch, job.train.precision)
+        some = processes.share_of(parts.train[: job.train.batch], 0, world)
+        batch, kept = rows.batch(some).to(state.model.device), number_types_file()
+        precision, steps = job.train.precision, state.steps
+        return probe(state.model, supervised, batch, precision, steps=steps, kept=kept)
 
     choice = processes.first_decides(choose, world)
-    return Progress(
-        half=choice.half, channels_last=choice.channels_last, probe=choice.seconds
-    )
+    return Progress(half=choice.half, channels_last=choice.channels_last, probe=choice.seconds)
 
 
 def freeze_trunks(model: Model, frozen: bool) -> None:

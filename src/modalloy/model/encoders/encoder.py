@@ -55,7 +55,7 @@ class Encoder(Shared, nn.Module, ABC):
         return self.together and self.training and anywhere(rows) and not len(rows)
 
     def take_part(self, values: Mapping[str, Tensor], rows: Tensor, total: int) -> Tokens:
-        """Tokens of rows without the input, after running on one of them that counts for nothing."""
+        """Tokens of rows without the input, after running one of them that counts for nothing."""
         with as_guest(self):
             tokens = self.embed(self.trunk_features({k: v[:1] for k, v in values.items()}))
         none = Tokens(
