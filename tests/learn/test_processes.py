@@ -73,7 +73,7 @@ def launch(
         [*launcher, "--master-port", port, *command],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=600,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode in ends, done.stderr[-5000:]
@@ -232,7 +232,7 @@ def test_two_processes_end_with_the_weights_of_one(
 def test_resumed_by_two_after_an_interruption_the_weights_are_those_of_one(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:
-    """Frozen text and boxes beside tags: rows of one process may hold no word or no box."""
+    """A frozen series, which some rows lack, in batches of three; learned weights of the tasks."""
     frame = pd.read_parquet(small_table)
     frame.loc[frame.index % 4 == 0, "vibration"] = None
     frame.to_parquet(small_table)

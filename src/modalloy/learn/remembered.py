@@ -59,10 +59,11 @@ def processor() -> str:
 
 def recall(path: Path | None, key: str) -> dict[str, Any] | None:
     """What was kept under a key; None where nothing was, or the file is damaged."""
-    found = read(path).get(key)
-    whole = isinstance(found, dict) and isinstance(found.get("seconds"), dict)
-    kinds = [type(found.get(k)) for k in ("half", "channels_last")] if whole else []
-    return found if kinds == [bool, bool] else None
+    match read(path).get(key):
+        case {"half": bool(half), "channels_last": bool(last), "seconds": dict(seconds)}:
+            return {"half": half, "channels_last": last, "seconds": seconds}
+        case _:
+            return None
 
 
 def keep(path: Path | None, key: str, found: dict[str, Any]) -> None:

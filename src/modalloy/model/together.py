@@ -5,7 +5,7 @@ depend on how many there are. A process whose rows lack an input still takes par
 encoder on a row that counts for nothing, because the others wait for its figures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,10 @@ class Shared:
 
     together: bool = False
     guest: bool = False
+
+
+class Partaker(Shared):
+    """A module that holds such modules: it runs wherever another process runs it."""
 
 
 class Total(torch.autograd.Function):
@@ -73,8 +77,9 @@ def as_guest(module: nn.Module) -> Iterator[None]:
 class SharedNorm(Shared, nn.modules.batchnorm._BatchNorm):
     """Batch norm over the rows of all processes (as nn.SyncBatchNorm, on processors too)."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The same shape (B, C, ...)."""
+        x = input
         if not self.training:
             return super().forward(x)
         own = (x[:0] if self.guest else x).float()
@@ -121,5 +126,17 @@ def share_figures(model: nn.Module) -> None:
             module.__class__ = SharedNorm1d
         elif type(module) is nn.BatchNorm2d:
             module.__class__ = SharedNorm2d
-        if isinstance(module, Shared):
+        if isinstance(module, Shared) and not isinstance(module, Partaker):
             module.together = True
+    for module in model.modules():
+        if isinstance(module, Partaker):
+            shared = [m for m in module.modules() if isinstance(m, Shared) and m.together]
+            module.together = bool(shared)
+
+
+def stand_in(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """One row of an input that any encoder can run on: ones everywhere, so that nothing is empty.
+
+    A row that lacks the input would not do: attention over no token gives no number.
+    """
+    return {name: torch.ones_like(t[:1]) for name, t in values.items()}

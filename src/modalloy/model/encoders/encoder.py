@@ -6,11 +6,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from modalloy.model.together import Shared, anywhere, as_guest
+from modalloy.model.together import Partaker, anywhere, as_guest, stand_in
 from modalloy.model.tokens import Tokens
 
 
-class Encoder(Shared, nn.Module, ABC):
+class Encoder(Partaker, nn.Module, ABC):
     """A trunk that turns cells into features, and a head that turns features into tokens.
 
     The split exists so that a frozen trunk runs once for each row: its features are cached on disk
@@ -55,9 +55,9 @@ class Encoder(Shared, nn.Module, ABC):
         return self.together and self.training and anywhere(rows) and not len(rows)
 
     def take_part(self, values: Mapping[str, Tensor], rows: Tensor, total: int) -> Tokens:
-        """Tokens of rows without the input, after running one of them that counts for nothing."""
+        """Tokens of rows without the input, after running on a row that counts for nothing."""
         with as_guest(self):
-            tokens = self.embed(self.trunk_features({k: v[:1] for k, v in values.items()}))
+            tokens = self.embed(self.trunk_features(stand_in(values)))
         none = Tokens(
             tokens.x_BTD[:0],
             tokens.mask_BT[:0],
