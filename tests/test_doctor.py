@@ -163,3 +163,21 @@ def test_probe_tells_why_an_import_fails() -> None:
     assert "no_such_module_anywhere" in seen["no_such_module_anywhere"]
     assert "PNG" in seen["picture formats"]
     assert json.dumps(seen)
+
+
+def test_doctor_names_the_file_of_tried_number_types(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "modalloy" / "number_types.json"
+    assert diagnosis._remembered().found == f"none yet; they will be kept in {path}"
+    path.parent.mkdir()
+    path.write_text('{"a": {}, "b": {}}')
+    vital = diagnosis._remembered()
+    assert (vital.state, vital.found) == ("ok", f"2 kept in {path}, which may be removed")
+    path.write_text("{")
+    vital = diagnosis._remembered()
+    assert vital.state == "warn"
+    assert f"rm '{path}'" in vital.do
+    monkeypatch.setenv("XDG_CACHE_HOME", "no/whole/path")
+    assert str(Path.home() / ".cache" / "modalloy") in diagnosis._remembered().found

@@ -2,16 +2,17 @@
 
 import ast
 import functools
+import json
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
-import modalloy
+import modalloy as ma
 
 REPO = Path(__file__).resolve().parent.parent
 SOURCE = REPO / "src" / "modalloy"
@@ -151,14 +152,69 @@ def test_readers_check_jobs_and_metrics_load_no_torch() -> None:
     assert not loaded_by(code) & HEAVY
 
 
+SLOW = {"torch", "transformers", "sklearn", "scipy", "matplotlib", "pandas"}  # seconds each
+REPORT = {"sklearn", "scipy", "matplotlib"}  # every report has baselines and charts
+PIP_PICTURE = {"type": "image", "encoder": "efficientnet_lite0", "pixels": 32, "tune": "frozen"}
+PIP_TEXT = {"type": "text", "encoder": "minilm", "max_tokens": 16, "tune": "frozen"}
+PIP_SOUND = {"type": "audio", "encoder": "whisper_tiny_en", "seconds": 0.25, "tune": "frozen"}
+VERBS = """
+import json, sys
+import modalloy as ma
+job, run, table, slow = json.loads(sys.argv[1])
+def tell(verb):
+    loaded = {name.split(".")[0] for name in sys.modules}
+    print("LOADED", verb, *sorted(loaded & set(slow)))
+frame = ma.predict(run, table, quiet=True)
+tell("predict")
+ma.evaluate(run, quiet=True)
+tell("evaluate")
+ma.train(job, out=run + "-again", quiet=True)
+tell("train")
+"""
+
+
+@pytest.mark.parametrize(
+    ("columns", "more"),
+    [
+        ({"load": {}, "vibration": {}, "sound": {}, "note": {}, "photo": PIP_PICTURE}, set()),
+        ({"note": PIP_TEXT}, {"transformers"}),
+        ({"sound": PIP_SOUND}, {"transformers"}),
+    ],
+    ids=["all but", "pip text", "pip sound"],
+)
+def test_each_kind_of_job_imports_only_what_it_needs(
+    small_table: Path,
+    job_dict: Any,
+    tmp_path: Path,
+    columns: dict[str, dict[str, Any]],
+    more: set[str],
+) -> None:
+    job = job_dict(small_table, columns=tuple(columns), train={"epochs": 1, "precision": "float32"})
+    job["columns"] |= {name: given for name, given in columns.items() if given}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    told = [job, str(run.path), str(small_table), sorted(SLOW)]
+    done = subprocess.run(
+        [sys.executable, "-c", VERBS, json.dumps(told)], capture_output=True, text=True, check=True
+    )
+    found = re.findall(r"^LOADED (\w+) (.*)$", done.stdout, re.MULTILINE)
+    loaded = {verb: set(names.split()) for verb, names in found}
+    if "transformers" in more:  # which brings scipy and scikit-learn along
+        more = more | {"scipy", "sklearn"}
+    elif "sound" in columns:  # recordings at other rates
+        more = more | {"scipy"}
+    assert loaded["predict"] <= {"torch", "pandas"} | more
+    assert loaded["evaluate"] <= {"torch", "pandas"} | more | REPORT
+    assert loaded["train"] <= {"torch", "pandas"} | more | REPORT
+
+
 def test_verbs_are_functions_that_no_file_hides() -> None:
-    for verb in modalloy._HOMES:
-        assert callable(getattr(modalloy, verb)), verb
+    for verb in ma._HOMES:
+        assert callable(getattr(ma, verb)), verb
         # `import modalloy.x` would put the file in the place of the verb of the same name.
         assert not (SOURCE / f"{verb}.py").exists(), f"rename src/modalloy/{verb}.py"
-    assert set(modalloy._HOMES) < set(modalloy.__all__) <= set(dir(modalloy))
+    assert set(ma._HOMES) < set(ma.__all__) <= set(dir(ma))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
-        _ = modalloy.trian
+        _ = ma.trian
 
 
 def test_every_file_opens_with_a_sentence() -> None:

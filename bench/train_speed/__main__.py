@@ -6,11 +6,11 @@ The plain loop is what most people write: the whole text padded to its maximum l
 picture decoded anew every time), eager float32, nothing cached, the same pretrained encoder, the
 same batch, the same AdamW. Both sides train on the same rows; figures are training rows a second.
 
-Before its first step our training times three steps of each number type and memory layout
-(`precision: auto`), once whatever the number of rows and epochs. `ratio` compares the training
-steps alone and leaves these seconds out: with so few rows they would outweigh the steps, in a
-training of hours they are nothing. `probe_s` says how long they took, and `ratio_with_probe` is the
-ratio for this whole short training, the probe included.
+Before its first step our training may time three steps of each number type and memory layout
+(`precision: auto`), for at most about a fiftieth of the training: in cases as short as these not at
+all. What earlier trainings on this machine found is not used. `ratio` compares the training steps
+alone; `probe_s` says how long the trials took, and `ratio_with_probe` is the ratio for this whole
+short training, the trials included.
 
     text fine-tune    MiniLM, all weights, 64 tokens at most          wanted: at least 2.5 times
     frozen encoder    MiniLM, head only, ten epochs                    wanted: at least 8 times

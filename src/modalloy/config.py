@@ -448,7 +448,8 @@ class Train(Options):
     freeze_epochs: NonNegativeInt = 0
     """Pretrained encoders stay as they are for this many epochs."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Number type of the matrix work while training; `auto` times three steps of each."""
+    """Number type of the matrix work while training; `auto` takes the fastest. It tries them where
+    a fiftieth of the training's time is enough for that, and remembers the answer."""
     cache_gb: NonNegativeFloat = 8.0
     """Disk for decoded pictures, sounds and frozen features; 0 decodes anew every epoch."""
 

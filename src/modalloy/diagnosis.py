@@ -1,6 +1,7 @@
 """A machine goes in, what is installed and works comes out, with what to do about the rest."""
 
 import importlib.metadata
+import json
 import platform
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 from modalloy.errors import JobError
 from modalloy.hardware import look_at_machine, look_at_torch, requirement
 from modalloy.imports import probe
+from modalloy.limits import number_types_file
 from modalloy.vitals import Diagnosis, State, Vital
 
 NEEDED = {  # name of the distribution -> what must import
@@ -44,6 +46,7 @@ def doctor() -> Diagnosis:
             *_media(seen),
             *_pretrained("torch facts" in seen),
             _demo_data(),
+            _remembered(),
             *_unwanted(),
         ]
     )
@@ -118,6 +121,22 @@ def _demo_data() -> Vital:
     except importlib.metadata.PackageNotFoundError:
         return Vital("demo data", "absent", "elpv-dataset", "pip install 'modalloy[demo]'")
     return Vital("demo data", "ok", f"elpv-dataset {version} (CC BY-NC-SA 4.0)")
+
+
+def _remembered() -> Vital:
+    """What trainings found out about number types on this machine, and the file it is kept in."""
+    path = number_types_file()
+    try:
+        found = json.loads(path.read_text())
+        count = len(found) if isinstance(found, dict) else 0
+    except OSError:
+        return Vital("number types tried", "ok", f"none yet; they will be kept in {path}")
+    except ValueError:
+        count = 0
+    if not count:
+        do = f"Trainings try anew and write it again; rm '{path}' does no harm."
+        return Vital("number types tried", "warn", f"{path} is damaged", do)
+    return Vital("number types tried", "ok", f"{count} kept in {path}, which may be removed")
 
 
 def _unwanted() -> Iterator[Vital]:

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from modalloy.errors import RunError
 
@@ -29,14 +30,43 @@ def write_safely(path: Path, data: bytes) -> None:
 def locked(path: Path, refusal: str) -> Iterator[None]:
     """Hold a file that only one process may hold; it is free again when the process ends, however.
 
-    Raises RunError with the refusal where another process holds it.
+    The file is gone afterwards. Raises RunError with the refusal where another process holds it.
     """
-    with open(path, "wb") as file:
+    file = lock(path, refusal)
+    try:
+        yield
+    finally:
+        # While it is still held: whoever opened it meanwhile finds out that its file is gone.
+        path.unlink(missing_ok=True)
+        file.close()
+
+
+def lock(path: Path, refusal: str) -> BinaryIO:
+    """The file, open and held.
+
+    Whoever held it before may have removed it between our opening and our holding: then we hold a
+    file that the next process will not find, and have to take the new one.
+    """
+    while True:
+        try:
+            file = open(path, "wb")  # noqa: SIM115 it is held until the training ends
+        except OSError as error:
+            raise RunError(
+                f"{path}: cannot be written ({error.strerror}); give another directory."
+            ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+                return file
         except BlockingIOError as error:
+            file.close()
             raise RunError(refusal) from error
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass
+        file.close()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a process that was killed inside `write_safely` has left in a folder."""
+    for path in folder.glob("*.[0-9]*.part"):
+        path.unlink(missing_ok=True)

@@ -36,6 +36,14 @@ def cores() -> int:
     return max(1, round(limits().cores))
 
 
+def number_types_file() -> Path:
+    """Where trials of number types are remembered, in the user's cache folder (XDG)."""
+    folder = os.environ.get("XDG_CACHE_HOME", "")
+    # The standard says that a relative path is to be ignored.
+    cache = Path(folder) if os.path.isabs(folder) else Path(os.path.expanduser("~/.cache"))
+    return cache / "modalloy" / "number_types.json"
+
+
 def rest_soon() -> None:
     """Let waiting threads sleep after some microseconds; call it before torch is imported.
 

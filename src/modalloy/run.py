@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 ROWS = "rows.safetensors"  # fingerprints of the rows of each part
 PAGE = "report.html"  # the run's own report; report.json and card.md say the same
+STAGED = ".next"  # ends the name of a file that is to replace another one
 PARTS = ("job.yaml", "schema.json", ROWS, "model.safetensors")
 
 
@@ -95,29 +98,48 @@ def save_run(
     *,
     decimal: str,
 ) -> Run:
-    """Write a run; `run.json` comes last and seals the other files by their hashes.
+    """Write a run, or replace one that an interrupted training left.
 
-    `save_prints` comes before. notes: JSON facts about the training (seconds, precision, epochs).
+    All files are written beside those that they replace, then `run.json` seals them by their
+    hashes, then they take their places. A process that is killed anywhere in between leaves the
+    older run (or none yet) until `run.json` is written, and from then on the new one, which
+    `load_run` puts in place. `save_prints` comes before. notes: JSON facts about the training
+    (seconds, precision, epochs).
     """
     from safetensors.torch import save
 
-    save_job(job, path / "job.yaml")
     schema = {
         "readers": to_state(readers),
         "targets": to_state(targets),
         "trunks": model.trunk_configs(),
         "decimal": decimal,
     }
-    write_safely(path / "schema.json", json.dumps(schema, allow_nan=False).encode())
     weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
-    write_safely(path / "model.safetensors", save(weights))
+    save_job(job, staged(path, "job.yaml"))
+    write_safely(staged(path, "schema.json"), json.dumps(schema, allow_nan=False).encode())
+    write_safely(staged(path, "model.safetensors"), save(weights))
+    sealed = {ROWS: path / ROWS} | {n: staged(path, n) for n in PARTS if n != ROWS}
     seal = {
         "modalloy": __version__,
-        "sha256": {name: digest(path / name) for name in PARTS},
+        "sha256": {name: digest(sealed[name]) for name in PARTS},
         "notes": notes,
     }
     write_safely(path / "run.json", json.dumps(seal, indent=1).encode())
+    for name in PARTS:
+        put_in_place(path, name, seal["sha256"][name])
     return Run(path, job, readers, targets, schema["trunks"], notes, decimal)
+
+
+def staged(path: Path, name: str) -> Path:
+    """Where a part of a run is written before it takes the place of the older one."""
+    return path / (name + STAGED)
+
+
+def put_in_place(path: Path, name: str, sealed: str | None) -> None:
+    """Let a part that was written and sealed, but not yet in its place, take it."""
+    with suppress(FileNotFoundError):  # nothing waits, or another process was quicker
+        if digest(staged(path, name)) == sealed:
+            os.replace(staged(path, name), path / name)
 
 
 def load_run(path: str | Path) -> Run:
@@ -140,9 +162,12 @@ def load_run(path: str | Path) -> Run:
     if not isinstance(seal.get("sha256"), dict) or not isinstance(seal.get("notes"), dict):
         raise RunError(f"{seal_path}: is not what training wrote; restore it, or train again.")
     for name in PARTS:
+        sealed = seal["sha256"].get(name)
+        with suppress(PermissionError):  # a run that is only read
+            put_in_place(path, name, sealed)
         if not (path / name).is_file():
             raise RunError(f"{path}: {name} is missing, so this run cannot be used.")
-        if digest(path / name) != seal["sha256"].get(name):
+        if digest(path / name) != sealed:
             raise RunError(
                 f"{path}: {name} is not the file that training wrote (its sha256 differs); "
                 "restore it, or train again."

@@ -18,7 +18,6 @@ from safetensors.torch import load_file
 import modalloy as ma
 from modalloy.errors import JobError, LeakError, RunError, TableError
 from modalloy.files import locked
-from modalloy.learn import processes
 from modalloy.report import Report
 
 COLUMNS = ("note", "load", "site")
@@ -367,99 +366,3 @@ def test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing(
     run = ma.train({**job, "unreadable": "missing"}, out=tmp_path / "run", quiet=True)
     said = ma.predict(run, small_table, quiet=True)["status.photo"]
     assert said[10].startswith("unreadable")
-
-
-GRADIENTS = """
-import sys, torch
-from modalloy.learn import processes
-rank, world = processes.start()
-torch.manual_seed(0)
-layer, x = torch.nn.Linear(3, 2), torch.randn(5, 3)
-layer(x).square().mean().backward()
-whole = [p.grad.clone() for p in layer.parameters()]
-layer.zero_grad()
-mine = x[rank::world]  # three rows here, two there
-layer(mine).square().mean().backward()
-processes.average_gradients(layer.parameters(), len(mine), world)
-for a, p in zip(whole, layer.parameters()):
-    torch.testing.assert_close(a, p.grad)
-held, shared = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
-if rank == 0:  # its three rows alone give a gradient
-    shared(mine).sum().backward()
-processes.average_gradients([*held.parameters(), *shared.parameters()], len(mine), world)
-assert all(p.grad is None for p in held.parameters())
-summed = x[0::world].sum(0)
-torch.testing.assert_close(shared.weight.grad, 3 / 5 * torch.stack([summed, summed]))
-torch.testing.assert_close(shared.bias.grad, 3 / 5 * torch.full((2,), 3.0))
-assert processes.said_by_first(rank + 7.0, world) == 7.0
-open(sys.argv[1] + str(rank), "w").write("equal")
-processes.stop()
-"""
-
-
-def torchrun(*command: str) -> None:
-    """Run a module or file in two processes on this machine."""
-    port = str(20000 + os.getpid() % 20000)
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    done = subprocess.run(
-        [*launcher, "--master-port", port, *command],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-
-
-@pytest.mark.torchrun
-def test_uneven_halves_of_a_batch_give_its_gradient(tmp_path: Path) -> None:
-    script = tmp_path / "gradients.py"
-    script.write_text(GRADIENTS)
-    torchrun(str(script), str(tmp_path / "rank"))
-    assert (tmp_path / "rank0").read_text() == (tmp_path / "rank1").read_text() == "equal"
-
-
-@pytest.mark.parametrize(
-    ("rows", "world", "shares"),
-    [
-        (5, 1, [[0, 1, 2, 3, 4]]),
-        (5, 2, [[0, 2, 4], [1, 3]]),
-        (3, 3, [[0], [1], [2]]),
-        (1, 2, [[0], [0]]),
-        (2, 5, [[0], [1], [0], [1], [0]]),
-    ],
-)
-def test_every_process_has_a_row_of_every_batch(
-    rows: int, world: int, shares: list[list[int]]
-) -> None:
-    found = [processes.share_of(np.arange(rows), rank, world).tolist() for rank in range(world)]
-    assert found == shares
-
-
-@pytest.mark.torchrun
-def test_a_batch_of_one_row_trains_in_two_processes(
-    small_table: Path, job_dict: Any, tmp_path: Path
-) -> None:
-    from modalloy.job import load_job, save_job
-
-    columns = ("photo", "note", "load")
-    job = load_job(job_dict(small_table, columns=columns, train={"epochs": 1, "batch": 1}))
-    save_job(job, tmp_path / "job.yaml")
-    torchrun("-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
-    two = ma.load_run(tmp_path / "two")
-    assert two.notes["processes"] == 2
-    assert all(np.isfinite(c["loss"]) for c in two.notes["curves"])
-
-
-@pytest.mark.torchrun
-def test_two_processes_train_one_model(small_table: Path, job_dict: Any, tmp_path: Path) -> None:
-    from modalloy.job import load_job, save_job
-
-    job = load_job(
-        job_dict(small_table, columns=COLUMNS, train={"epochs": 8, "batch": 8, "lr": 3e-3})
-    )
-    save_job(job, tmp_path / "job.yaml")
-    torchrun("-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
-    two = ma.load_run(tmp_path / "two")
-    assert two.notes["processes"] == 2
-    assert ma.evaluate(two, quiet=True).tasks["fault"]["accuracy"] > 0.8

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import numpy as np
-from sklearn import metrics as sklearn_metrics
 
 from modalloy import config
 from modalloy.judge.classes import ClassTally, LabelsTally
@@ -96,6 +95,9 @@ def classification_report(
             return report_boxes(counted)
         case _:
             return ""
+    # Two seconds of import that no answer and no validation needs.
+    from sklearn import metrics as sklearn_metrics
+
     report = sklearn_metrics.classification_report(
         true,
         found,

@@ -7,9 +7,12 @@ Letters: N rows whose truth is known, R weightings, C classes, Q quantiles.
 """
 
 from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 
 class Tally(ABC):
@@ -34,8 +37,10 @@ class Tally(ABC):
 
 def group_sums(
     group_N: np.ndarray, groups: int, value_N: np.ndarray | None = None
-) -> sparse.csr_array:
+) -> "sparse.csr_array":
     """A (groups, N) matrix whose product with weights sums values (ones by default) by group."""
+    from scipy import sparse  # half a second that answers never need
+
     value_N = np.ones(len(group_N)) if value_N is None else value_N
     columns = np.arange(len(group_N))
     return sparse.csr_array((value_N, (group_N, columns)), shape=(groups, len(group_N)))

@@ -1,12 +1,12 @@
 """A model between two epochs in, one number out that says whether it got better."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 
 from modalloy import config
-from modalloy.judge.answers import EVERYTHING, answer_rows
+from modalloy.judge.answers import Answers
 from modalloy.judge.metrics import score
 from modalloy.model.batches import Rows
 from modalloy.model.model import Model
@@ -21,11 +21,14 @@ class Score(NamedTuple):
     figures: dict[str, dict[str, float]]
 
 
-def validate(model: Model, rows: Rows, which: np.ndarray) -> Score:
-    """Score a model on validation rows."""
+Answering = Callable[[Model, Rows, np.ndarray], Answers]
+
+
+def validate(model: Model, rows: Rows, which: np.ndarray, answering: Answering) -> Score:
+    """Score a model on validation rows; `answering` works out its answers."""
     if len(which) > MOST_ROWS:
         which = np.sort(np.random.default_rng(0).choice(which, MOST_ROWS, replace=False))
-    answers = answer_rows(model, rows, which).seen[EVERYTHING]
+    answers = answering(model, rows, which)
     figures = {}
     for name, options in model.job.tasks.items():
         target = rows.targets[name]

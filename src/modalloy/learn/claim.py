@@ -1,25 +1,26 @@
 """A run directory in, the right to write it out: one training at a time, no finished run lost."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 
 from modalloy.errors import RunError
-from modalloy.files import locked
+from modalloy.files import locked, remove_leftovers
 from modalloy.learn.train import LAST
-from modalloy.run import load_prints, load_run
+from modalloy.run import PAGE, PARTS, load_prints, load_run, staged
 from modalloy.table.split import Parts
 
 
 @contextmanager
-def claim(out: Path, *, resume: bool, alone: bool) -> Iterator[None]:
+def claim(out: Path, *, resume: bool) -> Iterator[None]:
     """Make the directory and hold it while training; RunError where it is in use or cannot be.
 
-    alone: take the lock; of several processes of one training, the first one does.
+    Whether it may be used is asked once it is held: until then another training may finish in it.
     """
-    refuse_used(out, resume)
+    if out.exists():
+        refuse_used(out, resume)
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -27,15 +28,18 @@ def claim(out: Path, *, resume: bool, alone: bool) -> Iterator[None]:
         raise RunError(
             f"{out}: this directory cannot be made ({error.strerror}); give another one."
         ) from error
-    if not alone:
-        yield
-        return
     try:
         with locked(out / "training.lock", f"{out}: another training writes to this directory."):
+            refuse_used(out, resume)
+            for folder in (out, (out / LAST).parent):
+                remove_leftovers(folder)
+            for name in PARTS:  # of a run that was never sealed
+                staged(out, name).unlink(missing_ok=True)
             yield
     finally:
-        if made and not any(out.iterdir()):  # refused before anything was written
-            out.rmdir()
+        if made:
+            with suppress(OSError):  # stays where something was written, or another one holds it
+                out.rmdir()
 
 
 def refuse_used(out: Path, resume: bool) -> None:
@@ -43,6 +47,11 @@ def refuse_used(out: Path, resume: bool) -> None:
     begun = (out / LAST).is_file()
     if (out / "run.json").is_file():
         begun = bool(load_run(out).notes.get("interrupted"))
+        if not begun and not (out / PAGE).is_file():
+            raise RunError(
+                f"{out}: holds a finished run whose report was not written; "
+                f"`modalloy evaluate {out}` writes it."
+            )
         if not begun:
             raise RunError(f"{out}: holds a finished run; give another directory.")
     if begun and not resume:

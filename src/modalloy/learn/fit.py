@@ -64,19 +64,22 @@ def fit(
     """Train on each batch once and say what happened.
 
     All randomness of a step comes from (job.seed, step, rank): a training that was interrupted and
-    resumed goes on with the very same numbers. JobError when the loss is no longer finite.
+    resumed goes on with the very same numbers. Of several processes each sees its share of a batch;
+    losses and steps are those of the whole batch. JobError when the loss is no longer finite.
     """
     for batch in batches:
         start = time.perf_counter()
         state.model.train()
         torch.manual_seed((job.seed * 1_000_003 + state.step) * 64 + rank)
         batch = augment(batch, job)
-        losses = objective(state.model, batch)
+        losses = processes.mean_losses(objective(state.model, batch), world)
         total = state.weighting(losses)
         if not torch.isfinite(total):
             raise JobError(lost(state.step + 1, total.item(), job.train))
         total.backward()
-        lr = change(state, job.train, len(batch), world)
+        if world > 1 and not len(batch.rows):  # a guest's zeros are no gradients
+            state.optimizer.zero_grad(set_to_none=True)
+        lr = change(state, job.train, world)
         yield Step(
             state.step,
             {n: v.item() for n, v in losses.items()},
@@ -97,10 +100,10 @@ def lost(step: int, loss: float, settings: config.Train) -> str:
     )
 
 
-def change(state: State, settings: config.Train, rows: int, world: int) -> float:
+def change(state: State, settings: config.Train, world: int) -> float:
     """One step of the optimiser at the scheduled rate; returns that rate for new parts."""
     parameters = [p for g in state.optimizer.param_groups for p in g["params"]]
-    processes.average_gradients(parameters, rows, world)
+    processes.average_gradients(parameters, world)
     clip(parameters, settings.clip)
     factor = schedule(state.step, state.steps, settings.warmup)
     for group in state.optimizer.param_groups:

@@ -1,14 +1,25 @@
 """One training over several processes: who I am, and how gradients and weights are shared."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from modalloy.model.device import device
+from modalloy.errors import ModalloyError, RunError
+from modalloy.judge.answers import EVERYTHING, Answers, answer_rows, join
+from modalloy.model.batches import Rows
+from modalloy.model.model import Model
+from modalloy.model.together import added_up
+from modalloy.model.tokens import Batch
+from modalloy.objectives.supervised import Losses, Name
+
+PATIENCE = timedelta(days=7)  # that the others wait while the first one checks, reads and tries
+Value = TypeVar("Value")
 
 
 def start() -> tuple[int, int]:
@@ -17,7 +28,9 @@ def start() -> tuple[int, int]:
     if world == 1:
         return 0, 1
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        # Words and arrays go through gloo, so that waiting for them keeps no accelerator busy.
+        kinds = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+        dist.init_process_group(kinds, timeout=PATIENCE)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     return dist.get_rank(), dist.get_world_size()
@@ -26,13 +39,44 @@ def start() -> tuple[int, int]:
 def share_of(chunk: np.ndarray, rank: int, world: int) -> np.ndarray:
     """The rows of a batch that one process takes: each takes at least one.
 
-    A batch of fewer rows than processes is gone through again from its start.
+    A batch of fewer rows than processes is gone through again from its start; such rows are to
+    come out of `unseen`.
     """
     return np.resize(chunk, max(len(chunk), world))[rank::world]
 
 
-def average_gradients(parameters: Iterable[nn.Parameter], rows: int, world: int) -> None:
-    """Replace each gradient by its mean over processes, weighed by how many rows each one saw.
+def unseen(batch: Batch) -> Batch:
+    """The batch as though nothing were known of its rows, so that it changes no loss."""
+    present = {k: torch.zeros_like(t) for k, t in batch.present.items()}
+    targets = {k: {**t, "known": torch.zeros_like(t["known"])} for k, t in batch.targets.items()}
+    return Batch(batch.values, present, targets, batch.rows[:0])
+
+
+def mean_losses(losses: Losses, world: int) -> dict[Name, Tensor]:
+    """Each loss of the whole batch, from the means of each process's rows.
+
+    The gradients are those of this process's part times the number of processes, so that
+    `average_gradients` gives the whole batch's.
+    """
+    if world == 1:
+        return losses
+    own_N = torch.stack([m.detach().float() for m in losses.values()])
+    counts, leasts = zip(*(losses.counts[n] for n in losses), strict=True)
+    count_N = torch.stack([c.to(own_N) for c in counts])
+    least_N = own_N.new_tensor(leasts)
+    weight_N = torch.maximum(count_N, least_N)
+    sums_2N = added_up(torch.stack([own_N * weight_N, count_N]))
+    total_N = torch.maximum(sums_2N[1], least_N)
+    total_N = torch.where(total_N > 0, total_N, 1.0)
+    found: dict[Name, Tensor] = {}
+    for i, (name, mean) in enumerate(losses.items()):
+        part = mean * (world * weight_N[i] / total_N[i])
+        found[name] = part + (sums_2N[0, i] / total_N[i] - part).detach()
+    return found
+
+
+def average_gradients(parameters: Iterable[nn.Parameter], world: int) -> None:
+    """Replace each gradient by its mean over processes.
 
     A parameter that no process has a gradient of is left without one: a step is not to decay it.
     """
@@ -41,9 +85,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], rows: int, world: int)
     wanted = [p for p in parameters if p.requires_grad]
     parts = [dense(p).flatten() for p in wanted]
     has = torch.tensor([p.grad is not None for p in wanted], device=parts[0].device)
-    flat = torch.cat([*parts, has, parts[0].new_ones(1)]) * rows
-    dist.all_reduce(flat)
-    flat = flat[:-1] / flat[-1]
+    flat = added_up(torch.cat([*parts, has])) / world
     *means, has = flat.split([*(p.numel() for p in wanted), len(wanted)])
     for p, mean, some in zip(wanted, means, has.tolist(), strict=True):
         p.grad = mean.view_as(p) if some else None
@@ -63,13 +105,43 @@ def same_everywhere(tensors: Iterable[Tensor], world: int) -> None:
             dist.broadcast(t, 0)
 
 
-def said_by_first(value: float, world: int) -> float:
-    """A number that the first process decides and all use."""
+def first_decides(work: Callable[[], Value], world: int) -> Value:
+    """What the first process finds out, for all; what it refuses, all refuse."""
     if world == 1:
-        return value
-    box = torch.tensor([value], dtype=torch.float64, device=device())
-    dist.broadcast(box, 0)
-    return float(box.item())
+        return work()
+    box: list[Any] = [None, None]
+    if dist.get_rank() == 0:
+        try:
+            box[0] = work()
+        except ModalloyError as error:
+            box[1] = error
+        except Exception as error:
+            box[1] = RunError(f"the first process could not go on: {error}")
+            dist.broadcast_object_list(box, 0)
+            raise
+    dist.broadcast_object_list(box, 0)
+    if box[1] is not None:
+        raise box[1]
+    return box[0]
+
+
+def gathered(own: Value, world: int) -> list[Value]:
+    """What every process has found, in the order of the processes."""
+    if world == 1:
+        return [own]
+    found: list[Any] = [None] * world
+    dist.all_gather_object(found, own)
+    return found
+
+
+def answer_together(model: Model, rows: Rows, which: np.ndarray) -> Answers:
+    """Answers of some rows, in their order, each process having worked out its share."""
+    rank, world = start()
+    mine = which[rank::world]
+    own = answer_rows(model, rows, mine).seen[EVERYTHING] if len(mine) else None
+    parts = [part for part in gathered(own, world) if part is not None]
+    places = np.concatenate([np.arange(len(which))[r::world] for r in range(world)])
+    return join(parts, np.argsort(places, kind="stable"))
 
 
 def stop() -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from modalloy import config
@@ -20,8 +22,11 @@ from modalloy.learn.checkpoint import kept, load_state, read_state, save_state
 from modalloy.learn.fit import State, fit
 from modalloy.learn.optimizer import trained
 from modalloy.learn.probe import Probe, apply, probe
+from modalloy.limits import number_types_file
 from modalloy.model.batches import Rows, epoch_order
 from modalloy.model.model import Model
+from modalloy.model.together import share_figures
+from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
 from modalloy.progress import Bar
 from modalloy.table.split import Parts
@@ -79,8 +84,10 @@ def train_model(
     if resume and path.is_file():
         best, notes = restore(path, state, job)
     else:
-        best, notes = {}, choose_precision(model, rows, parts, job, world, like)
+        best, notes = {}, choose_precision(state, rows, parts, job, world, like)
     apply(model, Probe(notes.half, notes.channels_last, {}))
+    if world > 1:
+        share_figures(model)
     start = time.perf_counter() - notes.seconds
     saved = time.perf_counter()
     says = "training on all rows" if like else "training"
@@ -90,8 +97,7 @@ def train_model(
             while notes.epoch < epochs and not out_of_patience(notes, job):
                 freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
-                order = [processes.share_of(c, rank, world) for c in order[notes.position :]]
-                batches = (b.to(model.device) for b in rows.stream(order))
+                batches = own_batches(rows, order[notes.position :], rank, world, model.device)
                 for step in fit(state, supervised, batches, job, rank=rank, world=world):
                     notes.position += 1
                     notes.loss_sum += step.total
@@ -110,6 +116,16 @@ def train_model(
     return notes
 
 
+def own_batches(
+    rows: Rows, order: list[np.ndarray], rank: int, world: int, device: torch.device
+) -> Iterator[Batch]:
+    """This process's share of each batch, where its model lies."""
+    mine = rows.stream([processes.share_of(chunk, rank, world) for chunk in order])
+    for chunk, batch in zip(order, mine, strict=True):
+        batch = batch.to(device)
+        yield batch if rank < len(chunk) else processes.unseen(batch)
+
+
 def end_epoch(
     state: State,
     rows: Rows,
@@ -125,7 +141,7 @@ def end_epoch(
     keep = not len(parts.validation) or not job.train.patience
     if len(parts.validation):
         with averaged(state):
-            score = validate(state.model, rows, parts.validation)
+            score = validate(state.model, rows, parts.validation, processes.answer_together)
         line |= {"validation": score.figures, "score": score.value}
         better = notes.best is None or score.value > notes.best.value
         if better:
@@ -143,21 +159,23 @@ def out_of_patience(notes: Progress, job: config.Job) -> bool:
 
 
 def choose_precision(
-    model: Model, rows: Rows, parts: Parts, job: config.Job, world: int, like: Progress | None
+    state: State, rows: Rows, parts: Parts, job: config.Job, world: int, like: Progress | None
 ) -> Progress:
     """Fresh notes with the number type: that of an earlier training, or the quickest of a probe.
 
-    The probe runs on the first batch; every process does as the first one says.
+    The probe runs on the first batch, in the first process; every process does as that one says.
     """
     if like:
         return Progress(half=like.half, channels_last=like.channels_last)
-    batch = rows.batch(parts.train[: job.train.batch]).to(model.device)
-    choice = probe(model, supervised, batch, job.train.precision)
-    return Progress(
-        half=bool(processes.said_by_first(choice.half, world)),
-        channels_last=bool(processes.said_by_first(choice.channels_last, world)),
-        probe=choice.seconds,
-    )
+
+    def choose() -> Probe:
+        some = processes.share_of(parts.train[: job.train.batch], 0, world)
+        batch, kept = rows.batch(some).to(state.model.device), number_types_file()
+        precision, steps = job.train.precision, state.steps
+        return probe(state.model, supervised, batch, precision, steps=steps, kept=kept)
+
+    choice = processes.first_decides(choose, world)
+    return Progress(half=choice.half, channels_last=choice.channels_last, probe=choice.seconds)
 
 
 def freeze_trunks(model: Model, frozen: bool) -> None:

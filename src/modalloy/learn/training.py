@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,7 +24,13 @@ from modalloy.model.batches import Rows
 from modalloy.model.device import placed
 from modalloy.model.model import Model
 from modalloy.run import PAGE, Run, save_prints, save_run
-from modalloy.table.build import fit_readers, fit_targets
+from modalloy.table.build import (
+    fit_readers,
+    fit_targets,
+    from_state,
+    targets_from_state,
+    to_state,
+)
 from modalloy.table.check import Check, check
 from modalloy.table.finding import finding
 from modalloy.table.prints import fingerprints
@@ -35,18 +42,24 @@ FIT_ROWS = 20_000  # training rows that readers are fitted on
 
 
 def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: bool) -> Run:
-    """Check, read, train, evaluate and report."""
-    rank, world = processes.start()
+    """Check, read, train, evaluate and report; of several processes the first one does the rest."""
+    _, world = processes.start()
     torch.set_num_threads(max(1, cores() // world))
-    with claim(out, resume=resume, alone=rank == 0):
-        parts = split_job(table, job)
-        found = check(job, table, parts)
-        refuse_findings(found, job)
-        prints = Parts(*(fingerprints(table, job, part) for part in parts))
-        if resume:
-            refuse_changed(out, prints, table.source)
-        if rank == 0:
+    with ExitStack() as held:
+
+        def look() -> tuple[Parts, Check]:
+            held.enter_context(claim(out, resume=resume))
+            parts = split_job(table, job)
+            found = check(job, table, parts)
+            refuse_findings(found, job)
+            prints = Parts(*(fingerprints(table, job, part) for part in parts))
+            if resume:
+                refuse_changed(out, prints, table.source)
             save_prints(out, prints)
+            return parts, found
+
+        # One process reads every file and compares every row; the others wait for its verdict.
+        parts, found = processes.first_decides(look, world)
         return learn_and_report(job, table, parts, found, out, resume=resume, quiet=quiet)
 
 
@@ -179,8 +192,14 @@ def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:
     def cells_of(columns: tuple[str, ...]) -> Cells:
         return empty.cells(columns, sample)
 
-    readers = fit_readers(job, cells_of)
-    targets = fit_targets(job, lambda columns: empty.cells(columns, parts.train))
+    def fit() -> tuple[dict[str, Any], dict[str, Any]]:
+        readers = fit_readers(job, cells_of)
+        targets = fit_targets(job, lambda columns: empty.cells(columns, parts.train))
+        return to_state(readers), to_state(targets)
+
+    _, world = processes.start()
+    states = processes.first_decides(fit, world)
+    readers, targets = from_state(states[0]), targets_from_state(states[1])
     strict = job.unreadable == "refuse"
     return Rows(table, job, readers, targets, strict=strict, cache_gb=job.train.cache_gb)
 

@@ -1,14 +1,19 @@
-"""Folder of a PatchTST checkpoint in, a trunk that reads channels one by one out."""
+"""Folder of a PatchTST checkpoint in, a trunk that reads channels one by one out.
 
-from typing import Any
+transformers is imported inside the functions: it takes seconds that other series never need.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, PatchTSTConfig, PatchTSTModel
 
 from modalloy.errors import JobError
 from modalloy.model.fronts import extent
 from modalloy.model.huggingface import explained, known_place, plain, quiet
+
+if TYPE_CHECKING:
+    from transformers import PatchTSTConfig, PatchTSTModel
 
 
 class PatchTrunk(nn.Module):
@@ -17,7 +22,7 @@ class PatchTrunk(nn.Module):
     A checkpoint that shares its weights between channels reads any number of them.
     """
 
-    def __init__(self, model: PatchTSTModel, channels: int, encoder: str) -> None:
+    def __init__(self, model: "PatchTSTModel", channels: int, encoder: str) -> None:
         super().__init__()
         self.model = model
         own = model.config.num_input_channels
@@ -62,6 +67,8 @@ def last_samples(x_BCL: Tensor, mask_BL: Tensor, length: int) -> tuple[Tensor, T
 
 def load_patchtst(encoder: str, channels: int) -> PatchTrunk:
     """The trunk with its weights; JobError where the folder holds no PatchTST or lacks weights."""
+    from transformers import AutoConfig, PatchTSTConfig, PatchTSTModel
+
     name = known_place(encoder.removeprefix("hf:").strip())
     with quiet(), explained(encoder):
         config = AutoConfig.from_pretrained(name)
@@ -85,6 +92,8 @@ def load_patchtst(encoder: str, channels: int) -> PatchTrunk:
 
 def build_patchtst(described: dict[str, Any], channels: int) -> PatchTrunk:
     """The trunk with random weights, from its configuration."""
+    from transformers import PatchTSTConfig, PatchTSTModel
+
     with quiet():
         config = PatchTSTConfig.from_dict(described["model"])
         return PatchTrunk(PatchTSTModel(alone(config)), channels, "hf:")
@@ -95,7 +104,7 @@ def describe(trunk: PatchTrunk) -> dict[str, Any]:
     return plain({"kind": "series", "family": "patchtst", "model": trunk.model.config.to_dict()})
 
 
-def alone(config: PatchTSTConfig) -> PatchTSTConfig:
+def alone(config: "PatchTSTConfig") -> "PatchTSTConfig":
     """The configuration without random masking, for one channel where channels share weights."""
     config.do_mask_input = False
     if config.share_embedding and not config.channel_attention:

@@ -17,11 +17,23 @@ class Name(NamedTuple):
     input: str | None = None
 
 
+class Losses(dict[Name, Tensor]):
+    """Mean losses by name; `counts` says over how much each is a mean: (things, least divisor)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: dict[Name, tuple[Tensor, float]] = {}
+
+    def add(self, name: Name, mean: Tensor, count: Tensor, least: float = 0.0) -> None:
+        """One more loss."""
+        self[name], self.counts[name] = mean, (count, least)
+
+
 CONSISTENCY = Name(None)
-Objective = Callable[[Model, Batch], dict[Name, Tensor]]
+Objective = Callable[[Model, Batch], Losses]
 
 
-def supervised(model: Model, batch: Batch) -> dict[Name, Tensor]:
+def supervised(model: Model, batch: Batch) -> Losses:
     """One loss a task, one a task and input for the auxiliary heads, and consistency if asked for.
 
     Each is zero where the batch has no answer. While training, modalities are hidden at random
@@ -29,14 +41,17 @@ def supervised(model: Model, batch: Batch) -> dict[Name, Tensor]:
     """
     if model.training:
         batch = drop_modalities(model, batch)
-    output = model(batch)
-    losses = {Name(t): model.task(t).loss(out, batch) for t, out in output.tasks.items()}
+    output, losses = model(batch), Losses()
+    for name, out in output.tasks.items():
+        task = model.task(name)
+        losses.add(Name(name), task.loss(out, batch), task.count(out, batch), task.least)
     for name, heads in output.auxiliary.items():
         for i, out in heads.items():
-            loss = model.auxiliary[name][i].loss(out, seen_only(batch, name, i))
-            losses[Name(name, i)] = loss
+            head, seen = model.auxiliary[name][i], seen_only(batch, name, i)
+            losses.add(Name(name, i), head.loss(out, seen), head.count(out, seen), head.least)
     if model.consistency is not None:
-        losses[CONSISTENCY] = model.consistency(output.summaries, output.fused.summary_BKD.mean(1))
+        loss = model.consistency(output.summaries, output.fused.summary_BKD.mean(1))
+        losses.add(CONSISTENCY, loss, loss.new_tensor(len(batch.rows)))
     return losses
 
 

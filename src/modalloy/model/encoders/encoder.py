@@ -6,10 +6,11 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from modalloy.model.together import Partaker, anywhere, as_guest, stand_in
 from modalloy.model.tokens import Tokens
 
 
-class Encoder(nn.Module, ABC):
+class Encoder(Partaker, nn.Module, ABC):
     """A trunk that turns cells into features, and a head that turns features into tokens.
 
     The split exists so that a frozen trunk runs once for each row: its features are cached on disk
@@ -40,12 +41,31 @@ class Encoder(nn.Module, ABC):
         token.
         """
         rows = present_B.nonzero().squeeze(1)
+        if self.awaited(rows):
+            return self.take_part(values, rows, len(present_B))
         if len(rows) == 0:
             return self.absent(len(present_B))
         whole = len(rows) == len(present_B)
         some = values if whole else {k: v[rows] for k, v in values.items()}
         tokens = self.embed(self.trunk_features(some))
         return tokens if whole else self.scatter(tokens, rows, len(present_B))
+
+    def awaited(self, rows: Tensor) -> bool:
+        """Whether none of these rows is here, but other processes have some and wait for us."""
+        return self.together and self.training and anywhere(rows) and not len(rows)
+
+    def take_part(self, values: Mapping[str, Tensor], rows: Tensor, total: int) -> Tokens:
+        """Tokens of rows without the input, after running on a row that counts for nothing."""
+        with as_guest(self):
+            tokens = self.embed(self.trunk_features(stand_in(values)))
+        none = Tokens(
+            tokens.x_BTD[:0],
+            tokens.mask_BT[:0],
+            tokens.summary_BD[:0],
+            None if tokens.words_BW is None else tokens.words_BW[:0],
+            tuple(m[:0] for m in tokens.maps),
+        )
+        return self.scatter(none, rows, total)
 
     def trunk_features(self, values: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
         """Features from the cache where they came with the batch, else from the trunk."""

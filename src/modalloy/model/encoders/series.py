@@ -16,6 +16,7 @@ from modalloy.model.encoders.number import Piecewise
 from modalloy.model.patchtst import build_patchtst, describe, load_patchtst
 from modalloy.model.scale import Standardise
 from modalloy.model.strided import STEPS, StridedFront
+from modalloy.model.together import as_guest
 from modalloy.model.tokens import Tokens
 from modalloy.model.trunk import Trunk, set_trainable, still_norms
 from modalloy.table.series import SeriesReader
@@ -160,11 +161,17 @@ class SeriesEncoder(Encoder):
             kept_B = torch.rand(turning_B.shape, device=turning_B.device) >= UNKNOWN
             turning_B = turning_B & kept_B
         rows = turning_B.nonzero().squeeze(1)
+        if self.guest:
+            rows = rows[:0]
         assert self.unknown_D is not None
         unknown_BD = self.unknown_D.expand(len(x_BF), -1)
-        if len(rows) == 0:
+        if self.awaited(rows):
+            with as_guest(head):
+                z_BD = head(x_BF[:1])[:0]
+        elif len(rows) == 0:
             return unknown_BD
-        z_BD = head(x_BF[rows])
+        else:
+            z_BD = head(x_BF[rows])
         return unknown_BD.to(z_BD.dtype).index_copy(0, rows, z_BD)
 
     def learned_steps(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:

@@ -57,6 +57,13 @@ class Classify(Task):
             label_smoothing=self.smoothing,
         )
 
+    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Known rows, or the weights of their classes."""
+        known, y = batch.targets[self.name]["known"], batch.targets[self.name]["y"]
+        if self.multi or self.weight_C is None:
+            return known.sum()
+        return self.weight_C[y[known]].sum()
+
     def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
         """`probability`, (B, C): members' probabilities averaged."""
         logits_BKC = outputs["logits"].detach().float()

@@ -36,6 +36,8 @@ class Locate(Task):
     encoder has no maps (a frozen one keeps only its summary).
     """
 
+    least = 1.0  # empty pictures have a loss too
+
     def __init__(
         self,
         name: str,
@@ -110,6 +112,11 @@ class Locate(Task):
             hot.append(painted.heat_CHW)
             boxes += len(goal_n4)
         return (heat_loss(heat_NCHW, torch.stack(hot)) + SIDES_WEIGHT * apart) / max(1, boxes)
+
+    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Boxes of rows that are known and seen."""
+        target = batch.targets[self.name]
+        return (target["classes"][target["known"] & outputs["seen"]] >= 0).sum()
 
     @torch.no_grad()
     def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:

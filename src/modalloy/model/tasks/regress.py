@@ -68,6 +68,10 @@ class Regress(Task):
             )
         return total
 
+    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Known rows."""
+        return batch.targets[self.name]["known"].sum()
+
     def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
         """`value` (B,) and `quantiles` (B, Q) in the target's unit: means over members."""
         found = {k: o.detach().float().mean(1).cpu().numpy() for k, o in outputs.items()}

@@ -58,12 +58,10 @@ class Tag(Task):
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Mean over the words that were read and whose tag is known, and over members."""
-        target = batch.targets[self.name]
         logits_BWKC = outputs["logits"].float().transpose(1, 2)
-        read_BW, y_BW = outputs["words"], target["y"]
-        width = min(read_BW.shape[1], y_BW.shape[1])
-        read_BW, y_BW = read_BW[:, :width], y_BW[:, :width]
-        known_BW = read_BW & (y_BW != UNKNOWN) & target["known"].unsqueeze(1)
+        known_BW = self.known(outputs, batch)
+        width = known_BW.shape[1]
+        y_BW = batch.targets[self.name]["y"][:, :width]
         logits_NKC = logits_BWKC[:, :width][known_BW]
         if not len(logits_NKC):
             return outputs["logits"].float().flatten()[:0].sum()
@@ -71,6 +69,17 @@ class Tag(Task):
         return F.cross_entropy(
             logits_NKC.flatten(0, 1), y_NK.flatten(), label_smoothing=self.smoothing
         )
+
+    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Words that were read and whose tag is known."""
+        return self.known(outputs, batch).sum()
+
+    def known(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Which words were read and have a known tag, (B, W), as far as both go."""
+        target, read_BW = batch.targets[self.name], outputs["words"]
+        width = min(read_BW.shape[1], target["y"].shape[1])
+        tagged_BW = target["y"][:, :width] != UNKNOWN
+        return read_BW[:, :width] & tagged_BW & target["known"].unsqueeze(1)
 
     def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
         """`tags`, lists of tags up to the last word read, and `confidence` (B,).

@@ -12,7 +12,12 @@ Outputs = dict[str, Tensor]
 
 
 class Task(nn.Module, ABC):
-    """A head. Constructors take (name, options, target reader, width, members, label_smoothing)."""
+    """A head. Constructors take (name, options, target reader, width, members, label_smoothing).
+
+    least: `loss` divides by this where it counts fewer things.
+    """
+
+    least: float = 0.0
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -26,6 +31,13 @@ class Task(nn.Module, ABC):
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Mean loss over rows whose `batch.targets[name]["known"]`; zero with a gradient path when
         none is.
+        """
+
+    @abstractmethod
+    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """How many things `loss` is a mean over, a scalar: known rows, words, boxes or weights.
+
+        Processes that train together weigh their losses by it.
         """
 
     @abstractmethod

@@ -1,0 +1,217 @@
+"""One training a directory, and a usable run whatever ends the process that writes it."""
+
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import modalloy as ma
+from modalloy import files
+from modalloy.errors import RunError
+from modalloy.files import locked
+from modalloy.learn import claim as module
+from modalloy.learn.claim import claim
+from modalloy.learn.train import LAST
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing catches it to tidy up."""
+
+
+def test_a_lock_file_that_was_removed_meanwhile_is_not_taken_for_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, real, calls = tmp_path / "lock", files.fcntl.flock, []
+
+    def after_another_left(file: Any, how: int) -> None:
+        calls.append(how)
+        if len(calls) == 1:  # opened, not yet held: the process before us ends
+            path.unlink()
+        real(file, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", after_another_left)
+    with locked(path, "held"):
+        assert len(calls) == 2
+        with pytest.raises(RunError, match="held"), locked(path, "held"):
+            pass
+    assert not path.exists()
+
+
+def test_of_many_at_once_never_two_are_in(tmp_path: Path) -> None:
+    inside, most, entered, stop = [], [], [], time.monotonic() + 3
+
+    def work() -> None:
+        while time.monotonic() < stop:
+            try:
+                with locked(tmp_path / "lock", "held"):
+                    inside.append(1)
+                    most.append(len(inside))
+                    entered.append(1)
+                    time.sleep(0)
+                    inside.pop()
+            except RunError:
+                pass
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(entered) > 10
+    assert max(most) == 1
+
+
+def test_a_run_that_finishes_while_we_wait_is_not_overwritten(
+    tmp_path: Path, small_table: Path, job_dict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_dict(small_table, columns=("load",), train={"epochs": 1})
+    run = ma.train(job, out=tmp_path / "done", quiet=True)
+    real, out = module.refuse_used, tmp_path / "run"
+    out.mkdir()
+
+    def before_the_other_finished(path: Path, resume: bool) -> None:
+        real(path, resume)
+        if not (path / "run.json").exists():
+            for file in run.path.iterdir():
+                (path / file.name).write_bytes(file.read_bytes())
+
+    monkeypatch.setattr(module, "refuse_used", before_the_other_finished)
+    with pytest.raises(RunError, match="holds a finished run"), claim(out, resume=False):
+        pass
+    assert not (out / "training.lock").exists()
+
+
+def test_a_directory_that_cannot_be_written_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "run" / "training.lock").mkdir(parents=True)
+    with (
+        pytest.raises(RunError, match=r"cannot be written .*give another directory"),
+        claim(tmp_path / "run", resume=False),
+    ):
+        pass
+    assert (tmp_path / "run").is_dir()
+    with pytest.raises(ZeroDivisionError), claim(tmp_path / "new", resume=False):
+        raise ZeroDivisionError
+    assert not (tmp_path / "new").exists()
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(t, b[name]) for name, t in a.items())
+
+
+def killing(monkeypatch: pytest.MonkeyPatch, at: int) -> list[str]:
+    """End the process at this rename from now on: files are whole or not there at all."""
+    seen: list[str] = []
+    real = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        seen.append(Path(target).name)
+        if len(seen) == at:
+            raise Killed
+        real(source, target)
+
+    monkeypatch.setattr(os, "replace", replace)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("replaces", "at"),
+    # Three parts, the seal, three places; an eighth rename never comes.
+    [(False, 2), (False, 4), (False, 6), *((True, at) for at in (1, 3, 4, 5, 7, 8))],
+)
+def test_killed_at_any_write_of_a_run_it_goes_on_to_a_usable_one(
+    small_table: Path,
+    job_dict: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    replaces: bool,
+    at: int,
+) -> None:
+    """Both a first run, and one that replaces what Ctrl-C left."""
+    import modalloy.learn.train as train
+    import modalloy.learn.training as training
+
+    # What follows the run in the directory is not looked at here.
+    monkeypatch.setattr(training, "evaluate_rows", lambda *given, **options: None)
+    monkeypatch.setattr(training, "write_card", lambda *given: None)
+    monkeypatch.setattr(training, "frozen_embeddings", lambda *given, **options: None)
+    monkeypatch.setattr(training, "first_figures", lambda *given: {})
+    job = job_dict(small_table, columns=("load", "site"), train={"epochs": 2, "batch": 16})
+    whole = ma.train(job, out=tmp_path / "whole", quiet=True)
+    wanted = load_file(whole.path / "model.safetensors")
+    out, real_fit, real_save = tmp_path / "run", train.fit, training.save_run
+
+    def pressed(*given: Any, **options: Any) -> Any:
+        if given[0].step:
+            raise KeyboardInterrupt
+        yield from real_fit(*given, **options)
+
+    first = wanted
+    if replaces:
+        with monkeypatch.context() as patch:
+            patch.setattr(train, "fit", pressed)
+            ma.train(job, out=out, quiet=True)
+        first = load_file(out / "model.safetensors")
+
+    def save(*given: Any) -> Any:
+        with pytest.MonkeyPatch.context() as patch:
+            seen = killing(patch, at)
+            real_save(*given)
+            assert len(seen) == 7
+            raise Killed
+
+    monkeypatch.setattr(training, "save_run", save)
+    with pytest.raises(Killed):
+        ma.train(job, out=out, resume=True, quiet=True)
+    monkeypatch.setattr(training, "save_run", real_save)
+    sealed = at > 4
+    if replaces or sealed:  # the older one, or the new one
+        found = ma.load_run(out)
+        assert found.notes["interrupted"] is not sealed
+        assert same(load_file(out / "model.safetensors"), wanted if sealed else first)
+        assert len(ma.predict(found, small_table, quiet=True)) == 80
+    if not sealed:
+        ma.train(job, out=out, resume=True, quiet=True)
+    assert same(load_file(ma.load_run(out).path / "model.safetensors"), wanted)
+    assert not [p.name for p in out.iterdir() if p.suffix == ".next"]
+
+
+def test_killed_inside_a_checkpoint_the_older_one_is_gone_on_with(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = job_dict(small_table, columns=("load", "site"), train={"epochs": 3, "batch": 16})
+    whole = ma.train(job, out=tmp_path / "whole", quiet=True)
+    out, wanted = tmp_path / "run", load_file(whole.path / "model.safetensors")
+    real = os.replace
+
+    def replace(source: Any, target: Any) -> None:
+        if Path(target).name == Path(LAST).name and Path(target).exists():
+            raise Killed
+        real(source, target)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(Killed):
+            ma.train(job, out=out, quiet=True)
+    assert list((out / LAST).parent.glob("*.part"))
+    run = ma.train(job, out=out, resume=True, quiet=True)
+    assert same(load_file(run.path / "model.safetensors"), wanted)
+    assert not list(out.rglob("*.part"))
+
+
+def test_a_finished_run_without_a_report_says_how_to_write_it(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = job_dict(small_table, columns=("load",), train={"epochs": 1})
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    (run.path / "report.html").unlink()
+    with pytest.raises(RunError, match=r"modalloy evaluate .* writes it"):
+        ma.train(job, out=run.path, resume=True, quiet=True)
+    ma.evaluate(run, quiet=True)
+    assert (run.path / "report.html").is_file()

@@ -1,0 +1,288 @@
+"""Several processes train the model that one would; each does its share, none waits for ever."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import modalloy as ma
+from modalloy.learn import processes
+
+# Each process draws chance for its own rows: it is switched off where weights are compared.
+TRAIN = """
+import collections, json, sys, torch
+torch.set_num_threads(1)
+import modalloy.learn.training as training
+training.cores = lambda: 1
+import modalloy.model.dropout as dropout
+dropout.dropout.__code__ = (lambda x, p, training: x).__code__
+torch.nn.functional.dropout = lambda x, p=0.5, training=True, inplace=False: x
+import modalloy.model.encoders.series as series
+series.UNKNOWN = 0.0
+from modalloy.learn import processes
+from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.frozen import FrozenFeatures
+rank, _ = processes.start()
+# What a report needs is not looked at here.
+training.evaluate_rows = lambda *given, **options: None
+training.write_card = lambda *given: None
+training.frozen_embeddings = lambda *given, **options: None
+training.first_figures = lambda *given: {}
+told = {"checks": 0, "rows": 0, "fits": 0, "answered": 0}
+def counting(module, name, key, of):
+    real = getattr(module, name)
+    def called(*given, **options):
+        told[key] += of(*given)
+        return real(*given, **options)
+    setattr(module, name, called)
+counting(training, "check", "checks", lambda *given: 1)
+counting(training, "fit_readers", "fits", lambda *given: 1)
+counting(FrozenFeatures, "make", "rows", lambda self, values, present: int(present.sum()))
+counting(processes, "answer_rows", "answered", lambda model, rows, which: len(which))
+job, out, how = json.loads(sys.argv[1])
+if how == "stop":  # after the second epoch
+    import modalloy.learn.train as train
+    real = train.store
+    def store(path, state, best, notes, *rest):
+        real(path, state, best, notes, *rest)
+        if notes.epoch == 2:
+            import os
+            os._exit(9)
+    train.store = store
+import modalloy as ma
+ma.train(job, out=out, resume=how == "resume", quiet=True)
+open(f"{out}/told{rank}.json", "w").write(json.dumps(told))
+"""
+
+
+def launch(
+    processes: int, *command: str, ends: tuple[int, ...] = (0,)
+) -> subprocess.CompletedProcess[str]:
+    """Run a module or file in some processes on this machine."""
+    port = str(20000 + os.getpid() % 20000)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    done = subprocess.run(
+        [*launcher, "--master-port", port, *command],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode in ends, done.stderr[-5000:]
+    return done
+
+
+def train_in(
+    count: int, job: Any, out: Path, how: str = "", ends: tuple[int, ...] = (0,)
+) -> dict[str, torch.Tensor]:
+    """The weights that so many processes end with."""
+    script = out.parent / "train.py"
+    script.write_text(TRAIN)
+    launch(count, str(script), json.dumps([job, str(out), how]), ends=ends)
+    return load_file(out / "model.safetensors") if how != "stop" else {}
+
+
+def told(out: Path, count: int = 2) -> list[dict[str, int]]:
+    return [json.loads((out / f"told{rank}.json").read_text()) for rank in range(count)]
+
+
+def assert_near(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
+    assert a.keys() == b.keys()
+    for name, t in a.items():
+        assert torch.allclose(t, b[name], rtol=2e-3, atol=2e-4), name
+
+
+def uneven_job(
+    table: Path, job_dict: Any, columns: tuple[str, ...], **train: Any
+) -> dict[str, Any]:
+    """Batches of seven rows, so that shares are never alike; missing cells, two tasks.
+
+    The optimiser is plain descent: Adam would blow the last digit of a tiny gradient up to a step.
+    """
+    settings = {"epochs": 2, "batch": 7, "precision": "float32", "optimizer": "sgd", "lr": 0.02}
+    job = job_dict(table, columns=columns, train=settings | train)
+    job["fuse"] |= {"dropout": 0.0, "modality_dropout": 0.0}
+    for options in job["columns"].values():
+        if options["type"] in ("series", "audio"):
+            options["augment"] = "none"
+    return job
+
+
+GRADIENTS = """
+import sys, torch
+from modalloy.errors import TableError
+from modalloy.learn import processes
+from modalloy.objectives.supervised import Losses, Name
+rank, world = processes.start()
+torch.manual_seed(0)
+layer, x, known = torch.nn.Linear(3, 2), torch.randn(5, 3), torch.tensor([1, 0, 1, 1, 0]).bool()
+def losses_of(x, known):
+    losses = Losses()
+    losses.add(Name("all"), layer(x).square().mean(), torch.tensor(len(x)))
+    some = layer(x[known])  # nobody knows the second process's rows
+    losses.add(Name("some"), some.abs().mean() if len(some) else some.sum(), known.sum())
+    losses.add(Name("least"), layer(x[known]).sum() / max(1, known.sum()), known.sum(), 1.0)
+    losses.add(Name("none"), layer(x[:0]).sum(), torch.tensor(0))
+    return losses
+whole = losses_of(x, known)
+torch.stack(list(whole.values())).sum().backward()
+wanted = [p.grad.clone() for p in layer.parameters()]
+layer.zero_grad()
+share = slice(None, 3) if rank == 0 else slice(3, None)
+known[3:] = known[3:] if sys.argv[2] == "some" else False
+if sys.argv[2] == "none":
+    whole = losses_of(x, known)
+    layer.zero_grad()
+    torch.stack(list(whole.values())).sum().backward()
+    wanted = [p.grad.clone() for p in layer.parameters()]
+    layer.zero_grad()
+found = processes.mean_losses(losses_of(x[share], known[share]), world)
+for name in whole:
+    torch.testing.assert_close(found[name], whole[name])
+torch.stack(list(found.values())).sum().backward()
+processes.average_gradients(layer.parameters(), world)
+for a, p in zip(wanted, layer.parameters()):
+    torch.testing.assert_close(a, p.grad)
+held, shared = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+if rank == 0:
+    shared(x).sum().backward()
+processes.average_gradients([*held.parameters(), *shared.parameters()], world)
+assert all(p.grad is None for p in held.parameters())
+torch.testing.assert_close(shared.bias.grad, torch.full((2,), 2.5))
+assert processes.first_decides(lambda: rank + 7.0, world) == 7.0
+assert processes.gathered(rank, world) == [0, 1]
+def refuse():
+    assert rank == 0
+    raise TableError("what was found")
+try:
+    processes.first_decides(refuse, world)
+except TableError as error:
+    assert str(error) == "what was found"
+    open(sys.argv[1] + str(rank), "w").write("equal")
+processes.stop()
+"""
+
+
+@pytest.mark.torchrun
+@pytest.mark.parametrize("second", ["some", "none"])
+def test_uneven_halves_of_a_batch_give_its_losses_and_gradients(
+    tmp_path: Path, second: str
+) -> None:
+    script = tmp_path / "gradients.py"
+    script.write_text(GRADIENTS)
+    launch(2, str(script), str(tmp_path / "rank"), second)
+    assert (tmp_path / "rank0").read_text() == (tmp_path / "rank1").read_text() == "equal"
+
+
+@pytest.mark.parametrize(
+    ("rows", "world", "shares"),
+    [
+        (5, 1, [[0, 1, 2, 3, 4]]),
+        (5, 2, [[0, 2, 4], [1, 3]]),
+        (3, 3, [[0], [1], [2]]),
+        (1, 2, [[0], [0]]),
+        (2, 5, [[0], [1], [0], [1], [0]]),
+    ],
+)
+def test_every_process_has_a_row_of_every_batch(
+    rows: int, world: int, shares: list[list[int]]
+) -> None:
+    found = [processes.share_of(np.arange(rows), rank, world).tolist() for rank in range(world)]
+    assert found == shares
+
+
+@pytest.mark.torchrun
+def test_two_processes_end_with_the_weights_of_one(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    """Two tasks with missing answers, missing cells, batch norms, own heads, consistency."""
+    frame = pd.read_parquet(small_table)
+    frame.loc[frame.index % 3 == 1, "fault_code"] = None
+    frame.to_parquet(small_table)
+    job = uneven_job(
+        small_table, job_dict, ("photo", "sound", "vibration", "note", "load", "site"), ema=0.9
+    )
+    job["columns"]["vibration"]["front"] = ["statistics", "learned"]
+    job["tasks"]["fault"]["class_weights"] = "balanced"
+    job["fuse"] |= {"consistency": 0.1, "auxiliary": 0.3}
+    one = train_in(1, job, tmp_path / "one")
+    two = train_in(2, job, tmp_path / "two")
+    assert_near(one, two)
+    runs = [ma.load_run(tmp_path / name).notes for name in ("one", "two")]
+    assert [r["processes"] for r in runs] == [1, 2]
+    for a, b in zip(*(r["curves"] for r in runs), strict=True):
+        assert b["loss"] == pytest.approx(a["loss"], rel=1e-3)
+        assert b["score"] == pytest.approx(a["score"], abs=0.02)
+    first, second = told(tmp_path / "two")
+    assert (first["checks"], second["checks"]) == (1, 0)
+    assert (first["fits"], second["fits"]) == (1, 0)
+    assert abs(first["answered"] - second["answered"]) <= 2
+    assert first["answered"] + second["answered"] == told(tmp_path / "one", 1)[0]["answered"]
+
+
+@pytest.mark.torchrun
+def test_resumed_by_two_after_an_interruption_the_weights_are_those_of_one(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    """A frozen series, which some rows lack, in batches of three; learned weights of the tasks."""
+    frame = pd.read_parquet(small_table)
+    frame.loc[frame.index % 4 == 0, "vibration"] = None
+    frame.to_parquet(small_table)
+    job = uneven_job(small_table, job_dict, ("vibration", "load"), epochs=4, batch=3, patience=0)
+    job["columns"]["vibration"] |= {"front": ["statistics", "spectrum"]}
+    job["train"]["weighting"] = "uncertainty"
+    one = train_in(1, job, tmp_path / "one")
+    train_in(2, job, tmp_path / "two", "stop", ends=(1, 9))
+    assert not (tmp_path / "two" / "run.json").exists()
+    assert_near(one, train_in(2, job, tmp_path / "two", "resume"))
+    shares = [t["rows"] for t in told(tmp_path / "two")]
+    assert sum(shares) == told(tmp_path / "one", 1)[0]["rows"] == frame["vibration"].notna().sum()
+    assert max(shares) < 0.7 * sum(shares)
+
+
+@pytest.mark.torchrun
+def test_a_batch_of_one_row_trains_in_two_processes(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    job = uneven_job(small_table, job_dict, ("note", "load"), epochs=1, batch=1)
+    assert_near(train_in(1, job, tmp_path / "one"), train_in(2, job, tmp_path / "two"))
+
+
+@pytest.mark.torchrun
+def test_what_the_first_process_refuses_all_refuse_at_once(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    from modalloy.job import load_job, save_job
+
+    frame = pd.read_parquet(small_table)
+    frame["photo"] = "img/none.png"
+    frame.to_parquet(small_table)
+    save_job(load_job(job_dict(small_table, columns=("photo", "load"))), tmp_path / "job.yaml")
+    words = ("-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
+    done = launch(2, *words, ends=(1, 2))
+    assert "none.png" in done.stderr
+    assert "Traceback" not in done.stderr.split("ChildFailedError")[0].split("torch/distributed")[0]
+    assert not (tmp_path / "two").exists()
+
+
+@pytest.mark.torchrun
+def test_two_processes_train_evaluate_and_report(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    from modalloy.job import load_job, save_job
+
+    columns = ("note", "load", "site")
+    job = job_dict(small_table, columns=columns, train={"epochs": 8, "batch": 8, "lr": 3e-3})
+    save_job(load_job(job), tmp_path / "job.yaml")
+    launch(2, "-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
+    two = ma.load_run(tmp_path / "two")
+    assert two.notes["processes"] == 2
+    assert ma.evaluate(two, quiet=True).tasks["fault"]["accuracy"] > 0.8
