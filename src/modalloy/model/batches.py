@@ -31,7 +31,9 @@ ONE_A_ROW = ("classify", "regress")  # tasks whose labels are few numbers a row,
 NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the same input
 STRINGS_AT_ONCE = 8192  # rows whose strings are held at once
 PLAIN_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 5 bytes each
+COMING = 1024  # batches after one whose plain cells may be read with its own
 AHEAD = 3  # batches that are read while one is worked on
+Asked = TypeVar("Asked")
 Found = TypeVar("Found")
 
 
@@ -64,8 +66,8 @@ class Rows:
         self.decoded = {r.name: self.cache() for r in self.media if r.kind in DEAR}
         self.features: dict[str, FrozenFeatures] = {}
         self.status = {name: Statuses(table.rows) for name in readers}
-        self._plain = Kept(table.rows, self._plain_arrays, ahead=True)
-        self._labels = {n: self._kept_labels(n) for n, t in targets.items() if t.kind in ONE_A_ROW}
+        self._plain = Kept(table.rows, sum(len(r.columns) for r in self.plain))
+        self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
         self._workers = ThreadPoolExecutor(max_workers=cores())
 
     def cache(self) -> Cache:
@@ -89,19 +91,24 @@ class Rows:
         self.decoded = {n: earlier.decoded.get(n) or self.cache() for n in self.decoded}
         self.status |= {n: earlier.status[n] for n in same}
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """These rows, padded to the longest of them."""
+    def batch(self, rows: np.ndarray, coming: Sequence[np.ndarray] = ()) -> Batch:
+        """These rows, padded to the longest of them; `coming` are the batches after this one."""
         values, present = {}, {}
         if self.plain:
-            values[TABLE], present[TABLE] = self._read_plain(rows)
+            values[TABLE], present[TABLE] = self._read_plain(rows, coming)
         for reader in self.media:
             values[reader.name], present[reader.name] = self._read_media(reader, rows)
-        targets = {name: self._read_target(name, rows) for name in self.targets}
+        targets = {name: self._read_target(name, rows, coming) for name in self.targets}
         return Batch(values, present, targets, rows)
 
     def stream(self, order: Iterable[np.ndarray]) -> Iterator[Batch]:
         """Batches in the given order; the next few are read while this one is worked on."""
-        return read_ahead(self.batch, order)
+        batches = list(order)
+
+        def read(at: int) -> Batch:
+            return self.batch(batches[at], batches[at + 1 : at + 1 + COMING])
+
+        return read_ahead(read, range(len(batches)))
 
     def lengths(self, rows: np.ndarray) -> np.ndarray | None:
         """Characters (or words) of all text of each row, or None where there is no text column."""
@@ -164,9 +171,12 @@ class Rows:
             return [None] * len(rows)
         return self.table.window(channels, history, rows)
 
-    def _read_plain(self, rows: np.ndarray) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def _read_plain(
+        self, rows: np.ndarray, coming: Sequence[np.ndarray]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        read = self._plain_arrays
         few = len(self.plain) * self.table.rows <= PLAIN_CELLS_KEPT
-        arrays = self._plain.get(rows) if few else self._plain_arrays(rows)
+        arrays = self._plain.get(rows, read, coming) if few else read(rows)
         for reader in self.plain:
             self._refuse_unreadable(reader.name, rows)
         tensors = {n: torch.from_numpy(a) for n, a in arrays.items()}
@@ -225,17 +235,16 @@ class Rows:
                 found[i] = arrays
         return [f for f in found if f is not None]
 
-    def _read_target(self, name: str, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        kept = self._labels.get(name)
-        arrays = self._label_arrays(name, rows) if kept is None else kept.get(rows)
+    def _read_target(
+        self, name: str, rows: np.ndarray, coming: Sequence[np.ndarray] = ()
+    ) -> dict[str, torch.Tensor]:
+        target, kept = self.targets[name], self._labels.get(name)
+
+        def read(some: np.ndarray) -> Arrays:
+            return target.read(self.cells(target.columns, some))
+
+        arrays = read(rows) if kept is None else kept.get(rows, read, coming)
         return {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
-
-    def _kept_labels(self, name: str) -> Kept:
-        return Kept(self.table.rows, lambda rows: self._label_arrays(name, rows))
-
-    def _label_arrays(self, name: str, rows: np.ndarray) -> Arrays:
-        target = self.targets[name]
-        return target.read(self.cells(target.columns, rows))
 
     def _refuse_unreadable(self, column: str, rows: np.ndarray) -> None:
         if not self.strict:
@@ -247,12 +256,12 @@ class Rows:
             )
 
 
-def read_ahead(read: Callable[[np.ndarray], Found], order: Iterable[np.ndarray]) -> Iterator[Found]:
-    """What `read` makes of rows, in the given order; a thread reads the next few meanwhile."""
+def read_ahead(read: Callable[[Asked], Found], order: Iterable[Asked]) -> Iterator[Found]:
+    """What `read` makes of what it is asked, in order; a thread reads the next few meanwhile."""
     with ThreadPoolExecutor(max_workers=1) as reader:
         waiting: list[Future[Found]] = []
-        for rows in order:
-            waiting.append(reader.submit(read, rows))
+        for asked in order:
+            waiting.append(reader.submit(read, asked))
             if len(waiting) > AHEAD:
                 yield waiting.pop(0).result()
         for future in waiting:
