@@ -71,8 +71,8 @@ def test_an_epoch_reads_each_cell_once_in_few_large_readings(taken: list[int], b
     rows = rows_of(frame_of(20_000))
     taken.clear()
     order = np.random.default_rng(0).permutation(20_000)
-    for epoch in range(2):
-        for _ in rows.stream(order[i : i + batch] for i in range(0, 20_000, batch)):
+    for _ in range(2):
+        for _batch in rows.stream(order[i : i + batch] for i in range(0, 20_000, batch)):
             pass
         assert sum(taken) == 2 * 20_000  # cells, labels
     assert len(taken) < 30

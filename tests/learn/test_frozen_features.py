@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import torch
 import transformers as t
-from conftest import NOTES, WORDS
 
 import modalloy as ma
+from conftest import NOTES, WORDS
 from modalloy.job import load_job
 from modalloy.learn.frozen import frozen_features
 from modalloy.learn.training import Learned, disk_share_gb, learn_job, open_rows
