@@ -12,7 +12,7 @@ import pytest
 import torch
 import transformers as t
 
-import modalloy as ma
+from modalloy.judge.answers import answer_rows
 from conftest import NOTES, WORDS
 from modalloy.job import load_job
 from modalloy.learn.frozen import frozen_features
@@ -119,7 +119,7 @@ def most_on_disk(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_weights_are_the_same_bits_whatever_the_disk_holds(
     job: dict[str, Any], tmp_path: Path, most_on_disk: list[int]
 ) -> None:
-    some = 150_000
+    some = 60_000
     weights, most = [], []
     for budget in (0, some, 8e9):
         most_on_disk[:] = [0]
@@ -226,9 +226,12 @@ def test_all_phases_stay_within_one_budget(
         "sound": {"type": "audio", "rate_hz": 4000, "seconds": 0.25},
     }
     job["train"] |= {"epochs": 1, "cache_gb": 30_000 / 1e9, "refit": True}
-    ma.train(job, out=tmp_path / "run", quiet=True)
+    found = learned(job, tmp_path / "run")
+    assert found.refit
+    answer_rows(found.model, found.rows, found.parts.test)
     assert 25_000 < max(most_on_disk) <= 30_000
-    assert on_disk() == 0  # nothing is held once the run is there
+    del found
+    assert on_disk() == 0
 
 
 def test_processes_of_one_machine_share_the_budget(

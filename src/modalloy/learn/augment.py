@@ -64,8 +64,9 @@ def augment(batch: Batch, job: config.Job) -> Batch:
 
 def is_frozen(options: config.Column) -> bool:
     """Whether a pretrained encoder that does not change reads the column."""
-    trunk = isinstance(options, config.Trunk) and options.encoder != "scratch"
-    return trunk and options.tune == "frozen"
+    if not isinstance(options, config.Trunk) or options.encoder == "scratch":
+        return False
+    return options.tune == "frozen"
 
 
 # --- pictures ----------------------------------------------------------------------------------
