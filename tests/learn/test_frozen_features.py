@@ -12,9 +12,9 @@ import pytest
 import torch
 import transformers as t
 
-from modalloy.judge.answers import answer_rows
 from conftest import NOTES, WORDS
 from modalloy.job import load_job
+from modalloy.judge.answers import answer_rows
 from modalloy.learn.frozen import frozen_features
 from modalloy.learn.training import Learned, disk_share_gb, learn_job, open_rows
 from modalloy.model.batches import Rows
