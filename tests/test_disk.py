@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import modalloy as ma
-from modalloy.model.cache import Cache
+from modalloy.model.cache import Budget, Cache
 
 COMMAND = [sys.executable, "-m", "modalloy"]
 
@@ -65,7 +65,7 @@ def test_answers_are_written_whole_or_not_at_all(
 
 
 def test_rows_that_the_disk_cannot_hold_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    cache = Cache(1.0)
+    cache = Cache(Budget(1.0))
     row = {"x": np.arange(100.0)}
     cache.put(0, row)
     half = lambda file, data, start: len(data) // 2  # noqa: E731

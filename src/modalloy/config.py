@@ -451,7 +451,9 @@ class Train(Options):
     """Number type of the matrix work while training; `auto` takes the fastest. It tries them where
     a fiftieth of the training's time is enough for that, and remembers the answer."""
     cache_gb: NonNegativeFloat = 8.0
-    """Disk for decoded pictures, sounds and frozen features; 0 decodes anew every epoch."""
+    """Disk that one training may use for decoded pictures, sounds, series and frozen features:
+    all columns, `refit` and the processes of one machine together. 0 reads them anew every epoch;
+    what is learned does not depend on it."""
 
 
 class Job(Options):

@@ -56,7 +56,7 @@ def look_at_machine() -> Iterator[Vital]:
     yield Vital("memory", state, f"{memory:.1f} GB, {where}", "" if state == "ok" else few)
     for name, folder in (("disk here", Path()), ("disk for caches", Path(tempfile.gettempdir()))):
         free = disk_free_bytes(folder) / GB
-        full = "Free some, or lower train.cache_gb (8 GB at most are used)."
+        full = "Free some, or lower train.cache_gb (a training keeps 8 GB at most, unless told)."
         state = "ok" if free >= 10 else "warn"
         yield Vital(name, state, f"{free:.0f} GB free", "" if state == "ok" else full)
 

@@ -63,6 +63,24 @@ def test_none_and_cached_features_are_left_alone() -> None:
             assert out.values[name][key] is tensor
 
 
+def test_what_a_frozen_encoder_reads_is_left_alone() -> None:
+    values = {
+        "photo": {"pixels": pictures()},
+        "sound": {"wave": torch.randn(ROWS, 400), "length": torch.full((ROWS,), 400)},
+    }
+    columns: dict[str, config.Column] = {
+        "photo": config.Image(encoder="efficientnet_lite0", tune="frozen", augment="rotate"),
+        "sound": config.Audio(encoder="whisper_tiny_en", tune="frozen", augment="mask"),
+    }
+    torch.manual_seed(0)
+    out = augment(make_batch(values), make_job(columns))
+    assert out.values["photo"]["pixels"] is values["photo"]["pixels"]
+    assert out.values["sound"]["wave"] is values["sound"]["wave"]
+    after = torch.rand(1)
+    torch.manual_seed(0)
+    assert torch.equal(after, torch.rand(1))  # nor was any chance drawn for it
+
+
 def test_the_seed_decides() -> None:
     job = make_job({"photo": config.Image(augment="rotate")})
     batch = make_batch({"photo": {"pixels": pictures()}})

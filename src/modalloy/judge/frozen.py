@@ -59,8 +59,11 @@ def frozen_embeddings(model: Model, rows: Rows, parts: Parts, *, quiet: bool) ->
 
 @contextmanager
 def one_view(encoders: Sequence[nn.Module]) -> Iterator[None]:
-    """Pictures as they are: a baseline is not worth eight times the work."""
-    held = [(e, e.views) for e in encoders if isinstance(e, ImageEncoder)]
+    """Pictures as they are: a baseline is not worth eight times the work.
+
+    What frozen encoders say comes with the rows, for the model too, and has all views.
+    """
+    held = [(e, e.views) for e in encoders if isinstance(e, ImageEncoder) and not e.frozen]
     for encoder, _ in held:
         encoder.views = ""
     try:

@@ -1,7 +1,8 @@
 """A training batch in, the same rows seen slightly otherwise out: what must not change the answer.
 
 Each column says how in its `augment` option. All chance comes from torch's global generator, which
-the training loop seeds for each step. An input whose frozen features came from the cache is left.
+the training loop seeds for each step. What a frozen encoder reads is left as it is, whether its
+features came with the batch or not.
 """
 
 import math
@@ -43,7 +44,9 @@ def augment(batch: Batch, job: config.Job) -> Batch:
     templates = {t.on: t.template for t in marked.values() if t.template is not None}
     for name in batch.values:
         options = job.columns.get(name)
-        if options is None or "features" in values[name] or name in templates.values():
+        if options is None or "features" in values[name] or is_frozen(options):
+            continue
+        if name in templates.values():
             continue
         match options:
             case config.Image() if options.augment != "none":
@@ -57,6 +60,13 @@ def augment(batch: Batch, job: config.Job) -> Batch:
             case _:
                 pass
     return Batch(values, batch.present, targets, batch.rows)
+
+
+def is_frozen(options: config.Column) -> bool:
+    """Whether a pretrained encoder that does not change reads the column."""
+    if not isinstance(options, config.Trunk) or options.encoder == "scratch":
+        return False
+    return options.tune == "frozen"
 
 
 # --- pictures ----------------------------------------------------------------------------------
@@ -74,8 +84,6 @@ def change_pictures(
     Boxes are never shifted or scaled: what leaves the picture could not be marked rightly.
     """
     pictures = [values[c] for c in columns]
-    if any("features" in p for p in pictures):
-        return
     turns = draw_turns(len(pictures[0]["pixels"]), how)
     for column, picture in zip(columns, pictures, strict=True):
         pixels = turn(picture["pixels"], turns)

@@ -1,99 +1,126 @@
 """A model and rows in, what its frozen encoders say of them out: run once, kept for every epoch."""
 
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
 
 from modalloy.learn import processes
-from modalloy.model.batches import Rows
+from modalloy.model.batches import Rows, read_ahead
 from modalloy.model.cache import Arrays
-from modalloy.model.frozen import FrozenFeatures
+from modalloy.model.frozen import FrozenFeatures, Shape, blank_like
 from modalloy.model.model import Model
-from modalloy.model.tokens import Batch
 from modalloy.progress import Bar
 
-AT_ONCE = 32  # rows
+READ_AT_ONCE = 32  # rows that are decoded together
 
 
 def frozen_features(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool = False) -> None:
-    """Run every frozen trunk once over these rows and keep its features on disk for all epochs.
+    """Let these rows come with what frozen encoders say of them in place of their cells.
 
-    A text or a path that repeats runs once. Of several processes each runs the trunks over its
-    share of the rows, and keeps what the others found too: every epoch deals the rows out anew.
+    As many rows as the disk budget allows run once, now, and are kept for all epochs; the others
+    run whenever they are asked for, with the very same outcome. A text or a path that repeats runs
+    once. Rows that share the caches of an earlier training run what it did not keep. Of several
+    processes each runs its share and keeps what the others found too: every epoch deals the rows
+    out anew.
     """
-    rank, world = processes.start()
     frozen = [i for i in model.inputs if i in model.encoders and model.encoders[i].frozen]
-    if not frozen or not model.job.train.cache_gb:
+    if not frozen:
         return
-    budget_gb = model.job.train.cache_gb / len(frozen)
-    made = {i: FrozenFeatures(model.encoders[i], budget_gb) for i in frozen}
-    origins = {i: rows.origins(i, which) for i in frozen}
-    absent: dict[str, list[int]] = {i: [] for i in frozen}
-    read = which[np.any([origins[i] == which for i in frozen], axis=0)]
-    first = {i: set(origins[i].tolist()) for i in frozen}
     model.eval()
-    chunks = [read[i : i + AT_ONCE] for i in range(0, len(read), AT_ONCE)]
-    rounds = -(-len(chunks) // world)
-    with Bar("reading with frozen encoders", len(read), quiet=quiet) as bar:
-        batches = rows.stream(chunks[rank::world])
-        for i in range(rounds):
-            own = [found_in(made, batch, first, rows) for batch in islice(batches, 1)]
-            for found in (f for some in processes.gathered(own, world) for f in some):
-                for name in frozen:
-                    absent[name] += keep(made[name], found[name])
-                    rows.status[name].update(found[name].status)
-            bar.advance(sum(map(len, chunks[i * world : (i + 1) * world])))
-    for name, features in made.items():
-        if features.blank is not None:  # else no row has this input
-            for row in absent[name]:
-                features.keep(row, features.blank)
-            repeat(features, rows, name, which, origins[name])
-            rows.features[name] = features
+    read: dict[str, np.ndarray] = {}
+    origins = {name: rows.origins(name, which) for name in frozen} if rows.budget.left > 0 else {}
+    for name in frozen:
+        known = rows.features.get(name)
+        kept = rows.cache() if known is None else known.kept
+        features = FrozenFeatures(model.encoders[name], rows.readers[name], kept)
+        features.blank = None if known is None else known.blank
+        rows.features[name] = features
+        first = which[origins[name] == which] if name in origins else which[:0]
+        read[name] = first[[int(row) not in kept for row in first]]
+    total = sum(map(len, read.values()))
+    if total:
+        with Bar("reading with frozen encoders", total, quiet=quiet) as bar:
+            for name, some in read.items():
+                for count in keep_features(rows, name, some):
+                    bar.advance(count)
+    for name in origins:
+        repeat(rows, name, which, origins[name])
 
 
 class Found(NamedTuple):
-    """What one frozen encoder says of some rows; None for a row without the input."""
+    """What a frozen encoder says of some rows, and of how many rows cells were read meanwhile.
+
+    arrays: None for a row without the input. status: of cells that are not as they should be.
+    """
 
     arrays: dict[int, Arrays | None]
-    status: dict[int, str]  # of cells that are not as they should be
+    status: dict[int, str]
+    read: int
 
 
-def found_in(
-    made: dict[str, FrozenFeatures], batch: Batch, wanted: dict[str, set[int]], rows: Rows
-) -> dict[str, Found]:
-    """Run each trunk over the wanted rows of a batch."""
+def keep_features(rows: Rows, name: str, which: np.ndarray) -> Iterator[int]:
+    """Run an input's frozen encoder and keep what it says, until the disk budget is used up.
+
+    Yields how many rows were read.
+    """
+    rank, world = processes.start()
+    features = rows.features[name]
+    chunks = [which[i : i + READ_AT_ONCE] for i in range(0, len(which), READ_AT_ONCE)]
+    own = found_in(rows, name, chunks[rank::world])
+    absent: list[int] = []
+    for _ in range(-(-len(chunks) // world) + 1):  # and one for rows that waited for others
+        room = True
+        for found in (f for some in processes.gathered(list(islice(own, 1)), world) for f in some):
+            rows.status[name].update(found.status)
+            absent += [row for row, arrays in found.arrays.items() if arrays is None]
+            made = {row: arrays for row, arrays in found.arrays.items() if arrays is not None}
+            if made and features.blank is None:  # another process was the first to see one
+                features.blank = blank_like(next(iter(made.values())))
+            room &= all([features.keep(row, arrays) for row, arrays in made.items()])
+            yield found.read
+        if not room:
+            return
+    if features.blank is not None:  # else no row has this input
+        for row in absent:
+            features.keep(row, features.blank)
+
+
+def found_in(rows: Rows, name: str, chunks: Sequence[np.ndarray]) -> Iterator[Found]:
+    """Run an input's frozen encoder over rows, some at a time.
+
+    Rows wait until enough of like shape have come to run together; the last to come out are those
+    that waited for none.
+    """
+    features = rows.features[name]
+    waiting: dict[Shape, dict[int, Arrays]] = {}
+
+    def read(some: np.ndarray) -> list[tuple[int, Arrays]]:
+        return list(zip(some.tolist(), rows.arrays(name, some), strict=True))
+
+    for pairs in read_ahead(read, chunks):
+        found: dict[int, Arrays | None] = {}
+        for row, arrays in pairs:
+            if not arrays["present"].all():
+                found[row] = None
+                continue
+            alike = waiting.setdefault(features.shape(arrays), {})
+            alike[row] = arrays
+            if len(alike) == features.at_once:
+                found |= zip(alike, features.run(list(alike.values())), strict=True)
+                alike.clear()
+        status = {r: rows.status[name][r] for r, _ in pairs if r in rows.status[name]}
+        yield Found(found, status, len(pairs))
     found = {}
-    for name, features in made.items():
-        at = [i for i, row in enumerate(batch.rows.tolist()) if row in wanted[name]]
-        which = batch.rows[at].tolist()
-        values = {k: v[at] for k, v in batch.values[name].items()}
-        present_B = batch.present[name][at]
-        arrays = features.make(values, present_B) if at else []
-        here = zip(which, arrays, present_B.tolist(), strict=True)
-        status = rows.status[name]
-        found[name] = Found(
-            {row: a if seen else None for row, a, seen in here},
-            {row: status[row] for row in which if row in status},
-        )
-    return found
+    for alike in filter(None, waiting.values()):
+        found |= zip(alike, features.run(list(alike.values())), strict=True)
+    yield Found(found, {}, 0)
 
 
-def keep(features: FrozenFeatures, found: Found) -> list[int]:
-    """Keep what was found; returns the rows without the input, which all have the same."""
-    for row, arrays in found.arrays.items():
-        if arrays is not None:
-            features.keep(row, arrays)
-            if features.blank is None:
-                features.blank = {n: np.zeros_like(a) for n, a in arrays.items()}
-    return [row for row, arrays in found.arrays.items() if arrays is None]
-
-
-def repeat(
-    features: FrozenFeatures, rows: Rows, name: str, which: np.ndarray, origins: np.ndarray
-) -> None:
+def repeat(rows: Rows, name: str, which: np.ndarray, origins: np.ndarray) -> None:
     """Let rows have what the first row with the same cell has."""
     for row, first in zip(which.tolist(), origins.tolist(), strict=True):
         if row != first:
-            features.repeat(row, first)
+            rows.features[name].repeat(row, first)
             rows.repeat(name, row, first)

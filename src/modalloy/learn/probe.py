@@ -91,13 +91,14 @@ def guess(model: Model) -> Probe:
 
 
 def apply(model: Model, choice: Probe) -> None:
-    """Set the number type and layout on a model."""
+    """Set the number type and layout on a model; frozen encoders stay as they read rows before."""
     model.in_bfloat16 = choice.half
+    changing = [e for e in model.encoders.values() if not e.frozen]
     if choice.half and not torch.cuda.is_available():
-        for encoder in model.encoders.values():
+        for encoder in changing:
             plain_attention(encoder.trunk)
     if choice.channels_last:
-        for encoder in model.encoders.values():
+        for encoder in changing:
             if maps(encoder):
                 # pyrefly: ignore[no-matching-overload] torch's stub leaves this one out
                 encoder.to(memory_format=torch.channels_last)

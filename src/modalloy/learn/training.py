@@ -1,5 +1,6 @@
 """A job and an open table in, a finished run out: the whole way from check to report."""
 
+import os
 import shutil
 import time
 from contextlib import ExitStack
@@ -146,8 +147,7 @@ def learn_job(
     first = learn(job, table, parts, out, resume=resume, quiet=quiet)
     if not job.train.refit or first.progress.interrupted or first.progress.best is None:
         return first
-    every = joined(first.parts)
-    again = learn(job, table, every, out, resume=resume, quiet=quiet, like=first.progress)
+    again = learn(job, table, joined(first.parts), out, resume=resume, quiet=quiet, first=first)
     if again.progress.interrupted:
         return first._replace(interrupted=True)
     return first._replace(model=again.model, rows=again.rows, refit=True)
@@ -161,21 +161,24 @@ def learn(
     *,
     resume: bool,
     quiet: bool,
-    like: Progress | None = None,
+    first: Learned | None = None,
 ) -> Learned:
-    """Fit readers, build the model and train it; `like` repeats an earlier training."""
+    """Fit readers, build the model and train it; `first` is a training to repeat on other rows."""
     rank, _ = processes.start()
     quieter = quiet or rank > 0
     rows = open_rows(job, table, parts)
+    if first is not None:
+        rows.take_over(first.rows)
     parts = Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
     torch.manual_seed(job.seed)
     model = placed(Model(job, rows.readers, rows.targets, pretrained=True))
     frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
     embeddings, before = None, {}
-    if rank == 0 and like is None:
+    if rank == 0 and first is None:
         seen = joined(parts) if job.train.refit else parts
         embeddings = frozen_embeddings(model, rows, seen, quiet=quieter)
         before = first_figures(model, rows, parts.test) if len(parts.test) else {}
+    like = None if first is None else first.progress
     progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet, like=like)
     return Learned(
         model, rows, parts, embeddings, progress, interrupted=progress.interrupted, before=before
@@ -201,7 +204,14 @@ def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:
     states = processes.first_decides(fit, world)
     readers, targets = from_state(states[0]), targets_from_state(states[1])
     strict = job.unreadable == "refuse"
-    return Rows(table, job, readers, targets, strict=strict, cache_gb=job.train.cache_gb)
+    return Rows(table, job, readers, targets, strict=strict, cache_gb=disk_share_gb(job))
+
+
+def disk_share_gb(job: config.Job) -> float:
+    """What this process may keep on disk: those of one machine share `cache_gb` evenly."""
+    _, world = processes.start()
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", world))  # set by torchrun
+    return job.train.cache_gb / beside
 
 
 def refuse_findings(found: Check, job: config.Job) -> None:

@@ -3,11 +3,11 @@ together.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,9 +15,12 @@ import torch
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.limits import cores
-from modalloy.model.cache import Arrays, Cache
+from modalloy.model.cache import Arrays, Budget, Cache
 from modalloy.model.frozen import FrozenFeatures
 from modalloy.model.model import inputs_of
+from modalloy.model.pad import pad_together
+from modalloy.model.plain import Kept
+from modalloy.model.status import Statuses
 from modalloy.model.tokens import TABLE, Batch
 from modalloy.table.build import read_table
 from modalloy.table.reader import Cells, Reader, empty
@@ -25,18 +28,23 @@ from modalloy.table.table import Table
 
 PLAIN = ("number", "category", "time")
 DEAR = ("image", "audio", "series")  # worth a place on disk once decoded
-PAD = {"words": -1, "y": -100, "classes": -1}
+ONE_A_ROW = ("classify", "regress")  # tasks whose labels are few numbers a row, read once
 NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the same input
-ORIGINS_AT_ONCE = 8192  # rows whose strings are held at once
-PLAIN_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 4 bytes each
+STRINGS_AT_ONCE = 8192  # rows whose strings are held at once
+PLAIN_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 5 bytes each
+COMING = 1024  # batches after one whose plain cells may be read with its own
+AHEAD = 3  # batches that are read while one is worked on
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
 
 
 class Rows:
     """The rows of one table as batches of one model.
 
-    targets: task -> target reader, empty for prediction. strict: an unreadable medium stops with
-    its row instead of counting as a missing cell. Statuses of cells are kept only with
-    `keep_status`.
+    targets: task -> target reader, empty for prediction. strict: an unreadable cell stops with its
+    row instead of counting as a missing one. cache_gb: disk for decoded cells and frozen features
+    of all inputs together. What an input with an entry in `features` gives are these, never its
+    cells as they were read.
     """
 
     def __init__(
@@ -55,42 +63,65 @@ class Rows:
         self.inputs = inputs_of(readers)
         self.plain = [r for r in readers.values() if r.kind in PLAIN]
         self.media = [readers[i] for i in self.inputs if i != TABLE]
-        dear = [r.name for r in self.media if r.kind in DEAR]
-        self.decoded = {n: Cache(cache_gb / len(dear), folder) for n in dear} if cache_gb else {}
+        self.budget, self.folder = Budget(cache_gb), folder
+        self.decoded = {r.name: self.cache() for r in self.media if r.kind in DEAR}
         self.features: dict[str, FrozenFeatures] = {}
-        self.status: dict[str, dict[int, str]] = {n: {} for n in readers}
-        self._plain: Arrays | None = None
-        self._labels: dict[str, Arrays] = {}
+        self.status = {name: Statuses(table.rows) for name in readers}
+        self._plain = Kept(table.rows, sum(len(r.columns) for r in self.plain))
+        self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
         self._workers = ThreadPoolExecutor(max_workers=cores())
 
-    def batch(self, rows: np.ndarray) -> Batch:
-        """These rows, padded to the longest of them."""
+    def cache(self) -> Cache:
+        """A new cache on the common budget."""
+        return Cache(self.budget, self.folder)
+
+    def take_over(self, earlier: "Rows") -> None:
+        """Share the caches of other rows of the same table, where the readers are the same.
+
+        What was kept for other readers is let go of, so that all stays within one budget.
+        """
+        self.budget = earlier.budget
+        for cache in self.decoded.values():
+            cache.close()
+        same = {n for n, r in self.readers.items() if earlier.readers.get(n) == r}
+        for name in [n for n in earlier.features if n not in same]:
+            earlier.features.pop(name).kept.close()
+        for name in [n for n in earlier.decoded if n not in same]:
+            earlier.decoded.pop(name).close()
+        self.features = dict(earlier.features)
+        self.decoded = {n: earlier.decoded.get(n) or self.cache() for n in self.decoded}
+        self.status |= {n: earlier.status[n] for n in same}
+
+    def batch(self, rows: np.ndarray, coming: Sequence[np.ndarray] = ()) -> Batch:
+        """These rows, padded to the longest of them; `coming` are the batches after this one."""
         values, present = {}, {}
         if self.plain:
-            values[TABLE], present[TABLE] = self._read_plain(rows)
+            values[TABLE], present[TABLE] = self._read_plain(rows, coming)
         for reader in self.media:
             values[reader.name], present[reader.name] = self._read_media(reader, rows)
-        targets = {name: self._read_target(name, rows) for name in self.targets}
+        targets = {name: self._read_target(name, rows, coming) for name in self.targets}
         return Batch(values, present, targets, rows)
 
-    def stream(self, order: Iterable[np.ndarray], ahead: int = 3) -> Iterator[Batch]:
+    def stream(self, order: Iterable[np.ndarray]) -> Iterator[Batch]:
         """Batches in the given order; the next few are read while this one is worked on."""
-        with ThreadPoolExecutor(max_workers=1) as reader:
-            waiting: list[Future[Batch]] = []
-            for rows in order:
-                waiting.append(reader.submit(self.batch, rows))
-                if len(waiting) > ahead:
-                    yield waiting.pop(0).result()
-            for future in waiting:
-                yield future.result()
+        batches = list(order)
+
+        def read(at: int) -> Batch:
+            return self.batch(batches[at], batches[at + 1 : at + 1 + COMING])
+
+        return read_ahead(read, range(len(batches)))
 
     def lengths(self, rows: np.ndarray) -> np.ndarray | None:
         """Characters (or words) of all text of each row, or None where there is no text column."""
         texts = [r.name for r in self.media if r.kind in ("text", "tokens")]
         if not texts:
             return None
-        cells = self.cells(texts, rows)
-        return np.sum([[length_of(c) for c in cells[name]] for name in texts], axis=0)
+        found = np.zeros(len(rows), dtype=np.int64)
+        for start in range(0, len(rows), STRINGS_AT_ONCE):
+            cells = self.cells(texts, rows[start : start + STRINGS_AT_ONCE])
+            for name in texts:
+                found[start : start + len(cells)] += [length_of(c) for c in cells[name]]
+        return found
 
     def origins(self, name: str, which: np.ndarray) -> np.ndarray:
         """For each of these rows, the first of them with the same text or path in this input."""
@@ -98,8 +129,8 @@ class Rows:
         if reader.kind not in NAMED:
             return found
         first: dict[bytes, int] = {}
-        for start in range(0, len(which), ORIGINS_AT_ONCE):
-            some = which[start : start + ORIGINS_AT_ONCE]
+        for start in range(0, len(which), STRINGS_AT_ONCE):
+            some = which[start : start + STRINGS_AT_ONCE]
             for k, cell in enumerate(self.cells(reader.columns, some)[name]):
                 if cell is None or isinstance(cell, str):
                     key = hashlib.blake2b(repr(cell).encode(), digest_size=16).digest()
@@ -108,8 +139,7 @@ class Rows:
 
     def repeat(self, name: str, row: int, earlier: int) -> None:
         """Note that a cell is as an earlier row's was."""
-        if earlier in self.status[name]:
-            self.status[name][row] = self.status[name][earlier]
+        self.status[name].repeat(row, earlier)
 
     def labelled(self, which: np.ndarray) -> np.ndarray:
         """Those of these rows that at least one task can learn from."""
@@ -143,45 +173,50 @@ class Rows:
             return [None] * len(rows)
         return self.table.window(channels, history, rows)
 
-    def _read_plain(self, rows: np.ndarray) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        if len(self.plain) * self.table.rows > PLAIN_CELLS_KEPT:
-            return self._plain_tensors(self._plain_arrays(rows), slice(None))
-        if self._plain is None:
-            self._plain = self._plain_arrays(np.arange(self.table.rows))
-        return self._plain_tensors(self._plain, rows)
+    def _read_plain(
+        self, rows: np.ndarray, coming: Sequence[np.ndarray]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        read = self._plain_arrays
+        few = len(self.plain) * self.table.rows <= PLAIN_CELLS_KEPT
+        arrays = self._plain.get(rows, read, coming) if few else read(rows)
+        for reader in self.plain:
+            self._refuse_unreadable(reader.name, rows)
+        tensors = {n: torch.from_numpy(a) for n, a in arrays.items()}
+        return tensors, tensors.pop("present")
 
     def _plain_arrays(self, rows: np.ndarray) -> Arrays:
         columns = dict.fromkeys(c for r in self.plain for c in r.columns)
         read = read_table(self.plain, self.cells(list(columns), rows))
         for reader, status in zip(self.plain, read.status, strict=True):
-            self._note(reader.name, rows, status)
+            self.status[reader.name].note(rows, status)
         return {**read.values, "present": read.present}
-
-    def _plain_tensors(
-        self, arrays: Arrays, rows: np.ndarray | slice
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        tensors = {n: torch.from_numpy(np.ascontiguousarray(a[rows])) for n, a in arrays.items()}
-        return tensors, tensors.pop("present")
 
     def _read_media(
         self, reader: Reader, rows: np.ndarray
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         features = self.features.get(reader.name)
         if features is None:
-            return self._read_cells(reader, rows)
+            found = self.arrays(reader.name, rows)
+        else:
+            found = self._read_features(features, reader.name, rows)
+        tensors = pad_together(found)
+        return tensors, tensors.pop("present").squeeze(1)
+
+    def _read_features(self, features: FrozenFeatures, name: str, rows: np.ndarray) -> list[Arrays]:
         found = [features.get(int(r)) for r in rows]
         absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
         if len(absent):
-            made = features.make(*self._read_cells(reader, rows[absent]))
-            for i, arrays in zip(absent, made, strict=True):
+            read = self.arrays(name, rows[absent])
+            for i, arrays in zip(absent, features.make(read), strict=True):
                 found[i] = arrays
-        tensors = pad_together([f for f in found if f is not None])
-        return tensors, tensors.pop("present").squeeze(1)
+            if all(f is None for f in found):  # no row ever had this input: its arrays are zeros
+                return read
+        return [f for f in found if f is not None]
 
-    def _read_cells(
-        self, reader: Reader, rows: np.ndarray
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
-        kept = self.decoded.get(reader.name)
+    def arrays(self, name: str, rows: np.ndarray) -> list[Arrays]:
+        """Cells of a media input as its reader reads them, one by one, with `present` (1,)."""
+        reader = self.readers[name]
+        kept = None if name in self.features else self.decoded.get(name)
         found = [kept.get(int(r)) if kept is not None else None for r in rows]
         absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
         if len(absent):
@@ -192,34 +227,45 @@ class Rows:
                 for i in range(len(absent))
             ]
             for i, read in zip(absent, run(reader.read, one), strict=True):
-                row = int(rows[i])
-                self._note(reader.name, [row], read.status)
-                found[i] = {n: a[0] for n, a in read.values.items()}
-                found[i]["present"] = read.present[:1]
-                if reader.name in self.decoded:
-                    self.decoded[reader.name].put(row, found[i])
-        tensors = pad_together([f for f in found if f is not None])
-        return tensors, tensors.pop("present").squeeze(1)
+                self.status[name].note(rows[i : i + 1], read.status)
+                self._refuse_unreadable(name, rows[i : i + 1])
+                arrays = {n: a[0] for n, a in read.values.items()} | {"present": read.present[:1]}
+                if kept is not None:
+                    kept.put(int(rows[i]), arrays)
+                found[i] = arrays
+        return [f for f in found if f is not None]
 
-    def _read_target(self, name: str, rows: np.ndarray) -> dict[str, torch.Tensor]:
-        target = self.targets[name]
-        if target.kind not in ("classify", "regress"):
-            arrays = target.read(self.cells(target.columns, rows))
-            return {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
-        if name not in self._labels:  # one small array a task: read once
-            self._labels[name] = target.read(self.cells(target.columns, np.arange(self.table.rows)))
-        return {n: torch.from_numpy(a[rows]) for n, a in self._labels[name].items()}
+    def _read_target(
+        self, name: str, rows: np.ndarray, coming: Sequence[np.ndarray] = ()
+    ) -> dict[str, torch.Tensor]:
+        target, kept = self.targets[name], self._labels.get(name)
 
-    def _note(self, column: str, rows: Iterable[int], statuses: Sequence[str]) -> None:
-        for row, status in zip(rows, statuses, strict=True):
-            if status == "ok":
-                continue
-            self.status[column][int(row)] = status
-            if self.strict and status.startswith("unreadable"):
-                raise TableError(
-                    f"{self.table.source}: column '{column}', row {row}: {status}. Mend the file, "
-                    "or set unreadable: missing to train without such cells."
-                )
+        def read(some: np.ndarray) -> Arrays:
+            return target.read(self.cells(target.columns, some))
+
+        arrays = read(rows) if kept is None else kept.get(rows, read, coming)
+        return {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
+
+    def _refuse_unreadable(self, column: str, rows: np.ndarray) -> None:
+        if not self.strict:
+            return
+        for row, status in self.status[column].unreadable(rows):
+            raise TableError(
+                f"{self.table.source}: column '{column}', row {row}: {status}. Mend the file, or "
+                "set unreadable: missing to train without such cells."
+            )
+
+
+def read_ahead(read: Callable[[Asked], Found], order: Iterable[Asked]) -> Iterator[Found]:
+    """What `read` makes of what it is asked, in order; a thread reads the next few meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting: list[Future[Found]] = []
+        for asked in order:
+            waiting.append(reader.submit(read, asked))
+            if len(waiting) > AHEAD:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
 
 
 def length_of(cell: Any) -> int:
@@ -227,22 +273,6 @@ def length_of(cell: Any) -> int:
     if empty(cell):
         return 0
     return len(cell) if isinstance(cell, str | list | np.ndarray) else len(str(cell))
-
-
-def pad_together(rows: list[Arrays]) -> dict[str, torch.Tensor]:
-    """Arrays of single rows, zero-padded at their ends to the largest, with rows first."""
-    out = {}
-    for name in rows[0]:
-        arrays = [np.asarray(r[name]) for r in rows]
-        if all(a.shape == arrays[0].shape for a in arrays):
-            out[name] = torch.from_numpy(np.stack(arrays))
-            continue
-        shape = tuple(max(sizes) for sizes in zip(*(a.shape for a in arrays), strict=True))
-        whole = np.full((len(rows), *shape), PAD.get(name, 0), arrays[0].dtype)
-        for i, a in enumerate(arrays):
-            whole[(i, *(slice(0, s) for s in a.shape))] = a
-        out[name] = torch.from_numpy(whole)
-    return out
 
 
 def epoch_order(

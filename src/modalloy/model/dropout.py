@@ -34,9 +34,9 @@ class Dropout(nn.Module):
 
 
 def replace_dropout(module: nn.Module) -> None:
-    """Put this dropout in place of every `nn.Dropout` inside a module."""
+    """Put this dropout in place of every `nn.Dropout` inside a module, in the same mode."""
     for name, child in module.named_children():
         if isinstance(child, nn.Dropout):
-            setattr(module, name, Dropout(child.p))
+            setattr(module, name, Dropout(child.p).train(child.training))
         else:
             replace_dropout(child)

@@ -34,7 +34,7 @@ def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
         case "full":
             trunk.module.requires_grad_(True)
         case "frozen":
-            trunk.module.requires_grad_(False)
+            trunk.module.requires_grad_(False).eval()
         case "last_n":
             if not trunk.blocks:
                 raise JobError(

@@ -77,10 +77,15 @@ class Encoder(Partaker, nn.Module, ABC):
         return self.features(values)
 
     def train(self, mode: bool = True) -> "Encoder":
-        """A frozen trunk stays in evaluation mode: its features do not depend on the step."""
-        super().train(mode)
-        if (self.frozen or self.held) and self.trunk is not None:
-            self.trunk.eval()
+        """A frozen trunk stays in evaluation mode: its features do not depend on the step.
+
+        It never leaves that mode, not even for a moment: a thread that reads ahead may be running
+        it meanwhile.
+        """
+        self.training = mode
+        for child in self.children():
+            still = child is self.trunk and (self.frozen or self.held)
+            child.train(mode and not still)
         return self
 
     def absent(self, rows: int) -> Tokens:
