@@ -138,7 +138,10 @@ NUMBERS = [f"{v:.2f}" for v in np.random.default_rng(6).normal(20, 3, N)]
         ([f"{100 * float(c):,.1f}" for c in NUMBERS], "numbers written as '"),
         (stray([c.replace(".", ",") for c in NUMBERS], r3="?"), "numbers but for 1 of 200 cells"),
         ([f"{1 + i % 12}/{1 + i % 9}/2024" for i in range(N)], "dates that can be read in two"),
-        ([f"img/{i}.gif" for i in range(N)], "200 of 200 cells are paths ending in .gif, a format"),
+        (
+            [f"img/{i}.heic" for i in range(N)],
+            "200 of 200 cells are paths ending in .heic, a format",
+        ),
         ([f"snd/{i}.m4a" for i in range(N)], "200 of 200 cells are paths ending in .m4a, a format"),
     ],
 )

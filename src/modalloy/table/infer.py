@@ -18,8 +18,8 @@ from modalloy.table.honest import without_giveaways, without_leaks
 from modalloy.table.leaks import on_both_sides
 from modalloy.table.look import Look, all_texts, counted, look_at, sample
 from modalloy.table.names import is_asset
+from modalloy.table.parts import PARTS, parts_named
 from modalloy.table.paths import largest_side
-from modalloy.table.sources import PARTS, parts_named
 from modalloy.table.split import split_rows
 from modalloy.table.table import Table
 

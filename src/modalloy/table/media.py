@@ -14,9 +14,11 @@ import soundfile
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from modalloy.errors import TableError
+from modalloy.table.endings import PICTURES
 from modalloy.table.samples import MAX_BYTES, pick_channel, read_arrays
 
-PICTURES = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
+# A TGA file is known by its name alone.
+KINDS = tuple(k for k in dict.fromkeys(PICTURES.values()) if k != "TGA")
 MAX_PIXELS = 40_000_000
 MAX_SECONDS = 600.0
 OGG_PAGE = 65_307  # bytes of the largest page of an OGG file
@@ -62,9 +64,12 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
     draft: decode a JPEG at the smallest of its scales that keeps this many pixels a side.
     white: value shown as white in pictures of 16 bits or floats; None takes the smallest usual bit
         depth that holds the brightest pixel, which `info["peak"]` tells (None for other pictures).
-    `info["original_size"]` is (width, height) before drafting. Raises TableError.
+    `info["original_size"]` is (width, height) before drafting; `info["several"]` tells whether the
+    file holds more pages or frames than the first, which is the one that is shown. Raises
+    TableError.
     """
-    with _explained(path, "picture"), Image.open(path, formats=PICTURES) as file:
+    kinds = ("TGA",) if path.suffix.lower() == ".tga" else KINDS
+    with _explained(path, "picture"), Image.open(path, formats=kinds) as file:
         width, height = file.size
         if width * height > MAX_PIXELS:
             raise TableError(
@@ -73,12 +78,14 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
         if draft is not None:
             file.draft(None, (draft, draft))
         drafted = file.size
+        # Phones put a preview or a brightness map behind a JPEG: that is no second page.
+        several = file.format != "MPO" and bool(getattr(file, "is_animated", False))
         picture = ImageOps.exif_transpose(file)
         turned = drafted != picture.size and drafted[::-1] == picture.size
         peak = _peak(picture)
         picture = _eight_bits(picture, usual_white(peak or 0.0) if white is None else white)
     size = (height, width) if turned else (width, height)
-    picture.info = {"original_size": size, "peak": peak}
+    picture.info = {"original_size": size, "peak": peak, "several": several}
     return picture
 
 
@@ -248,7 +255,10 @@ def _explained(path: Path, what: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise TableError(f"{path} has more than {MAX_PIXELS // 10**6} megapixels") from error
     except UnidentifiedImageError as error:
-        raise TableError(f"{path} is no picture of the kinds {', '.join(PICTURES)}") from error
+        kinds = ", ".join((*KINDS, "TGA"))
+        raise TableError(
+            f"{path} is no picture of the kinds {kinds}; save it as PNG or JPEG"
+        ) from error
     # Decoders fed with broken bytes raise anything: struct.error, KeyError, zlib.error ...
     except Exception as error:
         why = " ".join(str(error).split()).removeprefix(f"Error opening {str(path)!r}: ")

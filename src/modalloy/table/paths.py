@@ -6,17 +6,27 @@ from typing import Any
 
 from modalloy.config import usual_fronts
 from modalloy.errors import TableError
+from modalloy.table.endings import (
+    PICTURES,
+    SOUNDS,
+    UNREAD_OTHERS,
+    UNREAD_PICTURES,
+    ends_in,
+)
+from modalloy.table.endings import (
+    SERIES as SERIES_FILES,
+)
 from modalloy.table.guessed import SENSORS, Guess, encoder
 from modalloy.table.look import Look, counted
 from modalloy.table.names import words
 
-IMAGE = re.compile(r"\.(png|jpe?g|bmp|webp|tiff?)$", re.IGNORECASE)
-AUDIO = re.compile(r"\.(wav|flac|ogg|mp3)$", re.IGNORECASE)
-FOREIGN = re.compile(
-    r"\.(gif|heic|heif|avif|svg|ico|psd|dcm|m4a|aac|wma|opus|aiff?|amr|mp4|avi|mov|mkv|webm|pdf)$",
+IMAGE = ends_in(PICTURES)
+AUDIO = ends_in(SOUNDS)
+FOREIGN = ends_in(UNREAD_PICTURES | UNREAD_OTHERS)
+SERIES = re.compile(
+    rf"{ends_in(set(SERIES_FILES) - SOUNDS, '(#.+)?').pattern}|{ends_in({'.wav'}, '#.+').pattern}",
     re.IGNORECASE,
 )
-SERIES = re.compile(r"\.(npy|npz|mat|csv)(#.+)?$|\.wav#.+$", re.IGNORECASE)
 
 
 def guess_paths(look: Look, folder: Path) -> Guess | None:

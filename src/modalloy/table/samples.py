@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from modalloy.errors import TableError
+from modalloy.table.endings import SERIES
 from modalloy.table.matlab import list_arrays, load_array
 
-SERIES = (".npy", ".npz", ".mat", ".csv", ".wav")
 MAX_BYTES = 1 << 29
 
 

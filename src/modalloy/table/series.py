@@ -9,10 +9,10 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.table.endings import SERIES
 from modalloy.table.media import read_series_file, resolve, spread
 from modalloy.table.number import all_missing, robust, to_numbers
 from modalloy.table.reader import Cells, Read, Reader, empty
-from modalloy.table.samples import SERIES
 from modalloy.table.vector import to_array
 
 LOOKED_AT = 500  # training rows that centre and scale come from

@@ -8,7 +8,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
 from modalloy.table.category import to_name
-from modalloy.table.sources import EVAL, PARTS, parts_named
+from modalloy.table.parts import EVAL, PARTS, parts_named
 from modalloy.table.table import Table
 
 

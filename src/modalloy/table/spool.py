@@ -24,11 +24,15 @@ RESIDENT_BYTES = 128 << 20  # mapped pages are given back after this many bytes 
 
 
 class Stream(NamedTuple):
-    """A source before it is read: its columns, its rows batch by batch, and its rough size."""
+    """A source before it is read: its columns, its rows batch by batch, and its rough size.
+
+    notes: what the user should know about how it is read, a sentence each.
+    """
 
     schema: pa.Schema
     batches: Iterable[pa.RecordBatch]
     size: int
+    notes: tuple[str, ...] = ()
 
 
 class Batches:
