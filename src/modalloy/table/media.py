@@ -7,14 +7,16 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import soundfile
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from modalloy.errors import TableError
+from modalloy.table.channels import Samples
 from modalloy.table.endings import PICTURES
+from modalloy.table.lookup import Found, find, hint, shown
 from modalloy.table.samples import MAX_BYTES, pick_channel, read_arrays
 
 # A TGA file is known by its name alone.
@@ -23,39 +25,54 @@ MAX_PIXELS = 40_000_000
 MAX_SECONDS = 600.0
 OGG_PAGE = 65_307  # bytes of the largest page of an OGG file
 RATES_HZ = (10, 10_000_000)
+FLOATS = ("FLOAT", "DOUBLE")
+CANCELLED = 0.5  # of the power that is left of unrelated channels
 WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 
 
 def resolve(cell: Any, folder: Path, allow_outside: bool) -> Path:
-    """The file that a cell names, relative to the table's folder.
+    """The file that a cell names, as `locate` finds it."""
+    return locate(cell, folder, allow_outside).path
+
+
+def locate(cell: Any, folder: Path, allow_outside: bool) -> Found:
+    """The file that a cell names, relative to the table's folder, and how it was found.
 
     Raises TableError for what is no path, no file, too large, or outside the folder unless
     `allow_outside`: absolute, `..` or a link that leads away.
     """
     if not isinstance(cell, str | os.PathLike):
         raise TableError(f"expected a path to a file, found {_short(cell)}")
-    given = Path(cell)
-    if given.is_absolute() and not allow_outside:
+    given, text = Path(cell), os.fspath(cell)
+    try:
+        here = given.is_absolute() and not allow_outside and given.exists()
+        found = None if here else find(str(text), folder, anywhere=allow_outside)
+        path = (found.path if found else folder / given).resolve()
+        inside = allow_outside or path.is_relative_to(folder.resolve())
+        size = path.stat().st_size if found else 0
+        why = "" if found else hint(str(text), folder)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise TableError(f"path {_short(str(cell))} cannot be looked up: {error}") from error
+    if found is None and given.is_absolute() and not allow_outside:
         raise TableError(
             f"path {given} is absolute; write it relative to {folder} or set allow_outside"
         )
-    try:
-        path = (folder / given).resolve()
-        inside = allow_outside or path.is_relative_to(folder.resolve())
-        file, size = path.is_file(), path.stat().st_size if path.is_file() else 0
-    except (OSError, ValueError, RuntimeError) as error:
-        raise TableError(f"path {_short(str(cell))} cannot be looked up: {error}") from error
     if not inside:
         raise TableError(
             f"path {given} leads outside the table's folder {folder}; set allow_outside to read it"
         )
-    if not file:
-        raise TableError(f"no file {given} in {folder}")
+    if found is None:
+        raise TableError(f"no file {given} in {folder}{why}")
     if size == 0:
         raise TableError(f"{path} is empty")
     if size > MAX_BYTES:
         raise TableError(f"{path} has {size >> 20} MB, more than {MAX_BYTES >> 20}")
-    return path
+    return Found(path, found.way)
+
+
+def told(found: Found, folder: Path) -> str:
+    """Where a file was found, in case its path is of another place."""
+    return f"found as {shown(found.path, folder)}" if found.way == "moved" else ""
 
 
 def open_image(path: Path, draft: int | None = None, *, white: float | None = None) -> Image.Image:
@@ -89,19 +106,60 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
     return picture
 
 
-def read_audio(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int]:
-    """Mono samples (L,) float32 in [-1, 1] and their rate in hertz; at most the first `seconds`.
+class Sound(NamedTuple):
+    """A recording as one channel, (L,) float32, and its samples a second.
+
+    floating: its samples are floats, which no full scale bounds: they may be pascal or counts.
+    Samples of other kinds lie in [-1, 1], but for what MP3 and OGG decode a little beyond.
+    note: how channels became one where that was not their average.
+    """
+
+    wave: np.ndarray
+    rate_hz: int
+    floating: bool
+    note: str
+
+    @property
+    def peak(self) -> float:
+        """The loudest sample."""
+        return float(np.abs(self.wave).max(initial=0.0))
+
+
+def read_audio(path: Path, seconds: float | None = None, *, averaged: bool = False) -> Sound:
+    """A recording, at most its first `seconds`; `averaged` joins channels whatever it costs.
 
     Raises TableError, for more than ten minutes before decoding.
     """
-    wave_CL, rate_hz = _samples(path, seconds)
-    return np.clip(wave_CL.mean(axis=0), -1.0, 1.0), rate_hz
+    wave_CL, rate_hz, floating = _samples(path, seconds)
+    wave, note = one_channel(wave_CL)
+    if averaged:
+        wave, note = wave_CL.mean(axis=0), "its channels cancel each other" if note else ""
+    return Sound(wave, rate_hz, floating, note)
+
+
+def one_channel(wave_CL: np.ndarray) -> tuple[np.ndarray, str]:
+    """The average of channels - or the loudest of them where they cancel each other - and why.
+
+    They do where the average keeps less than half of the power that channels without any relation
+    would leave in it: for two alike but for noise, at a correlation below -0.5.
+    """
+    mean_L = wave_CL.mean(axis=0)
+    if len(wave_CL) == 1:
+        return mean_L, ""
+    power_C = wave_CL.var(axis=1, dtype=np.float64)
+    unrelated = power_C.sum() / len(wave_CL) ** 2
+    if mean_L.var(dtype=np.float64) >= CANCELLED * unrelated:
+        return mean_L, ""
+    loudest = int(power_C.argmax())
+    return wave_CL[
+        loudest
+    ], f"its channels cancel each other, so that only channel {loudest} is heard"
 
 
 def read_series_file(
     path: Path, channel: str | None, limit: int, *, rate_hz: float | None = None
-) -> np.ndarray:
-    """The last `limit` samples of every channel, (C, L) float64; NaN where a sample is missing.
+) -> Samples:
+    """The last `limit` samples of every channel of a file.
 
     channel: name of a variable (.npz .mat) or column (.csv), or index of a channel counted from 0.
     rate_hz: refuse a WAV file of another rate. Two-dimensional arrays count their shorter side as
@@ -109,15 +167,16 @@ def read_series_file(
     """
     with _explained(path, "series"):
         if path.suffix.lower() == ".wav":
-            wave_CL, found_hz = _samples(path)
+            wave_CL, found_hz, _ = _samples(path)
             if rate_hz is not None and abs(found_hz - rate_hz) > 0.01 * rate_hz:
                 raise TableError(
                     f"{path} has {found_hz} samples a second, not rate_hz: {rate_hz:g}"
                 )
             x_CL = pick_channel(wave_CL, channel, path, channels_first=True)
+            found = Samples(x_CL, sure=True)
         else:
-            x_CL = read_arrays(path, channel)
-        return np.array(x_CL[:, -limit:], dtype=np.float64)
+            found = read_arrays(path, channel)
+        return found._replace(x_CL=np.array(found.x_CL[:, -limit:], dtype=np.float64))
 
 
 def spread(cells: Sequence[Any], count: int) -> list[Any]:
@@ -157,10 +216,10 @@ def _eight_bits(picture: Image.Image, white: float) -> Image.Image:
 # --- sounds ------------------------------------------------------------------------------------
 
 
-def _samples(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int]:
-    """Samples (C, L) float32 and rate in hertz."""
+def _samples(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int, bool]:
+    """Samples (C, L) float32, their rate in hertz, and whether the file holds them as floats."""
     with _explained(path, "recording"), soundfile.SoundFile(os.fspath(path)) as file:
-        rate_hz, frames = file.samplerate, file.frames
+        rate_hz, frames, floating = file.samplerate, file.frames, file.subtype in FLOATS
         if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
             raise TableError(f"{path} claims {rate_hz} samples a second")
         if frames <= 0:
@@ -177,7 +236,7 @@ def _samples(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int]
         raise TableError(f"{path} is truncated: its last page is not marked as the end")
     if not np.isfinite(wave_LC).all():
         raise TableError(f"{path} holds samples that are not numbers")
-    return wave_LC.T, rate_hz
+    return wave_LC.T, rate_hz, floating
 
 
 def _cut_wav(path: Path) -> bool:

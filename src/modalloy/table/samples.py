@@ -7,26 +7,29 @@ from pathlib import Path
 import numpy as np
 
 from modalloy.errors import TableError
+from modalloy.table.channels import Samples
 from modalloy.table.endings import SERIES
 from modalloy.table.matlab import list_arrays, load_array
+from modalloy.table.sample_csv import read_csv
 
 MAX_BYTES = 1 << 29
 
 
-def read_arrays(path: Path, channel: str | None) -> np.ndarray:
-    """Channels (C, L) of a .npy .npz .mat or .csv file; one of them where `channel` says which.
+def read_arrays(path: Path, channel: str | None) -> Samples:
+    """Channels of a .npy .npz .mat or .csv file; one of them where `channel` says which.
 
     TableError for what we refuse; a broken file raises whatever its library does.
     """
     match path.suffix.lower():
         case ".npy":
-            return _npy(path, channel)
+            return Samples(_npy(path, channel))
         case ".npz":
-            return _npz(path, channel)
+            return Samples(_npz(path, channel))
         case ".mat":
-            return _mat(path, channel)
+            return Samples(_mat(path, channel))
         case ".csv":
-            return _csv(path, channel)
+            found = read_csv(path, channel)
+            return found._replace(x_CL=pick_channel(found.x_CL, None, path, channels_first=True))
         case other:
             raise TableError(f"{path} ends in {other or 'nothing'}, not in {' '.join(SERIES)}")
 
@@ -75,30 +78,6 @@ def _mat(path: Path, channel: str | None) -> np.ndarray:
     return pick_channel(load_array(path, name, MAX_BYTES), index, path)
 
 
-def _csv(path: Path, channel: str | None) -> np.ndarray:
-    import pandas as pd
-
-    with path.open(encoding="utf-8-sig") as file:
-        first = file.readline()
-    mark = max(",;\t", key=first.count)
-    header = None if all(_is_number(f) for f in first.strip().split(mark)) else 0
-    frame = pd.read_csv(path, sep=mark, header=header, encoding="utf-8-sig", low_memory=False)
-    if channel is not None and channel not in map(str, frame.columns):
-        if not channel.isdecimal() or int(channel) >= frame.shape[1]:
-            names = ", ".join(map(str, frame.columns[:12]))
-            raise TableError(f"{path} has no column {channel}; it has {names}")
-        frame = frame.iloc[:, [int(channel)]]
-    elif channel is not None:
-        frame = frame.loc[:, [str(c) == channel for c in frame.columns]]
-    texts = [str(c) for c in frame.columns if frame[c].dtype.kind not in "biuf"]
-    if texts:
-        raise TableError(
-            f"{path}: column {texts[0]} holds more than numbers; name one by {path.name}#column"
-        )
-    x_CL = np.asarray(frame, dtype=np.float64).T
-    return pick_channel(x_CL, None, path, channels_first=True)
-
-
 def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, str | None]:
     """The array that is meant, and the index of its channel where `channel` was one."""
     if channel in names:
@@ -110,9 +89,8 @@ def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, s
     raise TableError(f"{path} has {wish}; write {path.name}#name with one of: {found}")
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def split_channel(cell: str) -> tuple[str, str | None]:
+    """The path of a cell, and the channel that follows its `#`, if one does."""
+    path, mark, channel = cell.rpartition("#")
+    named = mark and path.lower().endswith(SERIES)
+    return (path, channel.strip() or None) if named else (cell, None)

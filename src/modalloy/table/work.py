@@ -137,8 +137,8 @@ def _image(name: str, options: config.Image, cells: Cells) -> Work:
 
 def _audio(name: str, options: config.Audio, cells: Cells) -> Work:
     def read(path: Path) -> float:
-        wave, rate_hz = read_audio(path, options.seconds)
-        return len(wave) / rate_hz
+        sound = read_audio(path, options.seconds)
+        return len(sound.wave) / sound.rate_hz
 
     lengths, read_s = _timed(name, cells, read)
     seconds = float(np.mean(lengths)) if lengths else options.seconds
