@@ -133,6 +133,9 @@ def test_a_heading_of_numbers_is_no_sample(
 
 
 def test_gaps_and_marks_are_missing_samples(tmp_path: Path) -> None:
+    found = read(tmp_path, "a,b\n,\n,1\n" + "2,3\n" * 5)
+    assert found.names == ("a", "b")
+    assert found.x_CL.shape == (2, 7)
     text = "a;b\n1,5;-\n;2,5\nn.d.;3,5\nNaN;1.234,5\n"
     found = read(tmp_path, text)
     nan = np.nan

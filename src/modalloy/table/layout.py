@@ -64,8 +64,7 @@ def read_layout(path: Path) -> Layout:
     told = _numeric(samples, separator)
     if not told:
         raise TableError(f"{path} holds no column of numbers")
-    begins = (i for i in filled if _is_data(split_line(lines[i], separator), told))
-    first = next(begins, None)
+    first = _first(lines, filled, separator, told)
     if first is None:
         raise TableError(f"{path} holds no samples")
     data = [split_line(lines[i], separator) for i in filled if i >= first]
@@ -148,6 +147,19 @@ def _is_data(row: Sequence[str], numeric: Sequence[int]) -> bool:
     return fits and any(map(is_number, cells))
 
 
+def _first(
+    lines: Sequence[str], filled: Sequence[int], separator: str, numeric: Sequence[int]
+) -> int | None:
+    """The first line of samples, None without one; lines of gaps above the numbers are samples."""
+    rows = [split_line(lines[i], separator) for i in filled]
+    first = next((k for k, row in enumerate(rows) if _is_data(row, numeric)), None)
+    if first is None:
+        return None
+    while first > 0 and len(rows[first - 1]) > 1 and not any(rows[first - 1]):
+        first -= 1
+    return filled[first]
+
+
 def _nothing(cell: str) -> bool:
     return not cell or says_nothing(cell)
 
@@ -179,7 +191,7 @@ def _heading(
         bare = line
         for mark in COMMENTS:
             bare = bare.removeprefix(mark)
-        if not bare.strip():
+        if not bare.strip(f" {separator}"):
             continue
         row = split_line(bare.strip() if separator == " " else bare, separator)
         fitted = _fitted(row, width, ends_empty=ends_empty, comment=bare != line)
