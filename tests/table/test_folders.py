@@ -56,6 +56,15 @@ def test_files_that_are_no_rows_are_told_with_reason_count_and_example(tmp_path:
     assert open_table(tmp_path).cells("image") == ["ok/1.png"]
 
 
+def test_a_name_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    save(tmp_path / "1.png")
+    (tmp_path / b"\xff2.png".decode("utf-8", "surrogateescape")).write_bytes(b"x")
+    (note,) = read_pictures(tmp_path).notes
+    assert "whose names are not UTF-8, rename them: '\\udcff2.png'" in note
+    note.encode()
+    assert open_table(tmp_path).cells("image") == ["1.png"]
+
+
 def test_pictures_without_a_label_among_others_are_told(tmp_path: Path) -> None:
     for name in ("ok/1.png", "bad/2.png", "3.png"):
         save(tmp_path / name)

@@ -81,6 +81,16 @@ def test_channels_that_cancel_each_other_are_told(tmp_path: Path) -> None:
     assert "cancel each other" in found.what
 
 
+def test_recordings_that_lack_high_tones_are_told(tmp_path: Path) -> None:
+    for name, rate_hz in (("a", 8000), ("b", 16_000), ("c", 44_100)):
+        soundfile.write(tmp_path / f"{name}.wav", DRAW.normal(0, 0.1, 800), rate_hz)
+    (found,) = findings(["b.wav", "a.wav", "c.wav"], tmp_path, config.Audio(rate_hz=16_000))
+    assert (found.level, found.rows) == ("warning", [1])
+    assert "rate_hz: 8000 hears all of them alike" in found.what
+    assert findings(["a.wav", "c.wav"], tmp_path, config.Audio(rate_hz=8000)) == []
+    assert findings(["a.wav", "a.wav"], tmp_path, config.Audio(rate_hz=16_000)) == []
+
+
 def series(folder: Path, name: str, columns: str, heading: bool = True) -> None:
     names = columns.split(",")
     frame = pd.DataFrame(DRAW.normal(size=(9, len(names))).round(3), columns=names)
@@ -108,7 +118,7 @@ def test_channels_of_series_files_are_named_and_compared(tmp_path: Path) -> None
     channels, more, unfit, mixed = told(findings(cells, tmp_path, config.Series()))
     assert channels == ("note", [], "channels force, sound")
     assert mixed == (
-        "warning", [13], "1 row with files without a heading beside others with one"
+        "warning", [13], "1 row with files without names beside others with them"
     )  # fmt: skip
     assert unfit[:2] == ("error", [12])
     assert "13.csv lacks the channel sound of training; it has force, temp" in unfit[2]
@@ -122,6 +132,16 @@ def test_what_counts_beside_the_channels_is_told(tmp_path: Path) -> None:
     counted, channels = told(findings(["0.csv"], tmp_path, config.Series()))
     assert counted == ("note", [0], "no channels, left out: row numbers, times in column t")
     assert channels[2] == "channels x"
+
+
+def test_a_few_files_with_a_heading_do_not_name_the_channels_of_the_others(
+    tmp_path: Path,
+) -> None:
+    for i in range(20):
+        series(tmp_path, f"{i}.csv", "a,b", heading=i == 3)
+    (found,) = told(findings([f"{i}.csv" for i in range(20)], tmp_path, config.Series()))
+    assert found[:2] == ("warning", [3])
+    assert "with names beside others without; all go by the order" in found[2]
 
 
 def test_headings_that_name_the_file_are_told(tmp_path: Path) -> None:

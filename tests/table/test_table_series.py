@@ -231,12 +231,40 @@ def test_headings_that_name_the_file_are_no_channels(tmp_path: Path) -> None:
     assert reader.read(Cells({"vibration": [new]}, tmp_path)).status == ["ok"]
 
 
+def test_an_array_of_another_name_is_not_the_channel_of_training(tmp_path: Path) -> None:
+    for name, variable in (("a", "force"), ("b", "force"), ("c", "sound")):
+        np.savez(tmp_path / f"{name}.npz", **{variable: wave()})
+        scipy.io.savemat(tmp_path / f"{name}.mat", {variable: wave()})
+    for ending in ("npz", "mat"):
+        reader = fit({"vibration": [f"a.{ending}", f"b.{ending}"]}, tmp_path)
+        assert reader.channel_names == ("force",)
+        cells = [f"b.{ending}", f"c.{ending}", f"c.{ending}#sound"]
+        read = reader.read(Cells({"vibration": cells}, tmp_path))
+        assert read.status[0] == read.status[2] == "ok"
+        assert read.status[1].endswith("lacks the channel force of training; it has sound")
+
+
 def test_the_channels_of_a_few_odd_files_do_not_set_those_of_a_column(tmp_path: Path) -> None:
     names = [write(tmp_path, f"{i}.csv", {"a": wave(), "b": wave()}) for i in range(9)]
     odd = write(tmp_path, "odd.csv", {"a": wave()})
     assert fit({"vibration": [odd, *names]}, tmp_path).channel_names == ("a", "b")
     more = [write(tmp_path, f"m{i}.csv", {"c": wave(), "b": wave(), "a": wave()}) for i in range(9)]
     assert fit({"vibration": [*names, *more]}, tmp_path).channel_names == ("a", "b")
+
+
+def test_units_must_be_those_of_training_where_both_are_known(tmp_path: Path) -> None:
+    draw = [{"force [N]": wave(), "sound": wave()} for _ in range(3)]
+    names = [write(tmp_path, f"{i}.csv", both) for i, both in enumerate(draw)]
+    plain = write(tmp_path, "plain.csv", {"Force": wave(), "sound [dB]": wave()})
+    other = write(tmp_path, "other.csv", {"force [kN]": wave(), "sound": wave()})
+    reader = fit({"vibration": [*names, plain, other]}, tmp_path)
+    assert reader.channel_names == ("force [N]", "sound")
+    assert reader.alike
+    read = reader.read(Cells({"vibration": [names[0], plain, other]}, tmp_path))
+    assert read.status[:2] == ["ok", "ok"]
+    assert read.status[2].endswith(
+        "lacks the channel force [N] of training; it has force [kN], sound"
+    )
 
 
 def test_runs_that_know_no_names_read_every_column_in_its_order(tmp_path: Path) -> None:

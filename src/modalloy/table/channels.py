@@ -8,6 +8,7 @@ import numpy as np
 
 from modalloy.errors import TableError
 
+FEW = 0.1  # share of files with names under which the others go by place
 USUAL = 0.8  # share of files that the channels of a column are in
 VARIED = 0.5  # under this share headings name something else, such as the file
 SHOWN = 8  # names that a sentence holds
@@ -56,9 +57,10 @@ class Channels(NamedTuple):
 def settle(found: Sequence[Samples]) -> Channels:
     """The channels of a column by those of its files: the most that nearly all of them have."""
     named = [s.channels().names or () for s in found if s.names is not None]
-    if not named:
+    if len(named) <= FEW * len(found):
         return Channels()
-    sets = Counter(frozenset(map(_key, names)) for names in named)
+    keys = {names: _keys(names) for names in named}
+    sets = Counter(frozenset(keys[names]) for names in named)
     cover = {one: sum(n for s, n in sets.items() if s >= one) / len(named) for one in sets}
     usual = [one for one in sets if cover[one] >= USUAL]
     if usual:
@@ -67,11 +69,10 @@ def settle(found: Sequence[Samples]) -> Channels:
         best = max(sets, key=lambda one: (cover[one], len(one)))
     if cover[best] < VARIED and len({len(names) for names in named}) == 1:
         return Channels((), alike=False)
-    orders = Counter(names for names in named if frozenset(map(_key, names)) == best)
+    orders = Counter(names for names in named if frozenset(keys[names]) == best)
     names = orders.most_common(1)[0][0]
-    wanted = [_key(n) for n in names]
-    lists = [[k for k in map(_key, other) if k in best] for other in named]
-    return Channels(names, all(keys == wanted for keys in lists if len(keys) == len(wanted)))
+    lists = {tuple(k for k in keys[other] if k in best) for other in named}
+    return Channels(names, all(keys[names] == one for one in lists if len(one) == len(names)))
 
 
 def arrange(samples: Samples, channels: Channels) -> tuple[Samples, str]:
@@ -90,7 +91,10 @@ def arrange(samples: Samples, channels: Channels) -> tuple[Samples, str]:
     places = [_match(name, have) for name in want]
     lacking = [name for name, place in zip(want, places, strict=True) if place is None]
     if lacking:
-        raise TableError(f"lacks the channel {_some(lacking)} of training; it has {_some(have)}")
+        plural = "s" * (len(lacking) > 1)
+        raise TableError(
+            f"lacks the channel{plural} {_some(lacking)} of training; it has {_some(have)}"
+        )
     kept = [p for p in places if p is not None]
     more = [name for i, name in enumerate(have) if i not in kept]
     said = f"left out {_some(more)}, no channel of training" if more else ""
@@ -126,6 +130,12 @@ def bare(name: str) -> str:
     """A heading without its unit: `force` of `force [N]`."""
     head, mark, _ = name.rstrip().rpartition("[" if name.rstrip().endswith("]") else "(")
     return head.strip() if mark and head.strip() and name.rstrip()[-1] in "])" else name
+
+
+def _keys(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Names without what files write in one way or another: capitals, blanks and units."""
+    plain = tuple(_key(bare(n)) for n in names)
+    return plain if len(set(plain)) == len(plain) else tuple(map(_key, names))
 
 
 def _key(name: str) -> str:

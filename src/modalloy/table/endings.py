@@ -16,7 +16,8 @@ UNREAD_PICTURES = {
 SOUNDS = {".wav", ".flac", ".ogg", ".mp3"}
 UNREAD_OTHERS = {
     ".m4a", ".aac", ".wma", ".opus", ".aif", ".aiff", ".amr", ".mp4", ".avi", ".mov", ".mkv",
-    ".webm", ".pdf",
+    ".webm", ".pdf", ".txt", ".tsv", ".dat", ".asc", ".json", ".xlsx", ".parquet", ".h5", ".hdf5",
+    ".tdms", ".mf4",
 }  # fmt: skip
 SERIES = (".npy", ".npz", ".mat", ".csv", ".wav")
 

@@ -45,7 +45,8 @@ def read_pictures(path: Path) -> Stream:
     """
     files, left_out = [], []
     for file in _walk(path):
-        (left_out if _begins(file, ".") or not _is_picture(file) else files).append(file)
+        row = _is_picture(file) and not _begins(file, ".") and _in_utf8(file)
+        (files if row else left_out).append(file)
     notes = tuple(_notes(path, left_out))
     if not files:
         told = "".join(f" {note}" for note in notes)
@@ -105,7 +106,7 @@ def _notes(path: Path, left_out: list[Path]) -> Iterator[str]:
 
 def _some(files: list[Path]) -> str:
     """A few names, and how many more there are."""
-    names = ", ".join(f.as_posix() for f in sorted(files, key=_natural)[:SHOWN])
+    names = ", ".join(_shown(f) for f in sorted(files, key=_natural)[:SHOWN])
     return f"{names} and {len(files) - SHOWN} more" if len(files) > SHOWN else names
 
 
@@ -113,11 +114,26 @@ def _reason(path: Path, file: Path) -> str:
     """Why a file is no row; nothing where nobody would miss it."""
     if _begins(file, "."):
         return "hidden by a dot at the beginning of a name" if _is_picture(file) else ""
+    if not _in_utf8(file):
+        return "whose names are not UTF-8, rename them"
     if (path / file).is_dir():
         return "that link to folders, which are not entered"
     if file.suffix.lower() in UNREAD_PICTURES:
         return "of formats that are not read, save them as PNG or JPEG"
     return "not known as pictures by their ending"
+
+
+def _in_utf8(file: Path) -> bool:
+    """Whether a name can stand in a table; Linux allows any bytes."""
+    try:
+        file.as_posix().encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shown(file: Path) -> str:
+    return file.as_posix() if _in_utf8(file) else ascii(file.as_posix())
 
 
 def _is_picture(file: Path) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from modalloy.errors import TableError
 from modalloy.table.audio import OVER, full_scale
 from modalloy.table.channels import Channels, arrange, settle
-from modalloy.table.finding import Finding, counted, finding, some
+from modalloy.table.finding import Finding, Level, counted, finding, some
 from modalloy.table.scan import FILES, Files
 
 TOLD = 3  # faults that one finding quotes
@@ -14,7 +14,7 @@ TOLD = 3  # faults that one finding quotes
 
 def file_findings(column: str, files: Files, options: Any, *, unreadable: str) -> Iterator[Finding]:
     """Files that are absent, broken, too large, outside the folder, or hold nothing."""
-    level = "error" if unreadable == "refuse" else "warning"
+    level: Level = "error" if unreadable == "refuse" else "warning"
     faulty = [i for i, seen in enumerate(files.seen) if seen.fault]
     away = [i for i in faulty if files.seen[i].outside]
     if away:
@@ -36,6 +36,7 @@ def file_findings(column: str, files: Files, options: Any, *, unreadable: str) -
         yield from _frames(column, files)
     if options.type == "audio":
         yield from _loudness(column, files)
+        yield from _rates(column, files, options.rate_hz)
     if options.type == "series":
         yield from _channels(column, files, level)
     if files.skipped:
@@ -115,7 +116,22 @@ def _loudness(column: str, files: Files) -> Iterator[Finding]:
         yield finding("warning", column, what, rows)
 
 
-def _channels(column: str, files: Files, level: Any) -> Iterator[Finding]:
+def _rates(column: str, files: Files, rate_hz: int) -> Iterator[Finding]:
+    """Recordings that hold less of a sound than others do, which alone may tell them apart."""
+    slow = [i for i, seen in enumerate(files.seen) if 0 < seen.rate_hz < rate_hz]
+    fastest = max((seen.rate_hz for seen in files.seen), default=0)
+    if slow and any(files.seen[i].rate_hz < fastest for i in slow):
+        rows = files.rows_of(slow)
+        least = min(files.seen[i].rate_hz for i in slow)
+        what = (
+            f"{counted(len(rows), 'row')} with recordings of fewer samples a second ({least}) than "
+            f"others ({fastest}) and than rate_hz: {rate_hz}: they lack the high tones, which tells "
+            f"them apart; rate_hz: {least} hears all of them alike"
+        )
+        yield finding("warning", column, what, rows)
+
+
+def _channels(column: str, files: Files, level: Level) -> Iterator[Finding]:
     """What the files of a series call their channels, and what is beside them."""
     read = {i: s.samples for i, s in enumerate(files.seen) if s.samples is not None}
     known = settle(list(read.values()))
@@ -133,15 +149,20 @@ def _channels(column: str, files: Files, level: Any) -> Iterator[Finding]:
     elif not known.alike:
         what = "the headings of files differ from file to file; channels go by their order"
         yield finding("warning", column, what, files.rows_of(named))
-    if known.names and len(named) < len(read):
-        rows = files.rows_of(i for i, one in read.items() if one.names is None)
-        what = f"{counted(len(rows), 'row')} with files without a heading beside others with one"
-        yield finding("warning", column, what, rows)
+    if 0 < len(named) < len(read) and (known.names or known.alike):
+        bare = [i for i, one in read.items() if one.names is None]
+        few, what = (
+            (bare, "without names beside others with them")
+            if known.names
+            else (named, "with names beside others without; all go by the order of their channels")
+        )
+        rows = files.rows_of(few)
+        yield finding("warning", column, f"{counted(len(rows), 'row')} with files {what}", rows)
 
 
-def _misfits(column: str, files: Files, known: Channels, level: Any) -> Iterator[Finding]:
+def _misfits(column: str, files: Files, known: Channels, level: Level) -> Iterator[Finding]:
     """Files that lack a channel of the others, and files that hold more."""
-    groups: dict[tuple[str, str, str], list[int]] = {}
+    groups: dict[tuple[Level, str, str], list[int]] = {}
     for i, seen in enumerate(files.seen):
         if seen.samples is None:
             continue

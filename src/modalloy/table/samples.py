@@ -24,9 +24,9 @@ def read_arrays(path: Path, channel: str | None) -> Samples:
         case ".npy":
             return Samples(_npy(path, channel))
         case ".npz":
-            return Samples(_npz(path, channel))
+            return _npz(path, channel)
         case ".mat":
-            return Samples(_mat(path, channel))
+            return _mat(path, channel)
         case ".csv":
             found = read_csv(path, channel)
             return found._replace(x_CL=pick_channel(found.x_CL, None, path, channels_first=True))
@@ -60,22 +60,27 @@ def _npy(path: Path, channel: str | None) -> np.ndarray:
     return pick_channel(np.load(path, mmap_mode="r", allow_pickle=False), channel, path)
 
 
-def _npz(path: Path, channel: str | None) -> np.ndarray:
+def _npz(path: Path, channel: str | None) -> Samples:
     with zipfile.ZipFile(path) as archive:
         sizes = {m.filename.removesuffix(".npy"): m.file_size for m in archive.infolist()}
     name, index = _variable(list(sizes), channel, path)
     if sizes[name] > MAX_BYTES:
         raise TableError(f"{path}: {name} has {sizes[name] >> 20} MB, more than {MAX_BYTES >> 20}")
     with np.load(path, allow_pickle=False) as arrays:
-        return pick_channel(arrays[name], index, path)
+        return _named(pick_channel(arrays[name], index, path), name, channel)
 
 
-def _mat(path: Path, channel: str | None) -> np.ndarray:
+def _mat(path: Path, channel: str | None) -> Samples:
     shapes = list_arrays(path)
     name, index = _variable(list(shapes), channel, path)
     if math.prod(shapes[name]) * 8 > MAX_BYTES:
         raise TableError(f"{path}: {name} has more than {MAX_BYTES >> 23} million numbers")
-    return pick_channel(load_array(path, name, MAX_BYTES), index, path)
+    return _named(pick_channel(load_array(path, name, MAX_BYTES), index, path), name, channel)
+
+
+def _named(x_CL: np.ndarray, name: str, channel: str | None) -> Samples:
+    """A single channel goes by the name of its array, unless the cell says which is meant."""
+    return Samples(x_CL, (name,) if len(x_CL) == 1 and channel is None else None)
 
 
 def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, str | None]:

@@ -32,16 +32,17 @@ class Seen(NamedTuple):
 
     place: where it was found from the table's folder on; way: how, see `lookup.Found`. outside: it
     lies outside the table's folder. size: width and height in pixels; several: it holds more
-    pictures than the first. seconds: of a recording; peak: its loudest sample; floating: which no
-    full scale bounds; note: how its channels became one. samples: names of a series' channels,
-    without the numbers. blank: one even colour, or silence. mark: equal for files whose content is
-    equal.
+    pictures than the first. seconds: of a recording; rate_hz, peak: its rate and its loudest
+    sample; floating: which no full scale bounds; note: how its channels became one. samples: names
+    of a series' channels, without the numbers. blank: one even colour, or silence. mark: equal for
+    files whose content is equal.
     """
 
     fault: str | None = None
     place: str = ""
     way: str = "written"
     several: bool = False
+    rate_hz: int = 0
     peak: float = 0.0
     floating: bool = False
     note: str = ""
@@ -139,6 +140,7 @@ def _listen_to(path: Path) -> Seen:
     sound = read_audio(path)
     return Seen(
         seconds=len(sound.wave) / sound.rate_hz,
+        rate_hz=sound.rate_hz,
         peak=sound.peak,
         floating=sound.floating,
         note=sound.note,
