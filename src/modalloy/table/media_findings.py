@@ -125,7 +125,7 @@ def _rates(column: str, files: Files, rate_hz: int) -> Iterator[Finding]:
         least = min(files.seen[i].rate_hz for i in slow)
         what = (
             f"{counted(len(rows), 'row')} with recordings of fewer samples a second ({least}) than "
-            f"others ({fastest}) and than rate_hz: {rate_hz}: they lack the high tones, which tells "
+            f"others ({fastest}) and than rate_hz: {rate_hz}: they lack high tones, which tells "
             f"them apart; rate_hz: {least} hears all of them alike"
         )
         yield finding("warning", column, what, rows)
