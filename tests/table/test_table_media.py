@@ -9,9 +9,11 @@ import soundfile
 from PIL import Image, ImageDraw
 
 from modalloy.errors import TableError
-from modalloy.table import media
+from modalloy.table import decode, media
 from modalloy.table.matlab import list_arrays, load_array
-from modalloy.table.media import open_image, read_audio, read_series_file, resolve, spread
+from modalloy.table.media import open_image, resolve, spread
+from modalloy.table.samples import read_series_file
+from modalloy.table.sound import read_audio
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -192,8 +194,8 @@ def test_a_filter_set_by_another_thread_meanwhile_does_not_stay(tmp_path: Path) 
     before = list(warnings.filters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        media._quiet.__enter__()  # a worker begins to decode ...
-    media._quiet.__exit__()  # ... and ends after the other thread's scope is closed
+        decode.quiet.__enter__()  # a worker begins to decode ...
+    decode.quiet.__exit__()  # ... and ends after the other thread's scope is closed
     assert list(warnings.filters) == before
 
 

@@ -9,9 +9,10 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.media import Sound, locate, read_audio, resolve, spread, told
+from modalloy.table.media import locate, resolve, spread, told
 from modalloy.table.number import all_missing
 from modalloy.table.reader import Cells, Read, Reader, empty, noted
+from modalloy.table.sound import Sound, read_audio
 
 LOOKED_AT = 64  # training recordings that the full scale comes from
 CLICK = 100.0  # times the usual peak: beyond it, a peak says nothing of a column's scale

@@ -1,4 +1,4 @@
-"""A file of samples in, its channels out: NumPy, MATLAB and CSV files, bounded in size."""
+"""A file of samples in, its channels out: NumPy, MATLAB, CSV and WAV files, bounded in size."""
 
 import math
 import zipfile
@@ -8,11 +8,34 @@ import numpy as np
 
 from modalloy.errors import TableError
 from modalloy.table.channels import Samples
+from modalloy.table.decode import MAX_BYTES, explained
 from modalloy.table.endings import SERIES
 from modalloy.table.matlab import list_arrays, load_array
 from modalloy.table.sample_csv import read_csv
+from modalloy.table.sound import read_wave
 
-MAX_BYTES = 1 << 29
+
+def read_series_file(
+    path: Path, channel: str | None, limit: int, *, rate_hz: float | None = None
+) -> Samples:
+    """The last `limit` samples of every channel of a file.
+
+    channel: name of a variable (.npz .mat) or column (.csv), or index of a channel counted from 0.
+    rate_hz: refuse a WAV file of another rate. Two-dimensional arrays count their shorter side as
+    channels. Raises TableError.
+    """
+    with explained(path, "series"):
+        if path.suffix.lower() == ".wav":
+            wave_CL, found_hz, _ = read_wave(path)
+            if rate_hz is not None and abs(found_hz - rate_hz) > 0.01 * rate_hz:
+                raise TableError(
+                    f"{path} has {found_hz} samples a second, not rate_hz: {rate_hz:g}"
+                )
+            x_CL = pick_channel(wave_CL, channel, path, channels_first=True)
+            found = Samples(x_CL, sure=True)
+        else:
+            found = read_arrays(path, channel)
+        return found._replace(x_CL=np.array(found.x_CL[:, -limit:], dtype=np.float64))
 
 
 def read_arrays(path: Path, channel: str | None) -> Samples:

@@ -15,10 +15,11 @@ from modalloy.limits import cores
 from modalloy.table.channels import Samples
 from modalloy.table.finding import spread
 from modalloy.table.lookup import shown
-from modalloy.table.media import locate, open_image, read_audio
+from modalloy.table.media import locate, open_image
 from modalloy.table.near import SIDE, flat, thumbnail
 from modalloy.table.reader import Cells, empty
 from modalloy.table.series import names_file, read_path
+from modalloy.table.sound import read_audio
 from modalloy.table.table import Table
 
 FILES = 50_000  # files of a column that are read

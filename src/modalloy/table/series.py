@@ -11,10 +11,10 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.channels import Channels, Samples, arrange, settle
 from modalloy.table.lookup import Found
-from modalloy.table.media import locate, read_series_file, spread, told
+from modalloy.table.media import locate, spread, told
 from modalloy.table.number import all_missing, robust, to_numbers
 from modalloy.table.reader import Cells, Read, Reader, empty, noted
-from modalloy.table.samples import split_channel
+from modalloy.table.samples import read_series_file, split_channel
 from modalloy.table.vector import to_array
 
 LOOKED_AT = 500  # training rows that centre and scale come from

@@ -11,8 +11,9 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.media import open_image, read_audio, resolve
+from modalloy.table.media import open_image, resolve
 from modalloy.table.reader import Cells, empty
+from modalloy.table.sound import read_audio
 from modalloy.table.text import to_words
 
 FILES = 16  # files that are opened for their size and time
