@@ -117,7 +117,7 @@ class Tokens(Text):
 
 
 class Image(Trunk):
-    """A path to a PNG, JPEG, BMP, WebP or TIFF picture."""
+    """A path to a PNG, JPEG, BMP, WebP, TIFF, GIF, PPM, TGA, PCX or JPEG 2000 picture."""
 
     type: Literal["image"] = "image"
     encoder: Annotated[str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")] = "scratch"

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from PIL import Image
 
 from drafts import N, draft_of, lists, sentences, valid
@@ -117,6 +118,47 @@ def test_media_are_paths_to_files_that_exist(tmp_path: Path, y: list[str]) -> No
     assert "set allow_outside: true" in reason
 
 
+def test_paths_spelled_otherwise_are_media_and_the_reason_says_so(
+    tmp_path: Path, y: list[str]
+) -> None:
+    (tmp_path / "Fotos").mkdir()
+    Image.new("L", (40, 30)).save(tmp_path / "Fotos" / "Teil #1.png")
+    soundfile.write(tmp_path / "Fotos" / "Teil #1.wav", np.zeros(50), 100)
+    pd.DataFrame({"t": [0, 1], "v": [3, 5], "w": [4, 1]}).to_csv(tmp_path / "Fotos" / "a.csv")
+    spellings = {
+        "blank": ("Fotos/Teil #1.png ", "spelled otherwise"),
+        "back": ("Fotos\\Teil #1.png", "spelled otherwise"),
+        "case": ("fotos/teil #1.PNG", "spelled otherwise"),
+        "moved": ("D:\\x\\Fotos\\Teil #1.png", "only their ends were found"),
+        "hash": ("Fotos/Teil #1.png", "up to 40 pixels"),
+    }
+    frame = {name: [cell, None] * (N // 2) for name, (cell, _) in spellings.items()}
+    frame |= {"tone": ["Fotos/teil #1.wav"] * N, "run": ["Fotos\\a.csv", "fotos/A.csv"] * (N // 2)}
+    frame["tone"][1] = frame["run"][1] = frame["blank"][1] = "Fotos/none.png"
+    frame["run"][1] = "Fotos/none.csv"
+    for name in spellings:
+        frame[name][1] = "Fotos/none.png"
+    found = draft_of({**frame, "y": y}, folder=tmp_path).columns
+    for name, (_, said) in spellings.items():
+        assert found[name].type == "image", name
+        assert found[name].options["pixels"] == 64
+        assert said in found[name].reason
+        assert "allow_outside" not in found[name].reason
+    assert found["tone"].type == "audio"
+    assert found["run"].type == "series"
+    assert "channels v, w; row numbers, times in column t: no channel" in found["run"].reason
+
+
+def test_paths_without_a_file_say_what_would_mend_them(tmp_path: Path, y: list[str]) -> None:
+    Image.new("L", (40, 30)).save(tmp_path / "1.jpg")
+    cells = {"a": ["1.png", "2.png"], "b": ["https://x.y/1.png", "https://x.y/2.png"]}
+    frame = {name: two * (N // 2) for name, two in cells.items()}
+    frame["z"] = [float(i * i % 17) for i in range(N)]
+    found = draft_of({**frame, "y": y}, folder=tmp_path).columns
+    assert found["a"].reason.endswith("; there is 1.jpg")
+    assert "it is an address: download the file" in found["b"].reason
+
+
 def stray(cells: list[str], **places: str) -> list[str]:
     """The cells with others at the rows r0, r7 ..."""
     return [places.get(f"r{i}", c) for i, c in enumerate(cells)]
@@ -138,7 +180,10 @@ NUMBERS = [f"{v:.2f}" for v in np.random.default_rng(6).normal(20, 3, N)]
         ([f"{100 * float(c):,.1f}" for c in NUMBERS], "numbers written as '"),
         (stray([c.replace(".", ",") for c in NUMBERS], r3="?"), "numbers but for 1 of 200 cells"),
         ([f"{1 + i % 12}/{1 + i % 9}/2024" for i in range(N)], "dates that can be read in two"),
-        ([f"img/{i}.gif" for i in range(N)], "200 of 200 cells are paths ending in .gif, a format"),
+        (
+            [f"img/{i}.heic" for i in range(N)],
+            "200 of 200 cells are paths ending in .heic, a format",
+        ),
         ([f"snd/{i}.m4a" for i in range(N)], "200 of 200 cells are paths ending in .m4a, a format"),
     ],
 )

@@ -61,6 +61,90 @@ def test_loud_recordings_stay_within_one(folder: Path) -> None:
     assert np.abs(read.values["wave"]).max() <= 1.0
 
 
+def write_floats(folder: Path, factors: dict[str, float], seed: int = 0) -> None:
+    for name, factor in factors.items():
+        wave = factor * tone(4000, 0.3, pitch_hz=300.0)
+        soundfile.write(folder / name, wave.astype(np.float32), 4000, subtype="FLOAT")
+
+
+def test_floats_in_counts_keep_their_shape_and_their_loudness(tmp_path: Path) -> None:
+    factors = {f"{i}.wav": 2000.0 * (1 + i) for i in range(5)}
+    write_floats(tmp_path, factors)
+    reader = fit(list(factors), tmp_path)
+    assert reader.full == pytest.approx(5000, rel=1e-3)
+    read = reader.read(Cells({"sound": list(factors)}, tmp_path))
+    assert read.status == ["ok"] * 5
+    for row, factor in zip(read.values["wave"], factors.values(), strict=True):
+        expected = factor / reader.full * tone(4000, 0.3)
+        assert np.allclose(row[: len(expected)], expected, atol=1e-4)
+    again = AudioReader.from_state(json.loads(json.dumps(reader.state())))
+    alone = again.read(Cells({"sound": ["1.wav"]}, tmp_path))  # never scaled by the file itself
+    assert np.array_equal(alone.values["wave"][0], read.values["wave"][1])
+
+
+def test_floats_scaled_to_one_and_integers_stay_as_they_are(tmp_path: Path) -> None:
+    write_floats(tmp_path, {"a.wav": 0.2, "b.wav": 1.9, "c.wav": 3.0})  # the tone's peak is 0.5
+    soundfile.write(tmp_path / "i.wav", tone(4000, 0.3), 4000, subtype="PCM_24")
+    reader = fit(["a.wav", "b.wav", "c.wav", "i.wav"], tmp_path)
+    assert reader.full == 1.0
+    read = reader.read(Cells({"sound": ["a.wav", "c.wav", "i.wav"]}, tmp_path))
+    assert np.abs(read.values["wave"]).max(axis=1) == pytest.approx([0.1, 1.5, 0.5], rel=1e-3)
+    assert read.status == ["ok"] * 3
+    write_floats(tmp_path, {"counts.wav": 4000.0})
+    counts = fit(["counts.wav", "i.wav"], tmp_path)  # an integer file knows its own full scale
+    assert np.abs(counts.read(Cells({"sound": ["i.wav"]}, tmp_path)).values["wave"]).max() > 0.49
+
+
+def test_one_click_does_not_set_the_scale_of_a_column(tmp_path: Path) -> None:
+    write_floats(tmp_path, {f"{i}.wav": 20.0 for i in range(6)} | {"click.wav": 1e9})
+    names = [f"{i}.wav" for i in range(6)] + ["click.wav"]
+    assert fit(names, tmp_path).full == pytest.approx(10, rel=1e-3)
+
+
+def test_loudness_far_from_trainings_is_told(tmp_path: Path) -> None:
+    write_floats(
+        tmp_path,
+        {"usual.wav": 20.0, "loud.wav": 80.0, "counts.wav": 9000.0, "faint.wav": 0.002},
+    )
+    reader = fit(["usual.wav"], tmp_path)
+    names = ["usual.wav", "loud.wav", "counts.wav", "faint.wav"]
+    read = reader.read(Cells({"sound": names}, tmp_path))
+    assert read.status[0] == "ok"
+    assert read.status[1] == "noted: 4 times as loud as any training recording"
+    assert read.status[2].startswith("unreadable: its samples reach 4500, those of training 10: is")
+    assert read.status[3].startswith("noted: its samples stay below 0.001, those of training")
+    assert read.present.tolist() == [True, True, False, True]
+    assert np.abs(read.values["wave"][1]).max() == pytest.approx(4, rel=1e-3)
+
+
+def test_runs_without_a_scale_read_as_they_did_but_say_so(tmp_path: Path) -> None:
+    write_floats(tmp_path, {"counts.wav": 9000.0, "usual.wav": 1.0})
+    opposite = np.stack([tone(4000, 0.3), -tone(4000, 0.3)], axis=1)
+    soundfile.write(tmp_path / "stereo.wav", opposite, 4000)
+    state = {"name": "sound", "rate_hz": 4000, "seconds": 0.4}
+    old = AudioReader.from_state(state)
+    read = old.read(Cells({"sound": ["counts.wav", "usual.wav", "stereo.wav"]}, tmp_path))
+    assert read.status == [
+        "noted: cut at 1, its loudest sample is 4500", "ok", "noted: its channels cancel each other"
+    ]  # fmt: skip
+    assert np.abs(read.values["wave"][0]).max() == 1.0
+    assert np.abs(read.values["wave"][2]).max() < 1e-4
+    new = fit(["usual.wav"], tmp_path).read(Cells({"sound": ["stereo.wav"]}, tmp_path))
+    assert "its channels cancel each other" in new.status[0]
+    assert new.present[0]
+    assert np.abs(new.values["wave"]).max() > 0.49
+
+
+def test_a_recording_of_another_place_says_where_it_was_found(tmp_path: Path) -> None:
+    (tmp_path / "snd").mkdir()
+    write_floats(tmp_path / "snd", {"a.wav": 1.0})
+    reader = fit(["snd/a.wav"], tmp_path)
+    cells = [r"C:\plant\snd\a.wav", "SND/A.WAV "]
+    read = reader.read(Cells({"sound": cells}, tmp_path))
+    assert read.status == ["noted: found as snd/a.wav", "ok"]
+    assert read.present.all()
+
+
 def test_bad_cells_are_absent_and_say_why(folder: Path) -> None:
     reader = fit(["broken.wav", "same.wav"], folder)
     read = reader.read(Cells({"sound": [None, "broken.wav", "../x.wav", 5, "same.wav"]}, folder))

@@ -16,9 +16,11 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.audio import AudioReader
 from modalloy.table.image import ImageReader
-from modalloy.table.media import open_image, read_audio, read_series_file
+from modalloy.table.media import open_image
 from modalloy.table.reader import Cells, Reader
+from modalloy.table.samples import read_series_file
 from modalloy.table.series import SeriesReader
+from modalloy.table.sound import read_audio
 
 PICTURES = {
     "png": {}, "jpg": {}, "bmp": {}, "webp": {"lossless": True},

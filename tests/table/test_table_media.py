@@ -9,9 +9,11 @@ import soundfile
 from PIL import Image, ImageDraw
 
 from modalloy.errors import TableError
-from modalloy.table import media
+from modalloy.table import decode, media
 from modalloy.table.matlab import list_arrays, load_array
-from modalloy.table.media import open_image, read_audio, read_series_file, resolve, spread
+from modalloy.table.media import open_image, resolve, spread
+from modalloy.table.samples import read_series_file
+from modalloy.table.sound import read_audio
 
 
 def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
@@ -80,7 +82,7 @@ def test_lossless_formats_keep_every_pixel(tmp_path: Path, ending: str) -> None:
 def test_the_format_is_known_by_content_not_by_ending(tmp_path: Path) -> None:
     Image.fromarray(noise(4, 4)).save(tmp_path / "a.jpg", format="PNG")
     assert open_image(tmp_path / "a.jpg").size == (4, 4)
-    Image.fromarray(noise(4, 4)).save(tmp_path / "a.png", format="GIF")
+    Image.fromarray(noise(4, 4)).save(tmp_path / "a.png", format="ICO")
     with pytest.raises(TableError, match=r"a\.png is no picture of the kinds PNG, JPEG"):
         open_image(tmp_path / "a.png")
 
@@ -192,8 +194,8 @@ def test_a_filter_set_by_another_thread_meanwhile_does_not_stay(tmp_path: Path) 
     before = list(warnings.filters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        media._quiet.__enter__()  # a worker begins to decode ...
-    media._quiet.__exit__()  # ... and ends after the other thread's scope is closed
+        decode.quiet.__enter__()  # a worker begins to decode ...
+    decode.quiet.__exit__()  # ... and ends after the other thread's scope is closed
     assert list(warnings.filters) == before
 
 
@@ -208,16 +210,17 @@ def tone(samples: int, rate_hz: int, pitch_hz: float = 440.0) -> np.ndarray:
 def test_sounds_are_averaged_over_channels(tmp_path: Path, ending: str) -> None:
     left, right = tone(4000, 8000), np.zeros(4000, dtype=np.float32)
     soundfile.write(tmp_path / f"a.{ending}", np.stack([left, right], axis=1), 8000)
-    wave, rate_hz = read_audio(tmp_path / f"a.{ending}")
-    assert rate_hz == 8000
-    assert wave.dtype == np.float32
-    assert np.abs(wave - left / 2).max() < (0.08 if ending == "ogg" else 1e-4)
+    sound = read_audio(tmp_path / f"a.{ending}")
+    assert sound.rate_hz == 8000
+    assert sound.note == ""
+    assert sound.wave.dtype == np.float32
+    assert np.abs(sound.wave - left / 2).max() < (0.08 if ending == "ogg" else 1e-4)
 
 
 def test_only_the_first_seconds_are_read(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", tone(8000, 8000), 8000, subtype="FLOAT")
-    wave, _ = read_audio(tmp_path / "a.wav", 0.25)
-    assert np.array_equal(wave, tone(8000, 8000)[:2000])
+    sound = read_audio(tmp_path / "a.wav", 0.25)
+    assert np.array_equal(sound.wave, tone(8000, 8000)[:2000])
 
 
 def test_long_empty_and_cut_recordings_are_refused(tmp_path: Path) -> None:
@@ -241,7 +244,7 @@ def test_long_empty_and_cut_recordings_are_refused(tmp_path: Path) -> None:
 def test_an_ogg_file_that_was_cut_is_refused(tmp_path: Path, share: float) -> None:
     noise_L = np.random.default_rng(0).normal(0, 0.2, 5 * 16_000).clip(-1, 1)
     soundfile.write(tmp_path / "a.ogg", noise_L, 16_000)
-    assert len(read_audio(tmp_path / "a.ogg")[0]) == 80_000
+    assert len(read_audio(tmp_path / "a.ogg").wave) == 80_000
     whole = (tmp_path / "a.ogg").read_bytes()
     (tmp_path / "a.ogg").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(TableError, match=r"a\.ogg is truncated"):
@@ -254,6 +257,54 @@ def test_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", wave, 8000, subtype="FLOAT")
     with pytest.raises(TableError, match="not numbers"):
         read_audio(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("channels", [2, 3, 5])
+def test_channels_that_cancel_each_other_leave_the_loudest(tmp_path: Path, channels: int) -> None:
+    draw = np.random.default_rng(0)
+    x = tone(4000, 8000)
+    wave_LC = np.stack([x / (channels - 1)] * (channels - 1) + [-1.1 * x], axis=1)
+    wave_LC += draw.normal(0, 0.05, wave_LC.shape)
+    soundfile.write(tmp_path / "a.wav", wave_LC, 8000, subtype="FLOAT")
+    loudest = channels - 1
+    sound = read_audio(tmp_path / "a.wav")
+    assert f"only channel {loudest} is heard" in sound.note
+    assert np.allclose(sound.wave, wave_LC[:, loudest], atol=1e-6)
+    assert np.abs(read_audio(tmp_path / "a.wav", averaged=True).wave).max() < 0.3
+
+
+def test_channels_that_are_unrelated_or_alike_are_averaged(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    x = draw.normal(0, 0.1, (4000, 2))
+    alike = np.stack([x[:, 0], 0.5 * x[:, 0]], axis=1)
+    still = np.full((4000, 2), 0.25)
+    for wave_LC in (x, alike, still, np.zeros((4000, 2)), draw.normal(0, 0.1, (4000, 6))):
+        soundfile.write(tmp_path / "a.wav", wave_LC, 8000, subtype="FLOAT")
+        sound = read_audio(tmp_path / "a.wav")
+        assert sound.note == ""
+        assert np.allclose(sound.wave, wave_LC.mean(axis=1), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("form", "subtype", "floating"),
+    [
+        ("WAV", "PCM_U8", False),
+        ("WAV", "PCM_16", False),
+        ("WAV", "PCM_24", False),
+        ("WAVEX", "PCM_32", False),
+        ("WAVEX", "PCM_24", False),
+        ("WAV", "FLOAT", True),
+        ("WAV", "DOUBLE", True),
+        ("FLAC", "PCM_24", False),
+    ],
+)
+def test_samples_of_every_kind_are_as_loud(
+    tmp_path: Path, form: str, subtype: str, floating: bool
+) -> None:
+    soundfile.write(tmp_path / "a.wav", tone(4000, 8000), 8000, format=form, subtype=subtype)
+    sound = read_audio(tmp_path / "a.wav")
+    assert sound.floating == floating
+    assert np.abs(sound.wave - tone(4000, 8000)).max() < (0.01 if subtype == "PCM_U8" else 1e-4)
 
 
 # --- series --------------------------------------------------------------------------------------
@@ -278,7 +329,7 @@ def test_series_files_of_every_kind_give_the_same_samples(tmp_path: Path) -> Non
         ("b.csv", None),
         ("a.wav", None),
     ]:
-        found = read_series_file(tmp_path / name, channel, 1000)
+        found = read_series_file(tmp_path / name, channel, 1000).x_CL
         assert found.shape == (2, 40), name
         assert np.allclose(found, x_CL, atol=1e-7), name
     for name, channel, row in [
@@ -289,14 +340,14 @@ def test_series_files_of_every_kind_give_the_same_samples(tmp_path: Path) -> Non
         ("b.csv", "1", 1),
         ("a.wav", "0", 0),
     ]:
-        found = read_series_file(tmp_path / name, channel, 10)
+        found = read_series_file(tmp_path / name, channel, 10).x_CL
         assert np.allclose(found, x_CL[[row], -10:], atol=1e-7), name
 
 
 def test_csv_gaps_are_nan_and_semicolons_are_understood(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("t;v;who\n0;1.5;x\n1;;y\n2;3;z\n")
     assert np.array_equal(
-        read_series_file(tmp_path / "a.csv", "v", 9), [[1.5, np.nan, 3.0]], equal_nan=True
+        read_series_file(tmp_path / "a.csv", "v", 9).x_CL, [[1.5, np.nan, 3.0]], equal_nan=True
     )
     with pytest.raises(TableError, match="column who holds more than numbers"):
         read_series_file(tmp_path / "a.csv", None, 9)

@@ -1,8 +1,10 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.io
 import soundfile
@@ -142,6 +144,160 @@ def test_columns_without_samples_are_refused(tmp_path: Path) -> None:
         fit({"vibration": ["a.npy", None]}, tmp_path)
     with pytest.raises(TableError, match="holds more than one channel"):
         fit({"a": [np.ones((2, 9))], "b": [[1.0]]}, **{"from": ("a", "b")})
+
+
+def write(folder: Path, name: str, held: dict[str, np.ndarray], **options: Any) -> str:
+    pd.DataFrame(held).to_csv(folder / name, **{"index": False, **options})
+    return name
+
+
+def wave(factor: float = 1.0) -> np.ndarray:
+    return (factor * DRAW.normal(size=30)).round(3)
+
+
+def test_channels_of_files_go_by_name_in_any_order(tmp_path: Path) -> None:
+    force, sound = [wave() for _ in range(6)], [wave(50) + 700 for _ in range(6)]
+    names = []
+    for i in range(6):
+        both = {"force": force[i], "sound": sound[i]}
+        order = ["sound", "force"] if i % 2 else ["force", "sound"]
+        names.append(write(tmp_path, f"{i}.csv", both, columns=order))
+    reader = fit({"vibration": names}, tmp_path)
+    assert reader.channel_names == ("force", "sound")
+    assert not reader.alike
+    assert np.allclose(reader.center[1], 700, atol=50)
+    again = SeriesReader.from_state(json.loads(json.dumps(reader.state())))
+    assert again == reader
+    both = {"force": force[0], "sound": sound[0]}
+    others = [
+        write(tmp_path, "swapped.csv", both, columns=["sound", "force"]),
+        write(tmp_path, "index.csv", both, index=True),
+        write(tmp_path, "german.csv", both, sep=";", decimal=","),
+        write(tmp_path, "capitals.csv", {"Sound ": sound[0], "FORCE": force[0]}),
+        write(tmp_path, "units.csv", {"sound [dB]": sound[0], "force (N)": force[0]}),
+        write(tmp_path, "more.csv", {"temp": wave(), **both, "t": np.arange(30) / 7}),
+        write(tmp_path, "less.csv", {"force": force[0]}),
+        write(tmp_path, "other.csv", {"force": force[0], "torque": sound[0]}),
+        write(tmp_path, "bare.csv", both, header=False),
+    ]
+    read = again.read(Cells({"vibration": ["0.csv", *others]}, tmp_path))
+    assert read.status[:6] == ["ok"] * 6
+    assert read.status[6] == "noted: left out temp, no channel of training"
+    lacks = "unreadable: less.csv lacks the channel sound of training; it has force"
+    assert read.status[7] == lacks
+    assert read.status[8].endswith("lacks the channel sound of training; it has force, torque")
+    assert "bare.csv has no heading, and the files of training list" in read.status[9]
+    assert read.present.tolist() == [True] * 7 + [False] * 3
+    for x_CL in read.values["x"][1:7]:
+        assert np.allclose(x_CL, read.values["x"][0])
+
+
+def test_files_without_a_heading_go_by_place_and_mixing_is_told(tmp_path: Path) -> None:
+    both = {"a": wave(), "b": wave(9)}
+    bare = write(tmp_path, "bare.csv", both, header=False)
+    named = write(tmp_path, "named.csv", both)
+    swapped = write(tmp_path, "swapped.csv", both, columns=["b", "a"])
+    by_place = fit({"vibration": [bare, bare]}, tmp_path)
+    assert by_place.channel_names == ()
+    read = by_place.read(Cells({"vibration": [bare, named]}, tmp_path))
+    said = "noted: its columns a, b are taken in this order: training has no headings"
+    assert read.status == ["ok", said]
+    assert np.array_equal(read.values["x"][0], read.values["x"][1])
+    by_name = fit({"vibration": [named, named]}, tmp_path)
+    read = by_name.read(Cells({"vibration": [named, bare, swapped]}, tmp_path))
+    assert read.status == ["ok", "noted: its channels have no names and are taken as a, b", "ok"]
+    assert np.array_equal(read.values["x"][0], read.values["x"][1])
+    assert np.array_equal(read.values["x"][0], read.values["x"][2])
+    three = write(tmp_path, "three.csv", {**both, "c": wave()}, header=False)
+    read = by_name.read(Cells({"vibration": [three]}, tmp_path))
+    assert read.status == ["unreadable: three.csv has 3 channels without names, expected a, b"]
+
+
+def test_headings_of_numbers_are_names(tmp_path: Path) -> None:
+    both = {"400": wave(), "410": wave(9)}
+    names = [write(tmp_path, "a.csv", both), write(tmp_path, "b.csv", both, columns=["410", "400"])]
+    reader = fit({"vibration": names}, tmp_path)
+    assert reader.channel_names == ("400", "410")
+    x_BCL = reader.read(Cells({"vibration": names}, tmp_path)).values["x"]
+    assert x_BCL.shape == (2, 2, 30)
+    assert np.array_equal(x_BCL[0], x_BCL[1])
+
+
+def test_headings_that_name_the_file_are_no_channels(tmp_path: Path) -> None:
+    names = [write(tmp_path, f"{i}.csv", {f"specimen {i}": wave()}) for i in range(4)]
+    reader = fit({"vibration": names}, tmp_path)
+    assert (reader.channel_names, reader.alike) == ((), False)
+    new = write(tmp_path, "new.csv", {"specimen 9": wave()})
+    assert reader.read(Cells({"vibration": [new]}, tmp_path)).status == ["ok"]
+
+
+def test_an_array_of_another_name_is_not_the_channel_of_training(tmp_path: Path) -> None:
+    for name, variable in (("a", "force"), ("b", "force"), ("c", "sound")):
+        np.savez(tmp_path / f"{name}.npz", **{variable: wave()})
+        scipy.io.savemat(tmp_path / f"{name}.mat", {variable: wave()})
+    for ending in ("npz", "mat"):
+        reader = fit({"vibration": [f"a.{ending}", f"b.{ending}"]}, tmp_path)
+        assert reader.channel_names == ("force",)
+        cells = [f"b.{ending}", f"c.{ending}", f"c.{ending}#sound"]
+        read = reader.read(Cells({"vibration": cells}, tmp_path))
+        assert read.status[0] == read.status[2] == "ok"
+        assert read.status[1].endswith("lacks the channel force of training; it has sound")
+
+
+def test_the_channels_of_a_few_odd_files_do_not_set_those_of_a_column(tmp_path: Path) -> None:
+    names = [write(tmp_path, f"{i}.csv", {"a": wave(), "b": wave()}) for i in range(9)]
+    odd = write(tmp_path, "odd.csv", {"a": wave()})
+    assert fit({"vibration": [odd, *names]}, tmp_path).channel_names == ("a", "b")
+    more = [write(tmp_path, f"m{i}.csv", {"c": wave(), "b": wave(), "a": wave()}) for i in range(9)]
+    assert fit({"vibration": [*names, *more]}, tmp_path).channel_names == ("a", "b")
+
+
+def test_units_must_be_those_of_training_where_both_are_known(tmp_path: Path) -> None:
+    draw = [{"force [N]": wave(), "sound": wave()} for _ in range(3)]
+    names = [write(tmp_path, f"{i}.csv", both) for i, both in enumerate(draw)]
+    plain = write(tmp_path, "plain.csv", {"Force": wave(), "sound [dB]": wave()})
+    other = write(tmp_path, "other.csv", {"force [kN]": wave(), "sound": wave()})
+    reader = fit({"vibration": [*names, plain, other]}, tmp_path)
+    assert reader.channel_names == ("force [N]", "sound")
+    assert reader.alike
+    read = reader.read(Cells({"vibration": [names[0], plain, other]}, tmp_path))
+    assert read.status[:2] == ["ok", "ok"]
+    assert read.status[2].endswith(
+        "lacks the channel force [N] of training; it has force [kN], sound"
+    )
+
+
+def test_runs_that_know_no_names_read_every_column_in_its_order(tmp_path: Path) -> None:
+    both = {"a": wave(), "t": np.arange(30.0)}
+    names = [write(tmp_path, "a.csv", both), write(tmp_path, "b.csv", both, columns=["t", "a"])]
+    state = {
+        "name": "vibration", "sources": ["vibration"], "history": False, "length": 30,
+        "rate_hz": None, "rpm": None, "center": [0.0, 0.0], "scale": [1.0, 1.0],
+    }  # fmt: skip
+    old = SeriesReader.from_state(state)
+    read = old.read(Cells({"vibration": names}, tmp_path))
+    assert read.status == ["ok", "ok"]
+    assert np.allclose(read.values["x"][0], [both["a"], both["t"]])
+    assert np.allclose(read.values["x"][1], [both["t"], both["a"]])
+
+
+def test_a_table_is_never_turned(tmp_path: Path) -> None:
+    reader = fit({"vibration": [np.ones((2, 9)), wave().reshape(2, 15)]})
+    short = write(tmp_path, "short.csv", {c: np.array([0.5, 1.5]) for c in "abcd"}, header=False)
+    read = reader.read(Cells({"vibration": [short]}, tmp_path))
+    assert read.status == ["unreadable: 4 channels, expected 2"]
+
+
+def test_a_file_may_have_a_hash_in_its_name_and_a_path_of_another_place(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    write(tmp_path / "run", "a#1.csv", {"v": wave(), "w": wave()})
+    np.savez(tmp_path / "run" / "b.npz", v=wave(), w=wave())
+    reader = fit({"vibration": ["run/a#1.csv#v", "run/b.npz#v"]}, tmp_path)
+    assert reader.channel_names == ()
+    cells = [r"RUN\a#1.csv#v", r"C:\x\run\b.npz#w ", "run/a#1.csv#V"]
+    read = reader.read(Cells({"vibration": cells}, tmp_path))
+    assert read.status[:2] == ["ok", "noted: found as run/b.npz"]
+    assert "has no column V; it has v, w" in read.status[2]
 
 
 ROW = st.one_of(

@@ -18,7 +18,7 @@ from modalloy.judge.html import Markup, data_uri, img, join, picture_uri, safe, 
 from modalloy.judge.wording import brief
 from modalloy.table.audio import AudioReader
 from modalloy.table.image import ImageReader
-from modalloy.table.media import open_image, read_audio, resolve
+from modalloy.table.media import open_image, resolve
 from modalloy.table.reader import Cells, Reader, empty
 from modalloy.table.series import SeriesReader
 
@@ -39,8 +39,8 @@ def show_cell(reader: Reader, cells: Cells, row: int, *, pixels: int = 220) -> M
                 path = resolve(cell, cells.folder, cells.allow_outside)
                 return show_picture(open_image(path, pixels, white=reader.white), str(cell), pixels)
             case AudioReader():
-                path = resolve(cell, cells.folder, cells.allow_outside)
-                return show_sound(*read_audio(path, SOUND_S), reader.name)
+                sound, _ = reader.hear(cell, cells, SOUND_S)
+                return show_sound(sound.wave, sound.rate_hz, reader.name)
             case SeriesReader():
                 found = reader.collect(cells, row)
                 return said_absent(found) if isinstance(found, str) else show_series(found)

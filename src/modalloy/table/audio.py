@@ -1,5 +1,6 @@
-"""Cells that name a recording in, mono samples at one rate out."""
+"""Cells that name a recording in, mono samples at one rate and on one scale out."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar, Self
@@ -8,35 +9,52 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.media import read_audio, resolve, spread
+from modalloy.table.media import locate, resolve, spread, told
 from modalloy.table.number import all_missing
-from modalloy.table.reader import Cells, Read, Reader, empty
+from modalloy.table.reader import Cells, Read, Reader, empty, noted
+from modalloy.table.sound import Sound, read_audio
 
-LOOKED_AT = 8
+LOOKED_AT = 64  # training recordings that the full scale comes from
+CLICK = 100.0  # times the usual peak: beyond it, a peak says nothing of a column's scale
+OVER = 2.0  # times the full scale: as far as recordings go beyond it and are still scaled to it
+LOUDEST = 10.0  # times the full scale: samples are cut here
+CUT = 0.001  # share of such samples from which a recording is in another unit
+FAINT = 0.001  # of the full scale: a recording that stays below it is in another unit, or empty
 
 
 @dataclass(frozen=True)
 class AudioReader(Reader):
-    """The first `seconds` of each recording, averaged over channels and resampled to `rate_hz`."""
+    """The first `seconds` of each recording, as one channel at `rate_hz`.
+
+    full: what becomes 1 of samples that are floats: 1 where training recordings are scaled to it,
+    else the loudest sample of them. None in runs that know of no scale: floats are cut at 1 there,
+    and channels are averaged even where that silences them.
+    """
 
     kind: ClassVar[str] = "audio"
     rate_hz: int
     seconds: float
+    full: float | None = None
 
     @classmethod
     def fit(cls, name: str, options: config.Audio, cells: Cells) -> Self:
-        """TableError where none of a few training recordings can be read."""
-        reader = cls(name, options.rate_hz, options.seconds)
+        """The full scale of 64 training recordings; TableError where none of them can be read."""
         given = [c for c in cells[name] if not empty(c)]
         if not given:
             raise all_missing(name, cells)
-        status = "ok"
+        read, peaks, fault = 0, [], ""
         for cell in spread(given, LOOKED_AT):
-            one = Cells({name: [cell]}, cells.folder, cells.allow_outside)
-            status = reader.read(one).status[0]
-            if status == "ok":
-                return reader
-        raise TableError(f"column '{name}': no recording can be read: {status}")
+            try:
+                path = resolve(cell, cells.folder, cells.allow_outside)
+                sound = read_audio(path, options.seconds)
+            except TableError as error:
+                fault = f"unreadable: {error}"
+                continue
+            read += 1
+            peaks += [sound.peak] if sound.floating else []
+        if not read:
+            raise TableError(f"column '{name}': no recording can be read: {fault}")
+        return cls(name, options.rate_hz, options.seconds, full_scale(peaks))
 
     @property
     def length(self) -> int:
@@ -44,26 +62,72 @@ class AudioReader(Reader):
         return max(1, round(self.seconds * self.rate_hz))
 
     def read(self, cells: Cells) -> Read:
-        """Values wave (B, L) float32 in [-1, 1], zeros at the end; length (B,) int64 samples."""
-        waves = [self._read_one(c, cells) for c in cells[self.name]]
-        length = np.array([0 if isinstance(w, str) else len(w) for w in waves], dtype=np.int64)
-        wave_BL = np.zeros((len(waves), max(1, int(length.max(initial=0)))), dtype=np.float32)
-        for row, wave in zip(wave_BL, waves, strict=True):
-            if not isinstance(wave, str):
-                row[: len(wave)] = wave
-        status = [w if isinstance(w, str) else "ok" for w in waves]
+        """Values wave (B, L) float32, zeros at the end; length (B,) int64 samples.
+
+        Samples lie in [-1, 1], those of float files in [-10, 10]: 1 is the training column's peak.
+        """
+        found = [self._read_one(c, cells) for c in cells[self.name]]
+        length = np.array([len(wave) for wave, _ in found], dtype=np.int64)
+        wave_BL = np.zeros((len(found), max(1, int(length.max(initial=0)))), dtype=np.float32)
+        for row, (wave, _) in zip(wave_BL, found, strict=True):
+            row[: len(wave)] = wave
+        status = [said for _, said in found]
         return Read({"wave": wave_BL, "length": length}, length > 0, status)
 
-    def _read_one(self, cell: Any, cells: Cells) -> np.ndarray | str:
-        """Samples of a cell, or its status where it has none."""
+    def hear(self, cell: Any, cells: Cells, seconds: float) -> tuple[Sound, str]:
+        """A recording at its own rate but on the column's scale, and what is to be said of it.
+
+        Raises TableError.
+        """
+        found = locate(cell, cells.folder, cells.allow_outside)
+        sound = read_audio(found.path, seconds, averaged=self.full is None)
+        said = noted([told(found, cells.folder), sound.note, self._unusual(sound)])
+        if sound.floating and self.full is not None:
+            wave = np.clip(sound.wave / np.float32(self.full), -LOUDEST, LOUDEST)
+        else:
+            wave = np.clip(sound.wave, -1.0, 1.0)
+        return sound._replace(wave=wave), said
+
+    def _read_one(self, cell: Any, cells: Cells) -> tuple[np.ndarray, str]:
+        """Samples of a cell, none where it has none, and its status."""
+        nothing = np.zeros(0, dtype=np.float32)
         if empty(cell):
-            return "missing"
+            return nothing, "missing"
         try:
-            path = resolve(cell, cells.folder, cells.allow_outside)
-            wave, rate_hz = read_audio(path, self.seconds)
+            sound, said = self.hear(cell, cells, self.seconds)
         except TableError as error:
-            return f"unreadable: {error}"
-        return resample(wave, rate_hz, self.rate_hz)[: self.length]
+            return nothing, f"unreadable: {error}"
+        limit = LOUDEST if sound.floating and self.full is not None else 1.0
+        wave = resample(sound.wave, sound.rate_hz, self.rate_hz)[: self.length]
+        return np.clip(wave, -limit, limit), said
+
+    def _unusual(self, sound: Sound) -> str:
+        """What is to be said of a loudness far from training's; TableError for other units."""
+        peak = sound.peak
+        if not sound.floating:
+            return ""
+        if self.full is None:
+            return f"cut at 1, its loudest sample is {peak:.4g}" if peak > OVER else ""
+        if np.mean(np.abs(sound.wave) > LOUDEST * self.full) > CUT:
+            raise TableError(
+                f"its samples reach {peak:.4g}, those of training {self.full:.4g}: is it in "
+                "another unit? Write it on the scale of the others"
+            )
+        if peak > OVER * self.full:
+            return f"{peak / self.full:.2g} times as loud as any training recording"
+        if self.full > 1.0 and 0.0 < peak < FAINT * self.full:
+            return f"its samples stay below {peak:.2g}, those of training reach {self.full:.4g}"
+        return ""
+
+
+def full_scale(peaks: Iterable[float]) -> float:
+    """The amplitude of float samples that becomes 1: 1 itself where recordings are scaled to it."""
+    heard = [p for p in peaks if p > 0]
+    if not heard:
+        return 1.0
+    usual = CLICK * float(np.median(heard))
+    loudest = max(p for p in heard if p <= usual)
+    return loudest if loudest > OVER else 1.0
 
 
 def resample(wave_L: np.ndarray, have_hz: int, want_hz: int) -> np.ndarray:
@@ -77,5 +141,4 @@ def resample(wave_L: np.ndarray, have_hz: int, want_hz: int) -> np.ndarray:
 
     largest = max(2000, 2 * have_hz // want_hz)
     ratio = Fraction(want_hz, have_hz).limit_denominator(largest)
-    wave = resample_poly(wave_L, ratio.numerator, ratio.denominator)
-    return np.clip(wave, -1.0, 1.0).astype(np.float32)
+    return resample_poly(wave_L, ratio.numerator, ratio.denominator).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The columns of a table and its media files in, what is wrong with each of them out."""
+"""The columns of a table in, what is wrong with each of them out."""
 
 import re
 from collections.abc import Iterator
@@ -24,14 +24,12 @@ from modalloy.table.marks import says_nothing
 from modalloy.table.names import names_rows
 from modalloy.table.number import to_number
 from modalloy.table.reader import empty
-from modalloy.table.scan import FILES, Files
 from modalloy.table.split import Parts
 from modalloy.table.stray import marks_told
 from modalloy.table.table import Table
 from modalloy.table.text import to_words
 
 READ = 50_000  # rows whose cells are read one by one
-TOLD = 3  # faults that one finding quotes
 CODES = 1_000  # cells that are looked at to tell a text from a code
 FEW = 20  # cells that may all differ without naming rows
 MOSTLY = 0.5  # share of missing cells that deserves more than a note
@@ -57,38 +55,6 @@ def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Fin
             yield from _plain_cells(name, options, table, parts)
         if isinstance(options, config.Tokens):
             yield from _words(name, table, parts)
-
-
-def file_findings(column: str, files: Files, options: Any, *, unreadable: str) -> Iterator[Finding]:
-    """Files that are absent, broken, too large, outside the folder, or hold nothing."""
-    level = "error" if unreadable == "refuse" else "warning"
-    faulty = [i for i, seen in enumerate(files.seen) if seen.fault]
-    away = [i for i in faulty if files.seen[i].outside]
-    if away:
-        yield _of_files("error", column, files, away, "lie outside the table's folder")
-    broken = [i for i in faulty if not files.seen[i].outside]
-    if broken:
-        yield _of_files(level, column, files, broken, "cannot be used")
-    blank = [i for i, seen in enumerate(files.seen) if seen.blank]
-    if blank:
-        what = {"image": "show one even colour", "audio": "are silent"}.get(
-            options.type, "never change"
-        )
-        rows = files.rows_of(blank)
-        yield finding(
-            "warning", column, f"{counted(len(rows), 'row')} with files that {what}", rows
-        )
-    if files.skipped:
-        what = f"{FILES} files were read, spread over the table; {files.skipped} others were not"
-        yield finding("note", column, what)
-
-
-def _of_files(level: Any, column: str, files: Files, which: list[int], what: str) -> Finding:
-    rows = files.rows_of(which)
-    why = "; ".join(str(files.seen[i].fault) for i in which[:TOLD])
-    more = "; ..." if len(which) > TOLD else ""
-    told = f"{counted(len(rows), 'row')} with files that {what}: {why}{more}"
-    return finding(level, column, told, rows)
 
 
 def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterator[Finding]:

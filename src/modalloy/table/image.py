@@ -8,9 +8,9 @@ from PIL import Image
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.media import open_image, resolve, spread, usual_white
+from modalloy.table.media import locate, open_image, resolve, spread, told, usual_white
 from modalloy.table.number import all_missing
-from modalloy.table.reader import Cells, Read, Reader, empty
+from modalloy.table.reader import Cells, Read, Reader, empty, noted
 
 LOOKED_AT = 64  # training pictures that decide between grey and colour
 GREY = 8  # largest difference between the channels of a picture that counts as grey
@@ -59,15 +59,14 @@ class ImageReader(Reader):
         status = []
         for row, cell in enumerate(cells[self.name]):
             status.append(self._read_one(cell, cells, pixels[row], size[row]))
-        present = np.array([s == "ok" for s in status], dtype=bool)
-        return Read({"pixels": pixels, "size": size}, present, status)
+        return Read({"pixels": pixels, "size": size}, size[:, 0] > 0, status)
 
     def _read_one(self, cell: Any, cells: Cells, out: np.ndarray, size: np.ndarray) -> str:
         if empty(cell):
             return "missing"
         try:
-            path = resolve(cell, cells.folder, cells.allow_outside)
-            picture = open_image(path, self.pixels, white=self.white)
+            found = locate(cell, cells.folder, cells.allow_outside)
+            picture = open_image(found.path, self.pixels, white=self.white)
         except TableError as error:
             return f"unreadable: {error}"
         size[:] = picture.info["original_size"]
@@ -75,7 +74,7 @@ class ImageReader(Reader):
         small = picture.resize(side, Image.Resampling.BILINEAR, reducing_gap=3.0)
         array = np.asarray(small.convert("L" if self.channels == 1 else "RGB"))
         out[:] = array[None] if self.channels == 1 else array.transpose(2, 0, 1)
-        return "ok"
+        return noted([told(found, cells.folder)])
 
 
 def is_grey(picture: Image.Image) -> bool:

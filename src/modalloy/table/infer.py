@@ -18,8 +18,8 @@ from modalloy.table.honest import without_giveaways, without_leaks
 from modalloy.table.leaks import on_both_sides
 from modalloy.table.look import Look, all_texts, counted, look_at, sample
 from modalloy.table.names import is_asset
-from modalloy.table.paths import largest_side
-from modalloy.table.sources import PARTS, parts_named
+from modalloy.table.parts import PARTS, parts_named
+from modalloy.table.paths import files_of, largest_side
 from modalloy.table.split import split_rows
 from modalloy.table.table import Table
 
@@ -199,7 +199,7 @@ def _for_boxes(table: Table, looks: Looks, guesses: Guesses, tasks: Mapping[str,
         for key in ("on", "template"):
             column = goal.options.get(key) if goal.type == "locate" else None
             if column is not None:
-                side = largest_side([table.folder / c for c in looks[column].some[:10]])
+                side = largest_side(files_of(looks[column], table.folder))
                 pixels = min(640, max(64, -(-side // 32) * 32))
                 options = {**out[column].options, "pixels": pixels}
                 out[column] = replace(out[column], options=options)

@@ -1,59 +1,63 @@
-"""A cell that names a file in; a picture, a sound, samples or one clear sentence out."""
+"""A cell that names a file in; the file, its picture or one clear sentence out."""
 
 import os
-import re
-import threading
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import soundfile
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from modalloy.errors import TableError
-from modalloy.table.samples import MAX_BYTES, pick_channel, read_arrays
+from modalloy.table.decode import KINDS, MAX_BYTES, MAX_PIXELS, explained
+from modalloy.table.lookup import Found, find, hint, shown
 
-PICTURES = ("PNG", "JPEG", "BMP", "WEBP", "TIFF")
-MAX_PIXELS = 40_000_000
-MAX_SECONDS = 600.0
-OGG_PAGE = 65_307  # bytes of the largest page of an OGG file
-RATES_HZ = (10, 10_000_000)
 WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 
 
 def resolve(cell: Any, folder: Path, allow_outside: bool) -> Path:
-    """The file that a cell names, relative to the table's folder.
+    """The file that a cell names, as `locate` finds it."""
+    return locate(cell, folder, allow_outside).path
+
+
+def locate(cell: Any, folder: Path, allow_outside: bool) -> Found:
+    """The file that a cell names, relative to the table's folder, and how it was found.
 
     Raises TableError for what is no path, no file, too large, or outside the folder unless
     `allow_outside`: absolute, `..` or a link that leads away.
     """
     if not isinstance(cell, str | os.PathLike):
         raise TableError(f"expected a path to a file, found {_short(cell)}")
-    given = Path(cell)
-    if given.is_absolute() and not allow_outside:
+    given, text = Path(cell), os.fspath(cell)
+    try:
+        here = given.is_absolute() and not allow_outside and given.exists()
+        found = None if here else find(str(text), folder, anywhere=allow_outside)
+        path = (found.path if found else folder / given).resolve()
+        inside = allow_outside or path.is_relative_to(folder.resolve())
+        size = path.stat().st_size if found else 0
+        why = "" if found else hint(str(text), folder)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise TableError(f"path {_short(str(cell))} cannot be looked up: {error}") from error
+    if found is None and given.is_absolute() and not allow_outside:
         raise TableError(
             f"path {given} is absolute; write it relative to {folder} or set allow_outside"
         )
-    try:
-        path = (folder / given).resolve()
-        inside = allow_outside or path.is_relative_to(folder.resolve())
-        file, size = path.is_file(), path.stat().st_size if path.is_file() else 0
-    except (OSError, ValueError, RuntimeError) as error:
-        raise TableError(f"path {_short(str(cell))} cannot be looked up: {error}") from error
     if not inside:
         raise TableError(
             f"path {given} leads outside the table's folder {folder}; set allow_outside to read it"
         )
-    if not file:
-        raise TableError(f"no file {given} in {folder}")
+    if found is None:
+        raise TableError(f"no file {given} in {folder}{why}")
     if size == 0:
         raise TableError(f"{path} is empty")
     if size > MAX_BYTES:
         raise TableError(f"{path} has {size >> 20} MB, more than {MAX_BYTES >> 20}")
-    return path
+    return Found(path, found.way)
+
+
+def told(found: Found, folder: Path) -> str:
+    """Where a file was found, in case its path is of another place."""
+    return f"found as {shown(found.path, folder)}" if found.way == "moved" else ""
 
 
 def open_image(path: Path, draft: int | None = None, *, white: float | None = None) -> Image.Image:
@@ -62,9 +66,12 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
     draft: decode a JPEG at the smallest of its scales that keeps this many pixels a side.
     white: value shown as white in pictures of 16 bits or floats; None takes the smallest usual bit
         depth that holds the brightest pixel, which `info["peak"]` tells (None for other pictures).
-    `info["original_size"]` is (width, height) before drafting. Raises TableError.
+    `info["original_size"]` is (width, height) before drafting; `info["several"]` tells whether the
+    file holds more pages or frames than the first, which is the one that is shown. Raises
+    TableError.
     """
-    with _explained(path, "picture"), Image.open(path, formats=PICTURES) as file:
+    kinds = ("TGA",) if path.suffix.lower() == ".tga" else KINDS
+    with explained(path, "picture"), Image.open(path, formats=kinds) as file:
         width, height = file.size
         if width * height > MAX_PIXELS:
             raise TableError(
@@ -73,44 +80,15 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
         if draft is not None:
             file.draft(None, (draft, draft))
         drafted = file.size
+        # Phones put a preview or a brightness map behind a JPEG: that is no second page.
+        several = file.format != "MPO" and bool(getattr(file, "is_animated", False))
         picture = ImageOps.exif_transpose(file)
         turned = drafted != picture.size and drafted[::-1] == picture.size
         peak = _peak(picture)
         picture = _eight_bits(picture, usual_white(peak or 0.0) if white is None else white)
     size = (height, width) if turned else (width, height)
-    picture.info = {"original_size": size, "peak": peak}
+    picture.info = {"original_size": size, "peak": peak, "several": several}
     return picture
-
-
-def read_audio(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int]:
-    """Mono samples (L,) float32 in [-1, 1] and their rate in hertz; at most the first `seconds`.
-
-    Raises TableError, for more than ten minutes before decoding.
-    """
-    wave_CL, rate_hz = _samples(path, seconds)
-    return np.clip(wave_CL.mean(axis=0), -1.0, 1.0), rate_hz
-
-
-def read_series_file(
-    path: Path, channel: str | None, limit: int, *, rate_hz: float | None = None
-) -> np.ndarray:
-    """The last `limit` samples of every channel, (C, L) float64; NaN where a sample is missing.
-
-    channel: name of a variable (.npz .mat) or column (.csv), or index of a channel counted from 0.
-    rate_hz: refuse a WAV file of another rate. Two-dimensional arrays count their shorter side as
-    channels. Raises TableError.
-    """
-    with _explained(path, "series"):
-        if path.suffix.lower() == ".wav":
-            wave_CL, found_hz = _samples(path)
-            if rate_hz is not None and abs(found_hz - rate_hz) > 0.01 * rate_hz:
-                raise TableError(
-                    f"{path} has {found_hz} samples a second, not rate_hz: {rate_hz:g}"
-                )
-            x_CL = pick_channel(wave_CL, channel, path, channels_first=True)
-        else:
-            x_CL = read_arrays(path, channel)
-        return np.array(x_CL[:, -limit:], dtype=np.float64)
 
 
 def spread(cells: Sequence[Any], count: int) -> list[Any]:
@@ -147,111 +125,6 @@ def _eight_bits(picture: Image.Image, white: float) -> Image.Image:
     return picture.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
 
 
-# --- sounds ------------------------------------------------------------------------------------
-
-
-def _samples(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int]:
-    """Samples (C, L) float32 and rate in hertz."""
-    with _explained(path, "recording"), soundfile.SoundFile(os.fspath(path)) as file:
-        rate_hz, frames = file.samplerate, file.frames
-        if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
-            raise TableError(f"{path} claims {rate_hz} samples a second")
-        if frames <= 0:
-            raise TableError(f"{path} holds no samples")
-        if frames > MAX_SECONDS * rate_hz:
-            raise TableError(f"{path} lasts {frames / rate_hz / 60:.1f} minutes, more than 10")
-        if frames * file.channels * 4 > MAX_BYTES:
-            raise TableError(f"{path} has {file.channels} channels of {frames} samples, too many")
-        wanted = frames if seconds is None else min(frames, max(1, round(seconds * rate_hz)))
-        wave_LC = file.read(wanted, dtype="float32", always_2d=True)
-    if len(wave_LC) < wanted or _cut_wav(path):
-        raise TableError(f"{path} is truncated: its header promises more samples than it holds")
-    if _cut_ogg(path):
-        raise TableError(f"{path} is truncated: its last page is not marked as the end")
-    if not np.isfinite(wave_LC).all():
-        raise TableError(f"{path} holds samples that are not numbers")
-    return wave_LC.T, rate_hz
-
-
-def _cut_wav(path: Path) -> bool:
-    """Whether a WAV file is shorter than its header says; libsndfile reads on without a word."""
-    with path.open("rb") as file:
-        head = file.read(8)
-    size = int.from_bytes(head[4:], "little")
-    # Programs that write to a pipe do not know the size and put the largest number.
-    streamed = size >= 0x7FFFFFFF
-    return head[:4] == b"RIFF" and not streamed and size > path.stat().st_size
-
-
-def _cut_ogg(path: Path) -> bool:
-    """Whether the last page of an OGG file (RFC 3533) is cut off or not marked as the last."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if file.read(4) != b"OggS":
-            return False
-        file.seek(max(0, size - 2 * OGG_PAGE))
-        end = file.read()
-    at = end.rfind(b"OggS\0")
-    page = end[max(at, 0) :]
-    if at < 0 or len(page) < 27:
-        return True
-    segments = page[27 : 27 + page[26]]
-    whole = len(segments) == page[26] and len(page) >= 27 + len(segments) + sum(segments)
-    return not whole or not page[5] & 4  # the flag of a stream's end
-
-
-# --- errors ------------------------------------------------------------------------------------
-
-
 def _short(cell: Any) -> str:
     text = repr(cell)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-class _Quiet:
-    """Hides decoders' warnings while any thread decodes.
-
-    Adds and removes one filter instead of `catch_warnings`, which puts a whole list back and so,
-    beside a thread that does the same, leaves the wrong one for ever.
-    """
-
-    def __init__(self) -> None:
-        self.lock, self.inside = threading.Lock(), 0
-        self.filter = ("ignore", None, Warning, re.compile(r"(PIL|numpy|modalloy\.table)\b"), 0)
-
-    def __enter__(self) -> None:
-        filters = cast(list[Any], warnings.filters)
-        with self.lock:
-            self.inside += 1
-            if self.filter not in filters:
-                filters.insert(0, self.filter)
-
-    def __exit__(self, *_: object) -> None:
-        filters = cast(list[Any], warnings.filters)
-        with self.lock:
-            self.inside -= 1
-            if self.inside == 0 and self.filter in filters:
-                filters.remove(self.filter)
-
-
-_quiet = _Quiet()
-
-
-@contextmanager
-def _explained(path: Path, what: str) -> Iterator[None]:
-    """Turn whatever a decoder raises into one sentence."""
-    try:
-        with _quiet:
-            yield
-    except TableError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise TableError(f"{path} has more than {MAX_PIXELS // 10**6} megapixels") from error
-    except UnidentifiedImageError as error:
-        raise TableError(f"{path} is no picture of the kinds {', '.join(PICTURES)}") from error
-    # Decoders fed with broken bytes raise anything: struct.error, KeyError, zlib.error ...
-    except Exception as error:
-        why = " ".join(str(error).split()).removeprefix(f"Error opening {str(path)!r}: ")
-        why = why or type(error).__name__
-        why = why if len(why) <= 160 else f"{why[:157]}..."
-        raise TableError(f"{path} cannot be read as a {what}: {why}") from error

@@ -1,7 +1,7 @@
 """Cells of some rows in, arrays out: what every reader does; numpy alone, shared with serving."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -13,8 +13,9 @@ class Read(NamedTuple):
     """What a reader returns for B rows.
 
     values: name -> array with rows first; absent rows hold zeros, never NaN. present: (B,) bool.
-    status: one word or sentence a row: "ok", "missing", "unknown: <cell>" (a category never seen;
-    still present), "unreadable: <why>" (media; not present).
+    status: one word or sentence a row: "ok", "missing", "noted: <what>" (read, but not quite as
+    usual; present), "unknown: <cell>" (a category never seen; still present), "unreadable: <why>"
+    (media; not present).
     """
 
     values: dict[str, np.ndarray]
@@ -68,6 +69,12 @@ class Reader(ABC):
             k: tuple(v) if isinstance(v, list) else v for k, v in state.items()
         }
         return cls(**fields)
+
+
+def noted(notes: Iterable[str]) -> str:
+    """The status of a cell that was read, with what is to be said of it."""
+    told = "; ".join(note for note in notes if note)
+    return f"noted: {told}" if told else "ok"
 
 
 def empty(cell: Any) -> bool:

@@ -1,4 +1,4 @@
-"""A file of samples in, its channels out: NumPy, MATLAB and CSV files, bounded in size."""
+"""A file of samples in, its channels out: NumPy, MATLAB, CSV and WAV files, bounded in size."""
 
 import math
 import zipfile
@@ -7,26 +7,52 @@ from pathlib import Path
 import numpy as np
 
 from modalloy.errors import TableError
+from modalloy.table.channels import Samples
+from modalloy.table.decode import MAX_BYTES, explained
+from modalloy.table.endings import SERIES
 from modalloy.table.matlab import list_arrays, load_array
+from modalloy.table.sample_csv import read_csv
+from modalloy.table.sound import read_wave
 
-SERIES = (".npy", ".npz", ".mat", ".csv", ".wav")
-MAX_BYTES = 1 << 29
+
+def read_series_file(
+    path: Path, channel: str | None, limit: int, *, rate_hz: float | None = None
+) -> Samples:
+    """The last `limit` samples of every channel of a file.
+
+    channel: name of a variable (.npz .mat) or column (.csv), or index of a channel counted from 0.
+    rate_hz: refuse a WAV file of another rate. Two-dimensional arrays count their shorter side as
+    channels. Raises TableError.
+    """
+    with explained(path, "series"):
+        if path.suffix.lower() == ".wav":
+            wave_CL, found_hz, _ = read_wave(path)
+            if rate_hz is not None and abs(found_hz - rate_hz) > 0.01 * rate_hz:
+                raise TableError(
+                    f"{path} has {found_hz} samples a second, not rate_hz: {rate_hz:g}"
+                )
+            x_CL = pick_channel(wave_CL, channel, path, channels_first=True)
+            found = Samples(x_CL, sure=True)
+        else:
+            found = read_arrays(path, channel)
+        return found._replace(x_CL=np.array(found.x_CL[:, -limit:], dtype=np.float64))
 
 
-def read_arrays(path: Path, channel: str | None) -> np.ndarray:
-    """Channels (C, L) of a .npy .npz .mat or .csv file; one of them where `channel` says which.
+def read_arrays(path: Path, channel: str | None) -> Samples:
+    """Channels of a .npy .npz .mat or .csv file; one of them where `channel` says which.
 
     TableError for what we refuse; a broken file raises whatever its library does.
     """
     match path.suffix.lower():
         case ".npy":
-            return _npy(path, channel)
+            return Samples(_npy(path, channel))
         case ".npz":
             return _npz(path, channel)
         case ".mat":
             return _mat(path, channel)
         case ".csv":
-            return _csv(path, channel)
+            found = read_csv(path, channel)
+            return found._replace(x_CL=pick_channel(found.x_CL, None, path, channels_first=True))
         case other:
             raise TableError(f"{path} ends in {other or 'nothing'}, not in {' '.join(SERIES)}")
 
@@ -57,46 +83,27 @@ def _npy(path: Path, channel: str | None) -> np.ndarray:
     return pick_channel(np.load(path, mmap_mode="r", allow_pickle=False), channel, path)
 
 
-def _npz(path: Path, channel: str | None) -> np.ndarray:
+def _npz(path: Path, channel: str | None) -> Samples:
     with zipfile.ZipFile(path) as archive:
         sizes = {m.filename.removesuffix(".npy"): m.file_size for m in archive.infolist()}
     name, index = _variable(list(sizes), channel, path)
     if sizes[name] > MAX_BYTES:
         raise TableError(f"{path}: {name} has {sizes[name] >> 20} MB, more than {MAX_BYTES >> 20}")
     with np.load(path, allow_pickle=False) as arrays:
-        return pick_channel(arrays[name], index, path)
+        return _named(pick_channel(arrays[name], index, path), name, channel)
 
 
-def _mat(path: Path, channel: str | None) -> np.ndarray:
+def _mat(path: Path, channel: str | None) -> Samples:
     shapes = list_arrays(path)
     name, index = _variable(list(shapes), channel, path)
     if math.prod(shapes[name]) * 8 > MAX_BYTES:
         raise TableError(f"{path}: {name} has more than {MAX_BYTES >> 23} million numbers")
-    return pick_channel(load_array(path, name, MAX_BYTES), index, path)
+    return _named(pick_channel(load_array(path, name, MAX_BYTES), index, path), name, channel)
 
 
-def _csv(path: Path, channel: str | None) -> np.ndarray:
-    import pandas as pd
-
-    with path.open(encoding="utf-8-sig") as file:
-        first = file.readline()
-    mark = max(",;\t", key=first.count)
-    header = None if all(_is_number(f) for f in first.strip().split(mark)) else 0
-    frame = pd.read_csv(path, sep=mark, header=header, encoding="utf-8-sig", low_memory=False)
-    if channel is not None and channel not in map(str, frame.columns):
-        if not channel.isdecimal() or int(channel) >= frame.shape[1]:
-            names = ", ".join(map(str, frame.columns[:12]))
-            raise TableError(f"{path} has no column {channel}; it has {names}")
-        frame = frame.iloc[:, [int(channel)]]
-    elif channel is not None:
-        frame = frame.loc[:, [str(c) == channel for c in frame.columns]]
-    texts = [str(c) for c in frame.columns if frame[c].dtype.kind not in "biuf"]
-    if texts:
-        raise TableError(
-            f"{path}: column {texts[0]} holds more than numbers; name one by {path.name}#column"
-        )
-    x_CL = np.asarray(frame, dtype=np.float64).T
-    return pick_channel(x_CL, None, path, channels_first=True)
+def _named(x_CL: np.ndarray, name: str, channel: str | None) -> Samples:
+    """A single channel goes by the name of its array, unless the cell says which is meant."""
+    return Samples(x_CL, (name,) if len(x_CL) == 1 and channel is None else None)
 
 
 def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, str | None]:
@@ -110,9 +117,8 @@ def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, s
     raise TableError(f"{path} has {wish}; write {path.name}#name with one of: {found}")
 
 
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+def split_channel(cell: str) -> tuple[str, str | None]:
+    """The path of a cell, and the channel that follows its `#`, if one does."""
+    path, mark, channel = cell.rpartition("#")
+    named = mark and path.lower().endswith(SERIES)
+    return (path, channel.strip() or None) if named else (cell, None)

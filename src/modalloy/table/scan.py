@@ -5,18 +5,21 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.limits import cores
+from modalloy.table.channels import Samples
 from modalloy.table.finding import spread
-from modalloy.table.media import open_image, read_audio, resolve
+from modalloy.table.lookup import shown
+from modalloy.table.media import locate, open_image
 from modalloy.table.near import SIDE, flat, thumbnail
 from modalloy.table.reader import Cells, empty
-from modalloy.table.series import read_path
+from modalloy.table.series import names_file, read_path
+from modalloy.table.sound import read_audio
 from modalloy.table.table import Table
 
 FILES = 50_000  # files of a column that are read
@@ -28,11 +31,23 @@ Media = config.Image | config.Audio | config.Series
 class Seen(NamedTuple):
     """One file that was read. fault: why it cannot be used; the rest is then empty.
 
-    outside: it lies outside the table's folder. size: width and height in pixels; seconds: of a
-    recording. blank: one even colour, or silence. mark: equal for files whose content is equal.
+    place: where it was found from the table's folder on; way: how, see `lookup.Found`. outside: it
+    lies outside the table's folder. size: width and height in pixels; several: it holds more
+    pictures than the first. seconds: of a recording; rate_hz, peak: its rate and its loudest
+    sample; floating: which no full scale bounds; note: how its channels became one. samples: names
+    of a series' channels, without the numbers. blank: one even colour, or silence. mark: equal for
+    files whose content is equal.
     """
 
     fault: str | None = None
+    place: str = ""
+    way: str = "written"
+    several: bool = False
+    rate_hz: int = 0
+    peak: float = 0.0
+    floating: bool = False
+    note: str = ""
+    samples: Samples | None = None
     outside: bool = False
     size: tuple[int, int] = (0, 0)
     seconds: float = 0.0
@@ -43,12 +58,17 @@ class Seen(NamedTuple):
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one column. index: for each of `rows` its place in `seen`, -1 without one."""
+    """The files of one column, as they were read and as their cells name them.
+
+    index: for each of `rows` its place in `seen` and `paths`, -1 without one. skipped: files beyond
+    those that were read.
+    """
 
     rows: np.ndarray
     index: np.ndarray
     seen: list[Seen]
-    skipped: int  # files beyond those that were read
+    skipped: int
+    paths: list[str]
 
     def thumbs(self) -> np.ndarray:
         """Thumbnails (files, SIDE, SIDE, 3) uint8, black where there is none."""
@@ -70,7 +90,8 @@ def scan(
     decoding finds a file that was cut off. Of more than FILES different files that many are read.
     """
     cells = table.cells(column, rows)
-    some = [not empty(c) and _names_file(c, options) for c in cells]
+    lists = isinstance(options, config.Series)  # samples may stand in the cell itself
+    some = [not empty(c) and (not lists or names_file(c)) for c in cells]
     paths = list(dict.fromkeys(str(c) for c, s in zip(cells, some, strict=True) if s))
     chosen = [paths[i] for i in spread(np.arange(len(paths)), FILES)]
     place = {path: i for i, path in enumerate(chosen)}
@@ -81,25 +102,21 @@ def scan(
 
     with ThreadPoolExecutor(cores()) as pool:
         seen = list(pool.map(look, chosen, chunksize=1))
-    return Files(rows, np.array(index, dtype=np.int64), seen, len(paths) - len(chosen))
-
-
-def _names_file(cell: Any, options: Media) -> bool:
-    """Series may stand in the cell itself; pictures and sounds are always files."""
-    if not isinstance(options, config.Series):
-        return True
-    return isinstance(cell, str | Path) and not str(cell).lstrip().startswith("[")
+    return Files(rows, np.array(index, dtype=np.int64), seen, len(paths) - len(chosen), chosen)
 
 
 def _look(cell: str, options: Media, folder: Path, allow_outside: bool) -> Seen:
     try:
         match options:
             case config.Image():
-                return _look_at(resolve(cell, folder, allow_outside))
+                found = locate(cell, folder, allow_outside)
+                seen = _look_at(found.path)
             case config.Audio():
-                return _listen_to(resolve(cell, folder, allow_outside))
+                found = locate(cell, folder, allow_outside)
+                seen = _listen_to(found.path)
             case config.Series():
                 return _follow(cell, options, folder, allow_outside)
+        return seen._replace(place=shown(found.path, folder), way=found.way)
     except TableError as error:
         away = not allow_outside and _leads_away(cell, folder)
         return Seen(fault=str(error), outside=away)
@@ -116,18 +133,30 @@ def _look_at(path: Path) -> Seen:
     picture = open_image(path, LOOKED_AT)
     thumb = thumbnail(picture)
     blank = bool(flat(thumb[None])[0])
-    return Seen(size=picture.info["original_size"], blank=blank, thumb=thumb)
+    size, several = picture.info["original_size"], picture.info["several"]
+    return Seen(size=size, several=several, blank=blank, thumb=thumb)
 
 
 def _listen_to(path: Path) -> Seen:
-    wave, rate_hz = read_audio(path)
-    blank = bool(np.abs(wave).max(initial=0.0) < QUIET)
-    return Seen(seconds=len(wave) / rate_hz, blank=blank, mark=_mark(wave))
+    sound = read_audio(path)
+    return Seen(
+        seconds=len(sound.wave) / sound.rate_hz,
+        rate_hz=sound.rate_hz,
+        peak=sound.peak,
+        floating=sound.floating,
+        note=sound.note,
+        blank=sound.peak < QUIET,
+        mark=_mark(sound.wave),
+    )
 
 
 def _follow(cell: str, options: config.Series, folder: Path, allow_outside: bool) -> Seen:
-    x_CL = read_path(cell, Cells({}, folder, allow_outside), options.length, options.rate_hz)
-    return Seen(blank=still(x_CL), mark=_mark(x_CL))
+    one, found = read_path(cell, Cells({}, folder, allow_outside), options.length, options.rate_hz)
+    x_CL = one.channels().x_CL
+    names = one._replace(x_CL=np.zeros((len(one.x_CL), 0)))
+    place = shown(found.path, folder)
+    mark, blank = _mark(x_CL), still(x_CL)
+    return Seen(place=place, way=found.way, samples=names, blank=blank, mark=mark)
 
 
 def still(x: np.ndarray) -> bool:

@@ -9,10 +9,12 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.media import read_series_file, resolve, spread
+from modalloy.table.channels import Channels, Samples, arrange, settle
+from modalloy.table.lookup import Found
+from modalloy.table.media import locate, spread, told
 from modalloy.table.number import all_missing, robust, to_numbers
-from modalloy.table.reader import Cells, Read, Reader, empty
-from modalloy.table.samples import SERIES
+from modalloy.table.reader import Cells, Read, Reader, empty, noted
+from modalloy.table.samples import read_series_file, split_channel
 from modalloy.table.vector import to_array
 
 LOOKED_AT = 500  # training rows that centre and scale come from
@@ -27,6 +29,8 @@ class SeriesReader(Reader):
     sources: the table columns that are the channels, one each; a single one may hold them all.
     history: the cell is already an array (C, L) of this row's and earlier rows' numbers.
     rpm: turns a minute, or the column that holds them. center, scale: one for each channel.
+    channel_names, alike: as in `Channels`. None in runs that know of no names: columns of files
+    are taken in their order there, those that count rows or time among them.
     """
 
     kind: ClassVar[str] = "series"
@@ -37,13 +41,24 @@ class SeriesReader(Reader):
     rpm: float | str | None
     center: tuple[float, ...]
     scale: tuple[float, ...]
+    channel_names: tuple[str, ...] | None = None
+    alike: bool = True
 
     @classmethod
     def fit(cls, name: str, options: config.Series, cells: Cells) -> Self:
         """Median and quartiles of each channel of 500 training rows; TableError without any."""
         blank = cls.blank(name, options)
         rows = spread(list(range(len(cells))), LOOKED_AT)
-        found = [blank.collect(cells, row) for row in rows]
+        if len(blank.sources) == 1:
+            source = cells[blank.sources[0]]
+            ones = [blank._read_one(source[row], cells) for row in rows]
+            known = settle([one for one, _ in ones if isinstance(one, Samples)])
+            blank = replace(blank, channel_names=known.names, alike=known.alike)
+            both = zip(rows, ones, strict=True)
+            given = [blank._arranged(source[row], *one)[0] for row, one in both]
+            found = [one if isinstance(one, str) else one.x_CL for one in given]
+        else:
+            found = [blank.collect(cells, row) for row in rows]
         read = [x for x in found if not isinstance(x, str)]
         if not read:
             faults = [f for f in found if f != "missing"]
@@ -66,7 +81,8 @@ class SeriesReader(Reader):
         """A reader that knows its columns and has no channel yet."""
         history = options.history is not None
         sources = (name,) if history else options.channels or (name,)
-        return cls(name, sources, history, options.length, options.rate_hz, options.rpm, (), ())
+        limits = (options.length, options.rate_hz, options.rpm)
+        return cls(name, sources, history, *limits, (), (), channel_names=())
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -85,7 +101,8 @@ class SeriesReader(Reader):
         The mask is True where any channel has a sample. Channels of a row end together; shorter
         rows have zeros at the end.
         """
-        found = [self._check(self.collect(cells, row)) for row in range(len(cells))]
+        rows = [self._row(cells, row) for row in range(len(cells))]
+        found = [self._check(one) for one, _ in rows]
         length = max((x.shape[1] for x in found if not isinstance(x, str)), default=1)
         x_BCL = np.zeros((len(found), self.channels, length), dtype=np.float32)
         mask_BL = np.zeros((len(found), length), dtype=bool)
@@ -98,15 +115,23 @@ class SeriesReader(Reader):
                 z_CL = np.clip((x_CL - center_C1) / scale_C1, -LARGEST, LARGEST)
             x_BCL[row, :, : x_CL.shape[1]] = np.where(finite, z_CL, 0.0)
             mask_BL[row, : x_CL.shape[1]] = finite.any(axis=0)
-        status = [x if isinstance(x, str) else "ok" for x in found]
+        present = np.array([not isinstance(x, str) for x in found], dtype=bool)
+        status = [
+            x if isinstance(x, str) else noted(said)
+            for x, (_, said) in zip(found, rows, strict=True)
+        ]
         values = {"x": x_BCL, "mask": mask_BL, "speed_hz": self._speed(cells)}
-        return Read(values, np.array([s == "ok" for s in status], dtype=bool), status)
+        return Read(values, present, status)
 
-    def _check(self, x_CL: np.ndarray | str) -> np.ndarray | str:
+    def _check(self, one: Samples | str) -> np.ndarray | str:
         """A series whose channels are those that were fitted, or the status."""
-        if isinstance(x_CL, str) or len(x_CL) == self.channels:
+        if isinstance(one, str):
+            return one
+        x_CL = one.x_CL
+        if len(x_CL) == self.channels:
             return x_CL
-        if x_CL.shape[1] == self.channels and not self.history:  # shorter than it has channels
+        # An array that is shorter than it has channels; a table's columns are never its rows.
+        if x_CL.shape[1] == self.channels and not self.history and not one.sure:
             return x_CL.T
         return f"unreadable: {len(x_CL)} channels, expected {self.channels}"
 
@@ -121,49 +146,74 @@ class SeriesReader(Reader):
 
     def collect(self, cells: Cells, row: int) -> np.ndarray | str:
         """Raw samples of a row, (C, L) with NaN where there is none, or its status."""
-        found = [self._read_one(cells[source][row], cells) for source in self.sources]
-        for one in found:
+        one, _ = self._row(cells, row)
+        return one if isinstance(one, str) else one.x_CL
+
+    def _row(self, cells: Cells, row: int) -> tuple[Samples | str, tuple[str, ...]]:
+        """Samples of a row or its status, and what is to be said of them."""
+        read = [
+            self._arranged(cells[source][row], *self._read_one(cells[source][row], cells))
+            for source in self.sources
+        ]
+        said = tuple(dict.fromkeys(note for _, notes in read for note in notes if note))
+        for one, _ in read:
             if isinstance(one, str) and one != "missing":
-                return one
-        if len(found) == 1:
-            return found[0]
-        rows = [x for x in found if not isinstance(x, str)]
+                return one, ()
+        if len(read) == 1:
+            return read[0]
+        rows = [one.x_CL for one, _ in read if not isinstance(one, str)]
         if not rows:
-            return "missing"
+            return "missing", ()
         if any(len(x) != 1 for x in rows):
-            return "unreadable: one of several columns holds more than one channel"
-        x_CL = np.full((len(found), max(x.shape[1] for x in rows)), np.nan)
-        for out_L, x in zip(x_CL, found, strict=True):
-            if not isinstance(x, str):
-                out_L[len(out_L) - x.shape[1] :] = x[0]
-        return x_CL
+            return "unreadable: one of several columns holds more than one channel", ()
+        x_CL = np.full((len(read), max(x.shape[1] for x in rows)), np.nan)
+        for out_L, (one, _) in zip(x_CL, read, strict=True):
+            if not isinstance(one, str):
+                out_L[len(out_L) - one.x_CL.shape[1] :] = one.x_CL[0]
+        return Samples(x_CL, sure=True), said
 
-    def _read_one(self, cell: Any, cells: Cells) -> np.ndarray | str:
-        """Samples of one cell, (C, L), or its status."""
+    def _read_one(self, cell: Any, cells: Cells) -> tuple[Samples | str, tuple[str, ...]]:
+        """Samples of one cell as they are written, or its status; and what is to be said."""
         if empty(cell):
-            return "missing"
-        if isinstance(cell, str | Path) and not str(cell).lstrip().startswith("["):
+            return "missing", ()
+        if names_file(cell):
             try:
-                x = read_path(str(cell), cells, self.length, self.rate_hz)
+                one, found = read_path(str(cell), cells, self.length, self.rate_hz)
             except TableError as error:
-                return f"unreadable: {error}"
-        else:
-            x = to_array(cell)
-            if isinstance(x, str):
-                return f"unreadable: {x}"
-            if x.ndim > 2:
-                return f"unreadable: an array of {x.ndim} dimensions"
-            x = np.atleast_2d(x)
-            if x.shape[0] > x.shape[1] and not self.history:
-                x = x.T
-        x = x[:, -self.length :]
-        return x if np.isfinite(x).any() else "missing"
+                return f"unreadable: {error}", ()
+            return one, (told(found, cells.folder),)
+        x = to_array(cell)
+        if isinstance(x, str):
+            return f"unreadable: {x}", ()
+        if x.ndim > 2:
+            return f"unreadable: an array of {x.ndim} dimensions", ()
+        x = np.atleast_2d(x)
+        if x.shape[0] > x.shape[1] and not self.history:
+            x = x.T
+        return Samples(x[:, -self.length :]), ()
+
+    def _arranged(
+        self, cell: Any, one: Samples | str, notes: tuple[str, ...]
+    ) -> tuple[Samples | str, tuple[str, ...]]:
+        """The channels that the run knows, in its order, or the status; and what is to be said."""
+        if isinstance(one, str):
+            return one, ()
+        if self.channel_names is not None:
+            try:
+                one, said = arrange(one, Channels(self.channel_names, self.alike))
+            except TableError as error:
+                return f"unreadable: {cell!s:.80} {error}", ()
+            notes = (*notes, said)
+        return (one, notes) if np.isfinite(one.x_CL).any() else ("missing", ())
 
 
-def read_path(cell: str, cells: Cells, limit: int, rate_hz: float | None) -> np.ndarray:
-    """Samples (C, L) of a file; `path#channel` names a variable, column or channel in it."""
-    path, mark, channel = cell.rpartition("#")
-    if not mark or not path.lower().endswith(SERIES):
-        path, channel = cell, ""
-    file = resolve(path, cells.folder, cells.allow_outside)
-    return read_series_file(file, channel or None, limit, rate_hz=rate_hz)
+def names_file(cell: Any) -> bool:
+    """Whether a cell is a path; a text may also hold the samples themselves."""
+    return isinstance(cell, str | Path) and not str(cell).lstrip().startswith("[")
+
+
+def read_path(cell: str, cells: Cells, limit: int, rate_hz: float | None) -> tuple[Samples, Found]:
+    """Samples of a file, and the file; `path#channel` names a variable, column or channel in it."""
+    path, channel = split_channel(cell)
+    found = locate(path, cells.folder, cells.allow_outside)
+    return read_series_file(found.path, channel, limit, rate_hz=rate_hz), found

@@ -1,10 +1,9 @@
 """A table of any kind in - file, folder, database, frame - and its rows as Arrow batches out."""
 
-import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from modalloy.errors import TableError
 from modalloy.table.delimited import read_delimited
+from modalloy.table.folders import beside_tables, list_tables, read_pictures
 from modalloy.table.records import SQLITE, read_excel, read_frame, read_sqlite, sqlite_address
 from modalloy.table.spool import BATCH_BYTES, BATCH_ROWS, Batches, Stream, hold, plain_type
 
@@ -20,32 +20,6 @@ if TYPE_CHECKING:
 
 ENDINGS = ".csv .csv.gz .tsv .parquet .pq .feather .arrow .ipc .xlsx .xlsm"
 FRAME = "<frame>"  # the name of a table that was handed over in memory
-PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
-PARTS = {
-    "train": "train",
-    "training": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "dev": "validation",
-    "test": "test",
-    "testing": "test",
-    "holdout": "test",
-    "hold-out": "test",
-    "hold_out": "test",
-    "heldout": "test",
-    "held-out": "test",
-    "held_out": "test",
-}  # spellings of the three parts of a split
-EVAL = {"eval", "evaluation"}  # the validation rows where others are called test, else the test
-
-
-def parts_named(names: Iterable[Any]) -> list[str | None]:
-    """The part of a split that each name means, None where it means none."""
-    said = [str(n).strip().lower() for n in names]
-    parts = [PARTS.get(n) for n in said]
-    known = "validation" if "test" in parts else "test"
-    return [known if n in EVAL else p for n, p in zip(said, parts, strict=True)]
 
 
 class Opened(NamedTuple):
@@ -112,7 +86,9 @@ def _file(path: Path, sheet: str | None, spool_above_mb: float) -> Stream:
     if not path.exists():
         raise TableError(f"{path}: no such file or folder.")
     if path.is_dir():
-        return _folder(path)
+        if tables := list_tables(path):
+            return _parquet(tables, path)._replace(notes=beside_tables(path))
+        return read_pictures(path)
     ending = "".join(path.suffixes[-2:]).lower()
     if ending != ".csv.gz":
         ending = path.suffix.lower()
@@ -136,47 +112,6 @@ def _file(path: Path, sheet: str | None, spool_above_mb: float) -> Stream:
             )
 
 
-# --- folders -----------------------------------------------------------------------------------
-
-
-def _folder(path: Path) -> Stream:
-    """A folder of Parquet files (as Spark and Dask write it), or of pictures."""
-    files = [f for f in path.rglob("*") if f.is_file() and not _hidden(f.relative_to(path))]
-    tables = [f for f in files if f.suffix.lower() in (".parquet", ".pq")]
-    pictures = [f for f in files if f.suffix.lower() in PICTURES]
-    if tables:
-        return _parquet(sorted(tables, key=_natural), path)
-    if pictures:
-        return _pictures(path, sorted(pictures, key=_natural))
-    raise TableError(
-        f"{path}: the folder holds neither Parquet files nor pictures "
-        f"({' '.join(sorted(PICTURES))})."
-    )
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(("_", ".")) for part in path.parts)
-
-
-def _natural(path: Path) -> list[tuple[int, str]]:
-    """Sorts part.2 before part.10."""
-    return [(int(p), "") if p.isdigit() else (-1, p) for p in re.split(r"(\d+)", path.as_posix())]
-
-
-def _pictures(path: Path, files: list[Path]) -> Stream:
-    """Columns image, label (the folders between) and split (where all outer folders name parts)."""
-    places = [f.relative_to(path) for f in files]
-    columns: dict[str, list[Any]] = {"image": [p.as_posix() for p in places]}
-    outer = 0
-    parts = parts_named(p.parts[0] for p in places)
-    if all(len(p.parts) > 1 for p in places) and None not in parts:
-        columns["split"] = parts
-        outer = 1
-    labels = ["/".join(p.parts[outer:-1]) or None for p in places]
-    if any(labels):
-        columns["label"] = labels
-    table = pa.table(columns)
-    return Stream(table.schema, table.to_batches(), 0)
 
 
 # --- Arrow files -------------------------------------------------------------------------------

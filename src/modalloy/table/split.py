@@ -7,7 +7,7 @@ import numpy as np
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
-from modalloy.table.sources import EVAL, PARTS, parts_named
+from modalloy.table.parts import EVAL, PARTS, parts_named
 from modalloy.table.table import Table
 from modalloy.table.values import spelled
 

@@ -26,7 +26,7 @@ RESIDENT_BYTES = 128 << 20  # mapped pages are given back after this many bytes 
 class Stream(NamedTuple):
     """A source before it is read: its columns, its rows batch by batch, and its rough size.
 
-    notes: sentences for the user about what was taken for what.
+    notes: what the user should know about how it is read, a sentence each.
     """
 
     schema: pa.Schema

@@ -11,8 +11,9 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table.media import open_image, read_audio, resolve
+from modalloy.table.media import open_image, resolve
 from modalloy.table.reader import Cells, empty
+from modalloy.table.sound import read_audio
 from modalloy.table.text import to_words
 
 FILES = 16  # files that are opened for their size and time
@@ -137,8 +138,8 @@ def _image(name: str, options: config.Image, cells: Cells) -> Work:
 
 def _audio(name: str, options: config.Audio, cells: Cells) -> Work:
     def read(path: Path) -> float:
-        wave, rate_hz = read_audio(path, options.seconds)
-        return len(wave) / rate_hz
+        sound = read_audio(path, options.seconds)
+        return len(sound.wave) / sound.rate_hz
 
     lengths, read_s = _timed(name, cells, read)
     seconds = float(np.mean(lengths)) if lengths else options.seconds
