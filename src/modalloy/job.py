@@ -20,6 +20,7 @@ from modalloy.rules import broken_rules
 
 FRAME = "<frame>"  # stands for a table that was handed over in memory
 LARGEST_BYTES = 1_000_000
+EXCEL = (".xlsx", ".xlsm")
 TABLES = (".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".xls", ".gz", ".db", ".sqlite")
 
 Source = str | Path | Mapping[str, Any] | Job
@@ -38,16 +39,18 @@ class Columned(Protocol):
 def load_job(source: Source, *, table: Any = None) -> Job:
     """Read and validate a job: a path, YAML text (anything with a line break), or a dictionary.
 
-    table: replaces the job's own, as a path or a frame in memory; the job then names it `FRAME`.
+    table: replaces the job's own, as a path, an open table or a frame in memory, which the job then
+        calls `FRAME`; the job's sheet goes with its table unless the new one is an Excel file too.
     The job's `table` comes out absolute; a relative one starts at the job file's folder.
     Raises JobError with one line a fault: `job.yaml:7: columns.photo.encoder: ...`.
     """
     if isinstance(source, Job):
-        return source if table is None else source.model_copy(update={"table": _named(table)})
+        return source if table is None else source.model_copy(update=_named(table, source.sheet))
     page, name, folder = _open(source)
     data = page.data
     if table is not None and isinstance(data, dict):
-        data = data | {"table": _named(table)}
+        named = _named(table, data.get("sheet"))
+        data = {k: v for k, v in (data | named).items() if k != "sheet" or v is not None}
     job, faults = _judge(data, page)
     if job is None:
         raise JobError(told(faults, page, name))
@@ -174,11 +177,16 @@ def told(faults: Iterable[Fault], page: Page, name: str) -> str:
     return "\n".join(f"{name}:{line}: {f}" if line else f"{name}: {f}" for line, f in lines)
 
 
-def _named(table: Any) -> str:
-    """How a job names a table that was given beside it."""
-    if isinstance(table, str | os.PathLike):
-        return absolute(os.fspath(table), Path())
-    return FRAME
+def _named(table: Any, sheet: Any) -> dict[str, Any]:
+    """How a job names a table that was given beside it; sheet: the one that the job names."""
+    source = getattr(table, "source", None)  # of an open table; a frame may have such a column
+    if isinstance(source, str):
+        return {"table": absolute(source, Path()), "sheet": table.sheet}
+    if not isinstance(table, str | os.PathLike):
+        return {"table": FRAME, "sheet": None}
+    path = os.fspath(table)
+    kept = sheet if path.lower().endswith(EXCEL) else None
+    return {"table": absolute(path, Path()), "sheet": kept}
 
 
 def absolute(table: str, folder: Path) -> str:
