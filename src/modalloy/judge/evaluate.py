@@ -211,7 +211,6 @@ def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> li
                     options,
                     truth,
                     answer,
-                    names,
                     rows.readers,
                     shown,
                     numbers,

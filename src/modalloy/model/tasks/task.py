@@ -12,7 +12,9 @@ Outputs = dict[str, Tensor]
 
 
 class Task(nn.Module, ABC):
-    """A head. Constructors take (name, options, target reader, width, members, label_smoothing)."""
+    """A head. Constructors take (name, options, target reader, width, members), then what only this
+    kind of head needs.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__()
