@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import modalloy
+from modalloy import cli
 from modalloy.cli import app
 from modalloy.errors import JobError, LeakError, RunError, TableError
 
@@ -46,6 +47,23 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
 def run(*words: str) -> Any:
     """The command in this process."""
     return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.parametrize(("processes", "threads"), [(None, 6), ("4", 1), ("16", 1), ("2", 3)])
+def test_the_command_takes_its_share_of_the_machine(
+    processes: str | None, threads: int, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(cli, "cores", lambda: 6)
+    monkeypatch.setenv("RANK", "1")
+    if processes is not None:
+        monkeypatch.setenv("WORLD_SIZE", processes)
+    every = (("predict", "r", "t"), ("evaluate", "r"), ("train", "j", "-o", "r"), ("demo",))
+    for words in every:
+        torch.set_num_threads(2)
+        assert run(*words).exit_code == 0
+        assert torch.get_num_threads() == threads, words
 
 
 def test_help_names_every_verb_and_needs_no_torch() -> None:

@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 import modalloy
 from modalloy.errors import ModalloyError
-from modalloy.limits import rest_soon
+from modalloy.limits import cores, rest_soon
 
 if TYPE_CHECKING:
     from modalloy.report import Report
@@ -114,6 +114,7 @@ def train(
 
     A run is a folder: the job, the readers, the weights, the report as JSON and as one HTML page.
     """
+    _take_cores()
     try:
         run = modalloy.train(job, out=out, resume=resume)
     except KeyboardInterrupt as error:
@@ -142,6 +143,7 @@ def evaluate(
 
     Figures with intervals, baselines, every subset of columns, slices, plots.
     """
+    _take_cores()
     typer.echo(modalloy.evaluate(run, table, out=out, sheet=sheet).text())
     page = out or run / ("report.html" if table is None else "evaluated.html")
     typer.echo(f"\nThe report is {page}; open it in a browser.")
@@ -161,6 +163,7 @@ def predict(
 
     With probabilities, and beside them the state of every cell that was read.
     """
+    _take_cores()
     answers = modalloy.predict(run, table, out=out, sheet=sheet)
     typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
 
@@ -184,7 +187,18 @@ def demo(
 
     Needs `pip install 'modalloy[demo]'`; the pictures are CC BY-NC-SA 4.0.
     """
+    _take_cores()
     modalloy.demo(out)
+
+
+def _take_cores() -> None:
+    """Let torch use this process's share of the machine; who calls a verb in Python says it there.
+
+    Under torchrun the processes share it.
+    """
+    import torch
+
+    torch.set_num_threads(max(1, cores() // int(os.environ.get("WORLD_SIZE", "1"))))
 
 
 def _report_of(run: Path) -> "Report":

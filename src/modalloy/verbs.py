@@ -52,7 +52,8 @@ def train(
     """Train the model of a job and write a run directory with its report.
 
     out: the run directory; one that holds a finished run is refused. resume: go on with an
-    interrupted training. table: a pandas frame or arrow table instead of the one the job names.
+    interrupted training. table: a pandas frame, arrow table or path instead of the one that the job
+    names; the run then names it.
 
     Raises JobError, TableError, LeakError with what to do; RunError when `out` is in use.
     """
@@ -129,7 +130,7 @@ def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
 def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
     """The job and its open table, checked against each other."""
     source = None if isinstance(job, config.Job) else job
-    loaded = job if isinstance(job, config.Job) else load_job(job, table=table)
+    loaded = load_job(job, table=table)
     opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
     check_against(loaded, opened, source=source)
     return loaded, opened

@@ -6,14 +6,12 @@ from typing import Any, assert_never
 
 import numpy as np
 import pandas as pd
-import torch
 
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.files import write_safely
 from modalloy.judge.answers import EVERYTHING, Answer, answer_rows
 from modalloy.judge.validate import names_of
-from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.progress import Bar
 from modalloy.run import Run
@@ -23,9 +21,12 @@ from modalloy.table.table import Table
 
 
 def predict_frame(run: Run, table: Table, some: slice | None, *, quiet: bool) -> pd.DataFrame:
-    """Answers of the rows of a table; `some` picks rows by position."""
-    torch.set_num_threads(cores())
-    which = np.arange(table.rows)[some or slice(None)]
+    """Answers of the rows of a table; `some` picks rows by position.
+
+    Where it picks none the frame is empty, with the columns and types that it has otherwise.
+    """
+    picked = np.arange(table.rows)[slice(None) if some is None else some]
+    which = picked if len(picked) else np.arange(1)  # one row shows how its columns look
     if not set(table.columns) & {c for r in run.readers.values() for c in r.columns}:
         raise TableError(
             f"{table.source}: has none of the columns this model reads: {', '.join(run.readers)}."
@@ -38,7 +39,8 @@ def predict_frame(run: Run, table: Table, some: slice | None, *, quiet: bool) ->
         columns |= told(name, options, answers[name], run.targets[name])
     for name, reader in run.readers.items():
         columns[f"status.{name}"] = say_status(reader, rows, which)
-    return pd.DataFrame(columns)
+    frame = pd.DataFrame(columns)
+    return frame if len(picked) else frame.iloc[:0].copy()
 
 
 def say_status(reader: Reader, rows: Rows, which: np.ndarray) -> list[str]:

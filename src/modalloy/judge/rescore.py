@@ -4,14 +4,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from modalloy.errors import RunError, TableError
 from modalloy.job import FRAME, check_against
 from modalloy.judge.card import write_card
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.figures import truth_of
-from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.report import Report
 from modalloy.run import PAGE, Run
@@ -26,7 +24,6 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
 
     The run's card is written anew together with the run's own report, never for another table.
     """
-    torch.set_num_threads(cores())
     page = out or run.path / (PAGE if table is None else "evaluated.html")
     if table is None:
         rows, which, extras = own_rows(run)

@@ -18,7 +18,6 @@ from modalloy.learn import processes
 from modalloy.learn.claim import claim, refuse_changed
 from modalloy.learn.frozen import frozen_features
 from modalloy.learn.train import LAST, Progress, train_model
-from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.model.device import placed
 from modalloy.model.model import Model
@@ -36,8 +35,7 @@ FIT_ROWS = 20_000  # training rows that readers are fitted on
 
 def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: bool) -> Run:
     """Check, read, train, evaluate and report."""
-    rank, world = processes.start()
-    torch.set_num_threads(max(1, cores() // world))
+    rank, _ = processes.start()
     with claim(out, resume=resume, alone=rank == 0):
         parts = split_job(table, job)
         found = check(job, table, parts)
