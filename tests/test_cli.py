@@ -33,7 +33,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
 
         monkeypatch.setattr(modalloy, name, call, raising=False)
 
-    report = SimpleNamespace(text=lambda: "accuracy 0.9")
+    report = SimpleNamespace(text=lambda: "accuracy 0.9", caveats=[])
     verb("init", "table: parts.csv\n")
     verb("check", SimpleNamespace(text=lambda: "1 leak", ok=False))
     verb("evaluate", report)
@@ -164,6 +164,30 @@ def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
     assert run("predict", "run", "new.csv").stdout.split() == ["row", "0", "1"]
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
     assert calls[1] == ("predict", (Path("run"), "new.csv"), {"out": Path("a.csv"), "sheet": None})
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_caveats_are_said_at_the_end_and_strict_ends_with_3(
+    strict: bool, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = pd.DataFrame({"row": [0]})
+    answers.attrs["caveats"] = ["load: absent", "site: 1 of 1 cells are empty"]
+    report = SimpleNamespace(text=lambda: "figures", caveats=answers.attrs["caveats"])
+    monkeypatch.setattr(modalloy, "predict", lambda *_, **__: answers)
+    monkeypatch.setattr(modalloy, "evaluate", lambda *_, **__: report)
+    for words in (("predict", "run", "a.csv", "-o", "b.csv"), ("evaluate", "run", "a.csv")):
+        done = run(*words, *["--strict"] * strict)
+        assert done.exit_code == (3 if strict else 0)
+        assert done.stderr == "caveat: load: absent.\ncaveat: site: 1 of 1 cells are empty.\n"
+        assert done.stdout.startswith(("1 rows answered", "figures"))
+
+
+@pytest.mark.parametrize("words", [("predict", "run", "a.csv"), ("evaluate", "run")])
+def test_strict_ends_with_0_where_nothing_is_to_be_said(
+    words: tuple[str, ...], calls: list[Any]
+) -> None:
+    done = run(*words, "--strict")
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 def test_a_sheet_is_passed_to_every_verb_that_reads_a_table(calls: list[Any]) -> None:

@@ -390,11 +390,7 @@ def test_a_job_names_the_table_that_is_given_beside_it(read: bool, job_dict: Any
         (object(), FRAME, None),
         ("new.csv", absolute("new.csv", Path()), None),
         (Path("new.XLSX"), absolute("new.XLSX", Path()), "Lab"),
-        (
-            SimpleNamespace(source="sqlite:///a.db?p", sheet=None),
-            absolute("sqlite:///a.db?p", Path()),
-            None,
-        ),
+        (SimpleNamespace(source="sqlite:///a.db?p", sheet=None), sqlite, None),
         (SimpleNamespace(source="b.xlsx", sheet="New"), absolute("b.xlsx", Path()), "New"),
         (SimpleNamespace(source=FRAME, sheet=None), FRAME, None),
         (pd.DataFrame({"source": ["x"]}), FRAME, None),

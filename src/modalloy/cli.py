@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,7 @@ from modalloy.limits import cores, rest_soon
 if TYPE_CHECKING:
     from modalloy.report import Report
 
-REFUSED, INTERRUPTED = 2, 130
+REFUSED, STRANGE, INTERRUPTED = 2, 3, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -58,6 +59,10 @@ Table = Annotated[str, typer.Argument(help="Table file, folder of pictures, or s
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, as `init` prints it.")]
 Sheet = Annotated[
     str | None, typer.Option("--sheet", metavar="NAME", help="Sheet of an Excel file; else first.")
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit code 3 where columns or cells are not as in training."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 
@@ -138,15 +143,18 @@ def evaluate(
         Path | None, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")
     ] = None,
     sheet: Sheet = None,
+    strict: Strict = False,
 ) -> None:
     """Score a run on its test rows or on another table.
 
     Figures with intervals, baselines, every subset of columns, slices, plots.
     """
     _take_cores()
-    typer.echo(modalloy.evaluate(run, table, out=out, sheet=sheet).text())
+    report = modalloy.evaluate(run, table, out=out, sheet=sheet)
+    typer.echo(report.text())
     page = out or run / ("report.html" if table is None else "evaluated.html")
     typer.echo(f"\nThe report is {page}; open it in a browser.")
+    _tell_caveats(report.caveats, strict=strict)
 
 
 @app.command()
@@ -158,6 +166,7 @@ def predict(
         typer.Option("--out", "-o", metavar="FILE", help="Parquet or CSV to write; else printed."),
     ] = None,
     sheet: Sheet = None,
+    strict: Strict = False,
 ) -> None:
     """Answer the rows of a table.
 
@@ -166,6 +175,7 @@ def predict(
     _take_cores()
     answers = modalloy.predict(run, table, out=out, sheet=sheet)
     typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
+    _tell_caveats(answers.attrs.get("caveats", ()), strict=strict)
 
 
 @app.command()
@@ -189,6 +199,14 @@ def demo(
     """
     _take_cores()
     modalloy.demo(out)
+
+
+def _tell_caveats(caveats: Sequence[str], *, strict: bool) -> None:
+    """Say what is not as it was in training; under `--strict` the exit code says it too."""
+    for caveat in caveats:
+        typer.echo(f"caveat: {caveat}.", err=True)
+    if caveats and strict:
+        raise typer.Exit(STRANGE)
 
 
 def _take_cores() -> None:

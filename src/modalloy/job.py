@@ -14,6 +14,7 @@ from modalloy.config import Job
 from modalloy.errors import JobError
 from modalloy.faults import Fault, as_json, quoted, validate
 from modalloy.files import write_safely
+from modalloy.headings import near_heading
 from modalloy.options import did_you_mean
 from modalloy.page import Page, read_page
 from modalloy.rules import broken_rules
@@ -76,12 +77,15 @@ def check_against(job: Job, table: Columned, *, source: Source | None = None) ->
 
     source: what `load_job` was given; its lines then stand in the message.
     """
-    faults = []
-    for path, column in named_columns(job):
+    faults, named = [], list(named_columns(job))
+    free = [c for c in table.columns if c not in {column for _, column in named}]
+    for path, column in named:
         if column not in table.columns:
-            near = did_you_mean(column, table.columns) or f" It has {_some(table.columns)}."
-            has = f"{_short(table.source)} has no column {quoted(column)}."
-            faults.append(Fault(path, has + near))
+            near = near_heading(column, free)
+            hint = f"Did you mean '{near}'?" if near else f"It has {_some(table.columns)}."
+            faults.append(
+                Fault(path, f"{_short(table.source)} has no column {quoted(column)}. {hint}")
+            )
     if faults:
         page, name, _ = _open(job if source is None else source)
         raise JobError(told(faults, page, name))

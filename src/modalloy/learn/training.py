@@ -11,6 +11,7 @@ import torch
 from modalloy import config
 from modalloy.errors import LeakError, TableError
 from modalloy.judge.card import write_card
+from modalloy.judge.caveats import count_cells
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.figures import first_figures
 from modalloy.judge.frozen import Embeddings, frozen_embeddings
@@ -80,6 +81,7 @@ def learn_and_report(
         "curves": progress.curves,
         "seconds": {"training": trained_s},
         "findings": [f.as_dict() for f in findings],
+        "cells": count_cells(rows, learned.parts.train),
     }
     if rank > 0:
         return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)

@@ -1,7 +1,8 @@
 """Any table in; its cells out, for any rows and columns, however large it is."""
 
+import copy
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -199,6 +200,13 @@ class Table:
         return Table(
             held, self.source, self.folder, sheet=self.sheet, allow_outside=self.allow_outside
         )
+
+    def renamed(self, names: Mapping[str, str]) -> "Table":
+        """The same rows with some columns called otherwise: name in this table -> new name."""
+        out = copy.copy(self)
+        out._held = self._held.renamed([names.get(c, c) for c in self.columns])
+        out._recordings = {}
+        return out
 
     def window(
         self, columns: Sequence[str], history: config.History, rows: np.ndarray
