@@ -32,7 +32,7 @@ FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "open_clip", "pi
 HEAVY = {"torch", "transformers", "safetensors", "peft"}
 # Metrics are computed from arrays alone; what asks the model for answers may use torch.
 TORCH_FREE_JUDGE = ("metrics", "tally", "classes", "quantities", "spans", "detection", "ranking")
-TORCH_FREE_JUDGE += ("bootstrap", "wording", "plots", "html", "charts")
+TORCH_FREE_JUDGE += ("bootstrap", "wording", "plots", "html", "charts", "lettering")
 
 
 class Import(NamedTuple):
