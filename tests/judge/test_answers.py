@@ -241,7 +241,10 @@ def test_rows_that_were_learned_from_are_named(trained: tuple[Run, Path], tmp_pa
     assert "Do not trust these figures" in (tmp_path / "all.html").read_text()
     new = pd.read_parquet(table).assign(load=np.linspace(50.0, 60.0, 80))
     page = tmp_path / "new.html"
-    assert ma.evaluate(run, new, out=page, quiet=True).findings == []
+    beside = open_table(new, folder=table.parent)
+    assert ma.evaluate(run, beside, out=page, quiet=True).findings == []
+    elsewhere = ma.evaluate(run, new, out=page, quiet=True)  # relative paths start somewhere else
+    assert [f["where"] for f in elsewhere.findings] == ["photo", "sound"]
     assert "Do not trust" not in page.read_text()
 
 

@@ -11,11 +11,14 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from matplotlib.font_manager import fontManager
 from matplotlib.text import Text
+from PIL import Image
 
 import modalloy as ma
 from modalloy.judge import charts, lettering
 from modalloy.judge.html import img
 from modalloy.judge.lettering import PNG, clean, fonts_for, shape_of, stand_in
+from modalloy.judge.show import show_boxes
+from modalloy.table.reader import Cells
 
 COUNTS = np.array([[5, 1, 0], [2, 7, 1], [0, 1, 9]])
 CURVE = np.linspace(1.0, 0.5, 9), np.linspace(0.0, 1.0, 9)
@@ -113,6 +116,26 @@ def test_an_installed_font_is_used(our_font: str, monkeypatch: pytest.MonkeyPatc
     assert families == {("DejaVu Sans", our_font)}
     assert fonts_for("温") is None
     assert charts.matrix(COUNTS, ["温度", "b", "c"]).startswith(b"<?xml")
+
+
+def boxes(name: str, folder: Path) -> str:
+    """A picture with a box of this name as the page shows it."""
+    Image.new("L", (300, 300), 128).save(folder / "a.png")
+    cells = Cells({"photo": ["a.png"]}, folder)
+    return show_boxes("a.png", cells, [([50.0, 100.0, 90.0, 140.0], name)], [])
+
+
+@pytest.mark.usefixtures("fonts_of_matplotlib")
+def test_names_of_boxes_that_no_font_has_are_numbered(tmp_path: Path) -> None:
+    assert boxes("泄漏", tmp_path).endswith("<small>1: 泄漏</small>")
+    assert boxes("泄漏", tmp_path).split("<small>")[0] == boxes("1", tmp_path) + " "
+    for name in ("leak", "трещина", "Öl"):
+        assert "<small>" not in boxes(name, tmp_path)
+
+
+def test_names_of_boxes_use_an_installed_font(our_font: str, tmp_path: Path) -> None:
+    assert "<small>" not in boxes("泄漏", tmp_path)
+    assert boxes("泄漏", tmp_path) != boxes("1", tmp_path)
 
 
 @pytest.mark.usefixtures("fonts_of_matplotlib")

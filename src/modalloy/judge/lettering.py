@@ -125,6 +125,15 @@ def fonts_for(letters: Iterable[str]) -> tuple[str, ...] | None:
     return (USUAL, *found) if (found := _fonts_with(missing)) is not None else None
 
 
+def file_for(name: str) -> str | None:
+    """The file of one font that writes all letters of a name, the usual one if it can."""
+    wanted = frozenset(clean(name))
+    if any(map(joins, wanted)):
+        return None
+    files = (usual_file(), *(entry.fname for entry in plain_fonts()))
+    return next((file for file in files if wanted <= letters_of(file)), None)
+
+
 def _fonts_with(missing: frozenset[str]) -> tuple[str, ...] | None:
     """As few families as cover the missing letters, the one that covers most first."""
     found: list[str] = []
