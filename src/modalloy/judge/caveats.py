@@ -12,7 +12,6 @@ from modalloy.headings import match_headings, near_heading
 from modalloy.job import named_columns
 from modalloy.judge.validate import names_of
 from modalloy.model.batches import Rows
-from modalloy.table.category import to_name
 from modalloy.table.finding import Finding, finding, inputs, share, some, sources, spread
 from modalloy.table.number import NumberReader, to_numbers
 from modalloy.table.reader import Cells, Reader, empty
@@ -211,7 +210,7 @@ def truth_caveats(rows: Rows, truth: Mapping[str, Sequence[Any]]) -> list[Findin
         wrong = sum(any(n not in set(names) for n in labels) for labels in known)
         if wrong:
             what = f"{wrong} of {len(known)} true answers are names that training never saw"
-            what += f" (e.g. '{to_name(odd[0])}'), which no answer can be"
+            what += f" (e.g. '{odd[0]}'), which no answer can be"
             found.append(finding("warning", target.column, what))
     return found
 
