@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import modalloy
+from modalloy import cli
 from modalloy.cli import app
 from modalloy.errors import JobError, LeakError, RunError, TableError
 
@@ -32,7 +33,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
 
         monkeypatch.setattr(modalloy, name, call, raising=False)
 
-    report = SimpleNamespace(text=lambda: "accuracy 0.9")
+    report = SimpleNamespace(text=lambda: "accuracy 0.9", caveats=[])
     verb("init", "table: parts.csv\n")
     verb("check", SimpleNamespace(text=lambda: "1 leak", ok=False))
     verb("evaluate", report)
@@ -46,6 +47,23 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
 def run(*words: str) -> Any:
     """The command in this process."""
     return CliRunner().invoke(app, list(words))
+
+
+@pytest.mark.parametrize(("processes", "threads"), [(None, 6), ("4", 1), ("16", 1), ("2", 3)])
+def test_the_command_takes_its_share_of_the_machine(
+    processes: str | None, threads: int, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(cli, "cores", lambda: 6)
+    monkeypatch.setenv("RANK", "1")
+    if processes is not None:
+        monkeypatch.setenv("WORLD_SIZE", processes)
+    every = (("predict", "r", "t"), ("evaluate", "r"), ("train", "j", "-o", "r"), ("demo",))
+    for words in every:
+        torch.set_num_threads(2)
+        assert run(*words).exit_code == 0
+        assert torch.get_num_threads() == threads, words
 
 
 def test_help_names_every_verb_and_needs_no_torch() -> None:
@@ -146,6 +164,30 @@ def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
     assert run("predict", "run", "new.csv").stdout.split() == ["row", "0", "1"]
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
     assert calls[1] == ("predict", (Path("run"), "new.csv"), {"out": Path("a.csv"), "sheet": None})
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_caveats_are_said_at_the_end_and_strict_ends_with_3(
+    strict: bool, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = pd.DataFrame({"row": [0]})
+    answers.attrs["caveats"] = ["load: absent", "site: 1 of 1 cells are empty"]
+    report = SimpleNamespace(text=lambda: "figures", caveats=answers.attrs["caveats"])
+    monkeypatch.setattr(modalloy, "predict", lambda *_, **__: answers)
+    monkeypatch.setattr(modalloy, "evaluate", lambda *_, **__: report)
+    for words in (("predict", "run", "a.csv", "-o", "b.csv"), ("evaluate", "run", "a.csv")):
+        done = run(*words, *["--strict"] * strict)
+        assert done.exit_code == (3 if strict else 0)
+        assert done.stderr == "caveat: load: absent.\ncaveat: site: 1 of 1 cells are empty.\n"
+        assert done.stdout.startswith(("1 rows answered", "figures"))
+
+
+@pytest.mark.parametrize("words", [("predict", "run", "a.csv"), ("evaluate", "run")])
+def test_strict_ends_with_0_where_nothing_is_to_be_said(
+    words: tuple[str, ...], calls: list[Any]
+) -> None:
+    done = run(*words, "--strict")
+    assert (done.exit_code, done.stderr) == (0, "")
 
 
 def test_a_sheet_is_passed_to_every_verb_that_reads_a_table(calls: list[Any]) -> None:

@@ -21,7 +21,7 @@ SOURCE = REPO / "src" / "modalloy"
 # is a file of the package; a new file must be given its place here.
 ROOMS: list[set[str]] = [
     {"errors", "files", "limits", "progress", "config", "options", "faults", "page", "rules"}
-    | {"job", "__init__"},
+    | {"headings", "job", "__init__"},
     {"table"},
     {"model"},
     {"objectives"},
@@ -33,7 +33,7 @@ FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "open_clip", "pi
 HEAVY = {"torch", "transformers", "safetensors", "peft"}
 # Metrics are computed from arrays alone; what asks the model for answers may use torch.
 TORCH_FREE_JUDGE = ("metrics", "tally", "classes", "quantities", "spans", "detection", "ranking")
-TORCH_FREE_JUDGE += ("bootstrap", "wording", "plots", "html", "charts")
+TORCH_FREE_JUDGE += ("bootstrap", "wording", "plots", "html", "charts", "lettering")
 
 
 class Import(NamedTuple):

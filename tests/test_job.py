@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -378,6 +379,24 @@ def test_the_table_starts_at_the_job_files_folder(tmp_path: Path) -> None:
     query = "?select * from a where b = 'c/d'"
     assert absolute(f"sqlite:///a.db{query}", Path("/q")) == f"sqlite:////q/a.db{query}"
     assert absolute(f"sqlite:////z/a.db{query}", Path("/q")) == f"sqlite:////z/a.db{query}"
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["dictionary", "job"])
+def test_a_job_names_the_table_that_is_given_beside_it(read: bool, job_dict: Any) -> None:
+    old: Any = job_dict("old.xlsx") | {"sheet": "Lab"}
+    old = load_job(old) if read else old
+    sqlite = absolute("sqlite:///a.db?p", Path())
+    for table, name, sheet in (
+        (object(), FRAME, None),
+        ("new.csv", absolute("new.csv", Path()), None),
+        (Path("new.XLSX"), absolute("new.XLSX", Path()), "Lab"),
+        (SimpleNamespace(source="sqlite:///a.db?p", sheet=None), sqlite, None),
+        (SimpleNamespace(source="b.xlsx", sheet="New"), absolute("b.xlsx", Path()), "New"),
+        (SimpleNamespace(source=FRAME, sheet=None), FRAME, None),
+        (pd.DataFrame({"source": ["x"]}), FRAME, None),
+    ):
+        job = load_job(old, table=table)
+        assert (job.table, job.sheet) == (name, sheet)
 
 
 def test_a_table_given_beside_the_job(tmp_path: Path, job_dict: Any) -> None:

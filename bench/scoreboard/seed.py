@@ -37,8 +37,12 @@ def run_apart(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
 
 def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
     """One seed: every job file of the set (folds have several); their figures averaged."""
-    import modalloy as ma
+    import torch
 
+    import modalloy as ma
+    from modalloy.limits import cores
+
+    torch.set_num_threads(cores())  # as the command does
     reports, rows, seconds = [], 0, 0.0
     said_seconds, said_gb = said_before(name, data)
     for path in job_files(name):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,12 +11,12 @@ from typer.core import TyperGroup
 
 import modalloy
 from modalloy.errors import ModalloyError
-from modalloy.limits import rest_soon
+from modalloy.limits import cores, rest_soon
 
 if TYPE_CHECKING:
     from modalloy.report import Report
 
-REFUSED, INTERRUPTED = 2, 130
+REFUSED, STRANGE, INTERRUPTED = 2, 3, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -58,6 +59,10 @@ Table = Annotated[str, typer.Argument(help="Table file, folder of pictures, or s
 JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, as `init` prints it.")]
 Sheet = Annotated[
     str | None, typer.Option("--sheet", metavar="NAME", help="Sheet of an Excel file; else first.")
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit code 3 where columns or cells are not as in training."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 
@@ -114,6 +119,7 @@ def train(
 
     A run is a folder: the job, the readers, the weights, the report as JSON and as one HTML page.
     """
+    _take_cores()
     try:
         run = modalloy.train(job, out=out, resume=resume)
     except KeyboardInterrupt as error:
@@ -137,14 +143,18 @@ def evaluate(
         Path | None, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")
     ] = None,
     sheet: Sheet = None,
+    strict: Strict = False,
 ) -> None:
     """Score a run on its test rows or on another table.
 
     Figures with intervals, baselines, every subset of columns, slices, plots.
     """
-    typer.echo(modalloy.evaluate(run, table, out=out, sheet=sheet).text())
+    _take_cores()
+    report = modalloy.evaluate(run, table, out=out, sheet=sheet)
+    typer.echo(report.text())
     page = out or run / ("report.html" if table is None else "evaluated.html")
     typer.echo(f"\nThe report is {page}; open it in a browser.")
+    _tell_caveats(report.caveats, strict=strict)
 
 
 @app.command()
@@ -156,13 +166,16 @@ def predict(
         typer.Option("--out", "-o", metavar="FILE", help="Parquet or CSV to write; else printed."),
     ] = None,
     sheet: Sheet = None,
+    strict: Strict = False,
 ) -> None:
     """Answer the rows of a table.
 
     With probabilities, and beside them the state of every cell that was read.
     """
+    _take_cores()
     answers = modalloy.predict(run, table, out=out, sheet=sheet)
     typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
+    _tell_caveats(answers.attrs.get("caveats", ()), strict=strict)
 
 
 @app.command()
@@ -184,7 +197,26 @@ def demo(
 
     Needs `pip install 'modalloy[demo]'`; the pictures are CC BY-NC-SA 4.0.
     """
+    _take_cores()
     modalloy.demo(out)
+
+
+def _tell_caveats(caveats: Sequence[str], *, strict: bool) -> None:
+    """Say what is not as it was in training; under `--strict` the exit code says it too."""
+    for caveat in caveats:
+        typer.echo(f"caveat: {caveat}.", err=True)
+    if caveats and strict:
+        raise typer.Exit(STRANGE)
+
+
+def _take_cores() -> None:
+    """Let torch use this process's share of the machine; who calls a verb in Python says it there.
+
+    Under torchrun the processes share it.
+    """
+    import torch
+
+    torch.set_num_threads(max(1, cores() // int(os.environ.get("WORLD_SIZE", "1"))))
 
 
 def _report_of(run: Path) -> "Report":

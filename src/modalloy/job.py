@@ -14,12 +14,14 @@ from modalloy.config import Job
 from modalloy.errors import JobError
 from modalloy.faults import Fault, as_json, quoted, validate
 from modalloy.files import write_safely
+from modalloy.headings import near_heading
 from modalloy.options import did_you_mean
 from modalloy.page import Page, read_page
 from modalloy.rules import broken_rules
 
 FRAME = "<frame>"  # stands for a table that was handed over in memory
 LARGEST_BYTES = 1_000_000
+EXCEL = (".xlsx", ".xlsm")
 TABLES = (".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".xls", ".gz", ".db", ".sqlite")
 
 Source = str | Path | Mapping[str, Any] | Job
@@ -38,16 +40,18 @@ class Columned(Protocol):
 def load_job(source: Source, *, table: Any = None) -> Job:
     """Read and validate a job: a path, YAML text (anything with a line break), or a dictionary.
 
-    table: replaces the job's own, as a path or a frame in memory; the job then names it `FRAME`.
+    table: replaces the job's own, as a path, an open table or a frame in memory, which the job then
+        calls `FRAME`; the job's sheet goes with its table unless the new one is an Excel file too.
     The job's `table` comes out absolute; a relative one starts at the job file's folder.
     Raises JobError with one line a fault: `job.yaml:7: columns.photo.encoder: ...`.
     """
     if isinstance(source, Job):
-        return source if table is None else source.model_copy(update={"table": _named(table)})
+        return source if table is None else source.model_copy(update=_named(table, source.sheet))
     page, name, folder = _open(source)
     data = page.data
     if table is not None and isinstance(data, dict):
-        data = data | {"table": _named(table)}
+        named = _named(table, data.get("sheet"))
+        data = {k: v for k, v in (data | named).items() if k != "sheet" or v is not None}
     job, faults = _judge(data, page)
     if job is None:
         raise JobError(told(faults, page, name))
@@ -73,12 +77,15 @@ def check_against(job: Job, table: Columned, *, source: Source | None = None) ->
 
     source: what `load_job` was given; its lines then stand in the message.
     """
-    faults = []
-    for path, column in named_columns(job):
+    faults, named = [], list(named_columns(job))
+    free = [c for c in table.columns if c not in {column for _, column in named}]
+    for path, column in named:
         if column not in table.columns:
-            near = did_you_mean(column, table.columns) or f" It has {_some(table.columns)}."
-            has = f"{_short(table.source)} has no column {quoted(column)}."
-            faults.append(Fault(path, has + near))
+            near = near_heading(column, free)
+            hint = f"Did you mean '{near}'?" if near else f"It has {_some(table.columns)}."
+            faults.append(
+                Fault(path, f"{_short(table.source)} has no column {quoted(column)}. {hint}")
+            )
     if faults:
         page, name, _ = _open(job if source is None else source)
         raise JobError(told(faults, page, name))
@@ -174,11 +181,16 @@ def told(faults: Iterable[Fault], page: Page, name: str) -> str:
     return "\n".join(f"{name}:{line}: {f}" if line else f"{name}: {f}" for line, f in lines)
 
 
-def _named(table: Any) -> str:
-    """How a job names a table that was given beside it."""
-    if isinstance(table, str | os.PathLike):
-        return absolute(os.fspath(table), Path())
-    return FRAME
+def _named(table: Any, sheet: Any) -> dict[str, Any]:
+    """How a job names a table that was given beside it; sheet: the one that the job names."""
+    source = getattr(table, "source", None)  # of an open table; a frame may have such a column
+    if isinstance(source, str):
+        return {"table": absolute(source, Path()), "sheet": table.sheet}
+    if not isinstance(table, str | os.PathLike):
+        return {"table": FRAME, "sheet": None}
+    path = os.fspath(table)
+    kept = sheet if path.lower().endswith(EXCEL) else None
+    return {"table": absolute(path, Path()), "sheet": kept}
 
 
 def absolute(table: str, folder: Path) -> str:

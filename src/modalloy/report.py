@@ -74,6 +74,9 @@ class Report:
     """One record an epoch: epoch, losses, validation figures."""
     findings: list[dict[str, Any]] = field(default_factory=list)
     """Check findings: level (leak, warning, note), text; more keys are kept."""
+    caveats: list[str] = field(default_factory=list)
+    """What is not as it was in training in the scored table, a sentence each; `findings` hold it
+    too."""
     inputs: dict[str, dict[str, Any]] = field(default_factory=dict)
     """column -> type, unit, missing and unreadable (shares of all rows)."""
     before: dict[str, dict[str, Any]] = field(default_factory=dict)

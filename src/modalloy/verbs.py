@@ -1,6 +1,6 @@
 """The verbs: each takes a table, a job or a run and does one thing with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,7 +52,8 @@ def train(
     """Train the model of a job and write a run directory with its report.
 
     out: the run directory; one that holds a finished run is refused. resume: go on with an
-    interrupted training. table: a pandas frame or arrow table instead of the one the job names.
+    interrupted training. table: a pandas frame, arrow table or path instead of the one that the job
+    names; the run then names it.
 
     Raises JobError, TableError, LeakError with what to do; RunError when `out` is in use.
     """
@@ -68,13 +69,15 @@ def evaluate(
     *,
     out: str | Path | None = None,
     sheet: str | None = None,
+    strict: bool = False,
     quiet: bool = False,
 ) -> "Report":
     """Score a run: on its own test rows, or on all rows of another table.
 
     out: write the report there (`.html` or `.htm`, with `.json` beside it); without it, and without
     a table, the run's own report is written anew. RunError for another ending or where its folder
-    is absent. sheet: the sheet of an Excel table, the first otherwise.
+    is absent. sheet: the sheet of an Excel table, the first otherwise. strict: where the report has
+    `caveats`, TableError names them, after the report is written.
     """
     from modalloy.judge.page import check_page
     from modalloy.judge.rescore import evaluate_run
@@ -87,7 +90,10 @@ def evaluate(
         if table is None:
             raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
         table = open_table(table, sheet=sheet)
-    return evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
+    report = evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
+    if strict:
+        refuse_caveats(report.caveats)
+    return report
 
 
 def predict(
@@ -97,15 +103,18 @@ def predict(
     out: str | Path | None = None,
     rows: slice | None = None,
     sheet: str | None = None,
+    strict: bool = False,
     quiet: bool = False,
 ) -> "pd.DataFrame":
     """Answers for every row of a table, with probabilities and the status of every input cell.
 
-    A column that the table lacks counts as missing everywhere. out: also write them (`.parquet` or
-    `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
-    `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for tags
-    lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the sheet of an Excel table, the
-    first otherwise.
+    A column that the table lacks counts as missing everywhere; that, and cells that are missing,
+    unreadable or unknown more often than in training, is said in `attrs["caveats"]`, a sentence
+    each. strict: TableError names them instead, after the answers are written. out: also write them
+    (`.parquet` or `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and,
+    for classes, `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles
+    `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the
+    sheet of an Excel table, the first otherwise.
     """
     from modalloy.judge.predict import check_place, predict_frame, write_frame
     from modalloy.run import Run, load_run
@@ -116,7 +125,15 @@ def predict(
     frame = predict_frame(loaded, open_table(table, sheet=sheet), rows, quiet=quiet)
     if out is not None:
         write_frame(frame, Path(out))
+    if strict:
+        refuse_caveats(frame.attrs["caveats"])
     return frame
+
+
+def refuse_caveats(caveats: Sequence[str]) -> None:
+    """Raise TableError with everything that is not as it was in training."""
+    if caveats:
+        raise TableError("\n".join(f"{caveat}." for caveat in caveats))
 
 
 def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
@@ -129,7 +146,7 @@ def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
 def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
     """The job and its open table, checked against each other."""
     source = None if isinstance(job, config.Job) else job
-    loaded = job if isinstance(job, config.Job) else load_job(job, table=table)
+    loaded = load_job(job, table=table)
     opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
     check_against(loaded, opened, source=source)
     return loaded, opened

@@ -118,6 +118,47 @@ def test_a_task_called_row_leaves_the_row_numbers(trained: tuple[Run, Path]) -> 
     assert list(found) == ["row.number", "row", "status.load"]
 
 
+SLICES = [
+    slice(0, 0), slice(5, 2), slice(99, None), slice(None), slice(None, None, -1), slice(-3, None),
+    slice(10, 2, -3), slice(70, 1000), slice(-1000, 2), slice(3, 30, 9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("some", SLICES, ids=str)
+def test_every_slice_answers_the_rows_that_it_picks(trained: tuple[Run, Path], some: slice) -> None:
+    run, table = trained
+    plain = pd.read_parquet(table).drop(columns=["photo", "sound"])
+    whole = ma.predict(run, plain, quiet=True)
+    found = ma.predict(run, plain, rows=some, quiet=True)
+    assert found["row"].tolist() == list(range(80))[some]
+    pd.testing.assert_series_equal(found.dtypes, whole.dtypes)
+    expected = whole.iloc[some].reset_index(drop=True)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_no_row_is_written_with_its_columns(
+    trained: tuple[Run, Path], tmp_path: Path, ending: str
+) -> None:
+    run, table = trained
+    out = tmp_path / f"none.{ending}"
+    found = ma.predict(run, table, rows=slice(0, 0), out=out, quiet=True)
+    back = pd.read_csv(out) if ending == "csv" else pd.read_parquet(out)
+    assert len(back) == 0
+    assert list(back) == list(found)
+
+
+def test_a_verb_leaves_the_threads_of_the_caller(trained: tuple[Run, Path], tmp_path: Path) -> None:
+    from conftest import make_job
+
+    run, table = trained
+    torch.set_num_threads(3)
+    ma.predict(run, table, rows=slice(0, 2), quiet=True)
+    ma.evaluate(run, table, out=tmp_path / "page.html", quiet=True)
+    ma.train(make_job(table, columns=("load",)), out=tmp_path / "run", quiet=True)
+    assert torch.get_num_threads() == 3
+
+
 def test_answers_are_written_and_read_back(trained: tuple[Run, Path], tmp_path: Path) -> None:
     run, table = trained
     frame = ma.predict(run, table, out=tmp_path / "a.parquet", rows=slice(0, 7), quiet=True)
@@ -200,7 +241,10 @@ def test_rows_that_were_learned_from_are_named(trained: tuple[Run, Path], tmp_pa
     assert "Do not trust these figures" in (tmp_path / "all.html").read_text()
     new = pd.read_parquet(table).assign(load=np.linspace(50.0, 60.0, 80))
     page = tmp_path / "new.html"
-    assert ma.evaluate(run, new, out=page, quiet=True).findings == []
+    beside = open_table(new, folder=table.parent)
+    assert ma.evaluate(run, beside, out=page, quiet=True).findings == []
+    elsewhere = ma.evaluate(run, new, out=page, quiet=True)  # relative paths start somewhere else
+    assert [f["where"] for f in elsewhere.findings] == ["photo", "sound"]
     assert "Do not trust" not in page.read_text()
 
 
@@ -236,3 +280,23 @@ def run_rows(report: bytes) -> dict[str, int]:
     import json
 
     return json.loads(report)["rows"]
+
+
+def test_a_run_names_the_table_it_was_trained_on(tmp_path: Path) -> None:
+    from conftest import make_job, write_table
+
+    table = write_table(tmp_path)
+    columns = ("load", "site")
+    job = ma.load_job(make_job(table, columns=columns))
+    frame = pd.read_parquet(table).assign(load=np.linspace(0.0, 1.0, 80))
+    run = ma.train(job, out=tmp_path / "frame", table=frame, quiet=True)
+    assert ma.load_run(run.path).job.table == "<frame>"
+    assert "in memory, which was not kept" in (run.path / "card.md").read_text()
+    with pytest.raises(RunError, match="trained on a frame in memory; give the table"):
+        ma.evaluate(run, quiet=True)
+    frame.to_parquet(tmp_path / "other.parquet")
+    again = ma.train(job, out=tmp_path / "path", table=str(tmp_path / "other.parquet"), quiet=True)
+    assert again.job.table == str(tmp_path / "other.parquet")
+    assert ma.evaluate(again, quiet=True).rows == Report.load(again.path / "report.json").rows
+    opened = ma.train(job, out=tmp_path / "open", table=open_table(table), quiet=True)
+    assert opened.job.table == str(table)

@@ -127,7 +127,7 @@ def test_the_area_under_the_drawn_curve_is_the_average_precision(
     p = (yes * 0.3 + rng.random(40) * 0.7).round(2)
     truth = ["bad" if y else "ok" for y in yes]
     drawn = []
-    monkeypatch.setattr(charts, "png", lambda canvas: drawn.append(canvas) or b"png")
+    monkeypatch.setattr(charts, "drawn", lambda canvas: drawn.append(canvas) or b"png")
     answer = {"probability": np.stack([1 - p, p], 1)}
     figures_for("f", CLASSIFY, truth, answer, ["ok", "bad"])
     lines = [line for canvas in drawn for axes in canvas.axes for line in axes.lines]
@@ -155,7 +155,7 @@ def test_logarithms_are_drawn_in_the_targets_own_unit(monkeypatch: pytest.Monkey
     options = config.Regress(target="y", unit="EUR", scale="log")
     true = np.geomspace(9, 9e4, 200)
     drawn = []
-    monkeypatch.setattr(charts, "png", lambda canvas: drawn.append(canvas) or b"png")
+    monkeypatch.setattr(charts, "drawn", lambda canvas: drawn.append(canvas) or b"png")
     answer = {"value": np.log1p(true * 1.5)}
     (_, second) = figures_for("f", options, np.log1p(true).tolist(), answer)
     tenth = np.quantile(true * 0.5, 0.9)
@@ -342,7 +342,7 @@ def test_training_curves_show_what_stopped_it_and_mark_the_best_epoch(
 
 def test_the_best_epoch_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    monkeypatch.setattr(charts, "png", lambda canvas: drawn.append(canvas) or b"png")
+    monkeypatch.setattr(charts, "drawn", lambda canvas: drawn.append(canvas) or b"png")
     charts.training([1, 2, 3], {"a": [1.0, None, 2.0]}, "loss", 2)
     charts.training([1, 2, 3], {"a": [1.0, None, 2.0]}, "loss")
     first, second = (canvas.axes[0].lines for canvas in drawn)

@@ -114,7 +114,7 @@ def test_cards_hold_every_column(parts: tuple[dict[str, Reader], Any]) -> None:
     answer = {"probability": np.array([[0.1, 0.9], [0.8, 0.2], [0.3, 0.7]])}
     worst = worst_rows(CLASSIFY, truth, answer, ["a", "b"])
     figure = worst_figure(
-        "fault", CLASSIFY, truth, answer, ["a", "b"], readers, cells_of([0, 1]), [0, 1, 2], worst,
+        "fault", CLASSIFY, truth, answer, readers, cells_of([0, 1]), [0, 1, 2], worst,
         units={"load": "kN"},
     )  # fmt: skip
     html = str(figure.data)
@@ -131,7 +131,7 @@ def test_tagged_words_of_a_text_cell_are_drawn_whole() -> None:
     truth, answer = [["O", "B-x"]], {"tags": objects([["O", "O"]])}
     worst = worst_rows(options, truth, answer)
     cells = Cells({"words": ["call home"]})
-    figure = worst_figure("t", options, truth, answer, None, {}, cells, [0], worst)
+    figure = worst_figure("t", options, truth, answer, {}, cells, [0], worst)
     said = re.sub("<[^>]+>", " ", str(figure.data).split("</header>")[1]).split()
     assert said == ["call", "home", "missed", "x"]
 

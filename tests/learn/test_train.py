@@ -24,8 +24,6 @@ COLUMNS = ("note", "load", "site")
 TRAIN_IN_A_PROCESS = """
 import sys, json, torch
 torch.set_num_threads(1)
-import modalloy.learn.training as t
-t.cores = lambda: 1
 import modalloy as ma
 ma.train(json.loads(sys.argv[1]), out=sys.argv[2], resume=True, quiet=True)
 """

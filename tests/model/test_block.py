@@ -1,8 +1,7 @@
-import pytest
 import torch
 from torch import nn
 
-from modalloy.model.block import Block, Residual, heads_for, sinusoids
+from modalloy.model.block import Block, Residual, sinusoids
 
 
 def copy_into_reference(block: Block, width: int, heads: int) -> nn.TransformerEncoderLayer:
@@ -50,11 +49,6 @@ def test_dropout_acts_in_training_only() -> None:
         assert not torch.equal(layer(x_BTD), layer(x_BTD))
         layer.eval()
         assert torch.equal(layer(x_BTD), layer(x_BTD))
-
-
-@pytest.mark.parametrize(("width", "heads"), [(8, 1), (64, 2), (256, 8), (40, 1), (96, 3)])
-def test_heads_divide_the_width(width: int, heads: int) -> None:
-    assert heads_for(width) == heads
 
 
 def test_sinusoids_tell_positions_apart() -> None:

@@ -190,6 +190,16 @@ def test_any_table_gets_a_valid_job_or_a_sentence(data: st.DataObject) -> None:
     assert told.startswith("<frame>: ")
 
 
+@pytest.mark.parametrize("shortest", [3, 30, 100])
+def test_channels_of_several_lengths_are_said_from_the_shortest_to_the_longest(
+    shortest: int,
+) -> None:
+    lists = [list(map(float, range(shortest if i % 2 else 300))) for i in range(N)]
+    columns = {"shake_x": lists, "shake_y": lists, "y": [float(i) for i in range(N)]}
+    reason = draft_of(columns, "y").columns["shake"].reason
+    assert f"2 columns with lists of {shortest}-300 numbers" in reason
+
+
 @pytest.mark.shared
 @pytest.mark.parametrize(
     ("name", "target", "inputs", "split"),

@@ -4,7 +4,7 @@ Percentile bootstrap (Efron 1979). Where rows come in groups (boards, machines, 
 groups are drawn, because rows of one group err together and single rows would promise too much.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,39 +52,6 @@ def paired_intervals(
     if not drawn:
         return {}
     return _spans({k: drawn[0][k] - drawn[1][k] for k in drawn[0].keys() & drawn[1].keys()}, level)
-
-
-def interval(
-    score_of_rows: Callable[[np.ndarray], float],
-    n: int,
-    groups: Sequence[Any] | None = None,
-    resamples: int = 400,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """The interval of any figure of n rows; `score_of_rows` gets the row numbers of each resample.
-
-    (nan, nan) where fewer than two rows or groups exist, or where it is NaN on every resample.
-    """
-    found = [
-        score_of_rows(np.repeat(np.arange(n), weight_N.astype(np.int64)))
-        for weight_NR in draw_weights(n, groups, resamples, seed)
-        for weight_N in weight_NR.T
-    ]
-    return _span(np.array(found), level) or (np.nan, np.nan)
-
-
-def paired_interval(
-    a: Callable[[np.ndarray], float],
-    b: Callable[[np.ndarray], float],
-    n: int,
-    groups: Sequence[Any] | None = None,
-    resamples: int = 400,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """The interval of a minus b, both scored on the same resamples of n rows."""
-    return interval(lambda rows: a(rows) - b(rows), n, groups, resamples, level, seed)
 
 
 def draw_weights(

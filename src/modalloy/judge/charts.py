@@ -1,10 +1,9 @@
-"""Arrays in, one chart as PNG bytes out; matplotlib's objects only, no state between charts.
+"""Arrays in, one chart as bytes out; matplotlib's objects only, no state between charts.
 
 Colours are Okabe and Ito's (2008), told apart by colour-blind readers; shapes and words carry the
 same difference.
 """
 
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
-from PIL import Image
 
 from modalloy.judge.html import short
+from modalloy.judge.lettering import DPI, clean, drawn
 from modalloy.table.number import from_log, to_log
 
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
@@ -25,7 +24,6 @@ BLUE, ORANGE, GREEN, RED, SKY, PURPLE = (
 LINES = (BLUE, ORANGE, GREEN, PURPLE, SKY, RED, "#7f7f7f", "#b8a600")
 INK, FAINT, GRID = "#1f2933", "#5b6770", "#e3e7ea"
 SHADES = LinearSegmentedColormap.from_list("shades", ["#ffffff", "#cfe3f1", "#4f9acb", "#004b7a"])
-DPI = 150
 
 
 def matrix(counts_CC: np.ndarray, names: Sequence[str]) -> bytes:
@@ -47,13 +45,14 @@ def matrix(counts_CC: np.ndarray, names: Sequence[str]) -> bytes:
             j, i, f"{counts_CC[i, j]:d}", ha="center", va="center", color=color, fontsize=size
         )
     axes.set(xlabel="answer", ylabel="truth")
-    return png(canvas)
+    return drawn(canvas)
 
 
 def apart(names: Sequence[str], letters: int = 20) -> list[str]:
     """Names cut to so many letters and still told apart: at their end, else in their middle, else
     with their number in front.
     """
+    names = [clean(n) for n in names]
     said = [short(n, letters) for n in names]
     half = letters // 2
     middle = [n if len(n) <= letters else f"{n[: half - 1]}…{n[-half:]}" for n in names]
@@ -79,8 +78,8 @@ def precision_recall(curves: Sequence[tuple[str, np.ndarray, np.ndarray]], base:
     axes.set(
         xlabel="recall: share of true cases found", ylabel="precision: share of finds that hold"
     )
-    axes.legend(fontsize=8, frameon=False, loc="lower left")
-    return png(canvas)
+    legend(axes, fontsize=8, loc="lower left")
+    return drawn(canvas)
 
 
 def reliability(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> bytes:
@@ -98,11 +97,11 @@ def reliability(sure: np.ndarray, right: np.ndarray, bins: int = 10) -> bytes:
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1, ls=":", label="stated = true")
     axes.errorbar(x, y, [y - low, high - y], color=BLUE, marker="o", ms=5, lw=1.6, capsize=2)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), ylabel="share answered right")
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    legend(axes, fontsize=8, loc="upper left")
     axes.tick_params(labelbottom=False)
     below.bar(edges[:-1], count, width=1 / bins, align="edge", color=SKY, ec="white")
     below.set(xlim=(0, 1.02), xlabel="certainty stated", ylabel="answers")
-    return png(canvas)
+    return drawn(canvas)
 
 
 def true_against_answer(
@@ -123,8 +122,8 @@ def true_against_answer(
         axes.set_yscale("function", functions=(to_log, from_log))
         axes.set_xticks(ticks, said)
         axes.set_yticks(ticks, said)
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
-    return png(canvas)
+    legend(axes, fontsize=8, loc="upper left")
+    return drawn(canvas)
 
 
 def amounts(low: float, high: float, most: int = 8) -> list[float]:
@@ -148,9 +147,9 @@ def errors(wrong: np.ndarray, unit: str) -> bytes:
     middle = float(np.median(wrong))
     axes.axvline(middle, color=RED, lw=1.4, label=f"median {middle:.3g} {unit}".rstrip())
     axes.set(xlabel=f"answer minus truth{f' [{unit}]' if unit else ''}", ylabel="rows")
-    axes.legend(fontsize=8, frameon=False, loc="upper left")
+    legend(axes, fontsize=8, loc="upper left")
     axes.margins(y=0.22)
-    return png(canvas)
+    return drawn(canvas)
 
 
 def training(
@@ -169,8 +168,8 @@ def training(
         axes.axvline(best, color=FAINT, lw=1, ls=":", label=f"best epoch {best}")
     axes.set(xlabel="epoch", ylabel=says)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.legend(fontsize=8, frameon=False)
-    return png(canvas)
+    legend(axes, fontsize=8)
+    return drawn(canvas)
 
 
 def wilson(share: np.ndarray, count: np.ndarray, z: float = 1.96) -> tuple[np.ndarray, np.ndarray]:
@@ -191,6 +190,15 @@ def chart(
     return canvas, axes
 
 
+def legend(axes: Axes, **options: Any) -> None:
+    """Names beside their lines; matplotlib alone would leave out names that begin with `_`."""
+    own = ("_child", "_nolegend_")
+    lines = [line for line in axes.lines if not str(line.get_label()).startswith(own)]
+    made = axes.legend(lines, [str(i) for i in range(len(lines))], frameon=False, **options)
+    for text, line in zip(made.get_texts(), lines, strict=True):
+        text.set_text(str(line.get_label()))
+
+
 def dress(axes: Axes) -> None:
     """Thin grey lines, no frame: the data is the darkest thing."""
     axes.set_axisbelow(True)
@@ -201,12 +209,3 @@ def dress(axes: Axes) -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color("#b7c0c7")
-
-
-def png(canvas: Canvas) -> bytes:
-    """The chart as a small PNG of 128 colours, the same bytes every time."""
-    raw, out = io.BytesIO(), io.BytesIO()
-    canvas.savefig(raw, format="png", metadata={"Software": None})
-    picture = Image.open(raw).convert("RGB").quantize(128, dither=Image.Dither.NONE)
-    picture.save(out, "PNG", optimize=True)
-    return out.getvalue()

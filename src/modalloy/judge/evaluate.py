@@ -12,6 +12,7 @@ from modalloy import config
 from modalloy.job import job_text
 from modalloy.judge.answers import EVERYTHING, Answers, answer_rows
 from modalloy.judge.baselines import Baselines, baselines
+from modalloy.judge.caveats import Usual, sentence, table_caveats
 from modalloy.judge.facts import about, environment, rows_by_use, say_split
 from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
 from modalloy.judge.frozen import Embeddings
@@ -26,7 +27,7 @@ from modalloy.model.batches import Rows
 from modalloy.model.model import Model, essential_inputs
 from modalloy.progress import Bar
 from modalloy.report import Report
-from modalloy.table.finding import finding
+from modalloy.table.finding import Finding, finding
 from modalloy.table.split import Parts, joined
 
 
@@ -42,6 +43,8 @@ class Extras:
     known: Report | None = None  # an earlier report, whose baselines still hold
     refit: bool = False  # the model learned from the validation rows too, in the end
     before: dict[str, dict[str, Any]] = field(default_factory=dict)  # figures by task, with `label`
+    caveats: Sequence[Finding] = ()  # on the columns of the table
+    usual: Usual | None = None  # what was counted of training cells; of another table alone
 
 
 @dataclass
@@ -110,6 +113,9 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
     """Everything in numbers and words."""
     job, truth, answers = model.job, judged.truth, judged.answers
     start = time.perf_counter()
+    caveats = [*extras.caveats]
+    if extras.usual is not None:
+        caveats += table_caveats(rows, judged.which, truth, extras.usual)
     simple = compare(model, rows, extras, answers, judged.groups)
     baselines_s = {"baselines": time.perf_counter() - start}
     tasks = {
@@ -143,7 +149,8 @@ def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Repor
             if not isinstance(o, config.Regress)
         },
         curves=extras.curves,
-        findings=list(extras.findings),
+        findings=[*extras.findings, *(c.as_dict() for c in caveats)],
+        caveats=[sentence(c) for c in caveats],
         inputs=input_shares(rows, judged.which),
         job=job_text(job),
     )
@@ -211,7 +218,6 @@ def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> li
                     options,
                     truth,
                     answer,
-                    names,
                     rows.readers,
                     shown,
                     numbers,

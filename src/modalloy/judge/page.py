@@ -8,9 +8,9 @@ from typing import Any
 
 from modalloy.errors import RunError
 from modalloy.files import write_safely
-from modalloy.judge.charts import DPI
 from modalloy.judge.headline import say_card, say_count
 from modalloy.judge.html import Markup, data_uri, fold, img, join, safe, table, tag
+from modalloy.judge.lettering import shape_of
 from modalloy.judge.plots import Figure, as_markup
 from modalloy.judge.taskpage import task_section
 from modalloy.report import Report, plain
@@ -139,20 +139,16 @@ def show_figures(figures: Sequence[Figure]) -> Markup:
 
 def show_figure(figure: Figure) -> Markup:
     """One figure with its title and note."""
-    if figure.kind == "png":
+    if figure.kind == "chart":
         assert isinstance(figure.data, bytes)
         said = f"{figure.task} {figure.title}".strip()
-        body = img(data_uri(figure.data, "image/png"), said, width=png_width(figure.data))
+        kind, width = shape_of(figure.data)
+        body = img(data_uri(figure.data, kind), said, width=width)
     else:
         body = as_markup(figure)
     note = tag("figcaption", figure.note) if figure.note else ""
     kind = "whole" if figure.kind == "html" else ""
     return tag("figure", tag("h3", figure.title), body, note, kind=kind)
-
-
-def png_width(data: bytes) -> int:
-    """Width in a browser's pixels, of which an inch has 96."""
-    return round(int.from_bytes(data[16:20], "big") * 96 / DPI)
 
 
 def data_section(report: Report) -> Markup:

@@ -27,10 +27,10 @@ PICTURES = 6
 
 
 class Figure(NamedTuple):
-    """One picture or piece of HTML for the page: data is PNG bytes or Markup."""
+    """One picture or piece of HTML for the page: data is bytes of PNG or SVG, or Markup."""
 
     title: str
-    kind: Literal["png", "html"]
+    kind: Literal["chart", "html"]
     data: bytes | str
     note: str = ""
     task: str = ""
@@ -91,7 +91,7 @@ def figures_of_classes(
     found += recalls(yes_NC, counted.p_NC, counted.names, rarer)
     chart = charts.reliability(sure, right.astype(float))
     note = "On the dotted line, answers stated with 80 % certainty are right 80 % of the time."
-    return [*found, Figure("Can its certainty be believed?", "png", chart, note)]
+    return [*found, Figure("Can its certainty be believed?", "chart", chart, note)]
 
 
 def confusions(true_N: np.ndarray, chosen_N: np.ndarray, names: Sequence[str]) -> Figure:
@@ -100,7 +100,7 @@ def confusions(true_N: np.ndarray, chosen_N: np.ndarray, names: Sequence[str]) -
     np.add.at(counts, (true_N, chosen_N), 1)
     if len(names) <= MATRIX_CLASSES:
         note = "Numbers are test rows; the shade is the share of the true class."
-        return Figure("Confusion matrix", "png", charts.matrix(counts, names), note)
+        return Figure("Confusion matrix", "chart", charts.matrix(counts, names), note)
     wrong = counts.copy()
     np.fill_diagonal(wrong, 0)
     order = np.argsort(-wrong, axis=None, kind="stable")[:15]
@@ -132,7 +132,7 @@ def recalls(
     more = f"The {len(some)} commonest of {len(names)} classes." if len(names) > len(some) else ""
     note = more if rarer is None else f"Of '{names[rarer]}', the rarer of the two classes."
     chart = charts.precision_recall(curves, base)
-    return [Figure("Precision over recall", "png", chart, note)]
+    return [Figure("Precision over recall", "chart", chart, note)]
 
 
 def figures_of_numbers(
@@ -158,8 +158,8 @@ def figures_of_numbers(
         tenth += " The hundredth farthest off on either side is not drawn."
     scatter = charts.true_against_answer(true[drawn], value[drawn], unit, log=log)
     return [
-        Figure("Answer against truth", "png", scatter, note),
-        Figure("Errors", "png", charts.errors(wrong, unit), tenth),
+        Figure("Answer against truth", "chart", scatter, note),
+        Figure("Errors", "chart", charts.errors(wrong, unit), tenth),
     ]
 
 
@@ -240,7 +240,7 @@ def training_figures(
             says = f"{label(name)}, validation rows"
             found.append((f"{task}: {label(name)}", says, {task: values}, ""))
     return [
-        Figure(title, "png", charts.training(epochs, lines, says, best), note, place="training")
+        Figure(title, "chart", charts.training(epochs, lines, says, best), note, place="training")
         for title, says, lines, note in found
     ]
 

@@ -6,52 +6,48 @@ from typing import Any, assert_never
 
 import numpy as np
 import pandas as pd
-import torch
 
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.files import write_safely
 from modalloy.judge.answers import EVERYTHING, Answer, answer_rows
+from modalloy.judge.caveats import cell_caveats, find_columns, sentence, statuses
 from modalloy.judge.validate import names_of
-from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.progress import Bar
 from modalloy.run import Run
-from modalloy.table.number import NumberReader, to_numbers
-from modalloy.table.reader import Reader
+from modalloy.table.finding import some
 from modalloy.table.table import Table
 
 
-def predict_frame(run: Run, table: Table, some: slice | None, *, quiet: bool) -> pd.DataFrame:
-    """Answers of the rows of a table; `some` picks rows by position."""
-    torch.set_num_threads(cores())
-    which = np.arange(table.rows)[some or slice(None)]
+def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) -> pd.DataFrame:
+    """Answers of the rows of a table; `part` picks rows by position.
+
+    Where it picks none the frame is empty, with the columns and types that it has otherwise. Its
+    `attrs["caveats"]` are sentences on what is not as it was in training.
+    """
+    table, found = find_columns(run.job, table, answers=False)
     if not set(table.columns) & {c for r in run.readers.values() for c in r.columns}:
         raise TableError(
-            f"{table.source}: has none of the columns this model reads: {', '.join(run.readers)}."
+            f"{table.source}: has none of the columns this model reads: {some(run.readers, 12)}. "
+            f"It has {some(table.columns, 12)}."
         )
+    picked = np.arange(table.rows)[slice(None) if part is None else part]
+    which = picked if len(picked) else np.arange(1)  # one row shows how its columns look
     rows = Rows(table.read_as(run.decimal), run.job, run.readers, {})
     with Bar("answering", len(which), quiet=quiet) as bar:
         answers = answer_rows(run.model(), rows, which, tick=bar.advance).seen[EVERYTHING]
     columns: dict[str, Any] = {"row.number" if "row" in run.job.tasks else "row": which}
     for name, options in run.job.tasks.items():
         columns |= told(name, options, answers[name], run.targets[name])
-    for name, reader in run.readers.items():
-        columns[f"status.{name}"] = say_status(reader, rows, which)
-    return pd.DataFrame(columns)
-
-
-def say_status(reader: Reader, rows: Rows, which: np.ndarray) -> list[str]:
-    """What each row's cell of an input was worth; infinity, which counts as missing, is named."""
-    noted = rows.status[reader.name]
-    said = [noted.get(int(r), "ok") for r in which]
-    blank = [i for i, status in enumerate(said) if status == "missing"]
-    if isinstance(reader, NumberReader) and blank:
-        cells = rows.cells(reader.columns, which[blank])[reader.name]
-        for i, x in zip(blank, to_numbers(cells), strict=True):
-            if np.isinf(x):
-                said[i] = f"unreadable: {x} is no finite number"
-    return said
+    said = statuses(rows, which)
+    frame = pd.DataFrame(columns | {f"status.{name}": said[name] for name in run.readers})
+    if len(picked):
+        found += cell_caveats(rows, said, run.notes.get("cells", {}))
+    else:
+        frame = frame.iloc[:0].copy()
+    frame.attrs["caveats"] = [sentence(f) for f in found]
+    return frame
 
 
 def told(name: str, options: config.TaskOptions, answer: Answer, target: Any) -> dict[str, Any]:

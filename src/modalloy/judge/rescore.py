@@ -4,18 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from modalloy.errors import RunError, TableError
 from modalloy.job import FRAME, check_against
 from modalloy.judge.card import write_card
+from modalloy.judge.caveats import find_columns, sentence
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.figures import truth_of
-from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.report import Report
 from modalloy.run import PAGE, Run
-from modalloy.table.finding import finding
+from modalloy.table.finding import finding, some
 from modalloy.table.prints import learned_rows, same_parts
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import Table, open_table
@@ -26,7 +25,6 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
 
     The run's card is written anew together with the run's own report, never for another table.
     """
-    torch.set_num_threads(cores())
     page = out or run.path / (PAGE if table is None else "evaluated.html")
     if table is None:
         rows, which, extras = own_rows(run)
@@ -44,7 +42,9 @@ def own_rows(run: Run) -> tuple[Rows, np.ndarray, Extras]:
         raise RunError(
             f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
         )
-    table = open_table(run.job.table, sheet=run.job.sheet)
+    table, found = find_columns(
+        run.job, open_table(run.job.table, sheet=run.job.sheet), answers=True
+    )
     check_against(run.job, table)
     parts = split_job(table, run.job)
     if not same_parts(table, run.job, parts, run.prints()):
@@ -64,6 +64,7 @@ def own_rows(run: Run) -> tuple[Rows, np.ndarray, Extras]:
         known,
         run.notes["refit"],
         known.before if known else {},
+        caveats=found,
     )
     return rows, parts.test, extras
 
@@ -73,15 +74,17 @@ def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
 
     The table needs the columns of one target; any other column that it lacks counts as missing.
     """
+    table, found = find_columns(run.job, table, answers=True)
     table = table.read_as(run.decimal)
     rows = Rows(table, run.job, run.readers, run.targets, cache_gb=0.0)
     truths = truth_of(rows, np.arange(table.rows)).values()
     which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
     if not len(which):
-        targets = ", ".join(f"'{c}'" for t in run.targets.values() for c in t.columns)
+        names = [c for t in run.targets.values() for c in t.columns]
+        hints = "".join(f" {sentence(f)}." for f in found if f.where in names)
         raise TableError(
-            f"{table.source}: no row has an answer to compare with: {targets} is absent or empty. "
-            "`modalloy predict` answers rows without one."
+            f"{table.source}: no row has an answer to compare with: {some(map(repr, names))} is "
+            f"absent or empty.{hints} `modalloy predict` answers rows without one."
         )
     prints = run.prints()
     learned = np.concatenate([prints.train, prints.validation])
@@ -90,7 +93,8 @@ def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
     if len(known):
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())
-    return rows, which, Extras(findings=findings)
+    usual = run.notes.get("cells", {})
+    return rows, which, Extras(findings=findings, caveats=found, usual=usual)
 
 
 def earlier(path: Path) -> Report | None:

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import soundfile
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from modalloy.errors import TableError
 from modalloy.judge.charts import BLUE, RED
 from modalloy.judge.html import Markup, data_uri, img, join, picture_uri, safe, short, tag
+from modalloy.judge.lettering import clean, file_for, usual_file
 from modalloy.judge.wording import brief
 from modalloy.table.audio import AudioReader
 from modalloy.table.image import ImageReader
@@ -126,7 +127,8 @@ def show_boxes(
 ) -> Markup:
     """A picture with true boxes in solid blue and found ones in dashed red, each with its name.
 
-    true, found: pairs of (x1 y1 x2 y2 in pixels of the original picture, name).
+    true, found: pairs of (x1 y1 x2 y2 in pixels of the original picture, name). A name that no font
+    of this machine can write is a number, which a line below the picture explains.
     """
     if empty(cell):
         return said_absent("missing")
@@ -140,12 +142,15 @@ def show_boxes(
         (max(1, round(width * factor)), max(1, round(height * factor)))
     )
     draw = ImageDraw.Draw(shown)
+    foreign = [n for n in dict.fromkeys(n for _, n in (*true, *found)) if file_for(n) is None]
+    numbers = {name: str(i) for i, name in enumerate(foreign, start=1)}
     for box, name in true:
-        draw_box(draw, [v * factor for v in box], name, BLUE, above=True)
+        draw_box(draw, [v * factor for v in box], numbers.get(name, name), BLUE, above=True)
     for box, name in found:
-        draw_box(draw, [v * factor for v in box], name, RED, above=False)
+        draw_box(draw, [v * factor for v in box], numbers.get(name, name), RED, above=False)
     said = f"{cell}: {len(true)} true boxes, {len(found)} found"
-    return img(picture_uri(shown), said, "boxes")
+    names = [tag("small", f"{number}: {name}") for name, number in numbers.items()]
+    return join([img(picture_uri(shown), said, "boxes"), *names], " ")
 
 
 def draw_box(
@@ -165,12 +170,14 @@ def draw_box(
             ((x1, y2), (x1, y1)),
         ):
             dashes(draw, a, b, color)
-    wide, high = draw.textbbox((0, 0), name, font_size=letters)[2:]
+    font = ImageFont.truetype(file_for(name) or usual_file(), letters)
+    name = clean(name)
+    wide, high = draw.textbbox((0, 0), name, font=font)[2:]
     over = y1 - high - 4 if above else y2 + 1
     at = (max(0.0, min(x1, width - wide - 2)), max(0.0, min(over, height - high - 2)))
-    left, top, right, bottom = draw.textbbox(at, name, font_size=letters)
+    left, top, right, bottom = draw.textbbox(at, name, font=font)
     draw.rectangle((left - 1, top - 1, right + 1, bottom + 1), fill="white")
-    draw.text(at, name, fill=color, font_size=letters)
+    draw.text(at, name, fill=color, font=font)
 
 
 def dashes(

@@ -140,7 +140,6 @@ def worst_figure(
     options: config.TaskOptions,
     truth: Sequence[Any],
     answer: Mapping[str, np.ndarray],
-    names: Sequence[str] | None,
     readers: Mapping[str, Reader],
     cells: Cells,
     rows: Sequence[int],

@@ -13,6 +13,7 @@ import torch
 from modalloy import config
 from modalloy.errors import LeakError, TableError
 from modalloy.judge.card import write_card
+from modalloy.judge.caveats import count_cells
 from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.figures import first_figures
 from modalloy.judge.frozen import Embeddings, frozen_embeddings
@@ -20,7 +21,6 @@ from modalloy.learn import processes
 from modalloy.learn.claim import claim, refuse_changed
 from modalloy.learn.frozen import frozen_features
 from modalloy.learn.train import LAST, Progress, train_model
-from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.model.device import placed
 from modalloy.model.model import Model
@@ -45,7 +45,6 @@ FIT_ROWS = 20_000  # training rows that readers are fitted on
 def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: bool) -> Run:
     """Check, read, train, evaluate and report; of several processes the first one does the rest."""
     _, world = processes.start()
-    torch.set_num_threads(max(1, cores() // world))
     with ExitStack() as held:
 
         def look() -> tuple[Parts, Check]:
@@ -96,6 +95,7 @@ def learn_and_report(
         "curves": progress.curves,
         "seconds": {"training": trained_s},
         "findings": [f.as_dict() for f in findings],
+        "cells": count_cells(rows, learned.parts.train),
     }
     if rank > 0:
         return Run(

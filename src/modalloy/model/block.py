@@ -79,12 +79,6 @@ class Residual(nn.Module):
         return x_D + dropout(self.down(hidden), self.dropout, self.training)
 
 
-def heads_for(width: int) -> int:
-    """Number of heads for a width: about 32 values a head, at least one, a divisor of the width."""
-    wanted = max(width // 32, 1)
-    return next(h for h in range(wanted, 0, -1) if width % h == 0)
-
-
 def sinusoids(tokens: int, width: int) -> Tensor:
     """Fixed positions of tokens, (T, D) for an even D (Vaswani et al. 2017)."""
     half = width // 2

@@ -221,7 +221,7 @@ def _channels_joined(table: Table, looks: Looks, guesses: Guesses) -> Guesses:
         name = stem if len(stem) > 1 else "sensors"
         while name in table.columns or name in out or name == TABLE:
             name += "_channels"
-        numbers = "-".join(str(n) for n in {lengths[0], lengths[-1]})
+        numbers = "-".join(str(n) for n in sorted({lengths[0], lengths[-1]}))
         reason = (
             f"{len(columns)} columns with lists of {numbers} numbers: channels of one recording"
         )

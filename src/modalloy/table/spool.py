@@ -49,6 +49,7 @@ class Batches:
         self.starts = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         self.folder: Path | None = None
         self._map: mmap.mmap | None = None
+        self._first: Batches | None = None  # whose folder is mapped, where these are renamed
         self._touched = 0
         self._lock = threading.Lock()
 
@@ -68,6 +69,13 @@ class Batches:
         out.folder, out._map = folder, mapped
         return out
 
+    def renamed(self, names: list[str]) -> "Batches":
+        """The same rows, their columns called so."""
+        schema = pa.schema([f.with_name(n) for f, n in zip(self.schema, names, strict=True)])
+        out = Batches([b.rename_columns(names) for b in self.batches], schema)
+        out.folder, out._map, out._first = self.folder, self._map, self
+        return out
+
     def touch(self, rows: int, size: int) -> None:
         """Note that cells were read; gives mapped pages back to the system now and then."""
         if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):
@@ -85,8 +93,11 @@ class Batches:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Map the folder again, or take the rows that came along."""
-        folder = state["folder"]
-        held = Batches(state["batches"], state["schema"]) if folder is None else self.mapped(folder)
+        folder, schema = state["folder"], state["schema"]
+        if folder is None:
+            held = Batches(state["batches"], schema)
+        else:
+            held = self.mapped(folder).renamed(schema.names)
         self.__dict__.update(held.__dict__)
 
 

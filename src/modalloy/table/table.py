@@ -5,8 +5,9 @@ says of a column; `cells`, `numbers`, `kind` and the like give what a whole text
 for `init` and `check`, which have no such word yet.
 """
 
+import copy
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -266,6 +267,13 @@ class Table:
         )
         some._decimal = self._sign()
         return some
+
+    def renamed(self, names: Mapping[str, str]) -> "Table":
+        """The same rows with some columns called otherwise: name in this table -> new name."""
+        out = copy.copy(self)
+        out._held = self._held.renamed([names.get(c, c) for c in self.columns])
+        out._recordings, out._types = {}, {}
+        return out
 
     def window(
         self, columns: Sequence[str], history: config.History, rows: np.ndarray

@@ -90,7 +90,7 @@ def _twins(
     for name, marks in columns.items():
         pairs = _pairs(marks, parts)
         if len(pairs):
-            what = _counted(kind, [name], pairs, parts)
+            what = _counted(kind, pairs, parts)
             level = "note" if kind == "text" else "warning"
             yield finding(level, name, f"{what}, with other columns unlike", pairs[:, 1])
 
@@ -105,7 +105,7 @@ def _judged(
     truths: list[Truth],
 ) -> Finding:
     """One finding on rows that have a twin, grave or not."""
-    what = _counted(kind, names, pairs, parts)
+    what = _counted(kind, pairs, parts)
     told = [t.goal.target for t in truths if agreement(t, pairs, parts.train) >= AGREED]
     chance = FEW_TEXTS if kind == "text" else FEW_TWINS
     grave = bool(told) and len(pairs) > chance * len(parts.test)
@@ -119,7 +119,7 @@ def _judged(
     return finding("leak", some(names), what, pairs[:, 1])
 
 
-def _counted(kind: str, names: list[str], pairs: np.ndarray, parts: Parts) -> str:
+def _counted(kind: str, pairs: np.ndarray, parts: Parts) -> str:
     noun = {"image": "picture", "audio": "recording"}.get(kind, kind)
     first = f"row {pairs[0, 1]} is row {pairs[0, 0]}"
     rows = f"{counted(len(pairs), 'test row')} ({share(len(pairs), len(parts.test))})"

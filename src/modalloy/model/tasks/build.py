@@ -30,10 +30,10 @@ def build_task(
         case config.Classify():
             return Classify(name, options, target, width, members, label_smoothing)
         case config.Regress():
-            return Regress(name, options, target, width, members, label_smoothing)
+            return Regress(name, options, target, width, members)
         case config.Tag():
             return Tag(name, options, target, width, members, label_smoothing)
         case config.Locate():
-            return Locate(name, options, target, width, members, label_smoothing, channels or {})
+            return Locate(name, options, target, width, members, channels or {})
         case _:
             assert_never(options)

@@ -45,7 +45,6 @@ class Locate(Task):
         target: Any,
         width: int,
         members: int,
-        label_smoothing: float,
         channels: Mapping[str, Sequence[int]],
     ) -> None:
         super().__init__(name)

@@ -27,7 +27,6 @@ class Regress(Task):
         target: Any,
         width: int,
         members: int,
-        label_smoothing: float,
     ) -> None:
         super().__init__(name)
         self.cost = options.loss

@@ -12,7 +12,8 @@ Outputs = dict[str, Tensor]
 
 
 class Task(nn.Module, ABC):
-    """A head. Constructors take (name, options, target reader, width, members, label_smoothing).
+    """A head. Constructors take (name, options, target reader, width, members), then what only this
+    kind of head needs.
 
     least: `loss` divides by this where it counts fewer things.
     """
