@@ -57,9 +57,9 @@ def twin_findings(
     }
     for name, options in inputs(job).items():
         match options:
-            case config.Image() if name not in templates:
+            case config.Image() if name not in templates and (name, name) in files:
                 kinds["image"][name] = _pictures(files[name, name], table.rows, parts)
-            case config.Audio():
+            case config.Audio() if (name, name) in files:
                 kinds["audio"][name] = _recordings(files[name, name], table.rows)
             case config.Series() if options.history is None:
                 channels = options.channels or [name]
