@@ -111,14 +111,12 @@ def _words(name: str, table: Table, parts: Parts) -> Iterator[Finding]:
     rows = spread(np.concatenate(parts), READ)
     found = [None if empty(c) else to_words(c) for c in table.cells(name, rows)]
     bad = np.array([isinstance(words, str) for words in found], dtype=bool)
-    if not bad.any():
-        return
-    why = next(words for words in found if isinstance(words, str))
-    if any(isinstance(words, list) for words in found):
+    why = next((words for words in found if isinstance(words, str)), "every list is empty")
+    if not any(words and isinstance(words, list) for words in found):
+        yield finding("error", name, f"no cell holds words: {why}", rows[bad])
+    elif bad.any():
         what = f"{counted(int(bad.sum()), 'cell')} taken as missing: {why}"
         yield finding("warning", name, what, rows[bad])
-    else:
-        yield finding("error", name, f"no cell holds words: {why}", rows[bad])
 
 
 # --- series --------------------------------------------------------------------------------------
