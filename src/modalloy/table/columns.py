@@ -1,6 +1,7 @@
 """The columns of a table and its media files in, what is wrong with each of them out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from modalloy.table.finding import (
 from modalloy.table.names import names_rows
 from modalloy.table.reader import empty
 from modalloy.table.scan import FILES, Files
+from modalloy.table.spelling import say_alike, spelled_alike
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 from modalloy.table.unreadable import cell_findings
@@ -45,6 +47,32 @@ def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Fin
     for name, options in job.columns.items():
         if name not in hopeless:
             yield from cell_findings(name, options, table, parts)
+    for name in _named(job):
+        if name not in hopeless and table.kind(name) == "text":
+            yield from _alike(name, table, parts)
+
+
+def _named(job: config.Job) -> list[str]:
+    """Columns whose cells are names: categories, groups and what the split keeps together."""
+    named = [n for n, o in job.columns.items() if isinstance(o, config.Category | config.Group)]
+    return list(dict.fromkeys([*named, *([job.split.by] if job.split.by else [])]))
+
+
+def _alike(name: str, table: Table, parts: Parts) -> Iterator[Finding]:
+    """Names of a category or a group that a reader would take for one."""
+    codes, names = table.codes(name)
+    rows = np.concatenate(parts)
+    rows = rows[codes[rows] >= 0]
+    held = np.bincount(codes[rows], minlength=len(names))
+    counts = Counter[str]()
+    for value, count in zip(names, held.tolist(), strict=True):
+        if count:
+            counts[str(value)] += count
+    if told := say_alike(counts):
+        odd = {n for group in spelled_alike(counts) for n in group[1:]}
+        wrong = np.array([str(value) in odd for value in names], dtype=bool)
+        what = f"{told}: names of their own; write them alike if they mean the same"
+        yield finding("warning", name, what, rows[wrong[codes[rows]]])
 
 
 def file_findings(column: str, files: Files, options: Any, *, unreadable: str) -> Iterator[Finding]:

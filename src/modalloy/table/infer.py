@@ -1,14 +1,16 @@
 """A table and its targets in, a draft out: the type of every column, the tasks and the split."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.table.answers import to_names
 from modalloy.table.draft import Draft, job_yaml
 from modalloy.table.finding import spread
 from modalloy.table.goals import Goal, goal_for, parallel
@@ -20,6 +22,7 @@ from modalloy.table.look import Look, all_texts, counted, look_at, sample
 from modalloy.table.names import is_asset
 from modalloy.table.paths import largest_side
 from modalloy.table.sources import PARTS, parts_named
+from modalloy.table.spelling import say_alike
 from modalloy.table.split import split_rows
 from modalloy.table.table import Table
 
@@ -30,6 +33,7 @@ RULE_ROWS = 5_000  # what holds in as many rows without an exception is a rule
 FEW_ASSETS = 20  # machines that may be an input, where training rows know them all
 Guesses = dict[str, Guess]
 Looks = Mapping[str, Look]
+Told = TypeVar("Told", Guess, Goal)
 
 
 def infer(table: Table, targets: Sequence[str]) -> Draft:
@@ -54,6 +58,8 @@ def infer(table: Table, targets: Sequence[str]) -> Draft:
     few = some.select(spread(np.arange(some.rows), RULE_ROWS))
     free = without_giveaways(few, free, tasks)
     free = _for_boxes(some, looks, free, tasks)
+    free = {c: _told_alike(looks.get(c), g) for c, g in free.items()}
+    tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
     draft = Draft(table.rows, _channels_joined(some, looks, free), split, why, tasks, table.sheet)
     draft = without_leaks(few, draft)
     if not any(g.type in INPUTS for g in draft.columns.values()):
@@ -190,6 +196,21 @@ def _same_text(table: Table, text: str, words: str) -> bool:
     pairs = [(t, w) for t, w in pairs if t is not None and w is not None]
     same = sum(re.sub(r"\s", "", t) == "".join(w) for t, w in pairs)
     return len(pairs) > 0 and same >= 0.9 * len(pairs)
+
+
+def _told_alike(look: Look | None, found: Told) -> Told:
+    """The same with names in its reason that a reader would take for one."""
+    if look is None or look.kind != "text" or found.type not in ("category", "group", "classify"):
+        return found
+    several = isinstance(found, Goal) and "labels" in found.options
+    names = (n for c in look.filled for n in ((to_names(c) or ()) if several else (str(c),)))
+    told = say_alike(Counter(names))
+    if not told:
+        return found
+    reason = f"{found.reason}; {told}"
+    return (
+        found._replace(reason=reason) if isinstance(found, Goal) else replace(found, reason=reason)
+    )
 
 
 def _for_boxes(table: Table, looks: Looks, guesses: Guesses, tasks: Mapping[str, Goal]) -> Guesses:

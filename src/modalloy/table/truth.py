@@ -12,6 +12,7 @@ from modalloy.table.build import fit_target
 from modalloy.table.finding import Finding, counted, finding, share, some
 from modalloy.table.reader import Cells
 from modalloy.table.scan import Files
+from modalloy.table.spelling import say_alike, spelled_alike
 from modalloy.table.split import Parts
 from modalloy.table.stray import marks_told
 from modalloy.table.table import Table
@@ -72,12 +73,14 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     match truth.goal:
         case config.Classify():
             yield from _rare(truth, parts)
+            yield from _alike(truth, rows)
             yield from _lopsided(truth, train)
         case config.Regress():
             yield from _endless(target, table, rows)
             yield from _amounts(truth, train)
         case config.Tag() | config.Locate():
             yield from _rare(truth, parts)
+            yield from _alike(truth, rows)
 
 
 def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
@@ -135,6 +138,17 @@ def _rare(truth: Truth, parts: Parts) -> Iterator[Finding]:
         told = some(f"{name} ({_where(name, counts)})" for name in unseen)
         what = f"{_have(unseen)} no training row and can never be the answer: {told}"
         yield finding("warning", target, what, rows)
+
+
+def _alike(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
+    """Classes that a reader would take for one."""
+    held = [(name, row) for row in rows for name in _classes_of(truth.goal, truth.answers[row])]
+    counts = Counter(name for name, _ in held)
+    if told := say_alike(counts):
+        odd = {name for group in spelled_alike(counts) for name in group[1:]}
+        what = f"{told}: classes of their own; write them alike if they mean the same"
+        wrong = dict.fromkeys(row for name, row in held if name in odd)
+        yield finding("warning", truth.goal.target, what, wrong)
 
 
 def _have(names: Collection[str]) -> str:
