@@ -10,6 +10,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.build import fit_target
 from modalloy.table.finding import Finding, counted, finding, share, some
+from modalloy.table.outliers import LARGEST, outlying, times_spread
 from modalloy.table.reader import Cells
 from modalloy.table.scan import Files
 from modalloy.table.spelling import say_alike, spelled_alike
@@ -21,6 +22,7 @@ from modalloy.table.targets import BoxTarget, ClassTarget, NumberTarget, TagTarg
 RARE = 5  # training rows under which a class cannot be learned
 LOPSIDED = 0.9  # share of the largest class above which accuracy says nothing
 UNEVEN = 0.8  # the same above which it says little
+TOLD = 3  # answers that a sentence quotes
 Answer = Any
 
 
@@ -77,6 +79,7 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
             yield from _lopsided(truth, train)
         case config.Regress():
             yield from _endless(target, table, rows)
+            yield from _outlying(truth, rows, parts)
             yield from _amounts(truth, train)
         case config.Tag() | config.Locate():
             yield from _rare(truth, parts)
@@ -180,6 +183,32 @@ def _endless(target: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
     if len(endless):
         what = f"{counted(len(endless), 'infinite answer')}, taken as missing"
         yield finding("warning", target, what, endless)
+
+
+def _outlying(truth: Truth, rows: np.ndarray, parts: Parts) -> Iterator[Finding]:
+    """Answers far beyond all others, as one wrong cell may be: squares of errors see them alone."""
+    rows = rows[[a is not None for a in truth.answers[rows]]]
+    y = truth.answers[rows].astype(np.float64)
+    beyond = outlying(y)
+    if not beyond.any():
+        return
+    order = np.argsort(-np.abs(y[beyond]), kind="stable")
+    wild, of = rows[beyond][order], np.abs(y[beyond][order])
+    times = times_spread(y[beyond][order], y[~beyond])
+    told = [
+        f"row {row}: {truth.answers[row]:g} is {n:.2g} times the spread of the others"
+        for row, n in zip(wild[:TOLD], times, strict=False)
+    ]
+    what = "; ".join(told) + ("; ..." if len(wild) > TOLD else "")
+    if of[0] > LARGEST:
+        yield finding("error", truth.goal.target, f"{what}; mend or empty the cell", wild)
+        return
+    learned = np.isin(wild, parts.train).sum()
+    if learned:
+        what = f"{what}; training takes {learned} of them for the farthest of the others"
+    if learned < len(wild):
+        what = f"{what}; squares of errors (rmse, r2) would tell of them alone"
+    yield finding("warning", truth.goal.target, f"{what}; mend or empty the cell", wild)
 
 
 def _amounts(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
