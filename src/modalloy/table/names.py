@@ -15,6 +15,11 @@ LAST = {
     "fold", "customer", "specimen", "sample", "experiment", "tool", "heat", "mold", "mould", "die",
     "robot", "furnace", "maschine", "anlage", "werkzeug", "charge", "kunde",
 }  # fmt: skip
+# Where something stands or was seen: what rows of one place share hardly holds elsewhere.
+PLACES = {
+    "place", "location", "site", "spot", "plot", "field", "farm", "room", "floor", "house",
+    "building", "street", "hall", "scene", "station", "camera", "ort", "standort", "halle", "raum",
+}  # fmt: skip
 THINGS = FIRST | LAST | ASSETS
 # The last word of the name of a column whose numbers are codes of classes, surely or perhaps.
 CODES = {
@@ -41,6 +46,11 @@ def names_a_class(name: str, *, surely: bool = False) -> bool:
     """
     last = (words(name) or [""])[-1]
     return last in (CODES if surely else CLASSES) or last.endswith(("code", "klasse", "typ"))
+
+
+def names_a_place(name: str) -> bool:
+    """Whether the values probably name places, whose rows may belong together."""
+    return bool(set(words(name)) & PLACES)
 
 
 def names_a_group(name: str) -> bool:

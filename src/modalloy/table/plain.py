@@ -30,6 +30,7 @@ WRITTEN: dict[Form, str] = {
 }
 FEW_AMOUNTS = 30  # different numbers, below which nobody asks how they spread
 FEW_CODES = 20  # different whole numbers that may stand for classes
+TWO_WAYS = "dates that can be read in two ways"
 UNKNOWN = -1  # code of what has none
 MOST_NAMES = 0.5  # share of different names above which a text is no category
 
@@ -81,7 +82,7 @@ def guess_dates(look: Look) -> Guess | None:
         if all(re.search(r"[-/.: ]", c.strip()) for c in look.some):
             return Guess("time", f"{counted(look.distinct)} different {WRITTEN[form]}")
     elif all(SLASHED.match(c.strip()) for c in look.some):
-        reason = f"dates that can be read in two ways, such as {look.some[0]!r:.40}"
+        reason = f"{TWO_WAYS}, such as {look.some[0]!r:.40}"
         return Guess("ignore", f"{reason}; to use it, write 2024-05-31")
     return None
 
