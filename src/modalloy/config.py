@@ -127,7 +127,8 @@ class Image(Trunk):
     """Height and width that the picture is resized to."""
     augment: Literal["none", "shift", "flip", "rotate"] = "shift"
     """What leaves the meaning unchanged: small shifts, scale and light; also mirroring left-right;
-    also turning by quarter circles and mirroring both ways."""
+    also turning by quarter circles and mirroring both ways. Pictures that `locate` tasks compare
+    are changed alike, as the mildest option of those with boxes allows."""
     all_views: bool = False
     """An answer averages the picture's summary over every view that `augment` allows: 2 of `flip`,
     8 of `rotate`. Answers take so many times as long."""

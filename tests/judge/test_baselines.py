@@ -108,6 +108,20 @@ def test_each_plain_column_by_itself() -> None:
     assert margin["interval"][0] < margin["gain"] < margin["interval"][1]
 
 
+def test_of_many_columns_the_strongest_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modalloy.judge.baselines.JUDGED", 1)
+    case = easy_case()
+    answers = {"fault": {"probability": np.full((80, 2), 0.5)}, "life": {"value": np.zeros(80)}}
+    few = baselines(*case, answers=answers, resamples=40).columns
+    monkeypatch.setattr("modalloy.judge.baselines.JUDGED", 40)
+    every = baselines(*case, answers=answers, resamples=40).columns
+    for task, metric in (("fault", "accuracy"), ("life", "rmse")):
+        assert few[task]["load"] == every[task]["load"]
+        assert "margin" in every[task]["site"]
+        assert not {"margin", "interval"} & set(few[task]["site"])
+        assert few[task]["site"][metric] == every[task]["site"][metric]
+
+
 def test_a_linear_model_reads_the_words_of_many_classes() -> None:
     rng = np.random.default_rng(0)
     names = [f"part{i}" for i in range(60)]

@@ -269,3 +269,38 @@ def test_classes_are_counted_with_those_that_nobody_has() -> None:
 def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"card\.md: cannot be written"):
         write_card(made_run(tmp_path / "gone"), made_report())
+
+
+def test_a_card_of_many_columns_is_one_page(tmp_path: Path) -> None:
+    count = 600
+    names = [f"c{i}" for i in range(count)]
+    table = {n: [1.0, 2.5, 3.0, 9.0] for n in names} | {"code": ["a", "b", "a", "b"]}
+    job = load_job(
+        {
+            "table": "wide.csv",
+            "split": {"random": "stratified"},
+            "columns": {n: {"type": "number"} for n in names},
+            "tasks": {"fault": {"type": "classify", "target": "code"}},
+        }
+    )
+
+    def cells_of(columns: tuple[str, ...]) -> Cells:
+        return Cells({c: table[c] for c in columns})
+
+    run = Run(tmp_path, job, fit_readers(job, cells_of), fit_targets(job, cells_of), {}, {})
+    warnings = [{"level": "warning", "where": n, "what": "mostly empty"} for n in names]
+    alone = {n: {"accuracy": 0.5 + i / 2000} for i, n in enumerate(names)}
+    report = made_report(
+        findings=[*warnings, *({**w, "level": "leak"} for w in warnings)],
+        columns={"fault": alone},
+        inputs={n: {"type": "number", "missing": 0.0} for n in names},
+    )
+    text = card(run, report)
+    assert len(text) < 12_000
+    shown = [n for n in names if re.search(rf"^\| {n} +\|", text, re.MULTILINE)]
+    assert shown == names[-10:]  # those that tell most by themselves
+    assert "The 10 that tell most by themselves, and 590 more, see report.json." in text
+    assert text.count("more, see report.json") == 3
+    assert "Rows of another kind than the test rows" in text
+    few = card(made_run(tmp_path), made_report())
+    assert "more, see report.json" not in few

@@ -401,6 +401,22 @@ def test_the_page_says_what_intervals_draw() -> None:
     assert "with 95 % certainty" not in few
 
 
+def test_a_page_of_many_columns_sums_them_up() -> None:
+    names = [f"c{i}" for i in range(700)]
+    wide = full_report(
+        columns={"fault": {n: {"accuracy": i / 1000} for i, n in enumerate(names)}},
+        inputs={n: {"type": "number", "missing": i / 1000} for i, n in enumerate(names)},
+        findings=[{"level": "note", "where": n, "what": "some cells are missing"} for n in names],
+    )
+    html = page(wide)
+    assert len(html) < len(page(full_report())) + 80_000
+    text = Reader(html).text
+    assert "Each of the 700 plain columns by itself" in text
+    assert "The 40 strongest are drawn; report.json holds them all." in text
+    assert "The 100 that lack most cells, and 600 more, see report.json." in text
+    assert "And 600 more, see report.json." in text
+
+
 def test_each_plain_column_by_itself_strongest_first() -> None:
     trees = {"load": {"accuracy": 0.3}, "site": {"accuracy": 0.45}, "day": {"accuracy": 0.2}}
     html = page(full_report(columns={"fault": trees}))

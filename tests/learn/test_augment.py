@@ -121,15 +121,20 @@ def test_boxes_cover_the_same_pixels_after_every_turn(quarters: int, mirror: boo
     assert (boxes[1, 1] == 0).all()
 
 
-@pytest.mark.parametrize("how", ["shift", "flip", "rotate"])
-def test_picture_template_and_boxes_go_together(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
+def unlit(monkeypatch: pytest.MonkeyPatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Wide pictures that show nothing but their boxes, the boxes and the sizes; light stays."""
     monkeypatch.setattr(module, "LIGHT", 0.0)
     monkeypatch.setattr(module, "CONTRAST", 0.0)
     size_B2 = torch.tensor([[64.0, 32.0]]).repeat(ROWS, 1)
     corner_BN2 = torch.rand(ROWS, 1, 2) * torch.tensor([30.0, 12.0])
     boxes_BN4 = (torch.cat([corner_BN2, corner_BN2 + 14], 2) / 2).round() * 2
-    x = mark(boxes_BN4, size_B2, 32)
+    return mark(boxes_BN4, size_B2, 32), boxes_BN4, size_B2
+
+
+@pytest.mark.parametrize("how", ["shift", "flip", "rotate"])
+def test_picture_template_and_boxes_go_together(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    x, boxes_BN4, size_B2 = unlit(monkeypatch)
     job = make_job(
         {"photo": config.Image(augment=how), "good": config.Image(augment=how)},
         {"find": config.Locate(target="boxes", on="photo", template="good")},
@@ -143,6 +148,76 @@ def test_picture_template_and_boxes_go_together(how: str, monkeypatch: pytest.Mo
     changed = not torch.equal(photo["pixels"], x)
     assert changed == (how != "shift")
     assert (photo["size"][:, 0] == 32).any() == (how == "rotate")
+
+
+# Two tasks on one picture; one template of two pictures; a template that has boxes of its own.
+COMPARED = [
+    ({"a": ("photo", "good"), "b": ("photo", "best")}, ("photo", "good", "best")),
+    ({"a": ("photo", "good"), "b": ("back", "good")}, ("photo", "back", "good")),
+    ({"a": ("photo", "good"), "b": ("good", None)}, ("photo", "good")),
+    ({"a": ("photo", "good"), "b": ("back", "best"), "c": ("back", "good")}, ("photo", "back")),
+    ({"a": ("photo", "good"), "b": ("photo", None)}, ("photo", "good")),
+]
+
+
+@pytest.mark.parametrize(("tasks", "columns"), COMPARED)
+def test_pictures_that_tasks_compare_turn_alike_with_all_their_boxes(
+    tasks: dict[str, tuple[str, str | None]],
+    columns: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    x, boxes_BN4, size_B2 = unlit(monkeypatch)
+    every = sorted({c for pair in tasks.values() for c in pair if c is not None})
+    job = make_job(
+        {c: config.Image(augment="rotate") for c in every},
+        {n: config.Locate(target=n, on=on, template=t) for n, (on, t) in tasks.items()},
+    )
+    values = {c: {"pixels": x, "size": size_B2} for c in every}
+    out = augment(make_batch(values, **{n: {"boxes": boxes_BN4} for n in tasks}), job)
+    first = out.values[columns[0]]
+    assert not torch.equal(first["pixels"], x)
+    for column in every:
+        assert torch.equal(out.values[column]["pixels"], first["pixels"]), column
+        assert torch.equal(out.values[column]["size"], first["size"]), column
+    for task in tasks:
+        assert torch.equal(mark(out.targets[task]["boxes"], first["size"], 32), first["pixels"])
+
+
+def test_boxes_on_two_pictures_of_unlike_sizes_follow_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    x, boxes_BN4, size_B2 = unlit(monkeypatch)
+    job = make_job(
+        {c: config.Image(augment="rotate") for c in ("photo", "back", "good")},
+        {n: config.Locate(target=n, on=n, template="good") for n in ("photo", "back")},
+    )
+    twice = {"pixels": x, "size": size_B2 * 2}
+    values = {"photo": {"pixels": x, "size": size_B2}, "back": twice, "good": twice}
+    targets = {"photo": {"boxes": boxes_BN4}, "back": {"boxes": boxes_BN4 * 2}}
+    out = augment(make_batch(values, **targets), job)
+    for task in targets:
+        own = out.values[task]
+        assert torch.equal(mark(out.targets[task]["boxes"], own["size"], 32), own["pixels"])
+    assert torch.equal(out.values["photo"]["pixels"], out.values["back"]["pixels"])
+
+
+def test_pictures_with_one_template_are_turned_as_the_milder_of_them_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    x, boxes_BN4, size_B2 = unlit(monkeypatch)
+    for milder, turned in (("none", False), ("flip", True)):
+        how = {"photo": config.Image(augment="rotate"), "back": config.Image(augment=milder)}
+        job = make_job(
+            {**how, "good": config.Image()},
+            {n: config.Locate(target=n, on=n, template="good") for n in how},
+        )
+        values = {c: {"pixels": x, "size": size_B2} for c in job.columns}
+        out = augment(make_batch(values, **{n: {"boxes": boxes_BN4} for n in how}), job)
+        assert torch.equal(out.values["photo"]["pixels"], x) != turned
+        assert torch.equal(out.values["photo"]["size"], size_B2)  # no quarter turn
 
 
 # --- sounds and series -------------------------------------------------------------------------

@@ -12,11 +12,13 @@ from PIL import Image
 
 from modalloy import config
 from modalloy.limits import cores
+from modalloy.model.encoders.table import TableEncoder
 from modalloy.table.estimate import (
     AGAIN,
     EARLY,
     PRICES,
     PROBED,
+    START_S,
     Estimate,
     epochs,
     estimate,
@@ -24,9 +26,11 @@ from modalloy.table.estimate import (
     machine_gflops,
     works_of,
 )
+from modalloy.table.number import NumberReader
+from modalloy.table.reader import Cells
 from modalloy.table.split import Parts
 from modalloy.table.table import Table, open_table
-from modalloy.table.work import Work, fusion_work
+from modalloy.table.work import Work, fusion_work, plain_weights
 
 ROWS = 100
 
@@ -231,3 +235,42 @@ def test_the_machine_is_timed() -> None:
 def test_one_line_for_the_terminal() -> None:
     assert "42 seconds and 1.5 GB" in Estimate(0.7, 1.5, 300.0).text()
     assert "12 minutes" in Estimate(12.3, 1.5, 300.0).text()
+
+
+# --- many plain columns ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", ["small", "base"])
+def test_weights_of_a_plain_column_are_those_of_its_encoder(size: str) -> None:
+    options = config.Number(size=size)
+    x = np.random.default_rng(0).normal(size=400)
+    readers = [NumberReader.fit(n, options, Cells({n: list(x)})) for n in "abc"]
+    counts = []
+    for some in (readers[:1], readers):
+        encoder = TableEncoder(some, {n: options for n in "abc"}, 64)
+        counts.append(sum(p.numel() for p in encoder.parameters()))
+    one = (counts[1] - counts[0]) / 2
+    assert plain_weights(options, 64.0) == pytest.approx(one, rel=0.05)
+
+
+def wide(rows: int, columns: int) -> Estimate:
+    draw = np.random.default_rng(0)
+    names = [f"c{i}" for i in range(columns)]
+    frame = pd.DataFrame(draw.normal(size=(rows, columns)), columns=names)
+    frame["fault"] = draw.choice(["a", "b"], rows)
+    part = np.arange(rows)
+    parts = Parts(part[: rows // 2], part[rows // 2 : rows * 3 // 4], part[rows * 3 // 4 :])
+    job = make({n: {"type": "number"} for n in names})
+    return estimate(job, open_table(frame), parts, gflops=100.0)
+
+
+def test_each_of_many_plain_columns_costs_seconds_and_memory_of_its_own() -> None:
+    few, more, many = wide(100, 10), wide(100, 100), wide(100, 1000)
+    assert few.minutes * 60 < START_S + 5
+    one = (many.minutes - more.minutes) * 60 / 900
+    assert 0.015 < one < 0.05  # looked at, learned, boosted and judged alone
+    assert (many.minutes - more.minutes) == pytest.approx(
+        10 * (more.minutes - few.minutes), rel=0.05
+    )
+    assert many.memory_gb > more.memory_gb + 900 * plain_weights(config.Number(), 256) * 60e-9
+    assert wide(1000, 100).minutes > more.minutes

@@ -42,6 +42,35 @@ def test_counts_are_amounts() -> None:
     assert draft_of(frame, "n_holes").tasks["n_holes"].type == "regress"
 
 
+RARE = [0] * 60 + [1] * 40 + [2] * 30 + [3] * 2 + [4] * 25 + [5] * 20 + [6] * 21 + [7] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "kind"),
+    [
+        ("y", RARE, "classify"),  # two of eight codes in two rows each
+        ("y", sorted(RARE, reverse=True), "classify"),
+        ("y", [float(c) for c in RARE], "classify"),
+        ("y", [str(c) for c in RARE], "classify"),
+        ("fault_code", [100, 200, 305] * 66 + [417, 512], "classify"),
+        ("Fehlercode", [11, 12, 13, 14, 15] * 39 + [21, 22, 23, 24, 25], "classify"),
+        ("defect_class", [i % 40 for i in range(N)], "classify"),
+        ("y", [i % 40 for i in range(N)], "regress"),
+        ("cycles", RARE, "regress"),
+        ("y", [0.5 * c for c in RARE], "regress"),
+        ("y", [0, 1, 2, 3] * 45 + list(range(4, 24)), "regress"),  # a long tail is no class
+    ],
+)
+def test_numeric_codes_are_classes_though_some_are_rare(
+    name: str, cells: list[Any], kind: str
+) -> None:
+    goal = draft_of({"x": np.random.default_rng(1).normal(size=N), name: cells}, name).tasks[name]
+    assert goal.type == kind
+    if cells == RARE:
+        told = "; 2 of them in fewer than 5 rows" if kind == "classify" else "; codes of classes"
+        assert told in goal.reason
+
+
 def test_boxes_are_located_on_the_picture_that_is_no_template(tmp_path: Path) -> None:
     for name in ("a.png", "b.png"):
         Image.new("L", (300, 200)).save(tmp_path / name)

@@ -304,6 +304,16 @@ def test_a_mark_that_some_rows_bear_is_an_input(cells: list[Any], reason: str) -
     assert typed([*cells[:1] * (N - 1), None])[0] == "ignore"
 
 
+@pytest.mark.parametrize("name", ["fault_code", "zip", "errorCode", "product_type"])
+def test_codes_that_are_rare_or_many_are_no_amounts(name: str) -> None:
+    many = [100 + 7 * (i % 40) for i in range(N - 2)] + [305, 977]
+    assert typed(many, name)[0] == "category"
+    rare = [-1, 100, 200, 305, 307, 309, 410, 411] + [100] * (N - 8)
+    assert typed(rare, name)[0] == "category"
+    assert typed(many, "load")[0] == "number"
+    assert typed([c + 0.5 for c in many], name)[0] == "number"
+
+
 @pytest.mark.parametrize("name", ["status_code", "cavity", "error_code", "plz"])
 def test_whole_numbers_that_stand_for_classes_are_categories(name: str) -> None:
     codes = [(0, 17, 42, 301)[i % 4] for i in range(N)]

@@ -14,7 +14,7 @@ from modalloy.judge.markdown import bullets, escape, table, words
 from modalloy.judge.page import say_leaks, say_rows, say_setting, say_share, say_time
 from modalloy.judge.taskpage import say_drawn, say_meaning
 from modalloy.judge.validate import names_of
-from modalloy.judge.wording import brief, figures_of, label, say, say_interval
+from modalloy.judge.wording import better, brief, figures_of, label, say, say_interval
 from modalloy.report import Report, plain
 from modalloy.run import Run
 from modalloy.table.category import CategoryReader
@@ -24,6 +24,8 @@ from modalloy.table.pretrained import PACKAGES
 from modalloy.table.time import TimeReader
 
 MOST = 12  # names that are listed
+COLUMNS = 10  # columns that are shown, of more than MOST
+SAID = 12  # doubts that are listed from the first on, and from the last
 USE = """```
 modalloy predict RUN TABLE -o answers.csv    # answers every row of a table
 modalloy evaluate RUN TABLE -o new.html      # scores a table whose answers are known
@@ -56,7 +58,7 @@ def card(run: Run, report: Report) -> str:
         "## How good it is",
         *figures_part(report),
         "## Where not to trust it",
-        bullets(doubts(run, report)),
+        bullets(shortened(list(doubts(run, report)))),
         "## How it was made",
         table(("what", "value"), made_rows(run, report)),
         "## How to use it",
@@ -71,7 +73,37 @@ def alarm(report: Report) -> str:
         return ""
     first, why, *leaks = said
     head = f"**{escape(first)}** {escape(why)}"
-    return "\n".join(f"> {line}".rstrip() for line in (head, "", *bullets(leaks).splitlines()))
+    return "\n".join(
+        f"> {line}".rstrip() for line in (head, "", *bullets(shortened(leaks)).splitlines())
+    )
+
+
+def shortened(lines: list[str]) -> list[str]:
+    """The first and the last of many lines, and how many stand between them."""
+    if (more := len(lines) - 2 * SAID) <= 1:
+        return lines
+    return [*lines[:SAID], f"... and {more} more, see report.json", *lines[-SAID:]]
+
+
+def foremost(run: Run, report: Report) -> list[str]:
+    """The inputs that the card shows: all, or of many those that tell most by themselves.
+
+    Pictures, sounds, series and texts come before single values; these are ranked by a small tree
+    on each alone, where the report has one.
+    """
+    names = list(inputs(run.job))
+    if len(names) <= MOST:
+        return names
+    ranks = dict.fromkeys(names, float("inf"))
+    for task, columns in report.columns.items():
+        metric = report.primary(task)
+        told = {n: f[metric] for n, f in columns.items() if f.get(metric) is not None}
+        for rank, name in enumerate(sorted(told, key=lambda n: -better(metric) * told[n])):
+            ranks[name] = min(ranks.get(name, rank), rank)
+    plain_kinds = (config.Number, config.Category, config.Time)
+    order = sorted(names, key=lambda n: (isinstance(run.job.columns[n], plain_kinds), ranks[n]))
+    shown = set(order[:COLUMNS])
+    return [n for n in names if n in shown]
 
 
 def task_rows(run: Run) -> Iterator[Sequence[str]]:
@@ -90,19 +122,23 @@ def task_rows(run: Run) -> Iterator[Sequence[str]]:
 
 def columns_part(run: Run, report: Report) -> Iterator[str]:
     """Each input: how it is read, what of it training saw, how often test rows lack it."""
-    rows, foreign = [], {}
+    rows, foreign, shown_names = [], {}, set(foremost(run, report))
     for name, options in inputs(run.job).items():
         others = [c for c in run.readers[name].columns if c != name]
         about, encoder = report.inputs.get(name, {}), getattr(options, "encoder", "scratch")
         if encoder != "scratch":
             package = f" (pip package {PACKAGES[encoder]})" if encoder in PACKAGES else ""
             foreign[encoder] = encoder + package
+        if name not in shown_names:
+            continue
         shown = f"{name} (with {some(others, MOST)})" if others else name
         shares = (say_share(about.get(s)) for s in ("missing", "unreadable", "unknown"))
         rows.append((shown, options.type, say_encoder(options), say_seen(run, name), *shares))
     yield table(
         ("column", "type", "encoder", "training rows", "missing", "unreadable", "unknown"), rows
     )
+    if more := len(inputs(run.job)) - len(rows):
+        yield f"The {len(rows)} that tell most by themselves, and {more:,} more, see report.json."
     if report.inputs:
         yield "Missing, unreadable, unknown (a name never seen in training): shares of test rows."
     if foreign:

@@ -17,6 +17,7 @@ from modalloy.report import Report, plain
 
 # Even a cell that smuggles HTML in could neither run a script nor reach a network.
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
+MOST_LINES = 100  # columns and findings that the page lists
 
 
 def write_page(report: Report, figures: Sequence[Figure], path: str | Path) -> None:
@@ -154,6 +155,8 @@ def show_figure(figure: Figure) -> Markup:
 def data_section(report: Report) -> Markup:
     """The columns that were read, and what `check` found."""
     shares = ("missing", "unreadable", "unknown")
+    lacking = {n: sum(a.get(s) or 0.0 for s in shares) for n, a in report.inputs.items()}
+    shown = set(sorted(lacking, key=lambda n: -lacking[n])[:MOST_LINES])
     rows = [
         (
             name,
@@ -161,9 +164,13 @@ def data_section(report: Report) -> Markup:
             *(say_share(about.get(s)) for s in shares),
         )
         for name, about in report.inputs.items()
+        if name in shown
     ]
     head = ("column", "type", "missing", "unreadable", "never seen in training")
     parts = [table(head, rows, numbers=2)] if rows else []
+    if more := len(report.inputs) - len(rows):
+        what = f"The {len(rows)} that lack most cells, and {more:,} more, see report.json."
+        parts.append(tag("p", what, kind="quiet"))
     if report.findings:
         items = join(
             tag(
@@ -171,9 +178,11 @@ def data_section(report: Report) -> Markup:
                 tag("span", f.get("level", "note"), kind=f"badge {f.get('level', '')}"),
                 say_finding(f),
             )
-            for f in report.findings
+            for f in report.findings[:MOST_LINES]
         )
         parts += [tag("h3", "What the check found"), tag("ul", items, kind="findings")]
+        if (more := len(report.findings) - MOST_LINES) > 0:
+            parts.append(tag("p", f"And {more:,} more, see report.json.", kind="quiet"))
     return join(parts) if parts else tag("p", "Nothing was noted about the data.", kind="quiet")
 
 

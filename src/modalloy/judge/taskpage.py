@@ -20,6 +20,7 @@ from modalloy.judge.wording import (
 from modalloy.report import Report
 
 SHOWN = 4  # metrics in a slice table
+MOST_DOTS = 40  # columns that are drawn by themselves
 OWN = " (own head)"  # ends the name of a column's own head among the subsets
 
 
@@ -168,7 +169,10 @@ def columns_part(report: Report, task: str) -> Markup:
     lines.sort(key=lambda d: -better(metric) * d.value)
     ends = ("", "better →") if better(metric) > 0 else ("← better", "")
     note = f"{label(metric)} of a small decision tree on one column of the table, nothing else."
-    body = join([tag("p", note, kind="quiet"), tag("div", dots(lines, ends=ends), kind="card")])
+    if len(lines) > MOST_DOTS:
+        note += f" The {MOST_DOTS} strongest are drawn; report.json holds them all."
+    drawn = dots(lines[:MOST_DOTS], ends=ends)
+    body = join([tag("p", note, kind="quiet"), tag("div", drawn, kind="card")])
     return fold(f"Each of the {len(lines)} plain columns by itself", body)
 
 

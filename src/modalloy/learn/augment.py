@@ -6,6 +6,7 @@ features came with the batch or not.
 """
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -17,6 +18,7 @@ from modalloy.model.tokens import Batch
 
 Values = dict[str, Tensor]
 
+MILDER = ("none", "shift", "flip", "rotate")
 SHIFT = 0.06  # of the picture's width
 SCALE = 0.1
 TURN = 5.0  # degrees
@@ -40,19 +42,21 @@ class Turns(NamedTuple):
 def augment(batch: Batch, job: config.Job) -> Batch:
     """The batch with changed pictures (and the boxes on them), recordings and series."""
     values, targets = dict(batch.values), dict(batch.targets)
-    marked = {n: t for n, t in job.tasks.items() if isinstance(t, config.Locate)}
-    templates = {t.on: t.template for t in marked.values() if t.template is not None}
+    marked = {n: t.on for n, t in job.tasks.items() if isinstance(t, config.Locate)}
+    groups = turned_together(job)
     for name in batch.values:
         options = job.columns.get(name)
         if options is None or "features" in values[name] or is_frozen(options):
             continue
-        if name in templates.values():
-            continue
         match options:
-            case config.Image() if options.augment != "none":
-                together = [name, *([templates[name]] if name in templates else [])]
-                tasks = [n for n, t in marked.items() if t.on == name and n in targets]
-                change_pictures(values, targets, together, tasks, options.augment)
+            case config.Image():
+                together = next((g for g in groups if name in g), [name])
+                if name != together[0]:  # turned with the first of its group
+                    continue
+                tasks = {n: on for n, on in marked.items() if on in together and n in targets}
+                how = mildest(job, [name, *tasks.values()])
+                if how != "none":
+                    change_pictures(values, targets, together, tasks, how)
             case config.Audio(augment="mask"):
                 values[name] = change_wave(values[name])
             case config.Series() if options.augment != "none":
@@ -72,15 +76,36 @@ def is_frozen(options: config.Column) -> bool:
 # --- pictures ----------------------------------------------------------------------------------
 
 
+def turned_together(job: config.Job) -> list[list[str]]:
+    """Groups of pictures that `locate` tasks compare, through however many tasks; in each group
+    the pictures that boxes lie on come first, then templates that are nothing else.
+    """
+    tasks = [t for t in job.tasks.values() if isinstance(t, config.Locate)]
+    groups: list[set[str]] = []
+    for task in tasks:
+        own = {c for c in (task.on, task.template) if c is not None}
+        met = [g for g in groups if g & own]
+        groups = [*(g for g in groups if g not in met), own.union(*met)]
+    order = list(dict.fromkeys([*(t.on for t in tasks), *(t.template for t in tasks)]))
+    return [[c for c in order if c in group] for group in groups]
+
+
+def mildest(job: config.Job, columns: Sequence[str]) -> str:
+    """What all of these pictures allow to be done to them."""
+    asked = {o.augment for c in columns if isinstance(o := job.columns[c], config.Image)}
+    return min(asked, key=MILDER.index)
+
+
 def change_pictures(
     values: dict[str, Values],
     targets: dict[str, Values],
     columns: list[str],
-    tasks: list[str],
+    tasks: dict[str, str],
     how: str,
 ) -> None:
-    """Turn, mirror, light and (without boxes) shift the pictures of one column and its template.
+    """Turn, mirror, light and (without boxes) shift pictures that belong together, all alike.
 
+    tasks: those whose boxes lie on one of the pictures, each with the column of that picture.
     Boxes are never shifted or scaled: what leaves the picture could not be marked rightly.
     """
     pictures = [values[c] for c in columns]
@@ -92,8 +117,8 @@ def change_pictures(
         if "size" in picture:
             changed["size"] = turn_sizes(picture["size"], turns)
         values[column] = changed
-    for task in tasks:
-        boxes_BN4, size_B2 = targets[task]["boxes"], pictures[0]["size"]
+    for task, on in tasks.items():
+        boxes_BN4, size_B2 = targets[task]["boxes"], pictures[columns.index(on)]["size"]
         targets[task] = {**targets[task], "boxes": turn_boxes(boxes_BN4, size_B2, turns)}
 
 

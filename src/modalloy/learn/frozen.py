@@ -73,7 +73,8 @@ def keep_features(rows: Rows, name: str, which: np.ndarray) -> Iterator[int]:
     for _ in range(-(-len(chunks) // world) + 1):  # and one for rows that waited for others
         room = True
         for found in (f for some in processes.gathered(list(islice(own, 1)), world) for f in some):
-            rows.status[name].update(found.status)
+            said = found.status
+            rows.status[name].note(np.fromiter(said, np.int64), list(said.values()))
             absent += [row for row, arrays in found.arrays.items() if arrays is None]
             made = {row: arrays for row, arrays in found.arrays.items() if arrays is not None}
             if made and features.blank is None:  # another process was the first to see one

@@ -97,7 +97,7 @@ def check(job: config.Job, table: Table, parts: Parts) -> Check:
 def _file_sources(name: str, options: Media, table: Table) -> list[str]:
     """Columns that may hold paths."""
     held = [c for c in sources(name, options) if c != getattr(options, "rpm", None)]
-    return [c for c in held if table.kind(c) != "list"]
+    return [c for c in held if table.kind(c) not in ("list", "other")]
 
 
 def _leaks(
@@ -113,7 +113,7 @@ def _leaks(
         found += group_findings(job, table, parts, known)
         found += likely_groups(job, table, parts, known)
         found += twin_findings(job, table, parts, files, known)
-    declared = declared_groups(job)
+    declared = [c for c in declared_groups(job) if table.kind(c) not in ("list", "other")]
     groups = table.codes(declared[0])[0] if declared else None
     found += telltale_findings(job, table, parts, known, groups)
     for truth in known:

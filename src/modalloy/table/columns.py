@@ -1,41 +1,34 @@
 """The columns of a table in, what is wrong with each of them out."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from modalloy import config
-from modalloy.errors import TableError
-from modalloy.table.build import fit_reader
 from modalloy.table.finding import (
     LISTS,
     Finding,
-    counted,
     finding,
-    inputs,
     read_columns,
     share,
     spread,
     values,
 )
-from modalloy.table.marks import says_nothing
 from modalloy.table.names import names_rows
-from modalloy.table.number import to_number
 from modalloy.table.reader import empty
+from modalloy.table.spelling import say_alike, spelled_alike
 from modalloy.table.split import Parts
-from modalloy.table.stray import marks_told
 from modalloy.table.table import Table
-from modalloy.table.text import to_words
+from modalloy.table.unreadable import cell_findings
 
-READ = 50_000  # rows whose cells are read one by one
 CODES = 1_000  # cells that are looked at to tell a text from a code
 FEW = 20  # cells that may all differ without naming rows
 MOSTLY = 0.5  # share of missing cells that deserves more than a note
 HARDLY = 0.05  # share of missing cells under which an otherwise constant column teaches nothing
 CODE = re.compile(r"(?=.*[0-9])[A-Za-z0-9_.:/#-]{1,64}")  # one word with a digit, as codes are
-OneValue = config.Number | config.Category | config.Time | config.Vector
 
 
 def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Finding]:
@@ -48,13 +41,35 @@ def column_findings(job: config.Job, table: Table, parts: Parts) -> Iterator[Fin
         for found in _one_column(column, readers.get(column), table, parts):
             hopeless |= {column} if found.level == "error" else set()
             yield found
-    for name, options in inputs(job).items():
-        if name in hopeless:
-            continue
-        if isinstance(options, OneValue):
-            yield from _plain_cells(name, options, table, parts)
-        if isinstance(options, config.Tokens):
-            yield from _words(name, table, parts)
+    for name, options in job.columns.items():
+        if name not in hopeless:
+            yield from cell_findings(name, options, table, parts)
+    for name in _named(job):
+        if name not in hopeless and table.kind(name) == "text":
+            yield from _alike(name, table, parts)
+
+
+def _named(job: config.Job) -> list[str]:
+    """Columns whose cells are names: categories, groups and what the split keeps together."""
+    named = [n for n, o in job.columns.items() if isinstance(o, config.Category | config.Group)]
+    return list(dict.fromkeys([*named, *([job.split.by] if job.split.by else [])]))
+
+
+def _alike(name: str, table: Table, parts: Parts) -> Iterator[Finding]:
+    """Names of a category or a group that a reader would take for one."""
+    codes, names = table.codes(name)
+    rows = np.concatenate(parts)
+    rows = rows[codes[rows] >= 0]
+    held = np.bincount(codes[rows], minlength=len(names))
+    counts = Counter[str]()
+    for value, count in zip(names, held.tolist(), strict=True):
+        if count:
+            counts[str(value)] += count
+    if told := say_alike(counts):
+        odd = {n for group in spelled_alike(counts) for n in group[1:]}
+        wrong = np.array([str(value) in odd for value in names], dtype=bool)
+        what = f"{told}: names of their own; write them alike if they mean the same"
+        yield finding("warning", name, what, rows[wrong[codes[rows]]])
 
 
 def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterator[Finding]:
@@ -117,49 +132,3 @@ def _tells_rows_apart(
             return whole and (names_rows(column) or np.ptp(x) < 2 * filled)
         case _:
             return False
-
-
-def _plain_cells(name: str, options: OneValue, table: Table, parts: Parts) -> Iterator[Finding]:
-    """Cells that training would take as missing because they are not what the job says."""
-    train = spread(parts.train, READ)
-    try:
-        reader = fit_reader(name, options, lambda columns: table.take(columns, train))
-    except TableError as error:
-        number = isinstance(options, config.Number)
-        texts = [to_number(c) is None for c in table.cells(name, train)] if number else []
-        yield finding("error", name, str(error), train[: len(texts)][texts])
-        return
-    rows = spread(np.concatenate(parts), READ)
-    if isinstance(options, config.Number) and table.kind(name) == "text":
-        yield from _marks(name, table, rows)
-    read = reader.read(table.take(reader.columns, rows)) if reader else None
-    status = np.array(read.status if read else [], dtype=object)
-    bad = np.array([s.startswith("unreadable") for s in status], dtype=bool)
-    if bad.any():
-        why = str(status[bad][0]).removeprefix("unreadable: ")
-        what = f"{counted(int(bad.sum()), 'cell')} that cannot be read as {options.type}: {why}"
-        yield finding("warning", name, what, rows[bad])
-    if isinstance(options, config.Number) and table.kind(name) == "number":
-        endless = np.isinf(table.numbers(name, rows))
-        if endless.any():
-            what = f"{counted(int(endless.sum()), 'cell')} with infinite numbers, taken as missing"
-            yield finding("warning", name, what, rows[endless])
-
-
-def _marks(name: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
-    """Cells of a column of numbers that only say that there is no value."""
-    cells = table.cells(name, rows)
-    if told := marks_told(cells):
-        yield finding("note", name, told, rows[[says_nothing(c) for c in cells]])
-
-
-def _words(name: str, table: Table, parts: Parts) -> Iterator[Finding]:
-    """Cells of a tokens column that hold no list of words."""
-    rows = spread(np.concatenate(parts), READ)
-    found = [None if empty(c) else to_words(c) for c in table.cells(name, rows)]
-    bad = np.array([isinstance(words, str) for words in found], dtype=bool)
-    if bad.any():
-        why = next(words for words in found if isinstance(words, str))
-        yield finding(
-            "warning", name, f"{counted(int(bad.sum()), 'cell')} taken as missing: {why}", rows[bad]
-        )

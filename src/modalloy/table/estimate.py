@@ -1,7 +1,8 @@
 """A job and its table in, minutes and memory of its training on this machine out.
 
 seconds = sum over inputs of GFLOP a row * price of its kind * rows * epochs / GFLOP a second
-          + steps * STEP_S + files * their reading + gradient boosting + START_S
+          + steps * STEP_S + epochs * STORE_S for each parameter + files * their reading
+          + gradient boosting + plain columns one by one + START_S
 
 GFLOP a second is that of a matrix product in numpy, so that a price says how many times slower than
 one a kind of encoder computes; it carries over from machine to machine better than seconds do.
@@ -21,7 +22,7 @@ from modalloy.table.finding import inputs, sources, spread
 from modalloy.table.reader import Cells
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
-from modalloy.table.work import Work, fusion_work, work
+from modalloy.table.work import Work, fusion_work, plain_weights, work
 
 
 class Price(NamedTuple):
@@ -62,6 +63,11 @@ EARLY = 0.7  # share of the epochs that patience leaves
 AGAIN = 0.5  # share of the epochs up to the best one, which `refit` repeats
 TREES_S = 1.5e-5  # of gradient boosting for each row, column and class
 MOST_FITS = 20  # classes from which boosting takes fewer rounds, so that more cost no more
+# Of a plain column, one thread, for tables of 100 and 2 000 rows with 2 000 columns:
+TREE_S = 0.003  # of boosting, whatever the rows
+CHECK_S, CHECK_ROW_S = 0.004, 2e-6  # looked at before training; more for each row
+ALONE_S, ALONE_ROW_S = 0.006, 2e-6  # as a tree of its own for a task
+STORE_S = 1.5e-8  # of an epoch for each parameter that changes: the best so far, and a checkpoint
 PROBED = 1000  # rows that pass once more, for baselines and the probe
 TREES_ROWS = 5000  # rows that it sees at most
 START_S = 12.0  # imports, probe, report and its plots
@@ -111,7 +117,8 @@ def estimate(
     changed = sum((w.parameters - w.words) * w.changed for w in works)
     seconds += steps * (STEP_S + HEAD_S * heads + UPDATE_S * changed)
     seconds += sum(w.read_s for w in works) * sum(map(len, parts)) / cores()
-    seconds += START_S + _trees_s(job, table, parts)
+    seconds += STORE_S * changed * epochs(job, parts)
+    seconds += START_S + _trees_s(job, table, parts) + _columns_s(job, parts)
     return Estimate(seconds / 60.0, _memory_gb(job, table, works), gflops)
 
 
@@ -141,7 +148,9 @@ def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
         cells = {c: table.cells(c, rows) for c in columns}
         found.append(work(name, options, Cells(cells, table.folder, job.allow_outside)))
     dear = [w for w in found if w is not None]
-    return [*dear, fusion_work(job.fuse, dear, len(found) - len(dear))]
+    plain = [o for o in inputs(job).values() if isinstance(o, config.Plain)]
+    weights = sum(plain_weights(o, float(job.fuse.width)) for o in plain)
+    return [*dear, fusion_work(job.fuse, dear, len(found) - len(dear), weights)]
 
 
 def epochs(job: config.Job, parts: Parts) -> float:
@@ -183,10 +192,19 @@ def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
         if isinstance(goal, config.Classify) and table.kind(goal.target) not in ("list", "other"):
             codes = table.codes(goal.target)[0][parts.train]
             classes = len(np.unique(codes[codes >= 0]))
-            seconds += TREES_S * rows * columns * (min(classes, MOST_FITS) if classes > 2 else 1)
+            fits = min(classes, MOST_FITS) if classes > 2 else 1
+            seconds += (TREES_S * rows + TREE_S) * columns * fits
         if isinstance(goal, config.Regress):
-            seconds += TREES_S * rows * columns
+            seconds += (TREES_S * rows + TREE_S) * columns
     return seconds
+
+
+def _columns_s(job: config.Job, parts: Parts) -> float:
+    """Seconds that plain columns take one by one: in `check`, and as a tree of each alone."""
+    plain = sum(isinstance(o, config.Plain) for o in inputs(job).values())
+    judged = sum(isinstance(g, config.Classify | config.Regress) for g in job.tasks.values())
+    rows = min(TREES_ROWS, len(parts.train))
+    return plain * (CHECK_S + CHECK_ROW_S * rows + judged * (ALONE_S + ALONE_ROW_S * rows))
 
 
 def _columns(options: Any) -> int:

@@ -19,7 +19,7 @@ from modalloy.table.look import (
     counted,
     parse_list,
 )
-from modalloy.table.names import words
+from modalloy.table.names import names_a_class, words
 from modalloy.table.number import spans_magnitudes
 from modalloy.table.plain import numbers_as_text, told_marks, without_marks
 from modalloy.table.reader import empty
@@ -28,8 +28,15 @@ from modalloy.table.values import spelled
 
 BIO = re.compile(r"O|[BI]-.+")
 TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
-COUNTS = {"n", "num", "count", "counts"}
-MOST_CLASSES = 30  # whole numbers with more values are amounts
+AMOUNTS = {
+    "n", "num", "count", "counts", "number", "age", "hours", "days", "weeks", "months", "years",
+    "cycles", "minutes", "seconds", "quantity", "qty", "amount", "price", "cost", "rul", "total",
+}  # fmt: skip
+MOST_CLASSES = 30  # whole numbers with more values are amounts,
+MOST_CODES = 100  # unless their name says that they are codes
+FEW_CLASSES = 12  # different whole numbers that are classes although most of them are rare,
+OFTEN = 0.9  # where the others stand in this share of the rows
+RARE = 5  # rows under which a class is rare
 
 
 class Goal(NamedTuple):
@@ -103,17 +110,34 @@ def _of_numbers(where: str, look: Look) -> Goal:
     x = x[np.isfinite(x)]
     if not len(x):
         raise TableError(f"{where} holds no finite number.")
-    counts = np.unique(x, return_counts=True)[1]
+    numbers, counts = np.unique(x, return_counts=True)
     distinct = len(counts)
-    few = distinct <= min(MOST_CLASSES, len(x) / 10) and np.quantile(counts, 0.25) >= 5
     whole = bool((x == np.round(x)).all())
-    if distinct == 2 or (few and whole and not set(words(look.name)) & COUNTS):
-        values = ", ".join(f"{v:g}" for v in np.unique(x)[:4]) + (", ..." if distinct > 4 else "")
-        return Goal("classify", {}, f"{distinct} different whole numbers: {values}")
+    few = _repeats(look.name, counts)
+    if distinct == 2 or (few and whole and not set(words(look.name)) & AMOUNTS):
+        shown = ", ".join(f"{v:g}" for v in numbers[:4]) + (", ..." if distinct > 4 else "")
+        rare = int((counts < RARE).sum())
+        told = f"; {rare} of them in fewer than {RARE} rows" if rare else ""
+        return Goal("classify", {}, f"{distinct} different whole numbers: {shown}{told}")
     reason = f"{counted(distinct)} different numbers from {x.min():g} to {x.max():g}"
     if not few and spans_magnitudes(x):
         return Goal("regress", {"scale": "log"}, f"{reason}, over several magnitudes")
+    if whole and distinct <= MOST_CLASSES:
+        reason = f"{reason}; codes of classes would be type: classify"
     return Goal("regress", {}, reason)
+
+
+def _repeats(name: str, counts: np.ndarray) -> bool:
+    """Whether so few different numbers may be codes of classes, some of which may be rare.
+
+    counts: rows of each number.
+    """
+    rows, distinct = int(counts.sum()), len(counts)
+    if names_a_class(name):
+        return distinct <= min(MOST_CODES, rows / 4)
+    often = counts[counts >= RARE].sum() >= OFTEN * rows
+    usual = np.quantile(counts, 0.25) >= RARE or (often and distinct <= FEW_CLASSES)
+    return bool(usual and distinct <= min(MOST_CLASSES, rows / 10))
 
 
 def _of_marked(where: str, look: Look) -> Goal | None:

@@ -1,14 +1,17 @@
 """A table and its targets in, a draft out: the type of every column, the tasks and the split."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.table.answers import to_names
+from modalloy.table.choose import choose_split, with_copies_apart
 from modalloy.table.draft import Draft, job_yaml
 from modalloy.table.finding import spread
 from modalloy.table.goals import Goal, goal_for, parallel
@@ -18,8 +21,8 @@ from modalloy.table.honest import without_giveaways, without_leaks
 from modalloy.table.leaks import on_both_sides
 from modalloy.table.look import Look, all_texts, counted, look_at, sample
 from modalloy.table.names import is_asset
-from modalloy.table.parts import PARTS, parts_named
 from modalloy.table.paths import files_of, largest_side
+from modalloy.table.spelling import say_alike
 from modalloy.table.split import split_rows
 from modalloy.table.table import Table
 
@@ -30,6 +33,7 @@ RULE_ROWS = 5_000  # what holds in as many rows without an exception is a rule
 FEW_ASSETS = 20  # machines that may be an input, where training rows know them all
 Guesses = dict[str, Guess]
 Looks = Mapping[str, Look]
+Told = TypeVar("Told", Guess, Goal)
 
 
 def infer(table: Table, targets: Sequence[str]) -> Draft:
@@ -49,97 +53,21 @@ def infer(table: Table, targets: Sequence[str]) -> Draft:
         guesses[column] = Guess("ignore", "part of a task's answer")
     free = {c: g for c, g in guesses.items() if c not in tasks}
     split, why = choose_split(some, looks, free)
+    if "random" in split:
+        split, why = with_copies_apart(some, free, tasks, why)
     free = _groups(some, looks, free, config.Split(**split))
     free = _same_words(some, looks, free)
     few = some.select(spread(np.arange(some.rows), RULE_ROWS))
     free = without_giveaways(few, free, tasks)
     free = _for_boxes(some, looks, free, tasks)
+    free = {c: _told_alike(looks.get(c), g) for c, g in free.items()}
+    tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
     draft = Draft(table.rows, _channels_joined(some, looks, free), split, why, tasks, table.sheet)
     draft = without_leaks(few, draft)
     if not any(g.type in INPUTS for g in draft.columns.values()):
         found = "; ".join(f"'{c}': {g.reason}" for c, g in list(draft.columns.items())[:5])
         raise TableError(f"{table.source}: no column is left to learn from. {found}.")
     return draft
-
-
-# --- split -------------------------------------------------------------------------------------
-
-
-def choose_split(table: Table, looks: Looks, guesses: Guesses) -> tuple[dict[str, Any], str]:
-    """A split column, else a group, else a time, else chance; and why."""
-    for column in guesses:
-        parts = _parts(looks[column])
-        if "train" in parts and len(parts) > 1:
-            said = _said(looks[column].names)
-            return _by_column(table, guesses, column, parts), f"says {said}"
-    for split, why in _ways(looks, guesses):
-        try:
-            split_rows(table, config.Split(**split), 0, None, False)
-        except TableError:  # some part would be empty: the next way may do
-            continue
-        return split, why
-    return {"random": "stratified"}, "no split, group or time column was found: rows at random"
-
-
-def _ways(looks: Looks, guesses: Guesses) -> Iterator[tuple[dict[str, Any], str]]:
-    """Splits by group and by time, the better ones first."""
-    for group in _best_groups(looks, guesses):
-        count = counted(looks[group].distinct)
-        yield {"by": group}, f"{count} different '{group}': test rows come from unseen ones"
-    for column, found in guesses.items():
-        look = looks[column]
-        if found.type == "time" and look.missing <= 0.05 * look.rows and look.distinct >= 10:
-            yield {"time": column}, f"the newest rows by '{column}' are the test rows"
-
-
-def _by_column(table: Table, guesses: Guesses, column: str, parts: set[str]) -> dict[str, Any]:
-    """The split column; validation rows come by group where it names none and groups stay whole."""
-    split: dict[str, Any] = {"column": column}
-    groups = [c for c, g in guesses.items() if g.type == "group" and not shared(table, c, column)]
-    if "validation" not in parts and groups:
-        split["by"] = groups[0]
-    if "test" not in parts:
-        split["test"] = 0
-    return split
-
-
-def shared(table: Table, column: str, split: str) -> bool:
-    """Whether some value of a column has rows in more than one part of a split column."""
-    groups, parts = table.codes(column)[0], table.codes(split)[0]
-    pairs = np.unique(np.stack([groups, parts])[:, (groups >= 0) & (parts >= 0)], axis=1)
-    return pairs.shape[1] > len(np.unique(pairs[0]))
-
-
-def _parts(look: Look) -> set[str]:
-    """The parts of a split that a column's cells name, none if some cell names something else."""
-    if look.kind != "text" or not look.filled or look.distinct > len(PARTS):
-        return set()
-    parts = parts_named(look.names)
-    return {p for p in parts if p} if None not in parts else set()
-
-
-def _said(names: list[str]) -> str:
-    """The parts that a column names, beside each its own word for it where that differs."""
-    pairs = sorted({(p or "", n.strip()) for p, n in zip(parts_named(names), names, strict=True)})
-    return ", ".join(p if p == n.lower() else f"{p} ({n})" for p, n in pairs)
-
-
-def _best_groups(looks: Looks, guesses: Guesses) -> list[str]:
-    """Groups of ten or more members, the coarsest first, then smaller ones; else repeated media."""
-    sizes = {
-        c: looks[c].distinct
-        for c, g in guesses.items()
-        if g.type == "group" or (g.type == "category" and is_asset(c))
-    }
-    if not sizes:
-        sizes = {
-            c: looks[c].distinct
-            for c, g in guesses.items()
-            if g.type in MEDIA and looks[c].distinct <= 0.8 * len(looks[c].filled)
-        }
-    many = sorted((c for c, n in sizes.items() if n >= 10), key=lambda c: sizes[c])
-    few = sorted((c for c, n in sizes.items() if 3 <= n < 10), key=lambda c: -sizes[c])
-    return many + few
 
 
 # --- second thoughts, once the split and the tasks are known -------------------------------------
@@ -190,6 +118,21 @@ def _same_text(table: Table, text: str, words: str) -> bool:
     pairs = [(t, w) for t, w in pairs if t is not None and w is not None]
     same = sum(re.sub(r"\s", "", t) == "".join(w) for t, w in pairs)
     return len(pairs) > 0 and same >= 0.9 * len(pairs)
+
+
+def _told_alike(look: Look | None, found: Told) -> Told:
+    """The same with names in its reason that a reader would take for one."""
+    if look is None or look.kind != "text" or found.type not in ("category", "group", "classify"):
+        return found
+    several = isinstance(found, Goal) and "labels" in found.options
+    names = (n for c in look.filled for n in ((to_names(c) or ()) if several else (str(c),)))
+    told = say_alike(Counter(names))
+    if not told:
+        return found
+    reason = f"{found.reason}; {told}"
+    return (
+        found._replace(reason=reason) if isinstance(found, Goal) else replace(found, reason=reason)
+    )
 
 
 def _for_boxes(table: Table, looks: Looks, guesses: Guesses, tasks: Mapping[str, Goal]) -> Guesses:

@@ -15,7 +15,21 @@ LAST = {
     "fold", "customer", "specimen", "sample", "experiment", "tool", "heat", "mold", "mould", "die",
     "robot", "furnace", "maschine", "anlage", "werkzeug", "charge", "kunde",
 }  # fmt: skip
+# Where something stands or was seen: what rows of one place share hardly holds elsewhere.
+PLACES = {
+    "place", "location", "site", "spot", "plot", "field", "farm", "room", "floor", "house",
+    "building", "street", "hall", "scene", "station", "camera", "ort", "standort", "halle", "raum",
+}  # fmt: skip
 THINGS = FIRST | LAST | ASSETS
+# The last word of the name of a column whose numbers are codes of classes, surely or perhaps.
+CODES = {
+    "code", "cavity", "class", "category", "kind", "type", "label", "zip", "plz", "klasse", "typ",
+    "fehler",
+}  # fmt: skip
+CLASSES = CODES | {
+    "status", "state", "mode", "shift", "line", "station", "fault", "defect", "alarm", "failure",
+    "zustand", "schicht", "linie",
+}  # fmt: skip
 NUMBERS = {"id", "ids", "uid", "uuid", "no", "nr", "number", "sn", "serial"}
 
 
@@ -23,6 +37,20 @@ def words(name: str) -> list[str]:
     """The words of a name in small letters: `fileNo_2` is file, no, 2."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [word.lower() for word in re.findall(r"[^\W_]+", spaced)]
+
+
+def names_a_class(name: str, *, surely: bool = False) -> bool:
+    """Whether whole numbers under this name probably stand for classes: `fault_code`, `cavity`.
+
+    surely: however many different ones there are.
+    """
+    last = (words(name) or [""])[-1]
+    return last in (CODES if surely else CLASSES) or last.endswith(("code", "klasse", "typ"))
+
+
+def names_a_place(name: str) -> bool:
+    """Whether the values probably name places, whose rows may belong together."""
+    return bool(set(words(name)) & PLACES)
 
 
 def names_a_group(name: str) -> bool:

@@ -9,17 +9,13 @@ import numpy as np
 from modalloy.table.guessed import Guess
 from modalloy.table.look import Look, counted
 from modalloy.table.marks import says_nothing
-from modalloy.table.names import NUMBERS, THINGS, words
+from modalloy.table.names import NUMBERS, THINGS, names_a_class, words
 from modalloy.table.number import spans_magnitudes, to_number
 from modalloy.table.stray import marks_told
 from modalloy.table.time import SLASHED, Form, date_form, to_moment
 
 # The last word of a column's name says what a cell stands for.
 KEYS = NUMBERS | {"key", "index", "idx", "code"}
-CLASSES = {
-    "code", "cavity", "status", "state", "mode", "class", "category", "kind", "type", "shift",
-    "line", "station", "zip", "plz",
-}  # fmt: skip
 WHEN = {
     "time", "timestamp", "ts", "date", "datetime", "at", "day", "epoch", "unix", "when", "created",
     "started", "ended", "recorded", "measured", "zeit", "datum", "zeitstempel",
@@ -36,6 +32,8 @@ WRITTEN: dict[Form, str] = {
 }
 FEW_AMOUNTS = 30  # different numbers, below which nobody asks how they spread
 FEW_CODES = 20  # different whole numbers that may stand for classes
+TWO_WAYS = "dates that can be read in two ways"
+UNKNOWN = -1  # code of what has none
 MOST_NAMES = 0.5  # share of different names above which a text is no category
 
 
@@ -52,8 +50,11 @@ def guess_numbers(look: Look) -> Guess:
         return Guess("ignore", "holds no finite number")
     kind = "whole numbers" if whole else "numbers"
     reason = f"{kind} from {x.min():g} to {x.max():g}"
-    coded = whole and x.min() >= 0 and (words(look.name) or [""])[-1] in CLASSES
-    if coded and look.distinct <= min(FEW_CODES, len(x) / 5):
+    coded = whole and x.min() >= UNKNOWN and names_a_class(look.name)
+    most = min(FEW_CODES, len(x) / 5)
+    if names_a_class(look.name, surely=True):
+        most = max(len(x) / 4, min(FEW_CODES, MOST_NAMES * len(x)))
+    if coded and look.distinct <= most:
         return Guess("category", f"{counted(look.distinct)} codes, by the name")
     if look.distinct > FEW_AMOUNTS and spans_magnitudes(x):
         return Guess("number", f"{reason}, over several magnitudes", {"scale": "log"})
@@ -83,7 +84,7 @@ def guess_dates(look: Look) -> Guess | None:
         if all(re.search(r"[-/.: ]", c.strip()) for c in look.some):
             return Guess("time", f"{counted(look.distinct)} different {WRITTEN[form]}")
     elif all(SLASHED.match(c.strip()) for c in look.some):
-        reason = f"dates that can be read in two ways, such as {look.some[0]!r:.40}"
+        reason = f"{TWO_WAYS}, such as {look.some[0]!r:.40}"
         return Guess("ignore", f"{reason}; to use it, write 2024-05-31")
     return None
 

@@ -151,7 +151,7 @@ def _newest(order: np.ndarray, share: float, times: np.ndarray) -> tuple[np.ndar
     """Cut rows sorted by time near the asked share, between two different moments."""
     if share == 0 or not len(order):
         return order, order[:0]
-    starts = np.flatnonzero(np.diff(times[order])) + 1
+    starts = np.flatnonzero(times[order[1:]] != times[order[:-1]]) + 1
     if not len(starts):
         return order, order[:0]
     cut = starts[np.argmin(np.abs(starts - len(order) * (1 - share)))]

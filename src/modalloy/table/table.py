@@ -166,7 +166,8 @@ class Table:
 
     def check_columns(self, names: Iterable[str]) -> None:
         """Raise TableError for names that the table lacks, with the nearest that it has."""
-        absent = [n for n in names if n not in self._held.schema.names]
+        find = self._held.schema.get_field_index  # its list of names is made anew each time
+        absent = [n for n in names if find(n) < 0]
         if absent:
             hints = "; ".join(f"no column '{n}'.{did_you_mean(n, self.columns)}" for n in absent)
             raise TableError(f"{self.source}: {hints} It has {_some(self.columns)}.")

@@ -15,6 +15,7 @@ from modalloy.table.answers import named, to_boxes, to_labels, to_named_boxes, t
 from modalloy.table.category import in_order
 from modalloy.table.naming import Naming, Reading, reading_of, reading_of_names
 from modalloy.table.number import all_missing, from_log, to_log, to_number, to_numbers
+from modalloy.table.outliers import outlying
 from modalloy.table.reader import Cells
 
 PADDED = -100  # tag of a position that is no word
@@ -133,34 +134,46 @@ class NumberTarget(TargetReader):
     """A number minus its training mean, over its deviation.
 
     log: on the scale sign(y) * log(1 + |y|), in which `truth` and `to_unit` answer as well.
+    limit: standardised numbers are cut here for learning.
     """
 
     kind: ClassVar[str] = "regress"
     center: float
     scale: float
     log: bool
+    limit: float = LARGEST
 
     @classmethod
     def fit(cls, name: str, options: config.Regress, cells: Cells) -> Self:
-        """Mean and deviation; TableError for text, for no number and for always the same one."""
+        """Mean and deviation; TableError for text, for no number and for always the same one.
+
+        Numbers far beyond all others have no part in them, and are learned as the farthest of
+        those: one wrong cell would leave the others without a difference.
+        """
         blank = cls(name, options.target, 0.0, 1.0, options.scale == "log")
         y = blank._scaled(cells)
         y = y[np.isfinite(y)]
         if not len(y):
             raise all_missing(options.target, cells)
+        beyond = outlying(y)
+        usual = y[~beyond]
         with np.errstate(over="ignore", invalid="ignore"):
-            center, scale = float(y.mean()), float(y.std())
+            center, scale = float(usual.mean()), float(usual.std())
         if not (np.isfinite(center) and np.isfinite(scale)):
             raise TableError(
                 f"column '{options.target}' holds numbers up to {np.abs(y).max():.1e}, too large "
                 "to learn; set scale: log"
             )
-        if y.min() == y.max():
+        if usual.min() == usual.max():
+            but = f" but {beyond.sum()} (such as {y[beyond][0]:g})" if beyond.any() else ""
             raise TableError(
-                f"column '{options.target}' is {y[0]:g} in all training rows; task {name} has "
-                "nothing to learn"
+                f"column '{options.target}' is {usual[0]:g} in all training rows{but}; task {name} "
+                "has nothing to learn"
             )
-        return cls(name, options.target, center, scale or float(np.ptp(y)), blank.log)
+        scale = scale or float(np.ptp(usual))
+        farthest = float(np.abs((usual - center) / scale).max())
+        limit = farthest if beyond.any() else LARGEST
+        return cls(name, options.target, center, scale, blank.log, limit)
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values y (B,) float32, standardised."""
@@ -168,7 +181,7 @@ class NumberTarget(TargetReader):
         known = np.isfinite(y)
         with np.errstate(over="ignore"):
             z = (np.where(known, y, self.center) - self.center) / self.scale
-        return {"y": np.clip(z, -LARGEST, LARGEST).astype(np.float32), "known": known}
+        return {"y": np.clip(z, -self.limit, self.limit).astype(np.float32), "known": known}
 
     def truth(self, cells: Cells) -> list[float | None]:
         """Numbers in the column's unit, or their logarithms with `log`."""

@@ -10,8 +10,10 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.build import fit_target
 from modalloy.table.finding import Finding, counted, finding, share, some
+from modalloy.table.outliers import LARGEST, outlying, times_spread
 from modalloy.table.reader import Cells
 from modalloy.table.scan import Files
+from modalloy.table.spelling import say_alike, spelled_alike
 from modalloy.table.split import Parts
 from modalloy.table.stray import marks_told
 from modalloy.table.table import Table
@@ -20,6 +22,7 @@ from modalloy.table.targets import BoxTarget, ClassTarget, NumberTarget, TagTarg
 RARE = 5  # training rows under which a class cannot be learned
 LOPSIDED = 0.9  # share of the largest class above which accuracy says nothing
 UNEVEN = 0.8  # the same above which it says little
+TOLD = 3  # answers that a sentence quotes
 Answer = Any
 
 
@@ -72,12 +75,15 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     match truth.goal:
         case config.Classify():
             yield from _rare(truth, parts)
+            yield from _alike(truth, rows)
             yield from _lopsided(truth, train)
         case config.Regress():
             yield from _endless(target, table, rows)
+            yield from _outlying(truth, rows, parts)
             yield from _amounts(truth, train)
         case config.Tag() | config.Locate():
             yield from _rare(truth, parts)
+            yield from _alike(truth, rows)
 
 
 def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
@@ -137,6 +143,17 @@ def _rare(truth: Truth, parts: Parts) -> Iterator[Finding]:
         yield finding("warning", target, what, rows)
 
 
+def _alike(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
+    """Classes that a reader would take for one."""
+    held = [(name, row) for row in rows for name in _classes_of(truth.goal, truth.answers[row])]
+    counts = Counter(name for name, _ in held)
+    if told := say_alike(counts):
+        odd = {name for group in spelled_alike(counts) for name in group[1:]}
+        what = f"{told}: classes of their own; write them alike if they mean the same"
+        wrong = dict.fromkeys(row for name, row in held if name in odd)
+        yield finding("warning", truth.goal.target, what, wrong)
+
+
 def _have(names: Collection[str]) -> str:
     return "1 class has" if len(names) == 1 else f"{len(names)} classes have"
 
@@ -166,6 +183,32 @@ def _endless(target: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
     if len(endless):
         what = f"{counted(len(endless), 'infinite answer')}, taken as missing"
         yield finding("warning", target, what, endless)
+
+
+def _outlying(truth: Truth, rows: np.ndarray, parts: Parts) -> Iterator[Finding]:
+    """Answers far beyond all others, as one wrong cell may be: squares of errors see them alone."""
+    rows = rows[[a is not None for a in truth.answers[rows]]]
+    y = truth.answers[rows].astype(np.float64)
+    beyond = outlying(y)
+    if not beyond.any():
+        return
+    order = np.argsort(-np.abs(y[beyond]), kind="stable")
+    wild, of = rows[beyond][order], np.abs(y[beyond][order])
+    times = times_spread(y[beyond][order], y[~beyond])
+    told = [
+        f"row {row}: {truth.answers[row]:g} is {n:.2g} times the spread of the others"
+        for row, n in zip(wild[:TOLD], times, strict=False)
+    ]
+    what = "; ".join(told) + ("; ..." if len(wild) > TOLD else "")
+    if of[0] > LARGEST:
+        yield finding("error", truth.goal.target, f"{what}; mend or empty the cell", wild)
+        return
+    learned = np.isin(wild, parts.train).sum()
+    if learned:
+        what = f"{what}; training takes {learned} of them for the farthest of the others"
+    if learned < len(wild):
+        what = f"{what}; squares of errors (rmse, r2) would tell of them alone"
+    yield finding("warning", truth.goal.target, f"{what}; mend or empty the cell", wild)
 
 
 def _amounts(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from modalloy.table.finding import (
 )
 from modalloy.table.leaks import AGREED, agreement
 from modalloy.table.near import LONGEST, near_pictures, near_texts, plain
+from modalloy.table.parting import parting_column
 from modalloy.table.reader import empty
 from modalloy.table.scan import Files, still
 from modalloy.table.split import Parts
@@ -57,9 +58,9 @@ def twin_findings(
     }
     for name, options in inputs(job).items():
         match options:
-            case config.Image() if name not in templates:
+            case config.Image() if name not in templates and (name, name) in files:
                 kinds["image"][name] = _pictures(files[name, name], table.rows, parts)
-            case config.Audio():
+            case config.Audio() if (name, name) in files:
                 kinds["audio"][name] = _recordings(files[name, name], table.rows)
             case config.Series() if options.history is None:
                 channels = options.channels or [name]
@@ -72,6 +73,11 @@ def twin_findings(
     for kind, columns in kinds.items():
         if columns:
             yield from _twins(job, kind, columns, table, parts, truths)
+
+
+def picture_pairs(files: Files, rows: int, parts: Parts) -> np.ndarray:
+    """(training row, test row) of pictures that are nearly the same, (P, 2); rows: of the table."""
+    return _pairs(_pictures(files, rows, parts), parts)
 
 
 def _twins(
@@ -115,8 +121,20 @@ def _judged(
         grave = grave and _long(names, pairs, table) > enough * len(parts.test)
     if not grave:
         return finding("warning", some(names), what, pairs[:, 1])
-    what = f"{what} and with it {some(told)}; keep copies on one side, or split by what they show"
+    what = f"{what} and with it {some(told)}; {_advice(job, pairs, names, table)}"
     return finding("leak", some(names), what, pairs[:, 1])
+
+
+def _advice(job: config.Job, pairs: np.ndarray, names: list[str], table: Table) -> str:
+    """The column that keeps such pairs on one side of a split, where there is one."""
+    targets = {c for t in job.tasks.values() for c in (t.target, getattr(t, "labels", None))}
+    taken = {*names, *targets, job.split.column, job.split.by} - {None}
+    found = parting_column(table, pairs, taken)
+    if found is None:
+        return "keep copies on one side, or split by what they show"
+    column, kept = found
+    pairs_kept = f"{share(round(kept * len(pairs)), len(pairs))} of these pairs"
+    return f"split: {{by: {column}}} would keep {pairs_kept} on one side"
 
 
 def _counted(kind: str, pairs: np.ndarray, parts: Parts) -> str:

@@ -35,6 +35,8 @@ STRIDED = {"small": (64, 3), "base": (128, 5)}  # width and dilated layers of se
 FRONT = 400.0  # for each sample and octave of a fixed front: transforms are slow for their FLOP
 HEADS = 3e6  # FLOP of a series' layers after its fronts
 MOST_TOKENS = 64.0
+CELL = {"small": 12, "base": 32}  # numbers that a plain cell becomes
+BINS = 25  # weights of a plain cell's embedding for each of these
 
 
 class Work(NamedTuple):
@@ -72,8 +74,20 @@ def work(name: str, options: config.Column, cells: Cells) -> Work | None:
             return None
 
 
-def fusion_work(fuse: config.Fuse, works: list[Work], plain: int) -> Work:
-    """The work of joining all inputs; `plain` columns are a token each and one input together."""
+def plain_weights(options: config.Plain, width: float) -> float:
+    """Parameters of one number, category or time: its embedding, its token and its way inward."""
+    size = CELL[options.size]
+    return size * (2.0 * width + BINS) + width
+
+
+def fusion_work(
+    fuse: config.Fuse, works: list[Work], plain: int, plain_parameters: float = 0.0
+) -> Work:
+    """The work of joining all inputs; `plain` columns are a token each and one input together.
+
+    plain_parameters: of these columns; they change in every step, which of thousands takes longer
+    than computing with them.
+    """
     many, width = len(works) + (plain > 0), float(fuse.width)
     tokens = 1 + many + plain + sum(w.tokens for w in works)
     match fuse:
@@ -92,7 +106,7 @@ def fusion_work(fuse: config.Fuse, works: list[Work], plain: int) -> Work:
         case _:
             assert_never(fuse)
     # Each input's projections and embeddings are of the same size as joining them.
-    weights += many * width**2
+    weights += many * width**2 + plain_parameters
     return Work("fusion", (flop + 2 * tokens * width**2) / 1e9, weights)
 
 
