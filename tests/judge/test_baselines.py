@@ -6,18 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from modalloy import config
-from modalloy.judge.baselines import FROZEN, PLAIN, WORDS, baselines
-from modalloy.judge.features import Block, join_blocks, of_picture, of_series, of_sound, reduce
+from modalloy.judge.baselines import baselines
+from modalloy.judge.boosting import Shape, boost
+from modalloy.judge.features import Block, join_blocks, reduce
+from modalloy.judge.lines import BOXES, FROZEN, PLAIN, TAGGER, WORDS
 from modalloy.judge.sample import draw
-from modalloy.judge.simple import Goal, boost, commonest_tags, objects
-from modalloy.table.audio import AudioReader
+from modalloy.judge.simple import Goal, commonest_tags, objects
 from modalloy.table.build import fit_readers, fit_targets
-from modalloy.table.image import ImageReader
 from modalloy.table.reader import Cells
-from modalloy.table.series import SeriesReader
 from modalloy.table.split import Parts
 from modalloy.table.table import open_table
 
@@ -211,6 +209,10 @@ class Embedded(NamedTuple):
         sign = np.array([1.0 if t == "bad" else -1.0 for t in truth])
         return sign[:, None] * np.ones(300) + rng.normal(0, 0.5, (len(rows), 300))
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("note",)
+
 
 def test_frozen_features_of_some_rows() -> None:
     case = easy_case()
@@ -261,7 +263,7 @@ def test_tags_are_looked_up_word_by_word() -> None:
     }
     case = case_of(columns, job, np.arange(12), np.arange(12, 24))
     found = baselines(*case, resamples=20)
-    assert list(found.table["parts"]) == ["no tag at all", WORDS]
+    assert list(found.table["parts"]) == ["no tag at all", WORDS, TAGGER]
     assert found.table["parts"]["no tag at all"]["span_f1"] == 0
     assert found.table["parts"][WORDS]["span_f1"] > 0.8
     assert found.naive["parts"]["what"] == WORDS
@@ -298,6 +300,7 @@ def test_boxes_have_the_empty_answer_alone(small_table: Path) -> None:
     parts = Parts(rows, rows[:0], np.arange(60, 80))
     found = baselines(valid, {}, lambda names, at: table.take(list(names), at), parts, targets)
     assert found.table["b"]["no box at all"]["map50"] == 0
+    assert list(found.table["b"]) == ["no box at all", BOXES]
     assert found.naive == {}
 
 
@@ -322,21 +325,11 @@ def test_a_class_that_training_lacks_gets_no_probability() -> None:
     truth = ["b", "c"] * 20 + ["a"]
     goal = Goal(config.Classify(target="y"), ["a", "b", "c"], truth, [])
     x = np.array([[float(t == "c")] for t in truth])
-    answer = boost(goal, x, np.array([False]), np.arange(40), np.arange(38, 41), 0)
+    shape = Shape(6, 4, 0.1, 30)
+    answer = boost(goal, shape, x, np.array([False]), np.arange(40), np.arange(38, 41), 0)
     assert answer["probability"].shape == (3, 3)
     assert answer["probability"][:, 0].tolist() == [0, 0, 0]
     assert answer["probability"].argmax(1).tolist() == [1, 2, 1]
-
-
-def test_boosting_is_scikit_learns() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(0, 1, (120, 3))
-    truth = (x[:, 0] ** 2).tolist()
-    goal = Goal(config.Regress(target="y"), None, truth, [])
-    answer = boost(goal, x, np.zeros(3, bool), np.arange(90), np.arange(90, 120), 7)
-    model = HistGradientBoostingRegressor(early_stopping=False, random_state=7)
-    expected = model.fit(x[:90], truth[:90]).predict(x[90:])
-    assert answer["value"] == pytest.approx(expected)
 
 
 def test_every_kind_of_column_from_files(small_table: Path, job_dict: Any) -> None:
@@ -379,42 +372,3 @@ def test_empty_texts_and_no_columns_are_no_obstacle() -> None:
     joined, codes = join_blocks([Block("t", ["", "!!"])], 2, np.arange(2), seed=0)
     assert joined.shape == (2, 1)
     assert not codes.any()
-
-
-def test_pictures_statistics() -> None:
-    reader = ImageReader("p", 1, 64, 255.0)
-    flat = np.full((1, 64, 64), 51, np.uint8)
-    stripes = flat.copy()
-    stripes[:, :, ::2] = 255
-    size = np.array([640.0, 480.0])
-    plain, striped = (of_picture(reader, {"pixels": p, "size": size}) for p in (flat, stripes))
-    assert plain[:2].tolist() == [640, 480]
-    assert plain[2:10].tolist() == np.eye(8)[1].tolist()  # 0.2 falls into the second of eight
-    assert plain[10:74] == pytest.approx(0.2)
-    assert plain[76:].tolist() == [0] * 12
-    assert striped[79:82] == pytest.approx([0.8, 0.0, 0.8], abs=1e-6)  # across
-    assert striped[76] == 0  # down: none
-
-
-def test_sound_statistics_tell_pitches_apart() -> None:
-    reader = AudioReader("s", 8000, 1.0)
-    time_s = np.arange(4000) / 8000
-    waves = [np.sin(2 * np.pi * f * time_s).astype(np.float32) for f in (100, 2000)]
-    low, high = (of_sound(reader, {"wave": w, "length": np.array(4000)}) for w in waves)
-    assert low[0] == 0.5
-    assert low[1] == pytest.approx(np.log(0.5), abs=0.01)
-    assert low[2] == pytest.approx(200 / 8000, rel=0.1)  # two crossings a turn
-    bands = (len(low) - 4) // 2
-    assert np.argmax(low[4 : 4 + bands]) < np.argmax(high[4 : 4 + bands])
-
-
-def test_series_statistics() -> None:
-    reader = SeriesReader("s", ("s",), False, 64, None, None, (0.0,), (1.0,))
-    x = np.linspace(-1, 3, 50)[None]
-    values = {"x": np.pad(x, ((0, 0), (0, 14))), "mask": np.arange(64) < 50}
-    found = of_series(reader, values)
-    mean, std, low, high, _, last, slope = found[:7]
-    expected = (x.mean(), x.std(), -1, 3, 3, 2)
-    assert (mean, std, low, high, last, slope) == pytest.approx(expected)
-    wide = {"x": np.zeros((9, 64)), "mask": np.ones(64, bool)}
-    assert of_series(reader, wide).shape == (45,)

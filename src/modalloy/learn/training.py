@@ -9,11 +9,10 @@ import numpy as np
 import torch
 
 from modalloy import config
-from modalloy.errors import LeakError, TableError
+from modalloy.errors import LeakError, RunError, TableError
+from modalloy.judge.before import Before, look_before
 from modalloy.judge.card import write_card
 from modalloy.judge.evaluate import Extras, evaluate_rows
-from modalloy.judge.figures import first_figures
-from modalloy.judge.frozen import Embeddings, frozen_embeddings
 from modalloy.learn import processes
 from modalloy.learn.claim import claim, refuse_changed
 from modalloy.learn.frozen import frozen_features
@@ -22,7 +21,7 @@ from modalloy.limits import cores
 from modalloy.model.batches import Rows
 from modalloy.model.device import placed
 from modalloy.model.model import Model
-from modalloy.run import PAGE, Run, save_prints, save_run
+from modalloy.run import PAGE, Run, load_run, save_prints, save_run
 from modalloy.table.build import fit_readers, fit_targets
 from modalloy.table.check import Check, check
 from modalloy.table.finding import finding
@@ -38,6 +37,7 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     """Check, read, train, evaluate and report."""
     rank, world = processes.start()
     torch.set_num_threads(max(1, cores() // world))
+    refuse_unreported(out)
     with claim(out, resume=resume, alone=rank == 0):
         parts = split_job(table, job)
         found = check(job, table, parts)
@@ -86,20 +86,49 @@ def learn_and_report(
     if rank > 0:
         return Run(out, job, rows.readers, rows.targets, model.trunk_configs(), notes)
     run = save_run(out, job, rows.readers, rows.targets, model, notes)
-    extras = Extras(
-        learned.parts,
-        learned.embeddings,
-        notes["findings"],
-        progress.curves,
-        {"training": trained_s},
-        refit=learned.refit,
-        before=learned.before or {},
-    )
-    report = evaluate_rows(model, rows, parts.test, extras, out / PAGE, quiet=quiet)
-    write_card(run, report)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
+    report_on(learned, run, parts.test, quiet=quiet)
     return run
+
+
+def report_on(learned: "Learned", run: Run, which: np.ndarray, *, quiet: bool) -> None:
+    """Write the report and the card of a run that is finished and sealed.
+
+    RunError where they cannot be written, with what to do; the run is whole and stays.
+    """
+    before = learned.before
+    extras = Extras(
+        learned.parts,
+        before.embeddings if before else None,
+        run.notes["findings"],
+        run.notes["curves"],
+        run.notes["seconds"],
+        refit=learned.refit,
+        before=before.figures if before else {},
+        begun=True,
+        failed=before.failed if before else (),
+    )
+    try:
+        page = run.path / PAGE
+        write_card(
+            run, evaluate_rows(learned.model, learned.rows, which, extras, page, quiet=quiet)
+        )
+    except Exception as error:
+        raise RunError(
+            f"{run.path}: the model is trained and saved, its report could not be written "
+            f"({type(error).__name__}: {error}); `modalloy evaluate {run.path}` writes it."
+        ) from error
+
+
+def refuse_unreported(out: Path) -> None:
+    """Say what is left to do where a finished run lacks its report; RunError."""
+    if (out / "run.json").is_file() and not (out / "report.json").is_file():
+        if not load_run(out).notes.get("interrupted"):
+            raise RunError(
+                f"{out}: holds a finished run without its report; `modalloy evaluate {out}` "
+                "writes it, or give another directory."
+            )
 
 
 def say_interrupted(progress: Progress, job: config.Job) -> str:
@@ -114,11 +143,10 @@ class Learned(NamedTuple):
     model: Model
     rows: Rows
     parts: Parts
-    embeddings: Embeddings | None
     progress: Progress
     interrupted: bool = False  # by Ctrl-C, in the first or the second part
     refit: bool = False  # the validation rows were learned from too
-    before: dict[str, dict[str, Any]] | None = None  # figures by task before the first step
+    before: Before | None = None  # what was seen of it before the first step
 
 
 def learn_job(
@@ -156,15 +184,12 @@ def learn(
     torch.manual_seed(job.seed)
     model = placed(Model(job, rows.readers, rows.targets, pretrained=True))
     frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
-    embeddings, before = None, {}
+    before = None
     if rank == 0 and like is None:
         seen = joined(parts) if job.train.refit else parts
-        embeddings = frozen_embeddings(model, rows, seen, quiet=quieter)
-        before = first_figures(model, rows, parts.test) if len(parts.test) else {}
+        before = look_before(model, rows, seen, quiet=quieter)
     progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet, like=like)
-    return Learned(
-        model, rows, parts, embeddings, progress, interrupted=progress.interrupted, before=before
-    )
+    return Learned(model, rows, parts, progress, interrupted=progress.interrupted, before=before)
 
 
 def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:
