@@ -255,7 +255,7 @@ def test_tags_are_looked_up_word_by_word() -> None:
     goal = Goal(config.Tag(target="tags", on="words"), None, tags, [w or [] for w in words])
     answer = commonest_tags(goal, np.array([0, 1, 2]), np.array([3, 4, 5]))
     assert list(answer["tags"]) == [["O", "B-part"], [], ["O"]]
-    columns = {"words": words * 4, "tags": tags * 4}
+    columns = {"words": words * 4, "tags": tags * 4, "doc": list(range(24))}
     job = {
         "split": {"by": "doc"},
         "columns": {"words": {"type": "tokens", "max_tokens": 8, "vocabulary": 64}},
@@ -271,6 +271,7 @@ def test_tags_are_looked_up_word_by_word() -> None:
 
 def test_no_margin_where_neither_truth_nor_model_has_a_span() -> None:
     columns = {"words": [["seal", "is"]] * 8, "tags": [["B-part", "O"]] * 4 + [["O", "O"]] * 4}
+    columns["doc"] = list(range(8))
     job = {
         "split": {"by": "doc"},
         "columns": {"words": {"type": "tokens", "max_tokens": 8, "vocabulary": 64}},

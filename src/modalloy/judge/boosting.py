@@ -11,12 +11,12 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 from modalloy import config
 from modalloy.judge.simple import Answer, Goal, each_class, varied
-from modalloy.judge.tune import Fold, held_out_score
+from modalloy.judge.tune import WORST, Fold, Score, held_out_score
 
 WORK = 200_000  # leaves times features over all trees of one fit: two seconds on one core
 ROUNDS = (10, 160)  # fewest and most
-FOLDS = 2  # ways of holding out that settings are chosen by
-STEPS = 5  # numbers of rounds that are tried, each about twice the one before
+STEPS = 4  # numbers of rounds that are tried, until one is no better than the one before
+FEW = 150  # training rows up to which settings are chosen on two held-out parts, not one
 
 
 class Shape(NamedTuple):
@@ -40,15 +40,15 @@ def choose_shape(
 
     codes: which features are categories, (F,).
     """
-    best, reached = None, -np.inf
-    folds = folds[:FOLDS]
+    best, reached = None, WORST
+    folds = folds[: 1 if len(train) > FEW else 2]
     for shape in shapes(goal, x_BF.shape[1], len(train)):
         tried = [stopped(goal, shape, x_BF, codes, fold, seed) for fold in folds]
         score = held_out_score(goal, [(f, a) for f, (a, _) in zip(folds, tried, strict=True)])
         rounds = round(float(np.mean([r for _, r in tried]))) if tried else shape.rounds // 2
         if best is None or (score is not None and score > reached):
             best = shape._replace(rounds=max(1, rounds))
-            reached = -np.inf if score is None else score
+            reached = score or WORST
     assert best is not None, "there is a shape at least"
     return best
 
@@ -75,17 +75,14 @@ def stopped(
     goal: Goal, shape: Shape, x_BF: np.ndarray, codes: np.ndarray, fold: Fold, seed: int
 ) -> tuple[Answer, int]:
     """Answers to the held-out rows at the best of some numbers of rounds, and that number."""
-    best: tuple[float, int, Answer] | None = None
-    without = 0
-    for rounds in np.unique(np.geomspace(max(1, shape.rounds // 30), shape.rounds, STEPS).round()):
+    best: tuple[Score, int, Answer] | None = None
+    for rounds in np.unique(np.geomspace(max(1, shape.rounds // 16), shape.rounds, STEPS).round()):
         few = shape._replace(rounds=int(rounds))
         answer = boost(goal, few, x_BF, codes, fold.fit, fold.check, seed)
         score = held_out_score(goal, [(fold, answer)])
         if best is None or (score is not None and score > best[0]):
-            best, without = (-np.inf if score is None else score, few.rounds, answer), 0
+            best = (score or WORST, few.rounds, answer)
         else:
-            without += 1
-        if without == 2:
             break
     assert best is not None
     return best[2], best[1]

@@ -38,6 +38,7 @@ class Block(NamedTuple):
     values: np.ndarray | list[str]
     codes: bool = False  # numbers of categories
     plain: bool = False  # a number, category or time: no encoder has features of it
+    reduced: bool = False  # leading directions of many features
 
 
 def read_block(reader: Reader, cells_of: CellsOf, rows: np.ndarray) -> Block:

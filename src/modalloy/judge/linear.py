@@ -6,7 +6,7 @@ How strongly they are held back is chosen on held-out training rows.
 import warnings
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix, hstack
@@ -21,6 +21,7 @@ from modalloy.judge.tune import Fold, best_of
 # Inverse penalties, strongest first. A block's features together have variance 1, words norm 1.
 STRENGTHS = (0.1, 1.0, 5.0, 25.0, 125.0, 625.0, 3125.0, 1e5)
 MOST_STEPS = 300
+Kind = Literal["numbers", "codes", "directions"]
 FARTHEST = 8.0  # deviations from the mean that a number counts at most
 SOLVE_AT_ONCE = 1000  # features up to which ridge regression is solved exactly
 
@@ -60,26 +61,31 @@ def ridge(
 
 
 def dense(
-    groups: Sequence[Sequence[tuple[np.ndarray, bool]]], train: np.ndarray, rows: int
+    groups: Sequence[Sequence[tuple[np.ndarray, Kind]]], train: np.ndarray, rows: int
 ) -> np.ndarray:
-    """Groups of features, each with whether they are category codes, as one matrix, (B, F).
+    """Groups of features, each with what they are, as one matrix, (B, F).
 
     Each code becomes a feature of its own; an absent number becomes the mean of the training rows,
     beside a feature that says so; each group has variance 1 over all its features together.
     """
     parts = [np.zeros((rows, 1))]  # so that there is one
     for group in groups:
-        spread = [part for x_BF, codes in group for part in spread_out(x_BF, train, codes=codes)]
+        spread = [part for x_BF, kind in group for part in spread_out(x_BF, train, kind)]
         if spread:
             parts.append(one_variance(np.concatenate(spread, axis=1), train))
     return np.concatenate(parts, axis=1)
 
 
-def spread_out(x_BF: np.ndarray, train: np.ndarray, *, codes: bool) -> list[np.ndarray]:
-    """Features that a linear model can use: a feature a code, or standardised numbers."""
+def spread_out(x_BF: np.ndarray, train: np.ndarray, kind: Kind) -> list[np.ndarray]:
+    """Features that a linear model can use: a feature a code, or standardised numbers.
+
+    Directions stay as they are: the leading ones are the larger for a reason.
+    """
+    if kind == "directions":
+        return [x_BF]
     absent_BF = (~np.isfinite(x_BF)).astype(float)
     said = np.unique(absent_BF, axis=1) if x_BF.shape[1] else absent_BF
-    if codes:
+    if kind == "codes":
         return [*one_hot(x_BF, train), said]
     # One odd number must not bend the line for all others.
     return [standard(x_BF, train).clip(-FARTHEST, FARTHEST), said]

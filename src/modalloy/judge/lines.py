@@ -8,7 +8,7 @@ import numpy as np
 
 from modalloy.judge.boosting import boost, choose_shape
 from modalloy.judge.features import Block, join_blocks, numbers_of, reduce, tfidf
-from modalloy.judge.linear import beside, dense, linear
+from modalloy.judge.linear import Kind, beside, dense, linear
 from modalloy.judge.sample import Frozen, Sample
 from modalloy.judge.simple import (
     Answer,
@@ -155,10 +155,18 @@ def linear_plain(case: Case) -> Fitted:
 
 def dense_of(case: Case, blocks: Sequence[Block], train: np.ndarray) -> np.ndarray:
     """Blocks for a linear model: all plain columns as one, each other input as one, (B, F)."""
-    table = [(numbers_of(b, train, LINEAR, case.seed), b.codes) for b in blocks if b.plain]
-    others = [b for b in blocks if not b.plain]
-    found = [(numbers_of(b, train, LINEAR, case.seed), False) for b in others]
-    return dense([table, *([one] for one in found)], train, case.rows)
+    found = [(b, numbers_of(b, train, LINEAR, case.seed)) for b in blocks]
+    table = [(x, kind_of(b, x)) for b, x in found if b.plain]
+    others = [[(x, kind_of(b, x))] for b, x in found if not b.plain]
+    return dense([table, *others], train, case.rows)
+
+
+def kind_of(block: Block, x_BF: np.ndarray) -> Kind:
+    """What the numbers of a block are."""
+    if block.codes:
+        return "codes"
+    narrowed = isinstance(block.values, list) or x_BF.shape[1] < block.values.shape[1]
+    return "directions" if block.reduced or narrowed else "numbers"
 
 
 def frozen_train(case: Case) -> np.ndarray:
@@ -176,7 +184,7 @@ def frozen_blocks(case: Case, kept: int) -> list[Block]:
     z_BF = np.full((case.rows, features.shape[1]), np.nan)
     z_BF[seen] = features
     covered = set(case.frozen.inputs)
-    block = Block("frozen", reduce(z_BF, frozen_train(case), kept, case.seed))
+    block = Block("frozen", reduce(z_BF, frozen_train(case), kept, case.seed), reduced=True)
     return [*(b for b in case.blocks if b.name not in covered), block]
 
 

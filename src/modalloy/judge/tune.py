@@ -15,6 +15,8 @@ SMALL = 1500  # training rows up to which every row is held out once; beyond, a 
 PARTS = 4
 PATIENCE = 2  # candidates without a gain after which the rest are not tried
 
+Score = tuple[float, float]
+WORST: Score = (-np.inf, -np.inf)
 Candidate = TypeVar("Candidate")
 
 
@@ -55,7 +57,7 @@ def best_of(
     by it is the middle one.
     """
     every = list(candidates)
-    best, reached, without = every[len(every) // 2], -np.inf, 0
+    best, reached, without = every[len(every) // 2], WORST, 0
     for candidate in every:
         score = held_out_score(goal, [(f, answer_of(candidate, f)) for f in folds])
         if score is None:
@@ -69,13 +71,18 @@ def best_of(
     return best
 
 
-def held_out_score(goal: Goal, answered: Sequence[tuple[Fold, Answer]]) -> float | None:
-    """The task's main figure over all held-out rows, more is better; None where it is undefined."""
+def held_out_score(goal: Goal, answered: Sequence[tuple[Fold, Answer]]) -> Score | None:
+    """The task's main figure over all held-out rows, of equals by log loss; more is better.
+
+    None where it is undefined.
+    """
     if not answered:
         return None
     truth = [goal.truth[i] for fold, _ in answered for i in fold.check]
     answers = [answer for _, answer in answered]
     joined = {k: np.concatenate([a[k] for a in answers]) for k in answers[0]}
     metric, greater = primary(goal.options)
-    value = tally(goal.options, truth, joined, goal.names).score().get(metric)
-    return None if value is None else value if greater else -value
+    figures = tally(goal.options, truth, joined, goal.names).score()
+    if metric not in figures:
+        return None
+    return figures[metric] * (1 if greater else -1), -figures.get("log_loss", 0.0)
