@@ -25,7 +25,9 @@ def test_a_failure_is_remembered_with_its_type_and_place(failing_parts: None) ->
     assert (failure["error"], failure["task"]) == ("ValueError", "fault")
     assert failure["trace"][-1].startswith("test_sections.py, line ")
     (said,) = say_failed(made.failed)
-    assert said.startswith("fault, its figures: ValueError: shapes (2,) and (3,) do not match (test")
+    assert said.startswith(
+        "fault, its figures: ValueError: shapes (2,) and (3,) do not match (test"
+    )
 
 
 def test_a_users_mistake_is_said_without_its_type(failing_parts: None) -> None:

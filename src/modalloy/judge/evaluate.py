@@ -106,12 +106,13 @@ def judge_rows(
             truth=truth,
             names={n: names_of(t) for n, t in rows.targets.items()},
             always=always,
-            alone=answered.alone,
             groups=groups.labels if groups else None,
         )
         for task, options in model.job.tasks.items():
             said = "what each column is worth"
-            one = made.run("subsets", said, partial(score, {task: options}), None, task=task)
+            own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
+            of_task = partial(score, {task: options}, alone=own)
+            one = made.run("subsets", said, of_task, None, task=task)
             if one is not None:
                 found.table.update(one.table)
                 found.gain.update(one.gain)

@@ -132,9 +132,7 @@ def boosted_plain(case: Case) -> Fitted:
     return boost_on(case, case.blocks, case.train, case.test)
 
 
-def boost_on(
-    case: Case, blocks: Sequence[Block], train: np.ndarray, test: np.ndarray
-) -> Fitted:
+def boost_on(case: Case, blocks: Sequence[Block], train: np.ndarray, test: np.ndarray) -> Fitted:
     """Boosting on some blocks, its settings chosen on training rows."""
     goal, seed = case.goal, case.seed
     x_BF, codes = join_blocks(blocks, case.rows, train, seed=seed)

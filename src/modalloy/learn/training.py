@@ -117,7 +117,7 @@ def report_on(learned: "Learned", run: Run, which: np.ndarray, *, quiet: bool) -
     except Exception as error:
         raise RunError(
             f"{run.path}: the model is trained and saved, its report could not be written "
-            f"({type(error).__name__}: {error}); `modalloy evaluate {run.path}` writes it."
+            f"({type(error).__name__}: {' '.join(str(error).split())}); `modalloy evaluate {run.path}` writes it."
         ) from error
 
 
