@@ -1,4 +1,4 @@
-"""Reports over random small tables of every kind of column, task and rarity: every part is there."""
+"""Reports over random small tables of every kind of column, task and rarity are whole."""
 
 from pathlib import Path
 from typing import Any

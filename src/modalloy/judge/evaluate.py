@@ -13,8 +13,8 @@ from modalloy import config
 from modalloy.job import job_text
 from modalloy.judge.answers import EVERYTHING, Answers, answer_rows
 from modalloy.judge.baselines import PART, RECIPE, Baselines, baselines
-from modalloy.judge.facts import about, environment, rows_by_use, say_split
 from modalloy.judge.before import look_again, still_holds
+from modalloy.judge.facts import about, environment, rows_by_use, say_split
 from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
 from modalloy.judge.frozen import Embeddings
 from modalloy.judge.judged import Judged, draw_figures

@@ -79,7 +79,7 @@ def of_sound(reader: AudioReader, values: Mapping[str, np.ndarray]) -> np.ndarra
 
 
 def mel_bands(rate_hz: int, size: int) -> np.ndarray:
-    """Triangles on the mel scale (2595 log10(1 + f / 700)) over a spectrum, (MELS, size / 2 + 1)."""
+    """Triangles on the mel scale, 2595 log10(1 + f / 700), over a spectrum (MELS, size / 2 + 1)."""
     hz_F = np.fft.rfftfreq(size, 1 / rate_hz)
     top = 2595 * np.log10(1 + rate_hz / 2 / 700)
     edge_K = 700 * (10 ** (np.linspace(0, top, MELS + 2) / 2595) - 1)

@@ -42,7 +42,7 @@ def features_of(goal: Goal, rows: Sequence[int] | np.ndarray) -> Iterator[list[s
     for i in rows:
         words = goal.words[i]
         forms = [[w.lower(), shape_of(w)] for w in words]
-        for k, word in enumerate(words):
+        for k in range(len(words)):
             low, shape = forms[k]
             found = ["bias", f"w={low}", f"s={shape}"]
             found += [f"p{n}={low[:n]}" for n in (2, 3)] + [

@@ -3,7 +3,7 @@
 import shutil
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -115,20 +115,21 @@ def report_on(learned: "Learned", run: Run, which: np.ndarray, *, quiet: bool) -
             run, evaluate_rows(learned.model, learned.rows, which, extras, page, quiet=quiet)
         )
     except Exception as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise RunError(
-            f"{run.path}: the model is trained and saved, its report could not be written "
-            f"({type(error).__name__}: {' '.join(str(error).split())}); `modalloy evaluate {run.path}` writes it."
+            f"{run.path}: the model is trained and saved, its report could not be written ({why}); "
+            f"`modalloy evaluate {run.path}` writes it."
         ) from error
 
 
 def refuse_unreported(out: Path) -> None:
     """Say what is left to do where a finished run lacks its report; RunError."""
-    if (out / "run.json").is_file() and not (out / "report.json").is_file():
-        if not load_run(out).notes.get("interrupted"):
-            raise RunError(
-                f"{out}: holds a finished run without its report; `modalloy evaluate {out}` "
-                "writes it, or give another directory."
-            )
+    lacks = (out / "run.json").is_file() and not (out / "report.json").is_file()
+    if lacks and not load_run(out).notes.get("interrupted"):
+        raise RunError(
+            f"{out}: holds a finished run without its report; `modalloy evaluate {out}` writes it, "
+            "or give another directory."
+        )
 
 
 def say_interrupted(progress: Progress, job: config.Job) -> str:
