@@ -10,10 +10,12 @@ import pytest
 from modalloy import config
 from modalloy.judge.baselines import baselines
 from modalloy.judge.boosting import Shape, boost
-from modalloy.judge.features import Block, join_blocks, reduce
+from modalloy.judge.features import Block, join_blocks, numbers_of, reduce
+from modalloy.judge.linear import dense, linear, ridge
 from modalloy.judge.lines import BOXES, FROZEN, PLAIN, TAGGER, WORDS
 from modalloy.judge.sample import draw
-from modalloy.judge.simple import Goal, commonest_tags, objects
+from modalloy.judge.simple import Goal, commonest_tags, objects, tree
+from modalloy.judge.tune import folds_of
 from modalloy.table.build import fit_readers, fit_targets
 from modalloy.table.reader import Cells
 from modalloy.table.split import Parts
@@ -373,3 +375,64 @@ def test_empty_texts_and_no_columns_are_no_obstacle() -> None:
     joined, codes = join_blocks([Block("t", ["", "!!"])], 2, np.arange(2), seed=0)
     assert joined.shape == (2, 1)
     assert not codes.any()
+
+
+def test_one_class_alone_in_training_is_answered_with_certainty() -> None:
+    truth = ["good"] * 40 + ["bad"] * 2
+    goal = Goal(config.Classify(target="y"), ["bad", "good"], truth, [])
+    x = np.arange(42.0)[:, None]
+    train, test = np.arange(40), np.arange(38, 42)
+    answers = [
+        boost(goal, Shape(6, 4, 0.1, 10), x, np.array([False]), train, test, 0),
+        linear(goal, x, train, test, folds_of(train, None, 0))[0],
+        tree(goal, x, train, test, 0),
+    ]
+    for answer in answers:
+        assert answer["probability"].tolist() == [[0.0, 1.0]] * 4
+
+
+def test_a_class_of_two_rows_that_a_random_split_tests_breaks_nothing() -> None:
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(0, 1, 12).tolist(), "y": ["bad"] * 2 + ["good"] * 10}
+    job = {
+        "split": {"time": "x"},
+        "columns": {"x": {"type": "number"}},
+        "tasks": {"y": {"type": "classify", "target": "y"}},
+    }
+    for seed in range(8):  # for some of them the naive split trains on one class
+        case = case_of(columns, job | {"seed": seed}, np.arange(1, 9), np.array([0, 9, 10, 11]))
+        found = baselines(*case, resamples=5)
+        assert found.naive["y"]["naive"] >= 0.5
+        assert PLAIN in found.table["y"]
+
+
+def test_rows_that_belong_together_are_held_out_together() -> None:
+    groups = [f"m{i % 7}" for i in range(70)]
+    folds = folds_of(np.arange(5, 70), groups, 0)
+    assert len(folds) == 4
+    for fold in folds:
+        assert not {groups[i] for i in fold.fit} & {groups[i] for i in fold.check}
+    assert sorted(i for f in folds for i in f.check) == list(range(5, 70))
+    assert folds_of(np.arange(5), ["m"] * 5, 0) == []
+
+
+def test_penalties_are_chosen_on_training_rows() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (200, 60))
+    truth = (x[:, 0] + rng.normal(0, 2, 200)).tolist()
+    goal = Goal(config.Regress(target="y"), None, truth, [])
+    train, test = np.arange(100), np.arange(100, 200)
+    scaled = dense([[(x, "numbers")]], train, 200)
+    tuned, _ = linear(goal, scaled, train, test, folds_of(train, None, 0))
+    loose, _ = ridge(goal, scaled, 1e5, train, test)
+    errors = [np.std(a["value"] - np.array(truth)[test]) for a in (tuned, loose)]
+    assert errors[0] < 0.85 * errors[1]
+
+
+def test_a_category_of_many_names_keeps_its_commonest_apart() -> None:
+    codes = np.array([float(k % 300) for k in range(600)] + [7.0] * 50 + [np.nan])[:, None]
+    values = numbers_of(Block("c", codes, codes=True), np.arange(651), 8, 0)
+    assert np.isnan(values[-1, 0])
+    assert values[7, 0] == values[610, 0] > 0
+    assert len(np.unique(values[:-1])) == 200  # 199 names, and all others as one
+    assert (values[:-1] == 0).sum() > 100
