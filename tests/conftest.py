@@ -7,8 +7,9 @@ os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import json
+import traceback
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,31 @@ def _seeds() -> None:
         return
     torch.manual_seed(0)
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def failing_parts() -> None:
+    """Asked for by a test whose reports may lack parts; see `_whole_reports`."""
+
+
+@pytest.fixture(autouse=True)
+def _whole_reports(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """No part of any report fails unseen: a failure is the test's, unless it asks for one."""
+    from modalloy.judge import sections
+
+    found: list[str] = []
+    trace_of = sections.trace_of
+
+    def noted(error: Exception) -> list[str]:
+        found.append("".join(traceback.format_exception(error)))
+        return trace_of(error)
+
+    monkeypatch.setattr(sections, "trace_of", noted)
+    yield
+    if "failing_parts" not in request.fixturenames:
+        assert not found, found[0]
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import numpy as np
 
 from modalloy.errors import RunError
 from modalloy.files import write_safely
+from modalloy.judge.sections import AGAIN, LACKS, say_failed
 from modalloy.judge.wording import (
     better,
     bounds,
@@ -81,6 +82,11 @@ class Report:
     """column -> type, unit, missing and unreadable (shares of all rows)."""
     before: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> Figures of the model before this verb; its name may stand under `label`."""
+    recipe: int = 1
+    """How the baselines are made; `evaluate` makes those of an older recipe anew."""
+    failed: list[dict[str, Any]] = field(default_factory=list)
+    """What could not be computed: part, task ("" for all), what, error (its type), message, trace;
+    see `judge/sections.py`. `evaluate` tries it again."""
     job: str = ""
     """The job file's text."""
 
@@ -123,7 +129,8 @@ class Report:
         """The figures as lines for a terminal, those before beside them where there are any.
 
         Below each task's figures stand what it must beat, where the report has it: the best simple
-        method and the best single column, each with the model's gain over it. Leaks come first.
+        method and the best single column, each with the model's gain over it. Leaks come first,
+        what could not be computed comes last.
         """
         leaks = [f for f in self.findings if f.get("level") == "leak"]
         lines = [f"Do not trust these figures: {f.get('text', f.get('what'))}" for f in leaks]
@@ -137,6 +144,8 @@ class Report:
                 was = "" if old is None else f"  (before {say(name, old, self.unit(task))})"
                 lines.append(f"{line}  {low_high:<22}{was}".rstrip())
             lines += self._rivals(task)
+        if self.failed:
+            lines += ["", f"{LACKS} {AGAIN}:", *(f"  {said}" for said in say_failed(self.failed))]
         return "\n".join(lines)
 
     def _rivals(self, task: str) -> Iterator[str]:

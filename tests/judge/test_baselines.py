@@ -6,18 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from sklearn.ensemble import HistGradientBoostingRegressor
 
 from modalloy import config
-from modalloy.judge.baselines import FROZEN, PLAIN, WORDS, baselines
-from modalloy.judge.features import Block, join_blocks, of_picture, of_series, of_sound, reduce
+from modalloy.judge.baselines import baselines
+from modalloy.judge.boosting import Shape, boost
+from modalloy.judge.features import Block, join_blocks, numbers_of, reduce
+from modalloy.judge.linear import dense, linear, ridge
+from modalloy.judge.lines import BOXES, FROZEN, PLAIN, TAGGER, WORDS
 from modalloy.judge.sample import draw
-from modalloy.judge.simple import Goal, boost, commonest_tags, objects
-from modalloy.table.audio import AudioReader
+from modalloy.judge.simple import Goal, commonest_tags, objects, tree
+from modalloy.judge.tune import folds_of
 from modalloy.table.build import fit_readers, fit_targets
-from modalloy.table.image import ImageReader
 from modalloy.table.reader import Cells
-from modalloy.table.series import SeriesReader
 from modalloy.table.split import Parts
 from modalloy.table.table import open_table
 
@@ -225,6 +225,10 @@ class Embedded(NamedTuple):
         sign = np.array([1.0 if t == "bad" else -1.0 for t in truth])
         return sign[:, None] * np.ones(300) + rng.normal(0, 0.5, (len(rows), 300))
 
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return ("note",)
+
 
 def test_frozen_features_of_some_rows() -> None:
     case = easy_case()
@@ -267,7 +271,7 @@ def test_tags_are_looked_up_word_by_word() -> None:
     goal = Goal(config.Tag(target="tags", on="words"), None, tags, [w or [] for w in words])
     answer = commonest_tags(goal, np.array([0, 1, 2]), np.array([3, 4, 5]))
     assert list(answer["tags"]) == [["O", "B-part"], [], ["O"]]
-    columns = {"words": words * 4, "tags": tags * 4}
+    columns = {"words": words * 4, "tags": tags * 4, "doc": list(range(24))}
     job = {
         "split": {"by": "doc"},
         "columns": {"words": {"type": "tokens", "max_tokens": 8, "vocabulary": 64}},
@@ -275,7 +279,7 @@ def test_tags_are_looked_up_word_by_word() -> None:
     }
     case = case_of(columns, job, np.arange(12), np.arange(12, 24))
     found = baselines(*case, resamples=20)
-    assert list(found.table["parts"]) == ["no tag at all", WORDS]
+    assert list(found.table["parts"]) == ["no tag at all", WORDS, TAGGER]
     assert found.table["parts"]["no tag at all"]["span_f1"] == 0
     assert found.table["parts"][WORDS]["span_f1"] > 0.8
     assert found.naive["parts"]["what"] == WORDS
@@ -283,6 +287,7 @@ def test_tags_are_looked_up_word_by_word() -> None:
 
 def test_no_margin_where_neither_truth_nor_model_has_a_span() -> None:
     columns = {"words": [["seal", "is"]] * 8, "tags": [["B-part", "O"]] * 4 + [["O", "O"]] * 4}
+    columns["doc"] = list(range(8))
     job = {
         "split": {"by": "doc"},
         "columns": {"words": {"type": "tokens", "max_tokens": 8, "vocabulary": 64}},
@@ -312,6 +317,7 @@ def test_boxes_have_the_empty_answer_alone(small_table: Path) -> None:
     parts = Parts(rows, rows[:0], np.arange(60, 80))
     found = baselines(valid, {}, lambda names, at: table.take(list(names), at), parts, targets)
     assert found.table["b"]["no box at all"]["map50"] == 0
+    assert list(found.table["b"]) == ["no box at all", BOXES]
     assert found.naive == {}
 
 
@@ -336,21 +342,11 @@ def test_a_class_that_training_lacks_gets_no_probability() -> None:
     truth = ["b", "c"] * 20 + ["a"]
     goal = Goal(config.Classify(target="y"), ["a", "b", "c"], truth, [])
     x = np.array([[float(t == "c")] for t in truth])
-    answer = boost(goal, x, np.array([False]), np.arange(40), np.arange(38, 41), 0)
+    shape = Shape(6, 4, 0.1, 30)
+    answer = boost(goal, shape, x, np.array([False]), np.arange(40), np.arange(38, 41), 0)
     assert answer["probability"].shape == (3, 3)
     assert answer["probability"][:, 0].tolist() == [0, 0, 0]
     assert answer["probability"].argmax(1).tolist() == [1, 2, 1]
-
-
-def test_boosting_is_scikit_learns() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(0, 1, (120, 3))
-    truth = (x[:, 0] ** 2).tolist()
-    goal = Goal(config.Regress(target="y"), None, truth, [])
-    answer = boost(goal, x, np.zeros(3, bool), np.arange(90), np.arange(90, 120), 7)
-    model = HistGradientBoostingRegressor(early_stopping=False, random_state=7)
-    expected = model.fit(x[:90], truth[:90]).predict(x[90:])
-    assert answer["value"] == pytest.approx(expected)
 
 
 def test_every_kind_of_column_from_files(small_table: Path, job_dict: Any) -> None:
@@ -395,40 +391,62 @@ def test_empty_texts_and_no_columns_are_no_obstacle() -> None:
     assert not codes.any()
 
 
-def test_pictures_statistics() -> None:
-    reader = ImageReader("p", 1, 64, 255.0)
-    flat = np.full((1, 64, 64), 51, np.uint8)
-    stripes = flat.copy()
-    stripes[:, :, ::2] = 255
-    size = np.array([640.0, 480.0])
-    plain, striped = (of_picture(reader, {"pixels": p, "size": size}) for p in (flat, stripes))
-    assert plain[:2].tolist() == [640, 480]
-    assert plain[2:10].tolist() == np.eye(8)[1].tolist()  # 0.2 falls into the second of eight
-    assert plain[10:74] == pytest.approx(0.2)
-    assert plain[76:].tolist() == [0] * 12
-    assert striped[79:82] == pytest.approx([0.8, 0.0, 0.8], abs=1e-6)  # across
-    assert striped[76] == 0  # down: none
+def test_one_class_alone_in_training_is_answered_with_certainty() -> None:
+    truth = ["good"] * 40 + ["bad"] * 2
+    goal = Goal(config.Classify(target="y"), ["bad", "good"], truth, [])
+    x = np.arange(42.0)[:, None]
+    train, test = np.arange(40), np.arange(38, 42)
+    answers = [
+        boost(goal, Shape(6, 4, 0.1, 10), x, np.array([False]), train, test, 0),
+        linear(goal, x, train, test, folds_of(train, None, 0))[0],
+        tree(goal, x, train, test, 0),
+    ]
+    for answer in answers:
+        assert answer["probability"].tolist() == [[0.0, 1.0]] * 4
 
 
-def test_sound_statistics_tell_pitches_apart() -> None:
-    reader = AudioReader("s", 8000, 1.0)
-    time_s = np.arange(4000) / 8000
-    waves = [np.sin(2 * np.pi * f * time_s).astype(np.float32) for f in (100, 2000)]
-    low, high = (of_sound(reader, {"wave": w, "length": np.array(4000)}) for w in waves)
-    assert low[0] == 0.5
-    assert low[1] == pytest.approx(np.log(0.5), abs=0.01)
-    assert low[2] == pytest.approx(200 / 8000, rel=0.1)  # two crossings a turn
-    bands = (len(low) - 4) // 2
-    assert np.argmax(low[4 : 4 + bands]) < np.argmax(high[4 : 4 + bands])
+def test_a_class_of_two_rows_that_a_random_split_tests_breaks_nothing() -> None:
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(0, 1, 12).tolist(), "y": ["bad"] * 2 + ["good"] * 10}
+    job = {
+        "split": {"time": "x"},
+        "columns": {"x": {"type": "number"}},
+        "tasks": {"y": {"type": "classify", "target": "y"}},
+    }
+    for seed in range(8):  # for some of them the naive split trains on one class
+        case = case_of(columns, job | {"seed": seed}, np.arange(1, 9), np.array([0, 9, 10, 11]))
+        found = baselines(*case, resamples=5)
+        assert found.naive["y"]["naive"] >= 0.5
+        assert PLAIN in found.table["y"]
 
 
-def test_series_statistics() -> None:
-    reader = SeriesReader("s", ("s",), False, 64, None, None, (0.0,), (1.0,))
-    x = np.linspace(-1, 3, 50)[None]
-    values = {"x": np.pad(x, ((0, 0), (0, 14))), "mask": np.arange(64) < 50}
-    found = of_series(reader, values)
-    mean, std, low, high, _, last, slope = found[:7]
-    expected = (x.mean(), x.std(), -1, 3, 3, 2)
-    assert (mean, std, low, high, last, slope) == pytest.approx(expected)
-    wide = {"x": np.zeros((9, 64)), "mask": np.ones(64, bool)}
-    assert of_series(reader, wide).shape == (45,)
+def test_rows_that_belong_together_are_held_out_together() -> None:
+    groups = [f"m{i % 7}" for i in range(70)]
+    folds = folds_of(np.arange(5, 70), groups, 0)
+    assert len(folds) == 4
+    for fold in folds:
+        assert not {groups[i] for i in fold.fit} & {groups[i] for i in fold.check}
+    assert sorted(i for f in folds for i in f.check) == list(range(5, 70))
+    assert folds_of(np.arange(5), ["m"] * 5, 0) == []
+
+
+def test_penalties_are_chosen_on_training_rows() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(0, 1, (200, 60))
+    truth = (x[:, 0] + rng.normal(0, 2, 200)).tolist()
+    goal = Goal(config.Regress(target="y"), None, truth, [])
+    train, test = np.arange(100), np.arange(100, 200)
+    scaled = dense([[(x, "numbers")]], train, 200)
+    tuned, _ = linear(goal, scaled, train, test, folds_of(train, None, 0))
+    loose, _ = ridge(goal, scaled, 1e5, train, test)
+    errors = [np.std(a["value"] - np.array(truth)[test]) for a in (tuned, loose)]
+    assert errors[0] < 0.85 * errors[1]
+
+
+def test_a_category_of_many_names_keeps_its_commonest_apart() -> None:
+    codes = np.array([float(k % 300) for k in range(600)] + [7.0] * 50 + [np.nan])[:, None]
+    values = numbers_of(Block("c", codes, codes=True), np.arange(651), 8, 0)
+    assert np.isnan(values[-1, 0])
+    assert values[7, 0] == values[610, 0] > 0
+    assert len(np.unique(values[:-1])) == 200  # 199 names, and all others as one
+    assert (values[:-1] == 0).sum() > 100

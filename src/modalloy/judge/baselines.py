@@ -1,11 +1,13 @@
 """Training and test rows in, what simple methods reach on them out: the lines a model must beat.
 
-A constant answer; gradient boosting on plain features and on a frozen encoder's features; for tags
-each word's commonest tag. What each plain column tells by itself. And the naive figure: the same
-boosting judged on a random split.
+A constant answer; gradient boosting and a linear model on plain features, on words and on a frozen
+encoder's features; for tags each word's commonest tag and a linear tagger; for boxes those that
+come again. What each plain column tells by itself. And the naive figure: the same method judged on
+a random split.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,30 +15,17 @@ from threadpoolctl import threadpool_limits
 
 from modalloy import config
 from modalloy.judge.bootstrap import intervals, paired_intervals
-from modalloy.judge.features import Block, CellsOf, join_blocks, read_blocks, reduce, tfidf
+from modalloy.judge.features import Block, read_block
+from modalloy.judge.lines import PLAIN, WORDS, Case, Fitted, boost_on, column_lines, lines_of
 from modalloy.judge.metrics import primary, tally
-from modalloy.judge.sample import Frozen, Sample, draw
-from modalloy.judge.simple import (
-    Answer,
-    Goal,
-    boost,
-    commonest_tags,
-    constant,
-    linear,
-    linear_words,
-    tree,
-    varies,
-)
+from modalloy.judge.sample import CellsOf, Frozen, Sample, belonging, draw, most_rows
+from modalloy.judge.sections import Runner, at_once
+from modalloy.judge.simple import Answer, Goal, commonest_tags
 from modalloy.table.reader import Reader
 from modalloy.table.split import Parts
 
-MOST_ROWS = 5000
-CHEAP = 20
-DIRECTIONS = 64  # of frozen features that boosting sees
-LINEAR = 256  # of frozen features that a linear model sees
-PLAIN = "gradient boosting on plain features"
-FROZEN = "gradient boosting on frozen features"
-WORDS = "commonest tag of each word"
+RECIPE = 2  # how the simple methods are made: lines of an older report are made anew
+PART = "baselines"  # of a report; see `sections.py`
 JUDGED = 40  # columns whose trees are compared with the model, the strongest first
 
 Figures = dict[str, Any]
@@ -57,14 +46,6 @@ class Baselines(NamedTuple):
     columns: dict[str, dict[str, Figures]]
 
 
-class Fitted(NamedTuple):
-    """One baseline's answers to the test rows at these positions of the sample."""
-
-    answer: Answer
-    test: np.ndarray
-    note: str = ""
-
-
 def baselines(
     job: config.Job,
     readers: Mapping[str, Reader],
@@ -75,38 +56,46 @@ def baselines(
     frozen: Frozen | None = None,
     answers: Mapping[str, Answer] | None = None,
     groups: Sequence[Any] | None = None,
-    most: int = MOST_ROWS,
+    most: int | None = None,
     resamples: int = 200,
+    run: Runner = at_once,
 ) -> Baselines:
     """Fit on training rows, score on test rows; at most `most` of each, drawn with the job's seed
-    (CHEAP times as many where only tags are counted).
+    (as many as `most_rows` says where it is left out).
 
     cells_of(columns, rows) -> Cells. targets: task -> target reader. answers: the model's own on
-    all of parts.test, for paired margins. groups: one label for each row of parts.test.
+    all of parts.test, for paired margins. groups: one label for each row of parts.test. run: what
+    each part is computed by; that of a report's sections names what fails and goes on.
     """
     fitted = any(map(answers_rows, job.tasks.values()))
-    sample = draw(parts, frozen, most if fitted else CHEAP * most, job.seed)
-    blocks = read_blocks(readers, cells_of, sample.rows) if fitted else []
-    table: dict[str, dict[str, Figures]] = {}
-    naive: dict[str, Figures] = {}
-    columns: dict[str, dict[str, Figures]] = {}
+    read = readers if fitted else {}
+    sample = draw(parts, frozen, most or most_rows(read), job.seed)
+    blocks = read_all(read, cells_of, sample.rows, run)
+    said = "which rows belong together"
+    together = run(PART, said, partial(belonging, job, cells_of, sample.rows), None)
+    found = Baselines({}, {}, {})
     # Boosting's threads wait for each other at every node of every tree: on a busy machine two of
     # them took sixteen times as long as one.
     with threadpool_limits(1):
         for task, options in job.tasks.items():
-            goal = Goal.read(options, targets[task], cells_of, sample.rows)
-            found = fit_all(goal, sample, blocks, frozen, job.seed)
-            mine = None if answers is None else answers[task]
-            table[task] = {
-                name: judge(goal, fitted, sample, mine, groups, resamples)
-                for name, fitted in found.items()
-            }
-            flattered = naive_figure(goal, sample, blocks, found, job.seed)
-            if flattered and job.split.random is None:
-                naive[task] = flattered
-            trees = fit_columns(goal, sample, blocks, job.seed)
-            columns[task] = judge_columns(goal, trees, sample, mine, groups, resamples)
-    return Baselines(table, naive, {task: c for task, c in columns.items() if c})
+            truth = partial(Goal.read, options, targets[task], cells_of, sample.rows)
+            goal = run(PART, "the truth of the rows for simple methods", truth, None, task=task)
+            if goal is None:
+                continue
+            case = Case(goal, sample, blocks, frozen, together, job.seed)
+            mine = None if answers is None else answers.get(task)
+            scored = partial(
+                judge, goal, sample=sample, mine=mine, groups=groups, resamples=resamples
+            )
+            lines = fit_all(lines_of(case), run, task)
+            found.table[task] = judge_all(lines, scored, run, task)
+            columns = fit_all(column_lines(case), run, task)
+            found.columns[task] = judge_columns(columns, goal, scored, run, task)
+            if job.split.random is None:
+                naive = partial(naive_figure, case, lines)
+                found.naive[task] = run(PART, "the naive figure", naive, {}, task=task)
+    naive, columns = ({t: f for t, f in d.items() if f} for d in (found.naive, found.columns))
+    return Baselines(found.table, naive, columns)
 
 
 def answers_rows(options: config.TaskOptions) -> bool:
@@ -114,89 +103,30 @@ def answers_rows(options: config.TaskOptions) -> bool:
     return isinstance(options, config.Classify | config.Regress)
 
 
-def fit_columns(
-    goal: Goal, sample: Sample, blocks: Sequence[Block], seed: int
-) -> dict[str, Fitted]:
-    """A small tree's answers from each plain column alone, where there are several."""
-    plain = [b for b in blocks if b.plain]
-    train = goal.known(sample.train)
-    if (
-        goal.options.type not in ("classify", "regress")
-        or len(plain) < 2
-        or not varies(goal, train)
-    ):
-        return {}
-    return {
-        b.name: Fitted(
-            tree(goal, np.asarray(b.values), train, sample.test, seed), sample.test, sample.note
-        )
-        for b in plain
-    }
-
-
-def fit_all(
-    goal: Goal, sample: Sample, blocks: Sequence[Block], frozen: Frozen | None, seed: int
-) -> dict[str, Fitted]:
-    """Every baseline's answers by name; the constant one alone where the truth does not vary."""
-    train, test = goal.known(sample.train), sample.test
-    if not len(train):
-        return {}
-    name, answer = constant(goal, train, test)
-    found = {name: Fitted(answer, test)}
-    if goal.options.type == "tag":
-        found[WORDS] = Fitted(commonest_tags(goal, train, test), test, sample.note)
-    elif goal.options.type != "locate" and varies(goal, train):
-        x_BF, codes = join_blocks(blocks, len(sample.rows), train, seed=seed)
-        found[PLAIN] = Fitted(boost(goal, x_BF, codes, train, test, seed), test, sample.note)
-        found |= fit_words(goal, sample, blocks, train, seed)
-        if frozen is not None:
-            found |= fit_frozen(goal, sample, blocks, frozen, seed)
+def read_all(
+    readers: Mapping[str, Reader], cells_of: CellsOf, rows: np.ndarray, run: Runner
+) -> list[Block]:
+    """One block a reader, rows in the order asked for; a column that cannot be read is left out."""
+    found = []
+    for name, reader in readers.items():
+        what = f"plain features of '{name}' for simple methods"
+        block = run(PART, what, partial(read_block, reader, cells_of, rows), None)
+        found += [] if block is None else [block]
     return found
 
 
-def fit_words(
-    goal: Goal, sample: Sample, blocks: Sequence[Block], train: np.ndarray, seed: int
-) -> dict[str, Fitted]:
-    """A linear model on the words of all text columns, plain columns beside them; none without."""
-    texts = [b.values for b in blocks if isinstance(b.values, list)]
-    words = tfidf([" ".join(row) for row in zip(*texts, strict=True)], train) if texts else None
-    if words is None:
-        return {}
-    plain = [b for b in blocks if b.plain]
-    x_BF, codes = join_blocks(plain, len(sample.rows), train, seed=seed)
-    answer, why = linear_words(goal, words, x_BF, codes, train, sample.test)
-    note = "; ".join(n for n in (sample.note, why) if n)
-    return {f"{kind_of_linear(goal)} on words": Fitted(answer, sample.test, note)}
+def fit_all(lines: Mapping[str, Callable[[], Fitted]], run: Runner, task: str) -> dict[str, Fitted]:
+    """Answers of every line that can be fitted."""
+    fitted = {name: run(PART, name, fit, None, task=task) for name, fit in lines.items()}
+    return {name: f for name, f in fitted.items() if f is not None}
 
 
-def kind_of_linear(goal: Goal) -> str:
-    """What a linear model of this task is called."""
-    return "ridge regression" if goal.options.type == "regress" else "logistic regression"
-
-
-def fit_frozen(
-    goal: Goal, sample: Sample, blocks: Sequence[Block], frozen: Frozen, seed: int
-) -> dict[str, Fitted]:
-    """Boosting and a linear model on frozen features, the plain columns beside them."""
-    train, test = goal.known(sample.seen_train), sample.seen_test
-    if not len(test) or not varies(goal, train):
-        return {}
-    seen = np.concatenate([sample.seen_train, sample.seen_test])
-    features = np.asarray(frozen.of(sample.rows[seen]), dtype=np.float64)
-    z_BF = np.full((len(sample.rows), features.shape[1]), np.nan)
-    z_BF[seen] = features
-    few = Block("frozen", reduce(z_BF, train, DIRECTIONS, seed))
-    many = Block("frozen", reduce(z_BF, train, LINEAR, seed), wide=True)
-    plain = [b for b in blocks if b.plain]
-    x_BF, codes = join_blocks([*plain, few], len(z_BF), train, seed=seed)
-    boosted = boost(goal, x_BF, codes, train, test, seed)
-    x_BF, codes = join_blocks([*plain, many], len(z_BF), train, seed=seed)
-    answer, why = linear(goal, x_BF, codes, train, test)
-    note = "; ".join(n for n in (sample.seen_note, why) if n)
-    return {
-        FROZEN: Fitted(boosted, test, sample.seen_note),
-        f"{kind_of_linear(goal)} on frozen features": Fitted(answer, test, note),
-    }
+def judge_all(
+    fitted: Mapping[str, Fitted], scored: Callable[[Fitted], Figures], run: Runner, task: str
+) -> dict[str, Figures]:
+    """Figures of every line that can be scored."""
+    found = {n: run(PART, n, partial(scored, f), None, task=task) for n, f in fitted.items()}
+    return {name: figures for name, figures in found.items() if figures is not None}
 
 
 def judge(
@@ -236,54 +166,53 @@ def judge(
 
 
 def judge_columns(
-    goal: Goal,
     trees: Mapping[str, Fitted],
-    sample: Sample,
-    mine: Mapping[str, np.ndarray] | None,
-    groups: Sequence[Any] | None,
-    resamples: int,
+    goal: Goal,
+    scored: Callable[[Fitted], Figures],
+    run: Runner,
+    task: str,
 ) -> dict[str, Figures]:
     """Figures of each column's tree; of many, only the strongest have intervals and a margin.
 
     Intervals of 2 000 columns would take longer than the training.
     """
-    found: dict[str, Figures] = {}
-    for name, fitted in trees.items():
+    if len(trees) <= JUDGED:
+        return judge_all(trees, scored, run, task)
+
+    def score(fitted: Fitted) -> Figures:
         truth = [goal.truth[i] for i in fitted.test]
-        found[name] = dict(tally(goal.options, truth, fitted.answer, goal.names).score())
+        return dict(tally(goal.options, truth, fitted.answer, goal.names).score())
+
+    found = judge_all(trees, score, run, task)
     metric, greater = primary(goal.options)
     known = [n for n, f in found.items() if f.get(metric) is not None]
     order = sorted(known, key=lambda n: found[n][metric], reverse=greater)
-    for name in order[:JUDGED] if len(found) > JUDGED else found:
-        found[name] = judge(goal, trees[name], sample, mine, groups, resamples)
-    return found
+    return found | judge_all({n: trees[n] for n in order[:JUDGED]}, scored, run, task)
 
 
-def naive_figure(
-    goal: Goal, sample: Sample, blocks: Sequence[Block], found: Mapping[str, Fitted], seed: int
-) -> Figures:
+def naive_figure(case: Case, fitted: Mapping[str, Fitted]) -> Figures:
     """The same simple method on a random split of the same rows, beside its honest figure.
 
     Empty where there is no such method, or a figure is undefined.
     """
+    goal, sample = case.goal, case.sample
     what = WORDS if goal.options.type == "tag" else PLAIN
-    if what not in found:
-        return {}
-    mixed = np.random.default_rng(seed).permutation(goal.known(np.arange(len(sample.rows))))
     count = len(goal.known(sample.test))
-    if not count:
+    if what not in fitted or not count:
         return {}
+    mixed = np.random.default_rng(case.seed).permutation(goal.known(np.arange(len(sample.rows))))
     test, train = np.sort(mixed[:count]), np.sort(mixed[count:])
     if what == WORDS:
         answer = commonest_tags(goal, train, test)
     else:
-        x_BF, codes = join_blocks(blocks, len(sample.rows), train, seed=seed)
-        answer = boost(goal, x_BF, codes, train, test, seed)
+        # Tuned as one would who takes rows for independent of each other.
+        apart = Case(goal, sample, case.blocks, None, None, case.seed)
+        answer = boost_on(apart, case.blocks, train, test).answer
     metric, _ = primary(goal.options)
     truths = [goal.truth[i] for i in sample.test], [goal.truth[i] for i in test]
     honest, naive = (
         tally(goal.options, truth, given, goal.names).score().get(metric)
-        for truth, given in zip(truths, (found[what].answer, answer), strict=True)
+        for truth, given in zip(truths, (fitted[what].answer, answer), strict=True)
     )
     if honest is None or naive is None:
         return {}

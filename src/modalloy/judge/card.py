@@ -1,7 +1,7 @@
 """A run and its report in, `card.md` out: one page for whoever finds the run years later."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
@@ -12,11 +12,12 @@ from modalloy.judge.doubts import doubts, few_groups
 from modalloy.judge.headline import say_baseline, say_figure, say_fusion, say_naive, say_task
 from modalloy.judge.markdown import bullets, escape, table, words
 from modalloy.judge.page import say_leaks, say_rows, say_setting, say_share, say_time
+from modalloy.judge.sections import AGAIN, LACKS, Sections, at_once, say_failed
 from modalloy.judge.taskpage import say_drawn, say_meaning
 from modalloy.judge.validate import names_of
 from modalloy.judge.wording import better, brief, figures_of, label, say, say_interval
 from modalloy.report import Report, plain
-from modalloy.run import Run
+from modalloy.run import PAGE, Run
 from modalloy.table.category import CategoryReader
 from modalloy.table.finding import inputs, some
 from modalloy.table.number import NumberReader
@@ -26,6 +27,7 @@ from modalloy.table.time import TimeReader
 MOST = 12  # names that are listed
 COLUMNS = 10  # columns that are shown, of more than MOST
 SAID = 12  # doubts that are listed from the first on, and from the last
+TASK_HEAD = ("task", "type", "target", "unit", "answers")
 USE = """```
 modalloy predict RUN TABLE -o answers.csv    # answers every row of a table
 modalloy evaluate RUN TABLE -o new.html      # scores a table whose answers are known
@@ -37,30 +39,52 @@ TABLE lacks counts as missing. Beside the answers stands what every cell was wor
 
 
 def write_card(run: Run, report: Report) -> None:
-    """Write the card of a run from the report that its `report.json` holds."""
-    write_safely(run.path / "card.md", card(run, report).encode("utf-8"))
+    """Write the card of a run from the report that its `report.json` holds.
+
+    A part of it that cannot be made is named in it, and in `report.json` too.
+    """
+    made = Sections(report.failed)
+    text = card(run, report, made=made)
+    if len(made.failed) > len(report.failed):
+        replace(report, failed=made.failed).save((run.path / PAGE).with_suffix(".json"))
+    write_safely(run.path / "card.md", text.encode("utf-8"))
 
 
-def card(run: Run, report: Report) -> str:
-    """The page as Markdown; its sentences are those of the report's page."""
+def card(run: Run, report: Report, *, made: Sections | None = None) -> str:
+    """The page as Markdown; its sentences are those of the report's page.
+
+    made: goes on where a part cannot be made, and names it; without it, it raises.
+    """
+    act = at_once if made is None else made.run
     report = Report(**plain(asdict(report)))
+
+    def part(what: str, make: Callable[[], str]) -> str:
+        return act("card", f"the part '{what}' of the card", make, "This part could not be made.")
+
+    tasks = part("What it answers", lambda: table(TASK_HEAD, task_rows(run)))
+    columns = part("From which columns", lambda: "\n\n".join(columns_part(run, report)))
+    rows = part("Rows", lambda: bullets([f"Table: {say_table(run.job)}.", *say_rows(report)]))
+    figures = part("How good it is", lambda: "\n\n".join(b for b in figures_part(report) if b))
+    trust = part("Where not to trust it", lambda: bullets(shortened(list(doubts(run, report)))))
+    how = part("How it was made", lambda: table(("what", "value"), made_rows(run, report)))
     first = f"A model trained by Modalloy {report.environment.get('modalloy', '')}".rstrip()
     blocks = [
         f"# Model card: {escape(report.title or 'model')}",
         f"{first}. The figures are those of report.json; report.html draws them and shows more.",
         alarm(report),
+        lacking(report.failed if made is None else made.failed),
         "## What it answers",
-        table(("task", "type", "target", "unit", "answers"), task_rows(run)),
+        tasks,
         "## From which columns",
-        *columns_part(run, report),
+        columns,
         "## Rows",
-        bullets([f"Table: {say_table(run.job)}.", *say_rows(report)]),
+        rows,
         "## How good it is",
-        *figures_part(report),
+        figures,
         "## Where not to trust it",
-        bullets(shortened(list(doubts(run, report)))),
+        trust,
         "## How it was made",
-        table(("what", "value"), made_rows(run, report)),
+        how,
         "## How to use it",
         USE,
     ]
@@ -104,6 +128,13 @@ def foremost(run: Run, report: Report) -> list[str]:
     order = sorted(names, key=lambda n: (isinstance(run.job.columns[n], plain_kinds), ranks[n]))
     shown = set(order[:COLUMNS])
     return [n for n in names if n in shown]
+
+
+def lacking(failed: Sequence[Mapping[str, Any]]) -> str:
+    """What the report could not compute, and what to do; nothing where it is whole."""
+    if not failed:
+        return ""
+    return f"**{escape(LACKS)}** {AGAIN}:\n\n{bullets(say_failed(failed))}"
 
 
 def task_rows(run: Run) -> Iterator[Sequence[str]]:

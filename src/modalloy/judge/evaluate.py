@@ -1,8 +1,9 @@
 """A trained model and test rows in, the whole report and its page out."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,20 @@ import numpy as np
 from modalloy import config
 from modalloy.job import job_text
 from modalloy.judge.answers import EVERYTHING, Answers, answer_rows
-from modalloy.judge.baselines import Baselines, baselines
+from modalloy.judge.baselines import PART, RECIPE, Baselines, baselines
+from modalloy.judge.before import look_again, still_holds
 from modalloy.judge.caveats import Usual, sentence, table_caveats
 from modalloy.judge.facts import about, environment, rows_by_use, say_split
 from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
 from modalloy.judge.frozen import Embeddings
+from modalloy.judge.judged import Judged, draw_figures
 from modalloy.judge.metrics import classification_report
 from modalloy.judge.page import write_page
-from modalloy.judge.plots import Figure, figures_for, training_figures
+from modalloy.judge.plots import training_figures
+from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups, group_labels, input_shares, slices
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.judge.validate import names_of
-from modalloy.judge.worst import worst_figure, worst_rows
 from modalloy.model.batches import Rows
 from modalloy.model.model import Model, essential_inputs
 from modalloy.progress import Bar
@@ -45,18 +48,8 @@ class Extras:
     before: dict[str, dict[str, Any]] = field(default_factory=dict)  # figures by task, with `label`
     caveats: Sequence[Finding] = ()  # on the columns of the table
     usual: Usual | None = None  # what was counted of training cells; of another table alone
-
-
-@dataclass
-class Judged:
-    """Test rows with their truth, the model's answers, and what each set of inputs is worth."""
-
-    which: np.ndarray
-    truth: dict[str, list[Any]]
-    answers: Answers
-    groups: Groups | None
-    subsets: Subsets
-    seconds: dict[str, float]
+    begun: bool = False  # `embeddings` and `before` come from the training itself
+    failed: Sequence[Mapping[str, Any]] = ()  # what it could not have; see `sections.py`
 
 
 def evaluate_rows(
@@ -65,21 +58,35 @@ def evaluate_rows(
     """Score, compare with simple methods and with every subset of inputs, and write the report.
 
     page: where the HTML goes; `report.json` gets the same name with another ending. Without a test
-    row the report says so and holds what is known without one.
+    row the report says so and holds what is known without one. A part that cannot be computed is
+    named in the report, which holds all others; only a report that cannot be written raises.
     """
+    made = Sections(extras.failed)
+    judged = None
     if len(which):
-        judged = judge_rows(model, rows, which, quiet=quiet)
-        report = report_of(model, rows, judged, extras)
-        figures = draw_figures(model, rows, judged, extras)
+        answer = partial(judge_rows, model, rows, which, made, quiet=quiet)
+        judged = made.run("answers", "answers to the test rows and all figures", answer, None)
     else:
-        report = report_without_rows(model, rows, extras)
-        figures = training_figures(extras.curves, model.job.tasks)
+        nobody = "no test rows were kept: nobody knows how well this model answers"
+        found = finding("warning", "split", nobody).as_dict()
+        extras = replace(extras, findings=[*extras.findings, found])
+    if judged is not None:
+        report = report_of(model, rows, judged, extras, made, quiet=quiet)
+    else:
+        report = report_without_figures(model, rows, which, extras)
+    curves = partial(training_figures, extras.curves, model.job.tasks)
+    figures = made.run("figures", "curves of the training", curves, [])
+    if judged is not None:
+        figures = [*figures, *draw_figures(model, rows, judged, made)]
+    write_page(report, figures, page, made=made)
+    report = replace(report, failed=made.failed)
     report.save(page.with_suffix(".json"))
-    write_page(report, figures, page)
     return report
 
 
-def judge_rows(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool) -> Judged:
+def judge_rows(
+    model: Model, rows: Rows, which: np.ndarray, made: Sections, *, quiet: bool
+) -> Judged:
     """Answers with everything seen and with inputs hidden.
 
     Inputs that a tag or locate task works on are never hidden.
@@ -91,84 +98,114 @@ def judge_rows(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool) -> J
     with Bar("evaluating", len(which), quiet=quiet) as bar:
         answered = answer_rows(model, rows, which, hidden=list(hidden), tick=bar.advance)
     truth = truth_of(rows, which)
-    groups = group_labels(rows, which)
+    groups = made.run("groups", "groups of rows", partial(group_labels, rows, which), None)
     scoring = time.perf_counter()
     found = Subsets({}, {})
     if len(subsets) > 1 or answered.alone:
-        found = score_subsets(
-            model.job.tasks,
-            inputs,
-            answered.seen.__getitem__,
-            truth,
-            {n: names_of(t) for n, t in rows.targets.items()},
+        score = partial(
+            score_subsets,
+            inputs=inputs,
+            answers_of=answered.seen.__getitem__,
+            truth=truth,
+            names={n: names_of(t) for n, t in rows.targets.items()},
             always=always,
-            alone=answered.alone,
             groups=groups.labels if groups else None,
         )
+        for task, options in model.job.tasks.items():
+            said = "what each column is worth"
+            own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
+            of_task = partial(score, {task: options}, alone=own)
+            one = made.run("subsets", said, of_task, None, task=task)
+            if one is not None:
+                found.table.update(one.table)
+                found.gain.update(one.gain)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     return Judged(which, truth, answered.seen[EVERYTHING], groups, found, seconds)
 
 
-def report_of(model: Model, rows: Rows, judged: Judged, extras: Extras) -> Report:
+def report_of(
+    model: Model, rows: Rows, judged: Judged, extras: Extras, made: Sections, *, quiet: bool
+) -> Report:
     """Everything in numbers and words."""
     job, truth, answers = model.job, judged.truth, judged.answers
     start = time.perf_counter()
     caveats = [*extras.caveats]
     if extras.usual is not None:
-        caveats += table_caveats(rows, judged.which, truth, extras.usual)
-    simple = compare(model, rows, extras, answers, judged.groups)
+        counted = partial(table_caveats, rows, judged.which, truth, extras.usual)
+        caveats += made.run("caveats", "how the cells differ from those of training", counted, [])
+    extras = with_before(model, rows, extras, made, quiet=quiet)
+    simple = compare(model, rows, extras, answers, judged.groups, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    tasks = {
-        n: figures_of(o, truth[n], answers[n], rows.targets[n], judged.groups)
-        for n, o in job.tasks.items()
-    }
-    gain, labels = judged.subsets.gain, judged.groups.labels if judged.groups else None
-    if len(model.inputs) == 1:
-        over = {n: gain_over_columns(job.tasks[n], tasks[n], c) for n, c in simple.columns.items()}
-        gain = {n: g for n, g in over.items() if g}
-    return Report(
-        rows=rows_by_use(extras.parts, judged.which, extras.refit),
+    tasks, gain, abouts, reports = {}, dict(judged.subsets.gain), {}, {}
+    for name, options in job.tasks.items():
+        target, given = rows.targets[name], (options, truth[name], answers[name])
+        figures = partial(figures_of, *given, target, judged.groups)
+        tasks[name] = made.run("tasks", "its figures", figures, {}, task=name)
+        said = partial(about, options, truth[name], names_of(target))
+        abouts[name] = made.run("about", "what it asks", said, {}, task=name)
+        if len(model.inputs) == 1 and simple.columns.get(name):
+            over = partial(gain_over_columns, options, tasks[name], simple.columns[name])
+            gain[name] = made.run("gain", "its gain over the best column", over, {}, task=name)
+        if not isinstance(options, config.Regress):
+            by_class = partial(classification_report, *given, names_of(target))
+            reports[name] = made.run(
+                "reports", "its figures class by class", by_class, "", task=name
+            )
+    labels = judged.groups.labels if judged.groups else None
+    parts = partial(slices, rows, judged.which, truth, answers)
+    sliced = partial(parts, ("category",), groups=labels)
+    shares = partial(input_shares, rows, judged.which)
+    return replace(
+        report_without_figures(model, rows, judged.which, extras),
         tasks=tasks,
         subsets=judged.subsets.table,
         baselines=simple.table,
+        recipe=RECIPE,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
-        environment=environment(model),
-        title=title_of(str(rows.table.source)),
-        split=say_split(job.split) if extras.parts else "all rows of the given table",
-        about={n: about(o, truth[n], names_of(rows.targets[n])) for n, o in job.tasks.items()},
-        gain=gain,
+        about=abouts,
+        gain={n: g for n, g in gain.items() if g},
         naive=simple.naive,
         columns=simple.columns,
         before=extras.before,
         drawn=drawn_by(judged.groups),
-        slices=slices(rows, judged.which, truth, answers, ("category",), groups=labels),
-        groups=slices(rows, judged.which, truth, answers, ("group",)),
-        reports={
-            n: classification_report(o, truth[n], answers[n], names_of(rows.targets[n]))
-            for n, o in job.tasks.items()
-            if not isinstance(o, config.Regress)
-        },
-        curves=extras.curves,
         findings=[*extras.findings, *(c.as_dict() for c in caveats)],
         caveats=[sentence(c) for c in caveats],
-        inputs=input_shares(rows, judged.which),
-        job=job_text(job),
+        slices=made.run("slices", "figures by the values of each category", sliced, {}),
+        groups=made.run("groups", "figures by group", partial(parts, ("group",)), {}),
+        reports=reports,
+        inputs=made.run("inputs", "shares of missing cells", shares, {}),
     )
 
 
-def report_without_rows(model: Model, rows: Rows, extras: Extras) -> Report:
-    """What is known of a model that no test row was kept for."""
-    nobody = "no test rows were kept: nobody knows how well this model answers"
+def report_without_figures(model: Model, rows: Rows, which: np.ndarray, extras: Extras) -> Report:
+    """What is known of a model without an answer to a test row."""
+    split = say_split(model.job.split) if extras.parts else "all rows of the given table"
+    if not len(which):
+        split = "no test rows were kept: nobody knows how well this model answers"
     return Report(
-        rows=rows_by_use(extras.parts, np.zeros(0, np.int64), extras.refit),
+        rows=rows_by_use(extras.parts, which, extras.refit),
         seconds=extras.seconds,
         environment=environment(model),
         title=title_of(str(rows.table.source)),
-        split=nobody,
+        split=split,
         curves=extras.curves,
-        findings=[*extras.findings, finding("warning", "split", nobody).as_dict()],
+        findings=list(extras.findings),
         job=job_text(model.job),
     )
+
+
+def with_before(model: Model, rows: Rows, extras: Extras, made: Sections, *, quiet: bool) -> Extras:
+    """What is known from before the training: found anew where no report of this run holds it."""
+    if extras.parts is None or extras.begun or still_holds(extras.known):
+        return extras
+    found = look_again(model, rows, learned_from(extras.parts, extras), quiet=quiet)
+    made.failed += found.failed
+    return replace(extras, embeddings=found.embeddings, before=extras.before or found.figures)
+
+
+def learned_from(parts: Parts, extras: Extras) -> Parts:
+    """The parts as simple methods may use them: those that the model learned from in the end."""
+    return joined(parts) if extras.refit else parts
 
 
 def compare(
@@ -177,55 +214,27 @@ def compare(
     extras: Extras,
     answers: Answers,
     groups: Groups | None,
+    made: Sections,
 ) -> Baselines:
     """Simple methods on the same rows; taken from an earlier report where the model is the same."""
     known = extras.known
-    if known is not None:
+    if known is not None and still_holds(known):
         return Baselines(known.baselines, known.naive, known.columns)
     if extras.parts is None:
         return Baselines({}, {}, {})
-    return baselines(
+    fit = partial(
+        baselines,
         model.job,
         rows.readers,
         rows.cells,
-        joined(extras.parts) if extras.refit else extras.parts,
+        learned_from(extras.parts, extras),
         rows.targets,
         frozen=extras.embeddings,
         answers=answers,
         groups=groups.labels if groups else None,
+        run=made.run,
     )
-
-
-def draw_figures(model: Model, rows: Rows, judged: Judged, extras: Extras) -> list[Figure]:
-    """Plots of every task, its worst rows, and the training."""
-    figures = training_figures(extras.curves, model.job.tasks) if extras.curves else []
-    which = judged.which
-    columns = tuple(dict.fromkeys(c for r in rows.readers.values() for c in r.columns))
-    options_of = model.job.columns
-    units = {n: u for n in rows.readers if (u := getattr(options_of[n], "unit", None))}
-    for name, options in model.job.tasks.items():
-        names, on = names_of(rows.targets[name]), getattr(options, "on", None)
-        truth, answer = judged.truth[name], judged.answers[name]
-        cells = rows.cells((on,), which) if on else None
-        figures += figures_for(name, options, truth, answer, names, cells=cells)
-        worst = worst_rows(options, truth, answer, names, cells=cells)
-        if worst:
-            shown = rows.cells(columns, which[[w.at for w in worst]])
-            numbers = [int(r) for r in which]
-            figures.append(
-                worst_figure(
-                    name,
-                    options,
-                    truth,
-                    answer,
-                    rows.readers,
-                    shown,
-                    numbers,
-                    worst,
-                    units=units,
-                )
-            )
-    return figures
+    return made.run(PART, "all simple methods", fit, Baselines({}, {}, {}))
 
 
 def title_of(source: str) -> str:

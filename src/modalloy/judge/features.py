@@ -6,51 +6,49 @@ sounds and sensor series. Everything that is fitted is fitted on training rows.
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, hstack
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from modalloy.judge.sample import CellsOf
+from modalloy.judge.statistics import LARGEST, PIXELS, of_picture, of_series, of_sound
 from modalloy.table.audio import AudioReader
 from modalloy.table.category import CategoryReader
 from modalloy.table.image import ImageReader
+from modalloy.table.number import NumberReader, to_log, to_numbers
 from modalloy.table.reader import Cells, Reader
 from modalloy.table.series import SeriesReader
 
-PIXELS = 64  # pictures are looked at in this size
-WIDE = 128  # blocks with more features are reduced ...
-KEPT = 48  # ... to this many directions
-CODES = 200  # categories with more names count as numbers: scikit-learn stops at 255
-
-CellsOf = Callable[[Sequence[str], np.ndarray], Cells]
+WIDE = 320  # blocks with more features are reduced ...
+KEPT = 64  # ... to this many directions
+CODES = 200  # codes of a category; rarer names share one: scikit-learn stops at 255
+WORDS = 20_000  # words, pairs of words and letters that texts are counted in, at most
 
 
 class Block(NamedTuple):
-    """Features of one column for B rows: numbers (B, F) with NaN where absent, or B texts."""
+    """Features of one input for B rows: numbers (B, F) with NaN where absent, or B texts."""
 
     name: str
     values: np.ndarray | list[str]
     codes: bool = False  # numbers of categories
     plain: bool = False  # a number, category or time: no encoder has features of it
-    wide: bool = False  # never reduced
+    reduced: bool = False  # leading directions of many features
 
 
-def read_blocks(readers: Mapping[str, Reader], cells_of: CellsOf, rows: np.ndarray) -> list[Block]:
-    """One block a reader, rows in the order asked for; media are read in threads."""
-    return [read_block(reader, cells_of(reader.columns, rows)) for reader in readers.values()]
-
-
-def read_block(reader: Reader, cells: Cells) -> Block:
-    """Plain features of one column."""
+def read_block(reader: Reader, cells_of: CellsOf, rows: np.ndarray) -> Block:
+    """Plain features of one column, rows in the order asked for; media are read in threads."""
+    cells = cells_of(reader.columns, rows)
     match reader:
         case CategoryReader():
-            few = len(reader.names) < CODES
-            return Block(reader.name, numbers(reader, cells), codes=few, plain=True)
+            return Block(reader.name, numbers(reader, cells), codes=True, plain=True)
+        case NumberReader():
+            return Block(reader.name, as_they_are(reader, cells), plain=True)
         case ImageReader():
             return Block(reader.name, media(replace(reader, pixels=PIXELS), cells, of_picture))
         case AudioReader():
@@ -60,8 +58,7 @@ def read_block(reader: Reader, cells: Cells) -> Block:
         case Reader(kind="text" | "tokens"):
             return Block(reader.name, [as_text(c) for c in cells[reader.name]])
         case _:
-            plain = reader.kind in ("number", "time")
-            return Block(reader.name, numbers(reader, cells), plain=plain)
+            return Block(reader.name, numbers(reader, cells), plain=reader.kind == "time")
 
 
 def join_blocks(
@@ -74,14 +71,37 @@ def join_blocks(
     parts = [np.zeros((rows, 1))]  # so that a table without a usable feature has one
     codes = [False]
     for block in blocks:
-        x_BF = block.values
-        if isinstance(x_BF, list):
-            x_BF = of_texts(x_BF, fit, seed)
-        elif x_BF.shape[1] > WIDE and not block.wide:
-            x_BF = reduce(x_BF, fit, KEPT, seed)
+        x_BF = numbers_of(block, fit, KEPT, seed)
         parts.append(x_BF)
         codes += [block.codes] * x_BF.shape[1]
     return np.concatenate(parts, axis=1), np.array(codes)
+
+
+def numbers_of(block: Block, fit: np.ndarray, kept: int, seed: int) -> np.ndarray:
+    """A block as numbers, (B, F): texts and wide ones as `kept` directions, rare codes as one."""
+    x_BF = block.values
+    if isinstance(x_BF, list):
+        return of_texts(x_BF, fit, kept, seed)
+    if block.codes:
+        return np.stack([commonest_codes(x_B, fit) for x_B in x_BF.T], axis=1)
+    return reduce(x_BF, fit, kept, seed) if x_BF.shape[1] > max(WIDE, kept) else x_BF
+
+
+def commonest_codes(x_B: np.ndarray, fit: np.ndarray) -> np.ndarray:
+    """Codes of one category from 1 on, by how many training rows have them; 0 for all rare ones."""
+    seen, counts = np.unique(x_B[fit][np.isfinite(x_B[fit])], return_counts=True)
+    common = np.sort(seen[np.argsort(-counts, kind="stable")[: CODES - 1]])
+    at_B = np.searchsorted(common, x_B).clip(0, max(0, len(common) - 1))
+    same_B = common[at_B] == x_B if len(common) else np.zeros(len(x_B), bool)
+    return np.where(np.isfinite(x_B), np.where(same_B, at_B + 1, 0), np.nan)
+
+
+def as_they_are(reader: NumberReader, cells: Cells) -> np.ndarray:
+    """Numbers in units of their spread, (B, 1): not bent towards the middle as for a network."""
+    x_B = to_numbers(cells[reader.name])
+    with np.errstate(over="ignore", invalid="ignore"):
+        z_B = ((to_log(x_B) if reader.log else x_B) - reader.center) / reader.scale
+    return np.where(np.isfinite(x_B), np.clip(z_B, -LARGEST, LARGEST), np.nan)[:, None]
 
 
 def numbers(reader: Reader, cells: Cells) -> np.ndarray:
@@ -114,98 +134,52 @@ def media(
     return x_BF
 
 
-def of_texts(texts: list[str], fit: np.ndarray, seed: int) -> np.ndarray:
-    """Leading directions of TF-IDF over words and pairs of words, (B, up to 48)."""
+def of_texts(texts: list[str], fit: np.ndarray, kept: int, seed: int) -> np.ndarray:
+    """Leading directions of TF-IDF, (B, up to `kept`)."""
     x_BF = tfidf(texts, fit)
     if x_BF is None:
         return np.zeros((len(texts), 0))
-    if min(len(fit), x_BF.shape[1]) <= KEPT:
-        return x_BF.toarray()[:, :WIDE]
-    svd: Any = TruncatedSVD(KEPT, random_state=seed)
-    return svd.fit(x_BF[fit]).transform(x_BF)
+    kept = min(kept, len(fit) - 1, x_BF.shape[1] - 1)
+    if kept < 1:
+        return x_BF.toarray()
+    svd: Any = TruncatedSVD(kept, random_state=seed)
+    with np.errstate(divide="ignore", invalid="ignore"):  # shares of a variance that may be 0
+        return svd.fit(x_BF[fit]).transform(x_BF)
 
 
 def tfidf(texts: list[str], fit: np.ndarray) -> csr_matrix | None:
-    """Words and pairs of words of B texts by how much they tell, sparse (B, up to 20,000).
+    """Words, pairs of words and groups of 3 to 5 letters of B texts by how much they tell.
 
-    None where no training text holds a word.
+    Sparse, (B, up to twice WORDS), rows of norm 1. None where no training text holds a word.
     """
     seen = [texts[i] for i in fit]
     if not any(re.search(r"\w", t) for t in seen):
         return None
-    model: Any = TfidfVectorizer(
-        token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2), max_features=20_000, sublinear_tf=True
-    )
-    return model.fit(seen).transform(texts).tocsr()
+    shared: dict[str, Any] = {"max_features": WORDS, "sublinear_tf": True}
+    kinds: list[Any] = [
+        TfidfVectorizer(token_pattern=r"(?u)\b\w+\b", ngram_range=(1, 2), **shared),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared),
+    ]
+    parts = [kind.fit(seen).transform(texts) for kind in kinds]
+    return (hstack(parts) / len(parts) ** 0.5).tocsr()
+
+
+def standard(x_BF: np.ndarray, fit: np.ndarray) -> np.ndarray:
+    """Mean 0 and deviation 1 over the training rows; absent features as the mean."""
+    known_NF = np.isfinite(x_BF[fit])
+    mean_F = np.where(known_NF, x_BF[fit], 0.0).sum(0) / np.maximum(known_NF.sum(0), 1)
+    x_BF = np.where(np.isfinite(x_BF), x_BF, mean_F)
+    scale_F = x_BF[fit].std(0)
+    return (x_BF - mean_F) / np.where(scale_F > 0, scale_F, 1.0)
 
 
 def reduce(x_BF: np.ndarray, fit: np.ndarray, kept: int, seed: int) -> np.ndarray:
     """Leading directions of many features, (B, kept); what is absent counts as the mean."""
-    known = np.isfinite(x_BF[fit])
-    mean_F = np.where(known, x_BF[fit], 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    x_BF = np.where(np.isfinite(x_BF), x_BF, mean_F)
-    scale_F = x_BF[fit].std(0)
-    x_BF = (x_BF - mean_F) / np.where(scale_F > 0, scale_F, 1.0)
+    x_BF = standard(x_BF, fit)
     kept = min(kept, len(fit), x_BF.shape[1])
     pca: Any = PCA(kept, svd_solver="randomized", random_state=seed)
-    return pca.fit(x_BF[fit]).transform(x_BF)
-
-
-def of_picture(reader: Reader, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Size, histogram and moments of each colour, an 8 x 8 thumbnail, edges at two scales."""
-    x_CHW = values["pixels"].astype(np.float32) / 255.0
-    shares = [np.histogram(x_HW, bins=8, range=(0.0, 1.0))[0] / x_HW.size for x_HW in x_CHW]
-    grey_HW = x_CHW.mean(0)
-    small_HW = grey_HW.reshape(8, PIXELS // 8, 8, PIXELS // 8).mean((1, 3))
-    edges = []
-    for scale in (1, 4):
-        side = PIXELS // scale
-        y_HW = grey_HW.reshape(side, scale, side, scale).mean((1, 3))
-        for axis in (0, 1):
-            step = np.abs(np.diff(y_HW, axis=axis))
-            edges += [step.mean(), step.std(), step.max()]
-    moments = [m for x_HW in x_CHW for m in (x_HW.mean(), x_HW.std())]
-    return np.concatenate([values["size"], *shares, small_HW.ravel(), moments, edges])
-
-
-def of_sound(reader: AudioReader, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Length, loudness, zero crossings, and mean and spread over time of 24 bands' log energy."""
-    x_L = values["wave"][: int(values["length"])].astype(np.float64)
-    size = 512
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(x_L, (0, size)), size)[:: size // 2]
-    power_TF = np.abs(np.fft.rfft(frames * np.hanning(size), axis=1)) ** 2
-    edges = np.unique(np.geomspace(1, power_TF.shape[1], 25).astype(int))
-    bands_TK = np.log(1e-8 + np.add.reduceat(power_TF[:, 1:], edges[:-1] - 1, axis=1))
-    crossings = np.mean(np.signbit(x_L[1:]) != np.signbit(x_L[:-1])) if len(x_L) > 1 else 0.0
-    whole = [
-        len(x_L) / reader.rate_hz,
-        np.log(1e-8 + np.mean(x_L**2)),
-        crossings,
-        np.abs(x_L).max(),
-    ]
-    return np.concatenate([whole, bands_TK.mean(0), bands_TK.std(0)])
-
-
-def of_series(reader: Reader, values: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Of each channel: moments, quantiles, last sample, slope, and log energy of eight bands.
-
-    With more than eight channels: mean, deviation, ends and last sample alone.
-    """
-    x_CL = values["x"][:, values["mask"]].astype(np.float64)
-    last_C, mean_C, std_C = x_CL[:, -1], x_CL.mean(1), x_CL.std(1)
-    low_CQ = np.quantile(x_CL, (0.05, 0.25, 0.5, 0.75, 0.95), axis=1)
-    if len(x_CL) > 8:
-        return np.concatenate([mean_C, std_C, low_CQ[0], low_CQ[-1], last_C])
-    time_L = np.linspace(-1.0, 1.0, x_CL.shape[1])
-    slope_C = (x_CL * time_L).mean(1) / (time_L**2).mean()
-    power_CF = np.abs(np.fft.rfft(x_CL - mean_C[:, None], n=max(64, x_CL.shape[1]), axis=1)) ** 2
-    edges = np.unique(np.geomspace(1, power_CF.shape[1], 9).astype(int))
-    bands_CK = np.log(1e-8 + np.add.reduceat(power_CF[:, 1:], edges[:-1] - 1, axis=1))
-    # Peaks over the mean square (crest, kurtosis) tell knocking bearings from noisy ones.
-    centred_CL = x_CL - mean_C[:, None]
-    fourth_C = (centred_CL**4).mean(1) / np.maximum(std_C**4, 1e-12)
-    stats = [mean_C, std_C, x_CL.min(1), x_CL.max(1), fourth_C, last_C, slope_C]
-    return np.concatenate([*stats, low_CQ.ravel(), bands_CK.ravel()])
+    with np.errstate(divide="ignore", invalid="ignore"):  # shares of a variance that may be 0
+        return pca.fit(x_BF[fit]).transform(x_BF)
 
 
 def as_text(cell: Any) -> str:

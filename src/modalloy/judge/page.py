@@ -1,7 +1,8 @@
 """A report and its figures in, one HTML file out that opens anywhere without a network."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from modalloy.judge.headline import say_card, say_count
 from modalloy.judge.html import Markup, data_uri, fold, img, join, safe, table, tag
 from modalloy.judge.lettering import shape_of
 from modalloy.judge.plots import Figure, as_markup
+from modalloy.judge.sections import AGAIN, LACKS, Sections, at_once, say_failed
 from modalloy.judge.taskpage import task_section
 from modalloy.report import Report, plain
 
@@ -20,12 +22,11 @@ POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-
 MOST_LINES = 100  # columns and findings that the page lists
 
 
-def write_page(report: Report, figures: Sequence[Figure], path: str | Path) -> None:
-    """Write the page of a report, whole or not at all.
-
-    figures: what `figures_for`, `training_figures` and `worst_figure` return.
-    """
-    write_safely(Path(path), page(report, figures).encode("utf-8"))
+def write_page(
+    report: Report, figures: Sequence[Figure], path: str | Path, *, made: Sections | None = None
+) -> None:
+    """Write the page of a report, whole or not at all; see `page`."""
+    write_safely(Path(path), page(report, figures, made=made).encode("utf-8"))
 
 
 def check_page(path: Path) -> None:
@@ -36,24 +37,55 @@ def check_page(path: Path) -> None:
         raise RunError(f"{path}: there is no folder {path.parent}; make it first.")
 
 
-def page(report: Report, figures: Sequence[Figure] = ()) -> str:
-    """The page as HTML; what it says is what `report.json` holds."""
+def page(report: Report, figures: Sequence[Figure] = (), *, made: Sections | None = None) -> str:
+    """The page as HTML; what it says is what `report.json` holds.
+
+    figures: what `figures_for`, `training_figures` and `worst_figure` return. made: goes on where a
+    section cannot be drawn, and names it with all else that failed; without it, it raises.
+    """
+    run = at_once if made is None else made.run
     report = Report(**plain(asdict(report)))
     worst = [f for f in figures if f.place == "worst"]
     training = [f for f in figures if f.place == "training"]
-    parts: list[tuple[str, str, Markup]] = [("answer", "In short", in_short(report))]
+    parts: list[tuple[str, str, Markup]] = []
+
+    def add(key: str, name: str, draw: Callable[[], Markup]) -> None:
+        said = f"the section '{name}' of the page"
+        blank = tag("p", "This section could not be drawn.", kind="quiet")
+        parts.append((key, name, run("page", said, draw, blank)))
+
     for i, task in enumerate(report.tasks):
         own = [f for f in figures if f.place == "task" and f.task == task]
-        inner = join([task_section(report, task), show_figures(own)])
-        parts.append((f"task{i}", task, inner))
-    parts.append(("data", "Data", data_section(report)))
+        section, shown = partial(task_section, report, task), partial(show_figures, own)
+        add(f"task{i}", task, lambda a=section, b=shown: join([a(), b()]))
+    add("data", "Data", partial(data_section, report))
     if worst:
-        parts.append(("worst", "Worst rows", worst_section(worst)))
+        add("worst", "Worst rows", partial(worst_section, worst))
     if training or report.seconds:
-        parts.append(("training", "Training", training_section(report, training)))
+        add("training", "Training", partial(training_section, report, training))
     if report.job or report.environment:
-        parts.append(("job", "Job and environment", job_section(report)))
-    return skeleton(report, parts)
+        add("job", "Job and environment", partial(job_section, report))
+    cards = []
+    for task in report.tasks:
+        blank = tag("article", tag("h2", task), kind="card")
+        cards.append(run("page", "its card", partial(say_card, report, task), blank, task=task))
+    first = join(
+        [
+            alarm(report),
+            lacking(report.failed if made is None else made.failed),
+            tag("div", *cards, kind="cards"),
+        ]
+    )
+    return skeleton(report, [("answer", "In short", first), *parts])
+
+
+def lacking(failed: Sequence[dict[str, Any]]) -> Markup:
+    """What the report could not compute, and what to do; nothing where it is whole."""
+    if not failed:
+        return Markup("")
+    items = join(tag("li", said) for said in say_failed(failed))
+    inner = (tag("strong", LACKS), f" {AGAIN}.", tag("ul", items))
+    return tag("div", *inner, kind="lacking", role="status")
 
 
 def skeleton(report: Report, parts: Sequence[tuple[str, str, Markup]]) -> str:
@@ -93,12 +125,6 @@ def say_rows(report: Report) -> list[str]:
     counts = [f"{say_count(report.rows[k])} {v}" for k, v in said.items() if report.rows.get(k)]
     lines = [f"Rows: {', '.join(counts)}."] if counts else []
     return [*lines, f"How test rows were kept apart: {report.split}."] if report.split else lines
-
-
-def in_short(report: Report) -> Markup:
-    """Leaks in red, then one card a task."""
-    cards = tag("div", *(say_card(report, task) for task in report.tasks), kind="cards")
-    return join([alarm(report), cards])
 
 
 def alarm(report: Report) -> Markup:

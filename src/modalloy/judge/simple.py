@@ -1,25 +1,23 @@
 """Features and truths of training rows in, simple methods' answers to test rows out."""
 
-import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
 import numpy as np
-from scipy.sparse import csr_array, csr_matrix, hstack
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge, RidgeCV
+from scipy.sparse import csr_array, csr_matrix
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from modalloy import config
-from modalloy.judge.features import CellsOf
+from modalloy.judge.sample import CellsOf
+from modalloy.model.boxes import overlaps
 from modalloy.table.reader import empty
 from modalloy.table.text import to_words
 
 LEAVES = 32
-TREES = 2000  # trees over all classes, at most 100 rounds
+SAME = 20  # boxes of one name that are answered to every picture, at most
+MOST_BOXES = 1000  # of one name that are compared with each other
 
 Answer = dict[str, np.ndarray]
 Features = np.ndarray | csr_matrix | csr_array
@@ -66,6 +64,19 @@ class Goal:
         return y_NC
 
     @property
+    def one_answer(self) -> bool:
+        """Whether the task gives one answer a row: classes, labels or a number."""
+        return isinstance(self.options, config.Classify | config.Regress)
+
+    @property
+    def class_weight(self) -> str | None:
+        """Classes weigh as they do in the model's training; as scikit-learn calls it."""
+        balanced = isinstance(self.options, config.Classify) and (
+            self.options.class_weights == "balanced"
+        )
+        return "balanced" if balanced else None
+
+    @property
     def several(self) -> bool:
         """Whether a row may have several labels."""
         return isinstance(self.options, config.Classify) and self.options.labels == "multi"
@@ -104,37 +115,6 @@ def constant(goal: Goal, train: np.ndarray, test: np.ndarray) -> tuple[str, Answ
             assert_never(goal.options)
 
 
-def boost(
-    goal: Goal, x_BF: np.ndarray, codes: np.ndarray, train: np.ndarray, test: np.ndarray, seed: int
-) -> Answer:
-    """Gradient boosting (scikit-learn's histogram kind); codes: which features are categories.
-
-    Rounds are bounded by the number of classes, so that 77 of them take no longer than two.
-    """
-    if isinstance(goal.options, config.Regress):
-        loss = "absolute_error" if goal.options.loss == "absolute" else "squared_error"
-        model: Any = HistGradientBoostingRegressor(
-            loss=loss, categorical_features=codes, early_stopping=False, random_state=seed
-        )
-        return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}
-    y_NC = goal.labels(train)
-    fits = y_NC.shape[1] if y_NC.shape[1] > 2 or goal.several else 1
-
-    def make() -> Any:
-        # Without the penalty, leaves of a few rows of one among many classes grow without bound.
-        return HistGradientBoostingClassifier(
-            max_iter=int(np.clip(TREES // fits, 8, 100)),
-            max_leaf_nodes=31 if fits < 20 else 8,
-            min_samples_leaf=20 if fits < 20 else 10,
-            l2_regularization=1.0,
-            categorical_features=codes,
-            early_stopping=False,
-            random_state=seed,
-        )
-
-    return each_class(goal, make, x_BF, y_NC, train, test)
-
-
 def tree(goal: Goal, x_BF: np.ndarray, train: np.ndarray, test: np.ndarray, seed: int) -> Answer:
     """A decision tree of at most LEAVES leaves: what one column tells by itself."""
     shape: dict[str, Any] = {
@@ -146,70 +126,9 @@ def tree(goal: Goal, x_BF: np.ndarray, train: np.ndarray, test: np.ndarray, seed
         loss = "absolute_error" if goal.options.loss == "absolute" else "squared_error"
         model: Any = DecisionTreeRegressor(criterion=loss, **shape)
         return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}
+    shape["class_weight"] = goal.class_weight
     y_NC = goal.labels(train)
     return each_class(goal, lambda: DecisionTreeClassifier(**shape), x_BF, y_NC, train, test)
-
-
-def linear(
-    goal: Goal, x_BF: np.ndarray, codes: np.ndarray, train: np.ndarray, test: np.ndarray
-) -> tuple[Answer, str]:
-    """Logistic or ridge regression; a note if it stopped early."""
-    x_BF = filled(spread_codes(x_BF, codes, train), train)
-    if isinstance(goal.options, config.Regress):
-        model: Any = RidgeCV(alphas=np.geomspace(1e-2, 1e5, 15))
-        return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}, ""
-    return logistic(goal, 0.1, x_BF, train, test)
-
-
-def linear_words(
-    goal: Goal,
-    words_BF: csr_matrix,
-    x_BF: np.ndarray,
-    codes: np.ndarray,
-    train: np.ndarray,
-    test: np.ndarray,
-) -> tuple[Answer, str]:
-    """Logistic or ridge regression on sparse words and the plain columns beside them."""
-    x_BF = filled(spread_codes(x_BF, codes, train), train)
-    scale_F = x_BF[train].std(0)
-    x_BF = (x_BF - x_BF[train].mean(0)) / np.where(scale_F > 0, scale_F, 1.0)
-    joint_BF = hstack([words_BF, csr_matrix(x_BF / max(1, x_BF.shape[1]) ** 0.5)]).tocsr()
-    if isinstance(goal.options, config.Regress):
-        model: Any = Ridge(alpha=1.0, solver="sparse_cg")
-        y_N = goal.numbers(train)
-        return {"value": model.fit(joint_BF[train], y_N).predict(joint_BF[test])}, ""
-    return logistic(goal, 10.0, joint_BF, train, test)
-
-
-def filled(x_BF: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """Absent features as the mean of the training rows."""
-    known = np.isfinite(x_BF[train])
-    mean_F = np.where(known, x_BF[train], 0.0).sum(0) / np.maximum(known.sum(0), 1)
-    return np.where(np.isfinite(x_BF), x_BF, mean_F)
-
-
-def logistic(
-    goal: Goal, c: float, x_BF: Features, train: np.ndarray, test: np.ndarray
-) -> tuple[Answer, str]:
-    """Logistic regression with the inverse penalty c; a note if it stopped early."""
-
-    def make() -> Any:
-        return LogisticRegression(C=c, max_iter=300, tol=1e-3)
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", ConvergenceWarning)
-        answer = each_class(goal, make, x_BF, goal.labels(train), train, test)
-    stopped = any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    return answer, "stopped before it had converged" if stopped else ""
-
-
-def spread_codes(x_BF: np.ndarray, codes: np.ndarray, train: np.ndarray) -> np.ndarray:
-    """A feature for each category code of the training rows, other features as they are."""
-    parts = [x_BF[:, ~codes]]
-    for x_B in x_BF[:, codes].T:
-        seen = np.unique(x_B[train][np.isfinite(x_B[train])])
-        parts.append((x_B[:, None] == seen).astype(float))
-    return np.concatenate(parts, axis=1)
 
 
 def each_class(
@@ -220,7 +139,10 @@ def each_class(
     train: np.ndarray,
     test: np.ndarray,
 ) -> Answer:
-    """Probabilities of all classes, (n, C): one model for all, or one a label for several."""
+    """Probabilities of all classes, (n, C): one model for all, or one a label for several.
+
+    A class or label that all training rows have, or none, needs no model.
+    """
     out_NC = np.tile(y_NC.mean(0), (len(test), 1))
     if goal.several:
         for c in np.flatnonzero((y_NC.min(0) < 1) & (y_NC.max(0) > 0)):
@@ -229,10 +151,24 @@ def each_class(
         return {"probability": out_NC}
     rows = y_NC.any(1)
     y_N = y_NC.argmax(1)
+    if len(np.unique(y_N[rows])) < 2:
+        return {"probability": out_NC}
     model = make().fit(x_BF[train[rows]], y_N[rows])
     out_NC[:] = 0.0
     out_NC[:, model.classes_] = model.predict_proba(x_BF[test])
     return {"probability": out_NC}
+
+
+def varied(x_BF: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Which features differ between training rows, (F,); the first one where none does."""
+    x_NF = x_BF[train]
+    known_NF = np.isfinite(x_NF)
+    low_F = np.where(known_NF, x_NF, np.inf).min(0, initial=np.inf)
+    high_F = np.where(known_NF, x_NF, -np.inf).max(0, initial=-np.inf)
+    found = (low_F < high_F) | (known_NF.any(0) & ~known_NF.all(0))
+    if not found.any():
+        found[:1] = True
+    return found
 
 
 def commonest_tags(goal: Goal, train: np.ndarray, test: np.ndarray) -> Answer:
@@ -244,6 +180,41 @@ def commonest_tags(goal: Goal, train: np.ndarray, test: np.ndarray) -> Answer:
     best = {word: min(tags, key=lambda t: (-tags[t], t)) for word, tags in seen.items()}
     tags = [[best.get(word, "O") for word in goal.words[i]] for i in test]
     return {"tags": objects(tags), "confidence": np.ones(len(test))}
+
+
+def commonest_boxes(goal: Goal, train: np.ndarray, test: np.ndarray) -> Answer:
+    """The same boxes on every picture: those that most training pictures have one like, at most
+    SAME of a name; scored by the share of pictures that have one.
+    """
+    found: list[tuple[float, str, np.ndarray]] = []
+    for name in goal.names or ():
+        own = [boxes_named(goal.truth[i], name) for i in train]
+        every = np.concatenate([np.zeros((0, 4)), *own])
+        picture = np.repeat(np.arange(len(own)), [len(b) for b in own])
+        some = np.unique(np.linspace(0, max(0, len(every) - 1), MOST_BOXES).round().astype(int))
+        every, picture = every[some[: len(every)]], picture[some[: len(every)]]
+        alike = overlaps(every, every) >= 0.5
+        for _ in range(min(SAME, len(every))):
+            votes = np.array([len(np.unique(picture[a])) for a in alike])
+            best = int(votes.argmax())
+            same = alike[best].copy()
+            if not same.any():
+                break
+            found.append((votes[best] / max(1, len(train)), name, every[same].mean(0)))
+            alike[:, same] = False
+    boxes = np.array([b for _, _, b in found]).reshape(-1, 4)
+    scores, names = np.array([s for s, _, _ in found]), [n for _, n, _ in found]
+    return {
+        "boxes": objects([boxes for _ in test]),
+        "scores": objects([scores for _ in test]),
+        "names": objects([names for _ in test]),
+    }
+
+
+def boxes_named(truth: Any, name: str) -> np.ndarray:
+    """The boxes of one picture that have this name, (n, 4)."""
+    boxes = np.asarray(truth["boxes"], dtype=np.float64).reshape(-1, 4)
+    return boxes[[str(n) == name for n in truth["names"]]]
 
 
 def objects(lists: Sequence[Any]) -> np.ndarray:

@@ -11,12 +11,11 @@ import numpy as np
 import torch
 
 from modalloy import config
-from modalloy.errors import LeakError, TableError
+from modalloy.errors import LeakError, RunError, TableError
+from modalloy.judge.before import Before, look_before
 from modalloy.judge.card import write_card
 from modalloy.judge.caveats import count_cells
 from modalloy.judge.evaluate import Extras, evaluate_rows
-from modalloy.judge.figures import first_figures
-from modalloy.judge.frozen import Embeddings, frozen_embeddings
 from modalloy.learn import processes
 from modalloy.learn.claim import claim, refuse_changed
 from modalloy.learn.frozen import frozen_features
@@ -24,7 +23,7 @@ from modalloy.learn.train import LAST, Progress, train_model
 from modalloy.model.batches import Rows
 from modalloy.model.device import placed
 from modalloy.model.model import Model
-from modalloy.run import PAGE, Run, save_prints, save_run
+from modalloy.run import PAGE, Run, load_run, save_prints, save_run
 from modalloy.table.build import (
     fit_readers,
     fit_targets,
@@ -48,6 +47,7 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     with ExitStack() as held:
 
         def look() -> tuple[Parts, Check]:
+            refuse_unreported(out)
             held.enter_context(claim(out, resume=resume))
             parts = split_job(table, job)
             found = check(job, table, parts)
@@ -102,20 +102,50 @@ def learn_and_report(
             out, job, rows.readers, rows.targets, model.trunk_configs(), notes, table.decimal
         )
     run = save_run(out, job, rows.readers, rows.targets, model, notes, decimal=table.decimal)
-    extras = Extras(
-        learned.parts,
-        learned.embeddings,
-        notes["findings"],
-        progress.curves,
-        {"training": trained_s},
-        refit=learned.refit,
-        before=learned.before or {},
-    )
-    report = evaluate_rows(model, rows, parts.test, extras, out / PAGE, quiet=quiet)
-    write_card(run, report)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
+    report_on(learned, run, parts.test, quiet=quiet)
     return run
+
+
+def report_on(learned: "Learned", run: Run, which: np.ndarray, *, quiet: bool) -> None:
+    """Write the report and the card of a run that is finished and sealed.
+
+    RunError where they cannot be written, with what to do; the run is whole and stays.
+    """
+    before = learned.before
+    extras = Extras(
+        learned.parts,
+        before.embeddings if before else None,
+        run.notes["findings"],
+        run.notes["curves"],
+        run.notes["seconds"],
+        refit=learned.refit,
+        before=before.figures if before else {},
+        begun=True,
+        failed=before.failed if before else (),
+    )
+    try:
+        page = run.path / PAGE
+        write_card(
+            run, evaluate_rows(learned.model, learned.rows, which, extras, page, quiet=quiet)
+        )
+    except Exception as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise RunError(
+            f"{run.path}: the model is trained and saved, its report could not be written ({why}); "
+            f"`modalloy evaluate {run.path}` writes it."
+        ) from error
+
+
+def refuse_unreported(out: Path) -> None:
+    """Say what is left to do where a finished run lacks its report; RunError."""
+    lacks = (out / "run.json").is_file() and not (out / "report.json").is_file()
+    if lacks and not load_run(out).notes.get("interrupted"):
+        raise RunError(
+            f"{out}: holds a finished run without its report; `modalloy evaluate {out}` writes it, "
+            "or give another directory."
+        )
 
 
 def say_interrupted(progress: Progress, job: config.Job) -> str:
@@ -130,11 +160,10 @@ class Learned(NamedTuple):
     model: Model
     rows: Rows
     parts: Parts
-    embeddings: Embeddings | None
     progress: Progress
     interrupted: bool = False  # by Ctrl-C, in the first or the second part
     refit: bool = False  # the validation rows were learned from too
-    before: dict[str, dict[str, Any]] | None = None  # figures by task before the first step
+    before: Before | None = None  # what was seen of it before the first step
 
 
 def learn_job(
@@ -173,16 +202,13 @@ def learn(
     torch.manual_seed(job.seed)
     model = placed(Model(job, rows.readers, rows.targets, pretrained=True))
     frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
-    embeddings, before = None, {}
+    before = None
     if rank == 0 and first is None:
         seen = joined(parts) if job.train.refit else parts
-        embeddings = frozen_embeddings(model, rows, seen, quiet=quieter)
-        before = first_figures(model, rows, parts.test) if len(parts.test) else {}
+        before = look_before(model, rows, seen, quiet=quieter)
     like = None if first is None else first.progress
     progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet, like=like)
-    return Learned(
-        model, rows, parts, embeddings, progress, interrupted=progress.interrupted, before=before
-    )
+    return Learned(model, rows, parts, progress, interrupted=progress.interrupted, before=before)
 
 
 def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:

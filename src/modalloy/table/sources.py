@@ -112,8 +112,6 @@ def _file(path: Path, sheet: str | None, spool_above_mb: float) -> Stream:
             )
 
 
-
-
 # --- Arrow files -------------------------------------------------------------------------------
 
 

@@ -93,16 +93,23 @@ class AudioEncoder(Encoder):
         normalize = self.trunk_config["processor"]["normalize"]
         return hear_wav2vec2(self.trunk, wave_BL, length_B, normalize)
 
+    def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Moments of some layers of a frozen trunk; else moments and maximum of the last states."""
+        if self.frozen:
+            return features["features"].flatten(1)
+        states_BTF, mask_BT = features["features"], features["mask"]
+        loudest_BF = states_BTF.masked_fill(~mask_BT.unsqueeze(-1), -torch.inf).amax(1)
+        return torch.cat([moments(states_BTF, mask_BT), loudest_BF], dim=1)
+
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """At most 64 tokens, each the mean of some states; the summary from all of them."""
         if self.frozen:
-            z_BF = self.scale(features["features"].flatten(1))
+            z_BF = self.scale(self.pooled_features(features))
             x_BTD = self.project(z_BF.unflatten(1, (len(self.layer_TD), -1))) + self.layer_TD
             mask_BT = torch.ones(x_BTD.shape[:2], dtype=torch.bool, device=x_BTD.device)
             return Tokens(x_BTD, mask_BT, self.summarise(z_BF))
         states_BTF, mask_BT = features["features"], features["mask"]
-        loudest_BF = states_BTF.masked_fill(~mask_BT.unsqueeze(-1), -torch.inf).amax(1)
-        summary_BD = self.summarise(torch.cat([moments(states_BTF, mask_BT), loudest_BF], dim=1))
+        summary_BD = self.summarise(self.pooled_features(features))
         states_BTF, mask_BT = average(states_BTF, mask_BT, self.span)
         return Tokens(self.project(self.scale(states_BTF)), mask_BT, summary_BD)
 

@@ -36,6 +36,10 @@ class Encoder(Partaker, nn.Module, ABC):
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """Tokens of width D from trunk outputs; all rows are taken as present."""
 
+    def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """What trunk outputs say of each whole row, (B, F), before anything is learned of it."""
+        return features["features"].flatten(1)
+
     def forward(self, values: Mapping[str, Tensor], present_B: Tensor, /) -> Tokens:
         """Tokens of B rows; only present rows are computed, the others get the learned absent
         token.

@@ -80,6 +80,10 @@ class ImageEncoder(Encoder):
         maps = {f"map{i}": m for i, m in enumerate(seen.maps)}
         return {"features": seen.last_BFHW, "pooled": pooled_BF, **maps}
 
+    def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """The whole picture as its network pools it; see `vision.py`."""
+        return features["features"].squeeze(1) if self.frozen else features["pooled"]
+
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """At most 64 tokens, line by line from the top, each with its place; one if frozen."""
         if self.frozen:
@@ -96,7 +100,7 @@ class ImageEncoder(Encoder):
         mask_BT = torch.ones(x_BTD.shape[:2], dtype=torch.bool, device=x_BTD.device)
         count = sum(k.startswith("map") for k in features)
         maps = tuple(features[f"map{i}"] for i in range(count))
-        return Tokens(x_BTD, mask_BT, self.summarise(features["pooled"]), maps=maps)
+        return Tokens(x_BTD, mask_BT, self.summarise(self.pooled_features(features)), maps=maps)
 
     @torch.no_grad()
     def map_channels(self) -> tuple[int, ...]:

@@ -115,6 +115,11 @@ class SeriesEncoder(Encoder):
             return out | {"features": x_BCL, "mask": mask_BL}
         return out | {"features": self.trunk(x_BCL, mask_BL)}
 
+    def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Fixed fronts, and under a checkpoint mean and last patch of each channel."""
+        learned = features["features"].flatten(1) if self.trunk is not None else None
+        return torch.cat([features["fronts"], *([] if learned is None else [learned])], 1)
+
     def fixed_front(self, front: str, x_BCL: Tensor, mask_BL: Tensor, speed_hz_B: Tensor) -> Tensor:
         """(B, C, F) of one front."""
         rate_hz = self.options.rate_hz or 0.0

@@ -92,6 +92,12 @@ class TextEncoder(Encoder):
         kept = {k: values[k] for k in ("mask", "shape", "words") if k in values}
         return {"features": states_BLF, **kept}
 
+    def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """Mean state of the pieces that exist, as sentence encoders are trained to be read."""
+        if self.pooled:
+            return features["features"].squeeze(1)
+        return pool(features["features"], features["mask"])
+
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """One token a piece, or one a row from pooled features; the summary from their mean."""
         z_BLF = self.scale(features["features"])

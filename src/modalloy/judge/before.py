@@ -1,0 +1,63 @@
+"""What is known of a model before its first step: frozen features for baselines, first figures."""
+
+from functools import partial
+from typing import Any, NamedTuple
+
+import torch
+
+from modalloy.judge.baselines import PART, RECIPE
+from modalloy.judge.figures import first_figures
+from modalloy.judge.frozen import Embeddings, frozen_embeddings
+from modalloy.judge.sections import Sections
+from modalloy.model.batches import Rows
+from modalloy.model.device import placed
+from modalloy.model.model import Model
+from modalloy.report import Report
+from modalloy.table.split import Parts
+
+FIRST = "before"  # part of a report; see `sections.py`
+
+
+class Before(NamedTuple):
+    """Features of pretrained encoders, None without one; figures by task; what could not be had."""
+
+    embeddings: Embeddings | None
+    figures: dict[str, dict[str, Any]]
+    failed: list[dict[str, Any]]
+
+
+def look_before(model: Model, rows: Rows, parts: Parts, *, quiet: bool) -> Before:
+    """Look at a model that has not learned yet; never raises, so that a training goes on."""
+    made = Sections()
+    features = partial(frozen_embeddings, model, rows, parts, quiet=quiet)
+    embeddings = made.run(PART, "features of pretrained encoders", features, None)
+    figures: dict[str, dict[str, Any]] = {}
+    if len(parts.test):
+        first = partial(first_figures, model, rows, parts.test)
+        figures = made.run(FIRST, "figures before training", first, {})
+    return Before(embeddings, figures, made.failed)
+
+
+def look_again(model: Model, rows: Rows, parts: Parts, *, quiet: bool) -> Before:
+    """The same of a model that has learned: it is built anew as its training began with it."""
+    made = Sections()
+    first = made.run(PART, "the model as it was before training", partial(begun, model, rows), None)
+    if first is None:
+        return Before(None, {}, made.failed)
+    return look_before(first, rows, parts, quiet=quiet)
+
+
+def begun(model: Model, rows: Rows) -> Model:
+    """The model as its training began with it; JobError where a pretrained encoder is absent."""
+    with torch.random.fork_rng():
+        torch.manual_seed(model.job.seed)
+        return placed(Model(model.job, rows.readers, rows.targets, pretrained=True))
+
+
+def still_holds(known: Report | None) -> bool:
+    """Whether the simple methods of an earlier report are whole, and made as they are today."""
+    return (
+        known is not None
+        and known.recipe == RECIPE
+        and all(f.get("part") not in (PART, FIRST) for f in known.failed)
+    )
