@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -130,6 +130,7 @@ def train(
     if int(os.environ.get("RANK", "0")) == 0:  # under torchrun, the first process speaks for all
         typer.echo(_report_of(run.path).text())
         typer.echo(f"\nThe run is {run.path}; open {run.path / 'report.html'} in a browser.")
+        _tell_notes(_notes_in(run.notes["findings"]))
     if run.notes["interrupted"]:
         typer.echo("Training was interrupted; the run holds its best weights so far.", err=True)
         raise typer.Exit(INTERRUPTED)
@@ -154,6 +155,7 @@ def evaluate(
     typer.echo(report.text())
     page = out or run / ("report.html" if table is None else "evaluated.html")
     typer.echo(f"\nThe report is {page}; open it in a browser.")
+    _tell_notes(_notes_in(report.findings))
     _tell_caveats(report.caveats, strict=strict)
 
 
@@ -175,7 +177,8 @@ def predict(
     _take_cores()
     answers = modalloy.predict(run, table, out=out, sheet=sheet)
     typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
-    _tell_caveats(answers.attrs.get("caveats", ()), strict=strict)
+    _tell_notes(answers.attrs["notes"])
+    _tell_caveats(answers.attrs["caveats"], strict=strict)
 
 
 @app.command()
@@ -199,6 +202,19 @@ def demo(
     """
     _take_cores()
     modalloy.demo(out)
+
+
+def _notes_in(findings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Those of a report's findings that say how its table was read."""
+    from modalloy.table.finding import READING
+
+    return [f["what"] for f in findings if f["where"] == READING]
+
+
+def _tell_notes(notes: Iterable[str]) -> None:
+    """Say what was taken for what when a table was read."""
+    for note in notes:
+        typer.echo(f"note: {note}.", err=True)
 
 
 def _tell_caveats(caveats: Sequence[str], *, strict: bool) -> None:

@@ -129,7 +129,7 @@ def name_infinity(reader: Reader, said: Sequence[str], cells: Cells) -> list[str
         return list(said)
     return [
         f"unreadable: {x} is no finite number" if np.isinf(x) else status
-        for status, x in zip(said, to_numbers(cells[reader.name]), strict=True)
+        for status, x in zip(said, to_numbers(cells[reader.name], cells.decimal), strict=True)
     ]
 
 

@@ -105,6 +105,6 @@ def one_variance(x_BF: np.ndarray, train: np.ndarray) -> np.ndarray:
     return centred_BF / total**0.5 if total > 0 else centred_BF
 
 
-def beside(words_BF: csr_matrix, dense_BF: np.ndarray) -> csr_matrix:
+def beside(words_BF: csr_matrix, dense_BF: np.ndarray) -> csr_array:
     """Words and dense features as one sparse matrix."""
-    return hstack([words_BF, csr_matrix(dense_BF)]).tocsr()
+    return csr_array(hstack([words_BF, csr_matrix(dense_BF)]))

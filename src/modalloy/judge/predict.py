@@ -24,7 +24,8 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
     """Answers of the rows of a table; `part` picks rows by position.
 
     Where it picks none the frame is empty, with the columns and types that it has otherwise. Its
-    `attrs["caveats"]` are sentences on what is not as it was in training.
+    `attrs["caveats"]` are sentences on what is not as it was in training, its `attrs["notes"]` on
+    what was taken for what when the table was read.
     """
     table, found = find_columns(run.job, table, answers=False)
     if not set(table.columns) & {c for r in run.readers.values() for c in r.columns}:
@@ -46,6 +47,7 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
         found += cell_caveats(rows, said, run.notes.get("cells", {}))
     else:
         frame = frame.iloc[:0].copy()
+    frame.attrs["notes"] = list(table.notes)
     frame.attrs["caveats"] = [sentence(f) for f in found]
     return frame
 

@@ -14,7 +14,7 @@ from modalloy.judge.figures import truth_of
 from modalloy.model.batches import Rows
 from modalloy.report import Report
 from modalloy.run import PAGE, Run
-from modalloy.table.finding import finding, some
+from modalloy.table.finding import finding, reading_notes, some
 from modalloy.table.prints import learned_rows, same_parts
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import Table, open_table
@@ -89,7 +89,7 @@ def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
     prints = run.prints()
     learned = np.concatenate([prints.train, prints.validation])
     known = which[learned_rows(table, run.job, which, learned)]
-    findings = []
+    findings = [note.as_dict() for note in reading_notes(table)]
     if len(known):
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())

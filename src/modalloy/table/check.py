@@ -80,7 +80,7 @@ def check(job: config.Job, table: Table, parts: Parts) -> Check:
         if isinstance(options, Media) and getattr(options, "history", None) is None
         for source in _file_sources(name, options, table)
     }
-    found = [*encoder_findings(job), *_split_findings(table, parts)]
+    found = [*encoder_findings(job), *_split_findings(table, parts), *reading_notes(table)]
     for (name, source), own in files.items():
         options = job.columns[name]
         found += file_findings(source, own, options, unreadable=job.unreadable)

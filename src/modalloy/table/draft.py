@@ -3,7 +3,7 @@
 import io
 import json
 import math
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
@@ -41,6 +41,7 @@ class Draft:
     split_reason: str
     tasks: Mapping[str, Goal]
     sheet: str | None = None
+    notes: Sequence[str] = ()  # what was taken for what when the table was read
 
     def job(self, source: str) -> dict[str, Any]:
         """The job as plain data, without defaults."""
@@ -62,6 +63,7 @@ def job_yaml(draft: Draft, source: str) -> str:
     lines = [
         f"# {counted(draft.rows)} rows. Types and their reasons were inferred: read them, then "
         "`modalloy train` this file.",
+        *(f"# Read so: {note}." for note in draft.notes),
         *_place(source),
         _line({"table": source}),
     ]

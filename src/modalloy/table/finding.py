@@ -11,6 +11,7 @@ from modalloy.table.reader import empty
 from modalloy.table.table import Table
 
 Level = Literal["error", "leak", "warning", "note"]
+READING = "reading"  # where a note on the table as a whole stands
 SHOWN = 10  # rows that a finding names
 HASH = 0x7FFF_FFFF_FFFF_FFFF  # bits of a mark, so that none is negative
 AT_ONCE = 1_000  # rows whose texts are held at a time
@@ -42,6 +43,11 @@ def finding(level: Level, where: str, what: str, rows: Iterable[int] = ()) -> Fi
     """A finding about these rows."""
     numbers = [int(row) for row in rows]
     return Finding(level, what, where, numbers[:SHOWN], len(numbers))
+
+
+def reading_notes(table: Table) -> list[Finding]:
+    """What was taken for what when the table was read."""
+    return [finding("note", READING, note) for note in table.notes]
 
 
 def inputs(job: config.Job) -> dict[str, Any]:

@@ -128,7 +128,8 @@ def _judged(
 def _advice(job: config.Job, pairs: np.ndarray, names: list[str], table: Table) -> str:
     """The column that keeps such pairs on one side of a split, where there is one."""
     targets = {c for t in job.tasks.values() for c in (t.target, getattr(t, "labels", None))}
-    taken = {*names, *targets, job.split.column, job.split.by} - {None}
+    own = [job.split.column, job.split.by]
+    taken = {c for c in [*names, *targets, *own] if c is not None}
     found = parting_column(table, pairs, taken)
     if found is None:
         return "keep copies on one side, or split by what they show"
