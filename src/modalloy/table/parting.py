@@ -12,7 +12,7 @@ LARGEST = 0.5  # share of the rows in one group, above which no split by it is e
 
 
 def parting_column(
-    table: Table, pairs: np.ndarray, skip: Collection[str]
+    table: Table, pairs: np.ndarray, skip: Collection[str | None]
 ) -> tuple[str, float] | None:
     """The column whose equal cells hold most pairs together, and the share that it holds.
 
