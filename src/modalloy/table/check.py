@@ -9,7 +9,16 @@ import numpy as np
 from modalloy import config
 from modalloy.table.columns import column_findings
 from modalloy.table.estimate import Estimate, estimate
-from modalloy.table.finding import Finding, Level, counted, finding, inputs, share, sources
+from modalloy.table.finding import (
+    Finding,
+    Level,
+    counted,
+    finding,
+    inputs,
+    reading_notes,
+    share,
+    sources,
+)
 from modalloy.table.leaks import declared_groups, group_findings, likely_groups
 from modalloy.table.media_findings import file_findings
 from modalloy.table.pretrained import encoder_findings

@@ -62,9 +62,8 @@ def infer(table: Table, targets: Sequence[str]) -> Draft:
     free = _for_boxes(some, looks, free, tasks)
     free = {c: _told_alike(looks.get(c), g) for c, g in free.items()}
     tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
-    draft = Draft(
-        table.rows, _channels_joined(some, looks, free), split, why, tasks, table.sheet, table.notes
-    )
+    columns = _channels_joined(some, looks, free)
+    draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
     draft = without_leaks(few, draft)
     if not any(g.type in INPUTS for g in draft.columns.values()):
         found = "; ".join(f"'{c}': {g.reason}" for c, g in list(draft.columns.items())[:5])
