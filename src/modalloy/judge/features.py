@@ -98,7 +98,7 @@ def commonest_codes(x_B: np.ndarray, fit: np.ndarray) -> np.ndarray:
 
 def as_they_are(reader: NumberReader, cells: Cells) -> np.ndarray:
     """Numbers in units of their spread, (B, 1): not bent towards the middle as for a network."""
-    x_B = to_numbers(cells[reader.name])
+    x_B = to_numbers(cells[reader.name], cells.decimal)
     with np.errstate(over="ignore", invalid="ignore"):
         z_B = ((to_log(x_B) if reader.log else x_B) - reader.center) / reader.scale
     return np.where(np.isfinite(x_B), np.clip(z_B, -LARGEST, LARGEST), np.nan)[:, None]
@@ -119,7 +119,7 @@ def media(
 
     def one(row: int) -> np.ndarray | None:
         cell = {c: [cells[c][row]] for c in reader.columns}
-        read = reader.read(Cells(cell, cells.folder, cells.allow_outside))
+        read = reader.read(replace(cells, columns=cell))
         values = {n: a[0] for n, a in read.values.items()}
         return features(reader, values) if read.present[0] else None
 

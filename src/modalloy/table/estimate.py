@@ -10,7 +10,7 @@ one a kind of encoder computes; it carries over from machine to machine better t
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,7 +19,6 @@ from threadpoolctl import threadpool_limits
 from modalloy import config
 from modalloy.limits import cores
 from modalloy.table.finding import inputs, sources, spread
-from modalloy.table.reader import Cells
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 from modalloy.table.work import Work, fusion_work, plain_weights, work
@@ -145,8 +144,8 @@ def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
     found = []
     for name, options in inputs(job).items():
         columns = () if getattr(options, "history", None) else sources(name, options)
-        cells = {c: table.cells(c, rows) for c in columns}
-        found.append(work(name, options, Cells(cells, table.folder, job.allow_outside)))
+        cells = replace(table.take(columns, rows), allow_outside=job.allow_outside)
+        found.append(work(name, options, cells))
     dear = [w for w in found if w is not None]
     plain = [o for o in inputs(job).values() if isinstance(o, config.Plain)]
     weights = sum(plain_weights(o, float(job.fuse.width)) for o in plain)

@@ -98,7 +98,15 @@ def values(table: Table, column: str, rows: np.ndarray) -> tuple[np.ndarray, int
 
     Lists count as present or empty only. Shape (len(rows),).
     """
-    if table.kind(column) == "number" and not table.whole(column):
+    if table.whole(column):  # beyond 2**53 their float64 would not tell them apart
+        codes, names = table.codes(column)
+        rank = np.argsort(np.argsort([int(n) for n in names if n is not None]))
+        own = codes[rows]
+        found, ranked = np.unique(rank[own[own >= 0]], return_inverse=True)
+        every = np.full(len(own), -1, dtype=np.int64)
+        every[own >= 0] = ranked
+        return every, len(found)
+    if table.kind(column) == "number":
         x = table.numbers(column, rows)
         found, codes = np.unique(x[~np.isnan(x)], return_inverse=True)
         every = np.full(len(x), -1, dtype=np.int64)

@@ -79,7 +79,7 @@ def _text(look: Look, folder: Path) -> Guess:
         return Guess("number", "numbers written as text")
     if found := guess_marked(look):
         return found
-    if nearly := nearly_numbers(look.filled):
+    if nearly := nearly_numbers(look.filled, look.decimal):
         if look.distinct > min(FEW_AMOUNTS, MOST_NAMES * len(look.filled)):
             return Guess("ignore", f"{nearly.reason}; {nearly.advice}")
         return Guess("category", f"{counted(look.distinct)} names; {nearly.reason}")

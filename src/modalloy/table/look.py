@@ -23,6 +23,7 @@ class Look:
     """Sampled cells of one column.
 
     filled: those that hold something. rows: cells looked at. total: rows of the whole table.
+    decimal: the sign in the fractions of numbers that are written as text.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Look:
     filled: Sequence[Any]
     rows: int
     total: int
+    decimal: str = "."
 
     @property
     def missing(self) -> int:
@@ -78,7 +80,8 @@ def look_at(table: Table, column: str, total: int) -> Look:
     if kind in ("list", "other"):
         rows = rows[:: max(1, len(rows) // SAMPLE_LISTS)]
     cells = [] if kind == "other" else table.cells(column, rows)
-    return Look(column, kind, [c for c in cells if not empty(c)], len(rows), total)
+    filled = [c for c in cells if not empty(c)]
+    return Look(column, kind, filled, len(rows), total, table.decimal)
 
 
 def sample(table: Table) -> Table:

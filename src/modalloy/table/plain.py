@@ -93,7 +93,9 @@ def numbers_as_text(look: Look) -> bool:
     """Whether every text is a number, and none a code such as 0071 or 118_007."""
     if any(re.match(r"[+-]?0[0-9]", c) for c in look.some):
         return False
-    return not any("_" in c or says_nothing(c) or to_number(c) is None for c in look.filled)
+    return not any(
+        "_" in c or says_nothing(c) or to_number(c, look.decimal) is None for c in look.filled
+    )
 
 
 def guess_marked(look: Look) -> Guess | None:
@@ -124,7 +126,7 @@ def without_marks(look: Look) -> Look | None:
         return None
     if not numbers_as_text(numbers):
         return None
-    return replace(look, kind="number", filled=[float(c) for c in kept])
+    return replace(look, kind="number", filled=[to_number(c, look.decimal) for c in kept])
 
 
 def _times(look: Look) -> Guess | None:

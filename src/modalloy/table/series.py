@@ -138,7 +138,7 @@ class SeriesReader(Reader):
     def _speed(self, cells: Cells) -> np.ndarray:
         """Turns a second, (B,)."""
         if isinstance(self.rpm, str):
-            rpm = to_numbers(cells[self.rpm])
+            rpm = to_numbers(cells[self.rpm], cells.decimal)
         else:
             rpm = np.full(len(cells), self.rpm or 0.0)
         known = np.isfinite(rpm) & (rpm > 0) & (rpm < 1e9)

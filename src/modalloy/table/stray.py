@@ -25,12 +25,12 @@ class Nearly(NamedTuple):
     advice: str
 
 
-def nearly_numbers(cells: Sequence[str]) -> Nearly | None:
+def nearly_numbers(cells: Sequence[str], decimal: str = ".") -> Nearly | None:
     """Why texts are numbers but for a few cells, a unit or separators; None where they are not.
 
     Few cells are at most 5 %, or at most half where they all hold the same sign for nothing.
     """
-    odd = [c.strip() for c in cells if not _plain(c.strip())]
+    odd = [c.strip() for c in cells if not _plain(c.strip(), decimal)]
     found = {c: FORMED.fullmatch(c) for c in set(odd)}
     units = {m[3] for m in found.values() if m}
     formed = [c for c in odd if found[c]] if len(units) == 1 else []
@@ -63,7 +63,7 @@ def marks_told(cells: Sequence[Any]) -> str:
     return f"{listed} {'is' if counts == [(counts[0][0], 1)] else 'are'} read as missing"
 
 
-def _plain(cell: str) -> bool:
+def _plain(cell: str, decimal: str) -> bool:
     """Whether a text is a number, and no code such as 0071 or 118_007."""
     code = "_" in cell or re.match(r"[+-]?0[0-9]", cell) or says_nothing(cell)
-    return not code and to_number(cell) is not None
+    return not code and to_number(cell, decimal) is not None

@@ -243,7 +243,7 @@ class Table:
         """
         if self.kind(column) in ("list", "other"):
             raise TableError(f"{self.source}: column '{column}' holds lists, which name nothing.")
-        arrays = [_named(a) for a in self._arrays(column, None)]
+        arrays = [self._named(column, a) for a in self._arrays(column, None)]
         coded = pa.chunked_array(arrays).dictionary_encode().unify_dictionaries()
         indices = [c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in coded.chunks]
         names = coded.chunk(0).dictionary.to_pylist()
@@ -251,6 +251,17 @@ class Table:
         nothing = [i for i, n in enumerate(names) if empty(n)]  # NaN beside null
         codes[np.isin(codes, nothing)] = -1
         return codes, names
+
+    def _named(self, column: str, array: pa.Array) -> pa.Array:
+        """Cells as what tells them apart: text without its margins, NA among numbers nothing."""
+        kind = self.type(column)
+        if not _written(array.type):
+            return array
+        texts = pc.utf8_trim_whitespace(to_text(array))
+        if pa.types.is_string(kind):
+            return texts
+        nothing = typed(array, kind, self.decimal).is_null()
+        return pc.if_else(nothing, pa.scalar(None, texts.type), texts)
 
     def take(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
         """Cells of several columns, as readers take them."""
@@ -348,11 +359,6 @@ class Table:
 def _written(kind: pa.DataType) -> bool:
     """Whether a column is held as text, or partly so."""
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind.equals(MIXED)
-
-
-def _named(array: pa.Array) -> pa.Array:
-    """Cells as what tells them apart: text without its margins."""
-    return pc.utf8_trim_whitespace(to_text(array)) if _written(array.type) else array
 
 
 def _some(names: list[str], most: int = 12) -> str:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple, assert_never
 
 import numpy as np
@@ -11,7 +12,6 @@ from modalloy.errors import TableError
 from modalloy.table.build import fit_target
 from modalloy.table.finding import Finding, counted, finding, share, some
 from modalloy.table.outliers import LARGEST, outlying, times_spread
-from modalloy.table.reader import Cells
 from modalloy.table.scan import Files
 from modalloy.table.spelling import say_alike, spelled_alike
 from modalloy.table.split import Parts
@@ -62,8 +62,8 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     given = np.array([a is not None for a in truth.answers[rows]], dtype=bool)
     if not given.all():
         what = f"{share(int((~given).sum()), len(rows))} of the rows have no answer to learn from"
-        if isinstance(truth.goal, config.Regress) and table.kind(target) == "text":
-            told = marks_told(table.cells(target, rows))
+        if isinstance(truth.goal, config.Regress):
+            told = marks_told(table.written(target, rows))
             what = f"{what}; {told}" if told else what
         yield finding("note" if given.mean() > 0.5 else "warning", target, what, rows[~given])
     for part in ("validation", "test"):
@@ -243,8 +243,9 @@ def _bad_rows(task: str, goal: config.TaskOptions, table: Table) -> list[int]:
     cells = table.take(reader.columns, np.arange(table.rows))
     bad = []
     for row in range(table.rows):
+        one = {c: cells[c][row : row + 1] for c in reader.columns}
         try:
-            reader.truth(Cells({c: cells[c][row : row + 1] for c in reader.columns}))
+            reader.truth(replace(cells, columns=one))
         except TableError:
             bad.append(row)
     return bad

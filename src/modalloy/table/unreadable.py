@@ -75,11 +75,12 @@ def _one_value(name: str, options: OneValue, table: Table, parts: Parts) -> Iter
         reader = fit_reader(name, options, lambda columns: table.take(columns, train))
     except TableError as error:
         number = isinstance(options, config.Number)
-        texts = [to_number(c) is None for c in table.cells(name, train)] if number else []
+        cells = table.written(name, train) if number else []
+        texts = [to_number(c, table.decimal) is None for c in cells]
         yield finding("error", name, str(error), train[: len(texts)][texts])
         return
     rows = spread(np.concatenate(parts), READ)
-    if isinstance(options, config.Number) and table.kind(name) == "text":
+    if isinstance(options, config.Number):
         yield from _marks(name, table, rows)
     status = reader.read(table.take(reader.columns, rows)).status if reader else []
     yield from _told(name, options.type, rows, status)
@@ -101,7 +102,7 @@ def _told(name: str, kind: str, rows: np.ndarray, status: list[str]) -> Iterator
 
 def _marks(name: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
     """Cells of a column of numbers that only say that there is no value."""
-    cells = table.cells(name, rows)
+    cells = table.written(name, rows)
     if told := marks_told(cells):
         yield finding("note", name, told, rows[[says_nothing(c) for c in cells]])
 
@@ -157,8 +158,8 @@ def _speeds(options: config.Series, table: Table, parts: Parts) -> Iterator[Find
     if not isinstance(options.rpm, str):
         return
     rows = spread(np.concatenate(parts), READ)
-    cells = table.cells(options.rpm, rows)
-    bad = np.array([to_number(c) is None for c in cells], dtype=bool)
+    cells = table.written(options.rpm, rows)
+    bad = np.array([to_number(c, table.decimal) is None for c in cells], dtype=bool)
     if bad.any():
         what = f"{counted(int(bad.sum()), 'cell')} of a speed (rpm) that are no number"
         level: Any = "error" if bad.all() else "warning"
