@@ -26,7 +26,8 @@ from modalloy.table.reader import Cells, Reader
 from modalloy.table.series import SeriesReader
 
 WIDE = 320  # blocks with more features are reduced ...
-KEPT = 64  # ... to this many directions
+KEPT = 64  # ... to this many directions, of few rows to a quarter as many as there are
+FEW = 8  # directions at least
 CODES = 200  # codes of a category; rarer names share one: scikit-learn stops at 255
 WORDS = 20_000  # words, pairs of words and letters that texts are counted in, at most
 
@@ -71,7 +72,7 @@ def join_blocks(
     parts = [np.zeros((rows, 1))]  # so that a table without a usable feature has one
     codes = [False]
     for block in blocks:
-        x_BF = numbers_of(block, fit, KEPT, seed)
+        x_BF = numbers_of(block, fit, int(np.clip(len(fit) // 4, FEW, KEPT)), seed)
         parts.append(x_BF)
         codes += [block.codes] * x_BF.shape[1]
     return np.concatenate(parts, axis=1), np.array(codes)
@@ -84,7 +85,9 @@ def numbers_of(block: Block, fit: np.ndarray, kept: int, seed: int) -> np.ndarra
         return of_texts(x_BF, fit, kept, seed)
     if block.codes:
         return np.stack([commonest_codes(x_B, fit) for x_B in x_BF.T], axis=1)
-    return reduce(x_BF, fit, kept, seed) if x_BF.shape[1] > max(WIDE, kept) else x_BF
+    # More features than rows are mostly chance to a tree, and its time goes into looking at them.
+    most = max(kept, min(WIDE, len(fit)))
+    return reduce(x_BF, fit, kept, seed) if x_BF.shape[1] > most else x_BF
 
 
 def commonest_codes(x_B: np.ndarray, fit: np.ndarray) -> np.ndarray:
