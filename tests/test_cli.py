@@ -33,7 +33,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
 
         monkeypatch.setattr(modalloy, name, call, raising=False)
 
-    report = SimpleNamespace(text=lambda: "accuracy 0.9", caveats=[])
+    report = SimpleNamespace(text=lambda: "accuracy 0.9", caveats=[], findings=[])
     verb("init", "table: parts.csv\n")
     verb("check", SimpleNamespace(text=lambda: "1 leak", ok=False))
     verb("evaluate", report)
@@ -172,13 +172,20 @@ def test_caveats_are_said_at_the_end_and_strict_ends_with_3(
 ) -> None:
     answers = pd.DataFrame({"row": [0]})
     answers.attrs["caveats"] = ["load: absent", "site: 1 of 1 cells are empty"]
-    report = SimpleNamespace(text=lambda: "figures", caveats=answers.attrs["caveats"])
+    answers.attrs["notes"] = ["a line of units below the heading is left out"]
+    report = SimpleNamespace(
+        text=lambda: "figures",
+        caveats=answers.attrs["caveats"],
+        findings=[{"where": "reading", "what": n} for n in answers.attrs["notes"]],
+    )
     monkeypatch.setattr(modalloy, "predict", lambda *_, **__: answers)
     monkeypatch.setattr(modalloy, "evaluate", lambda *_, **__: report)
     for words in (("predict", "run", "a.csv", "-o", "b.csv"), ("evaluate", "run", "a.csv")):
         done = run(*words, *["--strict"] * strict)
         assert done.exit_code == (3 if strict else 0)
-        assert done.stderr == "caveat: load: absent.\ncaveat: site: 1 of 1 cells are empty.\n"
+        note, *caveats = done.stderr.splitlines()
+        assert note == "note: a line of units below the heading is left out."
+        assert caveats == ["caveat: load: absent.", "caveat: site: 1 of 1 cells are empty."]
         assert done.stdout.startswith(("1 rows answered", "figures"))
 
 

@@ -130,7 +130,7 @@ def train(
     if int(os.environ.get("RANK", "0")) == 0:  # under torchrun, the first process speaks for all
         typer.echo(_report_of(run.path).text())
         typer.echo(f"\nThe run is {run.path}; open {run.path / 'report.html'} in a browser.")
-        _tell_notes(_notes_in(run.notes["findings"]))
+        _tell_notes(_notes_in(run.notes.get("findings", ())))
     if run.notes["interrupted"]:
         typer.echo("Training was interrupted; the run holds its best weights so far.", err=True)
         raise typer.Exit(INTERRUPTED)
@@ -177,8 +177,8 @@ def predict(
     _take_cores()
     answers = modalloy.predict(run, table, out=out, sheet=sheet)
     typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
-    _tell_notes(answers.attrs["notes"])
-    _tell_caveats(answers.attrs["caveats"], strict=strict)
+    _tell_notes(answers.attrs.get("notes", ()))
+    _tell_caveats(answers.attrs.get("caveats", ()), strict=strict)
 
 
 @app.command()
