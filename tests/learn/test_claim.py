@@ -138,10 +138,8 @@ def test_killed_at_any_write_of_a_run_it_goes_on_to_a_usable_one(
     import modalloy.learn.training as training
 
     # What follows the run in the directory is not looked at here.
-    monkeypatch.setattr(training, "evaluate_rows", lambda *given, **options: None)
-    monkeypatch.setattr(training, "write_card", lambda *given: None)
-    monkeypatch.setattr(training, "frozen_embeddings", lambda *given, **options: None)
-    monkeypatch.setattr(training, "first_figures", lambda *given: {})
+    monkeypatch.setattr(training, "report_on", lambda *given, **options: None)
+    monkeypatch.setattr(training, "look_before", lambda *given, **options: None)
     job = job_dict(small_table, columns=("load", "site"), train={"epochs": 2, "batch": 16})
     whole = ma.train(job, out=tmp_path / "whole", quiet=True)
     wanted = load_file(whole.path / "model.safetensors")
@@ -159,10 +157,10 @@ def test_killed_at_any_write_of_a_run_it_goes_on_to_a_usable_one(
             ma.train(job, out=out, quiet=True)
         first = load_file(out / "model.safetensors")
 
-    def save(*given: Any) -> Any:
+    def save(*given: Any, **options: Any) -> Any:
         with pytest.MonkeyPatch.context() as patch:
             seen = killing(patch, at)
-            real_save(*given)
+            real_save(*given, **options)
             assert len(seen) == 7
             raise Killed
 
