@@ -163,7 +163,12 @@ def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
         return call
 
     said = types.SimpleNamespace(
-        text=lambda: "", ok=True, path=tmp_path, notes={"interrupted": False}
+        text=lambda: "",
+        ok=True,
+        path=tmp_path,
+        notes={"interrupted": False},
+        findings=[],
+        caveats=[],
     )
     answers = dict.fromkeys(["check", "train", "evaluate", "demo"], said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}

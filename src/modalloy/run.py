@@ -32,7 +32,8 @@ PARTS = ("job.yaml", "schema.json", ROWS, "model.safetensors")
 class Run:
     """A finished training on disk; `model()` builds the network and reads its weights.
 
-    decimal: the sign before the fraction of numbers written as text in the training table.
+    decimal: the sign before the fraction of numbers written as text in the training table; None
+    where an older version did not keep it.
     """
 
     path: Path
@@ -41,7 +42,7 @@ class Run:
     targets: Mapping[str, Any]
     trunks: dict[str, dict[str, Any]]
     notes: dict[str, Any]
-    decimal: str = "."
+    decimal: str | None = None
 
     def model(self) -> "Model":
         """The trained model in evaluation mode, on this machine's accelerator if it has one.
@@ -180,7 +181,7 @@ def load_run(path: str | Path) -> Run:
         targets_from_state(schema["targets"]),
         schema["trunks"],
         seal["notes"],
-        schema.get("decimal", "."),  # older versions did not keep it
+        schema.get("decimal"),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.job import check_against, load_job
+from modalloy.table.finding import number_columns
 from modalloy.table.table import Table, open_table
 
 if TYPE_CHECKING:
@@ -149,4 +150,4 @@ def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
     loaded = load_job(job, table=table)
     opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
     check_against(loaded, opened, source=source)
-    return loaded, opened
+    return loaded, opened.read_as(None, number_columns(loaded))

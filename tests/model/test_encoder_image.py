@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from modalloy import config, train
 from modalloy.errors import JobError
+from modalloy.learn import probe
 from modalloy.model.cnn import Cnn
 from modalloy.model.encoders.image import ImageEncoder, other_views, places
 from modalloy.model.huggingface import load_trunk, quiet
@@ -302,13 +303,14 @@ def test_a_masked_map_is_the_map_of_the_shorter_picture() -> None:
 
 
 def test_detr_trains_with_an_odd_number_of_rows(
-    small_table: Path, job_dict: Any, tmp_path: Path
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its backbone steps with 1 x 1 convolutions of 8 channels, which channels_last would break."""
     task = {"type": "classify", "target": "fault_code"}
     job = job_dict(small_table, columns=("photo",), tasks={"fault": task})
     job["columns"]["photo"] = {"type": "image", "encoder": detr(tmp_path / "detr"), "pixels": 32}
     job["train"] |= {"batch": 15, "epochs": 1, "precision": "auto"}
+    monkeypatch.setattr(probe, "SHARE", 100.0)  # so that a short training tries all ways
     notes = train(job, out=tmp_path / "run", quiet=True).notes
     assert list(notes["probe_s"]) == ["float32", "bfloat16"]
     assert 0 < notes["curves"][0]["loss"] < 10

@@ -178,7 +178,6 @@ NUMBERS = [f"{v:.2f}" for v in np.random.default_rng(6).normal(20, 3, N)]
         ([f"{c}%" for c in NUMBERS], f"numbers written as '{NUMBERS[0]}%'; to use it, write"),
         ([f"{c} kN" for c in NUMBERS], f"numbers written as '{NUMBERS[0]} kN'"),
         ([f"{100 * float(c):,.1f}" for c in NUMBERS], "numbers written as '"),
-        (stray([c.replace(".", ",") for c in NUMBERS], r3="?"), "numbers but for 1 of 200 cells"),
         ([f"{1 + i % 12}/{1 + i % 9}/2024" for i in range(N)], "dates that can be read in two"),
         (
             [f"img/{i}.heic" for i in range(N)],

@@ -186,7 +186,7 @@ def test_tags_are_numbered_a_word_and_padded() -> None:
         (["", "O", "O", "O"], "is not O"),
         (["O", "O"], "2 tags for the 4 words"),
         ([1, 2, 3, 4], "is no list of words"),
-        (5, "is no list of words"),
+        (5, "1 tags for the 4 words"),
     ],
 )
 def test_tags_that_are_not_bio_are_refused(cell: object, words: str) -> None:

@@ -134,12 +134,13 @@ def test_words_that_are_cut_off_are_marked() -> None:
 
 
 def test_cells_that_are_no_words_say_why() -> None:
-    read = WORDS.read(Cells({"words": [None, [], [1, 2], "['a', 'b']", {"a": 1}, 5]}))
+    read = WORDS.read(Cells({"words": [None, [], [1, 2], "['a', 'b']", {"a": 1}]}))
     assert not read.present.any()
     assert read.status[:2] == ["missing"] * 2
     assert "no list of words" in read.status[2]
     assert "looks like a list but is no JSON" in read.status[3]
     assert to_words("a b") == ["a", "b"]
+    assert to_words(5) == to_words(5.0) == to_words("5")  # of a frame and of a CSV file
     assert to_words(np.array(["a"], dtype=object)) == ["a"]
 
 

@@ -24,6 +24,7 @@ from modalloy.table.image import ImageReader
 from modalloy.table.number import NumberReader, to_log, to_numbers
 from modalloy.table.reader import Cells, Reader
 from modalloy.table.series import SeriesReader
+from modalloy.table.values import spelled
 
 WIDE = 320  # blocks with more features are reduced ...
 KEPT = 64  # ... to this many directions, of few rows to a quarter as many as there are
@@ -189,4 +190,4 @@ def as_text(cell: Any) -> str:
     """A text cell, or the words of a tokens cell; "" where there is none."""
     if isinstance(cell, np.ndarray | list | tuple):
         return " ".join(map(str, cell))
-    return cell if isinstance(cell, str) else ""
+    return cell if isinstance(cell, str) else spelled(cell) or ""

@@ -14,7 +14,8 @@ from modalloy.judge.metrics import tally
 from modalloy.judge.tally import Tally
 from modalloy.judge.validate import names_of
 from modalloy.model.batches import Rows
-from modalloy.table.reader import empty
+from modalloy.table.category import CategoryReader
+from modalloy.table.values import spelled
 
 MOST_SLICES = 12  # values of a column that get a line of their own, commonest first
 FEWEST = 5  # rows below which a slice says nothing
@@ -51,8 +52,7 @@ def slices(
         names = names_of(rows.targets[name])
         whole = tally(options, truth[name], answers[name], names)
         for column in columns:
-            cells = rows.table.cells(column, which)
-            value_B = np.array(["missing" if empty(c) else str(c) for c in cells])
+            value_B = np.array(names_at(rows, column, which))
             values = np.unique(value_B)
             for value in commonest(value_B[whole.rows]) if len(values) > 1 else ():
                 at = np.flatnonzero(value_B == value).tolist()
@@ -64,6 +64,16 @@ def slices(
                 figures = {**figures_with_ends(counted, labels), "values": len(values)}
                 found.setdefault(name, {}).setdefault(column, {})[value] = figures
     return found
+
+
+def names_at(rows: Rows, column: str, which: np.ndarray) -> list[str]:
+    """What each row's cell is called: by the reader's name where the model reads the column."""
+    reader, cells = rows.readers.get(column), rows.table.written(column, which)
+    if isinstance(reader, CategoryReader):
+        called = [reader.naming.find(c, rows.table.decimal) for c in cells]
+    else:
+        called = [spelled(c) for c in cells]
+    return ["missing" if n is None else n for n in called]
 
 
 def commonest(value_N: np.ndarray) -> list[str]:
@@ -87,7 +97,7 @@ def group_labels(rows: Rows, which: np.ndarray) -> Groups | None:
     column = next((c for c in (job.split.by, *typed) if c is not None and c in have), None)
     if column is None:
         return None
-    labels = [str(c) for c in rows.table.cells(column, which)]
+    labels = [spelled(c) or "missing" for c in rows.table.written(column, which)]
     return Groups(column, labels) if len(set(labels)) > 1 else None
 
 

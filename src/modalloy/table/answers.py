@@ -36,7 +36,7 @@ def to_names(cell: Any) -> list[str] | None:
             raise TableError(f"{cell!r:.60} looks like a list of names but is no JSON") from None
     if isinstance(cell, np.ndarray):
         cell = cell.tolist()
-    parts = cell if isinstance(cell, list | tuple) else str(cell).split(";")
+    parts = cell if isinstance(cell, list | tuple) else (spelled(cell) or "").split(";")
     return [n for n in map(spelled, parts) if n is not None]
 
 

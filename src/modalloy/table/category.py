@@ -1,6 +1,5 @@
 """Cells that hold one of a set of names in, numbers of names out."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -8,10 +7,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from modalloy import config
-from modalloy.table.naming import Naming, Reading, reading_of, reading_of_names
+from modalloy.table.naming import Naming, Reading, names_of_cells, reading_of, reading_of_names
 from modalloy.table.number import all_missing
 from modalloy.table.reader import Cells, Read, Reader
-from modalloy.table.values import spelled
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,15 @@ class CategoryReader(Reader):
     @classmethod
     def fit(cls, name: str, options: config.Category, cells: Cells) -> Self:
         """Names with at least `min_count` training rows; TableError where all cells are missing."""
-        counts = Counter(n for n in map(spelled, cells[name]) if n is not None)
+        counts = names_of_cells(cells[name], cells.decimal)
         if not counts:
             raise all_missing(name, cells)
         names = in_order(n for n, count in counts.items() if count >= options.min_count)
         return cls(name, names, reading_of(cells[name]), cells.decimal)
 
     @cached_property
-    def _naming(self) -> Naming:
+    def naming(self) -> Naming:
+        """Finds the name of a cell."""
         return Naming(self.names, self.reading or reading_of_names(self.names), self.decimal)
 
     @cached_property
@@ -45,7 +44,7 @@ class CategoryReader(Reader):
 
     def read(self, cells: Cells) -> Read:
         """Values x (B,) int64."""
-        names = [self._naming.find(c, cells.decimal) for c in cells[self.name]]
+        names = [self.naming.find(c, cells.decimal) for c in cells[self.name]]
         x = np.array([0 if n is None else self._index.get(n, 0) for n in names], dtype=np.int64)
         present = np.array([n is not None for n in names], dtype=bool)
         status = [

@@ -31,10 +31,14 @@ class Signs(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The decimal sign, None where no cell tells; and sentences about cells that it decides."""
+    """The decimal sign, None where no cell tells; and sentences about cells that it decides.
+
+    both: whether some columns write one sign and some the other.
+    """
 
     decimal: Decimal | None
     notes: tuple[str, ...] = ()
+    both: bool = False
 
 
 def decimal_sign(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> Verdict:
@@ -65,7 +69,7 @@ def decimal_sign(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> Verdict:
             f"decimals are written as in {_shown(commas[0], ',')}, so {cell!r} (column "
             f"'{thousands[0].column}') is {cell.replace('.', '')}"
         )
-    return Verdict(decimal, tuple(notes))
+    return Verdict(decimal, tuple(notes), bool(commas and points))
 
 
 def may_have_commas(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> bool:

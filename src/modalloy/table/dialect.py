@@ -20,6 +20,7 @@ NOT_UTF8 = (
     "Excel as 'CSV UTF-8'."
 )
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # as Arrow sees lines
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s*")
 # A unit as people write it under or behind a name: bare only where it is one of the usual ones.
 BARE_UNITS = {
@@ -56,7 +57,7 @@ def read_dialect(path: Path, *, tab: bool) -> Dialect:
     is a line of units below it, and all of them are named in `notes`.
     """
     text, encoding = _first_text(path)
-    lines = text.splitlines(keepends=True)
+    lines = LINE.findall(text)
     told = re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE) if lines else None
     above = 1 if told else 0
     comments = above

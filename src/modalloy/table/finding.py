@@ -71,6 +71,15 @@ def read_columns(job: config.Job) -> dict[str, Any]:
     return {c: options for name, options in inputs(job).items() for c in sources(name, options)}
 
 
+def number_columns(job: config.Job) -> set[str]:
+    """Table columns whose cells are read as numbers: inputs, channels, speeds and targets."""
+    found = {t.target for t in job.tasks.values() if isinstance(t, config.Regress)}
+    for name, options in inputs(job).items():
+        if isinstance(options, config.Number | config.Series):
+            found.update(sources(name, options))
+    return found
+
+
 def some(names: Iterable[Any], most: int = 5) -> str:
     """The first of several names, and how many more there are."""
     found = [str(n) for n in names]

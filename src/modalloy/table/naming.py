@@ -1,6 +1,7 @@
 """The name that a category or label cell has, whatever stands beside it and wherever it is from."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from modalloy.table.marks import says_nothing
 from modalloy.table.number import to_number
 from modalloy.table.values import spelled
 
@@ -18,6 +20,13 @@ WHOLE = re.compile(r"[+-]?(0|[1-9][0-9]*)(\.0*)?")
 AMOUNT = re.compile(r"[+-]?(?!0[0-9])[0-9.,]+([eE][+-]?[0-9]+)?")  # 0071 is a code
 FRACTION = re.compile(r"[+-]?[0-9]+[.,][0-9]+")
 TRUTH = {"true": "1", "false": "0"}
+
+
+def names_of_cells(cells: Iterable[Any], decimal: str = ".") -> Counter[str]:
+    """How often each name is written; where all others are numbers, `NA` and the like are none."""
+    counts = Counter(n for n in map(spelled, cells) if n is not None)
+    real = Counter({n: count for n, count in counts.items() if not says_nothing(n)})
+    return real if Naming(tuple(real), decimal=decimal).numbers else counts
 
 
 def reading_of(cells: Iterable[Any]) -> Reading:
@@ -42,7 +51,8 @@ class Naming:
     value, where exactly one name has that value and: training saw numbers (3, 3.0 and 3.00 are
     one); or the cell is no text but a number, a date or a truth value, of Excel or a frame; or all
     names are numbers and the cell is a whole one (3.0 for 3, but not 1.10 for 1.1); or all names
-    are truth values or 0 and 1 (TRUE for true).
+    are truth values or 0 and 1 (TRUE for true). Where all names are numbers, a mark for no value
+    (`NA`, `n.d.`) is nothing; among words it is a name.
     """
 
     names: tuple[str, ...]
@@ -57,6 +67,8 @@ class Naming:
         text = spelled(cell)
         if text is None or text in self._known:
             return text
+        if self.numbers and says_nothing(text):
+            return None
         if isinstance(cell, str) and decimal != self.decimal and FRACTION.fullmatch(text):
             moved = text.replace(decimal, self.decimal)
             if moved in self._known:
@@ -75,16 +87,17 @@ class Naming:
         return bool(self.names) and all(n.lower() in TRUTH for n in self.names)
 
     @cached_property
-    def _numbers(self) -> bool:
+    def numbers(self) -> bool:
         """Whether all names are numbers."""
-        return bool(self.names) and all(self._amount(n) is not None for n in self.names)
+        return bool(self.names) and all(_amount(n, self.decimal) is not None for n in self.names)
 
     @cached_property
     def _by_value(self) -> dict[str, str]:
         """The name of each value that only one name has."""
         found: dict[str, list[str]] = {}
         for name in self.names:
-            value = TRUTH.get(name.lower()) if self._truths else self._amount(name) or _clock(name)
+            amount = _amount(name, self.decimal)
+            value = TRUTH.get(name.lower()) if self._truths else amount or _clock(name)
             if value is not None:
                 found.setdefault(value, []).append(name)
         return {value: names[0] for value, names in found.items() if len(names) == 1}
@@ -96,17 +109,20 @@ class Naming:
             return TRUTH[text.lower()]
         if isinstance(cell, date | np.datetime64):
             return _clock(text)
-        whole = self._numbers and WHOLE.fullmatch(text)
-        if not isinstance(cell, str) or self.reading == "number" or self._truths or whole:
-            return self._amount(text)
+        if not isinstance(cell, str):
+            return _amount(text, ".")  # as `spelled` writes a number
+        whole = self.numbers and WHOLE.fullmatch(text)
+        if self.reading == "number" or self._truths or whole:
+            return _amount(text, self.decimal)
         return None
 
-    def _amount(self, text: str) -> str | None:
-        """One spelling for all ways to write a number, exact for whole ones; None for no number."""
-        if WHOLE.fullmatch(text):
-            return str(int(text.split(".")[0]))
-        number = to_number(text, self.decimal) if AMOUNT.fullmatch(text) else None
-        return None if number is None else spelled(number)
+
+def _amount(text: str, decimal: str) -> str | None:
+    """One spelling for all ways to write a number, exact for whole ones; None for no number."""
+    if WHOLE.fullmatch(text) and (decimal == "." or "." not in text):
+        return str(int(text.split(".")[0]))
+    number = to_number(text, decimal) if AMOUNT.fullmatch(text) else None
+    return None if number is None else spelled(number)
 
 
 def _clock(text: str) -> str | None:

@@ -89,7 +89,7 @@ def scan(
     JPEG pictures are decoded at an eighth to a half of their size, the rest whole, since only
     decoding finds a file that was cut off. Of more than FILES different files that many are read.
     """
-    cells = table.cells(column, rows)
+    cells = table.written(column, rows)
     lists = isinstance(options, config.Series)  # samples may stand in the cell itself
     some = [not empty(c) and (not lists or names_file(c)) for c in cells]
     paths = list(dict.fromkeys(str(c) for c, s in zip(cells, some, strict=True) if s))

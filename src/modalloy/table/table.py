@@ -7,7 +7,7 @@ for `init` and `check`, which have no such word yet.
 
 import copy
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
-from modalloy.table.decimals import Verdict, decimal_sign, may_have_commas
+from modalloy.table.decimals import Decimal, Verdict, decimal_sign, may_have_commas
 from modalloy.table.number import to_number
 from modalloy.table.reader import Cells, empty
 from modalloy.table.sources import open_source
@@ -112,13 +112,23 @@ class Table:
         """The sign before the fraction of a number that is written as text: `.` or `,`."""
         return self._sign().decimal or "."
 
-    def read_as(self, decimal: str) -> "Table":
-        """The same table; where none of its cells tells its decimal sign, it is this one."""
-        silent = decimal == "," and self._sign().decimal is None
-        if silent and decimal_sign(self._texts()).decimal is None:  # no point tells either
-            self._decimal = Verdict(",")
-            self._types.clear()
-        return self
+    def read_as(self, decimal: str | None, numbers: Collection[str]) -> "Table":
+        """The same rows, with the decimal sign that these columns of numbers show.
+
+        decimal: that of a training table, which holds unless all of the columns that show a sign
+        show the other one; None where there is none, and the whole table is judged where they show
+        nothing.
+        """
+        telling = decimal == "," or may_have_commas(self._texts(numbers))
+        own = decimal_sign(self._texts(numbers)) if telling else Verdict(None)
+        if decimal is None:
+            sign = own if own.decimal is not None else self._sign()
+        else:
+            clear = own.decimal is not None and not own.both
+            sign = own if clear or own.decimal == decimal else Verdict(_sign_of(decimal))
+        out = copy.copy(self)
+        out._decimal, out._types, out._recordings = sign, {}, {}
+        return out
 
     def _sign(self) -> Verdict:
         if self._decimal is None:
@@ -126,10 +136,12 @@ class Table:
             self._decimal = decimal_sign(self._texts()) if commas else Verdict(None)
         return self._decimal
 
-    def _texts(self) -> Iterator[tuple[str, list[pa.Array]]]:
-        """The columns that are held as text, with their cells."""
+    def _texts(
+        self, columns: Collection[str] | None = None
+    ) -> Iterator[tuple[str, list[pa.Array]]]:
+        """Those of these columns (of all) that are held as text, with their cells."""
         for field in self._held.schema:
-            if _written(field.type):
+            if _written(field.type) and (columns is None or field.name in columns):
                 yield field.name, self._arrays(field.name, None)
 
     def type(self, column: str) -> pa.DataType:
@@ -354,6 +366,10 @@ class Table:
             f"{self.source}: column '{column}', row {row}: {cells[at]!r:.60} {what}. Mend the cell "
             "or empty it."
         )
+
+
+def _sign_of(decimal: str) -> Decimal:
+    return "," if decimal == "," else "."
 
 
 def _written(kind: pa.DataType) -> bool:

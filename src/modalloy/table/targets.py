@@ -1,7 +1,6 @@
 """Cells that hold the right answer in, arrays to learn from and natural values to judge by out."""
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -13,7 +12,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.answers import named, to_boxes, to_labels, to_named_boxes, to_tags
 from modalloy.table.category import in_order
-from modalloy.table.naming import Naming, Reading, reading_of, reading_of_names
+from modalloy.table.naming import Naming, Reading, names_of_cells, reading_of, reading_of_names
 from modalloy.table.number import all_missing, from_log, to_log, to_number, to_numbers
 from modalloy.table.outliers import outlying
 from modalloy.table.reader import Cells
@@ -82,9 +81,10 @@ class ClassTarget(TargetReader):
         with named(options.target):
             answers = [to_labels(c, multi) for c in cells[options.target]]
         known = [a for a in answers if a is not None]
+        counts = names_of_cells((n for labels in known for n in labels), cells.decimal)
+        known = [a for a in known if multi or a[0] in counts]
         if not known:
             raise all_missing(options.target, cells)
-        counts = Counter(n for labels in known for n in labels)
         names = in_order(counts)
         if not names or (len(names) == 1 and (not multi or counts[names[0]] == len(known))):
             found = f"only '{names[0]}'" if names else "no label"
@@ -110,7 +110,7 @@ class ClassTarget(TargetReader):
             name = self._naming.find(cell, decimal)
             return None if name is None else [name]
         labels = to_labels(cell, multi=True)
-        return None if labels is None else [str(self._naming.find(n)) for n in labels]
+        return None if labels is None else [self._naming.find(n, decimal) or n for n in labels]
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values y (B,) int64, or (B, C) float32 with `multi`; unseen names are not known."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -14,6 +15,7 @@ from modalloy.errors import TableError
 from modalloy.table.number import all_missing
 from modalloy.table.reader import Cells, Read, Reader, empty
 from modalloy.table.tokenizer import build_tokenizer
+from modalloy.table.values import spelled
 
 LONGEST_PIECE = 256  # characters looked at for each piece asked for, so that no cell can stall us
 SPECIAL, LOWER, TITLE, UPPER, MIXED, DIGIT, PUNCTUATION = range(7)
@@ -99,7 +101,7 @@ class TextReader(Reader):
         """The cell as text that the tokenizer takes."""
         if isinstance(cell, list | tuple | dict | np.ndarray):
             return None
-        return _encodable(str(cell))
+        return _encodable(cell if isinstance(cell, str) else spelled(cell) or "")
 
     def _words(self, pieces: list[Pieces | str]) -> dict[str, np.ndarray]:
         return {}
@@ -151,6 +153,8 @@ def to_words(cell: Any) -> list[str] | str:
         return cell.split()
     if isinstance(cell, np.ndarray):
         cell = cell.tolist()
+    if isinstance(cell, int | float | np.number | date):  # in a CSV file it is a word
+        return [spelled(cell) or ""]
     if not isinstance(cell, list | tuple) or not all(isinstance(w, str) for w in cell):
         return f"{cell!r:.60} is no list of words"
     return list(cell)

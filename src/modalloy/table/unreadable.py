@@ -110,7 +110,7 @@ def _marks(name: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
 def _words(name: str, table: Table, parts: Parts) -> Iterator[Finding]:
     """Cells of a tokens column that hold no list of words."""
     rows = spread(np.concatenate(parts), READ)
-    found = [None if empty(c) else to_words(c) for c in table.cells(name, rows)]
+    found = [None if empty(c) else to_words(c) for c in table.written(name, rows)]
     bad = np.array([isinstance(words, str) for words in found], dtype=bool)
     why = next((words for words in found if isinstance(words, str)), "every list is empty")
     if not any(words and isinstance(words, list) for words in found):

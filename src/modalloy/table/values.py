@@ -94,6 +94,8 @@ def _only(cell: dict[str, Any]) -> Any:
 def _nothing(cell: Any) -> bool:
     if cell is None or (isinstance(cell, str) and not cell.strip()):
         return True
+    if isinstance(cell, Decimal):
+        return cell.is_nan()
     return (isinstance(cell, float | np.floating) and cell != cell) or type(cell).__name__ in (
         "NaTType",
         "NAType",
