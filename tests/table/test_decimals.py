@@ -65,10 +65,28 @@ def test_evidence(rows: str, decimal: str, tmp_path: Path) -> None:
 
 
 def test_a_file_that_tells_nothing_is_read_as_the_runs(tmp_path: Path) -> None:
-    silent = table(tmp_path, "a;b\n3.302;616\n").read_as(",")
-    assert silent.numbers("a").tolist() == [3302]
-    told = table(tmp_path, "a;b\n3.302;0.5\n").read_as(",")
-    assert told.numbers("a").tolist() == [3.302]
+    silent = table(tmp_path, "a;b\n3.302;616\n")
+    assert silent.read_as(",", "ab").numbers("a").tolist() == [3302]
+    assert silent.read_as(".", "ab").numbers("a").tolist() == [3.302]
+    assert silent.decimal == "."  # reading it for one run changes nothing for the next
+
+
+@pytest.mark.parametrize(
+    ("rows", "trained", "read"),
+    [
+        ("3;3.021;1.0", ",", 3021),  # a version beside it has no say
+        ("3;1.234;12,5", ".", 1.234),  # nor have positions
+        ("3.5;3.021;x", ",", 3.021),  # all columns that show a sign show the other one
+        ("3,5;3.021;x", ".", 3021),
+        ("3,5;3.021;x\n3.5;616;x", ",", 3021),  # columns that show both show nothing
+        ("3;3.021;0.5", None, 3.021),  # no run: the whole table is judged
+    ],
+)
+def test_the_sign_of_a_run_holds_for_the_columns_that_it_reads_as_numbers(
+    rows: str, trained: str | None, read: float, tmp_path: Path
+) -> None:
+    found = table(tmp_path, f"load;speed;note\n{rows}\n").read_as(trained, ["load", "speed"])
+    assert to_number(found.written("speed")[0], found.decimal) == read
 
 
 def test_one_odd_cell_changes_no_sign(tmp_path: Path) -> None:

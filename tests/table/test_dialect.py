@@ -141,3 +141,17 @@ def test_a_sheet_may_have_a_title_and_units(tmp_path: Path) -> None:
         "2 rows above the heading",
         "a row of units below the heading is",
     ]
+
+
+def test_units_above_a_single_row_and_a_column_of_decimal_commas(tmp_path: Path) -> None:
+    table = opened(tmp_path, "time;force\n[s];[kN]\n0,5;1,5\n")
+    assert table.rows == 1
+    assert table.numbers("force").tolist() == [1.5]
+    for text, cells in (("x\n6,5\n7,25\n", [6.5, 7.25]), ("x\n6,5\n", [6.5])):
+        assert opened(tmp_path, text).cells("x") == cells
+
+
+def test_odd_line_ends_above_the_heading_part_no_lines(tmp_path: Path) -> None:
+    for odd in ("\x0b", "\x0c", "\x85", "\u2028"):
+        table = opened(tmp_path, f"# exported{odd}by tool\nload,speed\n1,2\n3,4\n5,6\n")
+        assert table.cells("load") == [1, 3, 5]

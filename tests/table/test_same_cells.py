@@ -44,6 +44,7 @@ ODD: list[dict[str, Any]] = [
     {"open": None, "recipe": 99.5, "version": "3", "count": "many", "life": "?"},
     {"place": True, "load": "12 kN", "note": None, "fault": 7, "when": "2024-05-03"},
 ]
+NUMBERS = ("load", "count", "life")
 Write = Callable[[list[dict[str, Any]], Path], Any]
 
 
@@ -190,12 +191,13 @@ def test_the_same_cells_read_alike(
 ) -> None:
     write = KINDS | STRICT
     first = open_table(write[trained](ROWS, tmp_path_factory.mktemp("first")))
+    first = first.read_as(None, NUMBERS)
     fitted = readers(first)
     some = [ROWS[i] for i in order]
     beside = [] if kind in STRICT else [ODD[i] for i in odd]
     rows = [*beside, *some] if ahead else [*some, *beside]
     source = write[kind](rows, tmp_path_factory.mktemp("other"))
-    other = open_table(source).read_as(first.decimal if kind == trained else ".")
+    other = open_table(source).read_as(first.decimal, NUMBERS)
     place = len(beside) if ahead else 0
     picked = np.unique([w % len(some) for w in where])
     found = read(fitted, other, place + picked)
@@ -215,3 +217,32 @@ def test_names_keep_what_was_written_and_numbers_are_one() -> None:
     read_texts, read_numbers = (r.read(cells.take(["x"], np.arange(6))) for r in (texts, numbers))
     assert read_texts.values["x"].tolist() == [2, 0, 3, 3, 4, 0]
     assert read_numbers.values["x"].tolist() == [1, 1, 2, 2, 3, 0]
+
+
+def test_marks_for_no_value_among_numbers_are_no_names() -> None:
+    labels = open_table(pd.DataFrame({"x": ["0", "1", "NA", "1", "n.d."]}))
+    target = ClassTarget.fit("x", config.Classify(target="x"), labels.take(["x"], np.arange(5)))
+    assert target.names == ("0", "1")
+    assert target.truth(labels.take(["x"], np.arange(5))) == ["0", "1", None, "1", None]
+    words = open_table(pd.DataFrame({"x": ["ok", "NA", "crack"]}))
+    named = ClassTarget.fit("x", config.Classify(target="x"), words.take(["x"], np.arange(3)))
+    assert named.names == ("NA", "crack", "ok")
+    old = CategoryReader.from_state({"name": "x", "names": ["1", "2"]})  # kept no reading
+    read = old.read(open_table(pd.DataFrame({"x": ["1", "NA", "2.0"]})).take(["x"], np.arange(3)))
+    assert read.values["x"].tolist() == [1, 0, 2]
+    assert read.status == ["ok", "missing", "ok"]
+
+
+def test_names_with_a_comma_go_by_value_with_numbers_of_a_frame() -> None:
+    fitted = CategoryReader("x", ("1,125", "1125", "2,5"), "written", ",")
+    cells = open_table(pd.DataFrame({"x": [1.125, 1125.0, 2.5, 2.0]})).take(["x"], np.arange(4))
+    assert fitted.read(cells).values["x"].tolist() == [1, 2, 3, 0]
+
+
+def test_numbers_among_texts_are_written_as_in_a_csv_file(tmp_path: Path) -> None:
+    mixed = pd.DataFrame({"x": pd.Series([4711, "pump leaks", 2.5], dtype=object)})
+    mixed.to_csv(tmp_path / "t.csv", index=False)
+    plain = open_table(tmp_path / "t.csv").take(["x"], np.arange(3))
+    fitted = TextReader.fit("x", config.Text(vocabulary=64), plain)
+    other = fitted.read(open_table(mixed).take(["x"], np.arange(3)))
+    assert np.array_equal(other.values["ids"], fitted.read(plain).values["ids"])

@@ -4,6 +4,8 @@ import gzip
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -437,3 +439,34 @@ def test_other_sources_are_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(TableError, match=message):
             open_table(source)
+
+
+def test_odd_cells_of_a_frame_change_no_other_cell() -> None:
+    day, clock = datetime(2024, 5, 1), datetime(2024, 5, 1, 6, 30)
+    ids = [12345678901234567890, 12345678901234567891]
+    for cells, wanted in [
+        ([day.date(), clock], [day, clock]),
+        ([np.datetime64("2024-05-01"), np.datetime64("2024-05-01T06:30")], [day, clock]),
+        ([np.float32(1.1), "odd"], [1.1, "odd"]),
+        ([time(6, 0), "odd"], ["06:00", "odd"]),
+        ([time(6, 0), time(6, 0, 30)], ["06:00", "06:00:30"]),
+        ([timedelta(hours=6), "odd"], [21600.0, "odd"]),
+        (["a", Decimal("NaN"), 3], ["a", None, 3.0]),
+        ([Decimal(i) for i in ids], [str(i) for i in ids]),
+    ]:
+        table = open_table(pd.DataFrame({"x": pd.Series(cells, dtype=object)}))
+        assert table.written("x") == wanted
+    clocks = open_table(pd.DataFrame({"x": pd.Series([time(6, 0), time(7, 30)], dtype=object)}))
+    assert clocks.numbers("x").tolist() == [21600, 27000]
+
+
+def test_native_numbers_have_no_say_about_the_decimal_sign(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in (["a", "b"], ["6,5", 1.125], ["7,25", 2.625], ["8,5", "n/a"], ["9,5", 3.625]):
+        book.active.append(row)
+    book.save(tmp_path / "t.xlsx")
+    table = open_table(tmp_path / "t.xlsx")
+    assert table.decimal == ","
+    assert table.numbers("a").tolist() == [6.5, 7.25, 8.5, 9.5]
+    assert np.array_equal(table.numbers("b"), [1.125, 2.625, np.nan, 3.625], equal_nan=True)
+    assert table.notes == ()

@@ -12,7 +12,16 @@ from modalloy.headings import match_headings, near_heading
 from modalloy.job import named_columns
 from modalloy.judge.validate import names_of
 from modalloy.model.batches import Rows
-from modalloy.table.finding import Finding, finding, inputs, share, some, sources, spread
+from modalloy.table.finding import (
+    Finding,
+    finding,
+    inputs,
+    number_columns,
+    share,
+    some,
+    sources,
+    spread,
+)
 from modalloy.table.number import NumberReader, to_numbers
 from modalloy.table.reader import Cells, Reader, empty
 from modalloy.table.table import Table
@@ -27,11 +36,16 @@ RARE, RARER = 1e-2, 1e-3  # chances below which it is no accident: of all cells,
 Usual = Mapping[str, Mapping[str, int]]
 
 
-def find_columns(job: config.Job, table: Table, *, answers: bool) -> tuple[Table, list[Finding]]:
-    """The table with its columns called as the run calls them, and what was found on the way.
+def find_columns(
+    job: config.Job, table: Table, *, answers: bool, decimal: str | None
+) -> tuple[Table, list[Finding]]:
+    """The table with its columns called and its numbers read as the run does, and what was found on
+    the way.
 
     A column is found by its exact name, else by the one other name that differs in capitals, white
     space and invisible characters only. answers: targets and groups are looked for as well.
+    decimal: the sign in the fractions of the training table; it holds unless all columns of numbers
+    that show a sign show the other one.
     """
     wanted = {c: name for name, columns in input_columns(job).items() for c in columns}
     if answers:
@@ -46,6 +60,14 @@ def find_columns(job: config.Job, table: Table, *, answers: bool) -> tuple[Table
                 "capitals, blanks or invisible characters only")
         for column, held in found.items()
     ]  # fmt: skip
+    table = table.read_as(decimal, number_columns(job))
+    if decimal not in (None, table.decimal):
+        signs = {".": "point", ",": "comma"}
+        what = (
+            f"fractions are written with a {signs[table.decimal]}, those of training with a "
+            f"{signs[str(decimal)]}; they are read as this table writes them"
+        )
+        said.append(finding("warning", source, what))
     free = [c for c in table.columns if c not in named and c not in wanted]
     for column, name in wanted.items():
         if column not in table.columns:

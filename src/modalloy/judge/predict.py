@@ -27,7 +27,7 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
     `attrs["caveats"]` are sentences on what is not as it was in training, its `attrs["notes"]` on
     what was taken for what when the table was read.
     """
-    table, found = find_columns(run.job, table, answers=False)
+    table, found = find_columns(run.job, table, answers=False, decimal=run.decimal)
     if not set(table.columns) & {c for r in run.readers.values() for c in r.columns}:
         raise TableError(
             f"{table.source}: has none of the columns this model reads: {some(run.readers, 12)}. "
@@ -35,7 +35,7 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
         )
     picked = np.arange(table.rows)[slice(None) if part is None else part]
     which = picked if len(picked) else np.arange(1)  # one row shows how its columns look
-    rows = Rows(table.read_as(run.decimal), run.job, run.readers, {})
+    rows = Rows(table, run.job, run.readers, {})
     with Bar("answering", len(which), quiet=quiet) as bar:
         answers = answer_rows(run.model(), rows, which, tick=bar.advance).seen[EVERYTHING]
     columns: dict[str, Any] = {"row.number" if "row" in run.job.tasks else "row": which}

@@ -42,9 +42,8 @@ def own_rows(run: Run) -> tuple[Rows, np.ndarray, Extras]:
         raise RunError(
             f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
         )
-    table, found = find_columns(
-        run.job, open_table(run.job.table, sheet=run.job.sheet), answers=True
-    )
+    table = open_table(run.job.table, sheet=run.job.sheet)
+    table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
     check_against(run.job, table)
     parts = split_job(table, run.job)
     if not same_parts(table, run.job, parts, run.prints()):
@@ -74,8 +73,7 @@ def given_rows(run: Run, table: Table) -> tuple[Rows, np.ndarray, Extras]:
 
     The table needs the columns of one target; any other column that it lacks counts as missing.
     """
-    table, found = find_columns(run.job, table, answers=True)
-    table = table.read_as(run.decimal)
+    table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
     rows = Rows(table, run.job, run.readers, run.targets, cache_gb=0.0)
     truths = truth_of(rows, np.arange(table.rows)).values()
     which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modalloy.table.typed import COMMA
-from modalloy.table.values import to_text
+from modalloy.table.values import texts_of
 
 Decimal = Literal[".", ","]
 NUMBER = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
@@ -77,7 +77,7 @@ def may_have_commas(columns: Iterable[tuple[str, Sequence[pa.Array]]]) -> bool:
     for _, cells in columns:
         if not _numeric(cells):
             continue
-        for texts in map(to_text, cells):
+        for texts in map(texts_of, cells):
             comma = pc.match_substring(texts, ",")
             points = pc.greater(pc.count_substring(texts, "."), 1)
             if pc.any(pc.or_(comma, points)).as_py():
@@ -89,7 +89,7 @@ def _numeric(cells: Sequence[pa.Array]) -> bool:
     """Whether of some cells, spread over the column, a few at least begin as numbers do."""
     rows = sum(map(len, cells))
     step = max(1, rows // LOOKED_AT)
-    some = pa.concat_arrays([to_text(c.take(pa.array(range(0, len(c), step)))) for c in cells])
+    some = pa.concat_arrays([texts_of(c.take(pa.array(range(0, len(c), step)))) for c in cells])
     filled = _count(pc.not_equal(pc.utf8_trim_whitespace(some), ""))
     begun = _count(pc.match_substring_regex(some, r"^\s*[+-]?[0-9.,]*[0-9]\s*$"))
     return begun >= FEW * filled and begun > 0
@@ -104,7 +104,7 @@ def _signs(name: str, cells: Sequence[pa.Array]) -> Signs | None:
     """What the cells of one column tell; None where they are not numbers."""
     if not _numeric(cells):
         return None
-    texts = pa.chunked_array([pc.utf8_trim_whitespace(to_text(c)) for c in cells], pa.string())
+    texts = pa.chunked_array([pc.utf8_trim_whitespace(texts_of(c)) for c in cells], pa.string())
     marked = pc.match_substring_regex(texts, r"^[+-]?[0-9.,]*[.,][0-9]")
     some = texts.filter(pc.fill_null(marked, False))
     if not len(some):
@@ -122,7 +122,7 @@ def _signs(name: str, cells: Sequence[pa.Array]) -> Signs | None:
     return Signs(
         name,
         _first(some, comma) if counts[0] > counts[1] else None,
-        _first(some, point) if counts[1] >= counts[0] else None,
+        _first(some, point) if counts[1] > counts[0] else None,
         _first(some, grouped),
         bool(counts[2] and plain and not counts[0] + counts[1] + counts[3]),
         len(some.unique()),

@@ -21,6 +21,7 @@ NOT_UTF8 = (
 )
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")  # as Arrow sees lines
+DECIMAL = re.compile(r"[+-]?[0-9]+(,[0-9]+)?")
 NUMBER = re.compile(r"\s*[+-]?(\d+([.,]\d+)*|[.,]\d+)([eE][+-]?\d+)?\s*")
 # A unit as people write it under or behind a name: bare only where it is one of the usual ones.
 BARE_UNITS = {
@@ -57,6 +58,7 @@ def read_dialect(path: Path, *, tab: bool) -> Dialect:
     is a line of units below it, and all of them are named in `notes`.
     """
     text, encoding = _first_text(path)
+    cut = len(text.encode()) >= LOOKED_AT - 4
     lines = LINE.findall(text)
     told = re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE) if lines else None
     above = 1 if told else 0
@@ -64,7 +66,7 @@ def read_dialect(path: Path, *, tab: bool) -> Dialect:
     while comments < len(lines) and lines[comments].startswith("#"):
         comments += 1
     separator = told[1] if told else "\t" if tab else _separator(lines[comments:])
-    rows = parsed(lines[comments:], separator)
+    rows = parsed(lines[comments:], separator, cut=cut)
     if not rows:
         raise TableError(f"{path}: the file is empty: no header, no columns.")
     at = heading_row([cells for _, cells in rows])
@@ -134,8 +136,8 @@ def units_row(rows: list[list[str]], width: int) -> bool:
     return any(below and all(NUMBER.fullmatch(c) for c in below) for below in above)
 
 
-def parsed(lines: list[str], separator: str) -> list[tuple[int, list[str]]]:
-    """The first rows, each with the number of lines up to its end; a row cut off is left out."""
+def parsed(lines: list[str], separator: str, *, cut: bool = False) -> list[tuple[int, list[str]]]:
+    """The first rows, each with the number of lines up to its end; not the last of a cut text."""
     reader = csv.reader(io.StringIO("".join(lines), newline=""), delimiter=separator)
     rows = []
     try:
@@ -145,7 +147,7 @@ def parsed(lines: list[str], separator: str) -> list[tuple[int, list[str]]]:
                 break
     except csv.Error:  # a quoted cell beyond what was looked at, or a NUL
         pass
-    whole = rows[:-1] if len(rows) > 2 else rows  # the last may be cut
+    whole = rows[:-1] if cut and len(rows) > 2 else rows
     while whole and not any(c.strip() for c in whole[0][1]):
         whole = whole[1:]
     return whole
@@ -169,6 +171,9 @@ def _separator(lines: list[str]) -> str:
 
     Of two that do so equally well, the one that gives more cells.
     """
+    filled = [line.strip() for line in lines if line.strip()]
+    if len(filled) > 1 and all(map(DECIMAL.fullmatch, filled[1:])) and "," not in filled[0]:
+        return ";"  # one column of decimal commas
     best, found = (0.0, 0), ","
     for separator in SEPARATORS:
         rows = [cells for _, cells in parsed(lines, separator)]

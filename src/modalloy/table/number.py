@@ -15,7 +15,7 @@ from modalloy.table.reader import Cells, Read, Reader, empty
 NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation 1
 LOG_RATIO = 30.0  # large over small amounts, above which a logarithm is the better scale
 GROUPED = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]{3})+(,[0-9]*)?")  # 12.050 or 1.234,5
-CLOCK = re.compile(r"[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?")
+CLOCK = re.compile(r"[0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?")
 KNEE = 3.0  # scaled numbers are nearly linear below this and never pass it
 
 

@@ -45,14 +45,31 @@ def typed(cells: list[Any]) -> pa.Array:
     kinds = {_kind(c) for c in cells} - {None}
     if len(kinds) > 1 and "list" not in kinds:
         return to_mixed(cells)
-    if kinds == {"moment"}:  # the clock that is written counts, whatever its zone
-        cells = [c.replace(tzinfo=None) if isinstance(c, datetime) and c == c else c for c in cells]
+    if kinds == {"moment"}:
+        cells = _clocks(cells)
     for some in (cells, [c.tolist() if hasattr(c, "tolist") else c for c in cells]):
         try:
             return pa.array(some, from_pandas=True)
         except UNFIT:
             continue
     return to_mixed(cells)
+
+
+def _clocks(cells: list[Any]) -> list[Any]:
+    """Times as the clock that is written, whatever its zone; days among them are midnights."""
+    plain = [
+        c.astype("datetime64[us]").item() if isinstance(c, np.datetime64) else c for c in cells
+    ]
+    if not any(isinstance(c, datetime) for c in plain):
+        return plain
+    return [
+        c.replace(tzinfo=None)
+        if isinstance(c, datetime) and c == c
+        else datetime(c.year, c.month, c.day)
+        if isinstance(c, date) and c == c
+        else None
+        for c in plain
+    ]
 
 
 def _of_series(column: "pd.Series") -> pa.Array | pa.ChunkedArray:

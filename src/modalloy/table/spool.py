@@ -16,10 +16,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from modalloy.errors import TableError
+from modalloy.table.values import spelled
 
 BATCH_ROWS = 65_536
 BATCH_BYTES = 16 << 20
 PAGES_BYTES = 64 << 10  # what the system maps in around one cell
+DIGITS = 18  # of decimals that are whole numbers of 64 bits
 RESIDENT_BYTES = 128 << 20  # mapped pages are given back after this many bytes were touched
 
 
@@ -168,15 +170,18 @@ def _plain_batch(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type that a column is held in: one spelling each for numbers, text, times and lists.
 
-    Categories are written out, decimals and clock times become float64 (clock times in seconds
-    since midnight, durations in seconds), half floats outside lists float32, lists of fixed size
-    plain lists.
+    Categories are written out, decimals become float64 (whole ones stay whole), durations seconds,
+    clock times text (08:30), half floats outside lists float32, lists of fixed size plain lists.
     """
     if isinstance(kind, pa.BaseExtensionType):
         return plain_type(kind.storage_type)
     if pa.types.is_dictionary(kind):
         return plain_type(kind.value_type)
-    if pa.types.is_decimal(kind) or pa.types.is_time(kind) or pa.types.is_duration(kind):
+    if pa.types.is_decimal(kind) and kind.scale == 0:  # ids, as databases keep them
+        return pa.int64() if kind.precision <= DIGITS else pa.string()
+    if pa.types.is_time(kind):
+        return pa.string()
+    if pa.types.is_decimal(kind) or pa.types.is_duration(kind):
         return pa.float64()
     if pa.types.is_float16(kind):
         return pa.float32()
@@ -196,7 +201,9 @@ def plain(array: pa.Array, kind: pa.DataType) -> pa.Array:
         return array
     if pa.types.is_dictionary(held):
         return plain(array.dictionary_decode(), kind)
-    if pa.types.is_time(held) or pa.types.is_duration(held):
+    if pa.types.is_time(held):
+        return pa.array([spelled(c) for c in array.to_pylist()], kind)
+    if pa.types.is_duration(held):
         ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[held.unit]
         whole = array.cast(pa.int32() if held.bit_width == 32 else pa.int64())
         return pc.divide(whole.cast(pa.float64()), float(ticks))

@@ -215,7 +215,7 @@ class Table:
             return np.concatenate([a.to_numpy(zero_copy_only=False) for a in arrays])
         if kind != "text":
             raise TableError(f"{self.source}: column '{column}' holds no numbers but {kind}.")
-        cells = self.cells(column, rows)
+        cells = self.written(column, rows)
         found = [to_number(c, self.decimal) for c in cells]
         if None in found:
             raise self._unfit(column, rows, cells, found.index(None), "is no number")
@@ -236,8 +236,8 @@ class Table:
             except TableError:
                 if self.kind(column) != "text":
                     raise
-        cells = self.cells(column, rows)
-        form = date_form(cells if rows is None else self.cells(column))
+        cells = self.written(column, rows)
+        form = date_form(cells if rows is None else self.written(column))
         found = [to_moment(c, form) for c in cells]
         seconds = np.full(len(found), np.nan)
         for at, moment in enumerate(found):

@@ -21,7 +21,7 @@ FIRST = 50  # cells that are looked at before all of them
 PADDED = r"^[+-]?0[0-9]"  # 0071
 CODE = r"^[+-]?(0[0-9]|[0-9]{19,}$)|[a-zA-Z]{4}"  # or beyond 64 bits; no number has many letters
 COMMA = r"^[+-]?(0|[1-9][0-9]*|[1-9][0-9]{0,2}(\.[0-9]{3})+)(,[0-9]+)?([eE][+-]?[0-9]+)?$"
-CLOCK = r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$"
+CLOCK = r"^[0-2][0-9]:[0-5][0-9](:[0-5][0-9](\.[0-9]+)?)?$"
 TRUTH = r"^(true|false|True|False|TRUE|FALSE)$"
 DAY = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 MOMENT = (
@@ -37,11 +37,11 @@ def looks_like(cells: Sequence[pa.Array], decimal: str) -> pa.DataType:
     Whole numbers with leading zeros (`0071`) or of more than 64 bits are codes: text.
     """
     texts = pa.chunked_array(list(cells))
-    head = _filled(pa.chunked_array([c.slice(0, 4 * FIRST) for c in texts.chunks[:1]]))
+    head = _filled(pa.chunked_array([c.slice(0, 4 * FIRST) for c in texts.chunks[:1]]), decimal)
     kinds = [k for k in _TYPES if _fits(head.slice(0, FIRST), k, decimal)] if len(head) else _TYPES
     if not kinds:
         return pa.string()
-    filled = _filled(texts)
+    filled = _filled(texts, decimal)
     if not len(filled):
         return pa.string()
     return next((_TYPES[k] for k in kinds if _fits(filled, k, decimal)), pa.string())
@@ -49,7 +49,7 @@ def looks_like(cells: Sequence[pa.Array], decimal: str) -> pa.DataType:
 
 def typed(array: pa.Array, kind: pa.DataType, decimal: str) -> pa.Array:
     """Cells of a text column as the type that `looks_like` gave it; nothing stays nothing."""
-    texts = _without_nothing(array)
+    texts = _without_nothing(array, decimal)
     if pa.types.is_integer(kind):
         return _bare(texts, decimal).cast(kind)
     if pa.types.is_floating(kind):
@@ -118,14 +118,15 @@ _TYPES: dict[str, pa.DataType] = {
 }
 
 
-def _without_nothing(array: pa.Array) -> pa.Array:
-    texts = pc.utf8_trim_whitespace(to_text(array))
+def _without_nothing(array: pa.Array, decimal: str) -> pa.Array:
+    texts = pc.utf8_trim_whitespace(to_text(array, decimal))
     nothing = pc.or_(pc.equal(texts, ""), pc.is_in(texts, NOTHING))
     return pc.if_else(nothing, pa.scalar(None, texts.type), texts)
 
 
-def _filled(texts: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pa.chunked_array([_without_nothing(c).drop_null() for c in texts.chunks], pa.string())
+def _filled(texts: pa.ChunkedArray, decimal: str) -> pa.ChunkedArray:
+    found = [_without_nothing(c, decimal).drop_null() for c in texts.chunks]
+    return pa.chunked_array(found, pa.string())
 
 
 def _bare(texts: pa.Array, decimal: str) -> pa.Array:

@@ -1,7 +1,7 @@
 """Arrow arrays in, Python values and numpy arrays out."""
 
 from collections.abc import Sequence
-from datetime import date, datetime, time
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -44,18 +44,29 @@ def to_mixed(cells: Sequence[Any]) -> pa.Array:
     return pa.array([None if _nothing(c) else _field(c) for c in cells], MIXED)
 
 
-def to_text(array: pa.Array) -> pa.Array:
-    """The cells of a text or mixed column as they are written."""
+def to_text(array: pa.Array, decimal: str = ".") -> pa.Array:
+    """The cells of a text or mixed column as they are written; numbers with this decimal sign."""
     if array.type.equals(MIXED):
-        return pa.array([spelled(c) for c in to_python(array)], pa.string())
+        return pa.array([_with_sign(c, decimal) for c in to_python(array)], pa.string())
     return array.cast(pa.string())
+
+
+def texts_of(array: pa.Array) -> pa.Array:
+    """The cells of a text or mixed column that are text; the others are nothing."""
+    return array.field("text") if array.type.equals(MIXED) else array.cast(pa.string())
+
+
+def _with_sign(cell: Any, decimal: str) -> str | None:
+    text = spelled(cell)
+    number = isinstance(cell, float) and text is not None
+    return text.replace(".", decimal) if number else text
 
 
 def spelled(cell: Any) -> str | None:
     """How a cell is written, None where it holds nothing.
 
     Text without its margins; whole numbers without a fraction (3.0 is 3), others by the fewest
-    digits that tell them apart; True and False; a midnight as its day.
+    digits that tell them apart; True and False; a midnight as its day, a clock time as 08:30.
     """
     if _nothing(cell):
         return None
@@ -68,6 +79,8 @@ def spelled(cell: Any) -> str | None:
     if isinstance(cell, datetime):
         cell = cell.replace(tzinfo=None)
         return str(cell.date() if cell.time() == time() else cell)
+    if isinstance(cell, time):
+        return cell.isoformat("auto" if cell.second or cell.microsecond else "minutes")
     return str(cell).strip()
 
 
@@ -104,8 +117,16 @@ def _nothing(cell: Any) -> bool:
 
 def _field(cell: Any) -> dict[str, Any]:
     """One cell of a mixed column."""
+    if isinstance(cell, np.floating):
+        return {"number": float(str(cell))}  # 1.1 of 32 bits is 1.1
+    if isinstance(cell, np.datetime64):
+        cell = cell.astype("datetime64[us]")
     if isinstance(cell, np.generic):
         cell = cell.item()
+    if isinstance(cell, timedelta):
+        return {"number": cell.total_seconds()}
+    if isinstance(cell, time):
+        return {"text": spelled(cell)}
     if isinstance(cell, bool):
         return {"truth": cell}
     if isinstance(cell, int | float | Decimal) and abs(cell) <= EXACT:
