@@ -49,16 +49,19 @@ def run(*words: str) -> Any:
     return CliRunner().invoke(app, list(words))
 
 
-@pytest.mark.parametrize(("processes", "threads"), [(None, 6), ("4", 1), ("16", 1), ("2", 3)])
+@pytest.mark.parametrize(
+    ("processes", "threads"),
+    [(("", ""), 6), (("4", ""), 1), (("16", ""), 1), (("2", "2"), 3), (("16", "2"), 3)],
+)
 def test_the_command_takes_its_share_of_the_machine(
-    processes: str | None, threads: int, calls: list[Any], monkeypatch: pytest.MonkeyPatch
+    processes: tuple[str, str], threads: int, calls: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
     monkeypatch.setattr(cli, "cores", lambda: 6)
     monkeypatch.setenv("RANK", "1")
-    if processes is not None:
-        monkeypatch.setenv("WORLD_SIZE", processes)
+    for name, count in zip(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), processes, strict=True):
+        monkeypatch.setenv(name, count)  # as good as unset where it is empty
     every = (("predict", "r", "t"), ("evaluate", "r"), ("train", "j", "-o", "r"), ("demo",))
     for words in every:
         torch.set_num_threads(2)

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 
 import modalloy
 from modalloy.errors import ModalloyError
-from modalloy.limits import cores, rest_soon
+from modalloy.limits import cores, processes_here, rest_soon
 
 if TYPE_CHECKING:
     from modalloy.report import Report
@@ -228,11 +228,11 @@ def _tell_caveats(caveats: Sequence[str], *, strict: bool) -> None:
 def _take_cores() -> None:
     """Let torch use this process's share of the machine; who calls a verb in Python says it there.
 
-    Under torchrun the processes share it.
+    Under torchrun those of its processes that run here share it.
     """
     import torch
 
-    torch.set_num_threads(max(1, cores() // int(os.environ.get("WORLD_SIZE", "1"))))
+    torch.set_num_threads(max(1, cores() // processes_here()))
 
 
 def _report_of(run: Path) -> "Report":

@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from modalloy.errors import RunError
+
+AGAIN_S = 0.01  # between two tries to hold a file
 
 
 def write_safely(path: Path, data: bytes) -> None:
@@ -27,12 +30,13 @@ def write_safely(path: Path, data: bytes) -> None:
 
 
 @contextmanager
-def locked(path: Path, refusal: str) -> Iterator[None]:
+def locked(path: Path, refusal: str, *, patience_s: float = 0.0) -> Iterator[None]:
     """Hold a file that only one process may hold; it is free again when the process ends, however.
 
-    The file is gone afterwards. Raises RunError with the refusal where another process holds it.
+    The file is gone afterwards. Raises RunError with the refusal where another process holds it,
+    for longer than `patience_s`.
     """
-    file = lock(path, refusal)
+    file = lock(path, refusal, patience_s)
     try:
         yield
     finally:
@@ -41,12 +45,13 @@ def locked(path: Path, refusal: str) -> Iterator[None]:
         file.close()
 
 
-def lock(path: Path, refusal: str) -> BinaryIO:
+def lock(path: Path, refusal: str, patience_s: float) -> BinaryIO:
     """The file, open and held.
 
     Whoever held it before may have removed it between our opening and our holding: then we hold a
     file that the next process will not find, and have to take the new one.
     """
+    last = time.monotonic() + patience_s
     while True:
         try:
             file = open(path, "wb")  # noqa: SIM115 it is held until the training ends
@@ -59,8 +64,10 @@ def lock(path: Path, refusal: str) -> BinaryIO:
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
                 return file
         except BlockingIOError as error:
-            file.close()
-            raise RunError(refusal) from error
+            if time.monotonic() >= last:
+                file.close()
+                raise RunError(refusal) from error
+            time.sleep(AGAIN_S)
         except FileNotFoundError:
             pass
         file.close()

@@ -36,6 +36,15 @@ def cores() -> int:
     return max(1, round(limits().cores))
 
 
+def processes_here() -> int:
+    """How many processes of one training share this machine, as torchrun says; 1 without it.
+
+    A launcher that does not say so is taken to have started all of them here.
+    """
+    said = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("WORLD_SIZE") or "1"
+    return max(1, int(said))
+
+
 def number_types_file() -> Path:
     """Where trials of number types are remembered, in the user's cache folder (XDG)."""
     folder = os.environ.get("XDG_CACHE_HOME", "")

@@ -163,16 +163,7 @@ def load_run(path: str | Path) -> Run:
     if not isinstance(seal.get("sha256"), dict) or not isinstance(seal.get("notes"), dict):
         raise RunError(f"{seal_path}: is not what training wrote; restore it, or train again.")
     for name in PARTS:
-        sealed = seal["sha256"].get(name)
-        with suppress(PermissionError):  # a run that is only read
-            put_in_place(path, name, sealed)
-        if not (path / name).is_file():
-            raise RunError(f"{path}: {name} is missing, so this run cannot be used.")
-        if digest(path / name) != sealed:
-            raise RunError(
-                f"{path}: {name} is not the file that training wrote (its sha256 differs); "
-                "restore it, or train again."
-            )
+        find_sealed(path, name, seal["sha256"].get(name))
     schema = read_json(path / "schema.json")
     return Run(
         path,
@@ -182,6 +173,29 @@ def load_run(path: str | Path) -> Run:
         schema["trunks"],
         seal["notes"],
         schema.get("decimal"),
+    )
+
+
+def find_sealed(path: Path, name: str, sealed: str | None) -> None:
+    """See to it that a part of a run is the one that was sealed, or raise RunError."""
+    refused = None
+    try:
+        put_in_place(path, name, sealed)
+    except OSError as error:  # a run that is only read: mostly nothing is left to do
+        refused = error
+    found = digest(path / name) if (path / name).is_file() else None
+    if found == sealed is not None:
+        return
+    if refused is not None:
+        raise RunError(
+            f"{path}: {staged(path, name).name} is to become {name}, which is not possible here "
+            f"({refused.strerror}); copy this run to a place that can be written."
+        ) from refused
+    if found is None:
+        raise RunError(f"{path}: {name} is missing, so this run cannot be used.")
+    raise RunError(
+        f"{path}: {name} is not the file that training wrote (its sha256 differs); restore it, or "
+        "train again."
     )
 
 

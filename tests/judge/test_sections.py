@@ -112,6 +112,25 @@ def test_a_training_whose_report_cannot_be_written_says_what_writes_it(
         ma.train(job, out=out, quiet=True)
 
 
+def test_cells_that_cannot_be_counted_cost_no_run(
+    small_table: Path,
+    job_dict: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failing_parts: None,
+) -> None:
+    job = job_dict(small_table, columns=("load",), train={"epochs": 1})
+    with monkeypatch.context() as patch:
+        patch.setattr("modalloy.learn.training.count_cells", broken)
+        run = ma.train(job, out=tmp_path / "run", quiet=True)
+    assert run.notes["cells"] == {}
+    assert ma.load_run(run.path).notes["cells"] == {}
+    report = Report.load(run.path / "report.json")
+    assert [f["part"] for f in report.failed] == ["cells"]
+    assert "missing and unreadable cells of training" in report.text()
+    ma.evaluate(run, str(small_table), out=tmp_path / "other.html", quiet=True)
+
+
 def test_lines_of_an_older_recipe_are_made_anew(run: Path) -> None:
     state = json.loads((run / "report.json").read_text())
     whole = state["baselines"]

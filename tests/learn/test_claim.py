@@ -1,11 +1,15 @@
 """One training a directory, and a usable run whatever ends the process that writes it."""
 
+import errno
+import json
 import os
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -14,9 +18,13 @@ import modalloy as ma
 from modalloy import files
 from modalloy.errors import RunError
 from modalloy.files import locked
-from modalloy.learn import claim as module
-from modalloy.learn.claim import claim
+from modalloy.job import load_job
+from modalloy.learn.claim import claim, refuse_changed
 from modalloy.learn.train import LAST
+from modalloy.run import digest, load_prints, save_prints
+from modalloy.table.prints import fingerprints
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import open_table
 
 
 class Killed(BaseException):
@@ -66,22 +74,25 @@ def test_of_many_at_once_never_two_are_in(tmp_path: Path) -> None:
     assert max(most) == 1
 
 
-def test_a_run_that_finishes_while_we_wait_is_not_overwritten(
+def test_a_run_is_in_use_until_its_report_is_written_and_not_overwritten_then(
     tmp_path: Path, small_table: Path, job_dict: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    import modalloy.learn.training as training
+
     job = job_dict(small_table, columns=("load",), train={"epochs": 1})
-    run = ma.train(job, out=tmp_path / "done", quiet=True)
-    real, out = module.refuse_used, tmp_path / "run"
-    out.mkdir()
+    out, real, said = tmp_path / "run", training.report_on, []
 
-    def before_the_other_finished(path: Path, resume: bool) -> None:
-        real(path, resume)
-        if not (path / "run.json").exists():
-            for file in run.path.iterdir():
-                (path / file.name).write_bytes(file.read_bytes())
+    def reporting(*given: Any, **options: Any) -> None:
+        assert (out / "run.json").is_file()
+        with pytest.raises(RunError) as refused, claim(out, resume=False):
+            pass
+        said.append(str(refused.value))
+        real(*given, **options)
 
-    monkeypatch.setattr(module, "refuse_used", before_the_other_finished)
-    with pytest.raises(RunError, match="holds a finished run"), claim(out, resume=False):
+    monkeypatch.setattr(training, "report_on", reporting)
+    ma.train(job, out=out, quiet=True)
+    assert said == [f"{out}: another training writes to this directory."]
+    with pytest.raises(RunError, match="holds a finished run; give"), claim(out, resume=False):
         pass
     assert not (out / "training.lock").exists()
 
@@ -203,13 +214,82 @@ def test_killed_inside_a_checkpoint_the_older_one_is_gone_on_with(
     assert not list(out.rglob("*.part"))
 
 
+@pytest.mark.parametrize("lost", ["report.html", "report.json"])
 def test_a_finished_run_without_a_report_says_how_to_write_it(
-    small_table: Path, job_dict: Any, tmp_path: Path
+    small_table: Path, job_dict: Any, tmp_path: Path, lost: str
 ) -> None:
     job = job_dict(small_table, columns=("load",), train={"epochs": 1})
     run = ma.train(job, out=tmp_path / "run", quiet=True)
-    (run.path / "report.html").unlink()
-    with pytest.raises(RunError, match=r"modalloy evaluate .* writes it"):
-        ma.train(job, out=run.path, resume=True, quiet=True)
+    (run.path / lost).unlink()
+    for resume in (False, True):
+        with pytest.raises(RunError, match=r"without its report; `modalloy evaluate .*` writes it"):
+            ma.train(job, out=run.path, resume=resume, quiet=True)
     ma.evaluate(run, quiet=True)
-    assert (run.path / "report.html").is_file()
+    assert (run.path / lost).is_file()
+
+
+def test_a_training_that_an_older_version_began_is_gone_on_with(
+    small_csv: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import modalloy.learn.train as train
+
+    frame = pd.read_csv(small_csv)
+    sizes = [f"{i}.50" if i % 9 else "big" for i in range(len(frame))]  # kept as text before
+    frame.assign(site=sizes).to_csv(small_csv, index=False)
+    job = job_dict(small_csv, columns=("load", "site"), train={"epochs": 2, "batch": 16})
+    loaded, table, out = load_job(job), open_table(str(small_csv)), tmp_path / "run"
+    real = train.fit
+
+    def pressed(*given: Any, **options: Any) -> Any:
+        if given[0].step:
+            raise KeyboardInterrupt
+        yield from real(*given, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fit", pressed)
+        ma.train(job, out=out, quiet=True)
+    new, parts = load_prints(out), split_job(table, loaded)
+    assert new is not None
+    old = Parts(*(fingerprints(table, loaded, part, typed=True) for part in parts))
+    assert not np.array_equal(old.train, new.train)
+    save_prints(out, Parts(*(p + 1 for p in old)))  # of other rows
+    seal = json.loads((out / "run.json").read_text())
+    with pytest.raises(RunError, match="no longer holds the rows"):
+        refuse_changed(out, table, loaded, parts)
+    save_prints(out, old)
+    seal["sha256"]["rows.safetensors"] = digest(out / "rows.safetensors")
+    (out / "run.json").write_text(json.dumps(seal))
+    run = ma.train(job, out=out, resume=True, quiet=True)
+    assert run.notes["epochs"] == 2
+    assert np.array_equal(run.prints().train, new.train)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+@pytest.mark.parametrize("late", [False, True])
+def test_a_run_on_a_place_that_is_only_read(
+    small_table: Path,
+    job_dict: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    late: bool,
+) -> None:
+    """What was sealed still waits beside what it replaces; late: what it replaces is the same."""
+    job = job_dict(small_table, columns=("load",), train={"epochs": 1})
+    out = ma.train(job, out=tmp_path / "run", quiet=True).path
+    model = out / "model.safetensors"
+    (out / "model.safetensors.next").write_bytes(model.read_bytes())
+    if not late:
+        model.write_bytes(b"older")
+
+    def refused(source: Any, target: Any) -> None:
+        raise OSError(number, os.strerror(number), str(source))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refused)
+        if late:
+            assert len(ma.predict(ma.load_run(out), small_table, quiet=True)) == 80
+        else:
+            with pytest.raises(RunError, match=r"safetensors.next is .*copy this run to a place"):
+                ma.load_run(out)
+    assert len(ma.predict(ma.load_run(out), small_table, quiet=True)) == 80

@@ -239,6 +239,8 @@ def test_processes_of_one_machine_share_the_budget(
 ) -> None:
     loaded = load_job(job | {"train": {"cache_gb": 6.0}})
     assert disk_share_gb(loaded) == 6.0
+    monkeypatch.setenv("WORLD_SIZE", "8")  # a launcher that does not say how many run here
+    assert disk_share_gb(loaded) == 0.75
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
     assert disk_share_gb(loaded) == 1.5
 

@@ -2,13 +2,16 @@
 
 import json
 import math
+import time
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from modalloy.files import locked
 from modalloy.job import load_job
 from modalloy.learn import probe as module
 from modalloy.learn import remembered
@@ -232,13 +235,41 @@ def test_what_was_found_is_remembered_by_machine_model_and_shape(
     with monkeypatch.context() as patch:
         patch.setattr(remembered, "processor", lambda: "another one")
         assert found(model, batch)[1] > 0
-    assert len(remembered.read(kept)) == 5
+    with monkeypatch.context() as patch:
+        patch.setattr(remembered, "__version__", "0.0.1")
+        assert found(model, batch)[1] > 0
+    assert len(remembered.read(kept)) == 6
     for damage in ("", "[1]", "{", json.dumps({remembered.key_of(model, batch): 3})):
         kept.write_text(damage)
         assert found(model, batch)[1] > 0
         assert found(model, batch) == (first, 0)
     kept.unlink()
     assert found(model, batch)[1] > 0
+
+
+def test_trainings_that_end_their_trials_at_once_lose_no_answer(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    kept, real = tmp_path / "number_types.json", remembered.read
+
+    def slowly(path: Path | None) -> dict[str, Any]:
+        found = real(path)
+        time.sleep(0.02)  # lets another one read the same
+        return found
+
+    monkeypatch.setattr(remembered, "read", slowly)
+    names = [str(i) for i in range(8)]
+    threads = [Thread(target=remembered.keep, args=(kept, n, {"way": n})) for n in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert real(kept) == {n: {"way": n} for n in names}
+    assert [p.name for p in tmp_path.iterdir()] == [kept.name]
+    monkeypatch.setattr(remembered, "PATIENCE_S", 0.05)
+    with locked(kept.with_suffix(".lock"), "held"):  # by one that does not go on
+        remembered.keep(kept, "late", {})
+    assert set(real(kept)) == set(names)
 
 
 def test_a_cache_that_cannot_be_written_is_no_fault_of_the_training(

@@ -64,7 +64,7 @@ open(f"{out}/told{rank}.json", "w").write(json.dumps(told))
 
 
 def launch(
-    processes: int, *command: str, ends: tuple[int, ...] = (0,)
+    processes: int, *command: str, ends: tuple[int, ...] = (0,), within_s: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run a module or file in some processes on this machine."""
     port = str(20000 + os.getpid() % 20000)
@@ -73,7 +73,7 @@ def launch(
         [*launcher, "--master-port", port, *command],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=within_s,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode in ends, done.stderr[-5000:]
@@ -169,6 +169,66 @@ except TableError as error:
     open(sys.argv[1] + str(rank), "w").write("equal")
 processes.stop()
 """
+
+
+BUDGETS = """
+import json, sys, torch
+from datetime import timedelta
+torch.set_num_threads(1)
+from modalloy.learn import frozen, processes
+processes.PATIENCE = timedelta(seconds=30)
+frozen.READ_AT_ONCE = 4
+import numpy as np
+from modalloy.job import load_job
+from modalloy.learn.training import open_rows
+from modalloy.model.cache import Budget
+from modalloy.model.model import Model
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+job, out, budgets = load_job(json.loads(sys.argv[1])), sys.argv[2], json.loads(sys.argv[3])
+rank, world = processes.start()
+table = open_table(job.table)
+rows = open_rows(job, table, split_job(table, job))
+rows.budget = Budget(budgets[rank] / 1e9)
+for cache in rows.decoded.values():
+    cache._budget = rows.budget
+model = Model(job, rows.readers, rows.targets, pretrained=True)
+which = np.arange(table.rows)
+kept = []
+for _ in range(2):  # as a training on all rows goes on after the first one
+    frozen.frozen_features(model, rows, which, quiet=True)
+    kept.append({n: len(f.kept) for n, f in rows.features.items()})
+    rows.budget.give_back(600)
+batch = rows.batch(which)
+sums = [float(batch.values[n]["features"].sum()) for n in sorted(rows.features)]
+assert processes.gathered(sums, world) == [sums, sums]
+open(f"{out}{rank}", "w").write(json.dumps(kept))
+processes.stop()
+"""
+
+
+@pytest.mark.torchrun
+@pytest.mark.parametrize(
+    ("budgets", "keeps"), [((3_000, 10**9), True), ((10**9, 3_000), True), ((10**9, 0), False)]
+)
+def test_processes_with_unequal_disk_budgets_stop_after_the_same_rows(
+    small_table: Path, job_dict: Any, tmp_path: Path, budgets: tuple[int, int], keeps: bool
+) -> None:
+    frame = pd.read_parquet(small_table)
+    frame.assign(second=frame["vibration"][::-1].to_numpy()).to_parquet(small_table)
+    job = job_dict(small_table, columns=("load",))
+    series = {"type": "series", "length": 32, "rate_hz": 100, "front": ["statistics"]}
+    job["columns"] |= {"vibration": series, "second": series}
+    script = tmp_path / "budgets.py"
+    script.write_text(BUDGETS)
+    words = (json.dumps(job), str(tmp_path / "rank"), json.dumps(budgets))
+    launch(2, str(script), *words, within_s=90)
+    found = [json.loads((tmp_path / f"rank{rank}").read_text()) for rank in (0, 1)]
+    for first, second in zip(*found, strict=True):
+        for name in ("vibration", "second"):
+            assert abs(first[name] - second[name]) <= 17  # two groups of the last turn, a blank
+            assert min(first[name], second[name]) < 80
+    assert (found[0][0]["vibration"] > 0) is keeps
 
 
 @pytest.mark.torchrun

@@ -4,23 +4,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
-
+from modalloy import config
 from modalloy.errors import RunError
 from modalloy.files import locked, remove_leftovers
 from modalloy.learn.train import LAST
 from modalloy.run import PAGE, PARTS, load_prints, load_run, staged
+from modalloy.table.prints import same_parts
 from modalloy.table.split import Parts
+from modalloy.table.table import Table
 
 
 @contextmanager
 def claim(out: Path, *, resume: bool) -> Iterator[None]:
     """Make the directory and hold it while training; RunError where it is in use or cannot be.
 
-    Whether it may be used is asked once it is held: until then another training may finish in it.
+    Whether it may be used is asked once it is held: until then another training may finish in it,
+    or be about to write its report.
     """
-    if out.exists():
-        refuse_used(out, resume)
     made = not out.exists()
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -43,14 +43,18 @@ def claim(out: Path, *, resume: bool) -> Iterator[None]:
 
 
 def refuse_used(out: Path, resume: bool) -> None:
-    """A run directory is written once; an interrupted training is only gone on with when asked."""
+    """A run directory is written once; an interrupted training is only gone on with when asked.
+
+    A finished run that lacks its report, in either form, is told how to get it.
+    """
     begun = (out / LAST).is_file()
     if (out / "run.json").is_file():
         begun = bool(load_run(out).notes.get("interrupted"))
-        if not begun and not (out / PAGE).is_file():
+        page = out / PAGE
+        if not begun and not (page.is_file() and page.with_suffix(".json").is_file()):
             raise RunError(
-                f"{out}: holds a finished run whose report was not written; "
-                f"`modalloy evaluate {out}` writes it."
+                f"{out}: holds a finished run without its report; `modalloy evaluate {out}` writes "
+                "it, or give another directory."
             )
         if not begun:
             raise RunError(f"{out}: holds a finished run; give another directory.")
@@ -60,13 +64,14 @@ def refuse_used(out: Path, resume: bool) -> None:
         )
 
 
-def refuse_changed(out: Path, prints: Parts, source: str) -> None:
-    """Refuse to go on where the table's rows are not those that the training began with."""
+def refuse_changed(out: Path, table: Table, job: config.Job, parts: Parts) -> None:
+    """Refuse to go on where the table's rows are not those that the training began with.
+
+    It may have begun with an older version, whose fingerprints were made otherwise.
+    """
     before = load_prints(out)
-    if before is None:
-        return
-    if not all(np.array_equal(a, b) for a, b in zip(before, prints, strict=True)):
+    if before is not None and not same_parts(table, job, parts, before):
         raise RunError(
-            f"{out}: {source} no longer holds the rows that this training began with, or splits "
-            "them otherwise; put the old table back, or train into another directory."
+            f"{out}: {table.source} no longer holds the rows that this training began with, or "
+            "splits them otherwise; put the old table back, or train into another directory."
         )

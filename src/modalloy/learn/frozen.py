@@ -23,14 +23,16 @@ def frozen_features(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool 
     run whenever they are asked for, with the very same outcome. A text or a path that repeats runs
     once. Rows that share the caches of an earlier training run what it did not keep. Of several
     processes each runs its share and keeps what the others found too: every epoch deals the rows
-    out anew.
+    out anew. They keep the same rows: what one has no room for, none keeps.
     """
+    _, world = processes.start()
     frozen = [i for i in model.inputs if i in model.encoders and model.encoders[i].frozen]
     if not frozen:
         return
     model.eval()
     read: dict[str, np.ndarray] = {}
-    origins = {name: rows.origins(name, which) for name in frozen} if rows.budget.left > 0 else {}
+    room = processes.everywhere(rows.budget.left > 0, world)
+    origins = {name: rows.origins(name, which) for name in frozen} if room else {}
     for name in frozen:
         known = rows.features.get(name)
         kept = rows.cache() if known is None else known.kept
@@ -38,7 +40,9 @@ def frozen_features(model: Model, rows: Rows, which: np.ndarray, *, quiet: bool 
         features.blank = None if known is None else known.blank
         rows.features[name] = features
         first = which[origins[name] == which] if name in origins else which[:0]
-        read[name] = first[[int(row) not in kept for row in first]]
+        have = np.array([int(row) in kept for row in first], dtype=bool)
+        # One process may have kept a row more than another; they read as many together.
+        read[name] = first[~np.all(processes.gathered(have, world), axis=0)]
     total = sum(map(len, read.values()))
     if total:
         with Bar("reading with frozen encoders", total, quiet=quiet) as bar:
@@ -61,9 +65,9 @@ class Found(NamedTuple):
 
 
 def keep_features(rows: Rows, name: str, which: np.ndarray) -> Iterator[int]:
-    """Run an input's frozen encoder and keep what it says, until the disk budget is used up.
+    """Run an input's frozen encoder and keep what it says, until a disk budget is used up.
 
-    Yields how many rows were read.
+    That of any process: all of them stop after the same rows. Yields how many rows were read.
     """
     rank, world = processes.start()
     features = rows.features[name]
@@ -81,7 +85,7 @@ def keep_features(rows: Rows, name: str, which: np.ndarray) -> Iterator[int]:
                 features.blank = blank_like(next(iter(made.values())))
             room &= all([features.keep(row, arrays) for row, arrays in made.items()])
             yield found.read
-        if not room:
+        if not processes.everywhere(room, world):
             return
     if features.blank is not None:  # else no row has this input
         for row in absent:

@@ -134,6 +134,11 @@ def gathered(own: Value, world: int) -> list[Value]:
     return found
 
 
+def everywhere(holds: bool, world: int) -> bool:
+    """Whether something holds in every process; what comes next, they then do alike."""
+    return all(gathered(holds, world))
+
+
 def answer_together(model: Model, rows: Rows, which: np.ndarray) -> Answers:
     """Answers of some rows, in their order, each process having worked out its share."""
     rank, world = start()

@@ -9,16 +9,18 @@ from typing import Any
 
 import torch
 
+from modalloy import __version__
 from modalloy.errors import RunError
-from modalloy.files import write_safely
+from modalloy.files import locked, write_safely
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
 MOST = 500  # answers that are kept, the newest
+PATIENCE_S = 5.0  # that other trainings have to keep theirs
 
 
 def key_of(model: Model, batch: Batch) -> str:
-    """Tells machines, models and shapes apart, as far as they change how long a step takes.
+    """Tells versions, machines, models and shapes apart, as far as they change a step's seconds.
 
     Sizes that follow the rows of a batch, as the length of its longest text, count by powers of 2.
     """
@@ -26,6 +28,7 @@ def key_of(model: Model, batch: Batch) -> str:
     media = {n: o.model_dump(mode="json") for n, o in job.columns.items() if n in model.inputs}
     sizes = {n: {k: rounded(t.shape[1:]) for k, t in v.items()} for n, v in batch.values.items()}
     facts = {
+        "modalloy": __version__,
         "machine": machine(),
         "media": media,
         "fuse": job.fuse.model_dump(mode="json"),
@@ -67,16 +70,21 @@ def recall(path: Path | None, key: str) -> dict[str, Any] | None:
 
 
 def keep(path: Path | None, key: str, found: dict[str, Any]) -> None:
-    """Keep an answer. A place that cannot be written is no fault of the training: it goes on."""
+    """Keep an answer beside the others.
+
+    A place that cannot be written, or is held for long, is no fault of the training: it goes on.
+    """
     if path is None:
         return
-    answers = read(path)
-    answers.pop(key, None)
-    answers[key] = found
-    newest = dict(list(answers.items())[-MOST:])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_safely(path, json.dumps(newest, indent=1).encode())
+        # Another training may keep an answer of its own: neither is to write over the other's.
+        with locked(path.with_suffix(".lock"), f"{path}: is in use.", patience_s=PATIENCE_S):
+            answers = read(path)
+            answers.pop(key, None)
+            answers[key] = found
+            newest = dict(list(answers.items())[-MOST:])
+            write_safely(path, json.dumps(newest, indent=1).encode())
     except (OSError, RunError):
         return
 

@@ -1,9 +1,9 @@
 """A job and an open table in, a finished run out: the whole way from check to report."""
 
-import os
 import shutil
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,14 +16,16 @@ from modalloy.judge.before import Before, look_before
 from modalloy.judge.card import write_card
 from modalloy.judge.caveats import count_cells
 from modalloy.judge.evaluate import Extras, evaluate_rows
+from modalloy.judge.sections import Sections
 from modalloy.learn import processes
 from modalloy.learn.claim import claim, refuse_changed
 from modalloy.learn.frozen import frozen_features
 from modalloy.learn.train import LAST, Progress, train_model
+from modalloy.limits import processes_here
 from modalloy.model.batches import Rows
 from modalloy.model.device import placed
 from modalloy.model.model import Model
-from modalloy.run import PAGE, Run, load_run, save_prints, save_run
+from modalloy.run import PAGE, Run, save_prints, save_run
 from modalloy.table.build import (
     fit_readers,
     fit_targets,
@@ -39,6 +41,7 @@ from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table
 
 FIT_ROWS = 20_000  # training rows that readers are fitted on
+COUNTED = "missing and unreadable cells of training, which other tables are compared with"
 
 
 def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: bool) -> Run:
@@ -47,15 +50,13 @@ def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: 
     with ExitStack() as held:
 
         def look() -> tuple[Parts, Check]:
-            refuse_unreported(out)
             held.enter_context(claim(out, resume=resume))
             parts = split_job(table, job)
             found = check(job, table, parts)
             refuse_findings(found, job)
-            prints = Parts(*(fingerprints(table, job, part) for part in parts))
             if resume:
-                refuse_changed(out, prints, table.source)
-            save_prints(out, prints)
+                refuse_changed(out, table, job, parts)
+            save_prints(out, Parts(*(fingerprints(table, job, part) for part in parts)))
             return parts, found
 
         # One process reads every file and compares every row; the others wait for its verdict.
@@ -95,22 +96,27 @@ def learn_and_report(
         "curves": progress.curves,
         "seconds": {"training": trained_s},
         "findings": [f.as_dict() for f in findings],
-        "cells": count_cells(rows, learned.parts.train),
     }
     if rank > 0:
         return Run(
             out, job, rows.readers, rows.targets, model.trunk_configs(), notes, table.decimal
         )
+    made = Sections(learned.before.failed if learned.before else ())
+    counted = partial(count_cells, rows, learned.parts.train)
+    notes["cells"] = made.run("cells", COUNTED, counted, {})
     run = save_run(out, job, rows.readers, rows.targets, model, notes, decimal=table.decimal)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
-    report_on(learned, run, parts.test, quiet=quiet)
+    report_on(learned, run, parts.test, made, quiet=quiet)
     return run
 
 
-def report_on(learned: "Learned", run: Run, which: np.ndarray, *, quiet: bool) -> None:
+def report_on(
+    learned: "Learned", run: Run, which: np.ndarray, made: Sections, *, quiet: bool
+) -> None:
     """Write the report and the card of a run that is finished and sealed.
 
+    made: with what could not be had for it until now.
     RunError where they cannot be written, with what to do; the run is whole and stays.
     """
     before = learned.before
@@ -123,7 +129,7 @@ def report_on(learned: "Learned", run: Run, which: np.ndarray, *, quiet: bool) -
         refit=learned.refit,
         before=before.figures if before else {},
         begun=True,
-        failed=before.failed if before else (),
+        failed=made.failed,
     )
     try:
         page = run.path / PAGE
@@ -136,16 +142,6 @@ def report_on(learned: "Learned", run: Run, which: np.ndarray, *, quiet: bool) -
             f"{run.path}: the model is trained and saved, its report could not be written ({why}); "
             f"`modalloy evaluate {run.path}` writes it."
         ) from error
-
-
-def refuse_unreported(out: Path) -> None:
-    """Say what is left to do where a finished run lacks its report; RunError."""
-    lacks = (out / "run.json").is_file() and not (out / "report.json").is_file()
-    if lacks and not load_run(out).notes.get("interrupted"):
-        raise RunError(
-            f"{out}: holds a finished run without its report; `modalloy evaluate {out}` writes it, "
-            "or give another directory."
-        )
 
 
 def say_interrupted(progress: Progress, job: config.Job) -> str:
@@ -235,9 +231,7 @@ def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:
 
 def disk_share_gb(job: config.Job) -> float:
     """What this process may keep on disk: those of one machine share `cache_gb` evenly."""
-    _, world = processes.start()
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", world))  # set by torchrun
-    return job.train.cache_gb / beside
+    return job.train.cache_gb / processes_here()
 
 
 def refuse_findings(found: Check, job: config.Job) -> None:
