@@ -243,8 +243,9 @@ def test_windows_agree_with_a_slow_search(
     found = table.window(["x", "y"], history, np.arange(60))
     wanted = slow_windows(frame, ["machine", "run"], "at", ["x", "y"], 5)
     for one, other in zip(found, wanted, strict=True):
-        assert one.dtype == np.float32
-        np.testing.assert_array_equal(one, other)
+        assert one.x_CL.dtype == np.float32
+        np.testing.assert_array_equal(one.x_CL, other)
+        assert one[1:] == ("number", ())
 
 
 def test_a_row_without_its_place_is_named() -> None:

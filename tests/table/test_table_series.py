@@ -15,6 +15,7 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.table.reader import Cells
 from modalloy.table.series import SeriesReader
+from modalloy.table.window import Window
 
 DRAW = np.random.default_rng(0)
 
@@ -103,13 +104,24 @@ def test_gaps_are_zero_and_masked_where_no_channel_has_a_sample() -> None:
 
 def test_windows_over_rows_are_never_turned() -> None:
     history = {"by": ["run"], "order": "step", "rows": 4}
-    windows = [DRAW.normal(size=(6, k)) for k in (1, 2, 4)]
+    windows = [Window(DRAW.normal(size=(6, k)), "day_first") for k in (1, 2, 4)]
     reader = fit({"vibration": windows}, history=history, **{"from": tuple("abcdef")})
     assert reader.columns == ("vibration",)
     assert reader.channels == 6
     read = reader.read(Cells({"vibration": windows}))
     assert read.values["x"].shape == (3, 6, 4)
     assert read.values["mask"].sum(1).tolist() == [1, 2, 4]
+    assert reader.order_form == "day_first"
+    assert SeriesReader.from_state(json.loads(json.dumps(reader.state()))) == reader
+
+
+def test_a_window_says_what_of_its_row_could_not_be_read() -> None:
+    x_CL = np.array([[1.0, 2.0, math.nan]], dtype=np.float32)
+    reader = fit({"vibration": [Window(x_CL, "number")]}, history={"by": ["run"], "order": "step"})
+    windows = [Window(x, "number", ("a", "b")) for x in (x_CL, x_CL[:, 2:])]
+    read = reader.read(Cells({"vibration": [*windows, Window(x_CL[:, 2:], "number")]}))
+    assert read.status == ["noted: a; b", "unreadable: a; b", "missing"]
+    assert read.present.tolist() == [True, False, False]
 
 
 def test_shaft_speed_is_a_number_or_a_column() -> None:

@@ -24,7 +24,9 @@ from modalloy.model.status import Statuses
 from modalloy.model.tokens import TABLE, Batch
 from modalloy.table.build import read_table
 from modalloy.table.reader import Cells, Reader, empty
+from modalloy.table.series import SeriesReader
 from modalloy.table.table import Table
+from modalloy.table.window import Window
 
 PLAIN = ("number", "category", "time")
 DEAR = ("image", "audio", "series")  # worth a place on disk once decoded
@@ -164,14 +166,17 @@ class Rows:
         options = self.job.columns.get(column)
         return isinstance(options, config.Series) and options.history is not None
 
-    def _window(self, column: str, rows: np.ndarray, have: set[str]) -> Sequence[np.ndarray | None]:
+    def _window(self, column: str, rows: np.ndarray, have: set[str]) -> Sequence[Window | None]:
         options = self.job.columns.get(column)
         if not isinstance(options, config.Series) or options.history is None:
             return [None] * len(rows)
         channels, history = options.channels or (column,), options.history
         if not have.issuperset((*channels, *history.by, history.order)):
             return [None] * len(rows)
-        return self.table.window(channels, history, rows)
+        reader = self.readers.get(column)
+        if not isinstance(reader, SeriesReader):  # it is being fitted
+            return self.table.window(channels, history, rows)
+        return self.table.window(channels, history, rows, reader.order_form, strict=False)
 
     def _read_plain(
         self, rows: np.ndarray, coming: Sequence[np.ndarray]

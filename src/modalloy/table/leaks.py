@@ -206,8 +206,11 @@ def agreement(truth: Truth, pairs: np.ndarray, rows: np.ndarray) -> float:
     if not both.any():
         return 0.0
     if isinstance(truth.goal, config.Regress):
-        spread = 2.0 * everyone.astype(np.float64).var()
-        apart = np.square((a[both] - b[both]).astype(np.float64)).mean()
+        x_N = everyone.astype(np.float64)
+        a_P, b_P = a[both].astype(np.float64), b[both].astype(np.float64)
+        most = max(np.abs(x).max(initial=1e-300) for x in (x_N, a_P, b_P))  # no square overflows
+        spread = 2.0 * (x_N / most).var()
+        apart = np.square(a_P / most - b_P / most).mean()
         return float(1.0 - apart / max(spread, 1e-300))
     alike = np.mean([repr(x) == repr(y) for x, y in zip(a[both], b[both], strict=True)])
     counts = np.unique([repr(x) for x in everyone], return_counts=True)[1]

@@ -9,6 +9,7 @@ import numpy as np
 
 from modalloy import config
 from modalloy.errors import TableError
+from modalloy.table.bulk import OrderForm
 from modalloy.table.channels import Channels, Samples, arrange, settle
 from modalloy.table.lookup import Found
 from modalloy.table.media import locate, spread, told
@@ -16,6 +17,7 @@ from modalloy.table.number import all_missing, robust, to_numbers
 from modalloy.table.reader import Cells, Read, Reader, empty, noted
 from modalloy.table.samples import read_series_file, split_channel
 from modalloy.table.vector import to_array
+from modalloy.table.window import Window
 
 LOOKED_AT = 500  # training rows that centre and scale come from
 SAMPLES = 200_000  # samples of each channel that they come from, over all rows
@@ -27,7 +29,9 @@ class SeriesReader(Reader):
     """The last `length` samples of each channel: minus its median, over its IQR / 1.349.
 
     sources: the table columns that are the channels, one each; a single one may hold them all.
-    history: the cell is already an array (C, L) of this row's and earlier rows' numbers.
+    history: the cell is a `Window` of this row's and earlier rows' numbers. order_form: how the cells
+    that sort these rows are written in training, so that a row has the same window beside any
+    others; None in runs that do not know, whose tables tell.
     rpm: turns a minute, or the column that holds them. center, scale: one for each channel.
     channel_names, alike: as in `Channels`. None in runs that know of no names: columns of files
     are taken in their order there, those that count rows or time among them.
@@ -43,6 +47,7 @@ class SeriesReader(Reader):
     scale: tuple[float, ...]
     channel_names: tuple[str, ...] | None = None
     alike: bool = True
+    order_form: OrderForm | None = None
 
     @classmethod
     def fit(cls, name: str, options: config.Series, cells: Cells) -> Self:
@@ -53,7 +58,10 @@ class SeriesReader(Reader):
             source = cells[blank.sources[0]]
             ones = [blank._read_one(source[row], cells) for row in rows]
             known = settle([one for one, _ in ones if isinstance(one, Samples)])
-            blank = replace(blank, channel_names=known.names, alike=known.alike)
+            form = next((c.form for c in source if isinstance(c, Window)), None)
+            blank = replace(
+                blank, channel_names=known.names, alike=known.alike, order_form=form
+            )
             both = zip(rows, ones, strict=True)
             given = [blank._arranged(source[row], *one)[0] for row, one in both]
             found = [one if isinstance(one, str) else one.x_CL for one in given]
@@ -176,6 +184,10 @@ class SeriesReader(Reader):
         """Samples of one cell as they are written, or its status; and what is to be said."""
         if empty(cell):
             return "missing", ()
+        if isinstance(cell, Window):
+            if cell.said and not np.isfinite(cell.x_CL).any():
+                return f"unreadable: {'; '.join(cell.said)}", ()
+            return Samples(cell.x_CL[:, -self.length :]), cell.said
         if names_file(cell):
             try:
                 one, found = read_path(str(cell), cells, self.length, self.rate_hz)
@@ -188,7 +200,7 @@ class SeriesReader(Reader):
         if x.ndim > 2:
             return f"unreadable: an array of {x.ndim} dimensions", ()
         x = np.atleast_2d(x)
-        if x.shape[0] > x.shape[1] and not self.history:
+        if x.shape[0] > x.shape[1]:
             x = x.T
         return Samples(x[:, -self.length :]), ()
 

@@ -8,6 +8,7 @@ for `init` and `check`, which have no such word yet.
 import copy
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +20,7 @@ import pyarrow.compute as pc
 from modalloy import config
 from modalloy.errors import TableError
 from modalloy.options import did_you_mean
+from modalloy.table.bulk import OrderForm, read_names, read_numbers, read_order
 from modalloy.table.decimals import Decimal, Verdict, decimal_sign, may_have_commas
 from modalloy.table.number import to_number
 from modalloy.table.reader import Cells, empty
@@ -27,7 +29,7 @@ from modalloy.table.spool import Batches
 from modalloy.table.time import date_form, to_moment
 from modalloy.table.typed import looks_like, typed
 from modalloy.table.values import MIXED, to_python, to_seconds, to_text
-from modalloy.table.window import Recordings
+from modalloy.table.window import Recordings, Window, no_place
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -300,34 +302,85 @@ class Table:
         return out
 
     def window(
-        self, columns: Sequence[str], history: config.History, rows: np.ndarray
-    ) -> list[np.ndarray]:
+        self,
+        columns: Sequence[str],
+        history: config.History,
+        rows: np.ndarray,
+        form: OrderForm | None = None,
+        *,
+        strict: bool = True,
+    ) -> list[Window]:
         """For each row the numbers of this row and of the ones before it in its recording.
 
-        One float32 array (C, L) a row, L from 1 to `history.rows`, oldest first. Rows of one
-        recording have equal values in all of `history.by`; a row that lacks one of them is a
-        recording of its own. Where recordings repeat across the parts of a split, name the split
-        column in `by` too. Raises TableError where `history.order` is empty.
+        Every cell is read as it is written, whatever stands beside it. Rows of one recording have
+        the same names in all of `history.by`; a row that lacks one of them is a recording of its
+        own. Where recordings repeat across the parts of a split, name the split column in `by` too.
+        form: how the cells of `history.order` are written, as training found it; by default this
+        table tells. strict: raise TableError where one of these cells is empty, or a channel's cell
+        anywhere is no number; otherwise such a row is a recording of its own, such a cell is empty,
+        and the window says so. Lists in `by` are always refused.
         """
-        key = (tuple(columns), history.by, history.order)
+        key = (tuple(columns), history.by, history.order, self.decimal)
         with self._lock:  # batches are read in threads; the rows are sorted once for all of them
-            if key not in self._recordings:
-                self._recordings[key] = self._sorted(columns, history)
-        found = self._recordings[key]
-        return [found.window(int(row), history.rows) for row in rows]
+            if (*key, form) not in self._recordings:
+                found = self._sorted(columns, history, form)
+                self._recordings[*key, form] = self._recordings[*key, found.form] = found
+        found = self._recordings[*key, form]
+        if strict and found.fault:
+            raise TableError(found.fault)
+        said = self._said(columns, history, rows, found)
+        windows = [found.window(int(row), history.rows) for row in rows]
+        return [Window(x_CL, found.form, s) for x_CL, s in zip(windows, said, strict=True)]
 
-    def _sorted(self, columns: Sequence[str], history: config.History) -> Recordings:
+    def _sorted(
+        self, columns: Sequence[str], history: config.History, form: OrderForm | None
+    ) -> Recordings:
         self.check_columns([*columns, *history.by, history.order])
-        order = self.moments(history.order)
-        if np.isnan(order).any():
-            row = int(np.flatnonzero(np.isnan(order))[0])
-            raise TableError(
-                f"{self.source}: column '{history.order}', row {row}: empty, so this row has no "
-                f"place in its recording. {np.isnan(order).sum()} rows lack it; fill or drop them."
+        for column in history.by:
+            held = self._held.schema.field(column).type
+            if not _written(held) and self.kind(column) in ("list", "other"):
+                what = "holds lists, which name nothing"
+                raise TableError(f"{self.source}: column '{column}' {what}.")
+        faults: list[str] = []
+        form, order = read_order(self._arrays(history.order, None), form, self.decimal)
+        lost = np.flatnonzero(np.isnan(order.x_N))
+        if len(lost):
+            cell = self.written(history.order, lost[:1])[0]
+            faults.append(
+                f"{self.source}: column '{history.order}', row {lost[0]}: "
+                f"{no_place(cell, form)}, so this row has no place in its recording. {len(lost)} "
+                "rows lack it; fill or drop them."
             )
-        groups = [self.codes(c)[0] for c in history.by]
-        numbers = (self.numbers(c) for c in columns)
-        return Recordings.sort(groups, order, numbers, len(columns), self._held.folder)
+        groups = [read_names(self._arrays(c, None)) for c in history.by]
+        numbers = (self._channel(c, faults) for c in columns)
+        found = Recordings.sort(groups, order.x_N, numbers, len(columns), self._held.folder)
+        return replace(found, form=form, fault=faults[0] if faults else None)
+
+    def _channel(self, column: str, faults: list[str]) -> np.ndarray:
+        """Numbers of all rows; the first cell that says none becomes a fault."""
+        x_N, bad_N = read_numbers(self._arrays(column, None), self.decimal)
+        if bad_N.any():
+            row = np.flatnonzero(bad_N)[:1]
+            cells = self.written(column, row)
+            faults.append(str(self._unfit(column, row, cells, 0, "is no number")))
+        return x_N
+
+    def _said(
+        self, columns: Sequence[str], history: config.History, rows: np.ndarray, found: Recordings
+    ) -> list[tuple[str, ...]]:
+        """What is to be said of each of these rows: its own cells that could not be read."""
+        said: list[tuple[str, ...]] = [()] * len(rows)
+        lost = np.flatnonzero(np.isin(rows, found.lost))
+        for at, cell in zip(lost, self.written(history.order, rows[lost]), strict=True):
+            why = no_place(cell, found.form)
+            said[at] = (f"column '{history.order}': {why}, so no earlier row is seen",)
+        for column, x_B in zip(columns, found.newest(rows), strict=True):
+            blank = np.flatnonzero(np.isnan(x_B))
+            if len(blank):
+                for at, cell in zip(blank, self.written(column, rows[blank]), strict=True):
+                    if to_number(cell, self.decimal) is None:
+                        said[at] += (f"column '{column}': {cell!r:.60} is no number",)
+        return said
 
     def _arrays(self, column: str, rows: np.ndarray | None) -> list[pa.Array]:
         """The cells asked for, in order, as Arrow arrays."""

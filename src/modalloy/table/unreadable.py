@@ -172,10 +172,6 @@ def _earlier_rows(
 ) -> Iterator[Finding]:
     """Columns that a series of earlier rows is made of, if they hold no numbers, times or names."""
     try:
-        for column in options.channels or (name,):
-            table.numbers(column)
-        for column in history.by:
-            table.codes(column)
-        table.moments(history.order)
+        table.window(options.channels or (name,), history, np.arange(0))
     except TableError as error:
         yield finding("error", name, str(error).removeprefix(f"{table.source}: "))
