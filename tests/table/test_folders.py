@@ -73,6 +73,31 @@ def test_pictures_without_a_label_among_others_are_told(tmp_path: Path) -> None:
     assert "1 picture outside of any class folder: no label: 3.png" in notes[0]
 
 
+@pytest.mark.parametrize("odd", ["loose.png", "extras/5.png", "extras/ok/5.png"])
+def test_pictures_beside_the_folders_of_a_split_leave_it_as_it_is(tmp_path: Path, odd: str) -> None:
+    for name in ("train/ok/1.png", "train/bad/2.png", "test/ok/3.png", "test/bad/4.png", odd):
+        save(tmp_path / name)
+    table = open_table(tmp_path)
+    parts = dict(zip(table.cells("image"), table.cells("split"), strict=True))
+    labels = dict(zip(table.cells("image"), table.cells("label"), strict=True))
+    assert parts.pop(odd) is None
+    assert labels.pop(odd) == ("ok" if "/ok/" in odd else None)
+    assert parts == {n: n.split("/")[0] for n in parts}
+    assert labels == {n: n.split("/")[1] for n in labels}
+    (note,) = read_pictures(tmp_path).notes
+    said = f"1 picture outside of the folders of the split (train, test): in no part of it: {odd}"
+    assert said in note.replace("test, train", "train, test")
+
+
+def test_a_class_that_is_called_like_a_part_of_a_split_stays_a_class(tmp_path: Path) -> None:
+    for name in ("train/1.png", "bus/2.png", "3.png"):
+        save(tmp_path / name)
+    table = open_table(tmp_path)
+    assert table.columns == ["image", "label"]
+    assert set(table.cells("label")) == {"train", "bus", None}
+    assert "no label: 3.png" in read_pictures(tmp_path).notes[0]
+
+
 def test_a_folder_without_a_readable_picture_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "a.heic").write_bytes(b"x")
     with pytest.raises(TableError, match=r"neither Parquet files nor pictures.*1 \.heic"):

@@ -29,17 +29,16 @@ def beside_tables(path: Path) -> tuple[str, ...]:
     files = [f for f in _walk(path) if _is_picture(f) and not _begins(f, ".")]
     if not files:
         return ()
-    count = f"{len(files)} picture{'s' * (len(files) != 1)}"
     return (
-        f"{path}: holds Parquet files, which are the table; {count} beside them are no rows of "
-        f"their own: {_some(files)}.",
+        f"{path}: holds Parquet files, which are the table; {_pictures(files)} beside them "
+        f"are no rows of their own: {_some(files)}.",
     )
 
 
 def read_pictures(path: Path) -> Stream:
     """A row for each picture: columns image, label (the folders between) and split.
 
-    There is a split where all outer folders name parts of one. Files and folders that begin with a
+    There is a split where the outer folders name parts of one. Files and folders that begin with a
     dot stay out, as everywhere; the notes say which files are no rows, and why. Raises TableError
     where no picture is left.
     """
@@ -54,27 +53,53 @@ def read_pictures(path: Path) -> Stream:
         raise TableError(
             f"{path}: the folder holds neither Parquet files nor pictures ({kinds}).{told}"
         )
-    columns, unlabelled = _columns(sorted(files, key=_natural))
-    if unlabelled:
-        lie = f"{len(unlabelled)} picture{'s' * (len(unlabelled) != 1)} outside of any class folder"
-        notes += (f"{path}: {lie}: no label: {_some(unlabelled)}.",)
+    columns, told = _columns(sorted(files, key=_natural))
+    notes += tuple(f"{path}: {note}." for note in told)
     table = pa.table(columns)
     return Stream(table.schema, table.to_batches(), 0, notes)
 
 
-def _columns(places: list[Path]) -> tuple[dict[str, list[Any]], list[Path]]:
-    """The columns of these pictures, and those pictures that lack a label where others have one."""
+def _columns(places: list[Path]) -> tuple[dict[str, list[Any]], list[str]]:
+    """The columns of these pictures, and what is to be said of those that lack a part or a label.
+
+    Outer folders are the parts of a split where all of them name one, or where they name two parts
+    at least: one loose picture or a folder of examples beside them turns no part into a class.
+    """
     columns: dict[str, list[Any]] = {"image": [p.as_posix() for p in places]}
-    outer = 0
-    parts = parts_named(p.parts[0] for p in places)
-    if all(len(p.parts) > 1 for p in places) and None not in parts:
+    outer = list(dict.fromkeys(p.parts[0] for p in places if len(p.parts) > 1))
+    part_of = dict(zip(outer, parts_named(outer), strict=True))
+    known = {part for part in part_of.values() if part}
+    split = bool(known) and (None not in part_of.values() or len(known) > 1)
+    notes, apart = [], []
+    if split:
+        parts = [part_of[p.parts[0]] if len(p.parts) > 1 else None for p in places]
         columns["split"] = parts
-        outer = 1
-    labels = ["/".join(p.parts[outer:-1]) or None for p in places]
-    if not any(labels):
-        return columns, []
-    columns["label"] = labels
-    return columns, [p for p, label in zip(places, labels, strict=True) if label is None]
+        apart = [p for p, part in zip(places, parts, strict=True) if part is None]
+    if apart:
+        folders = ", ".join(f for f in outer if part_of[f])
+        notes.append(
+            f"{_pictures(apart)} outside of the folders of the split ({folders}): in no part of "
+            f"it: {_some(apart)}"
+        )
+    labels = [_label(p, split=split) for p in places]
+    if any(labels):
+        columns["label"] = labels
+        loose = set(apart)
+        without = [p for p, x in zip(places, labels, strict=True) if x is None and p not in loose]
+        if without:
+            notes.append(
+                f"{_pictures(without)} outside of any class folder: no label: {_some(without)}"
+            )
+    return columns, notes
+
+
+def _label(place: Path, *, split: bool) -> str | None:
+    """The folders between a picture and the outermost folder, or the folder of its part."""
+    return "/".join(place.parts[int(split) : -1]) or None
+
+
+def _pictures(files: list[Path]) -> str:
+    return f"{len(files)} picture{'s' * (len(files) != 1)}"
 
 
 def _walk(path: Path) -> Iterator[Path]:
