@@ -112,7 +112,12 @@ def job(order: str = "step", by: tuple[str, ...] = ("machine", "run")) -> config
     columns = {"s": {"type": "series", "from": ["x", "y"], "history": history}}
     task = {"type": "classify", "target": "run"}
     return config.Job.model_validate(
-        {"table": "t.csv", "split": {"random": "stratified"}, "columns": columns, "tasks": {"t": task}}
+        {
+            "table": "t.csv",
+            "split": {"random": "stratified"},
+            "columns": columns,
+            "tasks": {"t": task},
+        }
     )
 
 

@@ -59,9 +59,7 @@ class SeriesReader(Reader):
             ones = [blank._read_one(source[row], cells) for row in rows]
             known = settle([one for one, _ in ones if isinstance(one, Samples)])
             form = next((c.form for c in source if isinstance(c, Window)), None)
-            blank = replace(
-                blank, channel_names=known.names, alike=known.alike, order_form=form
-            )
+            blank = replace(blank, channel_names=known.names, alike=known.alike, order_form=form)
             both = zip(rows, ones, strict=True)
             given = [blank._arranged(source[row], *one)[0] for row, one in both]
             found = [one if isinstance(one, str) else one.x_CL for one in given]
