@@ -191,7 +191,7 @@ def test_a_name_joins_rows_whatever_the_last_row_holds() -> None:
 def test_the_form_of_dates_is_that_of_training(told: str) -> None:
     pair = {"u": ["a", "a"], "at": ["02/01/2024", "01/02/2024"], "x": [5.0, 6.0], "y": [1.0, 1.0]}
     day_first = told.startswith("13")
-    # The 2nd of January is before the 1st of February, the 1st of February after the 2nd of January.
+    # With the day first these are two days of January and February, else the other way round.
     expected = [[5.0], [5.0, 6.0]] if day_first else [[6.0, 5.0], [6.0]]
     trained = table_of(**{k: [*v, told if k == "at" else v[0]] for k, v in pair.items()})
     of = job("at", by=("u",))

@@ -84,7 +84,7 @@ def learn_and_report(
     findings = [*found.findings]
     if learned.interrupted:
         findings.append(finding("warning", "training", say_interrupted(progress, job)))
-    notes = {
+    notes: dict[str, Any] = {
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch + 1,
         "interrupted": learned.interrupted,
