@@ -152,7 +152,9 @@ class Model(nn.Module):
 
     def trunk_configs(self) -> dict[str, dict[str, Any]]:
         """What `hf:` encoders need to be built again without their folder."""
-        found = {n: getattr(e, "trunk_config", None) for n, e in self.encoders.items()}
+        found: dict[str, Any] = {
+            n: getattr(e, "trunk_config", None) for n, e in self.encoders.items()
+        }
         return {n: c for n, c in found.items() if c is not None}
 
 

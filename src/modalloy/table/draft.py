@@ -82,6 +82,7 @@ def job_yaml(draft: Draft, source: str) -> str:
     ]
     lines += [line for line in _defaults(config.Train()) if not line.startswith("  # epochs:")]
     given = () if draft.sheet is None else ("sheet",)
+    # pyrefly: ignore[missing-argument] only the defaults are looked at
     rest = _defaults(config.Job.model_construct())
     lines += [line[2:] for line in rest if _scalar(line, given)]
     return "\n".join(lines) + "\n"
