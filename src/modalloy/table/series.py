@@ -29,8 +29,8 @@ class SeriesReader(Reader):
     """The last `length` samples of each channel: minus its median, over its IQR / 1.349.
 
     sources: the table columns that are the channels, one each; a single one may hold them all.
-    history: the cell is a `Window` of this row's and earlier rows' numbers. order_form: how the cells
-    that sort these rows are written in training, so that a row has the same window beside any
+    history: the cell is a `Window` of this row's and earlier rows' numbers. order_form: how the
+    cells that sort these rows are written in training, so that a row has the same window beside any
     others; None in runs that do not know, whose tables tell.
     rpm: turns a minute, or the column that holds them. center, scale: one for each channel.
     channel_names, alike: as in `Channels`. None in runs that know of no names: columns of files
@@ -59,9 +59,7 @@ class SeriesReader(Reader):
             ones = [blank._read_one(source[row], cells) for row in rows]
             known = settle([one for one, _ in ones if isinstance(one, Samples)])
             form = next((c.form for c in source if isinstance(c, Window)), None)
-            blank = replace(
-                blank, channel_names=known.names, alike=known.alike, order_form=form
-            )
+            blank = replace(blank, channel_names=known.names, alike=known.alike, order_form=form)
             both = zip(rows, ones, strict=True)
             given = [blank._arranged(source[row], *one)[0] for row, one in both]
             found = [one if isinstance(one, str) else one.x_CL for one in given]
