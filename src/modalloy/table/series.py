@@ -30,7 +30,8 @@ class SeriesReader(Reader):
     history: the cell is already an array (C, L) of this row's and earlier rows' numbers.
     rpm: turns a minute, or the column that holds them. center, scale: one for each channel.
     channel_names, alike: as in `Channels`. None in runs that know of no names: columns of files
-    are taken in their order there, those that count rows or time among them.
+    are taken in their order there, those that count rows or time among them. parted: what parts
+    the columns of CSV files of training, () where nothing is known of it.
     """
 
     kind: ClassVar[str] = "series"
@@ -43,6 +44,7 @@ class SeriesReader(Reader):
     scale: tuple[float, ...]
     channel_names: tuple[str, ...] | None = None
     alike: bool = True
+    parted: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, name: str, options: config.Series, cells: Cells) -> Self:
@@ -54,11 +56,16 @@ class SeriesReader(Reader):
             ones = [blank._read_one(source[row], cells) for row in rows]
             known = settle([one for one, _ in ones if isinstance(one, Samples)])
             blank = replace(blank, channel_names=known.names, alike=known.alike)
-            both = zip(rows, ones, strict=True)
-            given = [blank._arranged(source[row], *one)[0] for row, one in both]
+            parted = {one.parted for one, _ in ones if isinstance(one, Samples)}
+            given = [
+                blank._arranged(source[row], *one)[0] for row, one in zip(rows, ones, strict=True)
+            ]
             found = [one if isinstance(one, str) else one.x_CL for one in given]
         else:
-            found = [blank.collect(cells, row) for row in rows]
+            both = [blank._row(cells, row)[0] for row in rows]
+            parted = {one.parted for one in both if isinstance(one, Samples)}
+            found = [one if isinstance(one, str) else one.x_CL for one in both]
+        blank = replace(blank, parted=tuple(sorted(parted - {""})))
         read = [x for x in found if not isinstance(x, str)]
         if not read:
             faults = [f for f in found if f != "missing"]
@@ -170,7 +177,8 @@ class SeriesReader(Reader):
         for out_L, (one, _) in zip(x_CL, read, strict=True):
             if not isinstance(one, str):
                 out_L[len(out_L) - one.x_CL.shape[1] :] = one.x_CL[0]
-        return Samples(x_CL, sure=True), said
+        parted = next((one.parted for one, _ in read if not isinstance(one, str)), "")
+        return Samples(x_CL, sure=True, parted=parted), said
 
     def _read_one(self, cell: Any, cells: Cells) -> tuple[Samples | str, tuple[str, ...]]:
         """Samples of one cell as they are written, or its status; and what is to be said."""
@@ -181,7 +189,7 @@ class SeriesReader(Reader):
                 one, found = read_path(str(cell), cells, self.length, self.rate_hz)
             except TableError as error:
                 return f"unreadable: {error}", ()
-            return one, (told(found, cells.folder),)
+            return one, (told(found, cells.folder), *one.notes, self._otherwise(one))
         x = to_array(cell)
         if isinstance(x, str):
             return f"unreadable: {x}", ()
@@ -191,6 +199,13 @@ class SeriesReader(Reader):
         if x.shape[0] > x.shape[1] and not self.history:
             x = x.T
         return Samples(x[:, -self.length :]), ()
+
+    def _otherwise(self, one: Samples) -> str:
+        """What is said of a file whose columns are parted as in no file of training."""
+        if not self.parted or not one.parted or one.parted in self.parted:
+            return ""
+        usual = " or ".join(self.parted)
+        return f"its columns are parted by {one.parted}, those of training by {usual}"
 
     def _arranged(
         self, cell: Any, one: Samples | str, notes: tuple[str, ...]
