@@ -161,7 +161,12 @@ def test_decimal_commas_that_come_late_are_seen(tmp_path: Path) -> None:
             None,
             "column a holds more than numbers, as 'OVL' in line 3",
         ),
-        ("a,b\nOVL,2\n4,5\n5,6\n7,8\n", None, "'OVL' below the heading is no number"),
+        (
+            "a,b\nOVL,2\n4,5\n5,6\n7,8\n",
+            None,
+            "column a holds more than numbers, as 'OVL' in line 2;",
+        ),
+        ("a,b\n\n1,2\n\n3,4\n\n5,x\n", None, "as 'x' in line 7;"),
         ("a,b\n1,2\n3,4\n", "c", "no column c; it has a, b"),
         ("1,2\n3,4\n", "c", "no column c; it has 2 without names"),
         ("a,b\n1,2\n3,4\n", "2", "no column 2"),
@@ -174,3 +179,106 @@ def test_files_that_cannot_be_read_get_a_sentence(
 ) -> None:
     with pytest.raises(TableError, match=words):
         read(tmp_path, text, channel)
+
+
+PAIRS = "".join(f"{i},{i * 7 % 10}\n" for i in range(30))
+
+
+@pytest.mark.parametrize("head", ["", "a,b\n", "# a,b\n", "Logger 7\na,b\n"])
+@pytest.mark.parametrize(
+    ("text", "line", "length"),
+    [(PAIRS + "30", 31, 31), (PAIRS[:20] + "7\n" + PAIRS[20:], 6, 31), (PAIRS, None, 30)],
+)
+def test_a_short_line_of_two_columns_makes_no_decimal_commas(
+    tmp_path: Path, head: str, text: str, line: int | None, length: int
+) -> None:
+    found = read(tmp_path, head + text)
+    assert found.x_CL.shape == (2, length)
+    assert found.x_CL[:, 1].tolist() == [1, 7]
+    assert found.names == (("a", "b") if head else None)
+    assert found.parted == "','"
+    assert np.isnan(found.x_CL).sum() == (line is not None)
+    if line is None:
+        assert found.notes == ()
+    else:
+        line += head.count("\n")
+        assert found.notes == (f"line {line} ends after 1 of 2 columns: the rest is missing",)
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "|", ",", " "])
+def test_short_lines_are_told_with_every_separator(tmp_path: Path, separator: str) -> None:
+    text = "".join(f"{i}{separator}{i}.5{separator}{i}.25\n" for i in range(20))
+    found = read(tmp_path, f"{text}3{separator}4\n5\n")
+    assert found.x_CL.shape == (3, 22)
+    (note,) = found.notes
+    assert note == (
+        "line 21 ends after 2 of 3 columns, and 1 more lines are short: the rest is missing"
+    )
+
+
+def test_one_column_of_decimal_commas_needs_a_heading_or_cells_that_are_no_integers(
+    tmp_path: Path,
+) -> None:
+    for text in ("0,00125\n-0,01730\n0,12345\n", "1,5\n2,05\n3,25\n4\n", "2,5\n-0,5\n1\n0,25\n"):
+        found = read(tmp_path, text)
+        assert found.x_CL.tolist() == [[float(x.replace(",", ".")) for x in text.split()]]
+        assert found.parted == "nothing"
+    assert read(tmp_path, "force\n1,5\n2,5\n").x_CL.tolist() == [[1.5, 2.5]]
+    assert read(tmp_path, "1,5\n2,5\n").x_CL.tolist() == [[1, 2], [5, 5]]
+    with pytest.raises(TableError, match=r"nothing tells whether the commas part .*\(1,5\)"):
+        read(tmp_path, "1,5\n2\n3,25\n" * 5)
+
+
+ODD = ["OVERFLOW", "ovl", "<0.5", "> 3", "1'234.5", "1\u202f234.5", "1 234.5", "****", "low"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 9])
+@pytest.mark.parametrize("odd", ODD)
+def test_odd_cells_below_a_heading_are_refused_by_their_line(
+    tmp_path: Path, odd: str, count: int
+) -> None:
+    for head, row, end in (
+        ("a", odd, ""),
+        ("a;b", f"{odd};4", ";6"),
+        ("a;b", f"{odd};{odd}", ";6"),
+    ):
+        rows = f"{head}\n" + f"{row}\n" * count + "".join(f"{i}.5{end}\n" for i in range(9))
+        with pytest.raises(TableError, match=r"column a holds more than numbers, as .* in line 2;"):
+            read(tmp_path, rows)
+    if odd not in ("low", "1 234.5"):  # without a heading a single word is taken for one
+        with pytest.raises(TableError, match=r"column 0 holds more than numbers, as .* in line 1;"):
+            read(tmp_path, f"{odd}\n" * count + "0.5\n1.5\n2.5\n" * 4)
+
+
+def test_different_odd_cells_and_units_leave_the_heading_as_it_is(tmp_path: Path) -> None:
+    for text, line in [
+        ("a;b\n1'234.5;2\n1'000.5;4\n999.5;6\n", 2),
+        ("a;b\nN;dB\nOVERFLOW;2\n1.5;3\n2.5;4\n", 3),
+        ("a\nN\nOVERFLOW\nUNDERFLOW\n1.5\n2.5\n3.5\n4.5\n", 3),
+        ("# a;b\nOVERFLOW;2\n1.5;3\n2.5;4\n", 2),
+        ("a;b\n\nOVERFLOW;2\n\n1.5;3\n2.5;4\n", 3),
+    ]:
+        with pytest.raises(TableError, match=rf"column a( \[N\])? holds more .* in line {line};"):
+            read(tmp_path, text)
+    # Marks for no value are missing samples there as elsewhere.
+    found = read(tmp_path, "a\nerror\nn.d.\n0.5\n1.5\n2.5\n")
+    assert found.names == ("a",)
+    assert np.isnan(found.x_CL).tolist() == [[True, True, False, False, False]]
+    # The sound column can be asked for, with all of its samples.
+    assert read(tmp_path, "a;b\nOVL;2\nOVL;4\n1.5;6\n2.5;8\n", "b").x_CL.tolist() == [[2, 4, 6, 8]]
+
+
+def test_lines_of_another_length_are_not_cut_or_left_out(tmp_path: Path) -> None:
+    rows = "1,2\n" * 9
+    late = "1,2\n" * 300
+    for text, line in [
+        ("a,b\n0,1,9\n" + rows, 2), ("0,1,9\n" + rows, 1), ("a,b\n" + rows + "1,2,3\n", 11),
+        ("a,b\n" + late + "1,2,3\n" + late, 302),
+    ]:  # fmt: skip
+        with pytest.raises(TableError, match=rf"line {line} has 3 cells, the others 2"):
+            read(tmp_path, text)
+    with pytest.raises(TableError, match=r"line 2 \('OVERFLOW'\) below the heading holds no"):
+        read(tmp_path, "a,b,c\nOVERFLOW\n" + "1,2,3\n" * 9)
+    found = read(tmp_path, "plant,site\nforce,sound\n" + rows)
+    assert found.names == ("force", "sound")
+    assert found.notes == ("line 1 (plant, site) above the heading left out",)

@@ -19,7 +19,8 @@ class Samples(NamedTuple):
 
     names: of its channels; None where it has none, or where the cell says which channel is meant.
     beside: for each channel what it counts, such as rows or time, or "". dropped: what else in the
-    file is no channel. sure: its channels are known to come first in the array.
+    file is no channel. sure: its channels are known to come first in the array. notes: what is to
+    be said of the file. parted: what parts the columns of a CSV file, in words, "" of other files.
     """
 
     x_CL: np.ndarray
@@ -27,6 +28,8 @@ class Samples(NamedTuple):
     beside: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     sure: bool = False
+    notes: tuple[str, ...] = ()
+    parted: str = ""
 
     @property
     def counted(self) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """The first lines of a file of samples in; its separator, decimal sign, heading and units out."""
 
 import codecs
-import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -9,22 +8,25 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modalloy.errors import TableError
+from modalloy.table.heading import find_heading
 from modalloy.table.marks import says_nothing
+from modalloy.table.sample_line import (
+    COMMA,
+    COMMENTS,
+    POINT,
+    THOUSANDS,
+    has_names,
+    is_moment,
+    is_number,
+    split_line,
+)  # fmt: skip
 
 HEAD_BYTES = 1 << 20
 LOOKED_AT = 200  # lines that the layout is read from
 SEPARATORS = (";", "\t", ",", "|", " ")
-COMMENTS = ("#", "%", "//")
-POINT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-COMMA = re.compile(r"[+-]?(\d+(\.\d{3})*,\d+|,\d+)([eE][+-]?\d+)?")
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(\.\d{3})+")
-WORDS = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
-MOMENT = re.compile(r"[\d\-/.:T +Z]*(\d[-/.:]\d)[\d\-/.:T +Z]*")
-UNIT = re.compile(
-    r"\[.*\]|\(.*\)|-|%|°|°?[CFK]|deg[CFK]?|grad|rad|[munµ]?s|sec|min|h|[kMG]?Hz|[mkM]?N(m|/mm2|/mm²)?"
-    r"|[munµk]?V|[munµ]?A|[mkM]?W|[mc]?bar|[hkMG]?Pa|[munµkc]?m(/s(2|²|\^2|/s)?)?|g|[munµk]g|rpm"
-    r"|1/min|U/min|dB(\(A\))?|l/min|m[3³]/h|mm/s(2|²)?|counts?|[kM]?Ohm|Ω|ppm|T|mT|J|kJ",
-)
+LONE = re.compile(r"[+-]?\d+(,\d+)?")  # an integer, a decimal comma, or two integers
+PADDED = re.compile(r"[+-]?\d+,0\d+|-0,\d+")  # no two integers: 0,05 and -0,5
+SHORT = 0.1  # share of lines without a comma that two columns of integers may have
 
 
 class Layout(NamedTuple):
@@ -32,7 +34,7 @@ class Layout(NamedTuple):
 
     first: its first line of samples, counted from 0. names: its heading, a name a column, None
     without one; units stand in brackets behind their names. decimal, thousands: the signs in its
-    numbers. first_cells: the first line of samples as it is written.
+    numbers. first_cells: the first line of samples as it is written. notes: what is to be said.
     """
 
     encoding: str
@@ -43,6 +45,7 @@ class Layout(NamedTuple):
     decimal: str
     thousands: str | None
     first_cells: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_layout(path: Path) -> Layout:
@@ -59,8 +62,8 @@ def read_layout(path: Path) -> Layout:
         raise TableError(f"{path} holds no samples")
     # The later half is samples, whatever stands above them.
     samples = [lines[i] for i in filled[len(filled) // 2 :]]
-    separator = said[1] if said else max(SEPARATORS, key=lambda s: _fitness(samples, s))
-    separator, width = _one_column(separator, lines[filled[0]], samples)
+    separator, width = (said[1], 0) if said else _parted(path, lines, filled, samples)
+    width = width or _width([split_line(line, separator) for line in samples])
     told = _numeric(samples, separator)
     if not told:
         raise TableError(f"{path} holds no column of numbers")
@@ -68,28 +71,30 @@ def read_layout(path: Path) -> Layout:
     if first is None:
         raise TableError(f"{path} holds no samples")
     data = [split_line(lines[i], separator) for i in filled if i >= first]
-    decimal, thousands = _signs(path, data)
     ends_empty = not any(row[width - 1 :][:1] not in ([], [""]) for row in data)
-    names = _heading(path, lines[:first], separator, width, ends_empty=ends_empty)
-    return Layout(encoding, separator, first, width, names, decimal, thousands, tuple(data[0]))
+    heading = find_heading(path, lines[:first], separator, width, ends_empty=ends_empty)
+    at = [
+        i
+        for i in filled
+        if i >= heading.first and not (i < first and lines[i].startswith(COMMENTS))
+    ]
+    rows = [split_line(lines[i], separator) for i in at]
+    for i, row in zip(at, rows, strict=True):
+        if any(row[width:]):
+            raise too_long(path, i + 1, len(row), width)
+    decimal, thousands = _signs(path, data)
+    return Layout(
+        encoding, separator, heading.first, width, heading.names, decimal, thousands,
+        tuple(rows[0]), heading.notes,
+    )  # fmt: skip
 
 
-def split_line(line: str, separator: str) -> list[str]:
-    """The cells of a line, without the blanks and quotation marks around them."""
-    if separator == " ":
-        return line.split()
-    cells = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
-    return [cell.strip() for cell in cells]
-
-
-def is_number(cell: str) -> bool:
-    """Whether a cell is a number, with a decimal point or comma."""
-    return any(p.fullmatch(cell) for p in (POINT, COMMA, THOUSANDS, WORDS))
-
-
-def is_moment(cell: str) -> bool:
-    """Whether a cell is a date or a time of day."""
-    return MOMENT.fullmatch(cell) is not None
+def too_long(path: Path, line: int, cells: int, width: int) -> TableError:
+    """The refusal of a line with more cells than columns; its lines count from 1."""
+    return TableError(
+        f"{path}: line {line} has {cells} cells, the others {width}; take the surplus out, or put "
+        "a text that holds the separator in quotation marks"
+    )
 
 
 def _decoded(head: bytes) -> tuple[str, str]:
@@ -120,13 +125,44 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
     return Counter(map(len, rows)).most_common(1)[0][0]
 
 
-def _one_column(separator: str, heading: str, lines: Sequence[str]) -> tuple[str, int]:
+def _parted(
+    path: Path, lines: Sequence[str], filled: Sequence[int], samples: Sequence[str]
+) -> tuple[str, int]:
     """The separator and the number of columns; one column of decimal commas needs no separator."""
-    width = _width([split_line(line, separator) for line in lines])
-    alone = separator == "," and "," not in heading and not is_number(heading.strip())
-    if alone and all(COMMA.fullmatch(line.strip()) or line.strip().isdigit() for line in lines):
-        return ";", 1
-    return separator, width
+    best = max(SEPARATORS, key=lambda s: _fitness(samples, s))
+    width = _width([split_line(line, best) for line in samples])
+    commas = any("," in line for line in samples)
+    lone = commas and all(LONE.fullmatch(line.strip()) for line in samples)
+    if not lone or (best != "," and width > 1):
+        return best, width
+    return (";", 1) if _one_column(path, lines, filled) else (",", 2)
+
+
+def _one_column(path: Path, lines: Sequence[str], filled: Sequence[int]) -> bool:
+    """Whether lines such as `1,5` are one number each, and not two integers each.
+
+    The heading tells. Without one, only what cannot be two integers is one number, such as 0,05.
+    Raises TableError where many lines lack the comma and nothing tells.
+    """
+    start = next(i for i in filled if LONE.fullmatch(lines[i].strip()))
+    above = [split_line(lines[i], ",") for i in filled if i < start]
+    named = [row for row in above if has_names(row)]
+    if named:  # as in `find_heading`, a single column has its name first, several have it last
+        return all(len(row) == 1 for row in named)
+    notes = [split_line(line.lstrip("#%/ "), ",") for line in lines[:start]]
+    if any(len(row) == 2 and has_names(row) for row in notes[-1:]):
+        return False
+    texts = [lines[i].strip() for i in filled if i >= start]
+    if any(map(PADDED.fullmatch, texts)):
+        return True
+    short = [t for t in texts if "," not in t]
+    if len(short) > max(1, SHORT * len(texts)):
+        raise TableError(
+            f"{path}: nothing tells whether the commas part two columns or are decimal signs: some "
+            f"lines have one ({next(t for t in texts if ',' in t)}), {len(short)} have none "
+            f"({short[0]}); give it a heading"
+        )
+    return False
 
 
 def _numeric(lines: Sequence[str], separator: str) -> list[int]:
@@ -177,71 +213,3 @@ def _signs(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, str | None]:
         )
     between = any("." in c for c in commas) or any(THOUSANDS.fullmatch(c) for c in cells)
     return ",", "." if between else None
-
-
-# --- heading -----------------------------------------------------------------------------------
-
-
-def _heading(
-    path: Path, lines: Sequence[str], separator: str, width: int, *, ends_empty: bool
-) -> list[str] | None:
-    """The names above the samples, with units behind them; None without a heading."""
-    found: list[list[str]] = []
-    for line in reversed(lines):
-        bare = line
-        for mark in COMMENTS:
-            bare = bare.removeprefix(mark)
-        if not bare.strip(f" {separator}"):
-            continue
-        row = split_line(bare.strip() if separator == " " else bare, separator)
-        fitted = _fitted(row, width, ends_empty=ends_empty, comment=bare != line)
-        if fitted:
-            found.append(fitted)
-        elif not found and bare == line and len(row) > 1:
-            raise TableError(
-                f"{path}: the heading has {len(row)} names ({', '.join(row[:4])}) and its samples "
-                f"{width} cells a line; are there decimal commas between commas?"
-            )
-    if not found:
-        return None
-    units = _is_units(found[0]) and len(found) > 1 and not _is_units(found[1])
-    names, below = (found[1], found[0]) if units else (found[0], [])
-    if (
-        len(found) > 1
-        and not units
-        and sum(map(is_number, names))
-        and not any(map(is_number, found[1]))
-    ):
-        strange = next(c for c in names if not is_number(c))
-        raise TableError(f"{path}: {strange!r:.40} below the heading is no number; empty the cell")
-    return _distinct([_with_unit(n, u) for n, u in zip(names, below or [""] * width, strict=True)])
-
-
-def _fitted(row: list[str], width: int, *, ends_empty: bool, comment: bool) -> list[str] | None:
-    """A row above the samples with a name for each column, or None if it is no heading."""
-    if len(row) == width + 1 and not row[-1]:
-        row = row[:-1]
-    if len(row) == width - 1 and width > 1 and not comment:
-        # R names no column of row names; some programs end each line of samples with a separator.
-        row = [*row, ""] if ends_empty else ["", *row]
-    return row if len(row) == width else None
-
-
-def _is_units(row: Sequence[str]) -> bool:
-    filled = [c for c in row if c]
-    return bool(filled) and all(UNIT.fullmatch(c) for c in filled)
-
-
-def _with_unit(name: str, unit: str) -> str:
-    bare = unit.strip("[]() ")
-    return f"{name} [{bare}]" if name and bare and bare != "-" else name
-
-
-def _distinct(names: Sequence[str]) -> list[str]:
-    """The same names, a number behind those that were there before."""
-    seen: Counter[str] = Counter()
-    out = []
-    for name in names:
-        seen[name] += 1
-        out.append(f"{name} ({seen[name]})" if name and seen[name] > 1 else name)
-    return out

@@ -9,8 +9,9 @@ import numpy as np
 
 from modalloy.errors import TableError
 from modalloy.table.channels import Samples, bare
-from modalloy.table.layout import COMMA, Layout, is_moment, read_layout
+from modalloy.table.layout import Layout, read_layout, too_long
 from modalloy.table.number import to_number
+from modalloy.table.sample_line import COMMA, is_moment, split_line
 
 COUNTERS = {"index", "idx", "row", "nr", "nr.", "no", "no.", "sample", "samples", "zeile", "#"}
 TIMES = {
@@ -33,9 +34,9 @@ def read_csv(path: Path, channel: str | None) -> Samples:
     if layout.decimal == "." and layout.separator != "," and _has_commas(texts_LC):
         layout = layout._replace(decimal=",")
         texts_LC = _parsed(path, layout)
-    names, first = layout.names, layout.first + 1
+    names, above = layout.names, 0
     if names is None and (heading := _heading_of_numbers(layout, texts_LC)):
-        names, first = heading, first + 1
+        names, above = heading, 1
         texts_LC = [column[1:] for column in texts_LC]
     wanted = (
         list(range(layout.width)) if channel is None else [_place(path, channel, names, layout)]
@@ -49,18 +50,19 @@ def read_csv(path: Path, channel: str | None) -> Samples:
         if moments:
             dropped.append(f"times in column {name or c}")
             continue
-        x.append(_numbers(path, texts_LC[c], name or str(c), layout, first))
+        x.append(_numbers(path, texts_LC[c], name or str(c), layout, above))
         kept.append(c)
     if not x:
         raise TableError(f"{path} holds no column of numbers")
     x_CL = np.stack(x)
     beside = _beside(x_CL, [names[c] for c in kept] if names else None)
+    notes, parted = (*layout.notes, *_short(path, layout, texts_LC)), _said_parted(layout)
     if channel is not None:
-        return Samples(x_CL, sure=True)
+        return Samples(x_CL, sure=True, notes=notes, parted=parted)
     if all(beside):  # there is nothing else to see
         beside = ()
     said = tuple(names[c] or f"column {c}" for c in kept) if names else None
-    return Samples(x_CL, said, beside, tuple(dropped), sure=True)
+    return Samples(x_CL, said, beside, tuple(dropped), sure=True, notes=notes, parted=parted)
 
 
 # --- cells -------------------------------------------------------------------------------------
@@ -70,20 +72,61 @@ def _parsed(path: Path, layout: Layout) -> list[np.ndarray]:
     """The cells of each column: numbers where all are, else objects."""
     import pandas as pd
 
-    frame = pd.read_csv(
-        path,
-        sep=r"\s+" if layout.separator == " " else layout.separator,
-        header=None,
-        names=list(range(layout.width)),
-        index_col=False,
-        skiprows=layout.first,
-        decimal=layout.decimal,
-        thousands=layout.thousands,
-        encoding=layout.encoding,
-        skipinitialspace=True,
-        low_memory=False,
-    )
+    try:
+        frame = pd.read_csv(
+            path,
+            sep=r"\s+" if layout.separator == " " else layout.separator,
+            header=None,
+            names=list(range(layout.width)),
+            index_col=False,
+            skiprows=layout.first,
+            decimal=layout.decimal,
+            thousands=layout.thousands,
+            encoding=layout.encoding,
+            skipinitialspace=True,
+            low_memory=False,
+        )
+    except pd.errors.ParserError as error:
+        found = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if found is None:
+            raise
+        width, line, cells = map(int, found.groups())
+        raise too_long(path, line, cells, width) from error
     return [frame[c].to_numpy() for c in frame.columns]
+
+
+def _short(path: Path, layout: Layout, columns: Sequence[np.ndarray]) -> tuple[str, ...]:
+    """What is said of lines that end before the last column; pandas fills them without a word."""
+    import pandas as pd
+
+    width, mark = layout.width, layout.separator
+    if width < 2 or not pd.isna(columns[-1]).any():
+        return ()
+    needed = width - 1 if _is_nothing(columns[-1]) else width  # a separator that ends each line
+    found = []
+    with path.open(encoding=layout.encoding, errors="replace") as file:
+        for at, line in enumerate(file):
+            if (
+                at < layout.first
+                or not line.strip()
+                or (mark != " " and line.count(mark) >= needed)
+            ):
+                continue
+            cells = len(split_line(line.rstrip("\n"), mark))
+            if cells < needed:
+                found.append((at + 1, cells))
+    if not found:
+        return ()
+    first, cells = found[0]
+    more = f", and {len(found) - 1} more lines are short" if len(found) > 1 else ""
+    return (f"line {first} ends after {cells} of {needed} columns{more}: the rest is missing",)
+
+
+def _said_parted(layout: Layout) -> str:
+    """What parts the columns, as a note says it."""
+    if layout.width == 1:
+        return "nothing"
+    return {"\t": "tabs", " ": "blanks"}.get(layout.separator, f"'{layout.separator}'")
 
 
 def _has_commas(columns: Sequence[np.ndarray]) -> bool:
@@ -103,8 +146,11 @@ def _are_moments(cells: np.ndarray) -> bool:
     return bool(texts) and all(map(is_moment, texts))
 
 
-def _numbers(path: Path, cells: np.ndarray, name: str, layout: Layout, first: int) -> np.ndarray:
-    """Float64 of a column, NaN for what is missing; TableError names the first other text."""
+def _numbers(path: Path, cells: np.ndarray, name: str, layout: Layout, above: int) -> np.ndarray:
+    """Float64 of a column, NaN for what is missing; TableError names the first other text.
+
+    above: lines of the layout's samples that turned out to be a heading.
+    """
     if cells.dtype.kind in "biuf":
         return cells.astype(np.float64)
     out = np.empty(len(cells))
@@ -113,10 +159,18 @@ def _numbers(path: Path, cells: np.ndarray, name: str, layout: Layout, first: in
         if number is None:
             raise TableError(
                 f"{path}: column {name} holds more than numbers, as {cell!r:.40} in line "
-                f"{first + i} or a little below; name one by {path.name}#column"
+                f"{_line_of(path, layout, above + i)}; empty such cells, or name another column by "
+                f"{path.name}#column"
             )
         out[i] = number
     return out
+
+
+def _line_of(path: Path, layout: Layout, sample: int) -> int:
+    """The line, from 1, of a sample; empty lines hold none."""
+    with path.open(encoding=layout.encoding, errors="replace") as file:
+        filled = [at for at, line in enumerate(file, 1) if line.strip() and at > layout.first]
+    return filled[sample]
 
 
 def _with_point(cell: Any, layout: Layout) -> Any:

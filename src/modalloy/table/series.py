@@ -34,7 +34,8 @@ class SeriesReader(Reader):
     others; None in runs that do not know, whose tables tell.
     rpm: turns a minute, or the column that holds them. center, scale: one for each channel.
     channel_names, alike: as in `Channels`. None in runs that know of no names: columns of files
-    are taken in their order there, those that count rows or time among them.
+    are taken in their order there, those that count rows or time among them. parted: what parts
+    the columns of CSV files of training, () where nothing is known of it.
     """
 
     kind: ClassVar[str] = "series"
@@ -47,7 +48,11 @@ class SeriesReader(Reader):
     scale: tuple[float, ...]
     channel_names: tuple[str, ...] | None = None
     alike: bool = True
+<<<<<<< HEAD
     order_form: OrderForm | None = None
+=======
+    parted: tuple[str, ...] = ()
+>>>>>>> samples
 
     @classmethod
     def fit(cls, name: str, options: config.Series, cells: Cells) -> Self:
@@ -58,13 +63,24 @@ class SeriesReader(Reader):
             source = cells[blank.sources[0]]
             ones = [blank._read_one(source[row], cells) for row in rows]
             known = settle([one for one, _ in ones if isinstance(one, Samples)])
+<<<<<<< HEAD
             form = next((c.form for c in source if isinstance(c, Window)), None)
             blank = replace(blank, channel_names=known.names, alike=known.alike, order_form=form)
             both = zip(rows, ones, strict=True)
             given = [blank._arranged(source[row], *one)[0] for row, one in both]
+=======
+            blank = replace(blank, channel_names=known.names, alike=known.alike)
+            parted = {one.parted for one, _ in ones if isinstance(one, Samples)}
+            given = [
+                blank._arranged(source[row], *one)[0] for row, one in zip(rows, ones, strict=True)
+            ]
+>>>>>>> samples
             found = [one if isinstance(one, str) else one.x_CL for one in given]
         else:
-            found = [blank.collect(cells, row) for row in rows]
+            both = [blank._row(cells, row)[0] for row in rows]
+            parted = {one.parted for one in both if isinstance(one, Samples)}
+            found = [one if isinstance(one, str) else one.x_CL for one in both]
+        blank = replace(blank, parted=tuple(sorted(parted - {""})))
         read = [x for x in found if not isinstance(x, str)]
         if not read:
             faults = [f for f in found if f != "missing"]
@@ -176,7 +192,8 @@ class SeriesReader(Reader):
         for out_L, (one, _) in zip(x_CL, read, strict=True):
             if not isinstance(one, str):
                 out_L[len(out_L) - one.x_CL.shape[1] :] = one.x_CL[0]
-        return Samples(x_CL, sure=True), said
+        parted = next((one.parted for one, _ in read if not isinstance(one, str)), "")
+        return Samples(x_CL, sure=True, parted=parted), said
 
     def _read_one(self, cell: Any, cells: Cells) -> tuple[Samples | str, tuple[str, ...]]:
         """Samples of one cell as they are written, or its status; and what is to be said."""
@@ -191,7 +208,7 @@ class SeriesReader(Reader):
                 one, found = read_path(str(cell), cells, self.length, self.rate_hz)
             except TableError as error:
                 return f"unreadable: {error}", ()
-            return one, (told(found, cells.folder),)
+            return one, (told(found, cells.folder), *one.notes, self._otherwise(one))
         x = to_array(cell)
         if isinstance(x, str):
             return f"unreadable: {x}", ()
@@ -201,6 +218,13 @@ class SeriesReader(Reader):
         if x.shape[0] > x.shape[1]:
             x = x.T
         return Samples(x[:, -self.length :]), ()
+
+    def _otherwise(self, one: Samples) -> str:
+        """What is said of a file whose columns are parted as in no file of training."""
+        if not self.parted or not one.parted or one.parted in self.parted:
+            return ""
+        usual = " or ".join(self.parted)
+        return f"its columns are parted by {one.parted}, those of training by {usual}"
 
     def _arranged(
         self, cell: Any, one: Samples | str, notes: tuple[str, ...]
