@@ -48,11 +48,8 @@ class SeriesReader(Reader):
     scale: tuple[float, ...]
     channel_names: tuple[str, ...] | None = None
     alike: bool = True
-<<<<<<< HEAD
     order_form: OrderForm | None = None
-=======
     parted: tuple[str, ...] = ()
->>>>>>> samples
 
     @classmethod
     def fit(cls, name: str, options: config.Series, cells: Cells) -> Self:
@@ -63,18 +60,11 @@ class SeriesReader(Reader):
             source = cells[blank.sources[0]]
             ones = [blank._read_one(source[row], cells) for row in rows]
             known = settle([one for one, _ in ones if isinstance(one, Samples)])
-<<<<<<< HEAD
             form = next((c.form for c in source if isinstance(c, Window)), None)
             blank = replace(blank, channel_names=known.names, alike=known.alike, order_form=form)
+            parted = {one.parted for one, _ in ones if isinstance(one, Samples)}
             both = zip(rows, ones, strict=True)
             given = [blank._arranged(source[row], *one)[0] for row, one in both]
-=======
-            blank = replace(blank, channel_names=known.names, alike=known.alike)
-            parted = {one.parted for one, _ in ones if isinstance(one, Samples)}
-            given = [
-                blank._arranged(source[row], *one)[0] for row, one in zip(rows, ones, strict=True)
-            ]
->>>>>>> samples
             found = [one if isinstance(one, str) else one.x_CL for one in given]
         else:
             both = [blank._row(cells, row)[0] for row in rows]
