@@ -45,7 +45,7 @@ def counting(module, name, key, of):
     setattr(module, name, called)
 counting(training, "check", "checks", lambda *given: 1)
 counting(training, "fit_readers", "fits", lambda *given: 1)
-counting(FrozenFeatures, "make", "rows", lambda self, values, present: int(present.sum()))
+counting(FrozenFeatures, "run", "rows", lambda self, rows: len(rows))
 counting(processes, "answer_rows", "answered", lambda model, rows, which: len(which))
 job, out, how = json.loads(sys.argv[1])
 if how == "stop":  # after the second epoch
