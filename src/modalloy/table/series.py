@@ -210,8 +210,9 @@ class SeriesReader(Reader):
         return Samples(x[:, -self.length :]), ()
 
     def _otherwise(self, one: Samples) -> str:
-        """What is said of a file whose columns are parted as in no file of training."""
-        if not self.parted or not one.parted or one.parted in self.parted:
+        """What is said of a file parted as none of training, unless names tell its columns."""
+        known = one.names is not None or not one.parted or one.parted in self.parted
+        if known or not self.parted:
             return ""
         usual = " or ".join(self.parted)
         return f"its columns are parted by {one.parted}, those of training by {usual}"
