@@ -11,7 +11,13 @@ from modalloy import config
 from modalloy.errors import TableError
 from modalloy.files import write_safely
 from modalloy.judge.answers import EVERYTHING, Answer, answer_rows
-from modalloy.judge.caveats import cell_caveats, find_columns, sentence, statuses
+from modalloy.judge.caveats import (
+    cell_caveats,
+    find_columns,
+    input_columns,
+    sentence,
+    statuses,
+)
 from modalloy.judge.validate import names_of
 from modalloy.model.batches import Rows
 from modalloy.progress import Bar
@@ -28,7 +34,8 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
     what was taken for what when the table was read.
     """
     table, found = find_columns(run.job, table, answers=False, decimal=run.decimal)
-    if not set(table.columns) & {c for r in run.readers.values() for c in r.columns}:
+    read = {c for columns in input_columns(run.job).values() for c in columns}
+    if not read.intersection(table.columns):
         raise TableError(
             f"{table.source}: has none of the columns this model reads: {some(run.readers, 12)}. "
             f"It has {some(table.columns, 12)}."
