@@ -33,6 +33,7 @@ def outlying(x: np.ndarray) -> np.ndarray:
 
 def times_spread(x: np.ndarray, of: np.ndarray) -> np.ndarray:
     """How many deviations of `of` numbers lie from their median."""
-    middle, spread = np.median(of), of.std()
-    with np.errstate(over="ignore", divide="ignore"):
-        return np.abs(x - middle) / spread
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        most = max(float(np.abs(of).max(initial=0.0)), 1e-300)  # so that no square overflows
+        spread = most * (of / most).std()
+        return np.abs(x - np.median(of)) / spread
