@@ -322,7 +322,7 @@ def test_every_column_of_an_input_is_looked_for(run: Run) -> None:
         }
     )
     table = open_table(pd.DataFrame({"ax": [1.0], "AY": [1.0], "taken": ["2024-01-01"]}))
-    found, said = find_columns(job, table, answers=False)
+    found, said = find_columns(job, table, answers=False, decimal=".")
     assert found.columns == ["ax", "ay", "taken"]
     assert [f"{f.where}: {f.what.split(';')[0]}" for f in said] == [
         "ay: read from the column 'AY' of <frame>, whose name differs in capitals, blanks or "

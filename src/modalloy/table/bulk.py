@@ -1,4 +1,4 @@
-"""Whole columns of cells in, numbers, moments and recordings out: each cell as it reads alone"""
+"""Whole columns of cells in, numbers, moments and recordings out: each cell as it reads alone."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
