@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score
 
 from modalloy import config
 from modalloy.judge.slices import MOST_SLICES, slices
+from modalloy.table.category import CategoryReader
 from modalloy.table.table import open_table
 
 
@@ -33,7 +34,7 @@ def shops(count: int = 25) -> tuple[Any, dict[str, Any], dict[str, Any]]:
     )
     table = open_table(pd.DataFrame({"shop": shop, "day": [f"d{i % 30}" for i in range(rows)]}))
     target = SimpleNamespace(names=("crack", "ok"))
-    judged = SimpleNamespace(job=job, table=table, targets={"fault": target})
+    judged = SimpleNamespace(job=job, table=table, readers={}, targets={"fault": target})
     return judged, {"fault": truth}, {"fault": {"probability": np.stack([p, 1 - p], 1)}}
 
 
@@ -72,3 +73,14 @@ def test_average_precision_is_about_the_same_class_in_every_slice() -> None:
     assert sum(yes) > 6  # the commoner class here, the rarer one of all rows
     expected = average_precision_score(yes, answers["fault"]["probability"][:12, 0])
     assert cut()["s00"]["average_precision"] == pytest.approx(expected)
+
+
+def test_slices_go_by_the_names_that_the_model_tells_apart() -> None:
+    rows, truth, answers = shops()
+    count = len(truth["fault"])
+    versions = [("1.1", "1.10", "1.1", "1.10")[i % 4] for i in range(count)]
+    rows.table = open_table(pd.DataFrame({"shop": versions, "day": ["d"] * count}))
+    cells = rows.table.take(["shop"], np.arange(count))
+    rows.readers = {"shop": CategoryReader.fit("shop", config.Category(), cells)}
+    found = slices(rows, np.arange(count), truth, answers, ("category",))["fault"]["shop"]
+    assert set(found) == {"1.1", "1.10"}
