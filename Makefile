@@ -13,16 +13,17 @@ help: ## list the targets
 demo: $(VENV)/.demo ## train on 2,624 pictures of solar cells, write demo/run/report.html
 	$(BIN)/modalloy demo -o demo
 
-test: $(VENV)/.test ## run the whole suite
-	$(BIN)/python -m pytest
+test: $(VENV)/.test ## run the whole suite, a process a core
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/.dev ## style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/pyrefly check
 
-docs: $(VENV)/.demo ## write docs/job-file.md anew from config.py
-	$(BIN)/python -m modalloy.reference docs/job-file.md
+docs: $(VENV)/.demo ## write docs/job-file.md and the map of the house anew
+	$(BIN)/python -m modalloy.job.reference docs/job-file.md
+	$(BIN)/python dev/house.py
 
 docs-site: $(VENV)/.docs docs ## build the pages as a site in build/site
 	$(BIN)/mkdocs build --strict --site-dir build/site

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modalloy.limits import rest_soon
+from modalloy.machine.limits import rest_soon
 
 rest_soon()
 
@@ -31,13 +31,13 @@ import torch  # noqa: E402 after rest_soon, which it would not hear
 
 from bench.scoreboard.__main__ import default_data  # noqa: E402
 from bench.scoreboard.seed import job_files  # noqa: E402
-from modalloy import config  # noqa: E402
-from modalloy.job import load_job  # noqa: E402
-from modalloy.learn.frozen import frozen_features  # noqa: E402
+from modalloy.answer.loader import Loader  # noqa: E402
+from modalloy.job import config  # noqa: E402
+from modalloy.job.job_file import load_job  # noqa: E402
+from modalloy.learn.frozen_features import frozen_features  # noqa: E402
 from modalloy.learn.train import train_model  # noqa: E402
-from modalloy.learn.training import open_rows  # noqa: E402
-from modalloy.limits import cores  # noqa: E402
-from modalloy.model.batches import Rows  # noqa: E402
+from modalloy.learn.training import open_loader  # noqa: E402
+from modalloy.machine.limits import cores  # noqa: E402
 from modalloy.model.device import placed  # noqa: E402
 from modalloy.model.model import Model  # noqa: E402
 from modalloy.table.split import Parts, split_job  # noqa: E402
@@ -60,7 +60,7 @@ class Opened(NamedTuple):
     """A set that is read once for all ways of fusing."""
 
     job: config.Job
-    rows: Rows
+    loader: Loader
     parts: Parts
 
 
@@ -112,14 +112,14 @@ def open_set(name: str, data: Path) -> Opened:
     job = load_job(plain)
     opened = open_table(job.table)
     parts = split_job(opened, job)
-    rows = open_rows(job, opened, parts)
-    train = rows.labelled(parts.train)
+    loader = open_loader(job, opened, parts)
+    train = loader.labelled(parts.train)
     if len(train) > MOST_ROWS:
         train = np.sort(np.random.default_rng(0).choice(train, MOST_ROWS, replace=False))
     parts = Parts(train, parts.validation, parts.test[:0])
-    model = placed(Model(job, rows.readers, rows.targets, pretrained=True))
-    frozen_features(model, rows, np.concatenate([parts.train, parts.validation]), quiet=True)
-    return Opened(job, rows, parts)
+    model = placed(Model(job, loader.readers, loader.targets, pretrained=True))
+    frozen_features(model, loader, np.concatenate([parts.train, parts.validation]), quiet=True)
+    return Opened(job, loader, parts)
 
 
 def train_one(opened: Opened, way: str, seed: int) -> float:
@@ -127,9 +127,9 @@ def train_one(opened: Opened, way: str, seed: int) -> float:
     fuse = load_job({**opened.job.model_dump(mode="json", by_alias=True), "fuse": {"type": way}})
     job = opened.job.model_copy(update={"fuse": fuse.fuse, "seed": seed})
     torch.manual_seed(seed)
-    model = placed(Model(job, opened.rows.readers, opened.rows.targets, pretrained=True))
+    model = placed(Model(job, opened.loader.readers, opened.loader.targets, pretrained=True))
     with tempfile.TemporaryDirectory() as out:
-        notes = train_model(model, opened.rows, opened.parts, job, Path(out), quiet=True)
+        notes = train_model(model, opened.loader, opened.parts, job, Path(out), quiet=True)
     return max(line["score"] for line in notes.curves)
 
 

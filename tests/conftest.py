@@ -22,6 +22,15 @@ from PIL import Image
 settings.register_profile("modalloy", deadline=None, derandomize=True)
 settings.load_profile("modalloy")
 
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """`-n auto` takes the cores that this process may use, not all that the machine has."""
+    from modalloy.machine.limits import cores
+
+    return cores()
+
+
 ROWS = 80
 NOTES = {
     "crack": ("crack near the weld", "edge is broken, crack seen", "long crack on the housing"),

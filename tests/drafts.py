@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from ruamel.yaml import YAML
 
-from modalloy import config
-from modalloy.rules import broken_rules
-from modalloy.table.infer import Draft, infer, job_yaml
+from modalloy.infer.infer import Draft, infer, job_yaml
+from modalloy.job import config
+from modalloy.job.rules import broken_rules
 from modalloy.table.table import open_table
 
 N = 200

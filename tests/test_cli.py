@@ -108,7 +108,7 @@ def test_check_prints_and_its_exit_code_says_whether_train_would_begin(calls: li
 
 
 def test_train_passes_its_options_and_prints_the_report(calls: list[Any], tmp_path: Path) -> None:
-    from modalloy.report import Report
+    from modalloy.judge.report import Report
 
     Report(tasks={"fault": {"accuracy": 0.75}}).save(tmp_path / "report.json")
     done = run("train", "job.yaml", "-o", str(tmp_path), "--resume")

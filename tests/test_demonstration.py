@@ -10,7 +10,7 @@ from PIL import Image
 from modalloy import demonstration
 from modalloy.demonstration import LICENCE, MARK, run_demo, write_table
 from modalloy.errors import JobError, RunError
-from modalloy.job import load_job
+from modalloy.job.job_file import load_job
 
 CELLS = 96
 SMALL = {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import modalloy as ma
-from modalloy.model.cache import Budget, Cache
+from modalloy.answer.cache import Budget, Cache
 
 COMMAND = [sys.executable, "-m", "modalloy"]
 

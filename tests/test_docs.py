@@ -18,13 +18,14 @@ import torch
 from typer.testing import CliRunner
 
 import modalloy
-from modalloy import diagnosis, reference, verbs
+from modalloy import diagnosis, verbs
 from modalloy.cli import app
 from modalloy.errors import JobError
-from modalloy.job import load_job
-from modalloy.options import resolve, schema_of_job
-from modalloy.report import Report
-from modalloy.run import PARTS
+from modalloy.job import reference
+from modalloy.job.job_file import load_job
+from modalloy.job.options import resolve, schema_of_job
+from modalloy.judge.report import Report
+from modalloy.runs.run import PARTS
 
 REPO = Path(__file__).resolve().parent.parent
 DOCS = REPO / "docs"
@@ -237,7 +238,10 @@ def test_the_site_lists_every_page() -> None:
 def test_paths_that_pages_name_exist() -> None:
     for page in [*pages(), "tutorial.md"]:
         text = (DOCS / page).read_text()
-        for name in re.findall(r"`(src/modalloy/[\w/.]+|(?:table|model|judge)/[\w/]+\.py)`", text):
+        for name in re.findall(
+            r"`(src/modalloy/[\w/.]+|(?:job|cells|media|readers|table|checks|infer|model|answer|judge|report|learn)/[\w/]+\.py)`",
+            text,
+        ):
             path = REPO / name if name.startswith("src/") else REPO / "src" / "modalloy" / name
             new = "points.py" in name  # the page's own example
             assert new or path.exists(), f"{page}: {name}"
@@ -245,11 +249,11 @@ def test_paths_that_pages_name_exist() -> None:
 
 def test_the_page_on_the_report_names_every_part_of_it() -> None:
     said = (DOCS / "report.md").read_text()
-    judge = REPO / "src" / "modalloy" / "judge"
-    parts = re.findall(r'parts\.append\(\("\w+", "([^"]+)"', (judge / "page.py").read_text())
-    parts += re.findall(r'tag\("h3", "([^"]+)"\)', (judge / "taskpage.py").read_text())
-    parts += re.findall(r'\bFigure\("([^"]+)"', (judge / "plots.py").read_text())
-    parts += re.findall(r'fold\("([^"]+)"', (judge / "taskpage.py").read_text())
+    report = REPO / "src" / "modalloy" / "report"
+    parts = re.findall(r'parts\.append\(\("\w+", "([^"]+)"', (report / "page.py").read_text())
+    parts += re.findall(r'tag\("h3", "([^"]+)"\)', (report / "taskpage.py").read_text())
+    parts += re.findall(r'\bFigure\("([^"]+)"', (report / "plots.py").read_text())
+    parts += re.findall(r'fold\("([^"]+)"', (report / "taskpage.py").read_text())
     assert len(parts) > 10
     assert [part for part in parts if part not in said] == []
 

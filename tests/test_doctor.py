@@ -9,10 +9,17 @@ from typing import Any
 
 import pytest
 
-from modalloy import diagnosis, hardware
-from modalloy.imports import probe
-from modalloy.limits import disk_free_bytes, limits, machine_cores, machine_memory, rest_soon
-from modalloy.vitals import Diagnosis, Vital
+from modalloy import diagnosis
+from modalloy.machine import hardware
+from modalloy.machine.imports import probe
+from modalloy.machine.limits import (
+    disk_free_bytes,
+    limits,
+    machine_cores,
+    machine_memory,
+    rest_soon,
+)
+from modalloy.machine.vitals import Diagnosis, Vital
 
 
 def test_a_whole_machine_passes_and_prints_what_to_do() -> None:

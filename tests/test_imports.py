@@ -12,28 +12,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import house
 import modalloy as ma
+from house import SOURCE, modules, room_of
 
-REPO = Path(__file__).resolve().parent.parent
-SOURCE = REPO / "src" / "modalloy"
-
-# Every room may import from itself and from the rooms above it. A name without a room of its own
-# is a file of the package; a new file must be given its place here.
-ROOMS: list[set[str]] = [
-    {"errors", "files", "limits", "progress", "config", "options", "faults", "page", "rules"}
-    | {"headings", "job", "__init__"},
-    {"table"},
-    {"model"},
-    {"objectives"},
-    {"learn", "judge", "report", "run"},
-    {"verbs", "demonstration", "diagnosis", "hardware", "imports", "vitals", "reference"},
-    {"cli", "__main__"},
-]
 FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "open_clip", "pickle", "yaml"}
 HEAVY = {"torch", "transformers", "safetensors", "peft"}
-# Metrics are computed from arrays alone; what asks the model for answers may use torch.
-TORCH_FREE_JUDGE = ("metrics", "tally", "classes", "quantities", "spans", "detection", "ranking")
-TORCH_FREE_JUDGE += ("bootstrap", "wording", "plots", "html", "charts", "lettering")
+# These need no torch: `init` and `check` start at once, and serving reads cells without it.
+TORCH_FREE = ("errors", "machine", "job", "cells", "media", "readers", "table", "checks", "infer")
+LOOKS = "machine.imports"  # tells what torch can do here, in a process of its own
 
 
 class Import(NamedTuple):
@@ -42,12 +29,6 @@ class Import(NamedTuple):
     name: str
     line: int
     at_import: bool
-
-
-def modules() -> list[str]:
-    """Every file of the package as a dotted path inside it."""
-    paths = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
-    return [".".join(path.with_suffix("").parts) for path in paths]
 
 
 @functools.cache
@@ -77,20 +58,11 @@ def _walk(node: ast.AST, *, at_import: bool) -> Iterator[Import]:
             yield from _walk(child, at_import=at_import and not inside)
 
 
-def room_of(name: str) -> int:
-    """Number of the room that a dotted path inside the package belongs to."""
-    first = name.split(".")[0]
-    places = [number for number, room in enumerate(ROOMS) if first in room]
-    assert places, f"src/modalloy/{first} has no place in ROOMS of tests/test_imports.py; add it"
-    return places[0]
-
-
 def reached(name: str) -> str:
-    """The part of the package that an import of `modalloy...` reaches."""
+    """The file of the package that an import of `modalloy...` reaches."""
     inside = name.removeprefix("modalloy").removeprefix(".")
-    first = inside.split(".")[0] if inside else "__init__"
-    known = {module.split(".")[0] for module in modules()}
-    return first if first in known else "__init__"
+    known = set(modules())
+    return next((n for n in (inside, inside.rpartition(".")[0]) if n in known), "__init__")
 
 
 @pytest.mark.parametrize("module", modules())
@@ -109,7 +81,9 @@ def test_no_forbidden_package(module: str) -> None:
         assert name.split(".")[0] not in FORBIDDEN, f"{where}: {name}"
 
 
-@pytest.mark.parametrize("module", [m for m in modules() if room_of(m) <= 1])
+@pytest.mark.parametrize(
+    "module", [m for m in modules() if m.split(".")[0] in TORCH_FREE and m != LOOKS]
+)
 def test_reading_cells_needs_no_torch(module: str) -> None:
     for name, line, _ in imports_of(module):
         assert name.split(".")[0] not in HEAVY, f"{module}:{line}: {name}"
@@ -145,11 +119,11 @@ def test_import_modalloy_is_light() -> None:
 
 
 def test_readers_check_jobs_and_metrics_load_no_torch() -> None:
-    files = [m for m in modules() if room_of(m) <= 1 and not m.endswith("__init__")]
-    files += [m for m in modules() if m.startswith("judge.") and m[6:] in TORCH_FREE_JUDGE]
-    files += ["report", "verbs", "cli", "reference", "diagnosis"]
-    code = "\n".join(f"import modalloy.{name}" for name in files if name in modules())
-    assert not loaded_by(code) & HEAVY
+    free = [m for m in modules() if m.split(".")[0] in TORCH_FREE]
+    free += [m for m in modules() if m.startswith("judge.metrics.")]
+    free += [f"report.{n}" for n in ("html", "charts", "plots", "lettering")]
+    free += ["judge.wording", "judge.report", "verbs", "cli", "diagnosis"]
+    assert not loaded_by("\n".join(f"import modalloy.{name}" for name in free)) & HEAVY
 
 
 SLOW = {"torch", "transformers", "sklearn", "scipy", "matplotlib", "pandas"}  # seconds each
@@ -233,22 +207,7 @@ def test_functions_fit_a_screen() -> None:
                 assert length <= 60, f"{module}.{node.name} has {length} lines; split it"
 
 
-def file_map() -> dict[str, str]:
-    """The README's annotated map: path -> purpose."""
-    text = (REPO / "README.md").read_text()
-    found = re.search(r"<!-- map -->(.*?)<!-- /map -->", text, re.DOTALL)
-    assert found, "README.md has no file map between <!-- map --> and <!-- /map -->"
-    line = r"^\W*((?:src|bench|docs|tests|dev)/\S+?)`?\s+-\s+(\S.*)$"
-    lines = re.findall(line, found[1], re.MULTILINE)
-    assert lines, "the file map has no line of the form: path - purpose"
-    return dict(lines)
-
-
-def test_the_readmes_file_map_is_true() -> None:
-    named = file_map()
-    files = {f"src/modalloy/{module.replace('.', '/')}.py" for module in modules()}
-    files = {f for f in files if not f.endswith("/__init__.py") or f == "src/modalloy/__init__.py"}
-    absent = sorted(files - named.keys())
-    assert not absent, f"README.md's file map does not name {', '.join(absent)}"
-    gone = sorted(path for path in named if not (REPO / path).exists())
-    assert not gone, f"README.md's file map names what does not exist: {', '.join(gone)}"
+def test_the_map_of_the_house_is_true() -> None:
+    due = "run `python dev/house.py`"
+    assert (house.REPO / "README.md").read_text() == house.readme(), due
+    assert (house.REPO / "docs" / "house.md").read_text() == house.page(), due

@@ -14,12 +14,12 @@ import torch
 from pydantic import BaseModel
 
 from conftest import write_table
-from modalloy import config
-from modalloy.job import load_job
-from modalloy.judge.answers import EVERYTHING, answer_rows
-from modalloy.learn.frozen import frozen_features
+from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.job import config
+from modalloy.job.job_file import load_job
+from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.train import train_model
-from modalloy.learn.training import open_rows
+from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
@@ -191,21 +191,23 @@ CASES: dict[str, list[Case]] = {
 }
 # Options whose number is checked by a test of their own, named here.
 ELSEWHERE = {
-    "Number.unit": "tests/judge/test_page.py::test_data_section_says_units_shares_and_rows",
-    "Regress.unit": "tests/judge/test_page.py::test_figures_in_words",
-    "Tokens.encoder": "tests/model/test_encoder_text.py::test_minilm_tune",
-    "Image.encoder": "tests/model/test_encoder_image.py::test_transformers_folders",
-    "Image.tune": "tests/model/test_encoder_image.py::test_lite_tune",
-    "Image.last_n": "tests/model/test_encoder_image.py::test_last_n_of_a_tower",
-    "Series.tune": "tests/model/test_encoder_series.py::test_tune_says_what_of_patchtst_changes",
-    "Series.last_n": "tests/model/test_encoder_series.py::test_tune_says_what_of_patchtst_changes",
+    "Number.unit": "tests/report/test_page.py::test_data_section_says_units_shares_and_rows",
+    "Regress.unit": "tests/report/test_page.py::test_figures_in_words",
+    "Tokens.encoder": "tests/model/encoders/test_encoder_text.py::test_minilm_tune",
+    "Image.encoder": "tests/model/encoders/test_encoder_image.py::test_transformers_folders",
+    "Image.tune": "tests/model/encoders/test_encoder_image.py::test_lite_tune",
+    "Image.last_n": "tests/model/encoders/test_encoder_image.py::test_last_n_of_a_tower",
+    "Series.tune": "tests/model/encoders/test_encoder_series.py"
+    "::test_tune_says_what_of_patchtst_changes",
+    "Series.last_n": "tests/model/encoders/test_encoder_series.py"
+    "::test_tune_says_what_of_patchtst_changes",
     "Train.refit": "tests/learn/test_train.py::test_refit_learns_from_the_validation_rows_too",
-    "Train.cache_gb": "tests/model/test_batches.py::test_cache_gb_keeps_decoded_pictures",
+    "Train.cache_gb": "tests/answer/test_loader.py::test_cache_gb_keeps_decoded_pictures",
     "Job.table": "tests/table/test_sources.py::test_every_kind_of_source_holds_the_same_cells",
     "Job.sheet": "tests/table/test_sources.py::test_a_sheet_is_chosen_by_name",
     "Job.allow_leak": "tests/learn/test_train.py::test_a_leak_is_refused_unless_allowed",
-    "Job.allow_outside": "tests/model/test_batches.py::test_allow_outside_lets_media_lie_elsewhere",
-    "Series.encoder": "tests/model/test_encoder_series.py"
+    "Job.allow_outside": "tests/answer/test_loader.py::test_allow_outside_lets_media_lie_elsewhere",
+    "Series.encoder": "tests/model/encoders/test_encoder_series.py"
     "::test_patchtst_reads_each_channel_as_transformers_does",
     "Job.unreadable": "tests/learn/test_train.py"
     "::test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing",
@@ -360,7 +362,7 @@ def numbers(job: dict[str, Any], folder: Path, out: Path) -> str:
     loaded = load_job(job)
     table = open_table(loaded.table)
     parts = split_job(table, loaded)
-    rows = open_rows(loaded, table, parts)
+    rows = open_loader(loaded, table, parts)
     torch.manual_seed(loaded.seed)
     model = Model(loaded, rows.readers, rows.targets, pretrained=True)
     frozen_features(model, rows, np.concatenate(parts), quiet=True)

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.scoreboard.goals import GOALS, Goal
 from bench.scoreboard.seed import Seed, run_apart, said_before
 from bench.scoreboard.table import write_readme, write_table
-from modalloy.limits import rest_soon
+from modalloy.machine.limits import rest_soon
 
 rest_soon()
 ROOT = Path(__file__).parent.parent.parent

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from bench.scoreboard.goals import GOALS
 
 if TYPE_CHECKING:
-    from modalloy.config import Job
+    from modalloy.job.config import Job
 
 JOBS = Path(__file__).parent / "jobs"
 
@@ -40,7 +40,7 @@ def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
     import torch
 
     import modalloy as ma
-    from modalloy.limits import cores
+    from modalloy.machine.limits import cores
 
     torch.set_num_threads(cores())  # as the command does
     reports, rows, seconds = [], 0, 0.0
@@ -70,7 +70,7 @@ def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
 
 def said_before(name: str, data: Path) -> tuple[float, float]:
     """Seconds and GB that `check` estimates for a set, without its search for leaks."""
-    from modalloy.table.estimate import estimate
+    from modalloy.checks.estimate import estimate
     from modalloy.table.split import split_job
     from modalloy.table.table import open_table
 
@@ -84,7 +84,7 @@ def said_before(name: str, data: Path) -> tuple[float, float]:
 
 def open_job(path: Path, data: Path) -> "Job":
     """The job of a file, its table in the data folder."""
-    from modalloy.job import load_job
+    from modalloy.job.job_file import load_job
 
     job = load_job(path)
     return job.model_copy(update={"table": str(data / Path(job.table).relative_to(path.parent))})

@@ -34,7 +34,7 @@ from PIL import Image
 from bench.train_speed.ours import ours_frozen, ours_picture, ours_text
 from bench.train_speed.plain import plain_frozen, plain_picture, plain_text
 from bench.train_speed.same import Run
-from modalloy.limits import cores
+from modalloy.machine.limits import cores
 
 RESULTS = Path(__file__).parent.parent / "results" / "train_speed.json"
 WORDS = ["pump", "bearing", "seal", "motor", "valve", "leak", "noise", "hot", "replaced", "oil"]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from bench.train_speed.same import BATCH, FROZEN_EPOCHS, MAX_TOKENS, PICTURE_EPOCHS, PIXELS, Done
-from modalloy import config
-from modalloy.job import load_job
+from modalloy.answer.loader import Loader, epoch_order
+from modalloy.job import config
+from modalloy.job.job_file import load_job
 from modalloy.learn.fit import State, fit
-from modalloy.learn.frozen import frozen_features
+from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.probe import apply, probe
-from modalloy.learn.training import open_rows
-from modalloy.model.batches import Rows, epoch_order
+from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import split_job
@@ -34,27 +34,27 @@ def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[Done]:
     )
     opened = open_table(str(table))
     parts = split_job(opened, job)
-    rows = open_rows(job, opened, parts)
-    model = Model(job, rows.readers, rows.targets, pretrained=True)
-    lengths = rows.lengths(parts.train)
+    loader = open_loader(job, opened, parts)
+    model = Model(job, loader.readers, loader.targets, pretrained=True)
+    lengths = loader.lengths(parts.train)
     steps = epochs * len(epoch_order(parts.train, BATCH, 0, 0, lengths))
     state = State.begin(model, job, 1000)
     yield 0, 0.0
-    frozen_features(model, rows, parts.train, quiet=True)
-    batch = rows.batch(parts.train[:BATCH])
+    frozen_features(model, loader, parts.train, quiet=True)
+    batch = loader.batch(parts.train[:BATCH])
     start = time.perf_counter()
     # Nothing that an earlier training on this machine has found is used.
     apply(model, probe(model, supervised, batch, "auto", steps=steps, kept=None))
     probe_s = time.perf_counter() - start
-    yield train(job, rows, state, parts.train, epochs), probe_s
+    yield train(job, loader, state, parts.train, epochs), probe_s
 
 
-def train(job: config.Job, rows: Rows, state: State, which: np.ndarray, epochs: int) -> int:
+def train(job: config.Job, loader: Loader, state: State, which: np.ndarray, epochs: int) -> int:
     """All epochs."""
-    lengths = rows.lengths(which)
+    lengths = loader.lengths(which)
     for epoch in range(epochs):
         for _ in fit(
-            state, supervised, rows.stream(epoch_order(which, BATCH, 0, epoch, lengths)), job
+            state, supervised, loader.stream(epoch_order(which, BATCH, 0, epoch, lengths)), job
         ):
             pass
     return epochs * len(which)

@@ -11,10 +11,10 @@ from PIL import Image
 from torch import nn
 
 from bench.train_speed.same import BATCH, FROZEN_EPOCHS, MAX_TOKENS, PICTURE_EPOCHS, PIXELS, Done
-from modalloy.job import load_job
-from modalloy.learn.training import open_rows
+from modalloy.job.job_file import load_job
+from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
-from modalloy.model.pretrained import SOURCES, find_weights
+from modalloy.model.trunks.pretrained import SOURCES, find_weights
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
@@ -72,7 +72,7 @@ def plain_picture(table: Path) -> Iterator[Done]:
         }
     )
     opened = open_table(str(table))
-    rows = open_rows(job, opened, split_job(opened, job))
+    rows = open_loader(job, opened, split_job(opened, job))
     trunk = Model(job, rows.readers, rows.targets, pretrained=True).encoders["photo"].trunk
     frame = pd.read_csv(table)
     model = Plain(trunk, 1280).train()

@@ -29,8 +29,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
-    from modalloy.job import load_job
-    from modalloy.run import load_run
+    from modalloy.job.job_file import load_job
+    from modalloy.runs.run import load_run
     from modalloy.verbs import check, demo, evaluate, init, predict, train
 
 _HOMES = {
@@ -41,8 +41,8 @@ _HOMES = {
     "predict": "verbs",
     "demo": "verbs",
     "doctor": "diagnosis",
-    "load_job": "job",
-    "load_run": "run",
+    "load_job": "job.job_file",
+    "load_run": "runs.run",
 }
 
 

@@ -11,10 +11,10 @@ from typer.core import TyperGroup
 
 import modalloy
 from modalloy.errors import ModalloyError
-from modalloy.limits import cores, processes_here, rest_soon
+from modalloy.machine.limits import cores, processes_here, rest_soon
 
 if TYPE_CHECKING:
-    from modalloy.report import Report
+    from modalloy.judge.report import Report
 
 REFUSED, STRANGE, INTERRUPTED = 2, 3, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -206,7 +206,7 @@ def demo(
 
 def _notes_in(findings: Iterable[Mapping[str, Any]]) -> list[str]:
     """Those of a report's findings that say how its table was read."""
-    from modalloy.table.finding import READING
+    from modalloy.checks.finding import READING
 
     return [f["what"] for f in findings if f["where"] == READING]
 
@@ -237,7 +237,7 @@ def _take_cores() -> None:
 
 def _report_of(run: Path) -> "Report":
     """The figures that a run holds."""
-    from modalloy.report import Report
+    from modalloy.judge.report import Report
 
     return Report.load(run / "report.json")
 

@@ -8,8 +8,8 @@ import pandas as pd
 
 from modalloy import verbs
 from modalloy.errors import JobError, RunError
-from modalloy.report import Report
-from modalloy.run import Run, load_run
+from modalloy.judge.report import Report
+from modalloy.runs.run import Run, load_run
 
 PUBLISHED = {"CNN (Deitsch et al. 2019)": 0.8842, "SVM (Deitsch et al. 2019)": 0.8244}
 LEVELS = {

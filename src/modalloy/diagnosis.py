@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from typing import Any
 
 from modalloy.errors import JobError
-from modalloy.hardware import look_at_machine, look_at_torch, requirement
-from modalloy.imports import probe
-from modalloy.limits import number_types_file
-from modalloy.vitals import Diagnosis, State, Vital
+from modalloy.machine.hardware import look_at_machine, look_at_torch, requirement
+from modalloy.machine.imports import probe
+from modalloy.machine.limits import number_types_file
+from modalloy.machine.vitals import Diagnosis, State, Vital
 
 NEEDED = {  # name of the distribution -> what must import
     "torch": "torch",
@@ -97,7 +97,7 @@ def _pretrained(torch_works: bool) -> Iterator[Vital]:
     if not torch_works:
         yield Vital("pretrained encoders", "warn", "not looked at, because torch is broken")
         return
-    from modalloy.model.pretrained import SOURCES, find_weights
+    from modalloy.model.trunks.pretrained import SOURCES, find_weights
 
     for name, source in SOURCES.items():
         try:

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modalloy import config
 from modalloy.errors import TableError
-from modalloy.job import check_against, load_job
-from modalloy.table.finding import number_columns
+from modalloy.job import config
+from modalloy.job.inputs import number_columns
+from modalloy.job.job_file import check_against, load_job
 from modalloy.table.table import Table, open_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from modalloy.report import Report
-    from modalloy.run import Run
-    from modalloy.table.check import Check
+    from modalloy.checks.check import Check
+    from modalloy.judge.report import Report
+    from modalloy.runs.run import Run
 
 JobSource = config.Job | Mapping[str, Any] | str | Path
 
@@ -26,7 +26,7 @@ def init(table: Any, *, target: list[str] | str, sheet: str | None = None) -> st
     table: whatever `open_table` opens. target: the columns to be answered. The text can be saved
     and given to `train` as it is. sheet: a sheet of an Excel file, the first one otherwise.
     """
-    from modalloy.table.infer import infer, job_yaml
+    from modalloy.infer.infer import infer, job_yaml
 
     targets = [target] if isinstance(target, str) else list(target)
     opened = open_table(table, sheet=sheet)
@@ -35,7 +35,7 @@ def init(table: Any, *, target: list[str] | str, sheet: str | None = None) -> st
 
 def check(job: JobSource, *, table: Any = None) -> "Check":
     """What is wrong with a job's table before training, and how long training will take here."""
-    from modalloy.table.check import check as look
+    from modalloy.checks.check import check as look
     from modalloy.table.split import split_job
 
     job, opened = prepare(job, table)
@@ -80,9 +80,9 @@ def evaluate(
     is absent. sheet: the sheet of an Excel table, the first otherwise. strict: where the report has
     `caveats`, TableError names them, after the report is written.
     """
-    from modalloy.judge.page import check_page
-    from modalloy.judge.rescore import evaluate_run
-    from modalloy.run import Run, load_run
+    from modalloy.report.page import check_page
+    from modalloy.report.rescore import evaluate_run
+    from modalloy.runs.run import Run, load_run
 
     if out is not None:
         check_page(Path(out))
@@ -117,8 +117,8 @@ def predict(
     `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the
     sheet of an Excel table, the first otherwise.
     """
-    from modalloy.judge.predict import check_place, predict_frame, write_frame
-    from modalloy.run import Run, load_run
+    from modalloy.answer.predict import check_place, predict_frame, write_frame
+    from modalloy.runs.run import Run, load_run
 
     loaded = run if isinstance(run, Run) else load_run(run)
     if out is not None:

@@ -8,9 +8,10 @@ import pytest
 
 import modalloy as ma
 from modalloy.errors import RunError, TableError
-from modalloy.judge import baselines, judged, page, taskpage
+from modalloy.judge.baselines import baselines
+from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections, at_once, say_failed
-from modalloy.report import Report
+from modalloy.report import judged, page, taskpage
 
 
 def broken(*_: Any, **__: Any) -> Any:
@@ -145,7 +146,7 @@ def test_lines_of_an_older_recipe_are_made_anew(run: Path) -> None:
 def test_the_answers_failing_leaves_what_is_known_without_them(
     run: Path, monkeypatch: pytest.MonkeyPatch, failing_parts: None
 ) -> None:
-    monkeypatch.setattr("modalloy.judge.evaluate.answer_rows", broken)
+    monkeypatch.setattr("modalloy.report.evaluate.answer_rows", broken)
     report = ma.evaluate(run, quiet=True)
     assert report.tasks == {}
     assert [f["part"] for f in report.failed] == ["answers"]

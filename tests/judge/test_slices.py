@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.judge.slices import MOST_SLICES, slices
-from modalloy.table.category import CategoryReader
+from modalloy.readers.category import CategoryReader
 from modalloy.table.table import open_table
 
 

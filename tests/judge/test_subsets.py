@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.judge.subsets import hidden_in, score_subsets, shown_subsets
 
 CLASSIFY = config.Classify(target="y")

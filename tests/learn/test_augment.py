@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.learn import augment as module
 from modalloy.learn.augment import Turns, augment, turn, turn_boxes, turn_sizes
 from modalloy.model.tokens import Batch

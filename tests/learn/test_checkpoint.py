@@ -7,27 +7,27 @@ import numpy as np
 import pytest
 import torch
 
-from modalloy import config
-from modalloy.job import load_job
+from modalloy.answer.loader import Loader
+from modalloy.job import config
+from modalloy.job.job_file import load_job
 from modalloy.learn.checkpoint import load_state, read_state, save_state
 from modalloy.learn.fit import State, fit
-from modalloy.learn.training import open_rows
-from modalloy.model.batches import Rows
+from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
 
-def job_and_rows(table: Path, job_dict: Any, **train: Any) -> tuple[config.Job, Rows]:
+def job_and_rows(table: Path, job_dict: Any, **train: Any) -> tuple[config.Job, Loader]:
     columns = ("note", "load", "site")
     job = load_job(job_dict(table, columns=columns, train={"batch": 16} | train))
     opened = open_table(job.table)
-    return job, open_rows(job, opened, split_job(opened, job))
+    return job, open_loader(job, opened, split_job(opened, job))
 
 
-def begin(job: config.Job, rows: Rows, device: str = "cpu") -> State:
-    model = Model(job, rows.readers, rows.targets, pretrained=False).to(device)
+def begin(job: config.Job, loader: Loader, device: str = "cpu") -> State:
+    model = Model(job, loader.readers, loader.targets, pretrained=False).to(device)
     return State.begin(model, job, 20)
 
 

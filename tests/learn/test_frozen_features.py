@@ -13,18 +13,18 @@ import torch
 import transformers as t
 
 from conftest import NOTES, WORDS
-from modalloy.job import load_job
-from modalloy.judge.answers import answer_rows
-from modalloy.learn.frozen import frozen_features
-from modalloy.learn.training import Learned, disk_share_gb, learn_job, open_rows
-from modalloy.model.batches import Rows
-from modalloy.model.frozen import padded
-from modalloy.model.huggingface import quiet
+from modalloy.answer.answers import answer_rows
+from modalloy.answer.kept_features import padded
+from modalloy.answer.loader import Loader
+from modalloy.job.job_file import load_job
+from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.training import Learned, disk_share_gb, learn_job, open_loader
 from modalloy.model.model import Model
-from modalloy.table.image import ImageReader
+from modalloy.model.trunks.huggingface import quiet
+from modalloy.readers.image import ImageReader
+from modalloy.readers.tokenizer import learn_pieces
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
-from modalloy.table.tokenizer import learn_pieces
 
 SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 
@@ -75,11 +75,11 @@ def job(small_table: Path, job_dict: Any, tmp_path: Path) -> dict[str, Any]:
     return made | {"columns": frozen_columns(tmp_path), "tasks": {"fault": made["tasks"]["fault"]}}
 
 
-def opened(job: dict[str, Any]) -> tuple[Model, Rows]:
+def opened(job: dict[str, Any]) -> tuple[Model, Loader]:
     loaded = load_job(job)
     table = open_table(loaded.table)
-    rows = open_rows(loaded, table, split_job(table, loaded))
-    return Model(loaded, rows.readers, rows.targets, pretrained=True), rows
+    loader = open_loader(loaded, table, split_job(table, loaded))
+    return Model(loaded, loader.readers, loader.targets, pretrained=True), loader
 
 
 def learned(job: dict[str, Any], out: Path) -> Learned:
@@ -228,7 +228,7 @@ def test_all_phases_stay_within_one_budget(
     job["train"] |= {"epochs": 1, "cache_gb": 30_000 / 1e9, "refit": True}
     found = learned(job, tmp_path / "run")
     assert found.refit
-    answer_rows(found.model, found.rows, found.parts.test)
+    answer_rows(found.model, found.loader, found.parts.test)
     assert 25_000 < max(most_on_disk) <= 30_000
     del found
     assert on_disk() == 0

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from modalloy.job import load_job
+from modalloy.job.job_file import load_job
 from modalloy.learn.optimizer import RowAdamW, build_optimizer, clip, trained
-from modalloy.learn.training import open_rows
+from modalloy.learn.training import open_loader
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.table.split import split_job
@@ -114,7 +114,7 @@ def test_matrices_decay_and_biases_and_norms_never(
         job_dict(small_table, columns=columns, train=train, fuse={"type": fuse, "width": 16})
     )
     table = open_table(job.table)
-    rows = open_rows(job, table, split_job(table, job))
+    rows = open_loader(job, table, split_job(table, job))
     model, weighting = Model(job, rows.readers, rows.targets, pretrained=False), Weighting(job)
     groups = build_optimizer(model, weighting, job.train).param_groups
     decay = {id(p): g["weight_decay"] for g in groups for p in g["params"]}

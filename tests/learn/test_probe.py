@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from modalloy.files import locked
-from modalloy.job import load_job
+from modalloy.job.job_file import load_job
 from modalloy.learn import probe as module
-from modalloy.learn import remembered
+from modalloy.learn import probe_memory
 from modalloy.learn.probe import SHARE, Probe, probe, trial
-from modalloy.learn.training import open_rows
-from modalloy.limits import number_types_file
+from modalloy.learn.training import open_loader
+from modalloy.machine.files import locked
+from modalloy.machine.limits import number_types_file
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
@@ -31,7 +31,7 @@ EVEN = {(half, last): 1.0 for half in (False, True) for last in (False, True)}
 def model_and_batch(table: Path, job_dict: Any, *columns: str) -> tuple[Model, Batch]:
     job = load_job(job_dict(table, columns=columns))
     opened = open_table(job.table)
-    rows = open_rows(job, opened, split_job(opened, job))
+    rows = open_loader(job, opened, split_job(opened, job))
     model = Model(job, rows.readers, rows.targets, pretrained=False)
     return model, rows.batch(np.arange(8))
 
@@ -233,13 +233,13 @@ def test_what_was_found_is_remembered_by_machine_model_and_shape(
     model.encoders["photo"].requires_grad_(True)
     assert found(model, batch) == (first, 0)
     with monkeypatch.context() as patch:
-        patch.setattr(remembered, "processor", lambda: "another one")
+        patch.setattr(probe_memory, "processor", lambda: "another one")
         assert found(model, batch)[1] > 0
     with monkeypatch.context() as patch:
-        patch.setattr(remembered, "__version__", "0.0.1")
+        patch.setattr(probe_memory, "__version__", "0.0.1")
         assert found(model, batch)[1] > 0
-    assert len(remembered.read(kept)) == 6
-    for damage in ("", "[1]", "{", json.dumps({remembered.key_of(model, batch): 3})):
+    assert len(probe_memory.read(kept)) == 6
+    for damage in ("", "[1]", "{", json.dumps({probe_memory.key_of(model, batch): 3})):
         kept.write_text(damage)
         assert found(model, batch)[1] > 0
         assert found(model, batch) == (first, 0)
@@ -250,25 +250,25 @@ def test_what_was_found_is_remembered_by_machine_model_and_shape(
 def test_trainings_that_end_their_trials_at_once_lose_no_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    kept, real = tmp_path / "number_types.json", remembered.read
+    kept, real = tmp_path / "number_types.json", probe_memory.read
 
     def slowly(path: Path | None) -> dict[str, Any]:
         found = real(path)
         time.sleep(0.02)  # lets another one read the same
         return found
 
-    monkeypatch.setattr(remembered, "read", slowly)
+    monkeypatch.setattr(probe_memory, "read", slowly)
     names = [str(i) for i in range(8)]
-    threads = [Thread(target=remembered.keep, args=(kept, n, {"way": n})) for n in names]
+    threads = [Thread(target=probe_memory.keep, args=(kept, n, {"way": n})) for n in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert real(kept) == {n: {"way": n} for n in names}
     assert [p.name for p in tmp_path.iterdir()] == [kept.name]
-    monkeypatch.setattr(remembered, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(probe_memory, "PATIENCE_S", 0.05)
     with locked(kept.with_suffix(".lock"), "held"):  # by one that does not go on
-        remembered.keep(kept, "late", {})
+        probe_memory.keep(kept, "late", {})
     assert set(real(kept)) == set(names)
 
 

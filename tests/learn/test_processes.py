@@ -22,7 +22,7 @@ import collections, json, sys, torch
 torch.set_num_threads(1)
 import modalloy.learn.training as training
 training.cores = lambda: 1
-import modalloy.model.dropout as dropout
+import modalloy.model.layers.dropout as dropout
 dropout.dropout.__code__ = (lambda x, p, training: x).__code__
 torch.nn.functional.dropout = lambda x, p=0.5, training=True, inplace=False: x
 import modalloy.model.encoders.series as series
@@ -180,7 +180,7 @@ processes.PATIENCE = timedelta(seconds=30)
 frozen.READ_AT_ONCE = 4
 import numpy as np
 from modalloy.job import load_job
-from modalloy.learn.training import open_rows
+from modalloy.learn.training import open_loader
 from modalloy.model.cache import Budget
 from modalloy.model.model import Model
 from modalloy.table.split import split_job
@@ -188,7 +188,7 @@ from modalloy.table.table import open_table
 job, out, budgets = load_job(json.loads(sys.argv[1])), sys.argv[2], json.loads(sys.argv[3])
 rank, world = processes.start()
 table = open_table(job.table)
-rows = open_rows(job, table, split_job(table, job))
+rows = open_loader(job, table, split_job(table, job))
 rows.budget = Budget(budgets[rank] / 1e9)
 for cache in rows.decoded.values():
     cache._budget = rows.budget
@@ -320,7 +320,7 @@ def test_a_batch_of_one_row_trains_in_two_processes(
 def test_what_the_first_process_refuses_all_refuse_at_once(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:
-    from modalloy.job import load_job, save_job
+    from modalloy.job.job_file import load_job, save_job
 
     frame = pd.read_parquet(small_table)
     frame["photo"] = "img/none.png"
@@ -337,7 +337,7 @@ def test_what_the_first_process_refuses_all_refuse_at_once(
 def test_two_processes_train_evaluate_and_report(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:
-    from modalloy.job import load_job, save_job
+    from modalloy.job.job_file import load_job, save_job
 
     columns = ("note", "load", "site")
     job = job_dict(small_table, columns=columns, train={"epochs": 8, "batch": 8, "lr": 3e-3})

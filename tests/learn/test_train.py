@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 
 import modalloy as ma
 from modalloy.errors import JobError, LeakError, RunError, TableError
-from modalloy.files import locked
-from modalloy.report import Report
+from modalloy.judge.report import Report
+from modalloy.machine.files import locked
 
 COLUMNS = ("note", "load", "site")
 TRAIN_IN_A_PROCESS = """

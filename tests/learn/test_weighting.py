@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 
-from modalloy.job import load_job
+from modalloy.job.job_file import load_job
 from modalloy.learn.weighting import Weighting
 from modalloy.objectives.supervised import CONSISTENCY, Name
 

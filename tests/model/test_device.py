@@ -14,17 +14,17 @@ import transformers as t
 import modalloy as ma
 from conftest import COLUMNS, write_table
 from elsewhere import AWAY, Away, pretending
-from modalloy import config
-from modalloy.job import load_job
-from modalloy.judge.answers import Answers, answer_rows
-from modalloy.judge.frozen import frozen_embeddings
+from modalloy.answer.answers import Answers, answer_rows
+from modalloy.answer.loader import Loader
+from modalloy.job import config
+from modalloy.job.job_file import load_job
+from modalloy.judge.baselines.frozen import frozen_embeddings
 from modalloy.learn.fit import State, fit
-from modalloy.learn.frozen import frozen_features
-from modalloy.learn.training import open_rows
-from modalloy.model.batches import Rows
+from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.training import open_loader
 from modalloy.model.device import device, placed
-from modalloy.model.huggingface import quiet
 from modalloy.model.model import Model
+from modalloy.model.trunks.huggingface import quiet
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import open_table
@@ -228,10 +228,10 @@ def job_of(case: str, table: Path, job_dict: Any) -> dict[str, Any]:
     return job
 
 
-def build(job: config.Job, rows: Rows) -> Model:
+def build(job: config.Job, loader: Loader) -> Model:
     torch.manual_seed(0)
     hub = any(getattr(c, "encoder", "").startswith("hf:") for c in job.columns.values())
-    return Model(job, rows.readers, rows.targets, pretrained=hub)
+    return Model(job, loader.readers, loader.targets, pretrained=hub)
 
 
 def same(a: Answers, b: Answers, tolerance: float = 1e-4) -> None:
@@ -264,28 +264,28 @@ def test_mixing_is_noticed() -> None:
 def test_every_part_works_where_its_model_lies(case: str, table: Path, job_dict: Any) -> None:
     job = load_job(job_of(case, table, job_dict))
     opened = open_table(job.table)
-    rows = open_rows(job, opened, split_job(opened, job))
-    which = rows.labelled(np.arange(80))[:8]
-    batch = rows.batch(which)
-    model = build(job, rows).eval()
+    loader = open_loader(job, opened, split_job(opened, job))
+    which = loader.labelled(np.arange(80))[:8]
+    batch = loader.batch(which)
+    model = build(job, loader).eval()
     hidden = [frozenset(), frozenset(model.inputs[:1])]
-    wanted = answer_rows(model, rows, which, hidden=hidden)
+    wanted = answer_rows(model, loader, which, hidden=hidden)
     torch.manual_seed(1)
     losses = supervised(model, batch)
-    moved = build(job, rows).eval()
+    moved = build(job, loader).eval()
     with pretending():
         assert placed(moved) is moved
         assert {p.device for p in moved.state_dict().values()} == {AWAY}
-        found = answer_rows(moved, rows, which, hidden=hidden)
+        found = answer_rows(moved, loader, which, hidden=hidden)
         torch.manual_seed(1)
         for name, loss in supervised(moved, batch.to(moved.device)).items():
             assert loss.device == AWAY
             assert loss.item() == pytest.approx(losses[name].item(), rel=1e-4, abs=1e-5), name
-        frozen_features(moved, rows, which, quiet=True)
+        frozen_features(moved, loader, which, quiet=True)
         few = Parts(which[:5], which[:0], which[5:])
-        frozen_embeddings(moved, rows, few, quiet=True)
+        frozen_embeddings(moved, loader, few, quiet=True)
         state = State.begin(moved, job, 2)
-        steps = fit(state, supervised, (rows.batch(which).to(AWAY) for _ in range(2)), job)
+        steps = fit(state, supervised, (loader.batch(which).to(AWAY) for _ in range(2)), job)
         assert len(list(steps)) == 2
         assert {p.device for p in moved.state_dict().values()} == {AWAY}
     for some in hidden:
@@ -328,17 +328,17 @@ def test_a_run_that_was_trained_elsewhere_answers_here(
 def test_a_gpu_answers_as_the_processor_does(case: str, table: Path, job_dict: Any) -> None:
     job = load_job(job_of(case, table, job_dict))
     opened = open_table(job.table)
-    rows = open_rows(job, opened, split_job(opened, job))
-    which = rows.labelled(np.arange(80))[:8]
-    model = build(job, rows).eval()
-    here = answer_rows(model, rows, which).seen[frozenset()]
-    losses = supervised(model, rows.batch(which))
+    loader = open_loader(job, opened, split_job(opened, job))
+    which = loader.labelled(np.arange(80))[:8]
+    model = build(job, loader).eval()
+    here = answer_rows(model, loader, which).seen[frozenset()]
+    losses = supervised(model, loader.batch(which))
     model.cuda()
-    same(here, answer_rows(model, rows, which).seen[frozenset()], tolerance=2e-2)
-    for name, loss in supervised(model, rows.batch(which).to(model.device)).items():
+    same(here, answer_rows(model, loader, which).seen[frozenset()], tolerance=2e-2)
+    for name, loss in supervised(model, loader.batch(which).to(model.device)).items():
         assert loss.item() == pytest.approx(losses[name].item(), rel=2e-2, abs=2e-2), name
     state = State.begin(model, job, 2)
-    batches = (rows.batch(which).to(model.device) for _ in range(2))
+    batches = (loader.batch(which).to(model.device) for _ in range(2))
     assert len(list(fit(state, supervised, batches, job))) == 2
 
 

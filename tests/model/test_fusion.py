@@ -4,9 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
 from modalloy.errors import JobError
-from modalloy.model.block import Block
+from modalloy.job import config
 from modalloy.model.fusion import (
     AttentionFuser,
     BottleneckFuser,
@@ -16,6 +15,7 @@ from modalloy.model.fusion import (
     TabmFuser,
     build_fusion,
 )
+from modalloy.model.layers.block import Block
 from modalloy.model.tokens import Tokens
 
 WAYS = [

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from modalloy.job import load_job
-from modalloy.learn.training import open_rows
+from modalloy.job.job_file import load_job
+from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import TABLE, Batch
 from modalloy.objectives.supervised import drop_modalities, has_any
@@ -22,7 +22,7 @@ def make_model(table: Path, job_dict: Any, columns: tuple[str, ...]) -> Model:
     fuse = {"type": "concat", "width": 16, "layers": 1, "modality_dropout": 0.5}
     job = load_job(job_dict(table, columns=columns, fuse=fuse))
     opened = open_table(job.table)
-    read = open_rows(job, opened, split_job(opened, job))
+    read = open_loader(job, opened, split_job(opened, job))
     return Model(job, read.readers, read.targets, pretrained=False)
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from modalloy.job import load_job
-from modalloy.learn.training import open_rows
+from modalloy.job.job_file import load_job
+from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import TABLE, Batch
 from modalloy.objectives.supervised import (
@@ -34,7 +34,7 @@ def model_and_batch(
         listed["columns"]["words"] = {"type": "tokens", "max_tokens": 16, "vocabulary": 128}
     job = load_job(listed)
     opened = open_table(job.table)
-    read = open_rows(job, opened, split_job(opened, job))
+    read = open_loader(job, opened, split_job(opened, job))
     model = Model(job, read.readers, read.targets, pretrained=False)
     return model, read.batch(np.arange(rows))
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from modalloy.table.number import NumberReader, to_number
+from modalloy.cells.numbers import to_number
+from modalloy.readers.number import NumberReader
 from modalloy.table.table import Table, open_table
 
 

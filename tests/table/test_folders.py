@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from modalloy.errors import TableError
+from modalloy.media.media import open_image
 from modalloy.table.folders import read_pictures
-from modalloy.table.media import open_image
 from modalloy.table.table import open_table
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 import modalloy as ma
-from modalloy import config
-from modalloy.table.category import CategoryReader
-from modalloy.table.number import NumberReader
+from modalloy.job import config
+from modalloy.readers.category import CategoryReader
+from modalloy.readers.number import NumberReader
 from modalloy.table.table import Table, open_table
 
 FIRST = 2**53 + 1  # with its neighbour the same float64

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modalloy import config
-from modalloy.table.category import CategoryReader
-from modalloy.table.number import NumberReader
-from modalloy.table.reader import Reader
+from modalloy.job import config
+from modalloy.readers.category import CategoryReader
+from modalloy.readers.number import NumberReader
+from modalloy.readers.reader import Reader
+from modalloy.readers.targets import ClassTarget, NumberTarget, TargetReader
+from modalloy.readers.text import TextReader
+from modalloy.readers.time import TimeReader
 from modalloy.table.table import Table, open_table
-from modalloy.table.targets import ClassTarget, NumberTarget, TargetReader
-from modalloy.table.text import TextReader
-from modalloy.table.time import TimeReader
 
 N = 24
 START = datetime(2024, 5, 1, 6, 30)

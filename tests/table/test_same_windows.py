@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from modalloy import config
+from modalloy.answer.loader import Loader
 from modalloy.errors import TableError
-from modalloy.model.batches import Rows
-from modalloy.table.build import fit_readers
-from modalloy.table.reader import Reader
-from modalloy.table.series import SeriesReader
+from modalloy.job import config
+from modalloy.readers.build import fit_readers
+from modalloy.readers.reader import Reader
+from modalloy.readers.series import SeriesReader
 from modalloy.table.table import Table, open_table
 
 N = 18
@@ -118,13 +118,13 @@ def job(order: str = "step", by: tuple[str, ...] = ("machine", "run")) -> config
 
 
 def fitted(table: Table, of: config.Job) -> dict[str, Reader]:
-    empty = Rows(table, of, {}, {})
+    empty = Loader(table, of, {}, {})
     return fit_readers(of, lambda columns: empty.cells(columns, np.arange(table.rows)))
 
 
 def read(table: Table, of: config.Job, readers: dict[str, Reader], rows: Any) -> Any:
     reader = readers["s"]
-    return reader.read(Rows(table, of, readers, {}).cells(reader.columns, np.asarray(rows)))
+    return reader.read(Loader(table, of, readers, {}).cells(reader.columns, np.asarray(rows)))
 
 
 @pytest.mark.parametrize("order", ["step", "when"])
@@ -198,7 +198,7 @@ def test_the_form_of_dates_is_that_of_training(told: str) -> None:
     for other in (None, "13/01/2024", "01/13/2024"):
         more = {"u": ["b"], "at": [other], "x": [9.0], "y": [1.0]}
         table = table_of(**{k: [*v, *(more[k] if other else [])] for k, v in pair.items()})
-        cells = Rows(table, of, {"s": reader}, {}).cells(reader.columns, np.arange(2))
+        cells = Loader(table, of, {"s": reader}, {}).cells(reader.columns, np.arange(2))
         assert [w.x_CL[0].tolist() for w in cells["s"]] == expected
     with pytest.raises(TableError, match=r"row 0: '02/01/2024' is no date, so this row has no pla"):
         fitted(table_of(**pair), of)

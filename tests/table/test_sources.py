@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from modalloy.errors import TableError
-from modalloy.table.number import NumberReader
+from modalloy.readers.number import NumberReader
 from modalloy.table.table import Table, open_table
 
 COLUMNS = {

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from modalloy import config
 from modalloy.errors import TableError
+from modalloy.job import config
 from modalloy.table.split import Parts, split_job, split_rows
 from modalloy.table.table import Table, open_table
 

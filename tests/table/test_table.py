@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from modalloy import config
 from modalloy.errors import TableError
-from modalloy.table import spool
+from modalloy.job import config
+from modalloy.table import arrow_store
 from modalloy.table.table import Table, open_table
 
 
 @pytest.fixture
 def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Table:
     """1,000 rows in mapped batches of 64."""
-    monkeypatch.setattr(spool, "BATCH_ROWS", 64)
-    monkeypatch.setattr(spool, "RESIDENT_BYTES", 1 << 20)
+    monkeypatch.setattr(arrow_store, "BATCH_ROWS", 64)
+    monkeypatch.setattr(arrow_store, "RESIDENT_BYTES", 1 << 20)
     source = pa.table(
         {
             "x": np.arange(1000.0),
@@ -82,7 +82,7 @@ def test_a_fault_while_spooling_leaves_no_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(spool, "_evened", full)
+    monkeypatch.setattr(arrow_store, "_evened", full)
     with pytest.raises(TableError, match="is full"):
         open_table(tmp_path / "t.csv", spool_above_mb=0)
     assert list((tmp_path / "spool").iterdir()) == []
@@ -225,7 +225,7 @@ def slow_windows(
 def test_windows_agree_with_a_slow_search(
     seed: int, spool_above_mb: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "BATCH_ROWS", 16)
+    monkeypatch.setattr(arrow_store, "BATCH_ROWS", 16)
     draw = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {

@@ -1,1 +1,1 @@
-"""Answers in, honest figures and their page out."""
+"""Answers beside the truth in, honest figures out."""

@@ -5,14 +5,14 @@ from typing import Any, NamedTuple
 
 import torch
 
-from modalloy.judge.baselines import PART, RECIPE
+from modalloy.answer.loader import Loader
+from modalloy.judge.baselines.baselines import PART, RECIPE
+from modalloy.judge.baselines.frozen import Embeddings, frozen_embeddings
 from modalloy.judge.figures import first_figures
-from modalloy.judge.frozen import Embeddings, frozen_embeddings
+from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
-from modalloy.model.batches import Rows
 from modalloy.model.device import placed
 from modalloy.model.model import Model
-from modalloy.report import Report
 from modalloy.table.split import Parts
 
 FIRST = "before"  # part of a report; see `sections.py`
@@ -26,32 +26,34 @@ class Before(NamedTuple):
     failed: list[dict[str, Any]]
 
 
-def look_before(model: Model, rows: Rows, parts: Parts, *, quiet: bool) -> Before:
+def look_before(model: Model, loader: Loader, parts: Parts, *, quiet: bool) -> Before:
     """Look at a model that has not learned yet; never raises, so that a training goes on."""
     made = Sections()
-    features = partial(frozen_embeddings, model, rows, parts, quiet=quiet)
+    features = partial(frozen_embeddings, model, loader, parts, quiet=quiet)
     embeddings = made.run(PART, "features of pretrained encoders", features, None)
     figures: dict[str, dict[str, Any]] = {}
     if len(parts.test):
-        first = partial(first_figures, model, rows, parts.test)
+        first = partial(first_figures, model, loader, parts.test)
         figures = made.run(FIRST, "figures before training", first, {})
     return Before(embeddings, figures, made.failed)
 
 
-def look_again(model: Model, rows: Rows, parts: Parts, *, quiet: bool) -> Before:
+def look_again(model: Model, loader: Loader, parts: Parts, *, quiet: bool) -> Before:
     """The same of a model that has learned: it is built anew as its training began with it."""
     made = Sections()
-    first = made.run(PART, "the model as it was before training", partial(begun, model, rows), None)
+    first = made.run(
+        PART, "the model as it was before training", partial(begun, model, loader), None
+    )
     if first is None:
         return Before(None, {}, made.failed)
-    return look_before(first, rows, parts, quiet=quiet)
+    return look_before(first, loader, parts, quiet=quiet)
 
 
-def begun(model: Model, rows: Rows) -> Model:
+def begun(model: Model, loader: Loader) -> Model:
     """The model as its training began with it; JobError where a pretrained encoder is absent."""
     with torch.random.fork_rng():
         torch.manual_seed(model.job.seed)
-        return placed(Model(model.job, rows.readers, rows.targets, pretrained=True))
+        return placed(Model(model.job, loader.readers, loader.targets, pretrained=True))
 
 
 def still_holds(known: Report | None) -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from modalloy import __version__, config
-from modalloy.judge.classes import rarer_of_two
-from modalloy.judge.metrics import primary
-from modalloy.limits import cores
+from modalloy import __version__
+from modalloy.job import config
+from modalloy.judge.metrics.classes import rarer_of_two
+from modalloy.judge.metrics.score import primary
+from modalloy.machine.limits import cores
 from modalloy.model.model import Model
 from modalloy.table.split import Parts
 

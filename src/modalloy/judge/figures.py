@@ -5,21 +5,21 @@ from typing import Any
 
 import numpy as np
 
-from modalloy import config
-from modalloy.judge.answers import EVERYTHING, answer_rows
-from modalloy.judge.bootstrap import intervals
-from modalloy.judge.metrics import primary, tally
+from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.loader import Loader
+from modalloy.job import config
+from modalloy.judge.metrics.bootstrap import intervals
+from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.slices import Groups, group_labels
-from modalloy.judge.validate import names_of
-from modalloy.model.batches import Rows
 from modalloy.model.model import Model
+from modalloy.readers.targets import names_of
 
 
-def truth_of(rows: Rows, which: np.ndarray) -> dict[str, list[Any]]:
+def truth_of(loader: Loader, which: np.ndarray) -> dict[str, list[Any]]:
     """The true answers of some rows, None where nobody knows."""
     return {
-        name: list(target.truth(rows.cells(target.columns, which)))
-        for name, target in rows.targets.items()
+        name: list(target.truth(loader.cells(target.columns, which)))
+        for name, target in loader.targets.items()
     }
 
 
@@ -36,12 +36,12 @@ def figures_of(
     return {**counted.score(), "interval": {k: list(v) for k, v in ends.items()}}
 
 
-def first_figures(model: Model, rows: Rows, which: np.ndarray) -> dict[str, dict[str, Any]]:
+def first_figures(model: Model, loader: Loader, which: np.ndarray) -> dict[str, dict[str, Any]]:
     """Figures of every task before the first step: pretrained encoders, new heads."""
-    answers = answer_rows(model, rows, which).seen[EVERYTHING]
-    truth, groups = truth_of(rows, which), group_labels(rows, which)
+    answers = answer_rows(model, loader, which).seen[EVERYTHING]
+    truth, groups = truth_of(loader, which), group_labels(loader, which)
     found = {
-        n: figures_of(o, truth[n], answers[n], rows.targets[n], groups)
+        n: figures_of(o, truth[n], answers[n], loader.targets[n], groups)
         for n, o in model.job.tasks.items()
     }
     return {n: {"label": "before training", **f} for n, f in found.items()}

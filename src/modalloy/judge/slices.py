@@ -6,16 +6,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modalloy import config
-from modalloy.judge.answers import Answers
-from modalloy.judge.bootstrap import intervals
-from modalloy.judge.classes import ClassTally
-from modalloy.judge.metrics import tally
-from modalloy.judge.tally import Tally
-from modalloy.judge.validate import names_of
-from modalloy.model.batches import Rows
-from modalloy.table.category import CategoryReader
-from modalloy.table.values import spelled
+from modalloy.answer.answers import Answers
+from modalloy.answer.loader import Loader
+from modalloy.cells.values import spelled
+from modalloy.job import config
+from modalloy.judge.metrics.bootstrap import intervals
+from modalloy.judge.metrics.classes import ClassTally
+from modalloy.judge.metrics.score import tally
+from modalloy.judge.metrics.tally import Tally
+from modalloy.readers.category import CategoryReader
+from modalloy.readers.targets import names_of
 
 MOST_SLICES = 12  # values of a column that get a line of their own, commonest first
 FEWEST = 5  # rows below which a slice says nothing
@@ -30,7 +30,7 @@ class Groups(NamedTuple):
 
 
 def slices(
-    rows: Rows,
+    loader: Loader,
     which: np.ndarray,
     truth: Mapping[str, Sequence[Any]],
     answers: Answers,
@@ -43,16 +43,16 @@ def slices(
     groups: one label for each row, as `intervals` takes them. Beside the figures stand `rows` (with
     a truth) and `values` (how many the column has).
     """
-    columns = [c for c, o in rows.job.columns.items() if o.type in kinds]
-    if "group" in kinds and rows.job.split.by and rows.job.split.by not in columns:
-        columns.append(rows.job.split.by)
-    columns = [c for c in columns if c in rows.table.columns]
+    columns = [c for c, o in loader.job.columns.items() if o.type in kinds]
+    if "group" in kinds and loader.job.split.by and loader.job.split.by not in columns:
+        columns.append(loader.job.split.by)
+    columns = [c for c in columns if c in loader.table.columns]
     found: dict[str, dict[str, Any]] = {}
-    for name, options in rows.job.tasks.items():
-        names = names_of(rows.targets[name])
+    for name, options in loader.job.tasks.items():
+        names = names_of(loader.targets[name])
         whole = tally(options, truth[name], answers[name], names)
         for column in columns:
-            value_B = np.array(names_at(rows, column, which))
+            value_B = np.array(names_at(loader, column, which))
             values = np.unique(value_B)
             for value in commonest(value_B[whole.rows]) if len(values) > 1 else ():
                 at = np.flatnonzero(value_B == value).tolist()
@@ -66,11 +66,11 @@ def slices(
     return found
 
 
-def names_at(rows: Rows, column: str, which: np.ndarray) -> list[str]:
+def names_at(loader: Loader, column: str, which: np.ndarray) -> list[str]:
     """What each row's cell is called: by the reader's name where the model reads the column."""
-    reader, cells = rows.readers.get(column), rows.table.written(column, which)
+    reader, cells = loader.readers.get(column), loader.table.written(column, which)
     if isinstance(reader, CategoryReader):
-        called = [reader.naming.find(c, rows.table.decimal) for c in cells]
+        called = [reader.naming.find(c, loader.table.decimal) for c in cells]
     else:
         called = [spelled(c) for c in cells]
     return ["missing" if n is None else n for n in called]
@@ -90,27 +90,27 @@ def figures_with_ends(counted: Tally, groups: Sequence[Any] | None) -> dict[str,
     return {**counted.score(), "interval": interval, "rows": len(counted.rows)}
 
 
-def group_labels(rows: Rows, which: np.ndarray) -> Groups | None:
+def group_labels(loader: Loader, which: np.ndarray) -> Groups | None:
     """One label a row where the job names groups and these rows have two of them at least."""
-    job, have = rows.job, set(rows.table.columns)
+    job, have = loader.job, set(loader.table.columns)
     typed = [c for c, o in job.columns.items() if isinstance(o, config.Group)]
     column = next((c for c in (job.split.by, *typed) if c is not None and c in have), None)
     if column is None:
         return None
-    labels = [spelled(c) or "missing" for c in rows.table.written(column, which)]
+    labels = [spelled(c) or "missing" for c in loader.table.written(column, which)]
     return Groups(column, labels) if len(set(labels)) > 1 else None
 
 
-def input_shares(rows: Rows, which: np.ndarray) -> dict[str, dict[str, Any]]:
+def input_shares(loader: Loader, which: np.ndarray) -> dict[str, dict[str, Any]]:
     """Type, unit and the share of missing and unreadable cells of every input column."""
     wanted = set(which.tolist())
     found = {}
-    for name, reader in rows.readers.items():
-        said = [s for r, s in rows.status[name].items() if r in wanted]
+    for name, reader in loader.readers.items():
+        said = [s for r, s in loader.status[name].items() if r in wanted]
         total = max(1, len(which))
         found[name] = {
             "type": reader.kind,
-            "unit": getattr(rows.job.columns[name], "unit", None),
+            "unit": getattr(loader.job.columns[name], "unit", None),
             "missing": sum(s == "missing" for s in said) / total,
             "unreadable": sum(s.startswith("unreadable") for s in said) / total,
             "unknown": sum(s.startswith("unknown") for s in said) / total,

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modalloy import config
-from modalloy.judge.bootstrap import intervals, paired_intervals
-from modalloy.judge.metrics import primary, tally
-from modalloy.judge.tally import Tally
+from modalloy.job import config
+from modalloy.judge.metrics.bootstrap import intervals, paired_intervals
+from modalloy.judge.metrics.score import primary, tally
+from modalloy.judge.metrics.tally import Tally
 
 ALL_UP_TO = 5  # 31 subsets; beyond it singles, leave-one-out and all
 

@@ -1,15 +1,16 @@
 """A model between two epochs in, one number out that says whether it got better."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 import numpy as np
 
-from modalloy import config
-from modalloy.judge.answers import Answers
-from modalloy.judge.metrics import score
-from modalloy.model.batches import Rows
+from modalloy.answer.answers import Answers
+from modalloy.answer.loader import Loader
+from modalloy.job import config
+from modalloy.judge.metrics.score import score
 from modalloy.model.model import Model
+from modalloy.readers.targets import names_of
 
 MOST_ROWS = 4000  # a larger validation part is sampled
 
@@ -21,21 +22,21 @@ class Score(NamedTuple):
     figures: dict[str, dict[str, float]]
 
 
-Answering = Callable[[Model, Rows, np.ndarray], Answers]
+Answering = Callable[[Model, Loader, np.ndarray], Answers]
 
 
-def validate(model: Model, rows: Rows, which: np.ndarray, answering: Answering) -> Score:
+def validate(model: Model, loader: Loader, which: np.ndarray, answering: Answering) -> Score:
     """Score a model on validation rows; `answering` works out its answers."""
     if len(which) > MOST_ROWS:
         which = np.sort(np.random.default_rng(0).choice(which, MOST_ROWS, replace=False))
-    answers = answering(model, rows, which)
+    answers = answering(model, loader, which)
     figures = {}
     for name, options in model.job.tasks.items():
-        target = rows.targets[name]
-        truth = target.truth(rows.cells(target.columns, which))
+        target = loader.targets[name]
+        truth = target.truth(loader.cells(target.columns, which))
         figures[name] = score(options, truth, answers[name], names_of(target))
     skills = [
-        skill(model.job.tasks[name], f, len(names_of(rows.targets[name]) or ()))
+        skill(model.job.tasks[name], f, len(names_of(loader.targets[name]) or ()))
         for name, f in figures.items()
     ]
     skills = [s for s in skills if np.isfinite(s)]
@@ -65,9 +66,3 @@ def skill(options: config.TaskOptions, figures: Mapping[str, float], classes: in
             assert_never(options)
     found = [figures[name] for name in wanted if name in figures]
     return float(np.mean(found)) if found else float("nan")
-
-
-def names_of(target: Any) -> list[str] | None:
-    """Names of classes, tags or kinds of boxes; None for numbers."""
-    names = getattr(target, "names", None)
-    return list(names) if names is not None else None

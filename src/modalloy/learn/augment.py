@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.model.tokens import Batch
 
 Values = dict[str, Tensor]

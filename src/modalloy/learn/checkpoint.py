@@ -11,9 +11,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from modalloy.errors import RunError
-from modalloy.files import write_safely
 from modalloy.learn.fit import State
 from modalloy.learn.optimizer import trained
+from modalloy.machine.files import write_safely
 
 
 def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[str, Any]) -> None:

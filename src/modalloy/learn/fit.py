@@ -9,8 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from modalloy import config
 from modalloy.errors import JobError
+from modalloy.job import config
 from modalloy.learn import processes
 from modalloy.learn.augment import augment
 from modalloy.learn.optimizer import build_optimizer, clip, trained

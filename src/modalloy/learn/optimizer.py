@@ -6,7 +6,7 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 

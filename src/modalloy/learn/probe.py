@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import torch
 
-from modalloy.learn.remembered import keep, key_of, recall
-from modalloy.model.efficientnet import EfficientNetLite
+from modalloy.learn.probe_memory import keep, key_of, recall
 from modalloy.model.model import Model
 from modalloy.model.tokens import TABLE, Batch
-from modalloy.model.trunk import allows_channels_last
+from modalloy.model.trunks.efficientnet import EfficientNetLite
+from modalloy.model.trunks.trunk import allows_channels_last
 from modalloy.objectives.supervised import Objective
 
 STEPS = 3

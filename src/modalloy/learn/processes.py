@@ -10,11 +10,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from modalloy.answer.answers import EVERYTHING, Answers, answer_rows, join
+from modalloy.answer.loader import Loader
 from modalloy.errors import ModalloyError, RunError
-from modalloy.judge.answers import EVERYTHING, Answers, answer_rows, join
-from modalloy.model.batches import Rows
+from modalloy.model.layers.shared_norms import added_up
 from modalloy.model.model import Model
-from modalloy.model.together import added_up
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import Losses, Name
 
@@ -139,11 +139,11 @@ def everywhere(holds: bool, world: int) -> bool:
     return all(gathered(holds, world))
 
 
-def answer_together(model: Model, rows: Rows, which: np.ndarray) -> Answers:
+def answer_together(model: Model, loader: Loader, which: np.ndarray) -> Answers:
     """Answers of some rows, in their order, each process having worked out its share."""
     rank, world = start()
     mine = which[rank::world]
-    own = answer_rows(model, rows, mine).seen[EVERYTHING] if len(mine) else None
+    own = answer_rows(model, loader, mine).seen[EVERYTHING] if len(mine) else None
     parts = [part for part in gathered(own, world) if part is not None]
     places = np.concatenate([np.arange(len(which))[r::world] for r in range(world)])
     return join(parts, np.argsort(places, kind="stable"))

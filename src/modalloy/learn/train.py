@@ -13,22 +13,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modalloy import config
+from modalloy.answer.loader import Loader, epoch_order
 from modalloy.errors import RunError
-from modalloy.files import write_safely
+from modalloy.job import config
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
 from modalloy.learn.checkpoint import kept, load_state, read_state, save_state
 from modalloy.learn.fit import State, fit
 from modalloy.learn.optimizer import trained
 from modalloy.learn.probe import Probe, apply, probe
-from modalloy.limits import number_types_file
-from modalloy.model.batches import Rows, epoch_order
+from modalloy.machine.files import write_safely
+from modalloy.machine.limits import number_types_file
+from modalloy.machine.progress import Bar
+from modalloy.model.layers.shared_norms import share_figures
 from modalloy.model.model import Model
-from modalloy.model.together import share_figures
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
-from modalloy.progress import Bar
 from modalloy.table.split import Parts
 
 SAVE_EVERY_S = 120.0
@@ -56,7 +56,7 @@ class Progress:
 
 def train_model(
     model: Model,
-    rows: Rows,
+    loader: Loader,
     parts: Parts,
     job: config.Job,
     out: Path,
@@ -76,7 +76,7 @@ def train_model(
     """
     rank, world = processes.start()
     processes.same_everywhere(model.state_dict().values(), world)
-    lengths = rows.lengths(parts.train)
+    lengths = loader.lengths(parts.train)
     per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
     state = State.begin(model, job, per_epoch * job.train.epochs)
     path, log = (out / AGAIN, AGAIN_LOG) if like else (out / LAST, LOG)
@@ -84,7 +84,7 @@ def train_model(
     if resume and path.is_file():
         best, notes = restore(path, state, job)
     else:
-        best, notes = {}, choose_precision(state, rows, parts, job, world, like)
+        best, notes = {}, choose_precision(state, loader, parts, job, world, like)
     apply(model, Probe(notes.half, notes.channels_last, {}))
     if world > 1:
         share_figures(model)
@@ -97,14 +97,14 @@ def train_model(
             while notes.epoch < epochs and not out_of_patience(notes, job):
                 freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
-                batches = own_batches(rows, order[notes.position :], rank, world, model.device)
+                batches = own_batches(loader, order[notes.position :], rank, world, model.device)
                 for step in fit(state, supervised, batches, job, rank=rank, world=world):
                     notes.position += 1
                     notes.loss_sum += step.total
                     bar.advance(note=f"epoch {notes.epoch + 1}, loss {step.total:.3f}")
                     if rank == 0 and time.perf_counter() - saved > SAVE_EVERY_S:
                         saved = store(path, state, best, notes, job, start)
-                best = end_epoch(state, rows, parts, job, notes, best, world)
+                best = end_epoch(state, loader, parts, job, notes, best, world)
                 if rank == 0:
                     write_log(out / log, notes)
                     saved = store(path, state, best, notes, job, start)
@@ -117,10 +117,10 @@ def train_model(
 
 
 def own_batches(
-    rows: Rows, order: list[np.ndarray], rank: int, world: int, device: torch.device
+    loader: Loader, order: list[np.ndarray], rank: int, world: int, device: torch.device
 ) -> Iterator[Batch]:
     """This process's share of each batch, where its model lies."""
-    mine = rows.stream([processes.share_of(chunk, rank, world) for chunk in order])
+    mine = loader.stream([processes.share_of(chunk, rank, world) for chunk in order])
     for chunk, batch in zip(order, mine, strict=True):
         batch = batch.to(device)
         yield batch if rank < len(chunk) else processes.unseen(batch)
@@ -128,7 +128,7 @@ def own_batches(
 
 def end_epoch(
     state: State,
-    rows: Rows,
+    loader: Loader,
     parts: Parts,
     job: config.Job,
     notes: Progress,
@@ -141,7 +141,7 @@ def end_epoch(
     keep = not len(parts.validation) or not job.train.patience
     if len(parts.validation):
         with averaged(state):
-            score = validate(state.model, rows, parts.validation, processes.answer_together)
+            score = validate(state.model, loader, parts.validation, processes.answer_together)
         line |= {"validation": score.figures, "score": score.value}
         better = notes.best is None or score.value > notes.best.value
         if better:
@@ -159,7 +159,7 @@ def out_of_patience(notes: Progress, job: config.Job) -> bool:
 
 
 def choose_precision(
-    state: State, rows: Rows, parts: Parts, job: config.Job, world: int, like: Progress | None
+    state: State, loader: Loader, parts: Parts, job: config.Job, world: int, like: Progress | None
 ) -> Progress:
     """Fresh notes with the number type: that of an earlier training, or the quickest of a probe.
 
@@ -170,7 +170,7 @@ def choose_precision(
 
     def choose() -> Probe:
         some = processes.share_of(parts.train[: job.train.batch], 0, world)
-        batch, kept = rows.batch(some).to(state.model.device), number_types_file()
+        batch, kept = loader.batch(some).to(state.model.device), number_types_file()
         precision, steps = job.train.precision, state.steps
         return probe(state.model, supervised, batch, precision, steps=steps, kept=kept)
 

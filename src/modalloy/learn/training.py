@@ -10,33 +10,33 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from modalloy import config
+from modalloy.answer.loader import Loader
+from modalloy.answer.table_caveats import count_cells
+from modalloy.cells.cells import Cells
+from modalloy.checks.check import Check, check
+from modalloy.checks.finding import finding
 from modalloy.errors import LeakError, RunError, TableError
+from modalloy.job import config
 from modalloy.judge.before import Before, look_before
-from modalloy.judge.card import write_card
-from modalloy.judge.caveats import count_cells
-from modalloy.judge.evaluate import Extras, evaluate_rows
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
-from modalloy.learn.claim import claim, refuse_changed
-from modalloy.learn.frozen import frozen_features
+from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.train import LAST, Progress, train_model
-from modalloy.limits import processes_here
-from modalloy.model.batches import Rows
+from modalloy.machine.limits import processes_here
 from modalloy.model.device import placed
 from modalloy.model.model import Model
-from modalloy.run import PAGE, Run, save_prints, save_run
-from modalloy.table.build import (
+from modalloy.readers.build import (
     fit_readers,
     fit_targets,
     from_state,
     targets_from_state,
     to_state,
 )
-from modalloy.table.check import Check, check
-from modalloy.table.finding import finding
-from modalloy.table.prints import fingerprints
-from modalloy.table.reader import Cells
+from modalloy.report.card import write_card
+from modalloy.report.evaluate import Extras, evaluate_rows
+from modalloy.runs.run import PAGE, Run, save_prints, save_run
+from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table
 
@@ -79,7 +79,7 @@ def learn_and_report(
     rank, world = processes.start()
     learned = learn_job(job, table, parts, out, resume=resume, quiet=quiet)
     processes.stop()
-    model, rows, progress = learned.model, learned.rows, learned.progress
+    model, loader, progress = learned.model, learned.loader, learned.progress
     trained_s = time.perf_counter() - start
     findings = [*found.findings]
     if learned.interrupted:
@@ -99,12 +99,12 @@ def learn_and_report(
     }
     if rank > 0:
         return Run(
-            out, job, rows.readers, rows.targets, model.trunk_configs(), notes, table.decimal
+            out, job, loader.readers, loader.targets, model.trunk_configs(), notes, table.decimal
         )
     made = Sections(learned.before.failed if learned.before else ())
-    counted = partial(count_cells, rows, learned.parts.train)
+    counted = partial(count_cells, loader, learned.parts.train)
     notes["cells"] = made.run("cells", COUNTED, counted, {})
-    run = save_run(out, job, rows.readers, rows.targets, model, notes, decimal=table.decimal)
+    run = save_run(out, job, loader.readers, loader.targets, model, notes, decimal=table.decimal)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
     report_on(learned, run, parts.test, made, quiet=quiet)
@@ -134,7 +134,7 @@ def report_on(
     try:
         page = run.path / PAGE
         write_card(
-            run, evaluate_rows(learned.model, learned.rows, which, extras, page, quiet=quiet)
+            run, evaluate_rows(learned.model, learned.loader, which, extras, page, quiet=quiet)
         )
     except Exception as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
@@ -151,10 +151,10 @@ def say_interrupted(progress: Progress, job: config.Job) -> str:
 
 
 class Learned(NamedTuple):
-    """A trained model, the rows as it reads them, what baselines start from, and how it went."""
+    """A trained model, the loader of its rows, what baselines start from, and how it went."""
 
     model: Model
-    rows: Rows
+    loader: Loader
     parts: Parts
     progress: Progress
     interrupted: bool = False  # by Ctrl-C, in the first or the second part
@@ -175,7 +175,7 @@ def learn_job(
     again = learn(job, table, joined(first.parts), out, resume=resume, quiet=quiet, first=first)
     if again.progress.interrupted:
         return first._replace(interrupted=True)
-    return first._replace(model=again.model, rows=again.rows, refit=True)
+    return first._replace(model=again.model, loader=again.loader, refit=True)
 
 
 def learn(
@@ -191,28 +191,28 @@ def learn(
     """Fit readers, build the model and train it; `first` is a training to repeat on other rows."""
     rank, _ = processes.start()
     quieter = quiet or rank > 0
-    rows = open_rows(job, table, parts)
+    loader = open_loader(job, table, parts)
     if first is not None:
-        rows.take_over(first.rows)
-    parts = Parts(rows.labelled(parts.train), rows.labelled(parts.validation), parts.test)
+        loader.take_over(first.loader)
+    parts = Parts(loader.labelled(parts.train), loader.labelled(parts.validation), parts.test)
     torch.manual_seed(job.seed)
-    model = placed(Model(job, rows.readers, rows.targets, pretrained=True))
-    frozen_features(model, rows, np.concatenate(parts), quiet=quieter)
+    model = placed(Model(job, loader.readers, loader.targets, pretrained=True))
+    frozen_features(model, loader, np.concatenate(parts), quiet=quieter)
     before = None
     if rank == 0 and first is None:
         seen = joined(parts) if job.train.refit else parts
-        before = look_before(model, rows, seen, quiet=quieter)
+        before = look_before(model, loader, seen, quiet=quieter)
     like = None if first is None else first.progress
-    progress = train_model(model, rows, parts, job, out, resume=resume, quiet=quiet, like=like)
-    return Learned(model, rows, parts, progress, interrupted=progress.interrupted, before=before)
+    progress = train_model(model, loader, parts, job, out, resume=resume, quiet=quiet, like=like)
+    return Learned(model, loader, parts, progress, interrupted=progress.interrupted, before=before)
 
 
-def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:
-    """Readers and targets fitted on training rows, and the rows they read."""
+def open_loader(job: config.Job, table: Table, parts: Parts) -> Loader:
+    """Readers and targets fitted on training rows, and the loader of these rows."""
     sample = parts.train
     if len(sample) > FIT_ROWS:
         sample = np.sort(np.random.default_rng(job.seed).choice(sample, FIT_ROWS, replace=False))
-    empty = Rows(table, job, {}, {})
+    empty = Loader(table, job, {}, {})
 
     def cells_of(columns: tuple[str, ...]) -> Cells:
         return empty.cells(columns, sample)
@@ -226,7 +226,7 @@ def open_rows(job: config.Job, table: Table, parts: Parts) -> Rows:
     states = processes.first_decides(fit, world)
     readers, targets = from_state(states[0]), targets_from_state(states[1])
     strict = job.unreadable == "refuse"
-    return Rows(table, job, readers, targets, strict=strict, cache_gb=disk_share_gb(job))
+    return Loader(table, job, readers, targets, strict=strict, cache_gb=disk_share_gb(job))
 
 
 def disk_share_gb(job: config.Job) -> float:

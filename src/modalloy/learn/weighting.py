@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.objectives.supervised import Name
 
 

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modalloy import config
 from modalloy.errors import JobError
-from modalloy.model.block import Block, Residual
-from modalloy.model.dropout import dropout
+from modalloy.job import config
+from modalloy.model.layers.block import Block, Residual
+from modalloy.model.layers.dropout import dropout
 from modalloy.model.tokens import Fused, Tokens
 
 

@@ -7,8 +7,7 @@ from typing import Any, assert_never
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
-from modalloy.model.dropout import replace_dropout
+from modalloy.job import config
 from modalloy.model.encoders.audio import AudioEncoder
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.image import ImageEncoder
@@ -17,16 +16,17 @@ from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import TextEncoder
 from modalloy.model.encoders.vector import VectorEncoder
 from modalloy.model.fusion import Consistency, build_fusion
-from modalloy.model.named import Named
+from modalloy.model.layers.dropout import replace_dropout
+from modalloy.model.layers.named import Named
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import TABLE, Batch, Fused, Tokens
-from modalloy.table.audio import AudioReader
-from modalloy.table.image import ImageReader
-from modalloy.table.reader import Reader
-from modalloy.table.series import SeriesReader
-from modalloy.table.text import TextReader
-from modalloy.table.vector import VectorReader
+from modalloy.readers.audio import AudioReader
+from modalloy.readers.image import ImageReader
+from modalloy.readers.reader import Reader
+from modalloy.readers.series import SeriesReader
+from modalloy.readers.text import TextReader
+from modalloy.readers.vector import VectorReader
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""A file on disk in, typed rows and arrays out; no torch in this room."""
+"""A file on disk in, typed rows out; no torch in this room."""

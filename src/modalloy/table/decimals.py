@@ -6,8 +6,8 @@ from typing import Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from modalloy.cells.values import texts_of
 from modalloy.table.typed import COMMA
-from modalloy.table.values import texts_of
 
 Decimal = Literal[".", ","]
 NUMBER = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"

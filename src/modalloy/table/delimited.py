@@ -7,10 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.csv as csv
 
+from modalloy.cells.values import blank_to_null
 from modalloy.errors import TableError
+from modalloy.table.arrow_store import Stream
 from modalloy.table.dialect import NOT_UTF8, Dialect, read_dialect
-from modalloy.table.spool import Stream
-from modalloy.table.values import blank_to_null
 
 BLOCK_BYTES = 4 << 20
 

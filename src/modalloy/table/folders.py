@@ -10,9 +10,9 @@ from typing import Any
 import pyarrow as pa
 
 from modalloy.errors import TableError
-from modalloy.table.endings import PICTURES, UNREAD_PICTURES
-from modalloy.table.parts import parts_named
-from modalloy.table.spool import Stream
+from modalloy.media.endings import PICTURES, UNREAD_PICTURES
+from modalloy.table.arrow_store import Stream
+from modalloy.table.part_names import parts_named
 
 SHOWN = 3  # names that a note gives as examples
 

@@ -14,11 +14,11 @@ from zipfile import BadZipFile
 import numpy as np
 import pyarrow as pa
 
+from modalloy.cells.missing_markers import EXCEL_FAULTS
+from modalloy.cells.values import MIXED, to_mixed
 from modalloy.errors import TableError
+from modalloy.table.arrow_store import Stream
 from modalloy.table.dialect import ROWS, heading_row, units_row
-from modalloy.table.marks import EXCEL_FAULTS
-from modalloy.table.spool import Stream
-from modalloy.table.values import MIXED, to_mixed
 
 if TYPE_CHECKING:
     import pandas as pd

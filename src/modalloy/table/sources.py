@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from modalloy.errors import TableError
+from modalloy.table.arrow_store import BATCH_BYTES, BATCH_ROWS, Batches, Stream, hold, plain_type
 from modalloy.table.delimited import read_delimited
 from modalloy.table.folders import beside_tables, list_tables, read_pictures
 from modalloy.table.records import SQLITE, read_excel, read_frame, read_sqlite, sqlite_address
-from modalloy.table.spool import BATCH_BYTES, BATCH_ROWS, Batches, Stream, hold, plain_type
 
 if TYPE_CHECKING:
     import pandas as pd

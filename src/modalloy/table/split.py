@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modalloy import config
+from modalloy.cells.values import spelled
 from modalloy.errors import TableError
-from modalloy.options import did_you_mean
-from modalloy.table.parts import EVAL, PARTS, parts_named
+from modalloy.job import config
+from modalloy.job.options import did_you_mean
+from modalloy.table.part_names import EVAL, PARTS, parts_named
 from modalloy.table.table import Table
-from modalloy.table.values import spelled
 
 
 class Parts(NamedTuple):

@@ -17,19 +17,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modalloy import config
+from modalloy.cells.bulk import OrderForm, read_names, read_numbers, read_order
+from modalloy.cells.cells import Cells, empty
+from modalloy.cells.moments import date_form, to_moment
+from modalloy.cells.numbers import to_number
+from modalloy.cells.values import MIXED, to_python, to_seconds, to_text
+from modalloy.cells.window import Recordings, Window, no_place
 from modalloy.errors import TableError
-from modalloy.options import did_you_mean
-from modalloy.table.bulk import OrderForm, read_names, read_numbers, read_order
+from modalloy.job import config
+from modalloy.job.options import did_you_mean
+from modalloy.table.arrow_store import Batches
 from modalloy.table.decimals import Decimal, Verdict, decimal_sign, may_have_commas
-from modalloy.table.number import to_number
-from modalloy.table.reader import Cells, empty
 from modalloy.table.sources import open_source
-from modalloy.table.spool import Batches
-from modalloy.table.time import date_form, to_moment
 from modalloy.table.typed import looks_like, typed
-from modalloy.table.values import MIXED, to_python, to_seconds, to_text
-from modalloy.table.window import Recordings, Window, no_place
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modalloy.table.number import to_number
-from modalloy.table.values import blank_to_null, to_text
+from modalloy.cells.numbers import to_number
+from modalloy.cells.values import blank_to_null, to_text
 
 # Words that say nothing in a column whose other cells are all numbers, or all times.
 NOTHING = pa.array(

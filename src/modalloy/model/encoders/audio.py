@@ -6,10 +6,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
 from modalloy.errors import JobError
+from modalloy.job import config
 from modalloy.model.encoders.encoder import Encoder
-from modalloy.model.hearing import (
+from modalloy.model.layers.scale import FROZEN_DROPOUT, Standardise
+from modalloy.model.tokens import Tokens
+from modalloy.model.trunks.audio_trunks import (
     LAYERS,
     Heard,
     ScratchAudio,
@@ -18,13 +20,11 @@ from modalloy.model.hearing import (
     is_wav2vec2,
     is_whisper,
 )
-from modalloy.model.huggingface import build_trunk, load_trunk
-from modalloy.model.pretrained import read_weights
-from modalloy.model.scale import FROZEN_DROPOUT, Standardise
-from modalloy.model.tokens import Tokens
-from modalloy.model.trunk import Trunk, from_transformers, set_trainable
-from modalloy.model.whisper import RATE_HZ, moments, tiny_en
-from modalloy.table.audio import AudioReader
+from modalloy.model.trunks.huggingface import build_trunk, load_trunk
+from modalloy.model.trunks.pretrained import read_weights
+from modalloy.model.trunks.trunk import Trunk, from_transformers, set_trainable
+from modalloy.model.trunks.whisper import RATE_HZ, moments, tiny_en
+from modalloy.readers.audio import AudioReader
 
 MOST_TOKENS = 64
 STEP = 320  # samples between two states of Whisper and wav2vec2

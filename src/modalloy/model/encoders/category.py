@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from modalloy.table.category import CategoryReader
+from modalloy.readers.category import CategoryReader
 
 UNKNOWN = 0.01  # chance that a seen name is shown as unknown while training
 

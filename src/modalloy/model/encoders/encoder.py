@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from modalloy.model.together import Partaker, anywhere, as_guest, stand_in
+from modalloy.model.layers.shared_norms import Partaker, anywhere, as_guest, stand_in
 from modalloy.model.tokens import Tokens
 
 

@@ -7,18 +7,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modalloy import config
 from modalloy.errors import JobError
-from modalloy.model.block import sinusoids
-from modalloy.model.efficientnet import EfficientNetLite
+from modalloy.job import config
 from modalloy.model.encoders.encoder import Encoder
-from modalloy.model.huggingface import build_trunk, load_trunk
-from modalloy.model.pretrained import read_weights
-from modalloy.model.scale import FROZEN_DROPOUT, Standardise
+from modalloy.model.layers.block import sinusoids
+from modalloy.model.layers.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
-from modalloy.model.trunk import Trunk, from_transformers, set_trainable
-from modalloy.model.vision import build_cnn, view, widths_of
-from modalloy.table.image import ImageReader
+from modalloy.model.trunks.efficientnet import EfficientNetLite
+from modalloy.model.trunks.huggingface import build_trunk, load_trunk
+from modalloy.model.trunks.image_trunks import build_cnn, view, widths_of
+from modalloy.model.trunks.pretrained import read_weights
+from modalloy.model.trunks.trunk import Trunk, from_transformers, set_trainable
+from modalloy.readers.image import ImageReader
 
 MOST_CELLS = 8  # cells a side of the map that becomes tokens
 
@@ -81,7 +81,7 @@ class ImageEncoder(Encoder):
         return {"features": seen.last_BFHW, "pooled": pooled_BF, **maps}
 
     def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
-        """The whole picture as its network pools it; see `vision.py`."""
+        """The whole picture as its network pools it; see `image_trunks.py`."""
         return features["features"].squeeze(1) if self.frozen else features["pooled"]
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:

@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modalloy import config
-from modalloy.table.number import NumberReader
+from modalloy.job import config
+from modalloy.readers.number import NumberReader
 
 
 class NumberEmbedding(nn.Module):

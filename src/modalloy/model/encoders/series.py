@@ -6,20 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
 from modalloy.errors import JobError
-from modalloy.model import fronts
-from modalloy.model.block import Residual, sinusoids
-from modalloy.model.dropout import dropout
+from modalloy.job import config
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.number import Piecewise
-from modalloy.model.patchtst import build_patchtst, describe, load_patchtst
-from modalloy.model.scale import Standardise
-from modalloy.model.strided import STEPS, StridedFront
-from modalloy.model.together import as_guest
+from modalloy.model.layers.block import Residual, sinusoids
+from modalloy.model.layers.dropout import dropout
+from modalloy.model.layers.scale import Standardise
+from modalloy.model.layers.shared_norms import as_guest
 from modalloy.model.tokens import Tokens
-from modalloy.model.trunk import Trunk, set_trainable, still_norms
-from modalloy.table.series import SeriesReader
+from modalloy.model.trunks import signal_features as signals
+from modalloy.model.trunks.patchtst import build_patchtst, describe, load_patchtst
+from modalloy.model.trunks.strided import STEPS, StridedFront
+from modalloy.model.trunks.trunk import Trunk, set_trainable, still_norms
+from modalloy.readers.series import SeriesReader
 
 DROPOUT = 0.2
 LINE_DROPOUT = 0.5  # of what a spectrum gives: many numbers for few rows
@@ -31,7 +31,7 @@ SIZES = {"small": (64, 3), "base": (128, 5)}  # width and residual layers of the
 
 
 class SeriesEncoder(Encoder):
-    """Fixed fronts (`fronts.py`) and a learned one, side by side.
+    """Fixed fronts (`signal_features.py`) and a learned one, side by side.
 
     Each fixed front, standardised, becomes one token. The learned front is `StridedFront`, or the
     trunk of an `hf:` checkpoint with one token a channel. The summary joins the tokens of the
@@ -56,15 +56,18 @@ class SeriesEncoder(Encoder):
         self.options = options
         self.learned = "learned" in options.front
         self.fixed = [f for f in dict.fromkeys(options.front) if f != "learned"]
-        self.segment = fronts.segment_for(options.length)
+        self.segment = signals.segment_for(options.length)
         self.trunk_config: dict[str, Any] | None = None
         if self.learned:
             self.build_learned(reader, pretrained, trunk_config)
             self.frozen = self.trunk is not None and options.tune == "frozen"
         else:
             self.frozen = options.augment == "none"
-        sizes = dict.fromkeys(TRENDS, fronts.STATISTICS) | {"envelope": fronts.CELLS}
-        sizes |= {"spectrum": fronts.bands(self.segment) + 1, "order": 2 * fronts.CELLS}
+        sizes = dict.fromkeys(TRENDS, signals.STATISTICS) | {"envelope": signals.CELLS}
+        sizes |= {
+            "spectrum": signals.bands(self.segment) + 1,
+            "order": 2 * signals.CELLS,
+        }
         self.sizes = [reader.channels * sizes[f] for f in self.fixed]
         pairs = zip(self.fixed, self.sizes, strict=True)
         heads = [TrendHead(s, width) if f in TRENDS else LineHead(s, width) for f, s in pairs]
@@ -125,15 +128,15 @@ class SeriesEncoder(Encoder):
         rate_hz = self.options.rate_hz or 0.0
         match front:
             case "statistics":
-                return fronts.statistics(x_BCL, mask_BL)
+                return signals.statistics(x_BCL, mask_BL)
             case "recent":
-                return fronts.recent(x_BCL, mask_BL)
+                return signals.recent(x_BCL, mask_BL)
             case "spectrum":
-                return fronts.spectrum(x_BCL, mask_BL, self.segment)
+                return signals.spectrum(x_BCL, mask_BL, self.segment)
             case "envelope":
-                return fronts.envelope(x_BCL, mask_BL, self.segment, rate_hz)
+                return signals.envelope(x_BCL, mask_BL, self.segment, rate_hz)
             case "order":
-                return fronts.order(x_BCL, mask_BL, self.segment, rate_hz, speed_hz_B)
+                return signals.order(x_BCL, mask_BL, self.segment, rate_hz, speed_hz_B)
             case _:
                 raise AssertionError(front)
 
@@ -188,7 +191,7 @@ class SeriesEncoder(Encoder):
             return x_BTD, mask_BT, self.pool(summarise(z_BCd, mask_BT))
         z_BTd, mask_BT = self.strided(features["features"], features["mask"])
         # Counted from the end: rows of one recording end together at what is to be foretold.
-        steps_B1 = fronts.extent(mask_BT)[:, None]
+        steps_B1 = signals.extent(mask_BT)[:, None]
         ago_BT = (steps_B1 - 1 - torch.arange(mask_BT.shape[1], device=mask_BT.device)).clamp_min(0)
         return (
             self.step(z_BTd) + self.places_TD[ago_BT],
@@ -220,8 +223,8 @@ class TrendHead(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        trend_S = torch.arange(fronts.STATISTICS) < fronts.TRENDS
-        self.register_buffer("trend_F", trend_S.repeat(inputs // fronts.STATISTICS))
+        trend_S = torch.arange(signals.STATISTICS) < signals.TRENDS
+        self.register_buffer("trend_F", trend_S.repeat(inputs // signals.STATISTICS))
         self.scale = Standardise(inputs)
         self.embed = Piecewise([EDGES] * inputs, EMBEDDED)
         self.inward = nn.Linear(inputs * EMBEDDED, width)
@@ -239,7 +242,7 @@ def summarise(z_BTd: Tensor, mask_BT: Tensor) -> Tensor:
     weight_BT1 = mask_BT[..., None].to(z_BTd.dtype)
     mean_Bd = (z_BTd * weight_BT1).sum(1) / weight_BT1.sum(1).clamp_min(1.0)
     largest_Bd = z_BTd.masked_fill(~mask_BT[..., None], -1e4).amax(1)
-    last_B = (fronts.extent(mask_BT) - 1).clamp_min(0)
+    last_B = (signals.extent(mask_BT) - 1).clamp_min(0)
     last_Bd = z_BTd[torch.arange(len(z_BTd), device=z_BTd.device), last_B]
     return torch.cat([mean_Bd, largest_Bd, last_Bd], 1)
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
-from modalloy.model.block import Residual
-from modalloy.model.dropout import dropout
+from modalloy.job import config
 from modalloy.model.encoders.category import CategoryEmbedding
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.number import NumberEmbedding
 from modalloy.model.encoders.time import TimeEmbedding
+from modalloy.model.layers.block import Residual
+from modalloy.model.layers.dropout import dropout
 from modalloy.model.tokens import Tokens
-from modalloy.table.reader import Reader
+from modalloy.readers.reader import Reader
 
 KINDS = ("number", "category", "time")
 SIZES = {"small": 12, "base": 32}  # length of a column's vector

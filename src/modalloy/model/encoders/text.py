@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from modalloy import config
 from modalloy.errors import JobError
-from modalloy.model.block import Block
-from modalloy.model.dropout import Dropout
+from modalloy.job import config
 from modalloy.model.encoders.encoder import Encoder, pool
-from modalloy.model.huggingface import build_trunk, load_trunk
-from modalloy.model.pretrained import read_weights
-from modalloy.model.scale import FROZEN_DROPOUT, Standardise
+from modalloy.model.layers.block import Block
+from modalloy.model.layers.dropout import Dropout
+from modalloy.model.layers.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
-from modalloy.model.trunk import Trunk, from_transformers, model_type, set_trainable
-from modalloy.table.text import TextReader
+from modalloy.model.trunks.huggingface import build_trunk, load_trunk
+from modalloy.model.trunks.pretrained import read_weights
+from modalloy.model.trunks.trunk import Trunk, from_transformers, model_type, set_trainable
+from modalloy.readers.text import TextReader
 
 if TYPE_CHECKING:
     from transformers import CLIPTextModel, PreTrainedModel

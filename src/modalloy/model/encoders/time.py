@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from modalloy.model.encoders.number import EachLinear
-from modalloy.table.time import TimeReader
+from modalloy.readers.time import TimeReader
 
 
 class TimeEmbedding(nn.Module):

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from modalloy import config
-from modalloy.model.block import Residual
-from modalloy.model.dropout import dropout
+from modalloy.job import config
 from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.layers.block import Residual
+from modalloy.model.layers.dropout import dropout
 from modalloy.model.tokens import Tokens
-from modalloy.table.vector import VectorReader
+from modalloy.readers.vector import VectorReader
 
 DROPOUT = 0.1
 LAYERS = 2

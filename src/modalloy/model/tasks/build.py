@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.model.tasks.classify import Classify
 from modalloy.model.tasks.locate import Locate
 from modalloy.model.tasks.regress import Regress

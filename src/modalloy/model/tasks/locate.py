@@ -8,16 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modalloy import config
 from modalloy.errors import JobError
-from modalloy.model.boxes import areas, clip_boxes, suppress
-from modalloy.model.tasks.heatmap import (
-    boxes_at,
-    generalized_overlap,
-    heat_loss,
-    paint,
-    peaks,
-)
+from modalloy.job import config
+from modalloy.model.tasks.boxes import areas, clip_boxes, suppress
+from modalloy.model.tasks.heatmap import boxes_at, generalized_overlap, heat_loss, paint, peaks
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 

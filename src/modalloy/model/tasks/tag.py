@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from modalloy import config
+from modalloy.job import config
 from modalloy.model.tasks.linear import MemberLinear
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import Batch, Fused, Tokens

@@ -1,0 +1,300 @@
+"""Row numbers in, batches out: reads cells in threads, keeps what is dear to read, pads rows
+together.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
+
+from modalloy.answer.cache import Arrays, Budget, Cache
+from modalloy.answer.cell_status import Statuses
+from modalloy.answer.kept_cells import Kept
+from modalloy.answer.kept_features import FrozenFeatures
+from modalloy.answer.padding import pad_together
+from modalloy.cells.cells import Cells, empty
+from modalloy.cells.window import Window
+from modalloy.errors import TableError
+from modalloy.job import config
+from modalloy.machine.limits import cores
+from modalloy.model.model import inputs_of
+from modalloy.model.tokens import TABLE, Batch
+from modalloy.readers.build import read_table
+from modalloy.readers.reader import Reader
+from modalloy.readers.series import SeriesReader
+from modalloy.table.table import Table
+
+PLAIN = ("number", "category", "time")
+DEAR = ("image", "audio", "series")  # worth a place on disk once decoded
+ONE_A_ROW = ("classify", "regress")  # tasks whose labels are few numbers a row, read once
+NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the same input
+STRINGS_AT_ONCE = 8192  # rows whose strings are held at once
+PLAIN_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 5 bytes each
+COMING = 1024  # batches after one whose plain cells may be read with its own
+AHEAD = 3  # batches that are read while one is worked on
+Asked = TypeVar("Asked")
+Found = TypeVar("Found")
+
+
+class Loader:
+    """The rows of one table as batches of one model.
+
+    targets: task -> target reader, empty for prediction. strict: an unreadable cell stops with its
+    row instead of counting as a missing one. cache_gb: disk for decoded cells and frozen features
+    of all inputs together. What an input with an entry in `features` gives are these, never its
+    cells as they were read.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        job: config.Job,
+        readers: Mapping[str, Reader],
+        targets: Mapping[str, Any],
+        *,
+        strict: bool = False,
+        cache_gb: float = 0.0,
+        folder: Path | None = None,
+    ) -> None:
+        self.table, self.job = table, job
+        self.readers, self.targets, self.strict = readers, targets, strict
+        self.inputs = inputs_of(readers)
+        self.plain = [r for r in readers.values() if r.kind in PLAIN]
+        self.media = [readers[i] for i in self.inputs if i != TABLE]
+        self.budget, self.folder = Budget(cache_gb), folder
+        self.decoded = {r.name: self.cache() for r in self.media if r.kind in DEAR}
+        self.features: dict[str, FrozenFeatures] = {}
+        self.status = {name: Statuses(table.rows) for name in readers}
+        self._plain = Kept(table.rows, sum(len(r.columns) for r in self.plain))
+        self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
+        self._workers = ThreadPoolExecutor(max_workers=cores())
+
+    def cache(self) -> Cache:
+        """A new cache on the common budget."""
+        return Cache(self.budget, self.folder)
+
+    def take_over(self, earlier: "Loader") -> None:
+        """Share the caches of other rows of the same table, where the readers are the same.
+
+        What was kept for other readers is let go of, so that all stays within one budget.
+        """
+        self.budget = earlier.budget
+        for cache in self.decoded.values():
+            cache.close()
+        same = {n for n, r in self.readers.items() if earlier.readers.get(n) == r}
+        for name in [n for n in earlier.features if n not in same]:
+            earlier.features.pop(name).kept.close()
+        for name in [n for n in earlier.decoded if n not in same]:
+            earlier.decoded.pop(name).close()
+        self.features = dict(earlier.features)
+        self.decoded = {n: earlier.decoded.get(n) or self.cache() for n in self.decoded}
+        self.status |= {n: earlier.status[n] for n in same}
+
+    def batch(self, rows: np.ndarray, coming: Sequence[np.ndarray] = ()) -> Batch:
+        """These rows, padded to the longest of them; `coming` are the batches after this one."""
+        values, present = {}, {}
+        if self.plain:
+            values[TABLE], present[TABLE] = self._read_plain(rows, coming)
+        for reader in self.media:
+            values[reader.name], present[reader.name] = self._read_media(reader, rows)
+        targets = {name: self._read_target(name, rows, coming) for name in self.targets}
+        return Batch(values, present, targets, rows)
+
+    def stream(self, order: Iterable[np.ndarray]) -> Iterator[Batch]:
+        """Batches in the given order; the next few are read while this one is worked on."""
+        batches = list(order)
+
+        def read(at: int) -> Batch:
+            return self.batch(batches[at], batches[at + 1 : at + 1 + COMING])
+
+        return read_ahead(read, range(len(batches)))
+
+    def lengths(self, rows: np.ndarray) -> np.ndarray | None:
+        """Characters (or words) of all text of each row, or None where there is no text column."""
+        texts = [r.name for r in self.media if r.kind in ("text", "tokens")]
+        if not texts:
+            return None
+        found = np.zeros(len(rows), dtype=np.int64)
+        for start in range(0, len(rows), STRINGS_AT_ONCE):
+            cells = self.cells(texts, rows[start : start + STRINGS_AT_ONCE])
+            for name in texts:
+                found[start : start + len(cells)] += [length_of(c) for c in cells[name]]
+        return found
+
+    def origins(self, name: str, which: np.ndarray) -> np.ndarray:
+        """For each of these rows, the first of them with the same text or path in this input."""
+        reader, found = self.readers[name], which.copy()
+        if reader.kind not in NAMED:
+            return found
+        first: dict[bytes, int] = {}
+        for start in range(0, len(which), STRINGS_AT_ONCE):
+            some = which[start : start + STRINGS_AT_ONCE]
+            for k, cell in enumerate(self.cells(reader.columns, some)[name]):
+                if cell is None or isinstance(cell, str):
+                    key = hashlib.blake2b(repr(cell).encode(), digest_size=16).digest()
+                    found[start + k] = first.setdefault(key, int(some[k]))
+        return found
+
+    def repeat(self, name: str, row: int, earlier: int) -> None:
+        """Note that a cell is as an earlier row's was."""
+        self.status[name].repeat(row, earlier)
+
+    def labelled(self, which: np.ndarray) -> np.ndarray:
+        """Those of these rows that at least one task can learn from."""
+        known = [self._read_target(name, which)["known"].numpy() for name in self.targets]
+        return which[np.any(known, axis=0)]
+
+    def cells(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
+        """Cells as a reader wants them, windows over rows where a series has a history.
+
+        A column that the table lacks is missing everywhere; only prediction comes here with one.
+        """
+        have = set(self.table.columns)
+        plain = [c for c in columns if not self._history(c) and c in have]
+        taken = self.table.take(plain, rows)
+        cells = dict(taken.columns)
+        for column in columns:
+            if column not in cells:
+                cells[column] = self._window(column, rows, have)
+        return replace(taken, columns=cells, allow_outside=self.job.allow_outside)
+
+    def _history(self, column: str) -> bool:
+        options = self.job.columns.get(column)
+        return isinstance(options, config.Series) and options.history is not None
+
+    def _window(self, column: str, rows: np.ndarray, have: set[str]) -> Sequence[Window | None]:
+        options = self.job.columns.get(column)
+        if not isinstance(options, config.Series) or options.history is None:
+            return [None] * len(rows)
+        channels, history = options.channels or (column,), options.history
+        if not have.issuperset((*channels, *history.by, history.order)):
+            return [None] * len(rows)
+        reader = self.readers.get(column)
+        if not isinstance(reader, SeriesReader):  # it is being fitted
+            return self.table.window(channels, history, rows)
+        return self.table.window(channels, history, rows, reader.order_form, strict=False)
+
+    def _read_plain(
+        self, rows: np.ndarray, coming: Sequence[np.ndarray]
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        read = self._plain_arrays
+        few = len(self.plain) * self.table.rows <= PLAIN_CELLS_KEPT
+        arrays = self._plain.get(rows, read, coming) if few else read(rows)
+        for reader in self.plain:
+            self._refuse_unreadable(reader.name, rows)
+        tensors = {n: torch.from_numpy(a) for n, a in arrays.items()}
+        return tensors, tensors.pop("present")
+
+    def _plain_arrays(self, rows: np.ndarray) -> Arrays:
+        columns = dict.fromkeys(c for r in self.plain for c in r.columns)
+        read = read_table(self.plain, self.cells(list(columns), rows))
+        for reader, status in zip(self.plain, read.status, strict=True):
+            self.status[reader.name].note(rows, status)
+        return {**read.values, "present": read.present}
+
+    def _read_media(
+        self, reader: Reader, rows: np.ndarray
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+        features = self.features.get(reader.name)
+        if features is None:
+            found = self.arrays(reader.name, rows)
+        else:
+            found = self._read_features(features, reader.name, rows)
+        tensors = pad_together(found)
+        return tensors, tensors.pop("present").squeeze(1)
+
+    def _read_features(self, features: FrozenFeatures, name: str, rows: np.ndarray) -> list[Arrays]:
+        found = [features.get(int(r)) for r in rows]
+        absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
+        if len(absent):
+            read = self.arrays(name, rows[absent])
+            for i, arrays in zip(absent, features.make(read), strict=True):
+                found[i] = arrays
+            if all(f is None for f in found):  # no row ever had this input: its arrays are zeros
+                return read
+        return [f for f in found if f is not None]
+
+    def arrays(self, name: str, rows: np.ndarray) -> list[Arrays]:
+        """Cells of a media input as its reader reads them, one by one, with `present` (1,)."""
+        reader = self.readers[name]
+        kept = None if name in self.features else self.decoded.get(name)
+        found = [kept.get(int(r)) if kept is not None else None for r in rows]
+        absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
+        if len(absent):
+            cells = self.cells(reader.columns, rows[absent])
+            run = self._workers.map if reader.kind in DEAR else map
+            one = [
+                replace(cells, columns={c: [v[i]] for c, v in cells.columns.items()})
+                for i in range(len(absent))
+            ]
+            for i, read in zip(absent, run(reader.read, one), strict=True):
+                self.status[name].note(rows[i : i + 1], read.status)
+                self._refuse_unreadable(name, rows[i : i + 1])
+                arrays = {n: a[0] for n, a in read.values.items()} | {"present": read.present[:1]}
+                if kept is not None:
+                    kept.put(int(rows[i]), arrays)
+                found[i] = arrays
+        return [f for f in found if f is not None]
+
+    def _read_target(
+        self, name: str, rows: np.ndarray, coming: Sequence[np.ndarray] = ()
+    ) -> dict[str, torch.Tensor]:
+        target, kept = self.targets[name], self._labels.get(name)
+
+        def read(some: np.ndarray) -> Arrays:
+            return target.read(self.cells(target.columns, some))
+
+        arrays = read(rows) if kept is None else kept.get(rows, read, coming)
+        return {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
+
+    def _refuse_unreadable(self, column: str, rows: np.ndarray) -> None:
+        if not self.strict:
+            return
+        for row, status in self.status[column].unreadable(rows):
+            raise TableError(
+                f"{self.table.source}: column '{column}', row {row}: {status}. Mend the file, or "
+                "set unreadable: missing to train without such cells."
+            )
+
+
+def read_ahead(read: Callable[[Asked], Found], order: Iterable[Asked]) -> Iterator[Found]:
+    """What `read` makes of what it is asked, in order; a thread reads the next few meanwhile."""
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        waiting: list[Future[Found]] = []
+        for asked in order:
+            waiting.append(reader.submit(read, asked))
+            if len(waiting) > AHEAD:
+                yield waiting.pop(0).result()
+        for future in waiting:
+            yield future.result()
+
+
+def length_of(cell: Any) -> int:
+    """Characters of a text cell, whatever it parsed as, or the number of its words."""
+    if empty(cell):
+        return 0
+    return len(cell) if isinstance(cell, str | list | np.ndarray) else len(str(cell))
+
+
+def epoch_order(
+    rows: np.ndarray, batch: int, seed: int, epoch: int, lengths: np.ndarray | None
+) -> list[np.ndarray]:
+    """The batches of one epoch, shuffled; texts of like length share a batch, so that little is
+    padded.
+
+    Depends on its arguments alone, so a resumed run sees the same batches.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(len(rows))
+    if lengths is not None:
+        pools = [order[i : i + 50 * batch] for i in range(0, len(order), 50 * batch)]
+        order = np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in pools])
+    chunks = [rows[order[i : i + batch]] for i in range(0, len(order), batch)]
+    if len(chunks) > 1 and len(chunks[-1]) == 1:  # one row has no batch statistics
+        chunks[-2:] = [np.concatenate(chunks[-2:])]
+    return [chunks[i] for i in rng.permutation(len(chunks))]

@@ -1,0 +1,1 @@
+"""What `check` finds before training: leaks, near-duplicates, broken files, minutes and memory."""

@@ -1,0 +1,1 @@
+"""What `init` concludes of a table: column types, tasks, the split."""

@@ -1,0 +1,35 @@
+"""Which columns of a table a job reads, and what each of them is to its inputs."""
+
+from typing import Any
+
+from modalloy.job import config
+
+
+def inputs(job: config.Job) -> dict[str, Any]:
+    """Columns of the job that the model sees, with their options."""
+    hidden = config.Group | config.Ignore
+    return {name: o for name, o in job.columns.items() if not isinstance(o, hidden)}
+
+
+def sources(name: str, options: Any) -> tuple[str, ...]:
+    """Table columns that one input reads."""
+    if isinstance(options, config.Time) and options.since is not None:
+        return (name, options.since)
+    if not isinstance(options, config.Series):
+        return (name,)
+    speed = (options.rpm,) if isinstance(options.rpm, str) else ()
+    return (*(options.channels or (name,)), *speed)
+
+
+def read_columns(job: config.Job) -> dict[str, Any]:
+    """Every table column that some input reads, with that input's options."""
+    return {c: options for name, options in inputs(job).items() for c in sources(name, options)}
+
+
+def number_columns(job: config.Job) -> set[str]:
+    """Table columns whose cells are read as numbers: inputs, channels, speeds and targets."""
+    found = {t.target for t in job.tasks.values() if isinstance(t, config.Regress)}
+    for name, options in inputs(job).items():
+        if isinstance(options, config.Number | config.Series):
+            found.update(sources(name, options))
+    return found

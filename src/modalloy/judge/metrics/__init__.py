@@ -1,0 +1,1 @@
+"""True answers beside answered ones in, numbers out; no torch here."""

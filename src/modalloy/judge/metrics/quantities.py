@@ -1,0 +1,80 @@
+"""Answered numbers beside true ones in, figures out; all on the scale that the task learns."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from modalloy.judge.metrics.tally import Tally, ratio
+from modalloy.readers.number import from_log
+
+
+def stated_coverage(levels: Sequence[float]) -> float:
+    """The share of rows that quantiles of these levels promise to cover; see `NumberTally`."""
+    return levels[0] if len(levels) == 1 else max(levels) - min(levels)
+
+
+class NumberTally(Tally):
+    """One number a row; truth is None (or NaN) where unknown.
+
+    quantile_BQ: answered quantiles, levels_Q: their levels. log: truth and answers are `to_log` of
+    what the column holds.
+    """
+
+    def __init__(
+        self,
+        truth: Sequence[float | None],
+        value_B: np.ndarray,
+        quantile_BQ: np.ndarray | None = None,
+        levels_Q: Sequence[float] = (),
+        *,
+        log: bool = False,
+    ) -> None:
+        self.log = log
+        every_B = np.array([np.nan if t is None else float(t) for t in truth])
+        self.rows = np.flatnonzero(np.isfinite(every_B))
+        self.true_N = every_B[self.rows]
+        self.value_N = np.asarray(value_B, dtype=np.float64)[self.rows]
+        self.levels_Q = np.asarray(levels_Q, dtype=np.float64)
+        self.quantile_NQ: np.ndarray | None = None
+        if len(self.levels_Q):
+            assert quantile_BQ is not None, "the answer lacks its quantiles"
+            self.quantile_NQ = np.asarray(quantile_BQ, dtype=np.float64)[self.rows]
+
+    def figures(self, weight_NR: np.ndarray) -> dict[str, np.ndarray]:
+        """mae, rmse, r2; with quantiles also pinball (mean over them) and coverage; of logarithms
+        also mae_unit, the mean absolute error of the numbers themselves.
+
+        coverage is the share of rows between the lowest and the highest quantile; of rows at or
+        below it when there is but one. r2 is undefined where the truth does not vary.
+        """
+        total_R = weight_NR.sum(0)
+        error_N = self.value_N - self.true_N
+        squares_R = error_N**2 @ weight_NR
+        # Taken from the middle first, so that a large offset does not eat the digits of the spread.
+        centred_N = self.true_N - self.true_N.mean()
+        spread_R = centred_N**2 @ weight_NR - (centred_N @ weight_NR) ** 2 / total_R
+        scale = np.abs(centred_N).max(initial=0.0) ** 2
+        spread_R = np.where(spread_R > 1e-12 * scale * total_R, spread_R, 0.0)
+        found = {
+            "mae": np.abs(error_N) @ weight_NR / total_R,
+            "rmse": np.sqrt(squares_R / total_R),
+            "r2": 1.0 - ratio(squares_R, spread_R),
+        }
+        if self.log:
+            with np.errstate(invalid="ignore"):  # an answer may be too large for a float
+                apart_N = np.abs(from_log(self.value_N) - from_log(self.true_N))
+                found["mae_unit"] = apart_N @ weight_NR / total_R
+        if self.quantile_NQ is not None:
+            found["pinball"] = self._pinball(self.quantile_NQ) @ weight_NR / total_R
+            found["coverage"] = self._inside(self.quantile_NQ) @ weight_NR / total_R
+        return found
+
+    def _pinball(self, quantile_NQ: np.ndarray) -> np.ndarray:
+        above_NQ = self.true_N[:, None] - quantile_NQ
+        return np.maximum(self.levels_Q * above_NQ, (self.levels_Q - 1) * above_NQ).mean(1)
+
+    def _inside(self, quantile_NQ: np.ndarray) -> np.ndarray:
+        below_N = self.true_N <= quantile_NQ[:, self.levels_Q.argmax()]
+        if len(self.levels_Q) == 1:
+            return below_N.astype(np.float64)
+        return (below_N & (self.true_N >= quantile_NQ[:, self.levels_Q.argmin()])).astype(float)

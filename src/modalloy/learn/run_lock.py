@@ -1,0 +1,77 @@
+"""A run directory in, the right to write it out: one training at a time, no finished run lost."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from modalloy.errors import RunError
+from modalloy.job import config
+from modalloy.learn.train import LAST
+from modalloy.machine.files import locked, remove_leftovers
+from modalloy.runs.run import PAGE, PARTS, load_prints, load_run, staged
+from modalloy.table.fingerprints import same_parts
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
+
+
+@contextmanager
+def claim(out: Path, *, resume: bool) -> Iterator[None]:
+    """Make the directory and hold it while training; RunError where it is in use or cannot be.
+
+    Whether it may be used is asked once it is held: until then another training may finish in it,
+    or be about to write its report.
+    """
+    made = not out.exists()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(
+            f"{out}: this directory cannot be made ({error.strerror}); give another one."
+        ) from error
+    try:
+        with locked(out / "training.lock", f"{out}: another training writes to this directory."):
+            refuse_used(out, resume)
+            for folder in (out, (out / LAST).parent):
+                remove_leftovers(folder)
+            for name in PARTS:  # of a run that was never sealed
+                staged(out, name).unlink(missing_ok=True)
+            yield
+    finally:
+        if made:
+            with suppress(OSError):  # stays where something was written, or another one holds it
+                out.rmdir()
+
+
+def refuse_used(out: Path, resume: bool) -> None:
+    """A run directory is written once; an interrupted training is only gone on with when asked.
+
+    A finished run that lacks its report, in either form, is told how to get it.
+    """
+    begun = (out / LAST).is_file()
+    if (out / "run.json").is_file():
+        begun = bool(load_run(out).notes.get("interrupted"))
+        page = out / PAGE
+        if not begun and not (page.is_file() and page.with_suffix(".json").is_file()):
+            raise RunError(
+                f"{out}: holds a finished run without its report; `modalloy evaluate {out}` writes "
+                "it, or give another directory."
+            )
+        if not begun:
+            raise RunError(f"{out}: holds a finished run; give another directory.")
+    if begun and not resume:
+        raise RunError(
+            f"{out}: holds an interrupted training; go on with --resume, or give another directory."
+        )
+
+
+def refuse_changed(out: Path, table: Table, job: config.Job, parts: Parts) -> None:
+    """Refuse to go on where the table's rows are not those that the training began with.
+
+    It may have begun with an older version, whose fingerprints were made otherwise.
+    """
+    before = load_prints(out)
+    if before is not None and not same_parts(table, job, parts, before):
+        raise RunError(
+            f"{out}: {table.source} no longer holds the rows that this training began with, or "
+            "splits them otherwise; put the old table back, or train into another directory."
+        )

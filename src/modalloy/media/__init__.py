@@ -1,0 +1,3 @@
+"""Files that cells name: pictures, recordings, samples of sensors;
+bytes in, plain arrays out.
+"""

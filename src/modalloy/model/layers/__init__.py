@@ -1,0 +1,1 @@
+"""Small layers that encoders, fusions and heads share."""

@@ -1,0 +1,1 @@
+"""Pretrained and fixed networks under the encoders."""

@@ -1,0 +1,3 @@
+"""One cell in, arrays out, as training fitted it;
+numpy alone, shared by training and serving.
+"""

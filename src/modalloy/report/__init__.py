@@ -1,0 +1,1 @@
+"""Figures in, pages for people out: report.html, card.md, charts."""

@@ -1,0 +1,248 @@
+"""A trained model and test rows in, the whole report and its page out."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modalloy.answer.answers import EVERYTHING, Answers, answer_rows
+from modalloy.answer.loader import Loader
+from modalloy.answer.table_caveats import Usual, sentence, table_caveats
+from modalloy.checks.finding import Finding, finding
+from modalloy.job import config
+from modalloy.job.job_file import job_text
+from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
+from modalloy.judge.baselines.frozen import Embeddings
+from modalloy.judge.before import look_again, still_holds
+from modalloy.judge.facts import about, environment, rows_by_use, say_split
+from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
+from modalloy.judge.metrics.score import classification_report
+from modalloy.judge.report import Report
+from modalloy.judge.sections import Sections
+from modalloy.judge.slices import Groups, group_labels, input_shares, slices
+from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
+from modalloy.machine.progress import Bar
+from modalloy.model.model import Model, essential_inputs
+from modalloy.readers.targets import names_of
+from modalloy.report.judged import Judged, draw_figures
+from modalloy.report.page import write_page
+from modalloy.report.plots import training_figures
+from modalloy.table.split import Parts, joined
+
+
+@dataclass
+class Extras:
+    """What the training knows and the test rows do not."""
+
+    parts: Parts | None = None
+    embeddings: Embeddings | None = None
+    findings: Sequence[dict[str, Any]] = ()  # as `check` says them
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    known: Report | None = None  # an earlier report, whose baselines still hold
+    refit: bool = False  # the model learned from the validation rows too, in the end
+    before: dict[str, dict[str, Any]] = field(default_factory=dict)  # figures by task, with `label`
+    caveats: Sequence[Finding] = ()  # on the columns of the table
+    usual: Usual | None = None  # what was counted of training cells; of another table alone
+    begun: bool = False  # `embeddings` and `before` come from the training itself
+    failed: Sequence[Mapping[str, Any]] = ()  # what it could not have; see `sections.py`
+
+
+def evaluate_rows(
+    model: Model, loader: Loader, which: np.ndarray, extras: Extras, page: Path, *, quiet: bool
+) -> Report:
+    """Score, compare with simple methods and with every subset of inputs, and write the report.
+
+    page: where the HTML goes; `report.json` gets the same name with another ending. Without a test
+    row the report says so and holds what is known without one. A part that cannot be computed is
+    named in the report, which holds all others; only a report that cannot be written raises.
+    """
+    made = Sections(extras.failed)
+    judged = None
+    if len(which):
+        answer = partial(judge_rows, model, loader, which, made, quiet=quiet)
+        judged = made.run("answers", "answers to the test rows and all figures", answer, None)
+    else:
+        nobody = "no test rows were kept: nobody knows how well this model answers"
+        found = finding("warning", "split", nobody).as_dict()
+        extras = replace(extras, findings=[*extras.findings, found])
+    if judged is not None:
+        report = report_of(model, loader, judged, extras, made, quiet=quiet)
+    else:
+        report = report_without_figures(model, loader, which, extras)
+    curves = partial(training_figures, extras.curves, model.job.tasks)
+    figures = made.run("figures", "curves of the training", curves, [])
+    if judged is not None:
+        figures = [*figures, *draw_figures(model, loader, judged, made)]
+    write_page(report, figures, page, made=made)
+    report = replace(report, failed=made.failed)
+    report.save(page.with_suffix(".json"))
+    return report
+
+
+def judge_rows(
+    model: Model, loader: Loader, which: np.ndarray, made: Sections, *, quiet: bool
+) -> Judged:
+    """Answers with everything seen and with inputs hidden.
+
+    Inputs that a tag or locate task works on are never hidden.
+    """
+    start = time.perf_counter()
+    inputs, always = model.inputs, essential_inputs(model.job)
+    subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
+    hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
+    with Bar("evaluating", len(which), quiet=quiet) as bar:
+        answered = answer_rows(model, loader, which, hidden=list(hidden), tick=bar.advance)
+    truth = truth_of(loader, which)
+    groups = made.run("groups", "groups of rows", partial(group_labels, loader, which), None)
+    scoring = time.perf_counter()
+    found = Subsets({}, {})
+    if len(subsets) > 1 or answered.alone:
+        score = partial(
+            score_subsets,
+            inputs=inputs,
+            answers_of=answered.seen.__getitem__,
+            truth=truth,
+            names={n: names_of(t) for n, t in loader.targets.items()},
+            always=always,
+            groups=groups.labels if groups else None,
+        )
+        for task, options in model.job.tasks.items():
+            said = "what each column is worth"
+            own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
+            of_task = partial(score, {task: options}, alone=own)
+            one = made.run("subsets", said, of_task, None, task=task)
+            if one is not None:
+                found.table.update(one.table)
+                found.gain.update(one.gain)
+    seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
+    return Judged(which, truth, answered.seen[EVERYTHING], groups, found, seconds)
+
+
+def report_of(
+    model: Model, loader: Loader, judged: Judged, extras: Extras, made: Sections, *, quiet: bool
+) -> Report:
+    """Everything in numbers and words."""
+    job, truth, answers = model.job, judged.truth, judged.answers
+    start = time.perf_counter()
+    caveats = [*extras.caveats]
+    if extras.usual is not None:
+        counted = partial(table_caveats, loader, judged.which, truth, extras.usual)
+        caveats += made.run("caveats", "how the cells differ from those of training", counted, [])
+    extras = with_before(model, loader, extras, made, quiet=quiet)
+    simple = compare(model, loader, extras, answers, judged.groups, made)
+    baselines_s = {"baselines": time.perf_counter() - start}
+    tasks, gain, abouts, reports = {}, dict(judged.subsets.gain), {}, {}
+    for name, options in job.tasks.items():
+        target, given = loader.targets[name], (options, truth[name], answers[name])
+        figures = partial(figures_of, *given, target, judged.groups)
+        tasks[name] = made.run("tasks", "its figures", figures, {}, task=name)
+        said = partial(about, options, truth[name], names_of(target))
+        abouts[name] = made.run("about", "what it asks", said, {}, task=name)
+        if len(model.inputs) == 1 and simple.columns.get(name):
+            over = partial(gain_over_columns, options, tasks[name], simple.columns[name])
+            gain[name] = made.run("gain", "its gain over the best column", over, {}, task=name)
+        if not isinstance(options, config.Regress):
+            by_class = partial(classification_report, *given, names_of(target))
+            reports[name] = made.run(
+                "reports", "its figures class by class", by_class, "", task=name
+            )
+    labels = judged.groups.labels if judged.groups else None
+    parts = partial(slices, loader, judged.which, truth, answers)
+    sliced = partial(parts, ("category",), groups=labels)
+    shares = partial(input_shares, loader, judged.which)
+    return replace(
+        report_without_figures(model, loader, judged.which, extras),
+        tasks=tasks,
+        subsets=judged.subsets.table,
+        baselines=simple.table,
+        recipe=RECIPE,
+        seconds={**extras.seconds, **judged.seconds, **baselines_s},
+        about=abouts,
+        gain={n: g for n, g in gain.items() if g},
+        naive=simple.naive,
+        columns=simple.columns,
+        before=extras.before,
+        drawn=drawn_by(judged.groups),
+        findings=[*extras.findings, *(c.as_dict() for c in caveats)],
+        caveats=[sentence(c) for c in caveats],
+        slices=made.run("slices", "figures by the values of each category", sliced, {}),
+        groups=made.run("groups", "figures by group", partial(parts, ("group",)), {}),
+        reports=reports,
+        inputs=made.run("inputs", "shares of missing cells", shares, {}),
+    )
+
+
+def report_without_figures(
+    model: Model, loader: Loader, which: np.ndarray, extras: Extras
+) -> Report:
+    """What is known of a model without an answer to a test row."""
+    split = say_split(model.job.split) if extras.parts else "all rows of the given table"
+    if not len(which):
+        split = "no test rows were kept: nobody knows how well this model answers"
+    return Report(
+        rows=rows_by_use(extras.parts, which, extras.refit),
+        seconds=extras.seconds,
+        environment=environment(model),
+        title=title_of(str(loader.table.source)),
+        split=split,
+        curves=extras.curves,
+        findings=list(extras.findings),
+        job=job_text(model.job),
+    )
+
+
+def with_before(
+    model: Model, loader: Loader, extras: Extras, made: Sections, *, quiet: bool
+) -> Extras:
+    """What is known from before the training: found anew where no report of this run holds it."""
+    if extras.parts is None or extras.begun or still_holds(extras.known):
+        return extras
+    found = look_again(model, loader, learned_from(extras.parts, extras), quiet=quiet)
+    made.failed += found.failed
+    return replace(extras, embeddings=found.embeddings, before=extras.before or found.figures)
+
+
+def learned_from(parts: Parts, extras: Extras) -> Parts:
+    """The parts as simple methods may use them: those that the model learned from in the end."""
+    return joined(parts) if extras.refit else parts
+
+
+def compare(
+    model: Model,
+    loader: Loader,
+    extras: Extras,
+    answers: Answers,
+    groups: Groups | None,
+    made: Sections,
+) -> Baselines:
+    """Simple methods on the same rows; taken from an earlier report where the model is the same."""
+    known = extras.known
+    if known is not None and still_holds(known):
+        return Baselines(known.baselines, known.naive, known.columns)
+    if extras.parts is None:
+        return Baselines({}, {}, {})
+    fit = partial(
+        baselines,
+        model.job,
+        loader.readers,
+        loader.cells,
+        learned_from(extras.parts, extras),
+        loader.targets,
+        frozen=extras.embeddings,
+        answers=answers,
+        groups=groups.labels if groups else None,
+        run=made.run,
+    )
+    return made.run(PART, "all simple methods", fit, Baselines({}, {}, {}))
+
+
+def title_of(source: str) -> str:
+    """The table's name; its folder's where the file is called `table` or `data`, as many are."""
+    path = Path(source)
+    name = path.parent.name if path.stem.lower() in ("table", "data") else path.stem
+    return name or "table"

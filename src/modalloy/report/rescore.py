@@ -1,0 +1,103 @@
+"""A run in, its report written anew out: on its own test rows, or on the rows of another table."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modalloy.answer.loader import Loader
+from modalloy.answer.table_caveats import find_columns, sentence
+from modalloy.checks.finding import finding, reading_notes, some
+from modalloy.errors import RunError, TableError
+from modalloy.job.job_file import FRAME, check_against
+from modalloy.judge.figures import truth_of
+from modalloy.judge.report import Report
+from modalloy.report.card import write_card
+from modalloy.report.evaluate import Extras, evaluate_rows
+from modalloy.runs.run import PAGE, Run
+from modalloy.table.fingerprints import learned_rows, same_parts
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import Table, open_table
+
+
+def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
+    """Score a run on its own test rows, or on all rows of another table that have an answer.
+
+    The run's card is written anew together with the run's own report, never for another table.
+    """
+    page = out or run.path / (PAGE if table is None else "evaluated.html")
+    if table is None:
+        rows, which, extras = own_rows(run)
+    else:
+        rows, which, extras = given_rows(run, open_table(table))
+    report = evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+    if table is None and page.resolve() == (run.path / PAGE).resolve():
+        write_card(run, report)
+    return report
+
+
+def own_rows(run: Run) -> tuple[Loader, np.ndarray, Extras]:
+    """The test rows of a run's own table; RunError where it no longer holds the rows it held."""
+    if run.job.table == FRAME:
+        raise RunError(
+            f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
+        )
+    table = open_table(run.job.table, sheet=run.job.sheet)
+    table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
+    check_against(run.job, table)
+    parts = split_job(table, run.job)
+    if not same_parts(table, run.job, parts, run.prints()):
+        raise RunError(
+            f"{run.path}: {table.source} no longer holds the rows that this run was trained and "
+            "tested on, so nobody can say which of them are new to the model. Put the old table "
+            f"back, or score all rows of this one: `modalloy evaluate {run.path} {table.source}`."
+        )
+    loader = Loader(table, run.job, run.readers, run.targets, cache_gb=0.0)
+    known = earlier(run.path / "report.json")
+    extras = Extras(
+        Parts(loader.labelled(parts.train), loader.labelled(parts.validation), parts.test),
+        None,
+        run.notes["findings"],
+        run.notes["curves"],
+        run.notes["seconds"],
+        known,
+        run.notes["refit"],
+        known.before if known else {},
+        caveats=found,
+    )
+    return loader, parts.test, extras
+
+
+def given_rows(run: Run, table: Table) -> tuple[Loader, np.ndarray, Extras]:
+    """All rows of another table that some task has an answer for; rows learned from are named.
+
+    The table needs the columns of one target; any other column that it lacks counts as missing.
+    """
+    table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
+    loader = Loader(table, run.job, run.readers, run.targets, cache_gb=0.0)
+    truths = truth_of(loader, np.arange(table.rows)).values()
+    which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
+    if not len(which):
+        names = [c for t in run.targets.values() for c in t.columns]
+        hints = "".join(f" {sentence(f)}." for f in found if f.where in names)
+        raise TableError(
+            f"{table.source}: no row has an answer to compare with: {some(map(repr, names))} is "
+            f"absent or empty.{hints} `modalloy predict` answers rows without one."
+        )
+    prints = run.prints()
+    learned = np.concatenate([prints.train, prints.validation])
+    known = which[learned_rows(table, run.job, which, learned)]
+    findings = [note.as_dict() for note in reading_notes(table)]
+    if len(known):
+        what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
+        findings.append(finding("leak", "rows", what, known).as_dict())
+    usual = run.notes.get("cells", {})
+    return loader, which, Extras(findings=findings, caveats=found, usual=usual)
+
+
+def earlier(path: Path) -> Report | None:
+    """The report that is there; None where it is gone or damaged: it is then made from scratch."""
+    try:
+        return Report.load(path)
+    except RunError:
+        return None

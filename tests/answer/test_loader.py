@@ -1,0 +1,196 @@
+"""Rows become batches: cached, padded, in an order that can be had again."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from modalloy.answer.cache import Budget, Cache
+from modalloy.answer.loader import Loader, epoch_order
+from modalloy.answer.padding import pad_together
+from modalloy.errors import TableError
+from modalloy.job.job_file import load_job
+from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.training import open_loader
+from modalloy.model.encoders.image import ImageEncoder
+from modalloy.model.model import Model
+from modalloy.readers.image import ImageReader
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+
+
+def rows_of(job: dict[str, Any]) -> Loader:
+    loaded = load_job(job)
+    table = open_table(loaded.table)
+    return open_loader(loaded, table, split_job(table, loaded))
+
+
+@given(st.integers(1, 200), st.integers(1, 33), st.integers(0, 5), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_an_epoch_shows_every_row_once(rows: int, batch: int, epoch: int, texts: bool) -> None:
+    which = np.arange(rows) * 3
+    lengths = np.arange(rows)[::-1] % 7 if texts else None
+    chunks = epoch_order(which, batch, 0, epoch, lengths)
+    assert sorted(np.concatenate(chunks)) == sorted(which)
+    assert max(len(c) for c in chunks) <= batch + 1
+    again = epoch_order(which, batch, 0, epoch, lengths)
+    assert all(np.array_equal(a, b) for a, b in zip(chunks, again, strict=True))
+
+
+def test_texts_of_like_length_share_a_batch() -> None:
+    lengths = np.random.default_rng(0).integers(1, 100, 400)
+    chunks = epoch_order(np.arange(400), 16, 0, 0, lengths)
+    spread = np.mean([np.ptp(lengths[c]) for c in chunks])
+    assert spread < 10
+    plain = epoch_order(np.arange(400), 16, 0, 0, None)
+    assert np.mean([np.ptp(lengths[c]) for c in plain]) > 60
+
+
+def test_cache_gb_keeps_decoded_pictures(
+    small_table: Path, job_dict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = {"reads": 0}
+    real = ImageReader.read
+
+    def counted(self: ImageReader, cells: Any) -> Any:
+        count["reads"] += 1
+        return real(self, cells)
+
+    monkeypatch.setattr(ImageReader, "read", counted)
+    which = np.arange(10)
+    reads = {}
+    for gb in (0.0, 1.0):
+        loader = rows_of(job_dict(small_table, columns=("photo",), train={"cache_gb": gb}))
+        count["reads"] = 0
+        first, second = loader.batch(which), loader.batch(which)
+        assert torch.equal(first.values["photo"]["pixels"], second.values["photo"]["pixels"])
+        assert torch.equal(first.present["photo"], second.present["photo"])
+        reads[gb] = count["reads"]
+    assert reads == {0.0: 20, 1.0: 10}
+
+
+def test_a_full_cache_drops_what_does_not_fit() -> None:
+    cache = Cache(Budget(1e-6))  # a thousand bytes
+    cache.put(1, {"a": np.arange(100, dtype=np.float64)})
+    cache.put(2, {"a": np.arange(100, dtype=np.float64)})
+    assert len(cache) == 1
+    found = cache.get(1)
+    assert found is not None
+    assert np.array_equal(found["a"], np.arange(100))
+    assert cache.get(2) is None
+
+
+def test_allow_outside_lets_media_lie_elsewhere(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    frame = pd.read_parquet(small_table)
+    inside = small_table.parent / "inside"
+    inside.mkdir()
+    frame["photo"] = frame["photo"].map(lambda p: p and f"../{p}")
+    frame.to_parquet(inside / "parts.parquet", index=False)
+    job = job_dict(inside / "parts.parquet", columns=("photo", "load"))
+    with pytest.raises(TableError, match="outside"):
+        rows_of(job).batch(np.arange(4))
+    assert rows_of({**job, "allow_outside": True}).batch(np.arange(3)).present["photo"].all()
+
+
+def test_padding_fills_words_with_minus_one() -> None:
+    rows = [
+        {"ids": np.array([5, 6]), "words": np.array([1])},
+        {"ids": np.array([7]), "words": np.array([1, 2, 3])},
+    ]
+    out = pad_together(rows)
+    assert out["ids"].tolist() == [[5, 6], [7, 0]]
+    assert out["words"].tolist() == [[1, -1, -1], [1, 2, 3]]
+
+
+def test_an_error_names_its_row(small_table: Path, job_dict: Any) -> None:
+    (small_table.parent / "img" / "004.png").write_bytes(b"")
+    loader = rows_of(job_dict(small_table, columns=("photo", "load")))
+    with pytest.raises(TableError, match="row 4"):
+        loader.batch(np.array([0, 4]))
+
+
+def test_rows_that_no_task_knows_are_left_out(small_table: Path, job_dict: Any) -> None:
+    import pandas as pd
+
+    frame = pd.read_parquet(small_table)
+    frame.loc[[2, 9], "fault_code"] = None
+    frame.loc[[9, 11], "hours_left"] = None
+    frame.to_parquet(small_table, index=False)
+    loader = rows_of(job_dict(small_table, columns=("load",)))
+    assert loader.labelled(np.arange(12)).tolist() == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11]
+
+
+def frozen_job(folder: Path, job_dict: Any, table: Path, **train: Any) -> tuple[Model, Loader]:
+    """A model over a frozen tiny ViT, and its rows."""
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vit = ViTModel(ViTConfig(**sizes, intermediate_size=32, image_size=16, patch_size=8))
+    vit.save_pretrained(folder / "vit")
+    job = job_dict(table, columns=("photo", "load"), train=train)
+    picture = {"type": "image", "encoder": f"hf:{folder / 'vit'}", "tune": "frozen", "pixels": 16}
+    job["columns"]["photo"] = picture
+    loader = rows_of(job)
+    return Model(loader.job, loader.readers, loader.targets, pretrained=True), loader
+
+
+def test_a_path_that_repeats_runs_once_through_a_frozen_encoder(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = pd.read_parquet(small_table)
+    names = frame["photo"].dropna().unique()[:5]
+    frame["photo"] = [names[i % 6] if i % 6 < 5 else None for i in range(len(frame))]
+    table = small_table.parent / "repeated.parquet"
+    frame.to_parquet(table)
+    model, rows = frozen_job(tmp_path, job_dict, table)
+    which = np.arange(len(frame))
+    other = frozen_job(tmp_path, job_dict, table)[1].batch(which[:12])
+    alone = model.eval().encoders["photo"].features(other.values["photo"])
+    seen: list[torch.Tensor] = []
+    real = ImageEncoder.features
+
+    def counted(self: ImageEncoder, values: Any) -> Any:
+        found = real(self, values)
+        seen.extend(found["features"])
+        return found
+
+    monkeypatch.setattr(ImageEncoder, "features", counted)
+    frozen_features(model, rows, which, quiet=True)
+    assert len(seen) == 8  # one group, filled up with copies
+    assert len(torch.unique(torch.stack(seen), dim=0)) == 5
+    assert sorted(rows.status["photo"]) == [i for i in which if i % 6 == 5]
+    batch = rows.batch(which[:12])
+    assert batch.present["photo"].tolist() == [i % 6 < 5 for i in range(12)]
+    shown = batch.present["photo"]
+    assert torch.allclose(
+        batch.values["photo"]["features"][shown], alone["features"][shown], atol=1e-5
+    )
+
+
+def test_frozen_features_beyond_the_disk_are_made_anew(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    model, rows = frozen_job(tmp_path, job_dict, small_table)
+    which = np.arange(40)
+    with torch.no_grad():
+        answers = [model.eval().encode(rows.batch(which))["photo"].summary_BD]
+        frozen_features(model, rows, which, quiet=True)
+        answers.append(model.encode(rows.batch(which))["photo"].summary_BD)
+        model, rows = frozen_job(tmp_path, job_dict, small_table, cache_gb=4e-7)
+        torch.manual_seed(0)
+        frozen_features(model, rows, which, quiet=True)
+        kept = [rows.features["photo"].get(i) is not None for i in which]
+        assert 0 < sum(kept) < 40
+        answers.append(model.eval().encode(rows.batch(which))["photo"].summary_BD)
+    assert torch.allclose(answers[0], answers[1], atol=1e-5)
+    assert answers[2].shape == answers[0].shape
