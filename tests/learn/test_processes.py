@@ -29,7 +29,7 @@ import modalloy.model.encoders.series as series
 series.UNKNOWN = 0.0
 from modalloy.learn import processes
 from modalloy.model.encoders.encoder import Encoder
-from modalloy.model.frozen import FrozenFeatures
+from modalloy.answer.kept_features import FrozenFeatures
 rank, _ = processes.start()
 # What a report needs is not looked at here.
 training.evaluate_rows = lambda *given, **options: None
@@ -175,13 +175,13 @@ BUDGETS = """
 import json, sys, torch
 from datetime import timedelta
 torch.set_num_threads(1)
-from modalloy.learn import frozen, processes
+from modalloy.learn import frozen_features as frozen, processes
 processes.PATIENCE = timedelta(seconds=30)
 frozen.READ_AT_ONCE = 4
 import numpy as np
-from modalloy.job import load_job
+from modalloy.job.job_file import load_job
 from modalloy.learn.training import open_loader
-from modalloy.model.cache import Budget
+from modalloy.answer.cache import Budget
 from modalloy.model.model import Model
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
