@@ -151,9 +151,12 @@ def test_threads_rest_soon_unless_somebody_else_decided(monkeypatch: pytest.Monk
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     rest_soon()
     assert os.environ["GOMP_SPINCOUNT"] == "7"
-    seen = "import os, sys, modalloy.cli; assert 'torch' not in sys.modules; print(os.environ)"
     monkeypatch.delenv("GOMP_SPINCOUNT")
-    done = subprocess.run([sys.executable, "-c", seen], capture_output=True, text=True, check=True)
+    given = "import os, sys, modalloy.cli as cli; assert 'GOMP_SPINCOUNT' not in os.environ; "
+    seen = "assert 'torch' not in sys.modules; print(os.environ)"
+    command = f"cli.app = lambda: None; cli.main(); {seen}"
+    program = [sys.executable, "-c", given + command]
+    done = subprocess.run(program, capture_output=True, text=True, check=True)
     assert "GOMP_SPINCOUNT" in done.stdout
 
 

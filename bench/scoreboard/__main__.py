@@ -19,13 +19,13 @@ from bench.scoreboard.seed import Seed, run_apart, said_before
 from bench.scoreboard.table import write_readme, write_table
 from modalloy.machine.limits import rest_soon
 
-rest_soon()
 ROOT = Path(__file__).parent.parent.parent
 RESULTS = ROOT / "bench" / "results" / "scoreboard.json"
 
 
 def main() -> None:
     """Run the sets asked for, or all, writing results after each."""
+    rest_soon()  # for the processes that train
     parser = argparse.ArgumentParser(prog="python -m bench.scoreboard")
     parser.add_argument("sets", nargs="*", help="names of sets; all without")
     parser.add_argument("--seeds", type=int, help="seeds a set; 3 for sets under 3 minutes without")

@@ -20,9 +20,6 @@ REFUSED, STRANGE, INTERRUPTED = 2, 3, 130
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-rest_soon()
-
-
 class Verbs(TyperGroup):
     """Turns what went wrong into one sentence on stderr and an exit code; never a traceback."""
 
@@ -244,4 +241,5 @@ def _report_of(run: Path) -> "Report":
 
 def main() -> None:
     """The command `modalloy`."""
+    rest_soon()
     app()

@@ -470,3 +470,19 @@ def test_native_numbers_have_no_say_about_the_decimal_sign(tmp_path: Path) -> No
     assert table.numbers("a").tolist() == [6.5, 7.25, 8.5, 9.5]
     assert np.array_equal(table.numbers("b"), [1.125, 2.625, np.nan, 3.625], equal_nan=True)
     assert table.notes == ()
+
+
+def test_periods_of_a_frame_are_times() -> None:
+    months = pd.period_range("2024-01", periods=3, freq="M")
+    table = open_table(pd.DataFrame({"month": months, "x": [1, 2, 3]}))
+    assert table.kind("month") == "time"
+    assert [str(c)[:10] for c in table.cells("month")] == ["2024-01-01", "2024-02-01", "2024-03-01"]
+
+
+def test_blobs_of_a_database_that_hold_text_are_names(tmp_path: Path) -> None:
+    path = tmp_path / "plant.db"
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute("create table parts (site, x)")
+        base.executemany("insert into parts values (?, ?)", [(b"north", 1), ("south", 2)])
+    table = open_table(f"sqlite:///{path}?parts")
+    assert table.codes("site")[1] == ["north", "south"]

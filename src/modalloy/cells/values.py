@@ -66,10 +66,13 @@ def spelled(cell: Any) -> str | None:
     """How a cell is written, None where it holds nothing.
 
     Text without its margins; whole numbers without a fraction (3.0 is 3), others by the fewest
-    digits that tell them apart; True and False; a midnight as its day, a clock time as 08:30.
+    digits that tell them apart; True and False; a midnight as its day, a clock time as 08:30. Raw
+    bytes, as a database may hold, as the text that they are, or as hexadecimal digits.
     """
     if _nothing(cell):
         return None
+    if isinstance(cell, bytes | bytearray):
+        return _decoded(bytes(cell))
     if isinstance(cell, np.floating):
         return str(int(cell)) if float(cell).is_integer() else str(cell)
     if isinstance(cell, np.generic):
@@ -82,6 +85,13 @@ def spelled(cell: Any) -> str | None:
     if isinstance(cell, time):
         return cell.isoformat("auto" if cell.second or cell.microsecond else "minutes")
     return str(cell).strip()
+
+
+def _decoded(raw: bytes) -> str | None:
+    try:
+        return raw.decode().strip() or None
+    except UnicodeDecodeError:
+        return raw.hex()
 
 
 def blank_to_null(array: pa.Array) -> pa.Array:
@@ -135,7 +145,7 @@ def _field(cell: Any) -> dict[str, Any]:
         return {"moment": cell.replace(tzinfo=None)}
     if isinstance(cell, date):
         return {"moment": datetime(cell.year, cell.month, cell.day)}
-    return {"text": cell if isinstance(cell, str) else str(cell)}
+    return {"text": cell if isinstance(cell, str) else spelled(cell)}
 
 
 def _number_lists(array: pa.Array) -> list[np.ndarray | None]:

@@ -73,6 +73,8 @@ def _clocks(cells: list[Any]) -> list[Any]:
 
 
 def _of_series(column: "pd.Series") -> pa.Array | pa.ChunkedArray:
+    if column.dtype.name.startswith("period"):  # Arrow would count them as whole numbers
+        column = column.dt.start_time
     try:
         return pa.Array.from_pandas(column)
     except UNFIT:

@@ -8,7 +8,6 @@ for `init` and `check`, which have no such word yet.
 import copy
 import threading
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -17,17 +16,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from modalloy.cells.bulk import OrderForm, read_names, read_numbers, read_order
+from modalloy.cells.bulk import OrderForm
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.moments import date_form, to_moment
 from modalloy.cells.numbers import to_number
 from modalloy.cells.values import MIXED, to_python, to_seconds, to_text
-from modalloy.cells.window import Recordings, Window, no_place
+from modalloy.cells.window import Recordings, Window
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.options import did_you_mean
 from modalloy.table.arrow_store import Batches
 from modalloy.table.decimals import Decimal, Verdict, decimal_sign, may_have_commas
+from modalloy.table.histories import said_of, sort_recordings
 from modalloy.table.sources import open_source
 from modalloy.table.typed import looks_like, typed
 
@@ -144,7 +144,7 @@ class Table:
         """Those of these columns (of all) that are held as text, with their cells."""
         for field in self._held.schema:
             if _written(field.type) and (columns is None or field.name in columns):
-                yield field.name, self._arrays(field.name, None)
+                yield field.name, self.arrays(field.name, None)
 
     def type(self, column: str) -> pa.DataType:
         """The Arrow type of a column; of one that is held as text, the type that its cells have."""
@@ -153,7 +153,7 @@ class Table:
         if not _written(held):
             return held
         if column not in self._types:
-            self._types[column] = looks_like(self._arrays(column, None), self.decimal)
+            self._types[column] = looks_like(self.arrays(column, None), self.decimal)
         return self._types[column]
 
     def kind(self, column: str) -> Kind:
@@ -172,6 +172,25 @@ class Table:
     def whole(self, column: str) -> bool:
         """Whether a column holds whole numbers, which float64 may not tell apart beyond 2**53."""
         return pa.types.is_integer(self.type(column))
+
+    @property
+    def spooled(self) -> Path | None:
+        """The temporary folder that a table too large for memory is mapped from."""
+        return self._held.folder
+
+    def held_as_text(self, column: str) -> bool:
+        """Whether the cells of a column are held as they were written, or partly so."""
+        return _written(self._held.schema.field(column).type)
+
+    def unfit(
+        self, column: str, rows: np.ndarray | None, at: int, cell: Any, what: str
+    ) -> TableError:
+        """What to say of the cell at this place among some rows that is not what it should be."""
+        row = at if rows is None else int(rows[at])
+        return TableError(
+            f"{self.source}: column '{column}', row {row}: {cell!r:.60} {what}. Mend the cell or "
+            "empty it."
+        )
 
     @property
     def row_bytes(self) -> float:
@@ -197,11 +216,11 @@ class Table:
 
     def written(self, column: str, rows: np.ndarray | None = None) -> list[Any]:
         """The same cells as they are written: text stays text."""
-        return [cell for array in self._arrays(column, rows) for cell in to_python(array)]
+        return [cell for array in self.arrays(column, rows) for cell in to_python(array)]
 
     def _looked_at(self, column: str, rows: np.ndarray | None) -> list[pa.Array]:
         kind = self.type(column)
-        arrays = self._arrays(column, rows)
+        arrays = self.arrays(column, rows)
         if not _written(self._held.schema.field(column).type):
             return arrays
         return [typed(a, kind, self.decimal) for a in arrays]
@@ -220,7 +239,8 @@ class Table:
         cells = self.written(column, rows)
         found = [to_number(c, self.decimal) for c in cells]
         if None in found:
-            raise self._unfit(column, rows, cells, found.index(None), "is no number")
+            at = found.index(None)
+            raise self.unfit(column, rows, at, cells[at], "is no number")
         return np.array(found, dtype=np.float64)
 
     def moments(self, column: str, rows: np.ndarray | None = None) -> np.ndarray:
@@ -244,7 +264,7 @@ class Table:
         seconds = np.full(len(found), np.nan)
         for at, moment in enumerate(found):
             if isinstance(moment, str):
-                raise self._unfit(column, rows, cells, at, "is no date")
+                raise self.unfit(column, rows, at, cells[at], "is no date")
             if moment is not None:
                 seconds[at] = (moment - datetime(1970, 1, 1)).total_seconds()
         return seconds
@@ -257,7 +277,7 @@ class Table:
         """
         if self.kind(column) in ("list", "other"):
             raise TableError(f"{self.source}: column '{column}' holds lists, which name nothing.")
-        arrays = [self._named(column, a) for a in self._arrays(column, None)]
+        arrays = [self._named(column, a) for a in self.arrays(column, None)]
         coded = pa.chunked_array(arrays).dictionary_encode().unify_dictionaries()
         indices = [c.indices.fill_null(-1).to_numpy(zero_copy_only=False) for c in coded.chunks]
         names = coded.chunk(0).dictionary.to_pylist()
@@ -286,7 +306,7 @@ class Table:
     def select(self, rows: np.ndarray) -> "Table":
         """A table of these rows alone, in memory; its rows are counted anew."""
         schema = self._held.schema
-        columns = [pa.concat_arrays(self._arrays(c, rows)) for c in schema.names]
+        columns = [pa.concat_arrays(self.arrays(c, rows)) for c in schema.names]
         held = Batches([pa.RecordBatch.from_arrays(columns, schema=schema)], schema)
         some = Table(
             held, self.source, self.folder, sheet=self.sheet, allow_outside=self.allow_outside
@@ -323,67 +343,17 @@ class Table:
         key = (tuple(columns), history.by, history.order, self.decimal)
         with self._lock:  # batches are read in threads; the rows are sorted once for all of them
             if (*key, form) not in self._recordings:
-                found = self._sorted(columns, history, form)
+                found = sort_recordings(self, columns, history, form)
                 self._recordings[*key, form] = self._recordings[*key, found.form] = found
         found = self._recordings[*key, form]
         if strict and found.fault:
             raise TableError(found.fault)
-        said = self._said(columns, history, rows, found)
+        said = said_of(self, columns, history, rows, found)
         windows = [found.window(int(row), history.rows) for row in rows]
         return [Window(x_CL, found.form, s) for x_CL, s in zip(windows, said, strict=True)]
 
-    def _sorted(
-        self, columns: Sequence[str], history: config.History, form: OrderForm | None
-    ) -> Recordings:
-        self.check_columns([*columns, *history.by, history.order])
-        for column in history.by:
-            held = self._held.schema.field(column).type
-            if not _written(held) and self.kind(column) in ("list", "other"):
-                what = "holds lists, which name nothing"
-                raise TableError(f"{self.source}: column '{column}' {what}.")
-        faults: list[str] = []
-        form, order = read_order(self._arrays(history.order, None), form, self.decimal)
-        lost = np.flatnonzero(np.isnan(order.x_N))
-        if len(lost):
-            cell = self.written(history.order, lost[:1])[0]
-            faults.append(
-                f"{self.source}: column '{history.order}', row {lost[0]}: "
-                f"{no_place(cell, form)}, so this row has no place in its recording. {len(lost)} "
-                "rows lack it; fill or drop them."
-            )
-        groups = [read_names(self._arrays(c, None)) for c in history.by]
-        numbers = (self._channel(c, faults) for c in columns)
-        found = Recordings.sort(groups, order.x_N, numbers, len(columns), self._held.folder)
-        return replace(found, form=form, fault=faults[0] if faults else None)
-
-    def _channel(self, column: str, faults: list[str]) -> np.ndarray:
-        """Numbers of all rows; the first cell that says none becomes a fault."""
-        x_N, bad_N = read_numbers(self._arrays(column, None), self.decimal)
-        if bad_N.any():
-            row = np.flatnonzero(bad_N)[:1]
-            cells = self.written(column, row)
-            faults.append(str(self._unfit(column, row, cells, 0, "is no number")))
-        return x_N
-
-    def _said(
-        self, columns: Sequence[str], history: config.History, rows: np.ndarray, found: Recordings
-    ) -> list[tuple[str, ...]]:
-        """What is to be said of each of these rows: its own cells that could not be read."""
-        said: list[tuple[str, ...]] = [()] * len(rows)
-        lost = np.flatnonzero(np.isin(rows, found.lost))
-        for at, cell in zip(lost, self.written(history.order, rows[lost]), strict=True):
-            why = no_place(cell, found.form)
-            said[at] = (f"column '{history.order}': {why}, so no earlier row is seen",)
-        for column, x_B in zip(columns, found.newest(rows), strict=True):
-            blank = np.flatnonzero(np.isnan(x_B))
-            if len(blank):
-                for at, cell in zip(blank, self.written(column, rows[blank]), strict=True):
-                    if to_number(cell, self.decimal) is None:
-                        said[at] += (f"column '{column}': {cell!r:.60} is no number",)
-        return said
-
-    def _arrays(self, column: str, rows: np.ndarray | None) -> list[pa.Array]:
-        """The cells asked for, in order, as Arrow arrays."""
+    def arrays(self, column: str, rows: np.ndarray | None) -> list[pa.Array]:
+        """The cells of a column at these rows (all by default) as Arrow arrays, in order."""
         self.check_columns([column])
         held = self._held
         index = held.schema.get_field_index(column)
@@ -410,15 +380,6 @@ class Table:
         back = np.empty(len(rows), dtype=np.int64)
         back[order] = np.arange(len(rows))
         return [whole.take(pa.array(back))]
-
-    def _unfit(
-        self, column: str, rows: np.ndarray | None, cells: list[Any], at: int, what: str
-    ) -> TableError:
-        row = at if rows is None else int(rows[at])
-        return TableError(
-            f"{self.source}: column '{column}', row {row}: {cells[at]!r:.60} {what}. Mend the cell "
-            "or empty it."
-        )
 
 
 def _sign_of(decimal: str) -> Decimal:

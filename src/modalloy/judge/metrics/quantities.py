@@ -7,6 +7,8 @@ import numpy as np
 from modalloy.judge.metrics.tally import Tally, ratio
 from modalloy.readers.number import from_log
 
+LARGEST_SQUARED = 1e150  # whose square is still a float
+
 
 def stated_coverage(levels: Sequence[float]) -> float:
     """The share of rows that quantiles of these levels promise to cover; see `NumberTally`."""
@@ -48,16 +50,17 @@ class NumberTally(Tally):
         below it when there is but one. r2 is undefined where the truth does not vary.
         """
         total_R = weight_NR.sum(0)
-        error_N = self.value_N - self.true_N
+        unit = self._unit()
+        error_N = self.value_N / unit - self.true_N / unit
         squares_R = error_N**2 @ weight_NR
         # Taken from the middle first, so that a large offset does not eat the digits of the spread.
-        centred_N = self.true_N - self.true_N.mean()
+        centred_N = self.true_N / unit - (self.true_N / unit).mean()
         spread_R = centred_N**2 @ weight_NR - (centred_N @ weight_NR) ** 2 / total_R
         scale = np.abs(centred_N).max(initial=0.0) ** 2
         spread_R = np.where(spread_R > 1e-12 * scale * total_R, spread_R, 0.0)
         found = {
-            "mae": np.abs(error_N) @ weight_NR / total_R,
-            "rmse": np.sqrt(squares_R / total_R),
+            "mae": np.abs(error_N) @ weight_NR / total_R * unit,
+            "rmse": np.sqrt(squares_R / total_R) * unit,
             "r2": 1.0 - ratio(squares_R, spread_R),
         }
         if self.log:
@@ -68,6 +71,11 @@ class NumberTally(Tally):
             found["pinball"] = self._pinball(self.quantile_NQ) @ weight_NR / total_R
             found["coverage"] = self._inside(self.quantile_NQ) @ weight_NR / total_R
         return found
+
+    def _unit(self) -> float:
+        """What numbers are counted in: 1, unless the square of one of them is too large a float."""
+        largest = max(np.abs(self.true_N).max(initial=0.0), np.abs(self.value_N).max(initial=0.0))
+        return float(largest) if np.isfinite(largest) and largest > LARGEST_SQUARED else 1.0
 
     def _pinball(self, quantile_NQ: np.ndarray) -> np.ndarray:
         above_NQ = self.true_N[:, None] - quantile_NQ

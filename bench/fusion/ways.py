@@ -22,28 +22,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
+from bench.scoreboard.__main__ import default_data
+from bench.scoreboard.seed import job_files
 
-from modalloy.machine.limits import rest_soon
+from modalloy.answer.loader import Loader
+from modalloy.job import config
+from modalloy.job.job_file import load_job
+from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.train import train_model
+from modalloy.learn.training import open_loader
+from modalloy.machine.limits import cores
+from modalloy.model.device import placed
+from modalloy.model.model import Model
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import open_table
 
-rest_soon()
-
-import torch  # noqa: E402 after rest_soon, which it would not hear
-
-from bench.scoreboard.__main__ import default_data  # noqa: E402
-from bench.scoreboard.seed import job_files  # noqa: E402
-from modalloy.answer.loader import Loader  # noqa: E402
-from modalloy.job import config  # noqa: E402
-from modalloy.job.job_file import load_job  # noqa: E402
-from modalloy.learn.frozen_features import frozen_features  # noqa: E402
-from modalloy.learn.train import train_model  # noqa: E402
-from modalloy.learn.training import open_loader  # noqa: E402
-from modalloy.machine.limits import cores  # noqa: E402
-from modalloy.model.device import placed  # noqa: E402
-from modalloy.model.model import Model  # noqa: E402
-from modalloy.table.split import Parts, split_job  # noqa: E402
-from modalloy.table.table import open_table  # noqa: E402
-
-RESULTS = Path(__file__).parent / "results" / "fusion.json"
+RESULTS = Path(__file__).parent.parent / "results" / "fusion.json"
 WAYS = ("concat", "sum", "multilinear", "gated", "attention", "bottleneck", "tabm")
 MOST_ROWS = 10_000
 EPOCHS = {  # of these, the best counts
@@ -147,7 +142,3 @@ def table(results: Results) -> str:
         ranks.append([1 + sum(other > m for other in means.values()) for m in means.values()])
     mean = [f"{statistics.mean(column):.1f}" for column in zip(*ranks, strict=True)]
     return "\n".join([*lines, "| mean rank | " + " | ".join(mean) + " |"])
-
-
-if __name__ == "__main__":
-    main()
