@@ -16,6 +16,7 @@ ROOMS: list[set[str]] = [
     {"errors", "__init__"},
     {"machine"},
     {"job"},
+    {"tasks"},
     {"cells"},
     {"media"},
     {"readers"},

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.job.inputs import number_columns
 from modalloy.job.job_file import check_against, load_job
 from modalloy.table.table import Table, open_table
+from modalloy.tasks.columns import number_columns
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -118,8 +118,9 @@ def _leaks(
     groups = table.codes(declared[0])[0] if declared else None
     found += telltale_findings(job, table, parts, known, groups)
     for truth in known:
-        if isinstance(truth.goal, config.Locate) and (truth.goal.on, truth.goal.on) in files:
-            found += box_findings(truth, files[truth.goal.on, truth.goal.on])
+        for on in truth.goal.pictures[:1]:
+            if (on, on) in files:
+                found += box_findings(truth, files[on, on])
     return found
 
 

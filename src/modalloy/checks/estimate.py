@@ -23,6 +23,7 @@ from modalloy.job.inputs import inputs, sources
 from modalloy.machine.limits import cores
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
+from modalloy.tasks.kit import kit_of
 
 
 class Price(NamedTuple):
@@ -189,20 +190,23 @@ def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
     rows = min(TREES_ROWS, len(parts.train))
     seconds = 0.0
     for goal in job.tasks.values():
-        if isinstance(goal, config.Classify) and table.kind(goal.target) not in ("list", "other"):
+        kit = kit_of(goal)
+        if not kit.whole_row:
+            continue
+        if kit.numbers:
+            seconds += (TREES_S * rows + TREE_S) * columns
+        elif table.kind(goal.target) not in ("list", "other"):
             codes = table.codes(goal.target)[0][parts.train]
             classes = len(np.unique(codes[codes >= 0]))
             fits = min(classes, MOST_FITS) if classes > 2 else 1
             seconds += (TREES_S * rows + TREE_S) * columns * fits
-        if isinstance(goal, config.Regress):
-            seconds += (TREES_S * rows + TREE_S) * columns
     return seconds
 
 
 def _columns_s(job: config.Job, parts: Parts) -> float:
     """Seconds that plain columns take one by one: in `check`, and as a tree of each alone."""
     plain = sum(isinstance(o, config.Plain) for o in inputs(job).values())
-    judged = sum(isinstance(g, config.Classify | config.Regress) for g in job.tasks.values())
+    judged = sum(kit_of(goal).whole_row for goal in job.tasks.values())
     rows = min(TREES_ROWS, len(parts.train))
     return plain * (CHECK_S + CHECK_ROW_S * rows + judged * (ALONE_S + ALONE_ROW_S * rows))
 

@@ -105,9 +105,7 @@ def named_columns(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
         if isinstance(options, config.Time) and options.since is not None:
             yield ("columns", name, "since"), options.since
     for name, task in job.tasks.items():
-        yield ("tasks", name, "target"), task.target
-        if isinstance(task, config.Locate) and task.labels is not None:
-            yield ("tasks", name, "labels"), task.labels
+        yield from ((("tasks", name, key), column) for key, column in task.answers_in.items())
 
 
 def _columns_of_series(name: str, options: config.Series) -> Iterator[tuple[tuple[str, ...], str]]:

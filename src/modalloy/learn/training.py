@@ -224,7 +224,7 @@ def open_loader(job: config.Job, table: Table, parts: Parts) -> Loader:
 
     _, world = processes.start()
     states = processes.first_decides(fit, world)
-    readers, targets = from_state(states[0]), targets_from_state(states[1])
+    readers, targets = from_state(states[0]), targets_from_state(states[1], job)
     strict = job.unreadable == "refuse"
     return Loader(table, job, readers, targets, strict=strict, cache_gb=disk_share_gb(job))
 

@@ -13,7 +13,6 @@ from modalloy.answer.answers import EVERYTHING, Answers, answer_rows
 from modalloy.answer.loader import Loader
 from modalloy.answer.table_caveats import Usual, sentence, table_caveats
 from modalloy.checks.finding import Finding, finding
-from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.frozen import Embeddings
@@ -27,7 +26,7 @@ from modalloy.judge.slices import Groups, group_labels, input_shares, slices
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model, essential_inputs
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 from modalloy.report.judged import Judged, draw_figures
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
@@ -146,8 +145,8 @@ def report_of(
         if len(model.inputs) == 1 and simple.columns.get(name):
             over = partial(gain_over_columns, options, tasks[name], simple.columns[name])
             gain[name] = made.run("gain", "its gain over the best column", over, {}, task=name)
-        if not isinstance(options, config.Regress):
-            by_class = partial(classification_report, *given, names_of(target))
+        if (names := names_of(target)) is not None:
+            by_class = partial(classification_report, *given, names)
             reports[name] = made.run(
                 "reports", "its figures class by class", by_class, "", task=name
             )

@@ -166,11 +166,12 @@ def load_run(path: str | Path) -> Run:
     for name in PARTS:
         find_sealed(path, name, seal["sha256"].get(name))
     schema = read_json(path / "schema.json")
+    job = load_job(path / "job.yaml")
     return Run(
         path,
-        load_job(path / "job.yaml"),
+        job,
         from_state(schema["readers"]),
-        targets_from_state(schema["targets"]),
+        targets_from_state(schema["targets"], job),
         schema["trunks"],
         seal["notes"],
         schema.get("decimal"),

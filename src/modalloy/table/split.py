@@ -10,6 +10,7 @@ from modalloy.job import config
 from modalloy.job.options import did_you_mean
 from modalloy.table.part_names import EVAL, PARTS, parts_named
 from modalloy.table.table import Table
+from modalloy.tasks.kit import kit_of
 
 
 class Parts(NamedTuple):
@@ -63,9 +64,9 @@ def joined(parts: Parts) -> Parts:
 def split_job(table: Table, job: config.Job) -> Parts:
     """The parts of a job's table; drawn rows share out the first task's target."""
     first = next(iter(job.tasks.values()))
-    classify = isinstance(first, config.Classify) and first.labels == "single"
-    drawable = classify or isinstance(first, config.Regress)
-    target = first.target if drawable else None
+    kit = kit_of(first)
+    classify = not kit.numbers
+    target = first.target if kit.whole_row and not first.several else None
     series = [c for c in job.columns.values() if isinstance(c, config.Series) and c.history]
     history = series[0].history if series else None
     return split_rows(table, job.split, job.seed, target, classify, history)
