@@ -9,6 +9,7 @@ import pandas as pd
 
 from modalloy.answer.answers import EVERYTHING, answer_rows
 from modalloy.answer.loader import Loader
+from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import (
     cell_caveats,
     find_columns,
@@ -42,7 +43,8 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
     which = picked if len(picked) else np.arange(1)  # one row shows how its columns look
     loader = Loader(table, run.job, run.readers, {})
     with Bar("answering", len(which), quiet=quiet) as bar:
-        answers = answer_rows(run.model(), loader, which, tick=bar.advance).seen[EVERYTHING]
+        answered = answer_rows(run.model(), loader, which, tick=bar.advance)
+    answers = adjust(answered.seen[EVERYTHING], run.stages)
     columns: dict[str, Any] = {"row.number" if "row" in run.job.tasks else "row": which}
     for name, options in run.job.tasks.items():
         columns |= run.targets[name].told(name, options, answers[name])

@@ -18,7 +18,7 @@ from modalloy.checks.target_findings import Truth, box_findings, target_findings
 from modalloy.checks.target_leakage import telltale_findings
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
-from modalloy.table.split import Parts
+from modalloy.table.split import Parts, calibration_joined
 from modalloy.table.table import Table
 
 LEVELS: tuple[Level, ...] = ("error", "leak", "warning", "note")
@@ -108,7 +108,8 @@ def _leaks(
     files: dict[tuple[str, str], Files],
     known: list[Truth],
 ) -> list[Finding]:
-    """Everything that lets answers be looked up."""
+    """Everything that lets answers be looked up, in training rows or in those that calibrate."""
+    parts = calibration_joined(parts)
     found: list[Finding] = []
     if len(parts.test):
         found += group_findings(job, table, parts, known)

@@ -21,7 +21,7 @@ from modalloy.checks.flops import Work, fusion_work, plain_weights, work
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
 from modalloy.machine.limits import cores
-from modalloy.table.split import Parts
+from modalloy.table.split import Parts, learnable
 from modalloy.table.table import Table
 from modalloy.tasks.kit import kit_of
 
@@ -170,18 +170,18 @@ def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
         return w.gflop * price.forward * sum(map(len, parts))
     one = price.forward + (price.train - price.forward) * w.changed
     judged = epochs(job, parts) * len(parts.validation) + len(parts.test) + PROBED
+    judged += len(parts.calibration)
     return w.gflop * (epochs(job, parts) * len(parts.train) * one + judged * price.forward)
 
 
 def _labelled(job: config.Job, table: Table, parts: Parts) -> Parts:
-    """The parts without the training and validation rows that no task can learn from."""
+    """The parts without the rows that no task can learn from; test rows stay."""
     known = np.zeros(table.rows, dtype=bool)
     for goal in job.tasks.values():
         if table.kind(goal.target) in ("list", "other"):
             return parts
         known |= table.codes(goal.target)[0] >= 0
-    train, validation, test = parts
-    return Parts(train[known[train]], validation[known[validation]], test)
+    return learnable(parts, lambda rows: rows[known[rows]])
 
 
 def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:

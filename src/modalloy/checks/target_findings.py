@@ -66,7 +66,7 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
             told = marks_told(table.written(target, rows))
             what = f"{what}; {told}" if told else what
         yield finding("note" if given.mean() > 0.5 else "warning", target, what, rows[~given])
-    for part in ("validation", "test"):
+    for part in ("validation", "test", "calibration"):
         own = getattr(parts, part)
         if len(own) and all(a is None for a in truth.answers[own]):
             yield finding("warning", target, f"no {part} row has an answer to be judged by")
@@ -120,7 +120,7 @@ def _rare(truth: Truth, parts: Parts) -> Iterator[Finding]:
         told = some(f"{name} ({train[name]})" for name in sorted(rare))
         what = f"{_have(rare)} fewer than {RARE} training rows: {told}"
         yield finding("warning", target, what, rows)
-    others = held["validation"] + held["test"]
+    others = held["validation"] + held["test"] + held["calibration"]
     unseen = sorted({name for name, _ in others} - set(train))
     if unseen:
         rows = dict.fromkeys(row for name, row in others if name in set(unseen))
@@ -146,7 +146,7 @@ def _have(names: Collection[str]) -> str:
 
 def _where(name: str, counts: dict[str, Counter[str]]) -> str:
     """In how many rows of the other parts a class stands."""
-    own = {part: counts[part][name] for part in ("validation", "test")}
+    own = {part: counts[part][name] for part in ("validation", "test", "calibration")}
     return ", ".join(f"{count} {part}" for part, count in own.items() if count)
 
 

@@ -239,6 +239,10 @@ class Split(Options):
     """Share of the remaining rows used to stop training; taken from the training rows when a split
     column names no validation rows: by `by` where it is given, the last rows of each recording
     where a series has a `history`. 0 trains on all of them."""
+    calibration: Share = 0.0
+    """Share of the rows that then remain, kept to adjust how sure classes are answered after the
+    training: never learned from, stopped by or tested on. Taken as validation rows are, unless a
+    split column names some."""
 
     @model_validator(mode="after")
     def one_way(self) -> "Split":

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,8 +86,13 @@ def check_against(job: Job, table: Columned, *, source: Source | None = None) ->
             faults.append(
                 Fault(path, f"{_short(table.source)} has no column {quoted(column)}. {hint}")
             )
+    refuse(faults, job if source is None else source)
+
+
+def refuse(faults: Sequence[Fault], source: Source) -> None:
+    """Raise JobError with these faults of a job, if there are any, each with its line."""
     if faults:
-        page, name, _ = _open(job if source is None else source)
+        page, name, _ = _open(source)
         raise JobError(told(faults, page, name))
 
 

@@ -41,7 +41,8 @@ def rows_by_use(parts: Parts | None, which: np.ndarray, refit: bool) -> dict[str
     if parts is None:
         return {"test": len(which)}
     chosen = "refit" if refit else "validation"
-    return {"train": len(parts.train), chosen: len(parts.validation), "test": len(parts.test)}
+    rows = {"train": len(parts.train), chosen: len(parts.validation), "test": len(parts.test)}
+    return rows | ({"calibration": len(parts.calibration)} if len(parts.calibration) else {})
 
 
 def say_split(split: config.Split) -> str:

@@ -1,6 +1,6 @@
 """Test rows, a model's answers to them, and the figures that are drawn of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ class Judged:
     groups: Groups | None
     subsets: Subsets
     seconds: dict[str, float]
+    unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
 
 
 def draw_figures(model: Model, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:

@@ -120,6 +120,7 @@ def say_rows(report: Report) -> list[str]:
         "train": "learned from",
         "validation": "used to stop training",
         "refit": "used to stop training and then learned from too",
+        "calibration": "kept to adjust how sure answers are",
         "test": "test rows that decide the figures below",
     }
     counts = [f"{say_count(report.rows[k])} {v}" for k, v in said.items() if report.rows.get(k)]
