@@ -252,7 +252,8 @@ def test_the_page_on_the_report_names_every_part_of_it() -> None:
     report = REPO / "src" / "modalloy" / "report"
     parts = re.findall(r'parts\.append\(\("\w+", "([^"]+)"', (report / "page.py").read_text())
     parts += re.findall(r'tag\("h3", "([^"]+)"\)', (report / "taskpage.py").read_text())
-    parts += re.findall(r'\bFigure\("([^"]+)"', (report / "plots.py").read_text())
+    for drawn in (report / "drawing").glob("*.py"):
+        parts += re.findall(r'\bFigure\("([^"]+)"', drawn.read_text())
     parts += re.findall(r'fold\("([^"]+)"', (report / "taskpage.py").read_text())
     assert len(parts) > 10
     assert [part for part in parts if part not in said] == []

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.job.inputs import number_columns
 from modalloy.job.job_file import check_against, load_job
 from modalloy.table.table import Table, open_table
+from modalloy.tasks.columns import number_columns
+from modalloy.tasks.custom import check_kits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,5 +150,6 @@ def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
     source = None if isinstance(job, config.Job) else job
     loaded = load_job(job, table=table)
     opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
+    check_kits(loaded, source=source)
     check_against(loaded, opened, source=source)
     return loaded, opened.read_as(None, number_columns(loaded))

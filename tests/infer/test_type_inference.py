@@ -14,7 +14,7 @@ from PIL import Image
 from drafts import N, draft_of, lists, sentences, valid
 from modalloy.cells.cells import Cells
 from modalloy.job import config
-from modalloy.readers.targets import NumberTarget
+from modalloy.readers.targets.regress import NumberTarget
 from modalloy.readers.time import TimeReader
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table

@@ -115,7 +115,7 @@ def test_states_are_json_and_read_the_same(whole: tuple[config.Job, Cells]) -> N
         assert first.status == second.status
         for key, value in first.values.items():
             assert np.array_equal(value, second.values[key])
-    loaded = targets_from_state(json.loads(json.dumps(to_state(targets), allow_nan=False)))
+    loaded = targets_from_state(json.loads(json.dumps(to_state(targets), allow_nan=False)), job)
     assert loaded == targets
 
 
@@ -126,13 +126,14 @@ def test_order_survives_a_state_with_sorted_names(whole: tuple[config.Job, Cells
     assert list(again)[:3] == list(readers)[:3]
 
 
-def test_states_of_another_version_get_a_sentence() -> None:
+def test_states_of_another_version_get_a_sentence(whole: tuple[config.Job, Cells]) -> None:
+    job, _ = whole
     with pytest.raises(RunError, match="'load' has the kind 'smell', which this version"):
         from_state({"load": {"kind": "smell", "name": "load"}})
     with pytest.raises(RunError, match=r"schema of 'load' \(number\) does not fit"):
         from_state({"load": {"kind": "number", "name": "load", "smell": 1}})
     with pytest.raises(RunError, match="does not know"):
-        targets_from_state({"fault": {"kind": "number", "name": "load"}})
+        targets_from_state({"fault": {"kind": "number", "name": "load"}}, job)
 
 
 def test_an_empty_column_stops_the_job(whole: tuple[config.Job, Cells]) -> None:

@@ -9,7 +9,7 @@ from modalloy.checks.check import Check, check
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.outliers import outlying, times_spread
-from modalloy.readers.targets import NumberTarget
+from modalloy.readers.targets.regress import NumberTarget
 from modalloy.table.split import Parts
 from modalloy.table.table import open_table
 

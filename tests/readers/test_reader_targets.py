@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from modalloy.cells.cells import Cells
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.readers.targets import BoxTarget, ClassTarget, NumberTarget, TagTarget
+from modalloy.readers.targets.classify import ClassTarget
+from modalloy.readers.targets.locate import BoxTarget
+from modalloy.readers.targets.regress import NumberTarget
+from modalloy.readers.targets.tag import TagTarget
 
 WORDS = ["replace", "the", "cracked", "seal"]
 TAGS = ["O", "O", "B-fault", "B-part"]

@@ -12,7 +12,7 @@ import modalloy as ma
 from modalloy.cells.cells import Cells
 from modalloy.errors import RunError
 from modalloy.job.job_file import load_job
-from modalloy.judge.facts import count_classes
+from modalloy.judge.metrics.classes import count_classes
 from modalloy.judge.report import Report
 from modalloy.judge.wording import figures_of, label, say, say_interval
 from modalloy.readers.build import fit_readers, fit_targets

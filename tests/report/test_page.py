@@ -14,9 +14,10 @@ from modalloy.judge.report import Report
 from modalloy.judge.subsets import shown_subsets
 from modalloy.judge.wording import METRICS, better, say, say_gain, say_interval
 from modalloy.report.evaluate import title_of
+from modalloy.report.figure import Figure
 from modalloy.report.html import Dot, dots, img, safe, table
 from modalloy.report.page import check_page, page, write_page
-from modalloy.report.plots import Figure, figures_for, training_figures
+from modalloy.report.plots import figures_for, training_figures
 
 EVIL = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(2)>"
 VOID = {"meta", "img", "br", "link", "input"}

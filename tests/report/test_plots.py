@@ -17,7 +17,9 @@ from modalloy.judge.baselines.baseline_models import objects
 from modalloy.judge.wording import brief
 from modalloy.report import charts
 from modalloy.report.boxes import box_mistakes
-from modalloy.report.plots import confusions, figures_for, thin, training_figures
+from modalloy.report.drawing.classify import confusions
+from modalloy.report.figure import thin
+from modalloy.report.plots import figures_for, training_figures
 from modalloy.report.show import show_boxes, show_tags
 
 CLASSIFY = config.Classify(target="y")

@@ -17,7 +17,9 @@ from modalloy.job import config
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader
 from modalloy.readers.reader import Reader
-from modalloy.readers.targets import ClassTarget, NumberTarget, TargetReader
+from modalloy.readers.targets.classify import ClassTarget
+from modalloy.readers.targets.regress import NumberTarget
+from modalloy.readers.targets.target import TargetReader
 from modalloy.readers.text import TextReader
 from modalloy.readers.time import TimeReader
 from modalloy.table.table import Table, open_table

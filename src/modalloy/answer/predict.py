@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from modalloy.answer.answers import EVERYTHING, Answer, answer_rows
+from modalloy.answer.answers import EVERYTHING, answer_rows
 from modalloy.answer.loader import Loader
+from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import (
     cell_caveats,
     find_columns,
@@ -18,10 +19,8 @@ from modalloy.answer.table_caveats import (
 )
 from modalloy.checks.finding import some
 from modalloy.errors import TableError
-from modalloy.job import config
 from modalloy.machine.files import write_safely
 from modalloy.machine.progress import Bar
-from modalloy.readers.targets import names_of
 from modalloy.runs.run import Run
 from modalloy.table.table import Table
 
@@ -44,10 +43,11 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
     which = picked if len(picked) else np.arange(1)  # one row shows how its columns look
     loader = Loader(table, run.job, run.readers, {})
     with Bar("answering", len(which), quiet=quiet) as bar:
-        answers = answer_rows(run.model(), loader, which, tick=bar.advance).seen[EVERYTHING]
+        answered = answer_rows(run.model(), loader, which, tick=bar.advance)
+    answers = adjust(answered.seen[EVERYTHING], run.stages)
     columns: dict[str, Any] = {"row.number" if "row" in run.job.tasks else "row": which}
     for name, options in run.job.tasks.items():
-        columns |= told(name, options, answers[name], run.targets[name])
+        columns |= run.targets[name].told(name, options, answers[name])
     said = statuses(loader, which)
     frame = pd.DataFrame(columns | {f"status.{name}": said[name] for name in run.readers})
     if len(picked):
@@ -57,40 +57,6 @@ def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) ->
     frame.attrs["notes"] = list(table.notes)
     frame.attrs["caveats"] = [sentence(f) for f in found]
     return frame
-
-
-def told(name: str, options: config.TaskOptions, answer: Answer, target: Any) -> dict[str, Any]:
-    """The columns of one task."""
-    match options:
-        case config.Classify():
-            return told_classes(name, options, answer["probability"], names_of(target) or [])
-        case config.Regress():
-            found: dict[str, Any] = {name: target.to_natural(answer["value"])}
-            for q, quantile in enumerate(options.quantiles):
-                found[f"{name}.q[{quantile}]"] = target.to_natural(answer["quantiles"][:, q])
-            return found
-        case config.Tag():
-            return {name: list(answer["tags"]), f"{name}.confidence": answer["confidence"]}
-        case config.Locate():
-            return {
-                f"{name}.boxes": [np.asarray(b).tolist() for b in answer["boxes"]],
-                f"{name}.names": [list(n) for n in answer["names"]],
-                f"{name}.scores": [np.asarray(s).tolist() for s in answer["scores"]],
-            }
-        case _:
-            assert_never(options)
-
-
-def told_classes(
-    name: str, options: config.Classify, p_BC: np.ndarray, names: list[str]
-) -> dict[str, Any]:
-    """The answer, how sure it is, and every class's probability."""
-    if options.labels == "single":
-        best = p_BC.argmax(1)
-        found = {name: [names[i] for i in best], f"{name}.probability": p_BC.max(1)}
-    else:
-        found = {name: [[n for n, p in zip(names, row, strict=True) if p >= 0.5] for row in p_BC]}
-    return found | {f"{name}.p[{n}]": p_BC[:, c] for c, n in enumerate(names)}
 
 
 def check_place(path: Path) -> None:

@@ -14,12 +14,14 @@ from modalloy.checks.column_values import spread
 from modalloy.checks.finding import Finding, finding, share, some
 from modalloy.job import config
 from modalloy.job.headings import match_headings, near_heading
-from modalloy.job.inputs import inputs, number_columns, sources
+from modalloy.job.inputs import inputs, sources
 from modalloy.job.job_file import named_columns
 from modalloy.readers.number import NumberReader
 from modalloy.readers.reader import Reader
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 from modalloy.table.table import Table
+from modalloy.tasks.columns import number_columns
+from modalloy.tasks.kit import kit_of
 
 LOOKED_AT = 1_000  # training rows whose cells are counted
 CHEAP = ("number", "category", "time", "vector")  # reading their cells opens no file
@@ -83,9 +85,7 @@ def input_columns(job: config.Job) -> dict[str, tuple[str, ...]]:
 def answer_columns(job: config.Job) -> Iterator[str]:
     """Columns that hold true answers, and the one that says which rows belong together."""
     for task in job.tasks.values():
-        yield task.target
-        if isinstance(task, config.Locate) and task.labels is not None:
-            yield task.labels
+        yield from task.answers_in.values()
     groups = (c for c, o in job.columns.items() if isinstance(o, config.Group))
     yield from [job.split.by] if job.split.by is not None else [*groups][:1]
 
@@ -220,7 +220,7 @@ def truth_caveats(loader: Loader, truth: Mapping[str, Sequence[Any]]) -> list[Fi
     found = []
     for name, target in loader.targets.items():
         names = names_of(target)
-        if target.kind != "classify" or names is None:
+        if names is None or not kit_of(loader.job.tasks[name]).whole_row:
             continue
         known = [t if isinstance(t, list) else [t] for t in truth[name] if t is not None]
         odd = [n for labels in known for n in labels if n not in set(names)]

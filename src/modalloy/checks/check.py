@@ -18,7 +18,7 @@ from modalloy.checks.target_findings import Truth, box_findings, target_findings
 from modalloy.checks.target_leakage import telltale_findings
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
-from modalloy.table.split import Parts
+from modalloy.table.split import Parts, calibration_joined
 from modalloy.table.table import Table
 
 LEVELS: tuple[Level, ...] = ("error", "leak", "warning", "note")
@@ -108,7 +108,8 @@ def _leaks(
     files: dict[tuple[str, str], Files],
     known: list[Truth],
 ) -> list[Finding]:
-    """Everything that lets answers be looked up."""
+    """Everything that lets answers be looked up, in training rows or in those that calibrate."""
+    parts = calibration_joined(parts)
     found: list[Finding] = []
     if len(parts.test):
         found += group_findings(job, table, parts, known)
@@ -118,8 +119,9 @@ def _leaks(
     groups = table.codes(declared[0])[0] if declared else None
     found += telltale_findings(job, table, parts, known, groups)
     for truth in known:
-        if isinstance(truth.goal, config.Locate) and (truth.goal.on, truth.goal.on) in files:
-            found += box_findings(truth, files[truth.goal.on, truth.goal.on])
+        for on in truth.goal.pictures[:1]:
+            if (on, on) in files:
+                found += box_findings(truth, files[on, on])
     return found
 
 

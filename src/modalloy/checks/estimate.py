@@ -21,8 +21,9 @@ from modalloy.checks.flops import Work, fusion_work, plain_weights, work
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
 from modalloy.machine.limits import cores
-from modalloy.table.split import Parts
+from modalloy.table.split import Parts, learnable
 from modalloy.table.table import Table
+from modalloy.tasks.kit import kit_of
 
 
 class Price(NamedTuple):
@@ -169,18 +170,18 @@ def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
         return w.gflop * price.forward * sum(map(len, parts))
     one = price.forward + (price.train - price.forward) * w.changed
     judged = epochs(job, parts) * len(parts.validation) + len(parts.test) + PROBED
+    judged += len(parts.calibration)
     return w.gflop * (epochs(job, parts) * len(parts.train) * one + judged * price.forward)
 
 
 def _labelled(job: config.Job, table: Table, parts: Parts) -> Parts:
-    """The parts without the training and validation rows that no task can learn from."""
+    """The parts without the rows that no task can learn from; test rows stay."""
     known = np.zeros(table.rows, dtype=bool)
     for goal in job.tasks.values():
         if table.kind(goal.target) in ("list", "other"):
             return parts
         known |= table.codes(goal.target)[0] >= 0
-    train, validation, test = parts
-    return Parts(train[known[train]], validation[known[validation]], test)
+    return learnable(parts, lambda rows: rows[known[rows]])
 
 
 def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
@@ -189,20 +190,23 @@ def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
     rows = min(TREES_ROWS, len(parts.train))
     seconds = 0.0
     for goal in job.tasks.values():
-        if isinstance(goal, config.Classify) and table.kind(goal.target) not in ("list", "other"):
+        kit = kit_of(goal)
+        if not kit.whole_row:
+            continue
+        if kit.numbers:
+            seconds += (TREES_S * rows + TREE_S) * columns
+        elif table.kind(goal.target) not in ("list", "other"):
             codes = table.codes(goal.target)[0][parts.train]
             classes = len(np.unique(codes[codes >= 0]))
             fits = min(classes, MOST_FITS) if classes > 2 else 1
             seconds += (TREES_S * rows + TREE_S) * columns * fits
-        if isinstance(goal, config.Regress):
-            seconds += (TREES_S * rows + TREE_S) * columns
     return seconds
 
 
 def _columns_s(job: config.Job, parts: Parts) -> float:
     """Seconds that plain columns take one by one: in `check`, and as a tree of each alone."""
     plain = sum(isinstance(o, config.Plain) for o in inputs(job).values())
-    judged = sum(isinstance(g, config.Classify | config.Regress) for g in job.tasks.values())
+    judged = sum(kit_of(goal).whole_row for goal in job.tasks.values())
     rows = min(TREES_ROWS, len(parts.train))
     return plain * (CHECK_S + CHECK_ROW_S * rows + judged * (ALONE_S + ALONE_ROW_S * rows))
 

@@ -13,6 +13,7 @@ from modalloy.job import config
 from modalloy.job.inputs import inputs, read_columns
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
+from modalloy.tasks.kit import kit_of
 
 AGREED = 0.8  # of the agreement beyond chance that there could be: the answer can be looked up
 LEAST = 5  # different values of a column that names things
@@ -78,9 +79,7 @@ def likely_groups(
 
 def _of_task(truth: Truth) -> list[str]:
     """Columns that belong to a task."""
-    goal = truth.goal
-    named = getattr(goal, "labels", None) if isinstance(goal, config.Locate) else None
-    return [goal.target, *([named] if named else [])]
+    return [*truth.goal.answers_in.values()]
 
 
 def _names_things(table: Table, column: str, rows: np.ndarray) -> bool:
@@ -93,7 +92,8 @@ def _names_things(table: Table, column: str, rows: np.ndarray) -> bool:
 
 def _answers(truth: Truth, rows: np.ndarray) -> int:
     """How many different answers a task of classes has, 1 for other tasks."""
-    if not isinstance(truth.goal, config.Classify):
+    kit = kit_of(truth.goal)
+    if kit.numbers or not kit.whole_row:
         return 1
     return len({repr(a) for a in truth.answers[rows] if a is not None})
 
@@ -198,7 +198,7 @@ def agreement(truth: Truth, pairs: np.ndarray, rows: np.ndarray) -> float:
     everyone = everyone[[x is not None for x in everyone]]
     if not both.any():
         return 0.0
-    if isinstance(truth.goal, config.Regress):
+    if kit_of(truth.goal).numbers:
         x_N = everyone.astype(np.float64)
         a_P, b_P = a[both].astype(np.float64), b[both].astype(np.float64)
         most = max(np.abs(x).max(initial=1e-300) for x in (x_N, a_P, b_P))  # no square overflows

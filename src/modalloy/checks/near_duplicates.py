@@ -42,7 +42,7 @@ def twin_findings(
     all columns of the kind are twins; a picture that many parts share is none. files: of each
     input and each column that it reads.
     """
-    templates = {g.template for g in job.tasks.values() if isinstance(g, config.Locate)}
+    templates = {c for goal in job.tasks.values() for c in goal.pictures[1:]}
     kinds: dict[str, dict[str, np.ndarray]] = {
         kind: {} for kind in ("image", "audio", "series", "vector", "text")
     }
@@ -117,7 +117,7 @@ def _judged(
 
 def _advice(job: config.Job, pairs: np.ndarray, names: list[str], table: Table) -> str:
     """The column that keeps such pairs on one side of a split, where there is one."""
-    targets = {c for t in job.tasks.values() for c in (t.target, getattr(t, "labels", None))}
+    targets = {c for t in job.tasks.values() for c in t.answers_in.values()}
     own = [job.split.column, job.split.by]
     taken = {c for c in [*names, *targets, *own] if c is not None}
     found = parting_column(table, pairs, taken)

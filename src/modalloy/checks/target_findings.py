@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple, assert_never
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,17 +13,17 @@ from modalloy.checks.media_scan import Files
 from modalloy.checks.spelling import say_alike, spelled_alike
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.readers.build import fit_target
+from modalloy.readers.build import fit_target, target_of
 from modalloy.readers.outliers import LARGEST, outlying, times_spread
-from modalloy.readers.targets import BoxTarget, ClassTarget, NumberTarget, TagTarget, TargetReader
+from modalloy.readers.targets.target import TargetReader
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
+from modalloy.tasks.kit import kit_of
 
 RARE = 5  # training rows under which a class cannot be learned
 LOPSIDED = 0.9  # share of the largest class above which accuracy says nothing
 UNEVEN = 0.8  # the same above which it says little
 TOLD = 3  # answers that a sentence quotes
-Answer = Any
 
 
 class Truth(NamedTuple):
@@ -57,33 +57,30 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
 
     Kinds of tags and names of boxes count as classes.
     """
-    target = truth.goal.target
+    target, kit = truth.goal.target, kit_of(truth.goal)
     rows = np.concatenate(parts)
     given = np.array([a is not None for a in truth.answers[rows]], dtype=bool)
     if not given.all():
         what = f"{share(int((~given).sum()), len(rows))} of the rows have no answer to learn from"
-        if isinstance(truth.goal, config.Regress):
+        if kit.numbers:
             told = marks_told(table.written(target, rows))
             what = f"{what}; {told}" if told else what
         yield finding("note" if given.mean() > 0.5 else "warning", target, what, rows[~given])
-    for part in ("validation", "test"):
+    for part in ("validation", "test", "calibration"):
         own = getattr(parts, part)
         if len(own) and all(a is None for a in truth.answers[own]):
             yield finding("warning", target, f"no {part} row has an answer to be judged by")
     answers = truth.answers[parts.train]
     train = parts.train[[a is not None for a in answers]]
-    match truth.goal:
-        case config.Classify():
-            yield from _rare(truth, parts)
-            yield from _alike(truth, rows)
-            yield from _lopsided(truth, train)
-        case config.Regress():
-            yield from _endless(target, table, rows)
-            yield from _outlying(truth, rows, parts)
-            yield from _amounts(truth, train)
-        case config.Tag() | config.Locate():
-            yield from _rare(truth, parts)
-            yield from _alike(truth, rows)
+    if kit.numbers:
+        yield from _endless(target, table, rows)
+        yield from _outlying(truth, rows, parts)
+        yield from _amounts(truth, train)
+        return
+    yield from _rare(truth, parts)
+    yield from _alike(truth, rows)
+    if kit.whole_row:
+        yield from _lopsided(truth, train)
 
 
 def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
@@ -103,28 +100,17 @@ def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
         yield finding("warning", truth.goal.target, what, beyond)
 
 
-def _classes_of(goal: config.TaskOptions, answer: Answer) -> set[str]:
-    """The classes that one answer names: labels, kinds of tags, names of boxes."""
-    match goal:
-        case _ if answer is None:
-            return set()
-        case config.Classify():
-            return set(answer) if isinstance(answer, list) else {answer}
-        case config.Tag():
-            return {tag[2:] for tag in answer if tag != "O"}
-        case config.Locate():
-            return set(answer["names"])
-        case config.Regress():
-            return set()
-        case _:
-            assert_never(goal)
+def _classes_of(truth: Truth, row: int) -> set[str]:
+    """The classes that the answer of one row names: labels, kinds of tags, names of boxes."""
+    answer = truth.answers[row]
+    return set() if answer is None else target_of(truth.goal).classes(answer)
 
 
 def _rare(truth: Truth, parts: Parts) -> Iterator[Finding]:
     """Classes with few training rows, or none although other parts have them."""
     target, held = truth.goal.target, {}
     for part, rows in parts._asdict().items():
-        named = ((_classes_of(truth.goal, truth.answers[row]), row) for row in rows)
+        named = ((_classes_of(truth, row), row) for row in rows)
         held[part] = [(name, row) for names, row in named for name in names]
     counts = {part: Counter(name for name, _ in of) for part, of in held.items()}
     train = counts["train"]
@@ -134,7 +120,7 @@ def _rare(truth: Truth, parts: Parts) -> Iterator[Finding]:
         told = some(f"{name} ({train[name]})" for name in sorted(rare))
         what = f"{_have(rare)} fewer than {RARE} training rows: {told}"
         yield finding("warning", target, what, rows)
-    others = held["validation"] + held["test"]
+    others = held["validation"] + held["test"] + held["calibration"]
     unseen = sorted({name for name, _ in others} - set(train))
     if unseen:
         rows = dict.fromkeys(row for name, row in others if name in set(unseen))
@@ -145,7 +131,7 @@ def _rare(truth: Truth, parts: Parts) -> Iterator[Finding]:
 
 def _alike(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
     """Classes that a reader would take for one."""
-    held = [(name, row) for row in rows for name in _classes_of(truth.goal, truth.answers[row])]
+    held = [(name, row) for row in rows for name in _classes_of(truth, row)]
     counts = Counter(name for name, _ in held)
     if told := say_alike(counts):
         odd = {name for group in spelled_alike(counts) for name in group[1:]}
@@ -160,13 +146,13 @@ def _have(names: Collection[str]) -> str:
 
 def _where(name: str, counts: dict[str, Counter[str]]) -> str:
     """In how many rows of the other parts a class stands."""
-    own = {part: counts[part][name] for part in ("validation", "test")}
+    own = {part: counts[part][name] for part in ("validation", "test", "calibration")}
     return ", ".join(f"{count} {part}" for part, count in own.items() if count)
 
 
 def _lopsided(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
     """One class that outweighs the others; with several labels a row, each label counts."""
-    counts = Counter(n for answer in truth.answers[rows] for n in _classes_of(truth.goal, answer))
+    counts = Counter(name for row in rows for name in _classes_of(truth, row))
     for name, most in counts.most_common(1):
         what = f"{share(most, len(rows))} of the training rows are '{name}'"
         what = f"{what}; judge by macro_f1 or auroc"
@@ -220,7 +206,7 @@ def _amounts(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
         what = f"{share(int(counts.max()), len(y))} of the training rows are {most:g}"
         yield finding("note", truth.goal.target, what)
     middle, high = np.quantile(y, [0.5, 0.99])
-    linear = isinstance(truth.goal, config.Regress) and truth.goal.scale == "linear"
+    linear = getattr(truth.goal, "scale", None) == "linear"
     if linear and y.min() >= 0 and middle > 0 and high > 100 * middle:
         what = (
             f"amounts span magnitudes (middle {middle:g}, largest hundredth above {high:g}); "
@@ -239,7 +225,7 @@ def _answers(reader: TargetReader, table: Table, rows: np.ndarray) -> np.ndarray
 
 def _bad_rows(task: str, goal: config.TaskOptions, table: Table) -> list[int]:
     """Rows whose answer cannot be read; none where only the rows together are at fault."""
-    reader = _unfitted(task, goal)
+    reader = target_of(goal).blank(task, goal)
     cells = table.take(reader.columns, np.arange(table.rows))
     bad = []
     for row in range(table.rows):
@@ -249,18 +235,3 @@ def _bad_rows(task: str, goal: config.TaskOptions, table: Table) -> list[int]:
         except TableError:
             bad.append(row)
     return bad
-
-
-def _unfitted(task: str, goal: config.TaskOptions) -> TargetReader:
-    """A reader that knows how answers are written and nothing else."""
-    match goal:
-        case config.Classify():
-            return ClassTarget(task, goal.target, (), (), 0, goal.labels == "multi")
-        case config.Regress():
-            return NumberTarget(task, goal.target, 0.0, 1.0, goal.scale == "log")
-        case config.Tag():
-            return TagTarget(task, goal.target, goal.on, ())
-        case config.Locate():
-            return BoxTarget(task, goal.target, goal.labels, ())
-        case _:
-            assert_never(goal)

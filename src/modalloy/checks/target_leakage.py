@@ -15,6 +15,7 @@ from modalloy.checks.target_findings import Truth
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.inputs import inputs, read_columns
+from modalloy.readers.build import target_of
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 
@@ -214,18 +215,10 @@ def _ask(truth: Truth, rows: np.ndarray, groups: np.ndarray | None) -> Asked | N
         return None
     names, of = np.unique(rows if groups is None else groups[rows], return_inverse=True)
     fold = np.random.default_rng(0).permutation(len(names))[of] % FOLDS
-    match truth.goal:
-        case config.Classify():
-            labels = [set(a) if isinstance(a, list) else {a} for a in answers]
-            every = sorted(set().union(*labels))
-            y_NC = np.array([[float(n in own) for n in every] for own in labels])
-            return Asked(truth.goal.target, rows, y_NC, fold, True, every)
-        case config.Regress():
-            x = answers.astype(np.float64)
-        case config.Tag():  # how many spans a row has
-            x = np.array([sum(tag.startswith("B-") for tag in a) for a in answers])
-        case config.Locate():  # how many boxes
-            x = np.array([len(a["boxes"]) for a in answers])
+    y_NC, every = target_of(truth.goal).signal(answers)
+    if every is not None:
+        return Asked(truth.goal.target, rows, y_NC, fold, True, every)
+    x = y_NC[:, 0]
     return Asked(truth.goal.target, rows, _ranks(x)[:, None], fold, False) if np.ptp(x) else None
 
 

@@ -239,6 +239,10 @@ class Split(Options):
     """Share of the remaining rows used to stop training; taken from the training rows when a split
     column names no validation rows: by `by` where it is given, the last rows of each recording
     where a series has a `history`. 0 trains on all of them."""
+    calibration: Share = 0.0
+    """Share of the rows that then remain, kept to adjust how sure classes are answered after the
+    training: never learned from, stopped by or tested on. Taken as validation rows are, unless a
+    split column names some."""
 
     @model_validator(mode="after")
     def one_way(self) -> "Split":
@@ -358,6 +362,26 @@ class Goal(Options):
     weight: PositiveFloat = 1.0
     """Factor of this task's loss among several."""
 
+    @property
+    def answers_in(self) -> dict[str, str]:
+        """Table columns that hold its right answers, by the option that names each."""
+        return {"target": self.target}
+
+    @property
+    def works_on(self) -> tuple[str, ...]:
+        """Inputs that it cannot do without, the one that its answers are about first."""
+        return ()
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The picture column that its answers lie on, then the one that it is compared with."""
+        return ()
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have several answers, or none."""
+        return False
+
 
 class Classify(Goal):
     """One class a row, or any number of labels with `labels: multi`."""
@@ -367,6 +391,11 @@ class Classify(Goal):
     """`multi`: the cell is a list, or names joined by `;`."""
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced` weighs classes by the inverse of their share."""
+
+    @property
+    def several(self) -> bool:
+        """Whether a row may have several labels, or none."""
+        return self.labels == "multi"
 
 
 class Regress(Goal):
@@ -391,6 +420,16 @@ class Tag(Goal):
     on: str
     """The `tokens` column whose words are tagged."""
 
+    @property
+    def works_on(self) -> tuple[str, ...]:
+        """The words."""
+        return (self.on,)
+
+    @property
+    def several(self) -> bool:
+        """A sentence may have several spans, or none."""
+        return True
+
 
 class Locate(Goal):
     """Boxes with names on a picture; `target` holds lists of [x1, y1, x2, y2] in pixels."""
@@ -405,8 +444,37 @@ class Locate(Goal):
     max_boxes: PositiveInt = 100
     """Boxes answered at most for one picture."""
 
+    @property
+    def answers_in(self) -> dict[str, str]:
+        """The boxes, and their names where there are several kinds."""
+        named = {} if self.labels is None else {"labels": self.labels}
+        return {"target": self.target, **named}
 
-TaskOptions = Annotated[Classify | Regress | Tag | Locate, Field(discriminator="type")]
+    @property
+    def works_on(self) -> tuple[str, ...]:
+        """The pictures."""
+        return self.pictures
+
+    @property
+    def pictures(self) -> tuple[str, ...]:
+        """The picture with the boxes, and its template."""
+        return tuple(c for c in (self.on, self.template) if c)
+
+    @property
+    def several(self) -> bool:
+        """A picture may have several boxes, or none."""
+        return True
+
+
+class Custom(Goal):
+    """A kind of task of your own: a `Kit` in a Python package that is installed here."""
+
+    type: Literal["custom"] = "custom"
+    use: str
+    """Where the kit is, as in `package.module:name`; see docs/custom-tasks.md."""
+
+
+TaskOptions = Annotated[Classify | Regress | Tag | Locate | Custom, Field(discriminator="type")]
 
 
 # --- training ----------------------------------------------------------------------------------

@@ -24,12 +24,3 @@ def sources(name: str, options: Any) -> tuple[str, ...]:
 def read_columns(job: config.Job) -> dict[str, Any]:
     """Every table column that some input reads, with that input's options."""
     return {c: options for name, options in inputs(job).items() for c in sources(name, options)}
-
-
-def number_columns(job: config.Job) -> set[str]:
-    """Table columns whose cells are read as numbers: inputs, channels, speeds and targets."""
-    found = {t.target for t in job.tasks.values() if isinstance(t, config.Regress)}
-    for name, options in inputs(job).items():
-        if isinstance(options, config.Number | config.Series):
-            found.update(sources(name, options))
-    return found

@@ -3,7 +3,7 @@
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -86,8 +86,13 @@ def check_against(job: Job, table: Columned, *, source: Source | None = None) ->
             faults.append(
                 Fault(path, f"{_short(table.source)} has no column {quoted(column)}. {hint}")
             )
+    refuse(faults, job if source is None else source)
+
+
+def refuse(faults: Sequence[Fault], source: Source) -> None:
+    """Raise JobError with these faults of a job, if there are any, each with its line."""
     if faults:
-        page, name, _ = _open(job if source is None else source)
+        page, name, _ = _open(source)
         raise JobError(told(faults, page, name))
 
 
@@ -105,9 +110,7 @@ def named_columns(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
         if isinstance(options, config.Time) and options.since is not None:
             yield ("columns", name, "since"), options.since
     for name, task in job.tasks.items():
-        yield ("tasks", name, "target"), task.target
-        if isinstance(task, config.Locate) and task.labels is not None:
-            yield ("tasks", name, "labels"), task.labels
+        yield from ((("tasks", name, key), column) for key, column in task.answers_in.items())
 
 
 def _columns_of_series(name: str, options: config.Series) -> Iterator[tuple[tuple[str, ...], str]]:

@@ -9,8 +9,7 @@ import torch
 
 from modalloy import __version__
 from modalloy.job import config
-from modalloy.judge.metrics.classes import rarer_of_two
-from modalloy.judge.metrics.score import primary
+from modalloy.judge.metrics.score import measure_of, primary
 from modalloy.machine.limits import cores
 from modalloy.model.model import Model
 from modalloy.table.split import Parts
@@ -22,7 +21,6 @@ def about(
     """What a task asks, for the page; `rarer` is the class that average precision is about.
     `classes`: how many of these rows have each class; None where the task has none.
     """
-    single = isinstance(options, config.Classify) and options.labels == "single"
     return {
         "type": options.type,
         "target": options.target,
@@ -31,18 +29,8 @@ def about(
         "primary": primary(options)[0],
         "rows": sum(t is not None for t in truth),
         "quantiles": list(getattr(options, "quantiles", ())),
-        "rarer": rarer_of_two(truth, names or ()) if single else None,
-        "classes": count_classes(truth, names or ()) if options.type == "classify" else None,
+        **measure_of(options).about(options, truth, names or ()),
     }
-
-
-def count_classes(truth: Sequence[Any], names: Sequence[str]) -> dict[str, int]:
-    """How many rows have each class: those of `names` first, then those that training never saw."""
-    counts = dict.fromkeys(map(str, names), 0)
-    for true in truth:
-        for name in () if true is None else (true,) if isinstance(true, str) else true:
-            counts[str(name)] = counts.get(str(name), 0) + 1
-    return counts
 
 
 def rows_by_use(parts: Parts | None, which: np.ndarray, refit: bool) -> dict[str, int]:
@@ -53,7 +41,8 @@ def rows_by_use(parts: Parts | None, which: np.ndarray, refit: bool) -> dict[str
     if parts is None:
         return {"test": len(which)}
     chosen = "refit" if refit else "validation"
-    return {"train": len(parts.train), chosen: len(parts.validation), "test": len(parts.test)}
+    rows = {"train": len(parts.train), chosen: len(parts.validation), "test": len(parts.test)}
+    return rows | ({"calibration": len(parts.calibration)} if len(parts.calibration) else {})
 
 
 def say_split(split: config.Split) -> str:

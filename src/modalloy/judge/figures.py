@@ -12,7 +12,7 @@ from modalloy.judge.metrics.bootstrap import intervals
 from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.slices import Groups, group_labels
 from modalloy.model.model import Model
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 
 
 def truth_of(loader: Loader, which: np.ndarray) -> dict[str, list[Any]]:

@@ -54,6 +54,9 @@ class Report:
     """task -> type, target, unit, scale, primary (main metric), rows (test rows with a truth),
     quantiles (those asked for), rarer (of two classes the one that average precision is about),
     classes (test rows of each)."""
+    adjusted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> kind, temperature and rows of the stage that its answers go through; `before` and
+    `after`: the calibration error and log loss on the test rows without and with it."""
     gain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""

@@ -15,7 +15,7 @@ from modalloy.judge.metrics.classes import ClassTally
 from modalloy.judge.metrics.score import tally
 from modalloy.judge.metrics.tally import Tally
 from modalloy.readers.category import CategoryReader
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 
 MOST_SLICES = 12  # values of a column that get a line of their own, commonest first
 FEWEST = 5  # rows below which a slice says nothing

@@ -1,16 +1,16 @@
 """A model between two epochs in, one number out that says whether it got better."""
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 import numpy as np
 
 from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
 from modalloy.job import config
-from modalloy.judge.metrics.score import score
+from modalloy.judge.metrics.score import measure_of, score
 from modalloy.model.model import Model
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 
 MOST_ROWS = 4000  # a larger validation part is sampled
 
@@ -51,18 +51,6 @@ def skill(options: config.TaskOptions, figures: Mapping[str, float], classes: in
     span F1; locate: mAP50. NaN where no row is labelled. Figures that these rows leave undefined do
     not count.
     """
-    match options:
-        case config.Classify(labels="multi"):
-            wanted = ["average_precision"]
-        case config.Classify():
-            wanted = ["accuracy", "auroc" if classes == 2 else "macro_f1"]
-        case config.Regress():
-            wanted = ["r2"]
-        case config.Tag():
-            wanted = ["span_f1"]
-        case config.Locate():
-            wanted = ["map50"]
-        case _:
-            assert_never(options)
+    wanted = measure_of(options).skill(options, classes)
     found = [figures[name] for name in wanted if name in figures]
     return float(np.mean(found)) if found else float("nan")

@@ -42,7 +42,7 @@ class Turns(NamedTuple):
 def augment(batch: Batch, job: config.Job) -> Batch:
     """The batch with changed pictures (and the boxes on them), recordings and series."""
     values, targets = dict(batch.values), dict(batch.targets)
-    marked = {n: t.on for n, t in job.tasks.items() if isinstance(t, config.Locate)}
+    marked = {n: t.pictures[0] for n, t in job.tasks.items() if t.pictures}
     groups = turned_together(job)
     for name in batch.values:
         options = job.columns.get(name)
@@ -80,13 +80,13 @@ def turned_together(job: config.Job) -> list[list[str]]:
     """Groups of pictures that `locate` tasks compare, through however many tasks; in each group
     the pictures that boxes lie on come first, then templates that are nothing else.
     """
-    tasks = [t for t in job.tasks.values() if isinstance(t, config.Locate)]
+    compared = [task.pictures for task in job.tasks.values() if task.pictures]
     groups: list[set[str]] = []
-    for task in tasks:
-        own = {c for c in (task.on, task.template) if c is not None}
+    for own in map(set, compared):
         met = [g for g in groups if g & own]
         groups = [*(g for g in groups if g not in met), own.union(*met)]
-    order = list(dict.fromkeys([*(t.on for t in tasks), *(t.template for t in tasks)]))
+    others = (c for pictures in compared for c in pictures[1:])
+    order = list(dict.fromkeys([*(pictures[0] for pictures in compared), *others]))
     return [[c for c in order if c in group] for group in groups]
 
 

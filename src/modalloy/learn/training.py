@@ -20,6 +20,7 @@ from modalloy.job import config
 from modalloy.judge.before import Before, look_before
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
+from modalloy.learn.calibrate import fit_stages
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.train import LAST, Progress, train_model
@@ -37,7 +38,7 @@ from modalloy.report.card import write_card
 from modalloy.report.evaluate import Extras, evaluate_rows
 from modalloy.runs.run import PAGE, Run, save_prints, save_run
 from modalloy.table.fingerprints import fingerprints
-from modalloy.table.split import Parts, joined, split_job
+from modalloy.table.split import Parts, joined, learnable, split_job
 from modalloy.table.table import Table
 
 FIT_ROWS = 20_000  # training rows that readers are fitted on
@@ -104,7 +105,9 @@ def learn_and_report(
     made = Sections(learned.before.failed if learned.before else ())
     counted = partial(count_cells, loader, learned.parts.train)
     notes["cells"] = made.run("cells", COUNTED, counted, {})
-    run = save_run(out, job, loader.readers, loader.targets, model, notes, decimal=table.decimal)
+    stages = fit_stages(model, loader, learned.parts.calibration)
+    given = (loader.readers, loader.targets, model, notes)
+    run = save_run(out, job, *given, decimal=table.decimal, stages=stages)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
     report_on(learned, run, parts.test, made, quiet=quiet)
@@ -130,6 +133,7 @@ def report_on(
         before=before.figures if before else {},
         begun=True,
         failed=made.failed,
+        stages=run.stages,
     )
     try:
         page = run.path / PAGE
@@ -194,7 +198,7 @@ def learn(
     loader = open_loader(job, table, parts)
     if first is not None:
         loader.take_over(first.loader)
-    parts = Parts(loader.labelled(parts.train), loader.labelled(parts.validation), parts.test)
+    parts = learnable(parts, loader.labelled)
     torch.manual_seed(job.seed)
     model = placed(Model(job, loader.readers, loader.targets, pretrained=True))
     frozen_features(model, loader, np.concatenate(parts), quiet=quieter)
@@ -224,7 +228,7 @@ def open_loader(job: config.Job, table: Table, parts: Parts) -> Loader:
 
     _, world = processes.start()
     states = processes.first_decides(fit, world)
-    readers, targets = from_state(states[0]), targets_from_state(states[1])
+    readers, targets = from_state(states[0]), targets_from_state(states[1], job)
     strict = job.unreadable == "refuse"
     return Loader(table, job, readers, targets, strict=strict, cache_gb=disk_share_gb(job))
 

@@ -27,6 +27,7 @@ from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
 from modalloy.readers.text import TextReader
 from modalloy.readers.vector import VectorReader
+from modalloy.tasks.kit import kit_of
 
 
 @dataclass
@@ -88,7 +89,7 @@ class Model(nn.Module):
                     }
                 )
                 for name, o in job.tasks.items()
-                if job.fuse.auxiliary and len(self.inputs) > 1 and answers_rows(o)
+                if job.fuse.auxiliary and len(self.inputs) > 1 and kit_of(o).whole_row
             }
         )
         self.consistency = Consistency(self.inputs, width) if job.fuse.consistency else None
@@ -166,26 +167,19 @@ def inputs_of(readers: Mapping[str, Reader]) -> list[str]:
 
 def essential_inputs(job: config.Job) -> set[str]:
     """Inputs that a task cannot do without: they are never hidden in training."""
-    tasks = job.tasks.values()
-    needed = {t.on for t in tasks if isinstance(t, config.Tag | config.Locate)}
-    return needed | {t.template for t in tasks if isinstance(t, config.Locate) and t.template}
+    return {name for task in job.tasks.values() for name in task.works_on}
 
 
 def located_on(job: config.Job) -> set[str]:
     """Picture columns that boxes are looked for on, or that these are compared with."""
-    tasks = [t for t in job.tasks.values() if isinstance(t, config.Locate)]
-    return {c for t in tasks for c in (t.on, t.template) if c is not None}
+    return {column for task in job.tasks.values() for column in task.pictures}
 
 
 def shared_encoders(job: config.Job) -> dict[str, str]:
     """A template is read by its picture's encoder when both columns have the same options."""
-    pairs = [(t.template, t.on) for t in job.tasks.values() if isinstance(t, config.Locate)]
-    return {a: b for a, b in pairs if a and job.columns[a] == job.columns[b]}
-
-
-def answers_rows(options: config.Goal) -> bool:
-    """Whether a task gives one answer a row, so that a single modality's summary can answer it."""
-    return isinstance(options, config.Classify | config.Regress)
+    compared = [task.pictures for task in job.tasks.values() if task.pictures]
+    pairs = [(template, pictures[0]) for pictures in compared for template in pictures[1:]]
+    return {a: b for a, b in pairs if job.columns[a] == job.columns[b]}
 
 
 def build_encoder(

@@ -14,10 +14,11 @@ from modalloy.readers.image import ImageReader
 from modalloy.readers.number import NumberReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
-from modalloy.readers.targets import BoxTarget, ClassTarget, NumberTarget, TagTarget, TargetReader
+from modalloy.readers.targets.target import TargetReader
 from modalloy.readers.text import TextReader, TokensReader
 from modalloy.readers.time import TimeReader
 from modalloy.readers.vector import VectorReader
+from modalloy.tasks.kit import kit_of, part
 
 Loaded = TypeVar("Loaded", Reader, TargetReader)
 CellsOf = Callable[[tuple[str, ...]], Cells]
@@ -26,7 +27,6 @@ READERS: tuple[type[Reader], ...] = (
     NumberReader, CategoryReader, TimeReader, VectorReader, TextReader, TokensReader, ImageReader,
     AudioReader, SeriesReader,
 )  # fmt: skip
-TARGETS: tuple[type[TargetReader], ...] = (ClassTarget, NumberTarget, TagTarget, BoxTarget)
 
 
 class TableRead(NamedTuple):
@@ -92,18 +92,13 @@ def fit_targets(job: config.Job, cells_of: CellsOf) -> dict[str, TargetReader]:
 
 def fit_target(name: str, options: config.TaskOptions, cells_of: CellsOf) -> TargetReader:
     """The target reader of one task."""
-    match options:
-        case config.Classify():
-            return ClassTarget.fit(name, options, cells_of((options.target,)))
-        case config.Regress():
-            return NumberTarget.fit(name, options, cells_of((options.target,)))
-        case config.Tag():
-            return TagTarget.fit(name, options, cells_of((options.target, options.on)))
-        case config.Locate():
-            labels = (options.labels,) if options.labels else ()
-            return BoxTarget.fit(name, options, cells_of((options.target, *labels)))
-        case _:
-            assert_never(options)
+    kind = target_of(options)
+    return kind.fit(name, options, cells_of(kind.blank(name, options).columns))
+
+
+def target_of(options: config.TaskOptions) -> type[TargetReader]:
+    """The kind of target reader that a task has."""
+    return part(kit_of(options).target)
 
 
 def to_state(readers: Mapping[str, Reader | TargetReader]) -> dict[str, dict[str, Any]]:
@@ -116,9 +111,11 @@ def from_state(state: Mapping[str, Mapping[str, Any]]) -> dict[str, Reader]:
     return in_order({name: _load(name, s, READERS) for name, s in state.items()})
 
 
-def targets_from_state(state: Mapping[str, Mapping[str, Any]]) -> dict[str, TargetReader]:
+def targets_from_state(
+    state: Mapping[str, Mapping[str, Any]], job: config.Job
+) -> dict[str, TargetReader]:
     """The target readers whose `to_state` this is. Raises RunError as `from_state` does."""
-    return {name: _load(name, s, TARGETS) for name, s in state.items()}
+    return {name: _load(name, s, (target_of(job.tasks[name]),)) for name, s in state.items()}
 
 
 def in_order(readers: Mapping[str, Reader]) -> dict[str, Reader]:

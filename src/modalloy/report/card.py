@@ -16,7 +16,6 @@ from modalloy.judge.wording import better, brief, figures_of, label, say, say_in
 from modalloy.machine.files import write_safely
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader
-from modalloy.readers.targets import names_of
 from modalloy.readers.time import TimeReader
 from modalloy.report.caveats import doubts, few_groups
 from modalloy.report.headline import say_baseline, say_figure, say_fusion, say_naive, say_task
@@ -141,9 +140,7 @@ def lacking(failed: Sequence[Mapping[str, Any]]) -> str:
 def task_rows(run: Run) -> Iterator[Sequence[str]]:
     """Each task with its unit and what its answers can be."""
     for name, options in run.job.tasks.items():
-        names, unit = names_of(run.targets[name]), getattr(options, "unit", None) or "–"
-        if options.type == "tag":
-            names = sorted({n[2:] for n in names or () if n != "O"})
+        names, unit = run.targets[name].possible, getattr(options, "unit", None) or "–"
         said = "a number" if names is None else f"{len(names)}: {some(names, MOST)}"
         if getattr(options, "labels", None) == "multi":
             said = f"any number of {said}"

@@ -6,7 +6,7 @@ from modalloy.checks.finding import some
 from modalloy.judge.report import Report
 from modalloy.judge.wording import FEW_GROUPS, better, label, say, say_interval
 from modalloy.readers.number import NumberReader
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 from modalloy.readers.time import TimeReader
 from modalloy.report.page import say_finding
 from modalloy.report.taskpage import OWN, say_drawn

@@ -11,6 +11,7 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answers, answer_rows
 from modalloy.answer.loader import Loader
+from modalloy.answer.stage import Stage, adjust, stages_to_state
 from modalloy.answer.table_caveats import Usual, sentence, table_caveats
 from modalloy.checks.finding import Finding, finding
 from modalloy.job import config
@@ -20,18 +21,20 @@ from modalloy.judge.baselines.frozen import Embeddings
 from modalloy.judge.before import look_again, still_holds
 from modalloy.judge.facts import about, environment, rows_by_use, say_split
 from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
-from modalloy.judge.metrics.score import classification_report
+from modalloy.judge.metrics.score import classification_report, score
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups, group_labels, input_shares, slices
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model, essential_inputs
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 from modalloy.report.judged import Judged, draw_figures
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
 from modalloy.table.split import Parts, joined
+
+ADJUSTED = ("ece", "log_loss")  # figures that a stage is for
 
 
 @dataclass
@@ -50,6 +53,7 @@ class Extras:
     usual: Usual | None = None  # what was counted of training cells; of another table alone
     begun: bool = False  # `embeddings` and `before` come from the training itself
     failed: Sequence[Mapping[str, Any]] = ()  # what it could not have; see `sections.py`
+    stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
 
 
 def evaluate_rows(
@@ -64,7 +68,7 @@ def evaluate_rows(
     made = Sections(extras.failed)
     judged = None
     if len(which):
-        answer = partial(judge_rows, model, loader, which, made, quiet=quiet)
+        answer = partial(judge_rows, model, loader, which, extras.stages, made, quiet=quiet)
         judged = made.run("answers", "answers to the test rows and all figures", answer, None)
     else:
         nobody = "no test rows were kept: nobody knows how well this model answers"
@@ -85,11 +89,18 @@ def evaluate_rows(
 
 
 def judge_rows(
-    model: Model, loader: Loader, which: np.ndarray, made: Sections, *, quiet: bool
+    model: Model,
+    loader: Loader,
+    which: np.ndarray,
+    stages: Mapping[str, Stage],
+    made: Sections,
+    *,
+    quiet: bool,
 ) -> Judged:
     """Answers with everything seen and with inputs hidden.
 
-    Inputs that a tag or locate task works on are never hidden.
+    Inputs that a tag or locate task works on are never hidden. Heads of single inputs answer as
+    they are, without the task's stage.
     """
     start = time.perf_counter()
     inputs, always = model.inputs, essential_inputs(model.job)
@@ -97,6 +108,7 @@ def judge_rows(
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
     with Bar("evaluating", len(which), quiet=quiet) as bar:
         answered = answer_rows(model, loader, which, hidden=list(hidden), tick=bar.advance)
+    seen = {h: adjust(answers, stages) for h, answers in answered.seen.items()}
     truth = truth_of(loader, which)
     groups = made.run("groups", "groups of rows", partial(group_labels, loader, which), None)
     scoring = time.perf_counter()
@@ -105,7 +117,7 @@ def judge_rows(
         score = partial(
             score_subsets,
             inputs=inputs,
-            answers_of=answered.seen.__getitem__,
+            answers_of=seen.__getitem__,
             truth=truth,
             names={n: names_of(t) for n, t in loader.targets.items()},
             always=always,
@@ -120,7 +132,8 @@ def judge_rows(
                 found.table.update(one.table)
                 found.gain.update(one.gain)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
-    return Judged(which, truth, answered.seen[EVERYTHING], groups, found, seconds)
+    before = {task: answered.seen[EVERYTHING][task] for task in stages}
+    return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
 
 
 def report_of(
@@ -146,11 +159,13 @@ def report_of(
         if len(model.inputs) == 1 and simple.columns.get(name):
             over = partial(gain_over_columns, options, tasks[name], simple.columns[name])
             gain[name] = made.run("gain", "its gain over the best column", over, {}, task=name)
-        if not isinstance(options, config.Regress):
-            by_class = partial(classification_report, *given, names_of(target))
+        if (names := names_of(target)) is not None:
+            by_class = partial(classification_report, *given, names)
             reports[name] = made.run(
                 "reports", "its figures class by class", by_class, "", task=name
             )
+    said = partial(say_adjusted, job, loader.targets, judged, extras.stages)
+    adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
     labels = judged.groups.labels if judged.groups else None
     parts = partial(slices, loader, judged.which, truth, answers)
     sliced = partial(parts, ("category",), groups=labels)
@@ -163,6 +178,7 @@ def report_of(
         recipe=RECIPE,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
         about=abouts,
+        adjusted=adjusted,
         gain={n: g for n, g in gain.items() if g},
         naive=simple.naive,
         columns=simple.columns,
@@ -175,6 +191,21 @@ def report_of(
         reports=reports,
         inputs=made.run("inputs", "shares of missing cells", shares, {}),
     )
+
+
+def say_adjusted(
+    job: config.Job, targets: Mapping[str, Any], judged: Judged, stages: Mapping[str, Stage]
+) -> dict[str, dict[str, Any]]:
+    """How sure answers to the test rows were before their stage and after it; see `Report`."""
+    found = {}
+    for task, stage in stages.items():
+        given, names = (job.tasks[task], judged.truth[task]), names_of(targets[task])
+        pair = (judged.unadjusted[task], judged.answers[task])
+        both = [score(*given, answer, names) for answer in pair]
+        before, after = ({m: f[m] for m in ADJUSTED if m in f} for f in both)
+        about = stages_to_state({task: stage})[task]
+        found[task] = {**about, "before": before, "after": after}
+    return found
 
 
 def report_without_figures(

@@ -1,6 +1,6 @@
 """Test rows, a model's answers to them, and the figures that are drawn of them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -12,9 +12,10 @@ from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups
 from modalloy.judge.subsets import Subsets
 from modalloy.model.model import Model
-from modalloy.readers.targets import names_of
+from modalloy.readers.targets.target import names_of
 from modalloy.report.error_analysis import worst_figure, worst_rows
-from modalloy.report.plots import Figure, figures_for
+from modalloy.report.figure import Figure
+from modalloy.report.plots import figures_for
 
 
 @dataclass
@@ -27,6 +28,7 @@ class Judged:
     groups: Groups | None
     subsets: Subsets
     seconds: dict[str, float]
+    unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
 
 
 def draw_figures(model: Model, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:
@@ -42,8 +44,9 @@ def draw_figures(model: Model, loader: Loader, judged: Judged, made: Sections) -
 
 def draw_plots(model: Model, loader: Loader, judged: Judged, task: str) -> list[Figure]:
     """Plots of one task."""
-    options, on = model.job.tasks[task], getattr(model.job.tasks[task], "on", None)
-    cells = loader.cells((on,), judged.which) if on else None
+    options = model.job.tasks[task]
+    on = options.works_on[:1]
+    cells = loader.cells(on, judged.which) if on else None
     names = names_of(loader.targets[task])
     return figures_for(task, options, judged.truth[task], judged.answers[task], names, cells=cells)
 
@@ -51,9 +54,9 @@ def draw_plots(model: Model, loader: Loader, judged: Judged, task: str) -> list[
 def draw_worst(model: Model, loader: Loader, judged: Judged, task: str) -> list[Figure]:
     """The rows that one task got most wrong; none where it got all right."""
     options, which = model.job.tasks[task], judged.which
-    on, names = getattr(options, "on", None), names_of(loader.targets[task])
+    on, names = options.works_on[:1], names_of(loader.targets[task])
     truth, answer = judged.truth[task], judged.answers[task]
-    cells = loader.cells((on,), which) if on else None
+    cells = loader.cells(on, which) if on else None
     worst = worst_rows(options, truth, answer, names, cells=cells)
     if not worst:
         return []

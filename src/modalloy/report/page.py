@@ -11,10 +11,10 @@ from modalloy.errors import RunError
 from modalloy.judge.report import Report, plain
 from modalloy.judge.sections import AGAIN, LACKS, Sections, at_once, say_failed
 from modalloy.machine.files import write_safely
+from modalloy.report.figure import Figure, as_markup
 from modalloy.report.headline import say_card, say_count
 from modalloy.report.html import Markup, data_uri, fold, img, join, safe, table, tag
 from modalloy.report.lettering import shape_of
-from modalloy.report.plots import Figure, as_markup
 from modalloy.report.taskpage import task_section
 
 # Even a cell that smuggles HTML in could neither run a script nor reach a network.
@@ -120,6 +120,7 @@ def say_rows(report: Report) -> list[str]:
         "train": "learned from",
         "validation": "used to stop training",
         "refit": "used to stop training and then learned from too",
+        "calibration": "kept to adjust how sure answers are",
         "test": "test rows that decide the figures below",
     }
     counts = [f"{say_count(report.rows[k])} {v}" for k, v in said.items() if report.rows.get(k)]

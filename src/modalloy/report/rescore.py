@@ -16,7 +16,7 @@ from modalloy.report.card import write_card
 from modalloy.report.evaluate import Extras, evaluate_rows
 from modalloy.runs.run import PAGE, Run
 from modalloy.table.fingerprints import learned_rows, same_parts
-from modalloy.table.split import Parts, split_job
+from modalloy.table.split import learnable, split_job
 from modalloy.table.table import Table, open_table
 
 
@@ -55,7 +55,7 @@ def own_rows(run: Run) -> tuple[Loader, np.ndarray, Extras]:
     loader = Loader(table, run.job, run.readers, run.targets, cache_gb=0.0)
     known = earlier(run.path / "report.json")
     extras = Extras(
-        Parts(loader.labelled(parts.train), loader.labelled(parts.validation), parts.test),
+        learnable(parts, loader.labelled),
         None,
         run.notes["findings"],
         run.notes["curves"],
@@ -64,6 +64,7 @@ def own_rows(run: Run) -> tuple[Loader, np.ndarray, Extras]:
         run.notes["refit"],
         known.before if known else {},
         caveats=found,
+        stages=run.stages,
     )
     return loader, parts.test, extras
 
@@ -85,14 +86,15 @@ def given_rows(run: Run, table: Table) -> tuple[Loader, np.ndarray, Extras]:
             f"absent or empty.{hints} `modalloy predict` answers rows without one."
         )
     prints = run.prints()
-    learned = np.concatenate([prints.train, prints.validation])
+    learned = np.concatenate([prints.train, prints.validation, prints.calibration])
     known = which[learned_rows(table, run.job, which, learned)]
     findings = [note.as_dict() for note in reading_notes(table)]
     if len(known):
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())
     usual = run.notes.get("cells", {})
-    return loader, which, Extras(findings=findings, caveats=found, usual=usual)
+    extras = Extras(findings=findings, caveats=found, usual=usual, stages=run.stages)
+    return loader, which, extras
 
 
 def earlier(path: Path) -> Report | None:

@@ -52,7 +52,23 @@ def figures_table(report: Report, task: str) -> Markup:
             (join([label(name), tag("small", say_meaning(report, task, name))]), value, ends)
         )
     whole = table(("figure", "this model", "95 % interval"), rows)
-    return join([whole, tag("p", say_drawn(report), kind="quiet")])
+    parts = [whole, tag("p", say_drawn(report), kind="quiet")]
+    if said := say_adjusted(report, task):
+        parts.append(tag("p", said, kind="quiet"))
+    return join(parts)
+
+
+def say_adjusted(report: Report, task: str) -> str:
+    """How sure answers were before they were adjusted, and after; nothing where they are not."""
+    found = report.adjusted.get(task)
+    if not found:
+        return ""
+    said = f"How sure answers are was adjusted on {say_count(found.get('rows', 0))} rows that were"
+    said += f" neither learned from nor tested on (temperature {found.get('temperature', 1):.3g})."
+    before, after = found.get("before") or {}, found.get("after") or {}
+    both = [m for m in before if before[m] is not None and after.get(m) is not None]
+    changes = [f"{label(m)} {say(m, after[m])}, before it {say(m, before[m])}" for m in both]
+    return f"{said} On the test rows: {'; '.join(changes)}." if changes else said
 
 
 def say_drawn(report: Report) -> str:

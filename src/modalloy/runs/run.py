@@ -5,13 +5,14 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError
 
 from modalloy import __version__
+from modalloy.answer.stage import Stage, stages_from_state, stages_to_state
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.job.job_file import load_job, save_job
@@ -34,7 +35,7 @@ class Run:
     """A finished training on disk; `model()` builds the network and reads its weights.
 
     decimal: the sign before the fraction of numbers written as text in the training table; None
-    where an older version did not keep it.
+    where an older version did not keep it. stages: task -> what its answers go through afterwards.
     """
 
     path: Path
@@ -44,6 +45,7 @@ class Run:
     trunks: dict[str, dict[str, Any]]
     notes: dict[str, Any]
     decimal: str | None = None
+    stages: Mapping[str, Stage] = field(default_factory=dict)
 
     def model(self) -> "Model":
         """The trained model in evaluation mode, on this machine's accelerator if it has one.
@@ -75,7 +77,10 @@ def save_prints(path: Path, prints: Parts) -> None:
     """Write the fingerprints of the rows of each part into a run directory."""
     from safetensors.numpy import save
 
-    write_safely(path / ROWS, save(prints._asdict()))
+    named = prints._asdict()
+    if not len(prints.calibration):  # most runs have none, and older versions know none
+        del named["calibration"]
+    write_safely(path / ROWS, save(named))
 
 
 def load_prints(path: Path) -> Parts | None:
@@ -99,6 +104,7 @@ def save_run(
     notes: dict[str, Any],
     *,
     decimal: str,
+    stages: Mapping[str, Stage] | None = None,
 ) -> Run:
     """Write a run, or replace one that an interrupted training left.
 
@@ -110,11 +116,12 @@ def save_run(
     """
     from safetensors.torch import save
 
-    schema = {
+    schema: dict[str, Any] = {
         "readers": to_state(readers),
         "targets": to_state(targets),
         "trunks": model.trunk_configs(),
         "decimal": decimal,
+        **({"stages": stages_to_state(stages)} if stages else {}),
     }
     weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     save_job(job, staged(path, "job.yaml"))
@@ -129,7 +136,7 @@ def save_run(
     write_safely(path / "run.json", json.dumps(seal, indent=1).encode())
     for name in PARTS:
         put_in_place(path, name, seal["sha256"][name])
-    return Run(path, job, readers, targets, schema["trunks"], notes, decimal)
+    return Run(path, job, readers, targets, schema["trunks"], notes, decimal, stages or {})
 
 
 def staged(path: Path, name: str) -> Path:
@@ -166,14 +173,16 @@ def load_run(path: str | Path) -> Run:
     for name in PARTS:
         find_sealed(path, name, seal["sha256"].get(name))
     schema = read_json(path / "schema.json")
+    job = load_job(path / "job.yaml")
     return Run(
         path,
-        load_job(path / "job.yaml"),
+        job,
         from_state(schema["readers"]),
-        targets_from_state(schema["targets"]),
+        targets_from_state(schema["targets"], job),
         schema["trunks"],
         seal["notes"],
         schema.get("decimal"),
+        stages_from_state(schema.get("stages", {})),
     )
 
 

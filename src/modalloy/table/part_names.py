@@ -1,4 +1,4 @@
-"""What people call the rows to learn from, to stop by and to test on."""
+"""What people call the rows to learn from, to stop by, to calibrate with and to test on."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +10,8 @@ PARTS = {
     "valid": "validation",
     "validation": "validation",
     "dev": "validation",
+    "calibration": "calibration",
+    "calib": "calibration",
     "test": "test",
     "testing": "test",
     "holdout": "test",
@@ -18,7 +20,7 @@ PARTS = {
     "heldout": "test",
     "held-out": "test",
     "held_out": "test",
-}  # spellings of the three parts of a split
+}  # spellings of the four parts of a split
 EVAL = {"eval", "evaluation"}  # the validation rows where others are called test, else the test
 
 

@@ -1,5 +1,6 @@
-"""A table and the way to split it in; the rows to learn from, to stop by and to test on out."""
+"""A table and the way to split it in; rows to learn from, stop by, calibrate and test on out."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,14 +11,22 @@ from modalloy.job import config
 from modalloy.job.options import did_you_mean
 from modalloy.table.part_names import EVAL, PARTS, parts_named
 from modalloy.table.table import Table
+from modalloy.tasks.kit import kit_of
+
+NONE = np.zeros(0, dtype=np.int64)
+NONE.setflags(write=False)
 
 
 class Parts(NamedTuple):
-    """Disjoint, ascending row numbers (int64). A row may belong to none of the three."""
+    """Disjoint, ascending row numbers (int64). A row may belong to none of the four.
+
+    calibration: rows that only adjust how sure answers are; mostly there are none.
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
+    calibration: np.ndarray = NONE
 
 
 def split_rows(
@@ -49,7 +58,11 @@ def split_rows(
         parts = _by_time(table, split.time, split)
     else:
         rest, test = _draw_rows(np.arange(table.rows), split.test, strata, draw)
-        parts = Parts(*_draw_rows(rest, split.validation, strata, draw), test)
+        train, validation = _draw_rows(rest, split.validation, strata, draw)
+        calibration = NONE
+        if split.calibration:
+            train, calibration = _draw_rows(train, split.calibration, strata, draw)
+        parts = Parts(train, validation, test, calibration)
     _check(table, split, parts)
     return Parts(*(np.sort(p).astype(np.int64) for p in parts))
 
@@ -57,15 +70,32 @@ def split_rows(
 def joined(parts: Parts) -> Parts:
     """The same parts with the validation rows among the training rows."""
     train = np.sort(np.concatenate([parts.train, parts.validation]))
-    return Parts(train, parts.validation[:0], parts.test)
+    return parts._replace(train=train, validation=parts.validation[:0])
+
+
+def calibration_joined(parts: Parts) -> Parts:
+    """The same parts with the calibration rows among the training rows: answers draw on both."""
+    if not len(parts.calibration):
+        return parts
+    train = np.sort(np.concatenate([parts.train, parts.calibration]))
+    return parts._replace(train=train, calibration=NONE)
+
+
+def learnable(parts: Parts, labelled: Callable[[np.ndarray], np.ndarray]) -> Parts:
+    """The parts without the rows that teach nothing; test rows stay as they are.
+
+    labelled: row numbers in, those of them with an answer out.
+    """
+    rows = parts._asdict().items()
+    return Parts(*(r if part == "test" or not len(r) else labelled(r) for part, r in rows))
 
 
 def split_job(table: Table, job: config.Job) -> Parts:
     """The parts of a job's table; drawn rows share out the first task's target."""
     first = next(iter(job.tasks.values()))
-    classify = isinstance(first, config.Classify) and first.labels == "single"
-    drawable = classify or isinstance(first, config.Regress)
-    target = first.target if drawable else None
+    kit = kit_of(first)
+    classify = not kit.numbers
+    target = first.target if kit.whole_row and not first.several else None
     series = [c for c in job.columns.values() if isinstance(c, config.Series) and c.history]
     history = series[0].history if series else None
     return split_rows(table, job.split, job.seed, target, classify, history)
@@ -92,25 +122,23 @@ def _by_column(
             )
     rows = {
         part: np.flatnonzero(np.isin(codes, [i for i, p in enumerate(parts) if p == part]))
-        for part in ("train", "validation", "test")
+        for part in Parts._fields
     }
-    train, validation, test = rows["train"], rows["validation"], rows["test"]
     if split.by is not None and split.hold_out:
         held = _held_out(table, split.by, split.hold_out)
-        train, validation, test = (
-            train[~held[train]],
-            validation[~held[validation]],
-            test[held[test]],
-        )
-    if not len(validation) and split.validation > 0:
+        rows = {p: r[held[r] if p == "test" else ~held[r]] for p, r in rows.items()}
+    train = rows["train"]
+    for part in ("validation", "calibration"):
+        share = getattr(split, part)
+        if len(rows[part]) or share == 0:
+            continue
         if split.by is None and history is not None:
-            train, validation = _last_rows(train, split.validation, table, history)
+            train, rows[part] = _last_rows(train, share, table, history)
         elif split.by is None:
-            train, validation = _draw_rows(train, split.validation, strata, draw)
+            train, rows[part] = _draw_rows(train, share, strata, draw)
         else:
-            groups = _groups(table, split.by)
-            train, validation = _draw_groups(train, split.validation, groups, draw)
-    return Parts(train, validation, test)
+            train, rows[part] = _draw_groups(train, share, _groups(table, split.by), draw)
+    return Parts(**rows | {"train": train})
 
 
 def _by_group(table: Table, column: str, split: config.Split, draw: np.random.Generator) -> Parts:
@@ -121,7 +149,9 @@ def _by_group(table: Table, column: str, split: config.Split, draw: np.random.Ge
         rest, test = np.flatnonzero(~held), np.flatnonzero(held)
     else:
         rest, test = _draw_groups(np.arange(table.rows), split.test, groups, draw)
-    return Parts(*_draw_groups(rest, split.validation, groups, draw), test)
+    train, validation = _draw_groups(rest, split.validation, groups, draw)
+    train, calibration = _draw_groups(train, split.calibration, groups, draw)
+    return Parts(train, validation, test, calibration)
 
 
 def _held_out(table: Table, column: str, hold_out: tuple[str, ...]) -> np.ndarray:
@@ -139,12 +169,16 @@ def _held_out(table: Table, column: str, hold_out: tuple[str, ...]) -> np.ndarra
 
 
 def _by_time(table: Table, column: str, split: config.Split) -> Parts:
-    """The newest rows test, the newest of the rest validate; rows of one moment stay together."""
+    """The newest rows test, the newest of the rest validate, the newest of these calibrate; rows of
+    one moment stay together.
+    """
     times = table.moments(column)
     known = np.flatnonzero(~np.isnan(times))
     order = known[np.argsort(times[known], kind="stable")]
     rest, test = _newest(order, split.test, times)
-    return Parts(*_newest(rest, split.validation, times), test)
+    train, validation = _newest(rest, split.validation, times)
+    train, calibration = _newest(train, split.calibration, times)
+    return Parts(train, validation, test, calibration)
 
 
 def _newest(order: np.ndarray, share: float, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -229,6 +263,7 @@ def _check(table: Table, split: config.Split, parts: Parts) -> None:
         "train": True,
         "validation": split.validation > 0,
         "test": split.test > 0,
+        "calibration": split.calibration > 0,
     }
     for name, rows in zip(parts._fields, parts, strict=True):
         if asked[name] and not len(rows):
@@ -238,7 +273,8 @@ def _check(table: Table, split: config.Split, parts: Parts) -> None:
 def _why(table: Table, split: config.Split, part: str) -> str:
     """What to do about an empty part, in the words of the way the split was said."""
     nothing: Any = f"set `{part}: 0` to do without" if part != "train" else "more rows are needed"
-    if split.column is not None and not (part == "validation" and split.by is not None):
+    drawn = part in ("validation", "calibration")
+    if split.column is not None and not (drawn and split.by is not None):
         return f"column '{split.column}' leaves none for it; name some there, or {nothing}."
     if split.by is not None:
         count = len(np.unique(_groups(table, split.by)))

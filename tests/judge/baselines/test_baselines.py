@@ -9,13 +9,15 @@ import pytest
 
 from modalloy.cells.cells import Cells
 from modalloy.job import config
-from modalloy.judge.baselines.baseline_models import Goal, commonest_tags, objects, tree
+from modalloy.judge.baselines.baseline_models import Goal, objects, tree
 from modalloy.judge.baselines.baselines import baselines
 from modalloy.judge.baselines.boosting import Shape, boost
 from modalloy.judge.baselines.features import Block, join_blocks, numbers_of, reduce
 from modalloy.judge.baselines.linear import dense, linear, ridge
-from modalloy.judge.baselines.lines import BOXES, FROZEN, PLAIN, TAGGER, WORDS
+from modalloy.judge.baselines.lines import FROZEN, PLAIN
+from modalloy.judge.baselines.locate import BOXES
 from modalloy.judge.baselines.sample import draw
+from modalloy.judge.baselines.tag import TAGGER, WORDS, commonest_tags
 from modalloy.judge.baselines.tune import folds_of
 from modalloy.readers.build import fit_readers, fit_targets
 from modalloy.table.split import Parts

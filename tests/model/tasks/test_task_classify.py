@@ -10,7 +10,7 @@ from modalloy.job import config
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.classify import Classify
 from modalloy.model.tokens import Batch, Fused
-from modalloy.readers.targets import ClassTarget
+from modalloy.readers.targets.classify import ClassTarget
 
 NAMES = ("crack", "dent", "ok")
 D = 8

@@ -15,7 +15,7 @@ from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.heatmap import bump, generalized_overlap, heat_loss, paint, peaks
 from modalloy.model.tasks.locate import Locate
 from modalloy.model.tokens import Batch, Fused, Tokens
-from modalloy.readers.targets import BoxTarget
+from modalloy.readers.targets.locate import BoxTarget
 
 D = 8
 CHANNELS = (4, 6, 8)  # at strides 4, 8 and 16

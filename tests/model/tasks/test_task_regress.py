@@ -10,7 +10,7 @@ from modalloy.job import config
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.regress import Regress
 from modalloy.model.tokens import Batch, Fused
-from modalloy.readers.targets import NumberTarget
+from modalloy.readers.targets.regress import NumberTarget
 
 D = 8
 TARGET = NumberTarget("life", "y", center=100.0, scale=20.0, log=False)

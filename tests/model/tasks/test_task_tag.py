@@ -10,7 +10,7 @@ from modalloy.job import config
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.tag import Tag, allowed_steps, best_path
 from modalloy.model.tokens import Batch, Fused, Tokens
-from modalloy.readers.targets import TagTarget
+from modalloy.readers.targets.tag import TagTarget
 
 NAMES = ("O", "B-part", "I-part", "B-fault", "I-fault")
 D = 8

@@ -14,23 +14,17 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modalloy.job import config
-from modalloy.judge.baselines.baseline_models import Answer, Goal, commonest_tags
+from modalloy.judge.baselines.baseline import Answer, baseline_of
+from modalloy.judge.baselines.baseline_models import Goal
 from modalloy.judge.baselines.features import Block, read_block
-from modalloy.judge.baselines.lines import (
-    PLAIN,
-    WORDS,
-    Case,
-    Fitted,
-    boost_on,
-    column_lines,
-    lines_of,
-)
+from modalloy.judge.baselines.lines import Case, Fitted, column_lines, lines_of
 from modalloy.judge.baselines.sample import CellsOf, Frozen, Sample, belonging, draw, most_rows
 from modalloy.judge.metrics.bootstrap import intervals, paired_intervals
 from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.sections import Runner, at_once
 from modalloy.readers.reader import Reader
 from modalloy.table.split import Parts
+from modalloy.tasks.kit import kit_of
 
 RECIPE = 2  # how the simple methods are made: lines of an older report are made anew
 PART = "baselines"  # of a report; see `sections.py`
@@ -75,7 +69,7 @@ def baselines(
     all of parts.test, for paired margins. groups: one label for each row of parts.test. run: what
     each part is computed by; that of a report's sections names what fails and goes on.
     """
-    fitted = any(map(answers_rows, job.tasks.values()))
+    fitted = any(kit_of(options).whole_row for options in job.tasks.values())
     read = readers if fitted else {}
     sample = draw(parts, frozen, most or most_rows(read), job.seed)
     blocks = read_all(read, cells_of, sample.rows, run)
@@ -104,11 +98,6 @@ def baselines(
                 found.naive[task] = run(PART, "the naive figure", naive, {}, task=task)
     naive, columns = ({t: f for t, f in d.items() if f} for d in (found.naive, found.columns))
     return Baselines(found.table, naive, columns)
-
-
-def answers_rows(options: config.TaskOptions) -> bool:
-    """Whether a task gives one answer a row."""
-    return isinstance(options, config.Classify | config.Regress)
 
 
 def read_all(
@@ -204,24 +193,20 @@ def naive_figure(case: Case, fitted: Mapping[str, Fitted]) -> Figures:
     Empty where there is no such method, or a figure is undefined.
     """
     goal, sample = case.goal, case.sample
-    what = WORDS if goal.options.type == "tag" else PLAIN
+    of = baseline_of(goal.options)
     count = len(goal.known(sample.test))
-    if what not in fitted or not count:
+    if of.naive not in fitted or not count:
         return {}
     mixed = np.random.default_rng(case.seed).permutation(goal.known(np.arange(len(sample.rows))))
     test, train = np.sort(mixed[:count]), np.sort(mixed[count:])
-    if what == WORDS:
-        answer = commonest_tags(goal, train, test)
-    else:
-        # Tuned as one would who takes rows for independent of each other.
-        apart = Case(goal, sample, case.blocks, None, None, case.seed)
-        answer = boost_on(apart, case.blocks, train, test).answer
+    # Tuned as one would who takes rows for independent of each other.
+    answer = of.again(Case(goal, sample, case.blocks, None, None, case.seed), train, test)
     metric, _ = primary(goal.options)
     truths = [goal.truth[i] for i in sample.test], [goal.truth[i] for i in test]
     honest, naive = (
         tally(goal.options, truth, given, goal.names).score().get(metric)
-        for truth, given in zip(truths, (fitted[what].answer, answer), strict=True)
+        for truth, given in zip(truths, (fitted[of.naive].answer, answer), strict=True)
     )
     if honest is None or naive is None:
         return {}
-    return {"metric": metric, "what": what, "honest": honest, "naive": naive}
+    return {"metric": metric, "what": of.naive, "honest": honest, "naive": naive}

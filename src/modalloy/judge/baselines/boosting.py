@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from modalloy.job import config
-from modalloy.judge.baselines.baseline_models import Answer, Goal, each_class, varied
+from modalloy.judge.baselines.baseline import Answer
+from modalloy.judge.baselines.baseline_models import Goal, each_class, varied
 from modalloy.judge.baselines.tune import WORST, Fold, Score, held_out_score
 
 WORK = 200_000  # leaves times features over all trees of one fit: two seconds on one core
@@ -109,8 +109,8 @@ def boost(
         "early_stopping": False,
         "random_state": seed,
     }
-    if isinstance(goal.options, config.Regress):
-        loss = "absolute_error" if goal.options.loss == "absolute" else "squared_error"
+    if goal.numeric:
+        loss = "absolute_error" if goal.absolute else "squared_error"
         model: Any = HistGradientBoostingRegressor(loss=loss, **shared)
         return {"value": model.fit(x_BF[train], goal.numbers(train)).predict(x_BF[test])}
     weights = goal.class_weight

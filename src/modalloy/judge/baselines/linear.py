@@ -13,8 +13,8 @@ from scipy.sparse import csr_array, csr_matrix, hstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from modalloy.job import config
-from modalloy.judge.baselines.baseline_models import Answer, Features, Goal, each_class
+from modalloy.judge.baselines.baseline import Answer
+from modalloy.judge.baselines.baseline_models import Features, Goal, each_class
 from modalloy.judge.baselines.features import standard
 from modalloy.judge.baselines.tune import Fold, best_of
 
@@ -30,7 +30,7 @@ def linear(
     goal: Goal, x_BF: Features, train: np.ndarray, test: np.ndarray, folds: Sequence[Fold]
 ) -> tuple[Answer, str]:
     """Answers to the test rows, and a note if the last fit stopped early."""
-    fit = partial(ridge if isinstance(goal.options, config.Regress) else logistic, goal, x_BF)
+    fit = partial(ridge if goal.numeric else logistic, goal, x_BF)
     best = best_of(goal, STRENGTHS, lambda c, fold: fit(c, fold.fit, fold.check)[0], folds)
     return fit(best, train, test)
 

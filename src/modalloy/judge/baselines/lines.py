@@ -6,29 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.judge.baselines.baseline_models import (
-    Answer,
-    Goal,
-    commonest_boxes,
-    commonest_tags,
-    constant,
-    tree,
-    varies,
-)
+from modalloy.judge.baselines.baseline import Answer, baseline_of
+from modalloy.judge.baselines.baseline_models import Goal, tree, varies
 from modalloy.judge.baselines.boosting import boost, choose_shape
 from modalloy.judge.baselines.features import Block, join_blocks, numbers_of, reduce, tfidf
 from modalloy.judge.baselines.linear import Kind, beside, dense, linear
 from modalloy.judge.baselines.sample import Frozen, Sample
-from modalloy.judge.baselines.tagger import tag_words
 from modalloy.judge.baselines.tune import Fold, folds_of
 
 DIRECTIONS = 64  # of frozen features that boosting sees
 LINEAR = 256  # of wide features that a linear model sees
 PLAIN = "gradient boosting on plain features"
 FROZEN = "gradient boosting on frozen features"
-WORDS = "commonest tag of each word"
-TAGGER = "linear tagger on words and their neighbours"
-BOXES = "the boxes that come again"
 
 
 class Fitted(NamedTuple):
@@ -83,27 +72,21 @@ class Case:
 
 def lines_of(case: Case) -> dict[str, Callable[[], Fitted]]:
     """Every simple method for the task; the constant one alone where the truth does not vary."""
-    goal, sample, train = case.goal, case.sample, case.train
-    if not len(train):
+    if not len(case.train):
         return {}
-    name, answer = constant(goal, train, case.test)
-    lines: dict[str, Callable[[], Fitted]] = {name: lambda: Fitted(answer, case.test)}
-    if goal.options.type == "tag":
-        lines[WORDS] = lambda: Fitted(
-            commonest_tags(goal, train, case.test), case.test, sample.note
-        )
-        lines[TAGGER] = lambda: Fitted(
-            tag_words(goal, train, case.test, case.seed), case.test, sample.note
-        )
-    elif goal.options.type == "locate":
-        lines[BOXES] = lambda: Fitted(
-            commonest_boxes(goal, train, case.test), case.test, sample.note
-        )
-    elif case.varies:
+    of = baseline_of(case.goal.options)
+    name, answer = of.constant(case.goal, case.train, case.test)
+    return {name: lambda: Fitted(answer, case.test), **of.lines(case)}
+
+
+def row_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
+    """Boosting and a linear model, for a task with one answer a row."""
+    goal, lines = case.goal, {}
+    if case.varies:
         lines[PLAIN] = partial(boosted_plain, case)
         on = "words" if case.texts else "plain features"
         lines[f"{kind_of_linear(goal)} on {on}"] = partial(linear_plain, case)
-        if case.frozen is not None and len(sample.seen_test) and len(frozen_train(case)):
+        if case.frozen is not None and len(case.sample.seen_test) and len(frozen_train(case)):
             lines[FROZEN] = partial(boosted_frozen, case)
             lines[f"{kind_of_linear(goal)} on frozen features"] = partial(linear_frozen, case)
     return lines
@@ -124,7 +107,7 @@ def column_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
 
 def kind_of_linear(goal: Goal) -> str:
     """What a linear model of this task is called."""
-    return "ridge regression" if goal.options.type == "regress" else "logistic regression"
+    return "ridge regression" if goal.numeric else "logistic regression"
 
 
 def boosted_plain(case: Case) -> Fitted:

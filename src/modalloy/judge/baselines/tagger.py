@@ -7,7 +7,8 @@ import numpy as np
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import SGDClassifier
 
-from modalloy.judge.baselines.baseline_models import Answer, Goal, objects
+from modalloy.judge.baselines.baseline import Answer
+from modalloy.judge.baselines.baseline_models import Goal, objects
 
 BUCKETS = 2**18  # that features are hashed into
 MOST_WORDS = 200_000  # of training rows that are learned from

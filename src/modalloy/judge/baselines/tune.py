@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from modalloy.judge.baselines.baseline_models import Answer, Goal
+from modalloy.judge.baselines.baseline import Answer
+from modalloy.judge.baselines.baseline_models import Goal
 from modalloy.judge.metrics.score import primary, tally
 
 SMALL = 1500  # training rows up to which every row is held out once; beyond, a quarter of them is

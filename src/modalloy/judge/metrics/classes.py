@@ -1,11 +1,13 @@
 """Probabilities beside true classes in, figures out: one class a row, or any number of labels."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from modalloy.job import config
+from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.ranking import mean_defined, rank_classes, rank_figures
 from modalloy.judge.metrics.tally import Tally, group_sums, ratio
 
@@ -113,6 +115,65 @@ class LabelsTally(Tally):
             "log_loss": -np.log(p_true_NC).mean(1) @ weight_NR / total_R,
             "ece": calibration_error(sure_NC, right_NC.astype(np.float64), weight_NR),
         }
+
+
+class ClassMeasure(Measure):
+    """Figures of classes and labels."""
+
+    def tally(
+        self,
+        options: config.Classify,
+        truth: Sequence[Any],
+        answer: Mapping[str, np.ndarray],
+        names: Sequence[str] | None,
+    ) -> ClassTally | LabelsTally:
+        """Of one class a row, or of its labels."""
+        assert names is not None, "classify is scored with its class names"
+        kind = LabelsTally if options.several else ClassTally
+        return kind(truth, answer["probability"], names)
+
+    def primary(self, options: config.Classify) -> tuple[str, bool]:
+        """Accuracy, or macro F1 where classes are to count alike or a row has several."""
+        plain = not options.several and options.class_weights == "none"
+        return ("accuracy" if plain else "macro_f1"), True
+
+    def skill(self, options: config.Classify, classes: int) -> list[str]:
+        """Accuracy alone says nothing where one class is rare."""
+        if options.several:
+            return ["average_precision"]
+        return ["accuracy", "auroc" if classes == 2 else "macro_f1"]
+
+    def by_class(self, counted: ClassTally | LabelsTally) -> str:
+        """Rows (or labels) of each class."""
+        # Two seconds of import that no answer and no validation needs.
+        from sklearn import metrics as sklearn_metrics
+
+        labels = isinstance(counted, LabelsTally)
+        report = sklearn_metrics.classification_report(
+            counted.yes_NC if labels else counted.true_N,
+            counted.chosen_NC if labels else counted.chosen_N,
+            labels=np.arange(len(counted.names)),
+            target_names=counted.names,
+            digits=4,
+            zero_division=0,
+        )
+        return str(report)  # it is one, as no dictionary was asked for
+
+    def about(
+        self, options: config.Classify, truth: Sequence[Any], names: Sequence[str]
+    ) -> dict[str, Any]:
+        """The rarer of two classes, and how many rows have each."""
+        rarer = None if options.several else rarer_of_two(truth, names)
+        return {"rarer": rarer, "classes": count_classes(truth, names)}
+
+
+def count_classes(truth: Sequence[Any], names: Sequence[str]) -> dict[str, int]:
+    """How many rows have each class: those of `names` first, then those that training never saw."""
+    counts = dict.fromkeys(map(str, names), 0)
+    for true in truth:
+        for name in () if true is None else (true,) if isinstance(true, str) else true:
+            counts[str(name)] = counts.get(str(name), 0) + 1
+    return counts
 
 
 def calibration_error(sure: np.ndarray, right: np.ndarray, weight_NR: np.ndarray) -> np.ndarray:

@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modalloy.job import config
 from modalloy.judge.metrics.classes import known_rows
+from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.tally import Tally, group_sums, ratio
 from modalloy.model.tasks.boxes import overlaps
 
@@ -66,6 +68,35 @@ class BoxTally(Tally):
         for name, matches in zip(self.names, self.matches, strict=True):
             precision_T = average_precisions(matches, ones)[:, 0]
             yield name, int(matches.true_N.sum()), float(precision_T[0]), float(precision_T.mean())
+
+
+class BoxMeasure(Measure):
+    """Figures of boxes."""
+
+    def tally(
+        self,
+        options: config.Locate,
+        truth: Sequence[Any],
+        answer: Mapping[str, np.ndarray],
+        names: Sequence[str] | None,
+    ) -> BoxTally:
+        """Of the boxes, their names and their scores."""
+        del options, names
+        return BoxTally(truth, answer)
+
+    def primary(self, options: config.Locate) -> tuple[str, bool]:
+        """Mean average precision at half overlap."""
+        del options
+        return "map50", True
+
+    def skill(self, options: config.Locate, classes: int) -> list[str]:
+        """The same."""
+        del options, classes
+        return ["map50"]
+
+    def by_class(self, counted: BoxTally) -> str:
+        """Average precision of each name."""
+        return report_boxes(counted)
 
 
 def average_precisions(matches: Matches, weight_NR: np.ndarray) -> np.ndarray:

@@ -1,9 +1,12 @@
 """Answered numbers beside true ones in, figures out; all on the scale that the task learns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from modalloy.job import config
+from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.tally import Tally, ratio
 from modalloy.readers.number import from_log
 
@@ -86,3 +89,29 @@ class NumberTally(Tally):
         if len(self.levels_Q) == 1:
             return below_N.astype(np.float64)
         return (below_N & (self.true_N >= quantile_NQ[:, self.levels_Q.argmin()])).astype(float)
+
+
+class NumberMeasure(Measure):
+    """Figures of numbers."""
+
+    def tally(
+        self,
+        options: config.Regress,
+        truth: Sequence[Any],
+        answer: Mapping[str, np.ndarray],
+        names: Sequence[str] | None,
+    ) -> NumberTally:
+        """Of the answers and of the quantiles asked for."""
+        del names
+        quantiles, log = answer.get("quantiles"), options.scale == "log"
+        return NumberTally(truth, answer["value"], quantiles, options.quantiles, log=log)
+
+    def primary(self, options: config.Regress) -> tuple[str, bool]:
+        """The root of the mean square error."""
+        del options
+        return "rmse", False
+
+    def skill(self, options: config.Regress, classes: int) -> list[str]:
+        """The share of the variation explained."""
+        del options, classes
+        return ["r2"]

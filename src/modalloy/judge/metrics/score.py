@@ -5,16 +5,14 @@ figure that is undefined on these rows (AUROC of one class alone) is left out ra
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any
 
 import numpy as np
 
 from modalloy.job import config
-from modalloy.judge.metrics.classes import ClassTally, LabelsTally
-from modalloy.judge.metrics.detection import BoxTally, report_boxes
-from modalloy.judge.metrics.quantities import NumberTally
-from modalloy.judge.metrics.spans import TagTally, report_spans
+from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.tally import Tally
+from modalloy.tasks.kit import kit_of, part
 
 
 def score(
@@ -38,36 +36,18 @@ def tally(
     names: Sequence[str] | None = None,
 ) -> Tally:
     """What the figures and their intervals are counted from; see `bootstrap.intervals`."""
-    match options:
-        case config.Classify():
-            assert names is not None, "classify is scored with its class names"
-            kind = ClassTally if options.labels == "single" else LabelsTally
-            return kind(truth, answer["probability"], names)
-        case config.Regress():
-            quantiles, log = answer.get("quantiles"), options.scale == "log"
-            return NumberTally(truth, answer["value"], quantiles, options.quantiles, log=log)
-        case config.Tag():
-            return TagTally(truth, answer["tags"])
-        case config.Locate():
-            return BoxTally(truth, answer)
-        case _:
-            assert_never(options)
+    return measure_of(options).tally(options, truth, answer, names)
 
 
 def primary(options: config.TaskOptions) -> tuple[str, bool]:
     """The figure by which a task's training is judged, and whether greater is better."""
-    match options:
-        case config.Classify():
-            plain = options.labels == "single" and options.class_weights == "none"
-            return ("accuracy" if plain else "macro_f1"), True
-        case config.Regress():
-            return "rmse", False
-        case config.Tag():
-            return "span_f1", True
-        case config.Locate():
-            return "map50", True
-        case _:
-            assert_never(options)
+    return measure_of(options).primary(options)
+
+
+def measure_of(options: config.TaskOptions) -> Measure:
+    """How answers of a task are judged."""
+    kind: type[Measure] = part(kit_of(options).measure)
+    return kind()
 
 
 def classification_report(
@@ -82,28 +62,4 @@ def classification_report(
     precision a class.
     """
     counted = tally(options, truth, answer, names)
-    if not len(counted.rows):
-        return ""
-    match counted:
-        case ClassTally():
-            true, found = counted.true_N, counted.chosen_N
-        case LabelsTally():
-            true, found = counted.yes_NC, counted.chosen_NC
-        case TagTally():
-            return report_spans(counted)
-        case BoxTally():
-            return report_boxes(counted)
-        case _:
-            return ""
-    # Two seconds of import that no answer and no validation needs.
-    from sklearn import metrics as sklearn_metrics
-
-    report = sklearn_metrics.classification_report(
-        true,
-        found,
-        labels=np.arange(len(counted.names)),
-        target_names=counted.names,
-        digits=4,
-        zero_division=0,
-    )
-    return str(report)  # it is one, as no dictionary was asked for
+    return measure_of(options).by_class(counted) if len(counted.rows) else ""

@@ -10,12 +10,14 @@ line only when `O` is left out of its labels: that is `token_f1_entities`. Spans
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from modalloy.job import config
 from modalloy.judge.metrics.classes import known_rows
+from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.tally import Tally, ratio
 
 
@@ -56,6 +58,35 @@ class TagTally(Tally):
             "token_f1": ratio(right, words),
             "token_f1_entities": ratio(2 * right_named, named),
         }
+
+
+class TagMeasure(Measure):
+    """Figures of spans and words."""
+
+    def tally(
+        self,
+        options: config.Tag,
+        truth: Sequence[Any],
+        answer: Mapping[str, np.ndarray],
+        names: Sequence[str] | None,
+    ) -> TagTally:
+        """Of the tags."""
+        del options, names
+        return TagTally(truth, answer["tags"])
+
+    def primary(self, options: config.Tag) -> tuple[str, bool]:
+        """Spans found exactly."""
+        del options
+        return "span_f1", True
+
+    def skill(self, options: config.Tag, classes: int) -> list[str]:
+        """The same."""
+        del options, classes
+        return ["span_f1"]
+
+    def by_class(self, counted: TagTally) -> str:
+        """Exact spans of each kind, as seqeval."""
+        return report_spans(counted)
 
 
 def spans_of(tags: Iterable[str]) -> list[Span]:

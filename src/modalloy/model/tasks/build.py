@@ -1,14 +1,11 @@
 """The options of a task in, its head out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, assert_never
+from typing import Any
 
 from modalloy.job import config
-from modalloy.model.tasks.classify import Classify
-from modalloy.model.tasks.locate import Locate
-from modalloy.model.tasks.regress import Regress
-from modalloy.model.tasks.tag import Tag
 from modalloy.model.tasks.task import Task
+from modalloy.tasks.kit import kit_of, part
 
 
 def build_task(
@@ -26,14 +23,13 @@ def build_task(
     channels: image column -> widths of its encoder's maps, finest first; only `locate` asks for
     them.
     """
-    match options:
-        case config.Classify():
-            return Classify(name, options, target, width, members, label_smoothing)
-        case config.Regress():
-            return Regress(name, options, target, width, members)
-        case config.Tag():
-            return Tag(name, options, target, width, members, label_smoothing)
-        case config.Locate():
-            return Locate(name, options, target, width, members, channels or {})
-        case _:
-            assert_never(options)
+    head: type[Task] = part(kit_of(options).head)
+    return head.build(
+        name,
+        options,
+        target,
+        width,
+        members,
+        label_smoothing=label_smoothing,
+        channels=channels or {},
+    )

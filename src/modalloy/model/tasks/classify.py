@@ -1,7 +1,7 @@
 """One fused summary in, class probabilities out: one class a row, or any number of labels."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -34,6 +34,21 @@ class Classify(Task):
         if options.class_weights == "balanced":
             weights = balance(target.counts)
         self.register_buffer("weight_C", weights, persistent=False)  # the target reader keeps it
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        options: config.Classify,
+        target: Any,
+        width: int,
+        members: int,
+        *,
+        label_smoothing: float,
+        channels: Mapping[str, Sequence[int]],
+    ) -> Self:
+        """The head of one task; see `build_task`."""
+        return cls(name, options, target, width, members, label_smoothing)
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         """`logits`, (B, K, C)."""

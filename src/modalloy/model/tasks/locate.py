@@ -1,7 +1,7 @@
 """Feature maps of a picture in, named boxes out; a second picture may show how it should look."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -59,6 +59,21 @@ class Locate(Task):
         with torch.no_grad():
             assert self.head.bias is not None
             self.head.bias.zero_()[: 4 * len(self.names)] = RARE
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        options: config.Locate,
+        target: Any,
+        width: int,
+        members: int,
+        *,
+        label_smoothing: float,
+        channels: Mapping[str, Sequence[int]],
+    ) -> Self:
+        """The head of one task; see `build_task`."""
+        return cls(name, options, target, width, members, channels)
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         """`heat` (B, C, H, W), logits; `sides` (B, 4, H, W), cells; `seen` (B,); `size` (B, 2)."""

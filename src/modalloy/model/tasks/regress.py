@@ -1,7 +1,7 @@
 """One fused summary in, a number in its own unit out, and quantiles where they are asked for."""
 
-from collections.abc import Mapping
-from typing import Any, assert_never
+from collections.abc import Mapping, Sequence
+from typing import Any, Self, assert_never
 
 import numpy as np
 import torch
@@ -41,6 +41,21 @@ class Regress(Task):
             inverse_softplus = torch.log(torch.expm1(step_Q))
             with torch.no_grad():
                 self.head.bias_KC[:, 1:] = torch.cat([start_Q[:1], inverse_softplus])
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        options: config.Regress,
+        target: Any,
+        width: int,
+        members: int,
+        *,
+        label_smoothing: float,
+        channels: Mapping[str, Sequence[int]],
+    ) -> Self:
+        """The head of one task; see `build_task`."""
+        return cls(name, options, target, width, members)
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         """`value` (B, K) and `quantiles` (B, K, Q) in the order asked for, both standardised."""

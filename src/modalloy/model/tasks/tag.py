@@ -1,7 +1,7 @@
 """Tokens of one text in, a BIO tag a word out."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -41,6 +41,21 @@ class Tag(Task):
             nn.init.zeros_(part)  # begins as the words alone
         self.head = MemberLinear(members, width, len(self.names))
         self.steps = allowed_steps(self.names)
+
+    @classmethod
+    def build(
+        cls,
+        name: str,
+        options: config.Tag,
+        target: Any,
+        width: int,
+        members: int,
+        *,
+        label_smoothing: float,
+        channels: Mapping[str, Sequence[int]],
+    ) -> Self:
+        """The head of one task; see `build_task`."""
+        return cls(name, options, target, width, members, label_smoothing)
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         """`logits` (B, K, W, C) and `words` (B, W), True where a word was read."""

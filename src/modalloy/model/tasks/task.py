@@ -1,7 +1,8 @@
 """One fused summary in, an answer out and a loss in training: what every task does."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
 
 import numpy as np
 from torch import Tensor, nn
@@ -23,6 +24,21 @@ class Task(nn.Module, ABC):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+
+    @classmethod
+    @abstractmethod
+    def build(
+        cls,
+        name: str,
+        options: Any,
+        target: Any,
+        width: int,
+        members: int,
+        *,
+        label_smoothing: float,
+        channels: Mapping[str, Sequence[int]],
+    ) -> Self:
+        """The head of one task; see `build_task`. It takes what it needs."""
 
     @abstractmethod
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:

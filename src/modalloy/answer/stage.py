@@ -1,0 +1,127 @@
+"""What is done to a run's answers after the network, such as making them as sure as they should be.
+
+A stage takes the answers of a task and returns answers of the same form. It is fitted on rows that
+nothing was learned from (the split's `calibration`), and the run keeps it as JSON. A run without
+one answers as its network does.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from modalloy.errors import RunError
+
+LEAST, MOST = 0.1, 10.0  # temperatures that are tried
+STEPS = 60  # of the search; each leaves 0.618 of the interval
+SURE = 1e-7  # the resolution of float32 probabilities
+
+Answer = Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Temperature:
+    """Probabilities made more or less sure, all by one factor; the answer itself stays.
+
+    Temperature scaling (Guo et al. 2017, arXiv 1706.04599): the logarithms of the probabilities (of
+    labels their log-odds) are divided by `temperature`, which makes the rows it was fitted on most
+    likely. Ours starts from probabilities averaged over the ensemble's members.
+    several: a row may have several labels. rows: how many it was fitted on.
+    """
+
+    kind: ClassVar[str] = "temperature"
+    temperature: float
+    several: bool
+    rows: int
+
+    @classmethod
+    def fit(cls, probability_NC: np.ndarray, yes_NC: np.ndarray, *, several: bool) -> Self:
+        """The best temperature by golden-section search.
+
+        yes_NC: which classes or labels each row has, bool. The loss is convex in 1 / temperature
+        and so has one valley.
+        """
+        low, high = np.log(LEAST), np.log(MOST)
+        golden = (np.sqrt(5.0) - 1.0) / 2.0
+
+        def loss(log_t: float) -> float:
+            p_NC = scaled(probability_NC, float(np.exp(log_t)), several=several)
+            p_NC = np.where(yes_NC, p_NC, 1.0 - p_NC) if several else p_NC[yes_NC]
+            return float(-np.log(p_NC.clip(SURE)).mean())
+
+        for _ in range(STEPS):
+            one, other = high - golden * (high - low), low + golden * (high - low)
+            if loss(one) < loss(other):
+                high = other
+            else:
+                low = one
+        return cls(float(np.exp((low + high) / 2)), several, len(probability_NC))
+
+    def apply(self, answer: Answer) -> dict[str, np.ndarray]:
+        """The answer with other probabilities."""
+        p_BC = answer["probability"]
+        new_BC = scaled(p_BC, self.temperature, several=self.several)
+        return {**answer, "probability": new_BC.astype(p_BC.dtype)}
+
+
+Stage = Temperature  # a union, once there is a second one
+
+
+def scaled(probability_BC: np.ndarray, temperature: float, *, several: bool) -> np.ndarray:
+    """Probabilities of the same order, surer below 1 and less sure above; float64."""
+    p_BC = np.asarray(probability_BC, dtype=np.float64).clip(SURE, 1.0 - SURE if several else 1.0)
+    if several:
+        odds_BC = np.log(p_BC) - np.log1p(-p_BC)
+        return 1.0 / (1.0 + np.exp(-odds_BC / temperature))
+    logs_BC = np.log(p_BC) / temperature
+    top_BC = np.exp(logs_BC - logs_BC.max(1, keepdims=True, initial=-np.inf))
+    return top_BC / top_BC.sum(1, keepdims=True)
+
+
+def fit_stage(
+    names: Sequence[str] | None, truth: Sequence[Any], answer: Answer, *, several: bool
+) -> Stage | None:
+    """The stage of one task: a temperature where it answers probabilities, else none.
+
+    names: of the classes. truth: None where unknown; rows with a class that no answer can be have
+    no part. None, too, where no row is left.
+    """
+    if names is None or "probability" not in answer:
+        return None
+    index = {name: c for c, name in enumerate(names)}
+    labels = [(t if several else [t]) if t is not None else [None] for t in truth]
+    known = np.flatnonzero([all(n in index for n in own) for own in labels])
+    if not len(known):
+        return None
+    yes_NC = np.zeros((len(known), len(names)), dtype=bool)
+    for yes_C, row in zip(yes_NC, known, strict=True):
+        yes_C[[index[n] for n in labels[row]]] = True
+    return Temperature.fit(np.asarray(answer["probability"])[known], yes_NC, several=several)
+
+
+def adjust(answers: Mapping[str, Answer], stages: Mapping[str, Stage]) -> dict[str, Any]:
+    """Answers by task, each after its stage where it has one."""
+    return {n: stages[n].apply(a) if n in stages else dict(a) for n, a in answers.items()}
+
+
+def stages_to_state(stages: Mapping[str, Stage]) -> dict[str, dict[str, Any]]:
+    """Stages by task as JSON."""
+    return {name: {"kind": stage.kind, **asdict(stage)} for name, stage in stages.items()}
+
+
+def stages_from_state(state: Mapping[str, Mapping[str, Any]]) -> dict[str, Stage]:
+    """The stages whose `stages_to_state` this is. RunError for what this version does not know."""
+    found = {}
+    for name, fields in state.items():
+        own = dict(fields)
+        kind = own.pop("kind", None)
+        if kind != Temperature.kind:
+            raise RunError(
+                f"answers of '{name}' go through a stage {kind!r}, which this version lacks"
+            )
+        try:
+            found[name] = Temperature(**own)
+        except TypeError as error:
+            raise RunError(f"the stage of '{name}' ({kind}) does not fit: {error}") from error
+    return found

@@ -1,0 +1,22 @@
+"""The simple methods of a task with one answer a row: boosting and a linear model."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from modalloy.judge.baselines.baseline import Answer, Baseline
+from modalloy.judge.baselines.lines import PLAIN, Case, Fitted, boost_on, row_lines
+
+
+class RowBaseline(Baseline):
+    """Answers are `value` (B,) where the kit says `numbers`, else `probability` (B, C)."""
+
+    naive = PLAIN
+
+    def lines(self, case: Case) -> dict[str, Callable[[], Fitted]]:
+        """Each on plain features, on words and on frozen features."""
+        return row_lines(case)
+
+    def again(self, case: Case, train: np.ndarray, test: np.ndarray) -> Answer:
+        """Boosting."""
+        return boost_on(case, case.blocks, train, test).answer

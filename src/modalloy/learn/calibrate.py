@@ -1,0 +1,24 @@
+"""How sure a trained model answers, adjusted on rows that it never saw."""
+
+import numpy as np
+
+from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.loader import Loader
+from modalloy.answer.stage import Stage, fit_stage
+from modalloy.judge.figures import truth_of
+from modalloy.model.model import Model
+from modalloy.readers.targets.target import names_of
+
+
+def fit_stages(model: Model, loader: Loader, which: np.ndarray) -> dict[str, Stage]:
+    """A stage for each task that has one, fitted on the rows of the calibration part."""
+    if not len(which):
+        return {}
+    answers, truth = answer_rows(model, loader, which).seen[EVERYTHING], truth_of(loader, which)
+    fitted = {
+        name: fit_stage(
+            names_of(loader.targets[name]), truth[name], answers[name], several=options.several
+        )
+        for name, options in model.job.tasks.items()
+    }
+    return {name: stage for name, stage in fitted.items() if stage is not None}

@@ -1,0 +1,118 @@
+"""Cells with one class, or any number of labels, in; their numbers to learn from out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from modalloy.cells.cells import Cells
+from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of, reading_of_names
+from modalloy.errors import TableError
+from modalloy.job import config
+from modalloy.readers.answer_cells import named, to_labels
+from modalloy.readers.category import in_order
+from modalloy.readers.number import all_missing
+from modalloy.readers.targets.target import Signal, TargetReader
+
+
+@dataclass(frozen=True)
+class ClassTarget(TargetReader):
+    """One of `names`, or with `multi` any number of them; counts: training rows of each name.
+
+    rows: training rows whose answer is known. reading, decimal: how training wrote the names
+    (`Naming`); of a run of an older version None.
+    """
+
+    kind: ClassVar[str] = "classify"
+    names: tuple[str, ...]
+    counts: tuple[int, ...]
+    rows: int
+    multi: bool
+    reading: Reading | None = None
+    decimal: str = "."
+
+    @classmethod
+    def blank(cls, name: str, options: config.Classify) -> Self:
+        """Without a name."""
+        return cls(name, options.target, (), (), 0, options.labels == "multi")
+
+    @classmethod
+    def fit(cls, name: str, options: config.Classify, cells: Cells) -> Self:
+        """Names in training rows; TableError for fewer than two (one with `multi`)."""
+        multi = options.labels == "multi"
+        with named(options.target):
+            answers = [to_labels(c, multi) for c in cells[options.target]]
+        known = [a for a in answers if a is not None]
+        counts = names_of_cells((n for labels in known for n in labels), cells.decimal)
+        known = [a for a in known if multi or a[0] in counts]
+        if not known:
+            raise all_missing(options.target, cells)
+        names = in_order(counts)
+        if not names or (len(names) == 1 and (not multi or counts[names[0]] == len(known))):
+            found = f"only '{names[0]}'" if names else "no label"
+            raise TableError(
+                f"column '{options.target}' holds {found} in {len(known)} training rows; task "
+                f"{name} needs rows with and without it, or two classes"
+            )
+        written = "written" if multi else reading_of(cells[options.target])
+        numbers = tuple(counts[n] for n in names)
+        return cls(name, options.target, names, numbers, len(known), multi, written, cells.decimal)
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {n: i for i, n in enumerate(self.names)}
+
+    @cached_property
+    def _naming(self) -> Naming:
+        return Naming(self.names, self.reading or reading_of_names(self.names), self.decimal)
+
+    def _labels(self, cell: Any, decimal: str) -> list[str] | None:
+        """The names of a cell, as training has them where it knows them."""
+        if not self.multi:
+            name = self._naming.find(cell, decimal)
+            return None if name is None else [name]
+        labels = to_labels(cell, multi=True)
+        return None if labels is None else [self._naming.find(n, decimal) or n for n in labels]
+
+    def read(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Values y (B,) int64, or (B, C) float32 with `multi`; unseen names are not known."""
+        y = np.zeros((len(cells), len(self.names)), dtype=np.float32)
+        known = np.zeros(len(cells), dtype=bool)
+        for row, cell in enumerate(cells[self.column]):
+            labels = self._labels(cell, cells.decimal)
+            known[row] = labels is not None and all(n in self._index for n in labels)
+            if known[row]:
+                y[row, [self._index[n] for n in labels or ()]] = 1.0
+        return {"y": y if self.multi else y.argmax(axis=1), "known": known}
+
+    def truth(self, cells: Cells) -> list[Any]:
+        """A name, or with `multi` a list of names; names that training never saw are given too."""
+        answers = [self._labels(c, cells.decimal) for c in cells[self.column]]
+        return [a if a is None or self.multi else a[0] for a in answers]
+
+    def told(
+        self, name: str, options: config.Classify, answer: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        """The answer, how sure it is, and every class's probability."""
+        p_BC, names = answer["probability"], self.names
+        if options.labels == "single":
+            best = p_BC.argmax(1)
+            found = {name: [names[i] for i in best], f"{name}.probability": p_BC.max(1)}
+        else:
+            chosen = [[n for n, p in zip(names, row, strict=True) if p >= 0.5] for row in p_BC]
+            found = {name: chosen}
+        return found | {f"{name}.p[{n}]": p_BC[:, c] for c, n in enumerate(names)}
+
+    @staticmethod
+    def classes(answer: Any) -> set[str]:
+        """Its labels."""
+        return set(answer) if isinstance(answer, list) else {answer}
+
+    @staticmethod
+    def signal(answers: np.ndarray) -> Signal:
+        """Each class by itself."""
+        labels = [ClassTarget.classes(a) for a in answers]
+        every = sorted(set().union(*labels))
+        return Signal(np.array([[float(n in own) for n in every] for own in labels]), every)

@@ -1,0 +1,114 @@
+"""Cells with a number in, the same standardised to learn from out; and the way back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from modalloy.cells.cells import Cells
+from modalloy.cells.numbers import to_number, to_numbers
+from modalloy.errors import TableError
+from modalloy.job import config
+from modalloy.readers.number import all_missing, from_log, to_log
+from modalloy.readers.outliers import outlying
+from modalloy.readers.targets.target import Signal, TargetReader
+
+LARGEST = 1e6  # standardised numbers are cut here, so that their squares stay finite
+
+
+@dataclass(frozen=True)
+class NumberTarget(TargetReader):
+    """A number minus its training mean, over its deviation.
+
+    log: on the scale sign(y) * log(1 + |y|), in which `truth` and `to_unit` answer as well.
+    limit: standardised numbers are cut here for learning.
+    """
+
+    kind: ClassVar[str] = "regress"
+    center: float
+    scale: float
+    log: bool
+    limit: float = LARGEST
+
+    @classmethod
+    def blank(cls, name: str, options: config.Regress) -> Self:
+        """In its own unit."""
+        return cls(name, options.target, 0.0, 1.0, options.scale == "log")
+
+    @classmethod
+    def fit(cls, name: str, options: config.Regress, cells: Cells) -> Self:
+        """Mean and deviation; TableError for text, for no number and for always the same one.
+
+        Numbers far beyond all others have no part in them, and are learned as the farthest of
+        those: one wrong cell would leave the others without a difference.
+        """
+        blank = cls.blank(name, options)
+        y = blank._scaled(cells)
+        y = y[np.isfinite(y)]
+        if not len(y):
+            raise all_missing(options.target, cells)
+        beyond = outlying(y)
+        usual = y[~beyond]
+        with np.errstate(over="ignore", invalid="ignore"):
+            center, scale = float(usual.mean()), float(usual.std())
+        if not (np.isfinite(center) and np.isfinite(scale)):
+            raise TableError(
+                f"column '{options.target}' holds numbers up to {np.abs(y).max():.1e}, too large "
+                "to learn; set scale: log"
+            )
+        if usual.min() == usual.max():
+            but = f" but {beyond.sum()} (such as {y[beyond][0]:g})" if beyond.any() else ""
+            raise TableError(
+                f"column '{options.target}' is {usual[0]:g} in all training rows{but}; task {name} "
+                "has nothing to learn"
+            )
+        scale = scale or float(np.ptp(usual))
+        farthest = float(np.abs((usual - center) / scale).max())
+        limit = farthest if beyond.any() else LARGEST
+        return cls(name, options.target, center, scale, blank.log, limit)
+
+    def read(self, cells: Cells) -> dict[str, np.ndarray]:
+        """Values y (B,) float32, standardised."""
+        y = self._scaled(cells)
+        known = np.isfinite(y)
+        with np.errstate(over="ignore"):
+            z = (np.where(known, y, self.center) - self.center) / self.scale
+        return {"y": np.clip(z, -self.limit, self.limit).astype(np.float32), "known": known}
+
+    def truth(self, cells: Cells) -> list[float | None]:
+        """Numbers in the column's unit, or their logarithms with `log`."""
+        return [float(y) if np.isfinite(y) else None for y in self._scaled(cells)]
+
+    def told(
+        self, name: str, options: config.Regress, answer: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        """The number in the column's own unit, and each quantile."""
+        found: dict[str, Any] = {name: self.to_natural(answer["value"])}
+        for q, quantile in enumerate(options.quantiles):
+            found[f"{name}.q[{quantile}]"] = self.to_natural(answer["quantiles"][:, q])
+        return found
+
+    @staticmethod
+    def signal(answers: np.ndarray) -> Signal:
+        """The numbers."""
+        return Signal(answers.astype(np.float64)[:, None])
+
+    def to_unit(self, y: np.ndarray) -> np.ndarray:
+        """Undo the standardisation of answers of any shape; they then compare with `truth`."""
+        return np.asarray(y, dtype=np.float64) * self.scale + self.center
+
+    def to_natural(self, value: np.ndarray) -> np.ndarray:
+        """Undo the logarithm too: from what `to_unit` gives to the column's own unit."""
+        return from_log(value) if self.log else np.asarray(value)
+
+    def _scaled(self, cells: Cells) -> np.ndarray:
+        raw = cells[self.column]
+        texts = [c for c in raw if to_number(c, cells.decimal) is None]
+        if texts:
+            raise TableError(
+                f"column '{self.column}' holds {texts[0]!r:.60}, which is no number; task "
+                f"{self.name} regresses it: empty such cells or classify instead"
+            )
+        y = to_numbers(raw, cells.decimal)
+        return to_log(y) if self.log else y

@@ -1,0 +1,115 @@
+"""The parts of each kind of task, by the places where they are; none is imported before it is used.
+
+A kind of task is a target reader, a head with its loss and its answer, figures, simple methods to
+beat, and drawings. Each part has a base class in the room of its trade, which says what it must do.
+"""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, assert_never
+
+from modalloy.errors import JobError
+from modalloy.job import config
+
+
+@dataclass(frozen=True)
+class Kit:
+    """One kind of task. Parts are named as in `package.module:Class`.
+
+    target: a `TargetReader` (readers/targets/target.py): cells with right answers in, arrays out.
+    head: a `Task` (model/tasks/task.py): a summary in, a loss and answers out.
+    measure: a `Measure` (judge/metrics/measure.py): answers beside the truth in, figures out.
+    baseline: a `Baseline` (judge/baselines/baseline.py): the simple methods that it must beat.
+    drawing: a `Drawing` (report/drawing/drawing.py): what the page shows of it.
+    whole_row: it gives one answer a row, so that each input's summary alone can answer too.
+    numbers: its target's cells are numbers.
+    """
+
+    target: str
+    head: str
+    measure: str
+    baseline: str
+    drawing: str
+    whole_row: bool = True
+    numbers: bool = False
+
+
+CLASSIFY = Kit(
+    target="modalloy.readers.targets.classify:ClassTarget",
+    head="modalloy.model.tasks.classify:Classify",
+    measure="modalloy.judge.metrics.classes:ClassMeasure",
+    baseline="modalloy.judge.baselines.classify:ClassBaseline",
+    drawing="modalloy.report.drawing.classify:ClassDrawing",
+)
+REGRESS = Kit(
+    target="modalloy.readers.targets.regress:NumberTarget",
+    head="modalloy.model.tasks.regress:Regress",
+    measure="modalloy.judge.metrics.quantities:NumberMeasure",
+    baseline="modalloy.judge.baselines.regress:NumberBaseline",
+    drawing="modalloy.report.drawing.regress:NumberDrawing",
+    numbers=True,
+)
+TAG = Kit(
+    target="modalloy.readers.targets.tag:TagTarget",
+    head="modalloy.model.tasks.tag:Tag",
+    measure="modalloy.judge.metrics.spans:TagMeasure",
+    baseline="modalloy.judge.baselines.tag:TagBaseline",
+    drawing="modalloy.report.drawing.tag:TagDrawing",
+    whole_row=False,
+)
+LOCATE = Kit(
+    target="modalloy.readers.targets.locate:BoxTarget",
+    head="modalloy.model.tasks.locate:Locate",
+    measure="modalloy.judge.metrics.detection:BoxMeasure",
+    baseline="modalloy.judge.baselines.locate:BoxBaseline",
+    drawing="modalloy.report.drawing.locate:BoxDrawing",
+    whole_row=False,
+)
+
+
+def kit_of(options: config.TaskOptions) -> Kit:
+    """The parts of a task. JobError for a custom one whose kit cannot be had."""
+    match options:
+        case config.Classify():
+            return CLASSIFY
+        case config.Regress():
+            return REGRESS
+        case config.Tag():
+            return TAG
+        case config.Locate():
+            return LOCATE
+        case config.Custom():
+            return custom_kit(options.use)
+        case _:
+            assert_never(options)
+
+
+def custom_kit(use: str) -> Kit:
+    """The kit that `package.module:name` names; JobError where there is none."""
+    kit = part(use)
+    if not isinstance(kit, Kit):
+        raise JobError(
+            f"'{use}' is {article(type(kit).__name__)}, no modalloy.tasks.kit.Kit; name the object "
+            "that holds the parts of the task."
+        )
+    return kit
+
+
+def part(place: str) -> Any:
+    """What `package.module:name` names; JobError where it cannot be imported."""
+    module, mark, name = place.partition(":")
+    if not (module and mark and name):
+        raise JobError(f"'{place}' names no place; write package.module:name.")
+    try:
+        return getattr(import_module(module), name)
+    except ImportError as error:
+        raise JobError(
+            f"'{place}' cannot be imported ({error}); install the package that holds it here."
+        ) from error
+    except AttributeError as error:
+        raise JobError(f"'{place}': the module {module} has no '{name}'.") from error
+
+
+def article(noun: str) -> str:
+    """`a list`, `an int`."""
+    return f"{'an' if noun[:1].lower() in 'aeiou' else 'a'} {noun}"
