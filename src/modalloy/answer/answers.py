@@ -10,6 +10,7 @@ import torch
 
 from modalloy.answer.loader import Loader
 from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
 
 Answer = dict[str, np.ndarray]
 Answers = dict[str, Answer]  # task -> answer
@@ -47,7 +48,7 @@ def answer_rows(
     seen: dict[Hidden, list[Answers]] = {}
     alone: dict[str, list[Answers]] = {}
     for some, data in zip(chunks, loader.stream(which[c] for c in chunks), strict=True):
-        data = data.to(model.device)
+        data = Batch.of(data, model.device)
         tokens = model.encode(data)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
