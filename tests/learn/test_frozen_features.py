@@ -13,9 +13,9 @@ import torch
 import transformers as t
 
 from conftest import NOTES, WORDS
-from modalloy.answer.answers import answer_rows
 from modalloy.answer.kept_features import padded
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.job.job_file import load_job
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.training import Learned, disk_share_gb, learn_job, open_loader

@@ -14,8 +14,9 @@ import transformers as t
 import modalloy as ma
 from conftest import COLUMNS, write_table
 from elsewhere import AWAY, Away, pretending
-from modalloy.answer.answers import Answers, answer_rows
+from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.judge.baselines.frozen import frozen_embeddings

@@ -7,8 +7,9 @@ from typing import Any, assert_never
 import numpy as np
 import pandas as pd
 
-from modalloy.answer.answers import EVERYTHING, Answer, answer_rows
+from modalloy.answer.answers import EVERYTHING, Answer
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.answer.table_caveats import (
     cell_caveats,
     find_columns,

@@ -58,7 +58,7 @@ class Model(nn.Module):
         trunks: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         super().__init__()
-        self.job, self.readers = job, dict(readers)
+        self.job, self.readers, self.targets = job, dict(readers), dict(targets)
         self.inputs = inputs_of(readers)
         self.shared = shared_encoders(job)
         width = job.fuse.width

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modalloy.readers.batch import ArrayBatch
+from modalloy.readers.batch import ArrayBatch, Arrays
 
 
 @dataclass
@@ -57,6 +57,12 @@ class Batch:
 def tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
     """Arrays as tensors of the same memory."""
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def arrays(found: Mapping[str, Tensor]) -> Arrays:
+    """Tensors as arrays of this machine's memory, floats of any size as float32."""
+    kept = {n: t.detach() for n, t in found.items()}
+    return {n: (t.float() if t.is_floating_point() else t).cpu().numpy() for n, t in kept.items()}
 
 
 class Tokens(NamedTuple):

@@ -9,10 +9,10 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from modalloy.answer.decoding.boxes import overlaps
 from modalloy.cells.cells import empty
 from modalloy.job import config
 from modalloy.judge.baselines.sample import CellsOf
-from modalloy.model.tasks.boxes import overlaps
 from modalloy.readers.text import to_words
 
 LEAVES = 32

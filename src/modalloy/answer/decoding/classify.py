@@ -1,0 +1,16 @@
+"""Class probabilities from logits: of one class a row, or of any number of labels."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from modalloy.answer.answers import Answer
+from modalloy.answer.decoding.logits import sigmoid, softmax
+from modalloy.job import config
+
+
+def decode_classes(options: config.Classify, outputs: Mapping[str, np.ndarray]) -> Answer:
+    """`probability`, (B, C), from `logits` (B, K, C): members' probabilities averaged."""
+    logits_BKC = outputs["logits"]
+    p_BKC = sigmoid(logits_BKC) if options.labels == "multi" else softmax(logits_BKC)
+    return {"probability": p_BKC.mean(1)}
