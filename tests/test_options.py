@@ -14,7 +14,8 @@ import torch
 from pydantic import BaseModel
 
 from conftest import write_table
-from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.answers import EVERYTHING
+from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.frozen_features import frozen_features

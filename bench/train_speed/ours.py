@@ -16,6 +16,7 @@ from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.probe import apply, probe
 from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
@@ -41,7 +42,7 @@ def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[Done]:
     state = State.begin(model, job, 1000)
     yield 0, 0.0
     frozen_features(model, loader, parts.train, quiet=True)
-    batch = loader.batch(parts.train[:BATCH])
+    batch = Batch.of(loader.batch(parts.train[:BATCH]))
     start = time.perf_counter()
     # Nothing that an earlier training on this machine has found is used.
     apply(model, probe(model, supervised, batch, "auto", steps=steps, kept=None))
@@ -53,9 +54,8 @@ def train(job: config.Job, loader: Loader, state: State, which: np.ndarray, epoc
     """All epochs."""
     lengths = loader.lengths(which)
     for epoch in range(epochs):
-        for _ in fit(
-            state, supervised, loader.stream(epoch_order(which, BATCH, 0, epoch, lengths)), job
-        ):
+        batches = loader.stream(epoch_order(which, BATCH, 0, epoch, lengths))
+        for _ in fit(state, supervised, map(Batch.of, batches), job):
             pass
     return epochs * len(which)
 

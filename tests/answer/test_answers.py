@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import modalloy as ma
-from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.errors import RunError, TableError
 from modalloy.judge.report import Report
 from modalloy.runs.run import Run

@@ -19,6 +19,7 @@ from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.training import open_loader
 from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
 from modalloy.readers.image import ImageReader
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
@@ -68,8 +69,8 @@ def test_cache_gb_keeps_decoded_pictures(
         loader = rows_of(job_dict(small_table, columns=("photo",), train={"cache_gb": gb}))
         count["reads"] = 0
         first, second = loader.batch(which), loader.batch(which)
-        assert torch.equal(first.values["photo"]["pixels"], second.values["photo"]["pixels"])
-        assert torch.equal(first.present["photo"], second.present["photo"])
+        assert np.array_equal(first.values["photo"]["pixels"], second.values["photo"]["pixels"])
+        assert np.array_equal(first.present["photo"], second.present["photo"])
         reads[gb] = count["reads"]
     assert reads == {0.0: 20, 1.0: 10}
 
@@ -154,7 +155,7 @@ def test_a_path_that_repeats_runs_once_through_a_frozen_encoder(
     frame.to_parquet(table)
     model, rows = frozen_job(tmp_path, job_dict, table)
     which = np.arange(len(frame))
-    other = frozen_job(tmp_path, job_dict, table)[1].batch(which[:12])
+    other = Batch.of(frozen_job(tmp_path, job_dict, table)[1].batch(which[:12]))
     alone = model.eval().encoders["photo"].features(other.values["photo"])
     seen: list[torch.Tensor] = []
     real = ImageEncoder.features
@@ -169,7 +170,7 @@ def test_a_path_that_repeats_runs_once_through_a_frozen_encoder(
     assert len(seen) == 8  # one group, filled up with copies
     assert len(torch.unique(torch.stack(seen), dim=0)) == 5
     assert sorted(rows.status["photo"]) == [i for i in which if i % 6 == 5]
-    batch = rows.batch(which[:12])
+    batch = Batch.of(rows.batch(which[:12]))
     assert batch.present["photo"].tolist() == [i % 6 < 5 for i in range(12)]
     shown = batch.present["photo"]
     assert torch.allclose(
@@ -183,14 +184,14 @@ def test_frozen_features_beyond_the_disk_are_made_anew(
     model, rows = frozen_job(tmp_path, job_dict, small_table)
     which = np.arange(40)
     with torch.no_grad():
-        answers = [model.eval().encode(rows.batch(which))["photo"].summary_BD]
+        answers = [model.eval().encode(Batch.of(rows.batch(which)))["photo"].summary_BD]
         frozen_features(model, rows, which, quiet=True)
-        answers.append(model.encode(rows.batch(which))["photo"].summary_BD)
+        answers.append(model.encode(Batch.of(rows.batch(which)))["photo"].summary_BD)
         model, rows = frozen_job(tmp_path, job_dict, small_table, cache_gb=4e-7)
         torch.manual_seed(0)
         frozen_features(model, rows, which, quiet=True)
         kept = [rows.features["photo"].get(i) is not None for i in which]
         assert 0 < sum(kept) < 40
-        answers.append(model.eval().encode(rows.batch(which))["photo"].summary_BD)
+        answers.append(model.eval().encode(Batch.of(rows.batch(which)))["photo"].summary_BD)
     assert torch.allclose(answers[0], answers[1], atol=1e-5)
     assert answers[2].shape == answers[0].shape

@@ -14,6 +14,7 @@ from modalloy.learn.checkpoint import load_state, read_state, save_state
 from modalloy.learn.fit import State, fit
 from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
@@ -39,7 +40,7 @@ def test_every_tensor_comes_back(
         small_table, job_dict, optimizer=optimizer, ema=0.9, weighting="uncertainty"
     )
     first, again = begin(job, rows), begin(job, rows)
-    batches = [rows.batch(np.arange(i, i + 16)) for i in range(0, 80, 16)]
+    batches = [Batch.of(rows.batch(np.arange(i, i + 16))) for i in range(0, 80, 16)]
     assert len(list(fit(first, supervised, batches, job))) == 5
     best = {"x": torch.arange(3.0)}
     save_state(tmp_path / "last.safetensors", first, best, {"epoch": 2})
@@ -70,7 +71,7 @@ def test_averages_and_moments_lie_where_their_parameter_lies(
 ) -> None:
     job, rows = job_and_rows(small_table, job_dict, optimizer="sgd", ema=0.9)
     state = begin(job, rows)
-    list(fit(state, supervised, [rows.batch(np.arange(16))], job))
+    list(fit(state, supervised, [Batch.of(rows.batch(np.arange(16)))], job))
     save_state(tmp_path / "last.safetensors", state, {}, {})
     elsewhere = begin(job, rows, "meta")  # stands for an accelerator
     load_state(*read_state(tmp_path / "last.safetensors"), elsewhere)

@@ -33,7 +33,7 @@ def model_and_batch(table: Path, job_dict: Any, *columns: str) -> tuple[Model, B
     opened = open_table(job.table)
     rows = open_loader(job, opened, split_job(opened, job))
     model = Model(job, rows.readers, rows.targets, pretrained=False)
-    return model, rows.batch(np.arange(8))
+    return model, Batch.of(rows.batch(np.arange(8)))
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ import transformers as t
 import modalloy as ma
 from conftest import COLUMNS, write_table
 from elsewhere import AWAY, Away, pretending
-from modalloy.answer.answers import Answers, answer_rows
+from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.judge.baselines.frozen import frozen_embeddings
@@ -24,6 +25,7 @@ from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.training import open_loader
 from modalloy.model.device import device, placed
 from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
 from modalloy.model.trunks.huggingface import quiet
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import Parts, split_job
@@ -266,7 +268,7 @@ def test_every_part_works_where_its_model_lies(case: str, table: Path, job_dict:
     opened = open_table(job.table)
     loader = open_loader(job, opened, split_job(opened, job))
     which = loader.labelled(np.arange(80))[:8]
-    batch = loader.batch(which)
+    batch = Batch.of(loader.batch(which))
     model = build(job, loader).eval()
     hidden = [frozenset(), frozenset(model.inputs[:1])]
     wanted = answer_rows(model, loader, which, hidden=hidden)
@@ -285,7 +287,7 @@ def test_every_part_works_where_its_model_lies(case: str, table: Path, job_dict:
         few = Parts(which[:5], which[:0], which[5:])
         frozen_embeddings(moved, loader, few, quiet=True)
         state = State.begin(moved, job, 2)
-        steps = fit(state, supervised, (loader.batch(which).to(AWAY) for _ in range(2)), job)
+        steps = fit(state, supervised, (Batch.of(loader.batch(which), AWAY) for _ in range(2)), job)
         assert len(list(steps)) == 2
         assert {p.device for p in moved.state_dict().values()} == {AWAY}
     for some in hidden:
@@ -332,13 +334,13 @@ def test_a_gpu_answers_as_the_processor_does(case: str, table: Path, job_dict: A
     which = loader.labelled(np.arange(80))[:8]
     model = build(job, loader).eval()
     here = answer_rows(model, loader, which).seen[frozenset()]
-    losses = supervised(model, loader.batch(which))
+    losses = supervised(model, Batch.of(loader.batch(which)))
     model.cuda()
     same(here, answer_rows(model, loader, which).seen[frozenset()], tolerance=2e-2)
-    for name, loss in supervised(model, loader.batch(which).to(model.device)).items():
+    for name, loss in supervised(model, Batch.of(loader.batch(which), model.device)).items():
         assert loss.item() == pytest.approx(losses[name].item(), rel=2e-2, abs=2e-2), name
     state = State.begin(model, job, 2)
-    batches = (loader.batch(which).to(model.device) for _ in range(2))
+    batches = (Batch.of(loader.batch(which), model.device) for _ in range(2))
     assert len(list(fit(state, supervised, batches, job))) == 2
 
 

@@ -10,8 +10,9 @@ from torch import Tensor
 from modalloy.job.job_file import load_job
 from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
-from modalloy.model.tokens import TABLE, Batch
+from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import drop_modalities, has_any
+from modalloy.readers.batch import TABLE
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 

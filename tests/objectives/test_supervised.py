@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from modalloy.job.job_file import load_job
 from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
-from modalloy.model.tokens import TABLE, Batch
+from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import (
     CONSISTENCY,
     Name,
@@ -20,6 +20,7 @@ from modalloy.objectives.supervised import (
     seen_only,
     supervised,
 )
+from modalloy.readers.batch import TABLE
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
@@ -36,7 +37,7 @@ def model_and_batch(
     opened = open_table(job.table)
     read = open_loader(job, opened, split_job(opened, job))
     model = Model(job, read.readers, read.targets, pretrained=False)
-    return model, read.batch(np.arange(rows))
+    return model, Batch.of(read.batch(np.arange(rows)))
 
 
 def fuse(**settings: Any) -> dict[str, Any]:

@@ -98,8 +98,12 @@ class Count(Task):
     def count(self, outputs: Outputs, batch: Batch) -> Tensor:
         return batch.targets[self.name]["known"].sum()
 
-    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
-        return {"value": outputs["log_rate"].detach().float().exp().mean(1).cpu().numpy()}
+
+def decode_counts(
+    options: Any, target: CountTarget, outputs: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Rates, means over members."""
+    return {"value": np.exp(outputs["log_rate"]).mean(1)}
 
 
 class CountTally(Tally):
@@ -191,6 +195,7 @@ class CountDrawing(Drawing):
 KIT = Kit(
     target="tasks.counting:CountTarget",
     head="tasks.counting:Count",
+    answer="tasks.counting:decode_counts",
     measure="tasks.counting:CountMeasure",
     baseline="tasks.counting:CountBaseline",
     drawing="tasks.counting:CountDrawing",

@@ -1,17 +1,10 @@
-"""A trained model and rows in, answers out: with everything seen, with inputs hidden, one at a
-time.
-"""
+"""Answers of rows: by task, and by which inputs were hidden; numpy alone, whoever gave them."""
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
-from modalloy.answer.loader import Loader
-from modalloy.model.model import Model
-
-Answer = dict[str, np.ndarray]
+Answer = dict[str, np.ndarray]  # what `decoding/build.py` says of each kind of task
 Answers = dict[str, Answer]  # task -> answer
 Hidden = frozenset[str]
 EVERYTHING: Hidden = frozenset()
@@ -23,49 +16,6 @@ class Answered:
 
     seen: dict[Hidden, Answers] = field(default_factory=dict)
     alone: dict[str, Answers] = field(default_factory=dict)
-
-
-@torch.no_grad()
-def answer_rows(
-    model: Model,
-    loader: Loader,
-    which: np.ndarray,
-    *,
-    hidden: Sequence[Hidden] = (EVERYTHING,),
-    batch: int = 64,
-    tick: Callable[[int], None] = lambda n: None,
-) -> Answered:
-    """Answers of some rows, in their order; encoders run once however many subsets are asked for.
-
-    tick is called with the number of rows done after every batch.
-    """
-    was = model.training
-    model.eval()
-    lengths = loader.lengths(which)
-    order = np.arange(len(which)) if lengths is None else np.argsort(lengths, kind="stable")
-    chunks = [order[i : i + batch] for i in range(0, len(order), batch)]
-    seen: dict[Hidden, list[Answers]] = {}
-    alone: dict[str, list[Answers]] = {}
-    for some, data in zip(chunks, loader.stream(which[c] for c in chunks), strict=True):
-        data = data.to(model.device)
-        tokens = model.encode(data)
-        for h in hidden:
-            output = model.decide(model.hide(tokens, h), data)
-            seen.setdefault(h, []).append(
-                {n: model.task(n).answer(out) for n, out in output.tasks.items()}
-            )
-            if not h:
-                for i in model.inputs:
-                    alone.setdefault(i, []).append(
-                        {n: model.auxiliary[n][i].answer(o[i]) for n, o in output.auxiliary.items()}
-                    )
-        tick(len(some))
-    model.train(was)
-    back = np.argsort(order, kind="stable")
-    return Answered(
-        {h: join(parts, back) for h, parts in seen.items()},
-        {i: a for i, parts in alone.items() if (a := join(parts, back))},
-    )
 
 
 def join(parts: list[Answers], back: np.ndarray) -> Answers:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-Arrays = dict[str, np.ndarray]
+from modalloy.readers.batch import Arrays
+
 Part = tuple[str, str, tuple[int, ...], int]  # name, type, shape, bytes
 Place = tuple[int, list[Part]]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
-from modalloy.answer.cache import Arrays
+from modalloy.readers.batch import Arrays
 
 CELLS_AT_ONCE = 262_144  # that are Python values at the same time
 Reading = Callable[[np.ndarray], Arrays]  # row numbers -> arrays with rows first

@@ -6,9 +6,11 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from modalloy.answer.cache import Arrays, Cache
+from modalloy.answer.cache import Cache
 from modalloy.answer.padding import pad_together
 from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.tokens import tensors
+from modalloy.readers.batch import Arrays
 from modalloy.readers.reader import Reader
 
 AT_ONCE = 8  # rows that a frozen trunk sees together on a processor; more are no faster there
@@ -87,7 +89,7 @@ class FrozenFeatures:
         values = pad_together(filled, least)
         values.pop("present")
         device = next(self.encoder.parameters()).device
-        features = self.encoder.features({n: v.to(device) for n, v in values.items()})
+        features = self.encoder.features({n: v.to(device) for n, v in tensors(values).items()})
         found = {n: v.cpu().numpy() for n, v in features.items()}
         made = [own_part({n: a[i] for n, a in found.items()}, row) for i, row in enumerate(rows)]
         if self.blank is None:

@@ -7,29 +7,25 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import torch
 
-from modalloy.answer.cache import Arrays, Budget, Cache
+from modalloy.answer.cache import Budget, Cache
 from modalloy.answer.cell_status import Statuses
 from modalloy.answer.kept_cells import Kept
-from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.padding import pad_together
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.window import Window
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.machine.limits import cores
-from modalloy.model.model import inputs_of
-from modalloy.model.tokens import TABLE, Batch
-from modalloy.readers.build import read_table
+from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, inputs_of
+from modalloy.readers.build import PLAIN, read_table
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
 from modalloy.table.table import Table
 
-PLAIN = ("number", "category", "time")
 DEAR = ("image", "audio", "series")  # worth a place on disk once decoded
 ONE_A_ROW = ("classify", "regress")  # tasks whose labels are few numbers a row, read once
 NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the same input
@@ -39,6 +35,25 @@ COMING = 1024  # batches after one whose plain cells may be read with its own
 AHEAD = 3  # batches that are read while one is worked on
 Asked = TypeVar("Asked")
 Found = TypeVar("Found")
+
+
+class Features(Protocol):
+    """What a frozen encoder says of each row of an input, as far as `kept` holds it."""
+
+    kept: Cache
+    blank: Arrays | None  # of a row without the input; None before any was seen
+
+    def get(self, row: int) -> Arrays | None:
+        """The arrays of a row, or None where they were not kept."""
+
+    def make(self, rows: Sequence[Arrays]) -> list[Arrays | None]:
+        """The arrays of each of these rows, from its own arrays as they were read.
+
+        None for one without the input while none was seen.
+        """
+
+    def keep(self, row: int, arrays: Arrays) -> bool:
+        """Keep the arrays of a row; whether there was room."""
 
 
 class Loader:
@@ -68,7 +83,7 @@ class Loader:
         self.media = [readers[i] for i in self.inputs if i != TABLE]
         self.budget, self.folder = Budget(cache_gb), folder
         self.decoded = {r.name: self.cache() for r in self.media if r.kind in DEAR}
-        self.features: dict[str, FrozenFeatures] = {}
+        self.features: dict[str, Features] = {}
         self.status = {name: Statuses(table.rows) for name in readers}
         self._plain = Kept(table.rows, sum(len(r.columns) for r in self.plain))
         self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
@@ -95,7 +110,7 @@ class Loader:
         self.decoded = {n: earlier.decoded.get(n) or self.cache() for n in self.decoded}
         self.status |= {n: earlier.status[n] for n in same}
 
-    def batch(self, rows: np.ndarray, coming: Sequence[np.ndarray] = ()) -> Batch:
+    def batch(self, rows: np.ndarray, coming: Sequence[np.ndarray] = ()) -> ArrayBatch:
         """These rows, padded to the longest of them; `coming` are the batches after this one."""
         values, present = {}, {}
         if self.plain:
@@ -103,13 +118,13 @@ class Loader:
         for reader in self.media:
             values[reader.name], present[reader.name] = self._read_media(reader, rows)
         targets = {name: self._read_target(name, rows, coming) for name in self.targets}
-        return Batch(values, present, targets, rows)
+        return ArrayBatch(values, present, targets, rows)
 
-    def stream(self, order: Iterable[np.ndarray]) -> Iterator[Batch]:
+    def stream(self, order: Iterable[np.ndarray]) -> Iterator[ArrayBatch]:
         """Batches in the given order; the next few are read while this one is worked on."""
         batches = list(order)
 
-        def read(at: int) -> Batch:
+        def read(at: int) -> ArrayBatch:
             return self.batch(batches[at], batches[at + 1 : at + 1 + COMING])
 
         return read_ahead(read, range(len(batches)))
@@ -146,7 +161,7 @@ class Loader:
 
     def labelled(self, which: np.ndarray) -> np.ndarray:
         """Those of these rows that at least one task can learn from."""
-        known = [self._read_target(name, which)["known"].numpy() for name in self.targets]
+        known = [self._read_target(name, which)["known"] for name in self.targets]
         return which[np.any(known, axis=0)]
 
     def cells(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
@@ -181,14 +196,14 @@ class Loader:
 
     def _read_plain(
         self, rows: np.ndarray, coming: Sequence[np.ndarray]
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    ) -> tuple[Arrays, np.ndarray]:
         read = self._plain_arrays
         few = len(self.plain) * self.table.rows <= PLAIN_CELLS_KEPT
         arrays = self._plain.get(rows, read, coming) if few else read(rows)
         for reader in self.plain:
             self._refuse_unreadable(reader.name, rows)
-        tensors = {n: torch.from_numpy(a) for n, a in arrays.items()}
-        return tensors, tensors.pop("present")
+        arrays = dict(arrays)
+        return arrays, arrays.pop("present")
 
     def _plain_arrays(self, rows: np.ndarray) -> Arrays:
         columns = dict.fromkeys(c for r in self.plain for c in r.columns)
@@ -197,18 +212,16 @@ class Loader:
             self.status[reader.name].note(rows, status)
         return {**read.values, "present": read.present}
 
-    def _read_media(
-        self, reader: Reader, rows: np.ndarray
-    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    def _read_media(self, reader: Reader, rows: np.ndarray) -> tuple[Arrays, np.ndarray]:
         features = self.features.get(reader.name)
         if features is None:
             found = self.arrays(reader.name, rows)
         else:
             found = self._read_features(features, reader.name, rows)
-        tensors = pad_together(found)
-        return tensors, tensors.pop("present").squeeze(1)
+        arrays = pad_together(found)
+        return arrays, arrays.pop("present").squeeze(1)
 
-    def _read_features(self, features: FrozenFeatures, name: str, rows: np.ndarray) -> list[Arrays]:
+    def _read_features(self, features: Features, name: str, rows: np.ndarray) -> list[Arrays]:
         found = [features.get(int(r)) for r in rows]
         absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
         if len(absent):
@@ -243,14 +256,14 @@ class Loader:
 
     def _read_target(
         self, name: str, rows: np.ndarray, coming: Sequence[np.ndarray] = ()
-    ) -> dict[str, torch.Tensor]:
+    ) -> Arrays:
         target, kept = self.targets[name], self._labels.get(name)
 
         def read(some: np.ndarray) -> Arrays:
             return target.read(self.cells(target.columns, some))
 
         arrays = read(rows) if kept is None else kept.get(rows, read, coming)
-        return {n: torch.from_numpy(np.ascontiguousarray(a)) for n, a in arrays.items()}
+        return {n: np.ascontiguousarray(a) for n, a in arrays.items()}
 
     def _refuse_unreadable(self, column: str, rows: np.ndarray) -> None:
         if not self.strict:

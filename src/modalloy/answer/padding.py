@@ -1,18 +1,17 @@
-"""Arrays of single rows in, one tensor a name out: each row padded at its ends to the largest."""
+"""Arrays of single rows in, one array a name out: each row padded at its ends to the largest."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 
-from modalloy.answer.cache import Arrays
+from modalloy.readers.batch import Arrays
 
 PAD = {"words": -1, "y": -100, "classes": -1}
 
 
 def pad_together(
     rows: Sequence[Arrays], least: Mapping[str, tuple[int, ...]] | None = None
-) -> dict[str, torch.Tensor]:
+) -> Arrays:
     """Arrays of single rows, zero-padded at their ends to the largest, with rows first.
 
     least: a shape for each name that is reached in any case.
@@ -22,11 +21,11 @@ def pad_together(
         arrays = [np.asarray(r[name]) for r in rows]
         shapes = [a.shape for a in arrays] + ([least[name]] if least else [])
         if all(shape == shapes[0] for shape in shapes):
-            out[name] = torch.from_numpy(np.stack(arrays))
+            out[name] = np.stack(arrays)
             continue
         shape = tuple(max(sizes) for sizes in zip(*shapes, strict=True))
         whole = np.full((len(rows), *shape), PAD.get(name, 0), arrays[0].dtype)
         for i, a in enumerate(arrays):
             whole[(i, *(slice(0, s) for s in a.shape))] = a
-        out[name] = torch.from_numpy(whole)
+        out[name] = whole
     return out

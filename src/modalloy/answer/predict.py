@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import (
     cell_caveats,

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.judge.metrics.bootstrap import intervals
 from modalloy.judge.metrics.score import primary, tally

@@ -13,7 +13,7 @@ from modalloy.judge.metrics.tally import Tally
 
 ALL_UP_TO = 5  # 31 subsets; beyond it singles, leave-one-out and all
 
-Answers = Mapping[str, Mapping[str, np.ndarray]]  # task -> what Task.answer documents
+Answers = Mapping[str, Mapping[str, np.ndarray]]  # task -> its answer, see answer/decoding
 Figures = dict[str, Any]
 
 

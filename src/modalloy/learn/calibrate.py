@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import Stage, fit_stage
 from modalloy.judge.figures import truth_of
 from modalloy.model.model import Model

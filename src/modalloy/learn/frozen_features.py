@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.answer.cache import Arrays
 from modalloy.answer.kept_features import FrozenFeatures, Shape, blank_like
 from modalloy.answer.loader import Loader, read_ahead
 from modalloy.learn import processes
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model
+from modalloy.readers.batch import Arrays
 
 READ_AT_ONCE = 32  # rows that are decoded together
 
@@ -32,6 +32,7 @@ def frozen_features(
     if not frozen:
         return
     model.eval()
+    made: dict[str, FrozenFeatures] = {}
     read: dict[str, np.ndarray] = {}
     room = processes.everywhere(loader.budget.left > 0, world)
     origins = {name: loader.origins(name, which) for name in frozen} if room else {}
@@ -40,7 +41,7 @@ def frozen_features(
         kept = loader.cache() if known is None else known.kept
         features = FrozenFeatures(model.encoders[name], loader.readers[name], kept)
         features.blank = None if known is None else known.blank
-        loader.features[name] = features
+        loader.features[name] = made[name] = features
         first = which[origins[name] == which] if name in origins else which[:0]
         have = np.array([int(row) in kept for row in first], dtype=bool)
         # One process may have kept a row more than another; they read as many together.
@@ -49,10 +50,10 @@ def frozen_features(
     if total:
         with Bar("reading with frozen encoders", total, quiet=quiet) as bar:
             for name, some in read.items():
-                for count in keep_features(loader, name, some):
+                for count in keep_features(loader, name, made[name], some):
                     bar.advance(count)
     for name in origins:
-        repeat(loader, name, which, origins[name])
+        repeat(loader, name, made[name], which, origins[name])
 
 
 class Found(NamedTuple):
@@ -66,15 +67,16 @@ class Found(NamedTuple):
     read: int
 
 
-def keep_features(loader: Loader, name: str, which: np.ndarray) -> Iterator[int]:
+def keep_features(
+    loader: Loader, name: str, features: FrozenFeatures, which: np.ndarray
+) -> Iterator[int]:
     """Run an input's frozen encoder and keep what it says, until a disk budget is used up.
 
     That of any process: all of them stop after the same rows. Yields how many rows were read.
     """
     rank, world = processes.start()
-    features = loader.features[name]
     chunks = [which[i : i + READ_AT_ONCE] for i in range(0, len(which), READ_AT_ONCE)]
-    own = found_in(loader, name, chunks[rank::world])
+    own = found_in(loader, name, features, chunks[rank::world])
     absent: list[int] = []
     for _ in range(-(-len(chunks) // world) + 1):  # and one for rows that waited for others
         room = True
@@ -94,13 +96,14 @@ def keep_features(loader: Loader, name: str, which: np.ndarray) -> Iterator[int]
             features.keep(row, features.blank)
 
 
-def found_in(loader: Loader, name: str, chunks: Sequence[np.ndarray]) -> Iterator[Found]:
+def found_in(
+    loader: Loader, name: str, features: FrozenFeatures, chunks: Sequence[np.ndarray]
+) -> Iterator[Found]:
     """Run an input's frozen encoder over rows, some at a time.
 
     Rows wait until enough of like shape have come to run together; the last to come out are those
     that waited for none.
     """
-    features = loader.features[name]
     waiting: dict[Shape, dict[int, Arrays]] = {}
 
     def read(some: np.ndarray) -> list[tuple[int, Arrays]]:
@@ -125,9 +128,11 @@ def found_in(loader: Loader, name: str, chunks: Sequence[np.ndarray]) -> Iterato
     yield Found(found, {}, 0)
 
 
-def repeat(loader: Loader, name: str, which: np.ndarray, origins: np.ndarray) -> None:
+def repeat(
+    loader: Loader, name: str, features: FrozenFeatures, which: np.ndarray, origins: np.ndarray
+) -> None:
     """Let rows have what the first row with the same cell has."""
     for row, first in zip(which.tolist(), origins.tolist(), strict=True):
         if row != first:
-            loader.features[name].repeat(row, first)
+            features.repeat(row, first)
             loader.repeat(name, row, first)

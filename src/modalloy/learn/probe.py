@@ -13,10 +13,11 @@ import torch
 
 from modalloy.learn.probe_memory import keep, key_of, recall
 from modalloy.model.model import Model
-from modalloy.model.tokens import TABLE, Batch
+from modalloy.model.tokens import Batch
 from modalloy.model.trunks.efficientnet import EfficientNetLite
 from modalloy.model.trunks.trunk import allows_channels_last
 from modalloy.objectives.supervised import Objective
+from modalloy.readers.batch import TABLE
 
 STEPS = 3
 GAIN = 1.1  # a change must be this much faster to be taken

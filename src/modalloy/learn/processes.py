@@ -10,8 +10,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from modalloy.answer.answers import EVERYTHING, Answers, answer_rows, join
+from modalloy.answer.answers import EVERYTHING, Answers, join
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.errors import ModalloyError, RunError
 from modalloy.model.layers.shared_norms import added_up
 from modalloy.model.model import Model

@@ -122,8 +122,8 @@ def own_batches(
     """This process's share of each batch, where its model lies."""
     mine = loader.stream([processes.share_of(chunk, rank, world) for chunk in order])
     for chunk, batch in zip(order, mine, strict=True):
-        batch = batch.to(device)
-        yield batch if rank < len(chunk) else processes.unseen(batch)
+        seen = Batch.of(batch, device)
+        yield seen if rank < len(chunk) else processes.unseen(seen)
 
 
 def end_epoch(
@@ -170,7 +170,7 @@ def choose_precision(
 
     def choose() -> Probe:
         some = processes.share_of(parts.train[: job.train.batch], 0, world)
-        batch, kept = loader.batch(some).to(state.model.device), number_types_file()
+        batch, kept = Batch.of(loader.batch(some), state.model.device), number_types_file()
         precision, steps = job.train.precision, state.steps
         return probe(state.model, supervised, batch, precision, steps=steps, kept=kept)
 

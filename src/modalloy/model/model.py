@@ -20,8 +20,9 @@ from modalloy.model.layers.dropout import replace_dropout
 from modalloy.model.layers.named import Named
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.task import Outputs, Task
-from modalloy.model.tokens import TABLE, Batch, Fused, Tokens
+from modalloy.model.tokens import Batch, Fused, Tokens
 from modalloy.readers.audio import AudioReader
+from modalloy.readers.batch import TABLE, inputs_of
 from modalloy.readers.image import ImageReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
@@ -58,7 +59,7 @@ class Model(nn.Module):
         trunks: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         super().__init__()
-        self.job, self.readers = job, dict(readers)
+        self.job, self.readers, self.targets = job, dict(readers), dict(targets)
         self.inputs = inputs_of(readers)
         self.shared = shared_encoders(job)
         width = job.fuse.width
@@ -157,12 +158,6 @@ class Model(nn.Module):
             n: getattr(e, "trunk_config", None) for n, e in self.encoders.items()
         }
         return {n: c for n, c in found.items() if c is not None}
-
-
-def inputs_of(readers: Mapping[str, Reader]) -> list[str]:
-    """Names of the inputs: `TABLE` first where there is a plain column, then each media column."""
-    media = [n for n, r in readers.items() if r.kind not in ("number", "category", "time")]
-    return ([TABLE] if len(media) < len(readers) else []) + media
 
 
 def essential_inputs(job: config.Job) -> set[str]:

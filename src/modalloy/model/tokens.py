@@ -5,19 +5,20 @@ ensemble (1 but for `tabm`), C classes, N plain columns, L samples or word piece
 height and width of a picture or map.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-TABLE = "table"  # the one input that carries all number, category and time columns
+from modalloy.readers.batch import ArrayBatch, Arrays
 
 
 @dataclass
 class Batch:
-    """Some rows as tensors; an *input* is one media column, or `TABLE` for all plain columns.
+    """Some rows as tensors, where an `ArrayBatch` has arrays: the door of the network.
 
     values: input -> name -> tensor with rows first. present: input -> bool, (B,) for a media
     column, (B, N) for `TABLE` in the order number, category, time. targets: task -> name -> tensor
@@ -29,17 +30,39 @@ class Batch:
     targets: dict[str, dict[str, Tensor]] = field(default_factory=dict)
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
+    @classmethod
+    def of(cls, arrays: ArrayBatch, device: torch.device | None = None) -> Self:
+        """The rows of arrays on a device; on the processor, tensors share the arrays' memory."""
+        batch = cls(
+            {k: tensors(v) for k, v in arrays.values.items()},
+            tensors(arrays.present),
+            {k: tensors(v) for k, v in arrays.targets.items()},
+            arrays.rows,
+        )
+        return batch if device is None else batch.to(device)
+
     def __len__(self) -> int:
         return len(next(iter(self.present.values())))
 
-    def to(self, device: torch.device) -> "Batch":
+    def to(self, device: torch.device) -> Self:
         """The same rows on a device."""
-        return Batch(
+        return type(self)(
             {k: {n: t.to(device) for n, t in v.items()} for k, v in self.values.items()},
             {k: t.to(device) for k, t in self.present.items()},
             {k: {n: t.to(device) for n, t in v.items()} for k, v in self.targets.items()},
             self.rows,
         )
+
+
+def tensors(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
+    """Arrays as tensors of the same memory."""
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def arrays(found: Mapping[str, Tensor]) -> Arrays:
+    """Tensors as arrays of this machine's memory, floats of any size as float32."""
+    kept = {n: t.detach() for n, t in found.items()}
+    return {n: (t.float() if t.is_floating_point() else t).cpu().numpy() for n, t in kept.items()}
 
 
 class Tokens(NamedTuple):

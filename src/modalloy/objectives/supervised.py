@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from modalloy.model.model import Model, essential_inputs
-from modalloy.model.tokens import TABLE, Batch
+from modalloy.model.tokens import Batch
+from modalloy.readers.batch import TABLE
 
 
 class Name(NamedTuple):

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Answers, answer_rows
+from modalloy.answer.answers import EVERYTHING, Answers
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import Stage, adjust, stages_to_state
 from modalloy.answer.table_caveats import Usual, sentence, table_caveats
 from modalloy.checks.finding import Finding, finding

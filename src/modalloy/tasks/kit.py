@@ -17,7 +17,8 @@ class Kit:
     """One kind of task. Parts are named as in `package.module:Class`.
 
     target: a `TargetReader` (readers/targets/target.py): cells with right answers in, arrays out.
-    head: a `Task` (model/tasks/task.py): a summary in, a loss and answers out.
+    head: a `Task` (model/tasks/task.py): a summary in, raw outputs and a loss out.
+    answer: a function like `decode` (answer/decoding/build.py): raw outputs in, answers out.
     measure: a `Measure` (judge/metrics/measure.py): answers beside the truth in, figures out.
     baseline: a `Baseline` (judge/baselines/baseline.py): the simple methods that it must beat.
     drawing: a `Drawing` (report/drawing/drawing.py): what the page shows of it.
@@ -27,6 +28,7 @@ class Kit:
 
     target: str
     head: str
+    answer: str
     measure: str
     baseline: str
     drawing: str
@@ -37,6 +39,7 @@ class Kit:
 CLASSIFY = Kit(
     target="modalloy.readers.targets.classify:ClassTarget",
     head="modalloy.model.tasks.classify:Classify",
+    answer="modalloy.answer.decoding.classify:decode",
     measure="modalloy.judge.metrics.classes:ClassMeasure",
     baseline="modalloy.judge.baselines.classify:ClassBaseline",
     drawing="modalloy.report.drawing.classify:ClassDrawing",
@@ -44,6 +47,7 @@ CLASSIFY = Kit(
 REGRESS = Kit(
     target="modalloy.readers.targets.regress:NumberTarget",
     head="modalloy.model.tasks.regress:Regress",
+    answer="modalloy.answer.decoding.regress:decode",
     measure="modalloy.judge.metrics.quantities:NumberMeasure",
     baseline="modalloy.judge.baselines.regress:NumberBaseline",
     drawing="modalloy.report.drawing.regress:NumberDrawing",
@@ -52,6 +56,7 @@ REGRESS = Kit(
 TAG = Kit(
     target="modalloy.readers.targets.tag:TagTarget",
     head="modalloy.model.tasks.tag:Tag",
+    answer="modalloy.answer.decoding.tag:decode",
     measure="modalloy.judge.metrics.spans:TagMeasure",
     baseline="modalloy.judge.baselines.tag:TagBaseline",
     drawing="modalloy.report.drawing.tag:TagDrawing",
@@ -60,6 +65,7 @@ TAG = Kit(
 LOCATE = Kit(
     target="modalloy.readers.targets.locate:BoxTarget",
     head="modalloy.model.tasks.locate:Locate",
+    answer="modalloy.answer.decoding.locate:decode",
     measure="modalloy.judge.metrics.detection:BoxMeasure",
     baseline="modalloy.judge.baselines.locate:BoxBaseline",
     drawing="modalloy.report.drawing.locate:BoxDrawing",

@@ -6,19 +6,28 @@ import numpy as np
 import pytest
 import torch
 
+from modalloy.answer.decoding.build import decode
 from modalloy.job import config
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.classify import Classify
-from modalloy.model.tokens import Batch, Fused
+from modalloy.model.tokens import Batch, Fused, arrays
 from modalloy.readers.targets.classify import ClassTarget
 
 NAMES = ("crack", "dent", "ok")
 D = 8
 
 
+def make_target(labels: str) -> ClassTarget:
+    return ClassTarget("fault", "y", NAMES, (1, 2, 5), 8, labels == "multi")
+
+
+def shares(outputs: dict[str, torch.Tensor], labels: str = "single") -> np.ndarray:
+    options = config.Classify.model_validate({"target": "y", "labels": labels})
+    return decode(options, make_target(labels), arrays(outputs))["probability"]
+
+
 def make_task(*, members: int = 1, smoothing: float = 0.0, **options: Any) -> Classify:
-    multi = options.get("labels") == "multi"
-    target = ClassTarget("fault", "y", NAMES, (1, 2, 5), 8, multi)
+    target = make_target(options.get("labels", "single"))
     options_ = config.Classify(target="y", **options)
     task = build_task("fault", options_, target, D, members, smoothing)
     assert isinstance(task, Classify)
@@ -67,7 +76,7 @@ def test_several_labels_learn_apart() -> None:
     soft = y * 0.8 + 0.1
     expected = -(soft * p.log() + (1 - soft) * (1 - p).log()).mean()
     assert task.loss(outputs, make_batch(y)).item() == pytest.approx(expected.item(), rel=1e-5)
-    assert np.allclose(task.answer(outputs)["probability"], p.detach().numpy())
+    assert np.allclose(shares(outputs, "multi"), p.detach().numpy())
 
 
 def test_balanced_labels_weigh_the_rare_one_more() -> None:
@@ -115,9 +124,9 @@ def test_no_known_row_costs_exactly_nothing(labels: str) -> None:
 def test_members_probabilities_are_averaged(labels: str) -> None:
     task = make_task(members=4, labels=labels)
     outputs = task(fused(5, 4), {}, make_batch([0] * 5))
-    answers = [task.answer({"logits": outputs["logits"][:, [k]]}) for k in range(4)]
-    mean = np.mean([a["probability"] for a in answers], axis=0)
-    found = task.answer(outputs)["probability"]
+    answers = [shares({"logits": outputs["logits"][:, [k]]}, labels) for k in range(4)]
+    mean = np.mean(answers, axis=0)
+    found = shares(outputs, labels)
     assert found == pytest.approx(mean, abs=1e-6)
     assert found.shape == (5, 3)
     if labels == "single":
@@ -134,6 +143,6 @@ def test_each_member_has_weights_of_its_own() -> None:
 def test_a_row_alone_is_answered_as_in_a_batch() -> None:
     task = make_task(members=3).eval()
     z = fused(6, 3)
-    whole = task.answer(task(z, {}, make_batch([0] * 6)))["probability"]
-    alone = task.answer(task(Fused(z.summary_BKD[2:3]), {}, make_batch([0])))["probability"]
+    whole = shares(task(z, {}, make_batch([0] * 6)))
+    alone = shares(task(Fused(z.summary_BKD[2:3]), {}, make_batch([0])))
     assert alone[0] == pytest.approx(whole[2], abs=1e-6)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from modalloy.answer.answers import Answer
+from modalloy.answer.decoding.build import decode
 from modalloy.job import config
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.regress import Regress
-from modalloy.model.tokens import Batch, Fused
+from modalloy.model.tokens import Batch, Fused, arrays
 from modalloy.readers.targets.regress import NumberTarget
 
 D = 8
@@ -21,6 +23,10 @@ def make_task(*, members: int = 1, **options: Any) -> Regress:
     task = build_task("life", options_, TARGET, D, members, 0.0)
     assert isinstance(task, Regress)
     return task
+
+
+def answer_of(outputs: dict[str, torch.Tensor]) -> Answer:
+    return decode(config.Regress(target="y"), TARGET, arrays(outputs))
 
 
 def make_batch(y: list[float], known: list[bool] | None = None) -> Batch:
@@ -73,7 +79,7 @@ def test_quantiles_never_cross_and_keep_their_order() -> None:
     task = make_task(members=2, quantiles=(0.9, 0.1, 0.5))
     with torch.no_grad():
         task.head.weight_KDC.normal_(0, 5)
-    found = task.answer(task(fused(200, 2), {}, make_batch([0.0])))["quantiles"]
+    found = answer_of(task(fused(200, 2), {}, make_batch([0.0])))["quantiles"]
     assert (found[:, 1] <= found[:, 2]).all()
     assert (found[:, 2] <= found[:, 0]).all()
 
@@ -97,9 +103,8 @@ def test_quantiles_are_learned() -> None:
 
 
 def test_answers_are_in_the_targets_unit() -> None:
-    task = make_task(quantiles=(0.25,))
     outputs = {"value": torch.tensor([[0.5], [-1.0]]), "quantiles": torch.zeros(2, 1, 1)}
-    answer = task.answer(outputs)
+    answer = answer_of(outputs)
     assert answer["value"].tolist() == [110.0, 80.0]
     assert answer["quantiles"].tolist() == [[100.0], [100.0]]
 
@@ -130,8 +135,8 @@ def test_no_known_row_costs_exactly_nothing() -> None:
 def test_members_are_averaged() -> None:
     task = make_task(members=3, quantiles=(0.1, 0.9))
     outputs = task(fused(4, 3), {}, make_batch([0.0] * 4))
-    parts = [task.answer({n: o[:, [k]] for n, o in outputs.items()}) for k in range(3)]
-    found = task.answer(outputs)
+    parts = [answer_of({n: o[:, [k]] for n, o in outputs.items()}) for k in range(3)]
+    found = answer_of(outputs)
     for name in ("value", "quantiles"):
         assert found[name] == pytest.approx(np.mean([p[name] for p in parts], axis=0))
     assert found["value"].shape == (4,)
@@ -141,6 +146,6 @@ def test_members_are_averaged() -> None:
 def test_a_row_alone_is_answered_as_in_a_batch() -> None:
     task = make_task(members=2).eval()
     z = fused(5, 2)
-    whole = task.answer(task(z, {}, make_batch([0.0] * 5)))["value"]
-    alone = task.answer(task(Fused(z.summary_BKD[3:4]), {}, make_batch([0.0])))["value"]
+    whole = answer_of(task(z, {}, make_batch([0.0] * 5)))["value"]
+    alone = answer_of(task(Fused(z.summary_BKD[3:4]), {}, make_batch([0.0])))["value"]
     assert alone[0] == pytest.approx(whole[3], rel=1e-6)

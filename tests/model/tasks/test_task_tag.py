@@ -1,25 +1,29 @@
-"""The tagging head: decoding against all sequences, its loss against a loop, absent texts."""
-
-import itertools
+"""The tagging head: its loss against a loop, answers of its outputs, absent texts."""
 
 import numpy as np
 import pytest
 import torch
 
+from modalloy.answer.answers import Answer
+from modalloy.answer.decoding.build import decode
 from modalloy.job import config
 from modalloy.model.tasks.build import build_task
-from modalloy.model.tasks.tag import Tag, allowed_steps, best_path
-from modalloy.model.tokens import Batch, Fused, Tokens
+from modalloy.model.tasks.tag import Tag
+from modalloy.model.tokens import Batch, Fused, Tokens, arrays
 from modalloy.readers.targets.tag import TagTarget
 
 NAMES = ("O", "B-part", "I-part", "B-fault", "I-fault")
 D = 8
+OPTIONS = config.Tag(target="tags", on="words")
+TARGET = TagTarget("parts", "tags", "words", NAMES)
+
+
+def answer_of(outputs: dict[str, torch.Tensor]) -> Answer:
+    return decode(OPTIONS, TARGET, arrays(outputs))
 
 
 def make_task(*, members: int = 1, smoothing: float = 0.0) -> Tag:
-    target = TagTarget("parts", "tags", "words", NAMES)
-    options = config.Tag(target="tags", on="words")
-    task = build_task("parts", options, target, D, members, smoothing)
+    task = build_task("parts", OPTIONS, TARGET, D, members, smoothing)
     assert isinstance(task, Tag)
     torch.nn.init.normal_(task.row.weight, std=0.2)  # so that the row counts from the start
     return task
@@ -48,20 +52,6 @@ def well_formed(tags: tuple[str, ...]) -> bool:
             return False
         before = tag
     return True
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_best_path_is_the_best_of_all_well_formed_ones(seed: int) -> None:
-    score_BWC = np.random.default_rng(seed).normal(size=(3, 4, 5))
-    found = best_path(score_BWC, *allowed_steps(NAMES))
-    for row, path in zip(score_BWC, found, strict=True):
-        fine = [
-            p
-            for p in itertools.product(range(5), repeat=4)
-            if well_formed(tuple(NAMES[c] for c in p))
-        ]
-        best = max(fine, key=lambda p: sum(row[w, c] for w, c in enumerate(p)))
-        assert path.tolist() == list(best)
 
 
 def test_loss_agrees_with_a_loop() -> None:
@@ -103,33 +93,11 @@ def test_answers_are_well_formed_and_as_long_as_what_was_read() -> None:
     batch = make_batch([[0] * 4] * 3)
     for _ in range(20):
         torch.nn.init.normal_(task.head.weight_KDC)
-        answer = task.answer(task(fused(3), tokens, batch))
+        answer = answer_of(task(fused(3), tokens, batch))
         assert [len(t) for t in answer["tags"]] == [4, 2, 0]
         assert all(well_formed(tuple(t)) for t in answer["tags"])
         assert ((answer["confidence"] > 0) & (answer["confidence"] <= 1)).all()
     assert answer["confidence"][2] == 1.0
-
-
-def test_a_word_that_was_not_read_is_outside() -> None:
-    task = make_task()
-    logits = torch.full((1, 1, 3, 5), -9.0)
-    logits[0, 0, :, 2] = 9.0  # all say I-part
-    logits[0, 0, 0, 1] = 12.0  # the first begins it
-    read = torch.tensor([[True, False, True]])
-    answer = task.answer({"logits": logits, "words": read})
-    # The last must not go on with a span that the hole has ended.
-    assert answer["tags"][0] == ["B-part", "O", "O"]
-
-
-def test_confidence_is_the_mean_probability_of_the_tags() -> None:
-    task = make_task()
-    logits = torch.tensor([[[[0.0, 2, 0, 0, 0], [0, 0, 3, 0, 0], [9, 9, 9, 9, 9]]]])
-    read = torch.tensor([[True, True, False]])
-    answer = task.answer({"logits": logits, "words": read})
-    p = logits.softmax(-1)
-    expected = (p[0, 0, 0, 1] + p[0, 0, 1, 2]).item() / 2
-    assert answer["tags"][0] == ["B-part", "I-part"]
-    assert answer["confidence"][0] == pytest.approx(expected)
 
 
 def test_members_probabilities_are_averaged() -> None:
@@ -138,8 +106,8 @@ def test_members_probabilities_are_averaged() -> None:
     outputs = task(fused(1, 3), tokens, make_batch([[0, 0, 0]]))
     p = outputs["logits"].softmax(-1).mean(1, keepdim=True)
     mean = {"logits": p.log(), "words": outputs["words"]}
-    assert task.answer(outputs)["tags"][0] == task.answer(mean)["tags"][0]
-    assert task.answer(outputs)["confidence"] == pytest.approx(task.answer(mean)["confidence"])
+    assert answer_of(outputs)["tags"][0] == answer_of(mean)["tags"][0]
+    assert answer_of(outputs)["confidence"] == pytest.approx(answer_of(mean)["confidence"])
 
 
 def test_texts_that_are_absent_have_no_tags_and_teach_nothing() -> None:
@@ -148,7 +116,7 @@ def test_texts_that_are_absent_have_no_tags_and_teach_nothing() -> None:
     absent = Tokens(x, torch.ones(2, 1, dtype=torch.bool), x[:, 0])
     batch = make_batch([[1, 2], [0, 0]])
     outputs = task(fused(2), {"words": absent}, batch)
-    assert task.answer(outputs)["tags"].tolist() == [[], []]
+    assert answer_of(outputs)["tags"].tolist() == [[], []]
     loss = task.loss(outputs, batch)
     assert loss.item() == 0.0
     loss.backward()
@@ -174,8 +142,8 @@ def test_a_row_alone_is_answered_as_in_a_batch() -> None:
     task = make_task(members=2).eval()
     text = make_tokens([[1, 2, 3, 4], [2, 5, -1, -1]])
     z = fused(2, 2)
-    whole = task.answer(task(z, {"words": text}, make_batch([[0]] * 2)))
+    whole = answer_of(task(z, {"words": text}, make_batch([[0]] * 2)))
     lone = Tokens(text.x_BTD[1:], text.mask_BT[1:], text.summary_BD[1:], text.words_BW[1:, :2])
-    alone = task.answer(task(Fused(z.summary_BKD[1:]), {"words": lone}, make_batch([[0]])))
+    alone = answer_of(task(Fused(z.summary_BKD[1:]), {"words": lone}, make_batch([[0]])))
     assert alone["tags"][0] == whole["tags"][1]
     assert alone["confidence"][0] == pytest.approx(whole["confidence"][1], abs=1e-6)

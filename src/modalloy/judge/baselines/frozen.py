@@ -53,7 +53,7 @@ def frozen_embeddings(
     views = one_view([model.encoders[n] for n in names])
     with views, Bar("baseline features", len(wanted), quiet=quiet) as bar:
         for batch in loader.stream(wanted[i : i + 32] for i in range(0, len(wanted), 32)):
-            seen = batch.to(model.device)
+            seen = Batch.of(batch, model.device)
             part = np.concatenate([pooled(model, n, seen) for n in names], 1)
             found.update({int(r): v for r, v in zip(batch.rows, part, strict=True)})
             bar.advance(len(batch))

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.answer.decoding.boxes import overlaps
 from modalloy.judge.baselines.baseline import Answer, Baseline
 from modalloy.judge.baselines.baseline_models import Goal, objects
 from modalloy.judge.baselines.lines import Case, Fitted
-from modalloy.model.tasks.boxes import overlaps
 
 SAME = 20  # boxes of one name that are answered to every picture, at most
 MOST_BOXES = 1000  # of one name that are compared with each other

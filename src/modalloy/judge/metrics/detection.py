@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modalloy.answer.decoding.boxes import overlaps
 from modalloy.job import config
 from modalloy.judge.metrics.classes import known_rows
 from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.tally import Tally, group_sums, ratio
-from modalloy.model.tasks.boxes import overlaps
 
 LIMITS_T = np.linspace(0.5, 0.95, 10)  # overlaps that make a match
 RECALLS = np.linspace(0.0, 1.0, 101)

@@ -1,1 +1,1 @@
-"""One task a file: a summary in, answers and a loss out."""
+"""One task a file: a summary in, raw outputs and a loss out."""

@@ -1,9 +1,8 @@
-"""One fused summary in, class probabilities out: one class a row, or any number of labels."""
+"""One fused summary in, logits of classes out: one class a row, or any number of labels."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -78,12 +77,6 @@ class Classify(Task):
         if self.multi or self.weight_C is None:
             return known.sum()
         return self.weight_C[y[known]].sum()
-
-    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
-        """`probability`, (B, C): members' probabilities averaged."""
-        logits_BKC = outputs["logits"].detach().float()
-        p_BKC = logits_BKC.sigmoid() if self.multi else logits_BKC.softmax(-1)
-        return {"probability": p_BKC.mean(1).cpu().numpy()}
 
     def _binary_loss(self, logits_NKC: Tensor, y_NKC: Tensor) -> Tensor:
         y_NKC = y_NKC * (1 - self.smoothing) + self.smoothing / 2

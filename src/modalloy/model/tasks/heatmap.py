@@ -1,4 +1,4 @@
-"""Boxes in, maps to learn out; learned maps in, boxes out: how `locate` speaks of boxes.
+"""Boxes in, maps to learn out: how `locate` speaks of boxes.
 
 Every cell of a map says, for each class, whether a box's middle lies there (a heat of 0 to 1), and
 how far the four sides are, in cells. Zhou et al. 2019 (CenterNet, 1904.07850); the sides are
@@ -87,16 +87,6 @@ def boxes_at(sides_P4: Tensor, cell_P: Tensor, width: int) -> Tensor:
     """
     middle_P2 = torch.stack([cell_P % width, cell_P // width], -1) + 0.5
     return torch.cat([middle_P2 - sides_P4[..., :2], middle_P2 + sides_P4[..., 2:]], -1)
-
-
-def peaks(heat_BCHW: Tensor, most: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The highest cells among their eight neighbours: heat, class and flat cell, each (B, most)."""
-    top_BCHW = F.max_pool2d(heat_BCHW, 3, 1, 1)
-    alone_BCHW = torch.where(heat_BCHW == top_BCHW, heat_BCHW, 0.0)
-    flat = alone_BCHW.flatten(1)
-    heat_BN, index_BN = flat.topk(min(most, flat.shape[1]), dim=1)
-    cells = heat_BCHW.shape[2] * heat_BCHW.shape[3]
-    return heat_BN, index_BN // cells, index_BN % cells
 
 
 def areas(boxes_n4: Tensor) -> Tensor:

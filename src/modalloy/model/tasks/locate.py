@@ -1,25 +1,21 @@
-"""Feature maps of a picture in, named boxes out; a second picture may show how it should look."""
+"""Feature maps of a picture in, maps of boxes out; a second picture may show how it should look."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modalloy.errors import JobError
 from modalloy.job import config
-from modalloy.model.tasks.boxes import areas, clip_boxes, suppress
-from modalloy.model.tasks.heatmap import boxes_at, generalized_overlap, heat_loss, paint, peaks
+from modalloy.model.tasks.heatmap import boxes_at, generalized_overlap, heat_loss, paint
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 
 WIDTH = 64  # channels of the neck and the tower
 RARE = -4.6  # logit of the heat at the start: one cell in a hundred
 SIDES_WEIGHT = 2.0
-OVERLAP_LIMIT = 0.5  # of two boxes of one class that overlap more, the better one stays
-LEAST_SCORE = 0.01
 
 
 class Locate(Task):
@@ -43,7 +39,7 @@ class Locate(Task):
     ) -> None:
         super().__init__(name)
         self.on, self.template = options.on, options.template
-        self.names, self.max_boxes = tuple(target.names), options.max_boxes
+        self.names = tuple(target.names)
         for column in (self.on, self.template):
             if column is not None and not channels.get(column):
                 raise JobError(
@@ -125,32 +121,6 @@ class Locate(Task):
         """Boxes of rows that are known and seen."""
         target = batch.targets[self.name]
         return (target["classes"][target["known"] & outputs["seen"]] >= 0).sum()
-
-    @torch.no_grad()
-    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
-        """`boxes`, `scores`, `names`, best first, at most `max_boxes`; none where the picture is
-        absent.
-        """
-        heat_BCHW = outputs["heat"].detach().sigmoid()
-        height, width = heat_BCHW.shape[2:]
-        score_BN, class_BN, cell_BN = peaks(heat_BCHW, 2 * self.max_boxes)
-        sides_B4S = outputs["sides"].detach().flatten(2)
-        sides_BN4 = sides_B4S.gather(2, cell_BN.unsqueeze(1).expand(-1, 4, -1)).transpose(1, 2)
-        share_4 = sides_BN4.new_tensor([width, height, width, height])
-        boxes_BN4 = boxes_at(sides_BN4, cell_BN, width) / share_4
-        boxes_BN4 = boxes_BN4 * outputs["size"].repeat(1, 2).unsqueeze(1)
-        arrays = [t.cpu().numpy() for t in (boxes_BN4, score_BN, class_BN)]
-        seen_B, size_B2 = outputs["seen"].cpu().numpy(), outputs["size"].cpu().numpy()
-        answer = {k: np.empty(len(seen_B), dtype=object) for k in ("boxes", "scores", "names")}
-        for i, seen in enumerate(seen_B):
-            boxes, scores, classes = (a[i] for a in arrays)
-            boxes = clip_boxes(boxes, *size_B2[i])
-            fine = seen & (scores >= LEAST_SCORE) & (areas(boxes) > 0)
-            boxes, scores, classes = boxes[fine], scores[fine], classes[fine]
-            stay = suppress(boxes, scores, classes, OVERLAP_LIMIT)[: self.max_boxes]
-            answer["boxes"][i], answer["scores"][i] = boxes[stay], scores[stay]
-            answer["names"][i] = [self.names[c] for c in classes[stay]]
-        return answer
 
     def _template(
         self, tokens: Mapping[str, Tokens], batch: Batch

@@ -1,9 +1,8 @@
-"""One fused summary in, a number in its own unit out, and quantiles where they are asked for."""
+"""One fused summary in, a standardised number out, and quantiles where they are asked for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self, assert_never
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,7 +29,6 @@ class Regress(Task):
     ) -> None:
         super().__init__(name)
         self.cost = options.loss
-        self.to_unit = target.to_unit
         self.head = MemberLinear(members, width, 1 + len(options.quantiles))
         levels_Q = torch.tensor(options.quantiles, dtype=torch.float32)
         self.register_buffer("levels_Q", levels_Q, persistent=False)
@@ -85,11 +83,6 @@ class Regress(Task):
     def count(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Known rows."""
         return batch.targets[self.name]["known"].sum()
-
-    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
-        """`value` (B,) and `quantiles` (B, Q) in the target's unit: means over members."""
-        found = {k: o.detach().float().mean(1).cpu().numpy() for k, o in outputs.items()}
-        return {k: np.asarray(self.to_unit(v)) for k, v in found.items()}
 
     def _cost(self, value_NK: Tensor, y_NK: Tensor) -> Tensor:
         match self.cost:

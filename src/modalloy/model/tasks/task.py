@@ -1,10 +1,9 @@
-"""One fused summary in, an answer out and a loss in training: what every task does."""
+"""One fused summary in, raw outputs out and a loss in training: what every task does."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-import numpy as np
 from torch import Tensor, nn
 
 from modalloy.model.tokens import Batch, Fused, Tokens
@@ -42,7 +41,10 @@ class Task(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
-        """Raw outputs, rows first, K members second where the head belongs to the ensemble."""
+        """Raw outputs, rows first, K members second where the head belongs to the ensemble.
+
+        `answer/decoding` makes answers of them.
+        """
 
     @abstractmethod
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
@@ -55,15 +57,4 @@ class Task(nn.Module, ABC):
         """How many things `loss` is a mean over, a scalar: known rows, words, boxes or weights.
 
         Processes that train together weigh their losses by it.
-        """
-
-    @abstractmethod
-    def answer(self, outputs: Outputs) -> dict[str, np.ndarray]:
-        """What a person reads, as arrays with rows first; members are averaged.
-
-        classify single: `probability` (B, C). classify multi: `probability` (B, C), independent.
-        regress: `value` (B,) in the target's own unit, `quantiles` (B, Q) where asked. tag: `tags`
-        object array of lists of BIO strings, `confidence` (B,) mean probability of the chosen tags.
-        locate: `boxes`, `scores`, `names`: object arrays of (n, 4) pixel arrays of the original
-        picture, (n,) arrays and lists of strings.
         """

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modalloy.model.tasks.boxes import areas, clip_boxes, overlaps, suppress
+from modalloy.answer.decoding.boxes import areas, clip_boxes, overlaps, suppress
 
 
 def draw(rows: int, seed: int = 0) -> np.ndarray:

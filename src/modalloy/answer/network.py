@@ -1,0 +1,73 @@
+"""A network and a loader's rows: answers with everything seen, with inputs hidden, one at a time;
+and what the network makes of the rows on the way to them.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden, join
+from modalloy.answer.decoding.build import decode
+from modalloy.answer.loader import Loader
+from modalloy.model.model import Model
+from modalloy.model.tasks.task import Outputs
+from modalloy.model.tokens import Batch, arrays
+from modalloy.readers.batch import ArrayBatch
+
+BATCH = 64  # rows that go through the network together
+
+
+@torch.no_grad()
+def answer_rows(
+    model: Model,
+    loader: Loader,
+    which: np.ndarray,
+    *,
+    hidden: Sequence[Hidden] = (EVERYTHING,),
+    batch: int = BATCH,
+    tick: Callable[[int], None] = lambda n: None,
+) -> Answered:
+    """Answers of some rows, in their order; encoders run once however many subsets are asked for.
+
+    tick is called with the number of rows done after every batch.
+    """
+    was = model.training
+    model.eval()
+    order = by_length(loader, which)
+    seen: dict[Hidden, list[Answers]] = {}
+    alone: dict[str, list[Answers]] = {}
+    for given in batches(loader, which[order], batch):
+        data = Batch.of(given, model.device)
+        tokens = model.encode(data)
+        for h in hidden:
+            output = model.decide(model.hide(tokens, h), data)
+            seen.setdefault(h, []).append(decoded(model, output.tasks))
+            if not h:
+                for i in model.inputs:
+                    own = {n: o[i] for n, o in output.auxiliary.items()}
+                    alone.setdefault(i, []).append(decoded(model, own))
+        tick(len(given))
+    model.train(was)
+    back = np.argsort(order, kind="stable")
+    return Answered(
+        {h: join(parts, back) for h, parts in seen.items()},
+        {i: a for i, parts in alone.items() if (a := join(parts, back))},
+    )
+
+
+def decoded(model: Model, outputs: Mapping[str, Outputs]) -> Answers:
+    """The answers of tasks from what their heads returned."""
+    tasks, targets = model.job.tasks, model.targets
+    return {n: decode(tasks[n], targets[n], arrays(out)) for n, out in outputs.items()}
+
+
+def by_length(loader: Loader, which: np.ndarray) -> np.ndarray:
+    """Positions of the rows in the order in which little is padded: texts of like length meet."""
+    lengths = loader.lengths(which)
+    return np.arange(len(which)) if lengths is None else np.argsort(lengths, kind="stable")
+
+
+def batches(loader: Loader, which: np.ndarray, batch: int) -> Iterator[ArrayBatch]:
+    """These rows in this order, so many at a time."""
+    return loader.stream(which[i : i + batch] for i in range(0, len(which), batch))

@@ -1,0 +1,48 @@
+"""Some rows as numpy arrays, as they travel from readers to a network - whichever runs it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from modalloy.readers.build import PLAIN
+from modalloy.readers.reader import Reader
+
+TABLE = "table"  # the one input that carries all number, category and time columns
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass
+class ArrayBatch:
+    """Some rows as arrays; an *input* is one media column, or `TABLE` for all plain columns.
+
+    values: input -> name -> array with rows first. present: input -> bool, (B,) for a media column,
+    (B, N) for `TABLE` in the order number, category, time. targets: task -> name -> array with rows
+    first; each has `known` (B,) bool, and `y`. rows: row numbers in the table, (B,).
+    """
+
+    values: dict[str, Arrays]
+    present: Arrays
+    targets: dict[str, Arrays] = field(default_factory=dict)
+    rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(next(iter(self.present.values())))
+
+    def without(self, columns: Collection[str], plain: Collection[str]) -> "ArrayBatch":
+        """The same rows as though the cells of these columns were missing.
+
+        plain: the columns of `TABLE`, in the order of its cells.
+        """
+        kept_N = np.array([name not in columns for name in plain], dtype=bool)
+        present = {
+            i: p & kept_N if i == TABLE else np.zeros_like(p) if i in columns else p
+            for i, p in self.present.items()
+        }
+        return ArrayBatch(self.values, present, self.targets, self.rows)
+
+
+def inputs_of(readers: Mapping[str, Reader]) -> list[str]:
+    """Names of the inputs: `TABLE` first where there is a plain column, then each media column."""
+    media = [n for n, r in readers.items() if r.kind not in PLAIN]
+    return ([TABLE] if len(media) < len(readers) else []) + media
