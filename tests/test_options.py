@@ -108,6 +108,7 @@ CASES: dict[str, list[Case]] = {
     "Split.random": [("plain", "split", {"by": "machine"}, {"random": "stratified"})],
     "Split.test": [("plain", "split.test", 0.25, 0.5)],
     "Split.validation": [("plain", "split.validation", 0.2, 0.0)],
+    "Split.calibration": [("plain", "split.calibration", 0.0, 0.3)],
     "Fusion.width": [("plain", "fuse.width", 16, 24)],
     "Fusion.dropout": [("plain", "fuse.dropout", 0.0, 0.5)],
     "Fusion.modality_dropout": [("text", "fuse.modality_dropout", 0.0, 0.5)],
@@ -202,6 +203,8 @@ ELSEWHERE = {
     "::test_tune_says_what_of_patchtst_changes",
     "Series.last_n": "tests/model/encoders/test_encoder_series.py"
     "::test_tune_says_what_of_patchtst_changes",
+    "Custom.use": "tests/tasks/test_kit.py"
+    "::test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered",
     "Train.refit": "tests/learn/test_train.py::test_refit_learns_from_the_validation_rows_too",
     "Train.cache_gb": "tests/answer/test_loader.py::test_cache_gb_keeps_decoded_pictures",
     "Job.table": "tests/table/test_sources.py::test_every_kind_of_source_holds_the_same_cells",

@@ -50,9 +50,11 @@ def test_a_split_column_may_be_spelt_in_many_ways() -> None:
         "testing",
         None,
         "",
+        "Calibration",
+        "calib",
     ]
     parts = split(table_of(split=cells), column="split")
-    assert [p.tolist() for p in parts] == [[0, 1], [2, 3, 4, 5], [6, 7]]
+    assert [p.tolist() for p in parts] == [[0, 1], [2, 3, 4, 5], [6, 7], [10, 11]]
 
 
 @pytest.mark.parametrize("cells", [["train", "tset", "test"], [1, 2, 3], ["train", "other", None]])
@@ -90,7 +92,7 @@ def test_validation_is_drawn_from_train_where_the_column_names_none(
 def test_without_validation_all_training_rows_are_kept() -> None:
     table = table_of(split=["train", "train", "test"])
     parts = split(table, column="split", validation=0)
-    assert [p.tolist() for p in parts] == [[0, 1], [], [2]]
+    assert [p.tolist() for p in parts] == [[0, 1], [], [2], []]
 
 
 def test_test_rows_may_be_done_without_if_said_so() -> None:
@@ -116,7 +118,7 @@ def test_groups_stay_whole(groups: list[int], test: float, validation: float, se
     check_disjoint(parts, len(groups))
     assert sum(map(len, parts)) == len(groups)
     held = [{groups[r] for r in part} for part in parts]
-    assert all(held)
+    assert all(held[:3])
     assert not held[0] & held[1]
     assert not held[0] & held[2]
     assert not held[1] & held[2]
@@ -259,7 +261,7 @@ def test_a_job_shares_out_its_first_target() -> None:
     )
     parts = split_job(table, job)
     assert (parts.test < 10).sum() == 2
-    assert [len(p) for p in parts] == [72, 8, 20]
+    assert [len(p) for p in parts] == [72, 8, 20, 0]
 
 
 def test_validation_of_a_history_is_the_end_of_each_recording() -> None:
@@ -277,7 +279,7 @@ def test_validation_of_a_history_is_the_end_of_each_recording() -> None:
     )
     table = table_of(run=run, step=step, part=part, x=np.zeros(63), y=["a", "b", "c"] * 21)
     parts = split_job(table, job)
-    assert [len(p) for p in parts] == [48, 12, 3]
+    assert [len(p) for p in parts] == [48, 12, 3, 0]
     assert parts.validation.tolist() == [*range(8), *range(56, 60)]
 
 
@@ -293,3 +295,56 @@ def test_validation_of_a_history_is_the_end_of_each_recording() -> None:
 def test_a_split_is_said_in_one_way(options: dict[str, str]) -> None:
     with pytest.raises(ValidationError, match="say one of column, by, time or random"):
         config.Split(**options)
+
+
+# --- calibration -------------------------------------------------------------------------------
+
+WAYS = [
+    {"random": "stratified"},
+    {"by": "g"},
+    {"time": "t"},
+    {"column": "part"},
+    {"column": "part", "by": "g"},
+]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["random", "by", "time", "column", "column and by"])
+def test_calibration_rows_are_taken_from_the_training_rows_alone(way: dict[str, str]) -> None:
+    rows = np.arange(300)
+    part = np.where(rows % 30 < 6, "test", np.where(rows % 30 < 9, "val", "train"))
+    table = table_of(g=rows // 10 % 30, t=rows, part=part, y=np.where(rows % 3 == 0, "a", "b"))
+    before = split(table, 0, "y", **way)
+    parts = split(table, 0, "y", **way, calibration=0.2)
+    check_disjoint(parts, 300)
+    assert np.array_equal(parts.test, before.test)
+    assert np.array_equal(parts.validation, before.validation)
+    assert np.array_equal(np.union1d(parts.train, parts.calibration), before.train)
+    assert abs(len(parts.calibration) - 0.2 * len(before.train)) <= 10
+    if "by" in way:
+        assert not set(rows[parts.train] // 10) & set(rows[parts.calibration] // 10)
+    if "time" in way:
+        assert parts.train.max() < parts.calibration.min()
+        assert parts.calibration.max() < parts.validation.min()
+
+
+def test_named_calibration_rows_are_kept_whatever_the_share() -> None:
+    table = table_of(part=["train", "val", "test", "calibration", "train"])
+    for share in (0.0, 0.5):
+        parts = split(table, column="part", calibration=share)
+        assert parts.calibration.tolist() == [3]
+        assert parts.train.tolist() == [0, 4]
+
+
+def test_calibration_without_a_row_is_refused() -> None:
+    table = table_of(t=[1, 2, 3])
+    with pytest.raises(TableError, match="no calibration rows: column 't' has 3 different times"):
+        split(table, time="t", calibration=0.2)
+
+
+def test_calibration_of_a_history_is_the_end_of_what_validation_leaves() -> None:
+    table = table_of(run=[0] * 20, step=np.arange(20), part=["train"] * 20)
+    history = config.History(by=("run",), order="step", rows=4)
+    way = config.Split(column="part", test=0, validation=0.2, calibration=0.25)
+    parts = split_rows(table, way, 0, None, False, history)
+    assert parts.validation.tolist() == [*range(16, 20)]
+    assert parts.calibration.tolist() == [*range(12, 16)]

@@ -14,7 +14,7 @@ from modalloy.judge.baselines.baseline import Answer
 from modalloy.judge.baselines.baseline_models import Goal
 from modalloy.judge.baselines.rows import RowBaseline
 from modalloy.judge.metrics.measure import Measure
-from modalloy.judge.metrics.tally import Tally
+from modalloy.judge.metrics.tally import Tally, ratio
 from modalloy.model.tasks.linear import MemberLinear
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
@@ -120,7 +120,7 @@ class CountTally(Tally):
         own_R = deviance(self.true_N[:, None], self.rate_N[:, None])[:, 0] @ weight_NR
         whole_R = (deviance(self.true_N[:, None], mean_R[None]) * weight_NR).sum(0)
         error_N = np.abs(self.rate_N - self.true_N)
-        return {"d2": 1 - own_R / whole_R, "mae": error_N @ weight_NR / weight_NR.sum(0)}
+        return {"d2": 1 - ratio(own_R, whole_R), "mae": error_N @ weight_NR / weight_NR.sum(0)}
 
 
 def deviance(true: np.ndarray, rate: np.ndarray) -> np.ndarray:

@@ -54,6 +54,7 @@ def test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered(
     assert any(f.where == "spots" for f in found.findings)
     counted["train"] |= {"epochs": 8, "lr": 3e-3}
     run = ma.train(counted, out=tmp_path / "run", quiet=True)
+    assert ma.load_run(run.path).job.tasks["spots"].use == USE
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     assert set(report["tasks"]["spots"]) == {"d2", "mae", "interval"}
     assert report["about"]["spots"]["primary"] == "d2"
@@ -130,4 +131,4 @@ def test_kinds_of_tasks_are_named_in_their_own_files_alone() -> None:
         for path in SOURCE.rglob("*.py")
         if kinds.search(path.read_text())
     }
-    assert found == NAMED
+    assert {"tasks/kit.py"} < found <= NAMED

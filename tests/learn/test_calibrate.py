@@ -1,0 +1,141 @@
+"""Calibration rows teach, stop and test nothing; a run answers with what was fitted on them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+
+import modalloy as ma
+from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.loader import Loader
+from modalloy.answer.stage import Temperature, scaled
+from modalloy.table.table import open_table
+
+COLUMNS = ("load", "site", "note")
+TASKS = {
+    "fault": {"type": "classify", "target": "fault_code"},
+    "life": {"type": "regress", "target": "hours_left"},
+}
+
+
+@pytest.fixture
+def parted(small_table: Path, job_dict: Any) -> dict[str, Any]:
+    """A job whose table says which rows calibrate: every fourth of a part's rows."""
+    frame = pd.read_parquet(small_table)
+    frame["part"] = np.array(["train", "train", "calibration", "test", "val"])[frame.index % 5]
+    frame.to_parquet(small_table, index=False)
+    train = {"epochs": 3, "batch": 16, "precision": "float32"}
+    split = {"column": "part"}
+    return job_dict(small_table, columns=COLUMNS, tasks=TASKS, split=split, train=train)
+
+
+def without_calibration(job: dict[str, Any]) -> dict[str, Any]:
+    """The same job over a table whose calibration rows are in no part."""
+    frame = pd.read_parquet(job["table"])
+    frame["part"] = frame["part"].where(frame["part"] != "calibration", None)
+    path = Path(job["table"]).with_name("without.parquet")
+    frame.to_parquet(path, index=False)
+    return job | {"table": str(path)}
+
+
+def test_calibration_rows_change_how_sure_answers_are_and_nothing_else(
+    parted: dict[str, Any], tmp_path: Path
+) -> None:
+    plain = ma.train(without_calibration(parted), out=tmp_path / "plain", quiet=True)
+    run = ma.train(parted, out=tmp_path / "run", quiet=True)
+    one, other = (load_file(r.path / "model.safetensors") for r in (plain, run))
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+    lines = [(r.path / "log.jsonl").read_text() for r in (plain, run)]
+    assert lines[0] == lines[1]
+    assert set(run.stages) == {"fault"}
+    stage = run.stages["fault"]
+    assert isinstance(stage, Temperature)
+    assert stage.rows == 16
+    assert stage.temperature != 1.0
+    answers = [ma.predict(str(r.path), parted["table"], quiet=True) for r in (plain, run)]
+    assert (answers[0]["fault"] == answers[1]["fault"]).all()
+    assert (answers[0]["life"] == answers[1]["life"]).all()
+    named = [c for c in answers[0] if str(c).startswith("fault.p[")]
+    expected = scaled(answers[0][named].to_numpy(), stage.temperature, several=False)
+    assert answers[1][named].to_numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_report_says_what_the_stage_has_changed(parted: dict[str, Any], tmp_path: Path) -> None:
+    run = ma.train(parted, out=tmp_path / "run", quiet=True)
+    report = json.loads((run.path / "report.json").read_text())
+    assert report["rows"] == {"train": 32, "validation": 16, "test": 16, "calibration": 16}
+    said = report["adjusted"]["fault"]
+    assert said["temperature"] == run.stages["fault"].temperature
+    assert said["after"]["ece"] == report["tasks"]["fault"]["ece"]
+    table = open_table(parted["table"])
+    which = np.flatnonzero(np.arange(table.rows) % 5 == 3)
+    loader = Loader(table, run.job, run.readers, run.targets)
+    network = answer_rows(run.model(), loader, which).seen[EVERYTHING]["fault"]["probability"]
+    assert said["before"]["log_loss"] != said["after"]["log_loss"]
+    truth = pd.read_parquet(parted["table"])["fault_code"][which]
+    chosen = [run.targets["fault"].names.index(t) for t in truth]
+    own = -np.log(network[np.arange(len(which)), chosen]).mean()
+    assert said["before"]["log_loss"] == pytest.approx(own, rel=1e-4)
+    page = (run.path / "report.html").read_text()
+    assert "adjusted on 16 rows that were neither learned from nor tested on" in page
+    assert "16 kept to adjust how sure answers are" in page
+    again = ma.evaluate(str(run.path), quiet=True)
+    assert again.adjusted["fault"]["before"] == said["before"]
+    assert again.tasks["fault"]["log_loss"] == report["tasks"]["fault"]["log_loss"]
+
+
+def test_a_run_without_calibration_rows_is_as_it_was(
+    parted: dict[str, Any], tmp_path: Path
+) -> None:
+    run = ma.train(without_calibration(parted), out=tmp_path / "run", quiet=True)
+    assert run.stages == {}
+    assert "stages" not in json.loads((run.path / "schema.json").read_text())
+    assert set(load_file(run.path / "rows.safetensors")) == {"train", "validation", "test"}
+    report = json.loads((run.path / "report.json").read_text())
+    assert report["adjusted"] == {}
+    assert "calibration" not in report["rows"]
+    assert "adjusted on" not in (run.path / "report.html").read_text()
+
+
+def test_calibration_rows_count_as_seen_where_another_table_holds_them(
+    parted: dict[str, Any], tmp_path: Path
+) -> None:
+    run = ma.train(parted, out=tmp_path / "run", quiet=True)
+    frame = pd.read_parquet(parted["table"])
+    own = tmp_path / "calibrated.parquet"
+    frame[frame["part"] == "calibration"].to_parquet(own, index=False)
+    report = ma.evaluate(str(run.path), own, out=tmp_path / "r.html", quiet=True)
+    assert any("16 of 16 rows are rows that the model has learned" in f["what"]
+               for f in report.findings)  # fmt: skip
+    frame.loc[frame["part"] == "calibration", "load"] = 1.0  # no longer the rows it was fitted on
+    frame.to_parquet(parted["table"], index=False)
+    with pytest.raises(ma.RunError, match="no longer holds the rows"):
+        ma.evaluate(str(run.path), quiet=True)
+
+
+def test_check_looks_for_copies_of_test_rows_among_calibration_rows(
+    parted: dict[str, Any],
+) -> None:
+    frame = pd.read_parquet(parted["table"])
+    frame["batch"] = [f"b{i}" if p in ("train", "val") else f"c{i // 5}"
+                      for i, p in enumerate(frame["part"])]  # fmt: skip
+    frame.to_parquet(parted["table"], index=False)
+    parted["columns"]["batch"] = {"type": "group"}
+    found = ma.check(parted).findings
+    assert any(f.where == "batch" and "share their batch with" in f.what for f in found)
+    assert not any("in no part" in f.what for f in found)
+
+
+def test_a_share_of_the_rows_calibrates_where_it_is_asked_for(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    split = {"by": "machine", "test": 0.25, "validation": 0.2, "calibration": 0.3}
+    job = job_dict(small_table, columns=COLUMNS, split=split)
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    rows = json.loads((run.path / "report.json").read_text())["rows"]
+    assert rows["calibration"] > 0
+    assert run.stages["fault"].rows == rows["calibration"]
