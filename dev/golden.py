@@ -1,12 +1,10 @@
 """Writes the golden run of the present format of runs: a trained model and the answers it gave.
 
 `python dev/golden.py` makes `tests/golden/format-N/` anew; tests/runs/test_golden.py asks every
-later version for the same answers. It uses public verbs alone, so that the code of another version
-can make that version's run: `PYTHONPATH=OTHER/src python dev/golden.py`. The golden run of a format
-that was released is never written anew.
+later version for the same answers. The golden run of a format that was released is never written
+anew: that of format 1 was made by modalloy 0.1.0, before runs had a parent and free parts.
 """
 
-import hashlib
 import json
 import shutil
 import tempfile
@@ -18,10 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import modalloy as ma
+from modalloy.runs.run import Run
+from modalloy.runs.saving import save_run
 
 GOLDEN = Path(__file__).resolve().parent.parent / "tests" / "golden"
 ROWS = 48
@@ -32,6 +31,7 @@ WORDS = {
     True: (["replace", "the", "cracked", "seal"], ["O", "O", "B-fault", "B-part"]),
     False: (["check", "hydraulic", "pump", "today"], ["O", "B-part", "I-part", "O"]),
 }
+PARTS = {"calibration.json": b'{"temperature": 1.5}', "adapters/line3.txt": b"nothing learned"}
 HISTORY = {"by": ["machine"], "order": "taken_at", "rows": 4}
 JOB: dict[str, Any] = {
     "table": "parts.csv",
@@ -74,15 +74,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         write_tables(folder)
-        run = ma.train(JOB, table=folder / "parts.csv", out=folder / "run", quiet=True).path
-        thin(run)
+        run = thin(ma.train(JOB, table=folder / "parts.csv", out=folder / "run", quiet=True))
         report = ma.evaluate(run, quiet=True)
         expected = {
             "tables": {name: answers(run, folder / name) for name in ("parts.csv", "new.csv")},
             "figures": rounded({key: getattr(report, key) for key in ("rows", "tasks", "subsets")}),
+            "parent": run.parent,
+            "parts": {name: run.part(name).decode() for name in run.parts},
         }
-        (run / "report.html").unlink()  # as large as all the rest; `evaluate` writes it
-        out = GOLDEN / f"format-{json.loads((run / 'run.json').read_text()).get('format', 1)}"
+        (run.path / "report.html").unlink()  # as large as all the rest; `evaluate` writes it
+        out = GOLDEN / f"format-{run.format}"
         shutil.rmtree(out, ignore_errors=True)
         out.mkdir(parents=True)
         pack(folder, out / "run.zip")
@@ -150,13 +151,14 @@ def write_row(folder: Path, row: int, draw: np.random.Generator) -> dict[str, An
     }
 
 
-def thin(run: Path) -> None:
-    """Set most of a run's large weights to zero and the others to one size, and seal them anew."""
-    path = run / "model.safetensors"
-    save_file({name: thinned(x) for name, x in load_file(path).items()}, path)
-    seal = json.loads((run / "run.json").read_text())
-    seal["sha256"][path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (run / "run.json").write_text(json.dumps(seal, indent=1))
+def thin(run: Run) -> Run:
+    """The same run with most of its large weights at zero and the others of one size."""
+    model = run.model()
+    model.load_state_dict({name: thinned(x) for name, x in model.state_dict().items()})
+    return save_run(
+        run.path, run.job, run.readers, run.targets, model, run.notes,
+        decimal=run.decimal or ".", parent=run.as_parent("thin"), parts=PARTS,
+    )  # fmt: skip
 
 
 def thinned(x: Tensor) -> Tensor:
@@ -168,7 +170,7 @@ def thinned(x: Tensor) -> Tensor:
     return x.sign().where(kept, 0.0) * (x.norm() / kept.sum().sqrt())
 
 
-def answers(run: Path, table: Path) -> dict[str, list[Any]]:
+def answers(run: Run, table: Path) -> dict[str, list[Any]]:
     """Every column that `predict` gives; of the status of a cell its first word."""
     frame = ma.predict(run, table, quiet=True)
     found = {str(name): rounded(frame[name].tolist()) for name in frame}
