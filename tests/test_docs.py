@@ -25,7 +25,7 @@ from modalloy.job import reference
 from modalloy.job.job_file import load_job
 from modalloy.job.options import resolve, schema_of_job
 from modalloy.judge.report import Report
-from modalloy.runs.run import PARTS
+from modalloy.runs.parts import PARTS
 
 REPO = Path(__file__).resolve().parent.parent
 DOCS = REPO / "docs"

@@ -10,8 +10,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import modalloy as ma
-from modalloy.answer.answers import EVERYTHING, answer_rows
+from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import Temperature, scaled
 from modalloy.table.table import open_table
 

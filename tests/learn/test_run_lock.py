@@ -21,7 +21,8 @@ from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.train import LAST
 from modalloy.machine import files
 from modalloy.machine.files import locked
-from modalloy.runs.run import digest, load_prints, save_prints
+from modalloy.runs.rows import load_prints, save_prints
+from modalloy.runs.seal import digest
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import open_table

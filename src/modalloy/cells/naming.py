@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -34,11 +34,6 @@ def reading_of(cells: Iterable[Any]) -> Reading:
     filled = [c for c in cells if spelled(c) is not None]
     numbers = all(isinstance(c, Real) and not isinstance(c, bool | np.bool_) for c in filled)
     return "number" if filled and numbers else "written"
-
-
-def reading_of_names(names: Sequence[str]) -> Reading:
-    """The same of a run of an older version, which kept names alone: whether all are numbers."""
-    return "number" if names and all(AMOUNT.fullmatch(n) for n in names) else "written"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,10 @@ from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.learn.train import LAST
 from modalloy.machine.files import locked, remove_leftovers
-from modalloy.runs.run import PAGE, PARTS, load_prints, load_run, staged
+from modalloy.runs.parts import PAGE, PARTS
+from modalloy.runs.rows import load_prints
+from modalloy.runs.run import load_run
+from modalloy.runs.seal import staged
 from modalloy.table.fingerprints import same_parts
 from modalloy.table.split import Parts
 from modalloy.table.table import Table

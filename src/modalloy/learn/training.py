@@ -36,7 +36,10 @@ from modalloy.readers.build import (
 )
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import Extras, evaluate_rows
-from modalloy.runs.run import PAGE, Run, save_prints, save_run
+from modalloy.runs.parts import PAGE
+from modalloy.runs.rows import save_prints
+from modalloy.runs.run import Run
+from modalloy.runs.saving import save_run
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, joined, learnable, split_job
 from modalloy.table.table import Table

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from modalloy.cells.cells import Cells
-from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of, reading_of_names
+from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of
 from modalloy.job import config
 from modalloy.readers.number import all_missing
 from modalloy.readers.reader import Read, Reader
@@ -17,12 +17,12 @@ from modalloy.readers.reader import Read, Reader
 class CategoryReader(Reader):
     """0 for a name that training rows did not have often enough, 1.. for `names` in order.
 
-    reading, decimal: how training wrote the names (`Naming`); of a run of an older version None.
+    reading, decimal: how training wrote the names (`Naming`).
     """
 
     kind: ClassVar[str] = "category"
     names: tuple[str, ...]
-    reading: Reading | None = None
+    reading: Reading = "written"
     decimal: str = "."
 
     @classmethod
@@ -37,7 +37,7 @@ class CategoryReader(Reader):
     @cached_property
     def naming(self) -> Naming:
         """Finds the name of a cell."""
-        return Naming(self.names, self.reading or reading_of_names(self.names), self.decimal)
+        return Naming(self.names, self.reading, self.decimal)
 
     @cached_property
     def _index(self) -> dict[str, int]:

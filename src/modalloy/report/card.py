@@ -22,7 +22,8 @@ from modalloy.report.headline import say_baseline, say_figure, say_fusion, say_n
 from modalloy.report.markdown import bullets, escape, table, words
 from modalloy.report.page import say_leaks, say_rows, say_setting, say_share, say_time
 from modalloy.report.taskpage import say_drawn, say_meaning
-from modalloy.runs.run import PAGE, Run
+from modalloy.runs.parts import PAGE
+from modalloy.runs.run import Run
 
 MOST = 12  # names that are listed
 COLUMNS = 10  # columns that are shown, of more than MOST
@@ -71,6 +72,7 @@ def card(run: Run, report: Report, *, made: Sections | None = None) -> str:
     blocks = [
         f"# Model card: {escape(report.title or 'model')}",
         f"{first}. The figures are those of report.json; report.html draws them and shows more.",
+        say_parent(run),
         alarm(report),
         lacking(report.failed if made is None else made.failed),
         "## What it answers",
@@ -89,6 +91,14 @@ def card(run: Run, report: Report, *, made: Sections | None = None) -> str:
         USE,
     ]
     return "\n\n".join(b for b in blocks if b) + "\n"
+
+
+def say_parent(run: Run) -> str:
+    """The run that this one was made from, and the verb; nothing for one that `train` made."""
+    if run.parent is None:
+        return ""
+    sha256, verb, folder = run.parent
+    return f"Made from run {sha256[:12]} ({escape(folder)}) by `{verb}`."
 
 
 def alarm(report: Report) -> str:

@@ -14,7 +14,8 @@ from modalloy.judge.figures import truth_of
 from modalloy.judge.report import Report
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import Extras, evaluate_rows
-from modalloy.runs.run import PAGE, Run
+from modalloy.runs.parts import PAGE
+from modalloy.runs.run import Run
 from modalloy.table.fingerprints import learned_rows, same_parts
 from modalloy.table.split import learnable, split_job
 from modalloy.table.table import Table, open_table

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from modalloy.cells.cells import Cells
-from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of, reading_of_names
+from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.answer_cells import named, to_labels
@@ -22,7 +22,7 @@ class ClassTarget(TargetReader):
     """One of `names`, or with `multi` any number of them; counts: training rows of each name.
 
     rows: training rows whose answer is known. reading, decimal: how training wrote the names
-    (`Naming`); of a run of an older version None.
+    (`Naming`).
     """
 
     kind: ClassVar[str] = "classify"
@@ -30,7 +30,7 @@ class ClassTarget(TargetReader):
     counts: tuple[int, ...]
     rows: int
     multi: bool
-    reading: Reading | None = None
+    reading: Reading = "written"
     decimal: str = "."
 
     @classmethod
@@ -66,7 +66,7 @@ class ClassTarget(TargetReader):
 
     @cached_property
     def _naming(self) -> Naming:
-        return Naming(self.names, self.reading or reading_of_names(self.names), self.decimal)
+        return Naming(self.names, self.reading, self.decimal)
 
     def _labels(self, cell: Any, decimal: str) -> list[str] | None:
         """The names of a cell, as training has them where it knows them."""

@@ -1,0 +1,123 @@
+"""A trained model in, a sealed run on disk out; killed anywhere, it is the older run or the new."""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modalloy import __version__
+from modalloy.answer.stage import Stage, stages_to_state
+from modalloy.errors import RunError
+from modalloy.job import config
+from modalloy.job.job_file import save_job
+from modalloy.machine.files import locked, write_safely
+from modalloy.readers.build import to_state
+from modalloy.readers.reader import Reader
+from modalloy.runs.parts import PARTS, ROWS, refuse_name
+from modalloy.runs.run import Run
+from modalloy.runs.seal import (
+    FORMAT,
+    Parent,
+    digest,
+    put_in_place,
+    read_seal,
+    stage,
+    staged,
+    write_seal,
+)
+
+if TYPE_CHECKING:
+    from modalloy.model.model import Model
+
+PATIENCE_S = 30.0  # while another process seals the same run
+
+
+def save_run(
+    path: Path,
+    job: config.Job,
+    readers: Mapping[str, Reader],
+    targets: Mapping[str, Any],
+    model: "Model",
+    notes: dict[str, Any],
+    *,
+    decimal: str,
+    stages: Mapping[str, Stage] | None = None,
+    parent: Parent | None = None,
+    parts: Mapping[str, bytes] | None = None,
+) -> Run:
+    """Write a run, or replace one that an interrupted training left.
+
+    All files are written beside those that they replace, then `run.json` seals them by their
+    hashes, then they take their places. A process that is killed anywhere in between leaves the
+    older run (or none yet) until `run.json` is written, and from then on the new one, which
+    `load_run` puts in place. `save_prints` comes before. notes: JSON facts about the training
+    (seconds, precision, epochs). stages: task -> what its answers go through. parent: the run that
+    it was made from, and the verb. parts: free parts by their names, such as `index.bin`; RunError
+    for a name that no part can have.
+    """
+    from safetensors.torch import save
+
+    free = parts or {}
+    for name in free:
+        refuse_name(name)
+    schema = {
+        "readers": to_state(readers),
+        "targets": to_state(targets),
+        "trunks": model.trunk_configs(),
+        "decimal": decimal,
+        "stages": stages_to_state(stages or {}),
+    }
+    weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    with sealing(path):
+        save_job(job, staged(path, "job.yaml"))
+        write_safely(staged(path, "schema.json"), json.dumps(schema, allow_nan=False).encode())
+        write_safely(staged(path, "model.safetensors"), save(weights))
+        for name, data in free.items():
+            stage(path, name, data)
+        sealed = {ROWS: path / ROWS} | {n: staged(path, n) for n in (*PARTS, *free) if n != ROWS}
+        older = set(read_seal(path).sha256) if (path / "run.json").is_file() else set()
+        data = {
+            "format": FORMAT,
+            "kind": "model",
+            "modalloy": __version__,
+            "parent": None if parent is None else parent._asdict(),
+            "sha256": {name: digest(sealed[name]) for name in (*PARTS, *free)},
+            "notes": notes,
+        }
+        seal = write_seal(path, data)
+        for name, sha256 in seal.sha256.items():
+            put_in_place(path, name, sha256)
+        for name in older - set(seal.sha256):  # they were of the older model
+            (path / name).unlink(missing_ok=True)
+    told = (FORMAT, "model", parent, seal.sha256, seal.identity)
+    return Run(path, job, readers, targets, schema["trunks"], notes, decimal, stages or {}, *told)
+
+
+def add_part(run: Run, name: str, data: bytes) -> Run:
+    """Add a free part to a finished run, or replace it; the run with it, under a new identity.
+
+    Killed anywhere, the directory holds the older run or the new one, which `load_run` puts in
+    place. RunError for a name that no part can have, where the run cannot be written, and where its
+    directory no longer holds the run that was loaded.
+    """
+    refuse_name(name)
+    with sealing(run.path):
+        seal = read_seal(run.path)
+        if seal.identity != run.identity:
+            raise RunError(
+                f"{run.path}: has changed since it was loaded; load it again and then add '{name}'."
+            )
+        sealed = {**seal.sha256, name: stage(run.path, name, data)}
+        seal = write_seal(run.path, {**seal.data, "sha256": sealed})
+        put_in_place(run.path, name, sealed[name])
+    return replace(run, sealed=sealed, identity=seal.identity)
+
+
+@contextmanager
+def sealing(path: Path) -> Iterator[None]:
+    """Hold a run while it is sealed anew: one process at a time."""
+    refusal = f"{path}: another process is writing this run; try again when it has ended."
+    with locked(path / "run.lock", refusal, patience_s=PATIENCE_S):
+        yield

@@ -1,0 +1,50 @@
+"""A folder in, a small run out whose weights nobody trained: for tests of what a run holds."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from conftest import make_job
+from modalloy.answer.loader import Loader
+from modalloy.job.job_file import load_job
+from modalloy.model.model import Model
+from modalloy.readers.build import fit_readers, fit_targets
+from modalloy.runs.rows import save_prints
+from modalloy.runs.run import Run
+from modalloy.runs.saving import save_run
+from modalloy.runs.seal import Parent
+from modalloy.table.fingerprints import fingerprints
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import open_table
+
+NOTES = {
+    "epochs": 0, "best_epoch": 0, "interrupted": False, "refit": False, "precision": "float32",
+    "curves": [], "seconds": {}, "findings": [], "cells": {},
+}  # fmt: skip
+
+
+def untrained(
+    path: Path,
+    table: Path,
+    *,
+    seed: int = 0,
+    parent: Parent | None = None,
+    parts: Mapping[str, bytes] | None = None,
+    columns: tuple[str, ...] = ("load", "site"),
+    **notes: Any,
+) -> Run:
+    """Write a run over columns of the small table; `seed` makes its weights."""
+    job = load_job(make_job(table, columns=columns))
+    opened = open_table(table)
+    loader, every = Loader(opened, job, {}, {}), np.arange(opened.rows)
+    readers = fit_readers(job, lambda names: loader.cells(names, every))
+    targets = fit_targets(job, lambda names: loader.cells(names, every))
+    torch.manual_seed(seed)
+    model = Model(job, readers, targets, pretrained=True)
+    path.mkdir(exist_ok=True)
+    save_prints(path, Parts(*(fingerprints(opened, job, p) for p in split_job(opened, job))))
+    given = (path, job, readers, targets, model, NOTES | notes)
+    return save_run(*given, decimal=".", parent=parent, parts=parts)
