@@ -201,6 +201,8 @@ ELSEWHERE = {
     "::test_tune_says_what_of_patchtst_changes",
     "Series.last_n": "tests/model/encoders/test_encoder_series.py"
     "::test_tune_says_what_of_patchtst_changes",
+    "Train.start": "tests/runs/test_start.py"
+    "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.refit": "tests/learn/test_train.py::test_refit_learns_from_the_validation_rows_too",
     "Train.cache_gb": "tests/answer/test_loader.py::test_cache_gb_keeps_decoded_pictures",
     "Job.table": "tests/table/test_sources.py::test_every_kind_of_source_holds_the_same_cells",

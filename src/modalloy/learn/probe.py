@@ -16,7 +16,7 @@ from modalloy.model.model import Model
 from modalloy.model.tokens import TABLE, Batch
 from modalloy.model.trunks.efficientnet import EfficientNetLite
 from modalloy.model.trunks.trunk import allows_channels_last
-from modalloy.objectives.supervised import Objective
+from modalloy.objectives.losses import Objective
 
 STEPS = 3
 GAIN = 1.1  # a change must be this much faster to be taken
@@ -36,7 +36,7 @@ class Probe(NamedTuple):
 
 def probe(
     model: Model,
-    objective: Objective,
+    objective: Objective[Model],
     batch: Batch,
     precision: str,
     *,
@@ -113,7 +113,7 @@ def plain_attention(trunk: torch.nn.Module | None) -> None:
 
 def trial(
     model: Model,
-    objective: Objective,
+    objective: Objective[Model],
     batch: Batch,
     half: bool,
     last: bool,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modalloy.errors import RunError
 from modalloy.job import config
-from modalloy.learn.train import LAST
+from modalloy.learn.progress import LAST
 from modalloy.machine.files import locked, remove_leftovers
 from modalloy.runs.run import PAGE, PARTS, load_prints, load_run, staged
 from modalloy.table.fingerprints import same_parts
