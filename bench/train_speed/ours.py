@@ -11,13 +11,14 @@ from bench.train_speed.same import BATCH, FROZEN_EPOCHS, MAX_TOKENS, PICTURE_EPO
 from modalloy.answer.loader import Loader, epoch_order
 from modalloy.job import config
 from modalloy.job.job_file import load_job
-from modalloy.learn.fit import State, fit
+from modalloy.learn.fit import fit
 from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.probe import apply, probe
+from modalloy.learn.state import State
 from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
-from modalloy.objectives.supervised import supervised
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
@@ -39,23 +40,33 @@ def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[Done]:
     model = Model(job, loader.readers, loader.targets, pretrained=True)
     lengths = loader.lengths(parts.train)
     steps = epochs * len(epoch_order(parts.train, BATCH, 0, 0, lengths))
-    state = State.begin(model, job, 1000)
+    plan = supervised_plan(model, loader, parts.validation)
+    state = State.begin(model, plan.total, job.train, 1000)
     yield 0, 0.0
     frozen_features(model, loader, parts.train, quiet=True)
     batch = Batch.of(loader.batch(parts.train[:BATCH]))
     start = time.perf_counter()
     # Nothing that an earlier training on this machine has found is used.
-    apply(model, probe(model, supervised, batch, "auto", steps=steps, kept=None))
+    apply(model, probe(model, plan.objective, batch, "auto", steps=steps, kept=None))
     probe_s = time.perf_counter() - start
-    yield train(job, loader, state, parts.train, epochs), probe_s
+    yield train(job, plan, loader, state, parts.train, epochs), probe_s
 
 
-def train(job: config.Job, loader: Loader, state: State, which: np.ndarray, epochs: int) -> int:
+def train(
+    job: config.Job,
+    plan: Plan[Model],
+    loader: Loader,
+    state: State[Model],
+    which: np.ndarray,
+    epochs: int,
+) -> int:
     """All epochs."""
     lengths = loader.lengths(which)
     for epoch in range(epochs):
-        batches = loader.stream(epoch_order(which, BATCH, 0, epoch, lengths))
-        for _ in fit(state, supervised, map(Batch.of, batches), job):
+        batches = map(Batch.of, loader.stream(epoch_order(which, BATCH, 0, epoch, lengths)))
+        for _ in fit(
+            state, plan.objective, batches, settings=job.train, seed=job.seed, views=plan.views
+        ):
             pass
     return epochs * len(which)
 

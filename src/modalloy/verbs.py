@@ -37,10 +37,12 @@ def init(table: Any, *, target: list[str] | str, sheet: str | None = None) -> st
 def check(job: JobSource, *, table: Any = None) -> "Check":
     """What is wrong with a job's table before training, and how long training will take here."""
     from modalloy.checks.check import check as look
+    from modalloy.runs.start import check_start
     from modalloy.table.split import split_job
 
     job, opened = prepare(job, table)
-    return look(job, opened, split_job(opened, job))
+    parts = split_job(opened, job)
+    return check_start(look(job, opened, parts), job, opened, parts)
 
 
 def train(
@@ -59,7 +61,7 @@ def train(
 
     Raises JobError, TableError, LeakError with what to do; RunError when `out` is in use.
     """
-    from modalloy.learn.training import train_run
+    from modalloy.learn.train_run import train_run
 
     job, opened = prepare(job, table)
     return train_run(job, opened, Path(out), resume=resume, quiet=quiet)

@@ -122,7 +122,7 @@ def test_cells_that_cannot_be_counted_cost_no_run(
 ) -> None:
     job = job_dict(small_table, columns=("load",), train={"epochs": 1})
     with monkeypatch.context() as patch:
-        patch.setattr("modalloy.learn.training.count_cells", broken)
+        patch.setattr("modalloy.learn.train_run.count_cells", broken)
         run = ma.train(job, out=tmp_path / "run", quiet=True)
     assert run.notes["cells"] == {}
     assert ma.load_run(run.path).notes["cells"] == {}

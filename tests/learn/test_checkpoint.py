@@ -11,8 +11,10 @@ from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.checkpoint import load_state, read_state, save_state
-from modalloy.learn.fit import State, fit
+from modalloy.learn.fit import fit
+from modalloy.learn.state import State
 from modalloy.learn.training import open_loader
+from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
@@ -27,9 +29,14 @@ def job_and_rows(table: Path, job_dict: Any, **train: Any) -> tuple[config.Job, 
     return job, open_loader(job, opened, split_job(opened, job))
 
 
-def begin(job: config.Job, loader: Loader, device: str = "cpu") -> State:
+def begin(job: config.Job, loader: Loader, device: str = "cpu") -> State[Model]:
     model = Model(job, loader.readers, loader.targets, pretrained=False).to(device)
-    return State.begin(model, job, 20)
+    return State.begin(model, Weighting(job), job.train, 20)
+
+
+def train(state: State[Model], job: config.Job, batches: list[Batch]) -> int:
+    """How many steps it took."""
+    return len(list(fit(state, supervised, batches, settings=job.train, seed=job.seed)))
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
@@ -41,14 +48,14 @@ def test_every_tensor_comes_back(
     )
     first, again = begin(job, rows), begin(job, rows)
     batches = [Batch.of(rows.batch(np.arange(i, i + 16))) for i in range(0, 80, 16)]
-    assert len(list(fit(first, supervised, batches, job))) == 5
+    assert train(first, job, batches) == 5
     best = {"x": torch.arange(3.0)}
     save_state(tmp_path / "last.safetensors", first, best, {"epoch": 2})
     tensors, notes = read_state(tmp_path / "last.safetensors")
     assert notes == {"epoch": 2, "step": 5, "steps": 20}
     assert torch.equal(load_state(tensors, notes, again)["x"], best["x"])
     assert again.step == 5
-    for a, b in ((first.model, again.model), (first.weighting, again.weighting)):
+    for a, b in ((first.model, again.model), (first.module, again.module)):
         for name, t in a.state_dict().items():
             assert torch.equal(t, b.state_dict()[name]), name
     assert first.average.keys() == again.average.keys()
@@ -60,7 +67,7 @@ def test_every_tensor_comes_back(
             assert torch.equal(t, moments[1][key][name]), (key, name)
     # Both go on with the very same numbers.
     for state in (first, again):
-        list(fit(state, supervised, batches[:2], job))
+        train(state, job, batches[:2])
     for (name, p), q in zip(first.model.named_parameters(), again.model.parameters(), strict=True):
         assert torch.equal(p, q), name
 
@@ -71,7 +78,7 @@ def test_averages_and_moments_lie_where_their_parameter_lies(
 ) -> None:
     job, rows = job_and_rows(small_table, job_dict, optimizer="sgd", ema=0.9)
     state = begin(job, rows)
-    list(fit(state, supervised, [Batch.of(rows.batch(np.arange(16)))], job))
+    train(state, job, [Batch.of(rows.batch(np.arange(16)))])
     save_state(tmp_path / "last.safetensors", state, {}, {})
     elsewhere = begin(job, rows, "meta")  # stands for an accelerator
     load_state(*read_state(tmp_path / "last.safetensors"), elsewhere)

@@ -87,7 +87,7 @@ def learned(job: dict[str, Any], out: Path) -> Learned:
     """Trained, without a report."""
     loaded = load_job(job)
     table = open_table(loaded.table)
-    return learn_job(loaded, table, split_job(table, loaded), out, resume=False, quiet=True)
+    return learn_job(loaded, table, split_job(table, loaded), out=out, quiet=True)
 
 
 def on_disk() -> int:

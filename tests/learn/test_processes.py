@@ -20,8 +20,9 @@ from modalloy.learn import processes
 TRAIN = """
 import collections, json, sys, torch
 torch.set_num_threads(1)
+import modalloy.judge.before as before
+import modalloy.learn.train_run as train_run
 import modalloy.learn.training as training
-training.cores = lambda: 1
 import modalloy.model.layers.dropout as dropout
 dropout.dropout.__code__ = (lambda x, p, training: x).__code__
 torch.nn.functional.dropout = lambda x, p=0.5, training=True, inplace=False: x
@@ -32,10 +33,10 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.answer.kept_features import FrozenFeatures
 rank, _ = processes.start()
 # What a report needs is not looked at here.
-training.evaluate_rows = lambda *given, **options: None
-training.write_card = lambda *given: None
-training.frozen_embeddings = lambda *given, **options: None
-training.first_figures = lambda *given: {}
+train_run.evaluate_rows = lambda *given, **options: None
+train_run.write_card = lambda *given: None
+before.frozen_embeddings = lambda *given, **options: None
+before.first_figures = lambda *given: {}
 told = {"checks": 0, "rows": 0, "fits": 0, "answered": 0}
 def counting(module, name, key, of):
     real = getattr(module, name)
@@ -43,7 +44,7 @@ def counting(module, name, key, of):
         told[key] += of(*given)
         return real(*given, **options)
     setattr(module, name, called)
-counting(training, "check", "checks", lambda *given: 1)
+counting(train_run, "check", "checks", lambda *given: 1)
 counting(training, "fit_readers", "fits", lambda *given: 1)
 counting(FrozenFeatures, "run", "rows", lambda self, rows: len(rows))
 counting(processes, "answer_rows", "answered", lambda model, rows, which: len(which))
@@ -120,17 +121,17 @@ GRADIENTS = """
 import sys, torch
 from modalloy.errors import TableError
 from modalloy.learn import processes
-from modalloy.objectives.supervised import Losses, Name
+from modalloy.objectives.losses import Losses
 rank, world = processes.start()
 torch.manual_seed(0)
 layer, x, known = torch.nn.Linear(3, 2), torch.randn(5, 3), torch.tensor([1, 0, 1, 1, 0]).bool()
 def losses_of(x, known):
     losses = Losses()
-    losses.add(Name("all"), layer(x).square().mean(), torch.tensor(len(x)))
+    losses.add("all", layer(x).square().mean(), torch.tensor(len(x)))
     some = layer(x[known])  # nobody knows the second process's rows
-    losses.add(Name("some"), some.abs().mean() if len(some) else some.sum(), known.sum())
-    losses.add(Name("least"), layer(x[known]).sum() / max(1, known.sum()), known.sum(), 1.0)
-    losses.add(Name("none"), layer(x[:0]).sum(), torch.tensor(0))
+    losses.add("some", some.abs().mean() if len(some) else some.sum(), known.sum())
+    losses.add("least", layer(x[known]).sum() / max(1, known.sum()), known.sum(), 1.0)
+    losses.add("none", layer(x[:0]).sum(), torch.tensor(0))
     return losses
 whole = losses_of(x, known)
 torch.stack(list(whole.values())).sum().backward()

@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 import modalloy as ma
 from modalloy.errors import RunError
 from modalloy.job.job_file import load_job
+from modalloy.learn.progress import LAST
 from modalloy.learn.run_lock import claim, refuse_changed
-from modalloy.learn.train import LAST
 from modalloy.machine import files
 from modalloy.machine.files import locked
 from modalloy.runs.rows import load_prints, save_prints
@@ -78,7 +78,7 @@ def test_of_many_at_once_never_two_are_in(tmp_path: Path) -> None:
 def test_a_run_is_in_use_until_its_report_is_written_and_not_overwritten_then(
     tmp_path: Path, small_table: Path, job_dict: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import modalloy.learn.training as training
+    import modalloy.learn.train_run as training
 
     job = job_dict(small_table, columns=("load",), train={"epochs": 1})
     out, real, said = tmp_path / "run", training.report_on, []
@@ -147,7 +147,7 @@ def test_killed_at_any_write_of_a_run_it_goes_on_to_a_usable_one(
 ) -> None:
     """Both a first run, and one that replaces what Ctrl-C left."""
     import modalloy.learn.train as train
-    import modalloy.learn.training as training
+    import modalloy.learn.train_run as training
 
     # What follows the run in the directory is not looked at here.
     monkeypatch.setattr(training, "report_on", lambda *given, **options: None)

@@ -165,7 +165,7 @@ def test_a_run_of_a_frame_wants_its_table_to_be_evaluated(
 def test_resume_refuses_another_job(
     small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import modalloy.learn.training as training
+    import modalloy.learn.train_run as training
 
     job = job_dict(small_table, columns=COLUMNS)
 

@@ -8,9 +8,9 @@ import torch
 
 from modalloy.job.job_file import load_job
 from modalloy.learn.weighting import Weighting
-from modalloy.objectives.supervised import CONSISTENCY, Name
+from modalloy.objectives.names import method_loss, task_loss
 
-FAULT, LIFE = Name("fault"), Name("life")
+CONSISTENCY = method_loss("consistency")
 
 
 def weighting(job_dict: Any, *, tasks: dict[str, Any] | None = None, **settings: Any) -> Weighting:
@@ -23,9 +23,9 @@ def weighting(job_dict: Any, *, tasks: dict[str, Any] | None = None, **settings:
     return Weighting(load_job(job | {"train": settings}))
 
 
-def of(fault: float, life: float, **more: float) -> dict[Name, torch.Tensor]:
-    losses = {FAULT: torch.tensor(fault), LIFE: torch.tensor(life)}
-    names = {"note": Name("fault", "note"), "load": Name("life", "load"), "same": CONSISTENCY}
+def of(fault: float, life: float, **more: float) -> dict[str, torch.Tensor]:
+    losses = {"fault": torch.tensor(fault), "life": torch.tensor(life)}
+    names = {"note": "fault/note", "load": "life/load", "same": "consistency"}
     return losses | {names[k]: torch.tensor(v) for k, v in more.items()}
 
 
@@ -51,7 +51,7 @@ def test_a_lone_task_keeps_its_loss(job_dict: Any) -> None:
     tasks = {"life": {"type": "regress", "target": "hours_left", "weight": 2.0}}
     total = weighting(job_dict, tasks=tasks)
     for loss in (40.0, 10.0):
-        assert total({LIFE: torch.tensor(loss)}).item() == pytest.approx(2 * loss)
+        assert total({"life": torch.tensor(loss)}).item() == pytest.approx(2 * loss)
 
 
 def test_uncertainty_is_the_formula_of_kendall(job_dict: Any) -> None:
@@ -87,6 +87,11 @@ def test_names_of_tasks_may_be_any_words(job_dict: Any) -> None:
         fault: {"type": "classify", "target": "fault_code", "weight": 7.0},
     }
     total = weighting(job_dict, tasks=tasks)
-    losses = {Name(rate): 8.0, Name(fault): 0.5, Name(rate, "h"): 2.0, CONSISTENCY: 3.0}
+    losses = {
+        task_loss(rate): 8.0,
+        task_loss(fault): 0.5,
+        task_loss(rate, "h"): 2.0,
+        CONSISTENCY: 3.0,
+    }
     value = total({k: torch.tensor(v) for k, v in losses.items()})
     assert value.item() == pytest.approx(5 + 7 + 0.25 * 5 * 2 / 8 + 0.5 * 3)

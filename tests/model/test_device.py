@@ -20,8 +20,10 @@ from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.judge.baselines.frozen import frozen_embeddings
-from modalloy.learn.fit import State, fit
+from modalloy.learn.fit import fit
 from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.plan import supervised_plan
+from modalloy.learn.state import State
 from modalloy.learn.training import open_loader
 from modalloy.model.device import device, placed
 from modalloy.model.model import Model
@@ -286,9 +288,11 @@ def test_every_part_works_where_its_model_lies(case: str, table: Path, job_dict:
         frozen_features(moved, loader, which, quiet=True)
         few = Parts(which[:5], which[:0], which[5:])
         frozen_embeddings(moved, loader, few, quiet=True)
-        state = State.begin(moved, job, 2)
-        steps = fit(state, supervised, (Batch.of(loader.batch(which), AWAY) for _ in range(2)), job)
-        assert len(list(steps)) == 2
+        plan = supervised_plan(moved, loader, which[:0])
+        state = State.begin(moved, plan.total, job.train, 2)
+        batches = (Batch.of(loader.batch(which), AWAY) for _ in range(2))
+        asked = {"settings": job.train, "seed": job.seed, "views": plan.views}
+        assert len(list(fit(state, plan.objective, batches, **asked))) == 2
         assert {p.device for p in moved.state_dict().values()} == {AWAY}
     for some in hidden:
         same(wanted.seen[some], found.seen[some])
@@ -339,9 +343,11 @@ def test_a_gpu_answers_as_the_processor_does(case: str, table: Path, job_dict: A
     same(here, answer_rows(model, loader, which).seen[frozenset()], tolerance=2e-2)
     for name, loss in supervised(model, Batch.of(loader.batch(which), model.device)).items():
         assert loss.item() == pytest.approx(losses[name].item(), rel=2e-2, abs=2e-2), name
-    state = State.begin(model, job, 2)
+    plan = supervised_plan(model, loader, which[:0])
+    state = State.begin(model, plan.total, job.train, 2)
     batches = (Batch.of(loader.batch(which), model.device) for _ in range(2))
-    assert len(list(fit(state, supervised, batches, job))) == 2
+    asked = {"settings": job.train, "seed": job.seed, "views": plan.views}
+    assert len(list(fit(state, plan.objective, batches, **asked))) == 2
 
 
 @ON_GPU

@@ -16,7 +16,7 @@ from modalloy.judge.baselines.rows import RowBaseline
 from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.tally import Tally, ratio
 from modalloy.model.tasks.linear import MemberLinear
-from modalloy.model.tasks.task import Outputs, Task
+from modalloy.model.tasks.task import Outputs, Target, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 from modalloy.readers.number import all_missing
 from modalloy.readers.targets.target import Signal, TargetReader
@@ -87,16 +87,15 @@ class Count(Task):
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         return {"log_rate": self.head(fused.summary_BKD).squeeze(-1) + self.start}
 
-    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        target = batch.targets[self.name]
+    def loss(self, outputs: Outputs, target: Target) -> Tensor:
         rate_NK = outputs["log_rate"].float()[target["known"]]
         if not len(rate_NK):
             return rate_NK.sum()
         y_NK = target["y"][target["known"]].unsqueeze(1).expand_as(rate_NK)
         return F.poisson_nll_loss(rate_NK, y_NK)
 
-    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
-        return batch.targets[self.name]["known"].sum()
+    def count(self, outputs: Outputs, target: Target) -> Tensor:
+        return target["known"].sum()
 
 
 def decode_counts(

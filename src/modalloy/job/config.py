@@ -4,6 +4,7 @@ Every default stands here, every bound is in the type, and the text under a fiel
 The job file's reference page is generated from this module.
 """
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -483,6 +484,9 @@ TaskOptions = Annotated[Classify | Regress | Tag | Locate | Custom, Field(discri
 class Train(Options):
     """How the weights are learned."""
 
+    start: Path | None = None
+    """Run directory to begin from: readers, encoders and heads of columns and tasks that are as
+    they were there are taken over; what is not is named. Relative to the job file."""
     epochs: PositiveInt = 20
     """Passes over the training rows at most."""
     batch: PositiveInt = 32

@@ -42,7 +42,8 @@ def load_job(source: Source, *, table: Any = None) -> Job:
 
     table: replaces the job's own, as a path, an open table or a frame in memory, which the job then
         calls `FRAME`; the job's sheet goes with its table unless the new one is an Excel file too.
-    The job's `table` comes out absolute; a relative one starts at the job file's folder.
+    The job's `table` and `train.start` come out absolute; relative ones start at the job file's
+    folder.
     Raises JobError with one line a fault: `job.yaml:7: columns.photo.encoder: ...`.
     """
     if isinstance(source, Job):
@@ -55,7 +56,15 @@ def load_job(source: Source, *, table: Any = None) -> Job:
     job, faults = _judge(data, page)
     if job is None:
         raise JobError(told(faults, page, name))
-    return job.model_copy(update={"table": absolute(job.table, folder)})
+    return _rooted(job, folder)
+
+
+def _rooted(job: Job, folder: Path) -> Job:
+    """The job with its paths from the root."""
+    table, train = absolute(job.table, folder), job.train
+    if train.start is not None:
+        train = train.model_copy(update={"start": Path(os.path.abspath(folder / train.start))})
+    return job.model_copy(update={"table": table, "train": train})
 
 
 def _judge(data: Any, page: Page) -> tuple[Job | None, list[Fault]]:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 
 from modalloy.answer.loader import Loader
+from modalloy.errors import RunError
 from modalloy.judge.baselines.baselines import PART, RECIPE
 from modalloy.judge.baselines.frozen import Embeddings, frozen_embeddings
 from modalloy.judge.figures import first_figures
@@ -13,6 +14,9 @@ from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
 from modalloy.model.device import placed
 from modalloy.model.model import Model
+from modalloy.runs.run import load_run
+from modalloy.runs.start import kept_of
+from modalloy.runs.start_weights import take_weights
 from modalloy.table.split import Parts
 
 FIRST = "before"  # part of a report; see `sections.py`
@@ -49,11 +53,30 @@ def look_again(model: Model, loader: Loader, parts: Parts, *, quiet: bool) -> Be
     return look_before(first, loader, parts, quiet=quiet)
 
 
+def missed(why: str) -> Before:
+    """Nothing, because the model as it was before training cannot be had."""
+
+    def raising() -> None:
+        raise RunError(f"{why}.")
+
+    made = Sections()
+    made.run(PART, "the model as it was before training", raising, None)
+    return Before(None, {}, made.failed)
+
+
 def begun(model: Model, loader: Loader) -> Model:
-    """The model as its training began with it; JobError where a pretrained encoder is absent."""
+    """The model as its training began with it.
+
+    JobError where a pretrained encoder is absent, RunError where the run is that it started from.
+    """
+    job = model.job
     with torch.random.fork_rng():
-        torch.manual_seed(model.job.seed)
-        return placed(Model(model.job, loader.readers, loader.targets, pretrained=True))
+        torch.manual_seed(job.seed)
+        first = placed(Model(job, loader.readers, loader.targets, pretrained=True))
+    if job.train.start is not None:
+        start = load_run(job.train.start)
+        take_weights(first, start, kept_of(job, start, loader.readers, loader.targets))
+    return first
 
 
 def still_holds(known: Report | None) -> bool:

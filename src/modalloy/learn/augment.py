@@ -1,4 +1,4 @@
-"""A training batch in, the same rows seen slightly otherwise out: what must not change the answer.
+"""Augmentation: the rows of a training batch seen slightly otherwise, as their answers allow.
 
 Each column says how in its `augment` option. All chance comes from torch's global generator, which
 the training loop seeds for each step. What a frozen encoder reads is left as it is, whether its
@@ -6,7 +6,8 @@ features came with the batch or not.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -37,6 +38,11 @@ class Turns(NamedTuple):
 
     quarters_B: Tensor
     mirror_B: Tensor
+
+
+def augmenting(job: config.Job) -> Callable[[Batch], Batch]:
+    """The views of a job's batches: `augment` as its columns ask."""
+    return partial(augment, job=job)
 
 
 def augment(batch: Batch, job: config.Job) -> Batch:

@@ -1,4 +1,7 @@
-"""The state of a training on disk and back, bit for bit; tensors in safetensors, never pickle."""
+"""The state of a training on disk and back, bit for bit; tensors in safetensors, never pickle.
+
+A frozen trunk is read again from its package or folder, unless it came from neither.
+"""
 
 import json
 from collections.abc import Mapping
@@ -11,9 +14,11 @@ from safetensors.torch import save
 from torch import Tensor
 
 from modalloy.errors import RunError
-from modalloy.learn.fit import State
 from modalloy.learn.optimizer import trained
+from modalloy.learn.state import State, kept
 from modalloy.machine.files import write_safely
+
+TOTAL = "weighting."  # tensors of what makes one number of the losses
 
 
 def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[str, Any]) -> None:
@@ -22,12 +27,14 @@ def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[st
     best: the best weights so far, by name. notes: JSON that comes back unchanged (epoch, position,
     figures).
     """
-    tensors = {f"model.{n}": t for n, t in kept(state.model).items()}
-    tensors |= {f"weighting.{n}": t for n, t in state.weighting.state_dict().items()}
+    weights, total = state.model.state_dict(), state.module
+    held = kept(state.model) | {n: weights[n] for n in state.unread}
+    tensors = {f"model.{n}": t for n, t in held.items()}
+    tensors |= {TOTAL + n: t for n, t in total.state_dict().items()}
     tensors |= {f"average.{n}": t for n, t in state.average.items()}
     tensors |= {f"best.{n}": t for n, t in best.items()}
     names = {id(p): n for n, p in trained(state.model)}
-    names |= {id(p): f"weighting.{n}" for n, p in state.weighting.named_parameters()}
+    names |= {id(p): TOTAL + n for n, p in total.named_parameters()}
     for p, values in state.optimizer.state.items():
         for key, value in values.items():
             if value is not None:
@@ -58,23 +65,17 @@ def load_state(
     Averages and moments go to where their parameter is.
     """
     state.model.load_state_dict(part(tensors, "model."), strict=False)
-    state.weighting.load_state_dict(part(tensors, "weighting."))
+    state.module.load_state_dict(part(tensors, TOTAL))
     named = dict(trained(state.model))
     averages = part(tensors, "average.").items()
     state.average = {name: t.to(named[name].device) for name, t in averages}
-    named |= {f"weighting.{n}": p for n, p in state.weighting.named_parameters()}
+    named |= {TOTAL + n: p for n, p in state.module.named_parameters()}
     for name, value in part(tensors, "optimizer.").items():
         parameter, _, key = name.rpartition(".")
         p = named[parameter]
         state.optimizer.state[p][key] = value.to(p.device)
     state.step, state.steps = notes["step"], notes["steps"]
     return part(tensors, "best.")
-
-
-def kept(model: torch.nn.Module) -> dict[str, Tensor]:
-    """Weights that change (and statistics); a frozen trunk is read again from where it came."""
-    frozen = {n for n, p in model.named_parameters() if not p.requires_grad}
-    return {n: t for n, t in model.state_dict().items() if n not in frozen}
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

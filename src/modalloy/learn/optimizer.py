@@ -7,19 +7,21 @@ import torch
 from torch import Tensor, nn
 
 from modalloy.job import config
-from modalloy.learn.weighting import Weighting
-from modalloy.model.model import Model
+from modalloy.model.encoders.encoder import Encoder
 
 
 def build_optimizer(
-    model: Model, weighting: Weighting, settings: config.Train
+    model: nn.Module, total: nn.Module | None, settings: config.Train
 ) -> torch.optim.Optimizer:
-    """AdamW or SGD; pretrained trunks at `encoder_lr`, the rest at `lr`."""
-    trunk = {
-        id(p) for e in model.encoders.values() if e.trunk is not None for p in e.trunk.parameters()
-    }
+    """AdamW or SGD; pretrained trunks of encoders at `encoder_lr`, the rest at `lr`.
+
+    total: what makes one number of the losses, where it learns as well.
+    """
+    trunks = [m.trunk for m in model.modules() if isinstance(m, Encoder) and m.trunk is not None]
+    trunk = {id(p) for t in trunks for p in t.parameters()}
+    own = [] if total is None else list(total.named_parameters())
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
-    for name, p in [*trained(model), *weighting.named_parameters()]:
+    for name, p in [*trained(model), *own]:
         groups.setdefault((id(p) in trunk, decays(name, p)), []).append(p)
     listed = [
         {

@@ -16,7 +16,7 @@ from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.model.trunks.efficientnet import EfficientNetLite
 from modalloy.model.trunks.trunk import allows_channels_last
-from modalloy.objectives.supervised import Objective
+from modalloy.objectives.losses import Objective
 from modalloy.readers.batch import TABLE
 
 STEPS = 3
@@ -37,7 +37,7 @@ class Probe(NamedTuple):
 
 def probe(
     model: Model,
-    objective: Objective,
+    objective: Objective[Model],
     batch: Batch,
     precision: str,
     *,
@@ -114,7 +114,7 @@ def plain_attention(trunk: torch.nn.Module | None) -> None:
 
 def trial(
     model: Model,
-    objective: Objective,
+    objective: Objective[Model],
     batch: Batch,
     half: bool,
     last: bool,

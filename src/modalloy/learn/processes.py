@@ -17,7 +17,7 @@ from modalloy.errors import ModalloyError, RunError
 from modalloy.model.layers.shared_norms import added_up
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
-from modalloy.objectives.supervised import Losses, Name
+from modalloy.objectives.losses import Losses
 
 PATIENCE = timedelta(days=7)  # that the others wait while the first one checks, reads and tries
 Value = TypeVar("Value")
@@ -53,7 +53,7 @@ def unseen(batch: Batch) -> Batch:
     return Batch(batch.values, present, targets, batch.rows[:0])
 
 
-def mean_losses(losses: Losses, world: int) -> dict[Name, Tensor]:
+def mean_losses(losses: Losses, world: int) -> dict[str, Tensor]:
     """Each loss of the whole batch, from the means of each process's rows.
 
     The gradients are those of this process's part times the number of processes, so that
@@ -69,7 +69,7 @@ def mean_losses(losses: Losses, world: int) -> dict[Name, Tensor]:
     sums_2N = added_up(torch.stack([own_N * weight_N, count_N]))
     total_N = torch.maximum(sums_2N[1], least_N)
     total_N = torch.where(total_N > 0, total_N, 1.0)
-    found: dict[Name, Tensor] = {}
+    found: dict[str, Tensor] = {}
     for i, (name, mean) in enumerate(losses.items()):
         part = mean * (world * weight_N[i] / total_N[i])
         found[name] = part + (sums_2N[0, i] / total_N[i] - part).detach()

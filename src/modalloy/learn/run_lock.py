@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modalloy.errors import RunError
 from modalloy.job import config
-from modalloy.learn.train import LAST
+from modalloy.learn.progress import LAST
 from modalloy.machine.files import locked, remove_leftovers
 from modalloy.runs.parts import PAGE, PARTS
 from modalloy.runs.rows import load_prints

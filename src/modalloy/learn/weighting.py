@@ -1,4 +1,4 @@
-"""Named losses in, one number to minimise out: how several tasks share a training."""
+"""How several tasks share a training: their named losses weighed into one number to minimise."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from modalloy.job import config
-from modalloy.objectives.supervised import Name
+from modalloy.objectives.names import read_name, task_loss
 
 
 class Weighting(nn.Module):
@@ -29,15 +29,16 @@ class Weighting(nn.Module):
         if self.learned:
             self.log_variance_N = nn.Parameter(torch.zeros(len(self.names)))
 
-    def forward(self, losses: Mapping[Name, Tensor]) -> Tensor:
+    def forward(self, losses: Mapping[str, Tensor]) -> Tensor:
         """The weighed total, a scalar."""
         self._remember_start(losses)
         total = torch.zeros((), device=self.start_N.device)
-        for (task, modality), loss in losses.items():
+        for name, loss in losses.items():
+            task, _, inputs = read_name(name)
             if task is None:
                 total = total + self.consistency * loss
                 continue
-            share = 1.0 if modality is None else self.auxiliary
+            share = self.auxiliary if inputs else 1.0
             total = total + share * self.weights[task] * self._scaled(task, loss)
         return total
 
@@ -52,8 +53,8 @@ class Weighting(nn.Module):
         return loss / self.start_N[i].clamp_min(0.1)
 
     @torch.no_grad()
-    def _remember_start(self, losses: Mapping[Name, Tensor]) -> None:
+    def _remember_start(self, losses: Mapping[str, Tensor]) -> None:
         for i, task in enumerate(self.names):
-            loss = losses[Name(task)]
+            loss = losses[task_loss(task)]
             if self.start_N[i] == 0 and loss > 0:
                 self.start_N[i] = loss.detach()

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from modalloy.answer.decoding.build import decode
 from modalloy.job import config
@@ -15,29 +16,30 @@ from modalloy.readers.targets.classify import ClassTarget
 
 NAMES = ("crack", "dent", "ok")
 D = 8
+NOTHING = Batch({}, {})  # the head looks at summaries alone
 
 
-def make_target(labels: str) -> ClassTarget:
+def class_target(labels: str) -> ClassTarget:
     return ClassTarget("fault", "y", NAMES, (1, 2, 5), 8, labels == "multi")
 
 
 def shares(outputs: dict[str, torch.Tensor], labels: str = "single") -> np.ndarray:
     options = config.Classify.model_validate({"target": "y", "labels": labels})
-    return decode(options, make_target(labels), arrays(outputs))["probability"]
+    return decode(options, class_target(labels), arrays(outputs))["probability"]
 
 
 def make_task(*, members: int = 1, smoothing: float = 0.0, **options: Any) -> Classify:
-    target = make_target(options.get("labels", "single"))
+    target = class_target(options.get("labels", "single"))
     options_ = config.Classify(target="y", **options)
     task = build_task("fault", options_, target, D, members, smoothing)
     assert isinstance(task, Classify)
     return task
 
 
-def make_batch(y: Any, known: list[bool] | None = None) -> Batch:
+def make_target(y: Any, known: list[bool] | None = None) -> dict[str, Tensor]:
     y = torch.as_tensor(y)
     known_B = torch.ones(len(y), dtype=torch.bool) if known is None else torch.tensor(known)
-    return Batch({}, {}, {"fault": {"y": y, "known": known_B}})
+    return {"y": y, "known": known_B}
 
 
 def fused(rows: int, members: int = 1) -> Fused:
@@ -61,21 +63,21 @@ def slow_loss(logits: np.ndarray, y: list[int], weight: list[float], smoothing: 
 def test_loss_agrees_with_a_loop(members: int, smoothing: float, class_weights: str) -> None:
     task = make_task(members=members, smoothing=smoothing, class_weights=class_weights)
     y = [0, 2, 1, 2]
-    outputs = task(fused(4, members), {}, make_batch(y))
+    outputs = task(fused(4, members), {}, NOTHING)
     # 8 training rows, counts 1, 2 and 5.
     weight = [8 / 3, 8 / 6, 8 / 15] if class_weights == "balanced" else [1.0, 1.0, 1.0]
     expected = slow_loss(outputs["logits"].detach().numpy(), y, weight, smoothing)
-    assert task.loss(outputs, make_batch(y)).item() == pytest.approx(expected, rel=1e-5)
+    assert task.loss(outputs, make_target(y)).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_several_labels_learn_apart() -> None:
     task = make_task(labels="multi", smoothing=0.2)
     y = torch.tensor([[1.0, 0, 1], [0, 0, 0]])
-    outputs = task(fused(2), {}, make_batch(y))
+    outputs = task(fused(2), {}, NOTHING)
     p = outputs["logits"].sigmoid().squeeze(1)
     soft = y * 0.8 + 0.1
     expected = -(soft * p.log() + (1 - soft) * (1 - p).log()).mean()
-    assert task.loss(outputs, make_batch(y)).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert task.loss(outputs, make_target(y)).item() == pytest.approx(expected.item(), rel=1e-5)
     assert np.allclose(shares(outputs, "multi"), p.detach().numpy())
 
 
@@ -84,11 +86,11 @@ def test_balanced_labels_weigh_the_rare_one_more() -> None:
     plain, balanced = (make_task(labels="multi", class_weights=w) for w in ("none", "balanced"))
     balanced.load_state_dict(plain.state_dict())
     z = fused(1)
-    outputs = plain(z, {}, make_batch(y))
+    outputs = plain(z, {}, NOTHING)
     each = -outputs["logits"].sigmoid().log().flatten()
     weight = torch.tensor([8 / 3, 8 / 6, 8 / 15])
     expected = (weight * each).mean().item()
-    assert balanced.loss(outputs, make_batch(y)).item() == pytest.approx(expected, rel=1e-5)
+    assert balanced.loss(outputs, make_target(y)).item() == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("labels", ["single", "multi"])
@@ -97,14 +99,14 @@ def test_unknown_rows_teach_nothing(labels: str) -> None:
     y = torch.tensor([0, 1, 2, 0])
     y = torch.nn.functional.one_hot(y, 3).float() if labels == "multi" else y
     z = fused(4).summary_BKD.requires_grad_()
-    batch = make_batch(y, [True, False, True, False])
-    loss = task.loss(task(Fused(z), {}, batch), batch)
+    target = make_target(y, [True, False, True, False])
+    loss = task.loss(task(Fused(z), {}, NOTHING), target)
     loss.backward()
     assert z.grad is not None
     assert (z.grad[[1, 3]] == 0).all()
     assert (z.grad[[0, 2]] != 0).any()
-    some = make_batch(y[[0, 2]])
-    alone = task.loss(task(Fused(z[[0, 2]]), {}, some), some)
+    some = make_target(y[[0, 2]])
+    alone = task.loss(task(Fused(z[[0, 2]]), {}, NOTHING), some)
     assert loss.item() == pytest.approx(alone.item())
 
 
@@ -112,8 +114,7 @@ def test_unknown_rows_teach_nothing(labels: str) -> None:
 def test_no_known_row_costs_exactly_nothing(labels: str) -> None:
     task = make_task(labels=labels)
     y = torch.zeros(2, 3) if labels == "multi" else torch.zeros(2, dtype=torch.long)
-    batch = make_batch(y, [False, False])
-    loss = task.loss(task(fused(2), {}, batch), batch)
+    loss = task.loss(task(fused(2), {}, NOTHING), make_target(y, [False, False]))
     assert loss.item() == 0.0
     loss.backward()
     assert all((p.grad == 0).all() for p in task.parameters() if p.grad is not None)
@@ -123,7 +124,7 @@ def test_no_known_row_costs_exactly_nothing(labels: str) -> None:
 @pytest.mark.parametrize("labels", ["single", "multi"])
 def test_members_probabilities_are_averaged(labels: str) -> None:
     task = make_task(members=4, labels=labels)
-    outputs = task(fused(5, 4), {}, make_batch([0] * 5))
+    outputs = task(fused(5, 4), {}, NOTHING)
     answers = [shares({"logits": outputs["logits"][:, [k]]}, labels) for k in range(4)]
     mean = np.mean(answers, axis=0)
     found = shares(outputs, labels)
@@ -136,13 +137,13 @@ def test_members_probabilities_are_averaged(labels: str) -> None:
 def test_each_member_has_weights_of_its_own() -> None:
     task = make_task(members=2)
     z = torch.randn(3, 1, D).expand(3, 2, D)
-    logits = task(Fused(z), {}, make_batch([0] * 3))["logits"]
+    logits = task(Fused(z), {}, NOTHING)["logits"]
     assert not torch.allclose(logits[:, 0], logits[:, 1])
 
 
 def test_a_row_alone_is_answered_as_in_a_batch() -> None:
     task = make_task(members=3).eval()
     z = fused(6, 3)
-    whole = shares(task(z, {}, make_batch([0] * 6)))
-    alone = shares(task(Fused(z.summary_BKD[2:3]), {}, make_batch([0])))
+    whole = shares(task(z, {}, NOTHING))
+    alone = shares(task(Fused(z.summary_BKD[2:3]), {}, NOTHING))
     assert alone[0] == pytest.approx(whole[2], abs=1e-6)

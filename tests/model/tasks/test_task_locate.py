@@ -179,7 +179,7 @@ def test_what_is_painted_is_read_back_in_pixels() -> None:
     found = sorted(answer["boxes"][0].tolist())
     assert found == [pytest.approx(b, abs=1e-3) for b in sorted(BOXES[0])]
     assert answer["boxes"][1][0].tolist() == pytest.approx(BOXES[1][0], abs=1e-3)
-    assert task.loss(outputs, batch).item() < 0.01
+    assert task.loss(outputs, batch.targets["defects"]).item() < 0.01
     truth = [
         {"boxes": b[: len(n)], "names": n}
         for b, n in zip(BOXES, [["scratch", "dent"], ["dent"]], strict=True)
@@ -205,7 +205,9 @@ def test_loss_agrees_with_a_loop() -> None:
             found = torch.stack([x + 0.5 - left, y + 0.5 - top, x + 0.5 + right, y + 0.5 + bottom])
             unlike = 1 - generalized_overlap(found[None], box[None])
             expected += 2.0 * (weight * unlike).item()
-    assert task.loss(outputs, batch).item() == pytest.approx(expected / 3, rel=1e-4)
+    assert task.loss(outputs, batch.targets["defects"]).item() == pytest.approx(
+        expected / 3, rel=1e-4
+    )
 
 
 def test_unknown_and_absent_rows_teach_nothing() -> None:
@@ -213,7 +215,9 @@ def test_unknown_and_absent_rows_teach_nothing() -> None:
     maps = tuple(m.requires_grad_() for m in make_maps(3))
     boxes, classes = [*BOXES, BOXES[0]], [*CLASSES, CLASSES[0]]
     batch = make_batch(3, boxes, classes, known=[True, False, True], present=[True, True, False])
-    task.loss(task(fused(3), {"photo": make_tokens(maps, 3)}, batch), batch).backward()
+    task.loss(
+        task(fused(3), {"photo": make_tokens(maps, 3)}, batch), batch.targets["defects"]
+    ).backward()
     assert maps[0].grad is not None
     assert (maps[0].grad[1:] == 0).all()
     assert (maps[0].grad[0] != 0).any()
@@ -224,7 +228,9 @@ def test_no_known_row_costs_exactly_nothing(whole: bool) -> None:
     task = make_task()
     batch = make_batch(2, BOXES, CLASSES, known=[False, False])
     maps = make_maps(2) if whole else ()  # () is how an encoder says that no row has its picture
-    loss = task.loss(task(fused(2), {"photo": make_tokens(maps, 2)}, batch), batch)
+    loss = task.loss(
+        task(fused(2), {"photo": make_tokens(maps, 2)}, batch), batch.targets["defects"]
+    )
     assert loss.item() == 0.0
     loss.backward()
     assert task.head.bias.grad is not None
@@ -234,7 +240,9 @@ def test_no_known_row_costs_exactly_nothing(whole: bool) -> None:
 def test_a_known_picture_without_boxes_teaches_that_nothing_is_there() -> None:
     task = make_task()
     batch = make_batch(1, [[[0.0, 0, 0, 0]]], [[-1]])
-    loss = task.loss(task(fused(1), {"photo": make_tokens(make_maps(1), 1)}, batch), batch)
+    loss = task.loss(
+        task(fused(1), {"photo": make_tokens(make_maps(1), 1)}, batch), batch.targets["defects"]
+    )
     assert loss.item() > 0
 
 
@@ -303,7 +311,7 @@ def test_other_columns_move_the_heat_once_learned() -> None:
     task = make_task()
     tokens = {"photo": make_tokens(make_maps(1), 1)}
     batch = make_batch(1, BOXES[:1], CLASSES[:1])
-    task.loss(task(fused(1), tokens, batch), batch).backward()
+    task.loss(task(fused(1), tokens, batch), batch.targets["defects"]).backward()
     assert task.row.weight.grad is not None
     assert (task.row.weight.grad != 0).any()
 
@@ -377,7 +385,7 @@ def test_bright_squares_are_learned_from_scratch() -> None:
     for _ in range(60):
         pixels, batch = draw(8)
         optimizer.zero_grad()
-        task.loss(look(pixels, batch), batch).backward()
+        task.loss(look(pixels, batch), batch.targets["defects"]).backward()
         optimizer.step()
     pixels, batch = draw(40)
     answer = answer_of(look(pixels, batch))

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from modalloy.answer.answers import Answer
 from modalloy.answer.decoding.build import decode
@@ -15,6 +16,7 @@ from modalloy.model.tokens import Batch, Fused, arrays
 from modalloy.readers.targets.regress import NumberTarget
 
 D = 8
+NOTHING = Batch({}, {})  # the head looks at summaries alone
 TARGET = NumberTarget("life", "y", center=100.0, scale=20.0, log=False)
 
 
@@ -29,9 +31,9 @@ def answer_of(outputs: dict[str, torch.Tensor]) -> Answer:
     return decode(config.Regress(target="y"), TARGET, arrays(outputs))
 
 
-def make_batch(y: list[float], known: list[bool] | None = None) -> Batch:
+def make_target(y: list[float], known: list[bool] | None = None) -> dict[str, Tensor]:
     known_B = torch.ones(len(y), dtype=torch.bool) if known is None else torch.tensor(known)
-    return Batch({}, {}, {"life": {"y": torch.tensor(y), "known": known_B}})
+    return {"y": torch.tensor(y), "known": known_B}
 
 
 def fused(rows: int, members: int = 1) -> Fused:
@@ -51,42 +53,41 @@ def slow_cost(error: float, kind: str) -> float:
 def test_loss_agrees_with_a_loop(kind: str, members: int) -> None:
     task = make_task(members=members, loss=kind)
     y = [0.3, -2.0, 3.0]
-    batch = make_batch(y)
-    outputs = task(fused(3, members), {}, batch)
+    outputs = task(fused(3, members), {}, NOTHING)
     value = outputs["value"].detach().numpy()
     costs = [slow_cost(v - t, kind) for row, t in zip(value, y, strict=True) for v in row]
-    assert task.loss(outputs, batch).item() == pytest.approx(np.mean(costs), rel=1e-5)
+    assert task.loss(outputs, make_target(y)).item() == pytest.approx(np.mean(costs), rel=1e-5)
 
 
 def test_pinball_loss_agrees_with_a_loop() -> None:
     levels = (0.9, 0.1, 0.5)  # in no order
     task = make_task(members=2, quantiles=levels)
     y = [0.3, -2.0, 3.0]
-    batch = make_batch(y)
-    outputs = task(fused(3, 2), {}, batch)
+    target = make_target(y)
+    outputs = task(fused(3, 2), {}, NOTHING)
     total = []
     for row, t in zip(outputs["quantiles"].detach().numpy(), y, strict=True):
         for member in row:
             for q, level in zip(member, levels, strict=True):
                 total.append(level * (t - q) if t > q else (1 - level) * (q - t))
     point = make_task(members=2)
-    point_loss = point.loss({"value": outputs["value"]}, batch)
+    point_loss = point.loss({"value": outputs["value"]}, target)
     expected = point_loss.item() + np.mean(total)
-    assert task.loss(outputs, batch).item() == pytest.approx(expected, rel=1e-5)
+    assert task.loss(outputs, target).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_quantiles_never_cross_and_keep_their_order() -> None:
     task = make_task(members=2, quantiles=(0.9, 0.1, 0.5))
     with torch.no_grad():
         task.head.weight_KDC.normal_(0, 5)
-    found = answer_of(task(fused(200, 2), {}, make_batch([0.0])))["quantiles"]
+    found = answer_of(task(fused(200, 2), {}, NOTHING))["quantiles"]
     assert (found[:, 1] <= found[:, 2]).all()
     assert (found[:, 2] <= found[:, 0]).all()
 
 
 def test_quantiles_begin_at_those_of_a_standard_normal() -> None:
     task = make_task(quantiles=(0.1, 0.5, 0.9))
-    found = task(Fused(torch.zeros(1, 1, D)), {}, make_batch([0.0]))["quantiles"]
+    found = task(Fused(torch.zeros(1, 1, D)), {}, NOTHING)["quantiles"]
     assert found.flatten().tolist() == pytest.approx([-1.2816, 0.0, 1.2816], abs=1e-3)
 
 
@@ -94,11 +95,12 @@ def test_quantiles_are_learned() -> None:
     task = make_task(quantiles=(0.1, 0.9))
     y = (torch.rand(400) * 4).tolist()
     z = Fused(torch.zeros(400, 1, D))
-    batch = make_batch(y)
+    target = make_target(y)
     for _ in range(300):
-        gradient = torch.autograd.grad(task.loss(task(z, {}, batch), batch), task.head.bias_KC)[0]
+        loss = task.loss(task(z, {}, NOTHING), target)
+        gradient = torch.autograd.grad(loss, task.head.bias_KC)[0]
         task.head.bias_KC.data -= 0.3 * gradient
-    found = task(z, {}, batch)["quantiles"][0, 0].tolist()
+    found = task(z, {}, NOTHING)["quantiles"][0, 0].tolist()
     assert found == pytest.approx(np.quantile(y, [0.1, 0.9]).tolist(), abs=0.15)
 
 
@@ -112,20 +114,19 @@ def test_answers_are_in_the_targets_unit() -> None:
 def test_unknown_rows_teach_nothing() -> None:
     task = make_task(quantiles=(0.1, 0.9))
     z = fused(3).summary_BKD.requires_grad_()
-    batch = make_batch([1.0, 0.0, 2.0], [True, False, True])
-    loss = task.loss(task(Fused(z), {}, batch), batch)
+    target = make_target([1.0, 0.0, 2.0], [True, False, True])
+    loss = task.loss(task(Fused(z), {}, NOTHING), target)
     loss.backward()
     assert z.grad is not None
     assert (z.grad[1] == 0).all()
-    some = make_batch([1.0, 2.0])
-    alone = task.loss(task(Fused(z[[0, 2]]), {}, some), some)
+    some = make_target([1.0, 2.0])
+    alone = task.loss(task(Fused(z[[0, 2]]), {}, NOTHING), some)
     assert loss.item() == pytest.approx(alone.item())
 
 
 def test_no_known_row_costs_exactly_nothing() -> None:
     task = make_task(quantiles=(0.1, 0.9))
-    batch = make_batch([1.0, 0.0], [False, False])
-    loss = task.loss(task(fused(2), {}, batch), batch)
+    loss = task.loss(task(fused(2), {}, NOTHING), make_target([1.0, 0.0], [False, False]))
     assert loss.item() == 0.0
     loss.backward()
     assert task.head.weight_KDC.grad is not None
@@ -134,7 +135,7 @@ def test_no_known_row_costs_exactly_nothing() -> None:
 
 def test_members_are_averaged() -> None:
     task = make_task(members=3, quantiles=(0.1, 0.9))
-    outputs = task(fused(4, 3), {}, make_batch([0.0] * 4))
+    outputs = task(fused(4, 3), {}, NOTHING)
     parts = [answer_of({n: o[:, [k]] for n, o in outputs.items()}) for k in range(3)]
     found = answer_of(outputs)
     for name in ("value", "quantiles"):
@@ -146,6 +147,6 @@ def test_members_are_averaged() -> None:
 def test_a_row_alone_is_answered_as_in_a_batch() -> None:
     task = make_task(members=2).eval()
     z = fused(5, 2)
-    whole = answer_of(task(z, {}, make_batch([0.0] * 5)))["value"]
-    alone = answer_of(task(Fused(z.summary_BKD[3:4]), {}, make_batch([0.0])))["value"]
+    whole = answer_of(task(z, {}, NOTHING))["value"]
+    alone = answer_of(task(Fused(z.summary_BKD[3:4]), {}, NOTHING))["value"]
     assert alone[0] == pytest.approx(whole[3], rel=1e-6)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from modalloy.answer.answers import Answer
 from modalloy.answer.decoding.build import decode
@@ -22,6 +23,9 @@ def answer_of(outputs: dict[str, torch.Tensor]) -> Answer:
     return decode(OPTIONS, TARGET, arrays(outputs))
 
 
+NOTHING = Batch({}, {})  # the head looks at summaries and tokens alone
+
+
 def make_task(*, members: int = 1, smoothing: float = 0.0) -> Tag:
     task = build_task("parts", OPTIONS, TARGET, D, members, smoothing)
     assert isinstance(task, Tag)
@@ -36,9 +40,9 @@ def make_tokens(words: list[list[int]], seed: int = 0, length: int = 7) -> Token
     return Tokens(x, mask, x.mean(1), torch.tensor(words))
 
 
-def make_batch(y: list[list[int]], known: list[bool] | None = None) -> Batch:
+def make_target(y: list[list[int]], known: list[bool] | None = None) -> dict[str, Tensor]:
     known_B = torch.ones(len(y), dtype=torch.bool) if known is None else torch.tensor(known)
-    return Batch({}, {}, {"parts": {"y": torch.tensor(y), "known": known_B}})
+    return {"y": torch.tensor(y), "known": known_B}
 
 
 def fused(rows: int, members: int = 1) -> Fused:
@@ -58,19 +62,19 @@ def test_loss_agrees_with_a_loop() -> None:
     task = make_task(members=2)
     tokens = {"words": make_tokens([[1, 2, 4, -1], [3, 5, -1, -1]])}
     # A tag of unknown kind, a word cut off by max_tokens, and one column more than the words have.
-    batch = make_batch([[1, 2, -100, 0, -100], [0, 3, 4, -100, -100]])
-    outputs = task(fused(2, 2), tokens, batch)
+    target = make_target([[1, 2, -100, 0, -100], [0, 3, 4, -100, -100]])
+    outputs = task(fused(2, 2), tokens, NOTHING)
     log_p = outputs["logits"].log_softmax(-1).detach().numpy()
     places = [(0, 0, 1), (0, 1, 2), (1, 0, 0), (1, 1, 3)]
     expected = -np.mean([log_p[b, k, w, c] for b, w, c in places for k in range(2)])
-    assert task.loss(outputs, batch).item() == pytest.approx(expected, rel=1e-5)
+    assert task.loss(outputs, target).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_logits_are_those_of_word_plus_row() -> None:
     task = make_task(members=2)
     text = make_tokens([[1, 3, -1]])
     z = fused(1, 2)
-    logits = task(z, {"words": text}, make_batch([[0, 0, -100]]))["logits"]
+    logits = task(z, {"words": text}, NOTHING)["logits"]
     for k, w, piece in ((0, 0, 1), (1, 1, 3)):
         x = task.norm(text.x_BTD[0, piece]) + task.row(z.summary_BKD[0, k])
         slow = x @ task.head.weight_KDC[k] + task.head.bias_KC[k]
@@ -82,18 +86,17 @@ def test_label_smoothing_raises_the_cost_of_certainty() -> None:
     logits = torch.full((1, 1, 1, 5), -20.0)
     logits[..., 1] = 20.0
     outputs = {"logits": logits, "words": torch.ones(1, 1, dtype=torch.bool)}
-    batch = make_batch([[1]])
-    assert plain.loss(outputs, batch).item() < 1e-3
-    assert smooth.loss(outputs, batch).item() > 1.0
+    target = make_target([[1]])
+    assert plain.loss(outputs, target).item() < 1e-3
+    assert smooth.loss(outputs, target).item() > 1.0
 
 
 def test_answers_are_well_formed_and_as_long_as_what_was_read() -> None:
     task = make_task()
     tokens = {"words": make_tokens([[1, 2, 3, 4], [1, 2, -1, -1], [-1, -1, -1, -1]])}
-    batch = make_batch([[0] * 4] * 3)
     for _ in range(20):
         torch.nn.init.normal_(task.head.weight_KDC)
-        answer = answer_of(task(fused(3), tokens, batch))
+        answer = answer_of(task(fused(3), tokens, NOTHING))
         assert [len(t) for t in answer["tags"]] == [4, 2, 0]
         assert all(well_formed(tuple(t)) for t in answer["tags"])
         assert ((answer["confidence"] > 0) & (answer["confidence"] <= 1)).all()
@@ -103,7 +106,7 @@ def test_answers_are_well_formed_and_as_long_as_what_was_read() -> None:
 def test_members_probabilities_are_averaged() -> None:
     task = make_task(members=3)
     tokens = {"words": make_tokens([[1, 2, 3]])}
-    outputs = task(fused(1, 3), tokens, make_batch([[0, 0, 0]]))
+    outputs = task(fused(1, 3), tokens, NOTHING)
     p = outputs["logits"].softmax(-1).mean(1, keepdim=True)
     mean = {"logits": p.log(), "words": outputs["words"]}
     assert answer_of(outputs)["tags"][0] == answer_of(mean)["tags"][0]
@@ -114,10 +117,10 @@ def test_texts_that_are_absent_have_no_tags_and_teach_nothing() -> None:
     task = make_task()
     x = torch.zeros(2, 1, D)
     absent = Tokens(x, torch.ones(2, 1, dtype=torch.bool), x[:, 0])
-    batch = make_batch([[1, 2], [0, 0]])
-    outputs = task(fused(2), {"words": absent}, batch)
+    target = make_target([[1, 2], [0, 0]])
+    outputs = task(fused(2), {"words": absent}, NOTHING)
     assert answer_of(outputs)["tags"].tolist() == [[], []]
-    loss = task.loss(outputs, batch)
+    loss = task.loss(outputs, target)
     assert loss.item() == 0.0
     loss.backward()
     assert task.head.weight_KDC.grad is not None
@@ -128,22 +131,22 @@ def test_unknown_rows_teach_nothing() -> None:
     task = make_task()
     text = make_tokens([[1, 2], [3, 4]])
     x = text.x_BTD.clone().requires_grad_()
-    batch = make_batch([[1, 2], [3, 4]], [True, False])
-    loss = task.loss(task(fused(2), {"words": text._replace(x_BTD=x)}, batch), batch)
+    target = make_target([[1, 2], [3, 4]], [True, False])
+    loss = task.loss(task(fused(2), {"words": text._replace(x_BTD=x)}, NOTHING), target)
     loss.backward()
     assert x.grad is not None
     assert (x.grad[1] == 0).all()
     assert (x.grad[0] != 0).any()
-    none = make_batch([[1, 2], [3, 4]], [False, False])
-    assert task.loss(task(fused(2), {"words": text}, none), none).item() == 0.0
+    none = make_target([[1, 2], [3, 4]], [False, False])
+    assert task.loss(task(fused(2), {"words": text}, NOTHING), none).item() == 0.0
 
 
 def test_a_row_alone_is_answered_as_in_a_batch() -> None:
     task = make_task(members=2).eval()
     text = make_tokens([[1, 2, 3, 4], [2, 5, -1, -1]])
     z = fused(2, 2)
-    whole = answer_of(task(z, {"words": text}, make_batch([[0]] * 2)))
+    whole = answer_of(task(z, {"words": text}, NOTHING))
     lone = Tokens(text.x_BTD[1:], text.mask_BT[1:], text.summary_BD[1:], text.words_BW[1:, :2])
-    alone = answer_of(task(Fused(z.summary_BKD[1:]), {"words": lone}, make_batch([[0]])))
+    alone = answer_of(task(Fused(z.summary_BKD[1:]), {"words": lone}, NOTHING))
     assert alone["tags"][0] == whole["tags"][1]
     assert alone["confidence"][0] == pytest.approx(whole["confidence"][1], abs=1e-6)

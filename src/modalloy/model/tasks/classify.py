@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modalloy.job import config
 from modalloy.model.tasks.linear import MemberLinear
-from modalloy.model.tasks.task import Outputs, Task
+from modalloy.model.tasks.task import Outputs, Target, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 
 
@@ -53,9 +53,8 @@ class Classify(Task):
         """`logits`, (B, K, C)."""
         return {"logits": self.head(fused.summary_BKD)}
 
-    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def loss(self, outputs: Outputs, target: Target) -> Tensor:
         """Mean over known rows and over members, each of which learns on its own."""
-        target = batch.targets[self.name]
         known = target["known"]
         logits_NKC = outputs["logits"].float()[known]
         if not len(logits_NKC):
@@ -71,9 +70,9 @@ class Classify(Task):
             label_smoothing=self.smoothing,
         )
 
-    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def count(self, outputs: Outputs, target: Target) -> Tensor:
         """Known rows, or the weights of their classes."""
-        known, y = batch.targets[self.name]["known"], batch.targets[self.name]["y"]
+        known, y = target["known"], target["y"]
         if self.multi or self.weight_C is None:
             return known.sum()
         return self.weight_C[y[known]].sum()

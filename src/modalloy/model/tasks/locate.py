@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.model.tasks.heatmap import boxes_at, generalized_overlap, heat_loss, paint
-from modalloy.model.tasks.task import Outputs, Task
+from modalloy.model.tasks.task import Outputs, Target, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 
 WIDTH = 64  # channels of the neck and the tower
@@ -93,11 +93,10 @@ class Locate(Task):
             "size": batch.values[self.on]["size"],
         }
 
-    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def loss(self, outputs: Outputs, target: Target) -> Tensor:
         """Focal loss of the heat and 1 - GIoU of the sides, a box; over rows that are known and
         seen.
         """
-        target = batch.targets[self.name]
         rows = (target["known"] & outputs["seen"]).nonzero().squeeze(1)
         heat_NCHW, sides_N4HW = outputs["heat"][rows], outputs["sides"][rows]
         if not len(rows):
@@ -117,9 +116,8 @@ class Locate(Task):
             boxes += len(goal_n4)
         return (heat_loss(heat_NCHW, torch.stack(hot)) + SIDES_WEIGHT * apart) / max(1, boxes)
 
-    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def count(self, outputs: Outputs, target: Target) -> Tensor:
         """Boxes of rows that are known and seen."""
-        target = batch.targets[self.name]
         return (target["classes"][target["known"] & outputs["seen"]] >= 0).sum()
 
     def _template(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from modalloy.job import config
 from modalloy.model.tasks.linear import MemberLinear
-from modalloy.model.tasks.task import Outputs, Task
+from modalloy.model.tasks.task import Outputs, Target, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 
 
@@ -63,9 +63,8 @@ class Regress(Task):
             outputs["quantiles"] = self._climb(out_BKC[..., 1:])
         return outputs
 
-    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def loss(self, outputs: Outputs, target: Target) -> Tensor:
         """Mean cost over known rows and members, plus the pinball loss of the quantiles."""
-        target = batch.targets[self.name]
         known = target["known"]
         value_NK = outputs["value"][known]
         if not len(value_NK):
@@ -80,9 +79,9 @@ class Regress(Task):
             )
         return total
 
-    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def count(self, outputs: Outputs, target: Target) -> Tensor:
         """Known rows."""
-        return batch.targets[self.name]["known"].sum()
+        return target["known"].sum()
 
     def _cost(self, value_NK: Tensor, y_NK: Tensor) -> Tensor:
         match self.cost:

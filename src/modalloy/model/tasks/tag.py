@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from modalloy.job import config
 from modalloy.model.tasks.linear import MemberLinear
-from modalloy.model.tasks.task import Outputs, Task
+from modalloy.model.tasks.task import Outputs, Target, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 
 UNKNOWN = -100  # `y` beyond a row's last word
@@ -65,12 +65,12 @@ class Tag(Task):
         word_BKWC = torch.einsum("bwd,kdc->bkwc", x_BWD, head.weight_KDC)
         return {"logits": word_BKWC + head(row_BKD).unsqueeze(2), "words": words_BW >= 0}
 
-    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def loss(self, outputs: Outputs, target: Target) -> Tensor:
         """Mean over the words that were read and whose tag is known, and over members."""
         logits_BWKC = outputs["logits"].float().transpose(1, 2)
-        known_BW = self.known(outputs, batch)
+        known_BW = self.known(outputs, target)
         width = known_BW.shape[1]
-        y_BW = batch.targets[self.name]["y"][:, :width]
+        y_BW = target["y"][:, :width]
         logits_NKC = logits_BWKC[:, :width][known_BW]
         if not len(logits_NKC):
             return outputs["logits"].float().flatten()[:0].sum()
@@ -79,13 +79,13 @@ class Tag(Task):
             logits_NKC.flatten(0, 1), y_NK.flatten(), label_smoothing=self.smoothing
         )
 
-    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def count(self, outputs: Outputs, target: Target) -> Tensor:
         """Words that were read and whose tag is known."""
-        return self.known(outputs, batch).sum()
+        return self.known(outputs, target).sum()
 
-    def known(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def known(self, outputs: Outputs, target: Target) -> Tensor:
         """Which words were read and have a known tag, (B, W), as far as both go."""
-        target, read_BW = batch.targets[self.name], outputs["words"]
+        read_BW = outputs["words"]
         width = min(read_BW.shape[1], target["y"].shape[1])
         tagged_BW = target["y"][:, :width] != UNKNOWN
         return read_BW[:, :width] & tagged_BW & target["known"].unsqueeze(1)

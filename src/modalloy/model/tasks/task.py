@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from modalloy.model.tokens import Batch, Fused, Tokens
 
 Outputs = dict[str, Tensor]
+Target = Mapping[str, Tensor]  # a task's own entry of `Batch.targets`
 
 
 class Task(nn.Module, ABC):
@@ -47,13 +48,11 @@ class Task(nn.Module, ABC):
         """
 
     @abstractmethod
-    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """Mean loss over rows whose `batch.targets[name]["known"]`; zero with a gradient path when
-        none is.
-        """
+    def loss(self, outputs: Outputs, target: Target) -> Tensor:
+        """Mean loss over rows whose `target["known"]`; zero with a gradient path when none is."""
 
     @abstractmethod
-    def count(self, outputs: Outputs, batch: Batch) -> Tensor:
+    def count(self, outputs: Outputs, target: Target) -> Tensor:
         """How many things `loss` is a mean over, a scalar: known rows, words, boxes or weights.
 
         Processes that train together weigh their losses by it.

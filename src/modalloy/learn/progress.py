@@ -1,0 +1,83 @@
+"""How far a training is: its epochs and best score, in a checkpoint and back, and in its log."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from modalloy.errors import RunError
+from modalloy.job import config
+from modalloy.judge.validate import Score
+from modalloy.learn.checkpoint import load_state, read_state, save_state
+from modalloy.learn.state import State
+from modalloy.machine.files import write_safely
+
+LAST = "checkpoints/last.safetensors"
+AGAIN = "checkpoints/refit.safetensors"
+LOG, AGAIN_LOG = "log.jsonl", "refit.jsonl"
+
+
+@dataclass
+class Progress:
+    """How far a training is, as a checkpoint keeps it."""
+
+    epoch: int = 0
+    position: int = 0  # batches of this epoch that are done
+    best: Score | None = None
+    best_epoch: int = -1
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    half: bool = False
+    channels_last: bool = False
+    probe: dict[str, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    loss_sum: float = 0.0  # of the steps of this epoch
+    interrupted: bool = False  # by Ctrl-C
+    started: dict[str, Any] | None = None  # what came from an earlier run, as `Started` says it
+
+
+def store(
+    path: Path,
+    state: State,
+    best: dict[str, Tensor],
+    notes: Progress,
+    job: config.Job,
+    start: float,
+) -> float:
+    """Write the checkpoint of a training that began at `start`; returns the time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notes.seconds = time.perf_counter() - start
+    plain = {**notes.__dict__, "best": notes.best._asdict() if notes.best else None}
+    save_state(path, state, best, {"progress": plain, "job": fingerprint(job)})
+    return time.perf_counter()
+
+
+def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor], Progress]:
+    """Read the checkpoint of a training of the same job. RunError for another job's."""
+    tensors, meta = read_state(path)
+    if meta["job"] != fingerprint(job):
+        raise RunError(
+            f"{path}: this checkpoint belongs to another job; give the job file it was started "
+            "with, or another run directory."
+        )
+    best = load_state(tensors, meta, state)
+    plain: dict[str, Any] = meta["progress"]
+    plain["best"] = Score(**plain["best"]) if plain["best"] else None
+    return best, Progress(**plain)
+
+
+def fingerprint(job: config.Job) -> str:
+    """Tells jobs apart."""
+    # Left out where there is none: checkpoints are older than this option.
+    without = None if job.train.start else {"train": {"start"}}
+    return hashlib.sha256(job.model_dump_json(exclude=without).encode()).hexdigest()
+
+
+def write_log(path: Path, notes: Progress) -> None:
+    """One JSON line an epoch."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = "".join(json.dumps(line) + "\n" for line in notes.curves)
+    write_safely(path, text.encode())

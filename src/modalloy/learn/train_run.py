@@ -1,0 +1,195 @@
+"""The whole way of `train`: a job and an open table, checked, learned, evaluated, reported."""
+
+import shutil
+import sys
+import time
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from modalloy.answer.table_caveats import count_cells
+from modalloy.checks.check import Check, check
+from modalloy.checks.finding import finding
+from modalloy.errors import LeakError, RunError, TableError
+from modalloy.job import config
+from modalloy.judge.before import Before, look_before, missed
+from modalloy.judge.sections import Sections
+from modalloy.learn import processes
+from modalloy.learn.calibrate import fit_stages
+from modalloy.learn.progress import LAST, Progress
+from modalloy.learn.run_lock import claim, refuse_changed
+from modalloy.learn.training import Begun, Learned, begin_job, finish_job
+from modalloy.report.card import write_card
+from modalloy.report.evaluate import Extras, evaluate_rows
+from modalloy.runs.parts import PAGE
+from modalloy.runs.rows import save_prints
+from modalloy.runs.run import Run
+from modalloy.runs.saving import save_run
+from modalloy.runs.seal import Parent
+from modalloy.runs.start import check_start
+from modalloy.table.fingerprints import fingerprints
+from modalloy.table.split import Parts, joined, split_job
+from modalloy.table.table import Table
+
+COUNTED = "missing and unreadable cells of training, which other tables are compared with"
+
+
+def train_run(job: config.Job, table: Table, out: Path, *, resume: bool, quiet: bool) -> Run:
+    """Check, read, train, evaluate and report; of several processes the first one does the rest."""
+    _, world = processes.start()
+    with ExitStack() as held:
+
+        def look() -> tuple[Parts, Check]:
+            held.enter_context(claim(out, resume=resume))
+            parts = split_job(table, job)
+            found = check(job, table, parts)
+            if not (out / LAST).is_file():  # else it goes on, and may do so without its start
+                found = check_start(found, job, table, parts)
+            refuse_findings(found, job)
+            if resume:
+                refuse_changed(out, table, job, parts)
+            save_prints(out, Parts(*(fingerprints(table, job, part) for part in parts)))
+            return parts, found
+
+        # One process reads every file and compares every row; the others wait for its verdict.
+        parts, found = processes.first_decides(look, world)
+        return learn_and_report(job, table, parts, found, out, resume=resume, quiet=quiet)
+
+
+def learn_and_report(
+    job: config.Job,
+    table: Table,
+    parts: Parts,
+    found: Check,
+    out: Path,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> Run:
+    """Train, then write the run and its report; what an interrupted training goes on from stays."""
+    start = time.perf_counter()
+    rank, world = processes.start()
+    begun = begin_job(job, table, parts, out=out, resume=resume, quiet=quiet)
+    before = None
+    if rank == 0:
+        tell_start(begun, quiet=quiet)
+        before = first_look(begun, quiet=quiet)
+    learned = finish_job(begun, resume=resume, quiet=quiet)
+    processes.stop()
+    model, loader, progress = learned.model, learned.loader, learned.progress
+    trained_s = time.perf_counter() - start
+    findings = [*found.findings]
+    if learned.interrupted:
+        findings.append(finding("warning", "training", say_interrupted(progress, job)))
+    notes: dict[str, Any] = {
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch + 1,
+        "interrupted": learned.interrupted,
+        "refit": learned.refit,
+        "precision": "bfloat16" if progress.half else "float32",
+        "channels_last": progress.channels_last,
+        "probe_s": progress.probe,
+        "processes": world,
+        "curves": progress.curves,
+        "seconds": {"training": trained_s},
+        "findings": [f.as_dict() for f in findings],
+    }
+    if learned.started is not None:
+        notes["start"] = learned.started.note()
+    if rank > 0:
+        return Run(
+            out, job, loader.readers, loader.targets, model.trunk_configs(), notes, table.decimal
+        )
+    made = Sections(before.failed if before else ())
+    counted = partial(count_cells, loader, learned.parts.train)
+    notes["cells"] = made.run("cells", COUNTED, counted, {})
+    stages = fit_stages(model, loader, learned.parts.calibration)
+    given = (loader.readers, loader.targets, model, notes)
+    parent = parent_of(learned)
+    run = save_run(out, job, *given, decimal=table.decimal, stages=stages, parent=parent)
+    if not learned.interrupted:
+        shutil.rmtree((out / LAST).parent, ignore_errors=True)
+    report_on(learned, run, parts.test, before, made, quiet=quiet)
+    return run
+
+
+def parent_of(learned: Learned) -> Parent | None:
+    """The run that a training started from, as the new run names it."""
+    started = learned.started
+    return Parent(started.sha256, "train", Path(started.run).name) if started else None
+
+
+def tell_start(begun: Begun, *, quiet: bool) -> None:
+    """Say what was taken over from an earlier run, and what was not."""
+    if begun.started is not None and not quiet:
+        print(*begun.started.lines(), sep="\n", file=sys.stderr, flush=True)
+
+
+def first_look(begun: Begun, *, quiet: bool) -> Before:
+    """What is known of the model before its first step, where it is still as it was then."""
+    if not begun.whole:
+        return missed(f"{begun.job.train.start}, which this training started from, is gone")
+    seen = joined(begun.parts) if begun.job.train.refit else begun.parts
+    return look_before(begun.model, begun.loader, seen, quiet=quiet)
+
+
+def report_on(
+    learned: Learned,
+    run: Run,
+    which: np.ndarray,
+    before: Before | None,
+    made: Sections,
+    *,
+    quiet: bool,
+) -> None:
+    """Write the report and the card of a run that is finished and sealed.
+
+    made: with what could not be had for it until now.
+    RunError where they cannot be written, with what to do; the run is whole and stays.
+    """
+    extras = Extras(
+        learned.parts,
+        before.embeddings if before else None,
+        run.notes["findings"],
+        run.notes["curves"],
+        run.notes["seconds"],
+        refit=learned.refit,
+        before=before.figures if before else {},
+        begun=True,
+        failed=made.failed,
+        stages=run.stages,
+    )
+    try:
+        page = run.path / PAGE
+        write_card(
+            run, evaluate_rows(learned.model, learned.loader, which, extras, page, quiet=quiet)
+        )
+    except Exception as error:
+        why = f"{type(error).__name__}: {' '.join(str(error).split())}"
+        raise RunError(
+            f"{run.path}: the model is trained and saved, its report could not be written ({why}); "
+            f"`modalloy evaluate {run.path}` writes it."
+        ) from error
+
+
+def say_interrupted(progress: Progress, job: config.Job) -> str:
+    """What an interrupted training has reached."""
+    done = f"interrupted after {progress.epoch} of {job.train.epochs} epochs"
+    return f"{done}; the weights are the best until then, and --resume goes on"
+
+
+def refuse_findings(found: Check, job: config.Job) -> None:
+    """Stop at what makes training senseless, and at leaks unless the job allows them."""
+    errors = [f for f in found.findings if f.level == "error"]
+    if errors:
+        raise TableError("; ".join(f"{f.where}: {f.what}" for f in errors[:5]))
+    leaks = [f for f in found.findings if f.level == "leak"]
+    if leaks and not job.allow_leak:
+        raise LeakError(
+            "; ".join(f"{f.where}: {f.what}" for f in leaks[:5])
+            + ". Split by group or leave the column out; or set allow_leak: true, and the report "
+            "will say so."
+        )
