@@ -117,7 +117,8 @@ def test_groups_stay_whole(groups: list[int], test: float, validation: float, se
     try:
         parts = split(table, seed, by="g", test=test, validation=validation)
     except TableError as error:  # the test rows took all groups but one
-        assert "too few to give each part one" in str(error)
+        if "too few to give each part one" not in str(error):
+            raise
         reject()
     check_disjoint(parts, len(groups))
     assert sum(map(len, parts)) == len(groups)
