@@ -2,13 +2,14 @@
 time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from modalloy.answer.loader import Loader
+from modalloy.model.body import chosen_inputs
 from modalloy.model.model import Model
 
 Answer = dict[str, np.ndarray]
@@ -32,30 +33,35 @@ def answer_rows(
     which: np.ndarray,
     *,
     hidden: Sequence[Hidden] = (EVERYTHING,),
+    inputs: Iterable[str] | None = None,
     batch: int = 64,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Answered:
     """Answers of some rows, in their order; encoders run once however many subsets are asked for.
 
-    tick is called with the number of rows done after every batch.
+    inputs: those to read and run, all of them for None; the others are as though missing from every
+    row. tick is called with the number of rows done after every batch. JobError for a name that is
+    no input.
     """
+    wanted = chosen_inputs(inputs, model.readers)
     was = model.training
     model.eval()
-    lengths = loader.lengths(which)
+    lengths = loader.lengths(which, inputs=wanted)
     order = np.arange(len(which)) if lengths is None else np.argsort(lengths, kind="stable")
     chunks = [order[i : i + batch] for i in range(0, len(order), batch)]
     seen: dict[Hidden, list[Answers]] = {}
     alone: dict[str, list[Answers]] = {}
-    for some, data in zip(chunks, loader.stream(which[c] for c in chunks), strict=True):
+    stream = loader.stream((which[c] for c in chunks), inputs=wanted)
+    for some, data in zip(chunks, stream, strict=True):
         data = data.to(model.device)
-        tokens = model.encode(data)
+        tokens = model.encode(data, wanted)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
             seen.setdefault(h, []).append(
                 {n: model.task(n).answer(out) for n, out in output.tasks.items()}
             )
             if not h:
-                for i in model.inputs:
+                for i in wanted:
                     alone.setdefault(i, []).append(
                         {n: model.auxiliary[n][i].answer(o[i]) for n, o in output.auxiliary.items()}
                     )

@@ -21,7 +21,8 @@ class Batch:
 
     values: input -> name -> tensor with rows first. present: input -> bool, (B,) for a media
     column, (B, N) for `TABLE` in the order number, category, time. targets: task -> name -> tensor
-    with rows first; each has `known` (B,) bool, and `y`. rows: row numbers in the table, (B,).
+    with rows first; each has `known` (B,) bool, and `y`. rows: row numbers in the table, (B,). An
+    input that was not asked for stands in neither `values` nor `present`.
     """
 
     values: dict[str, dict[str, Tensor]]
@@ -30,7 +31,7 @@ class Batch:
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(next(iter(self.present.values())))
+        return len(next(iter(self.present.values()), self.rows))
 
     def to(self, device: torch.device) -> "Batch":
         """The same rows on a device."""
