@@ -67,13 +67,9 @@ class Body(nn.Module):
         row, and the batch need not hold them. JobError for a name that is no input.
         """
         wanted = chosen_inputs(inputs, self.readers)
-        rows = len(batch)
-        return {
-            name: self.encode_one(name, batch)
-            if name in wanted
-            else self.encoder(name).absent(rows)
-            for name in self.inputs
-        }
+        found = {name: self.encode_one(name, batch) for name in wanted}
+        rows = found[wanted[0]].summary_BD.shape[0] if found else len(batch)
+        return {n: found[n] if n in found else self.encoder(n).absent(rows) for n in self.inputs}
 
     def encode_one(self, name: str, batch: Batch) -> Tokens:
         """Tokens of one input; media encoders may work in bfloat16, their tokens are float32."""
@@ -96,7 +92,7 @@ class Body(nn.Module):
         """The tokens as though these inputs were missing from every row."""
         hidden = set(inputs)
         return {
-            name: self.encoder(name).absent(len(t.summary_BD)) if name in hidden else t
+            name: self.encoder(name).absent(t.summary_BD.shape[0]) if name in hidden else t
             for name, t in tokens.items()
         }
 

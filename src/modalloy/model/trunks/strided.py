@@ -22,7 +22,7 @@ class StridedFront(nn.Module):
 
     def __init__(self, channels: int, length: int, width: int, layers: int) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.length = width, length
         self.entry = nn.Conv1d(channels, width, 7, padding=3)
         halvings = max(0, (-(-length // STEPS) - 1).bit_length())
         self.halvings = nn.ModuleList(Halving(width) for _ in range(halvings))
@@ -31,9 +31,13 @@ class StridedFront(nn.Module):
     def forward(self, x_BCL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Steps (B, T, d) and which of them exist (B, T).
 
-        A graph for export cannot stop early or cut by what it sees: there T is 64 for any batch.
+        A graph for export cannot stop early or cut by what it sees: there all rows are as long as
+        the longest may be, and T is 64.
         """
         whole = torch.compiler.is_exporting()
+        if whole:
+            missing = self.length - mask_BL.shape[1]
+            x_BCL, mask_BL = F.pad(x_BCL, (0, missing)), F.pad(mask_BL, (0, missing))
         steps_B = extent(mask_BL).clamp_min(1)
         x_BdL = F.gelu(self.entry(x_BCL * mask_BL[:, None]))
         left_B = torch.ones_like(steps_B, dtype=torch.bool)
