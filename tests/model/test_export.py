@@ -1,17 +1,16 @@
-"""Every encoder, fusion and head as a graph of any number of rows: it answers as the module does."""
+"""Every encoder as a graph of any number of rows and any length: it answers as the module does."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from checkpoints import PICTURES, SOUNDS, TEXTS, patchtst, save
 from torch import Tensor, nn
 from torch.export import Dim, export
-from torch.utils._pytree import tree_map
 
+from checkpoints import PICTURES, SOUNDS, TEXTS, patchtst, save
 from modalloy.cells.cells import Cells
 from modalloy.job import config
 from modalloy.model.encoders.audio import AudioEncoder
@@ -193,12 +192,6 @@ def presence(encoder: Encoder, rows: int, kind: str) -> Tensor:
     return {"all": at >= 0, "some": at % 3 != 1, "none": at < 0}[kind]
 
 
-def exported(module: nn.Module, args: tuple[Any, ...]) -> nn.Module:
-    """The graph of a module for any number of rows, which stand first in every tensor."""
-    shapes = tree_map(lambda x: None if x is None else {0: Dim("rows")}, args)
-    return export(module, args, dynamic_shapes=shapes, strict=False).module()
-
-
 def exported_encoder(encoder: Encoder, values: Values, present: Tensor) -> nn.Module:
     """The graph of an encoder for any number of rows, and for texts, sounds and series of any
     length.
@@ -270,107 +263,3 @@ def test_both_ways_to_leave_rows_out_agree(
         with monkeypatch.context() as patch:
             patch.setattr(torch.compiler, "is_exporting", lambda: True)
             same_tokens(encoder(some, present), always, atol=1e-6)
-
-
-class Answering(nn.Module):
-    """A head, of nothing but tensors."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__()
-        self.task = task
-
-    def forward(
-        self,
-        summary_BKD: Tensor,
-        tokens: Mapping[str, Tokens],
-        values: dict[str, Values],
-        present: Values,
-    ) -> Outputs:
-        """Raw outputs."""
-        return self.task(Fused(summary_BKD), tokens, Batch(values, present))
-
-
-class Answerer(nn.Module):
-    """A whole model, of nothing but tensors."""
-
-    def __init__(self, model: Model, inputs: Sequence[str] | None = None) -> None:
-        super().__init__()
-        self.model, self.inputs = model, inputs
-
-    def forward(self, values: dict[str, Values], present: Values) -> dict[str, Outputs]:
-        """Raw outputs of every task."""
-        batch = Batch(values, present)
-        return self.model.decide(self.model.encode(batch, self.inputs), batch).tasks
-
-
-FUSIONS = [
-    config.Concat(width=WIDTH),
-    config.Sum(width=WIDTH),
-    config.Multilinear(width=WIDTH, rank=4),
-    config.Gated(width=WIDTH),
-    config.Attention(width=WIDTH, heads=2),
-    config.Bottleneck(width=WIDTH, heads=2),
-    config.Tabm(width=WIDTH, members=3),
-]
-
-
-def tokens_of(rows: int) -> Tokens:
-    """Tokens of texts of which every other one is of a single piece, and a picture's maps."""
-    x_BTD, mask_BT = torch.randn(rows, 6, WIDTH), torch.ones(rows, 6, dtype=torch.bool)
-    mask_BT[::2, 1:] = False
-    words_BW = torch.arange(4).where(mask_BT[:, :4], -1)
-    maps = tuple(torch.randn(rows, c, 16 // c, 16 // c) for c in (2, 4))
-    return Tokens(x_BTD, mask_BT, torch.randn(rows, WIDTH), words_BW, maps)
-
-
-@pytest.mark.parametrize("options", FUSIONS, ids=[f.type for f in FUSIONS])
-@torch.no_grad()
-def test_fusions(options: config.Fuse) -> None:
-    fusion = build_fusion(options, ["a", "b"], WIDTH).eval()
-
-    def tokens(rows: int) -> dict[str, Tokens]:
-        return {name: tokens_of(rows)._replace(words_BW=None, maps=()) for name in "ab"}
-
-    program = exported(fusion, (tokens(3),))
-    for rows in (1, 5):
-        some = tokens(rows)
-        close(program(some).summary_BKD, fusion(some).summary_BKD)
-
-
-CLASSES = ClassTarget("fault", "fault", ("ok", "crack", "dent"), (5.0, 3.0, 2.0))
-BOXES = BoxTarget("boxes", "boxes", "names", ("dent", "scratch"))
-HEADS: dict[str, tuple[config.Goal, Any]] = {}
-
-
-@pytest.mark.parametrize("members", [1, 3])
-@pytest.mark.parametrize("case", HEADS)
-@torch.no_grad()
-def test_heads(case: str, members: int) -> None:
-    options, target = HEADS[case]
-    channels = {"photo": (2, 4), "good": (2, 4)}
-    head = build_task("t", options, target, WIDTH, members, 0.0, channels).eval()
-
-    def given(rows: int) -> tuple[Any, ...]:
-        size_B2 = torch.full((rows, 2), 64.0)
-        return (
-            torch.randn(rows, members, WIDTH),
-            {name: tokens_of(rows) for name in ("words", "photo", "good")},
-            {name: {"size": size_B2} for name in ("photo", "good")},
-            {name: torch.arange(rows) % 3 != 1 for name in ("photo", "good")},
-        )
-
-    program, module = exported(Answering(head), given(3)), Answering(head)
-    for rows in (1, 5):
-        args = given(rows)
-        same_outputs(program(*args), module(*args))
-
-
-def same_outputs(a: Outputs, b: Outputs) -> None:
-    """The same raw outputs."""
-    assert a.keys() == b.keys()
-    for name in a:
-        close(a[name], b[name])
-
-
-def close(a: Tensor, b: Tensor) -> None:
-    torch.testing.assert_close(a, b, atol=1e-5, rtol=1e-5)

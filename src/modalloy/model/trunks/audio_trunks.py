@@ -141,9 +141,7 @@ def waves_to_steps(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor) ->
     return x_BTF
 
 
-def waves_to_steps_at_once(
-    trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor
-) -> Tensor:
+def waves_to_steps_at_once(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor) -> Tensor:
     """The same for rows of all lengths together: after the first convolution alone there is a norm,
     one mean and deviation a row and channel.
     """
