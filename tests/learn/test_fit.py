@@ -23,9 +23,10 @@ from modalloy.learn.state import State
 from modalloy.learn.train import train_model
 from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
-from modalloy.model.tokens import TABLE, Batch
+from modalloy.model.tokens import Batch
 from modalloy.objectives.hiding import hiding
 from modalloy.objectives.losses import Losses
+from modalloy.readers.batch import TABLE
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import open_table
 

@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from modalloy.model.tokens import TABLE, Batch
+from modalloy.model.tokens import Batch
 from modalloy.objectives.hiding import draw_hidden, has_any, hiding
 from modalloy.objectives.losses import Losses
+from modalloy.readers.batch import TABLE
 
 ROWS = 20_000
 

@@ -20,7 +20,7 @@ from modalloy.cells.window import Window
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.machine.limits import cores
-from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, inputs_of
+from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, chosen_inputs, inputs_of
 from modalloy.readers.build import PLAIN, read_table
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
@@ -110,28 +110,49 @@ class Loader:
         self.decoded = {n: earlier.decoded.get(n) or self.cache() for n in self.decoded}
         self.status |= {n: earlier.status[n] for n in same}
 
-    def batch(self, rows: np.ndarray, coming: Sequence[np.ndarray] = ()) -> ArrayBatch:
-        """These rows, padded to the longest of them; `coming` are the batches after this one."""
+    def batch(
+        self,
+        rows: np.ndarray,
+        *,
+        inputs: Iterable[str] | None = None,
+        coming: Sequence[np.ndarray] = (),
+    ) -> ArrayBatch:
+        """These rows, padded to the longest of them; `coming` are the batches after this one.
+
+        inputs: those to read, all of them for None; no cell of the others is read. Plain columns
+        are one input, `TABLE`. JobError for a name that is no input.
+        """
         values, present = {}, {}
-        if self.plain:
-            values[TABLE], present[TABLE] = self._read_plain(rows, coming)
-        for reader in self.media:
-            values[reader.name], present[reader.name] = self._read_media(reader, rows)
+        for name in chosen_inputs(inputs, self.readers):
+            if name == TABLE:
+                values[name], present[name] = self._read_plain(rows, coming)
+            else:
+                values[name], present[name] = self._read_media(self.readers[name], rows)
         targets = {name: self._read_target(name, rows, coming) for name in self.targets}
         return ArrayBatch(values, present, targets, rows)
 
-    def stream(self, order: Iterable[np.ndarray]) -> Iterator[ArrayBatch]:
-        """Batches in the given order; the next few are read while this one is worked on."""
+    def stream(
+        self, order: Iterable[np.ndarray], *, inputs: Iterable[str] | None = None
+    ) -> Iterator[ArrayBatch]:
+        """Batches in the given order; the next few are read while this one is worked on.
+
+        inputs: as in `batch`.
+        """
         batches = list(order)
+        wanted = chosen_inputs(inputs, self.readers)
 
         def read(at: int) -> ArrayBatch:
-            return self.batch(batches[at], batches[at + 1 : at + 1 + COMING])
+            coming = batches[at + 1 : at + 1 + COMING]
+            return self.batch(batches[at], inputs=wanted, coming=coming)
 
         return read_ahead(read, range(len(batches)))
 
-    def lengths(self, rows: np.ndarray) -> np.ndarray | None:
-        """Characters (or words) of all text of each row, or None where there is no text column."""
-        texts = [r.name for r in self.media if r.kind in ("text", "tokens")]
+    def lengths(
+        self, rows: np.ndarray, *, inputs: Iterable[str] | None = None
+    ) -> np.ndarray | None:
+        """Characters (or words) of all text of each row, or None where no text is asked for."""
+        wanted = chosen_inputs(inputs, self.readers)
+        texts = [r.name for r in self.media if r.kind in ("text", "tokens") and r.name in wanted]
         if not texts:
             return None
         found = np.zeros(len(rows), dtype=np.int64)

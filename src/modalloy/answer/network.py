@@ -2,7 +2,7 @@
 and what the network makes of the rows on the way to them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +13,7 @@ from modalloy.answer.loader import Loader
 from modalloy.model.model import Model
 from modalloy.model.tasks.task import Outputs
 from modalloy.model.tokens import Batch, arrays
-from modalloy.readers.batch import ArrayBatch
+from modalloy.readers.batch import ArrayBatch, chosen_inputs
 
 BATCH = 64  # rows that go through the network together
 
@@ -25,26 +25,30 @@ def answer_rows(
     which: np.ndarray,
     *,
     hidden: Sequence[Hidden] = (EVERYTHING,),
+    inputs: Iterable[str] | None = None,
     batch: int = BATCH,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Answered:
     """Answers of some rows, in their order; encoders run once however many subsets are asked for.
 
-    tick is called with the number of rows done after every batch.
+    inputs: those to read and run, all of them for None; the others are as though missing from every
+    row. tick is called with the number of rows done after every batch. JobError for a name that is
+    no input.
     """
+    wanted = chosen_inputs(inputs, model.readers)
     was = model.training
     model.eval()
-    order = by_length(loader, which)
+    order = by_length(loader, which, wanted)
     seen: dict[Hidden, list[Answers]] = {}
     alone: dict[str, list[Answers]] = {}
-    for given in batches(loader, which[order], batch):
+    for given in batches(loader, which[order], batch, wanted):
         data = Batch.of(given, model.device)
-        tokens = model.encode(data)
+        tokens = model.encode(data, wanted)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
             seen.setdefault(h, []).append(decoded(model, output.tasks))
             if not h:
-                for i in model.inputs:
+                for i in wanted:
                     own = {n: o[i] for n, o in output.auxiliary.items()}
                     alone.setdefault(i, []).append(decoded(model, own))
         tick(len(given))
@@ -62,12 +66,15 @@ def decoded(model: Model, outputs: Mapping[str, Outputs]) -> Answers:
     return {n: decode(tasks[n], targets[n], arrays(out)) for n, out in outputs.items()}
 
 
-def by_length(loader: Loader, which: np.ndarray) -> np.ndarray:
+def by_length(loader: Loader, which: np.ndarray, inputs: Iterable[str]) -> np.ndarray:
     """Positions of the rows in the order in which little is padded: texts of like length meet."""
-    lengths = loader.lengths(which)
+    lengths = loader.lengths(which, inputs=inputs)
     return np.arange(len(which)) if lengths is None else np.argsort(lengths, kind="stable")
 
 
-def batches(loader: Loader, which: np.ndarray, batch: int) -> Iterator[ArrayBatch]:
+def batches(
+    loader: Loader, which: np.ndarray, batch: int, inputs: Iterable[str]
+) -> Iterator[ArrayBatch]:
     """These rows in this order, so many at a time."""
-    return loader.stream(which[i : i + batch] for i in range(0, len(which), batch))
+    chunks = (which[i : i + batch] for i in range(0, len(which), batch))
+    return loader.stream(chunks, inputs=inputs)

@@ -192,7 +192,7 @@ class BottleneckFuser(Fuser):
     def fuse(self, summary_BMD: Tensor, tokens: Mapping[str, Tokens]) -> Tensor:
         """(B, D)."""
         own, masks = [], []
-        shared_BSD = self.shared_SD.expand(len(summary_BMD), -1, -1)
+        shared_BSD = self.shared_SD.expand(summary_BMD.shape[0], -1, -1)
         always_BS = visible(shared_BSD, shared_BSD.shape[1] + 1)
         for m, (name, norm) in enumerate(zip(self.inputs, self.token_norms, strict=True)):
             own.append(torch.cat([summary_BMD[:, m : m + 1], norm(tokens[name].x_BTD)], 1))
@@ -274,7 +274,7 @@ def residuals(layers: int, width: int, dropout: float) -> nn.Sequential:
 
 def visible(like_BTD: Tensor, tokens: int) -> Tensor:
     """A mask of tokens that always exist."""
-    return torch.ones(len(like_BTD), tokens, dtype=torch.bool, device=like_BTD.device)
+    return torch.ones(like_BTD.shape[0], tokens, dtype=torch.bool, device=like_BTD.device)
 
 
 def check_heads(heads: int, width: int) -> None:

@@ -22,7 +22,8 @@ class Batch:
 
     values: input -> name -> tensor with rows first. present: input -> bool, (B,) for a media
     column, (B, N) for `TABLE` in the order number, category, time. targets: task -> name -> tensor
-    with rows first; each has `known` (B,) bool, and `y`. rows: row numbers in the table, (B,).
+    with rows first; each has `known` (B,) bool, and `y`. rows: row numbers in the table, (B,). An
+    input that was not asked for stands in neither `values` nor `present`.
     """
 
     values: dict[str, dict[str, Tensor]]
@@ -42,7 +43,7 @@ class Batch:
         return batch if device is None else batch.to(device)
 
     def __len__(self) -> int:
-        return len(next(iter(self.present.values())))
+        return len(next(iter(self.present.values()), self.rows))
 
     def to(self, device: torch.device) -> Self:
         """The same rows on a device."""

@@ -1,10 +1,12 @@
 """Some rows as numpy arrays, as they travel from readers to a network - whichever runs it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 
 import numpy as np
 
+from modalloy.errors import JobError
 from modalloy.readers.build import PLAIN
 from modalloy.readers.reader import Reader
 
@@ -46,3 +48,31 @@ def inputs_of(readers: Mapping[str, Reader]) -> list[str]:
     """Names of the inputs: `TABLE` first where there is a plain column, then each media column."""
     media = [n for n, r in readers.items() if r.kind not in PLAIN]
     return ([TABLE] if len(media) < len(readers) else []) + media
+
+
+def chosen_inputs(asked: Iterable[str] | None, readers: Mapping[str, Reader]) -> list[str]:
+    """The inputs asked for in the order of all, or all of them for None.
+
+    JobError for a name that is none: plain columns are one input and can only be asked for
+    together.
+    """
+    inputs = inputs_of(readers)
+    if asked is None:
+        return inputs
+    wanted = set(asked)
+    for name in sorted(wanted.difference(inputs)):
+        if name in readers:
+            raise JobError(
+                f"'{name}' is no input of its own: all number, category and time columns are one, "
+                f"so ask for '{TABLE}', or hide single cells with hide_cells."
+            )
+        raise JobError(unknown("input", name, inputs))
+    return [name for name in inputs if name in wanted]
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """What to say of a name that means nothing here."""
+    names = list(known)
+    near = get_close_matches(name, names, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"there is no {kind} '{name}'; there are: {', '.join(names)}.{hint}"

@@ -43,7 +43,11 @@ class Encoder(Partaker, nn.Module, ABC):
     def forward(self, values: Mapping[str, Tensor], present_B: Tensor, /) -> Tokens:
         """Tokens of B rows; only present rows are computed, the others get the learned absent
         token.
+
+        A graph for export has no shape that depends on its data, so there all rows are computed.
         """
+        if torch.compiler.is_exporting():
+            return self.every_row(values, present_B)
         rows = present_B.nonzero().squeeze(1)
         if self.awaited(rows):
             return self.take_part(values, rows, len(present_B))
@@ -53,6 +57,24 @@ class Encoder(Partaker, nn.Module, ABC):
         some = values if whole else {k: v[rows] for k, v in values.items()}
         tokens = self.embed(self.trunk_features(some))
         return tokens if whole else self.scatter(tokens, rows, len(present_B))
+
+    def every_row(self, values: Mapping[str, Tensor], present_B: Tensor) -> Tokens:
+        """The same tokens in evaluation mode, without looking at which rows are present first.
+
+        Rows without the input are computed on ones, which no encoder finds empty, and replaced.
+        """
+        some = {k: torch.where(beside(present_B, v), v, v.new_ones(())) for k, v in values.items()}
+        tokens = self.embed(self.trunk_features(some))
+        x_BTD, summary_BD, words = tokens.x_BTD, tokens.summary_BD, tokens.words_BW
+        first_T = torch.arange(x_BTD.shape[1], device=x_BTD.device) == 0
+        absent_TD = torch.where(first_T[:, None], self.absent_D, 0.0).to(x_BTD.dtype)
+        return Tokens(
+            torch.where(beside(present_B, x_BTD), x_BTD, absent_TD),
+            torch.where(beside(present_B, tokens.mask_BT), tokens.mask_BT, first_T),
+            torch.where(present_B[:, None], summary_BD, self.absent_D.to(summary_BD.dtype)),
+            None if words is None else torch.where(beside(present_B, words), words, -1),
+            tuple(torch.where(beside(present_B, m), m, 0.0) for m in tokens.maps),
+        )
 
     def awaited(self, rows: Tensor) -> bool:
         """Whether none of these rows is here, but other processes have some and wait for us."""
@@ -114,6 +136,11 @@ class Encoder(Partaker, nn.Module, ABC):
             words = words.new_full((total, words.shape[1]), -1).index_copy(0, rows, words)
         maps = tuple(m.new_zeros(total, *m.shape[1:]).index_copy(0, rows, m) for m in tokens.maps)
         return Tokens(x_BTD, mask_BT, summary_BD, words, maps)
+
+
+def beside(present_B: Tensor, x: Tensor) -> Tensor:
+    """Presence of rows in as many dimensions as another tensor has, (B, 1, ...)."""
+    return present_B.reshape(-1, *(1 for _ in x.shape[1:]))
 
 
 def pool(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class ImageEncoder(Encoder):
         """At most 64 tokens, line by line from the top, each with its place; one if frozen."""
         if self.frozen:
             z_B1F = self.scale(features["features"])
-            mask_B1 = z_B1F.new_ones(len(z_B1F), 1, dtype=torch.bool)
+            mask_B1 = z_B1F.new_ones(z_B1F.shape[0], 1, dtype=torch.bool)
             return Tokens(self.project(z_B1F), mask_B1, self.summarise(z_B1F.squeeze(1)))
         last = features["features"]
         if max(last.shape[2:]) > MOST_CELLS:

@@ -34,7 +34,7 @@ class NumberEmbedding(nn.Module):
 
     def forward(self, x_BN: Tensor) -> Tensor:
         """(B, N) -> (B, N, d)."""
-        z_BNd = x_BN.new_zeros(len(x_BN), self.columns, self.size)
+        z_BNd = x_BN.new_zeros(x_BN.shape[0], self.columns, self.size)
         for places, part in zip(self.places, self.parts, strict=True):
             z_BNd[:, places] = part(x_BN[:, places])
         return z_BNd

@@ -110,10 +110,10 @@ class SeriesEncoder(Encoder):
         """Fixed fronts side by side as `fronts`, beside what the learned front starts from."""
         x_BCL, mask_BL, speed_hz_B = values["x"], values["mask"], values["speed_hz"]
         parts = [self.fixed_front(f, x_BCL, mask_BL, speed_hz_B).flatten(1) for f in self.fixed]
-        fixed_BF = torch.cat([*parts, x_BCL.new_zeros(len(x_BCL), 0)], 1)
+        fixed_BF = torch.cat([*parts, x_BCL.new_zeros(x_BCL.shape[0], 0)], 1)
         out = {"fronts": fixed_BF, "turning": speed_hz_B > 0}
         if not self.learned:
-            return out | {"features": x_BCL.new_zeros(len(x_BCL), 1)}
+            return out | {"features": x_BCL.new_zeros(x_BCL.shape[0], 1)}
         if self.trunk is None:
             return out | {"features": x_BCL, "mask": mask_BL}
         return out | {"features": self.trunk(x_BCL, mask_BL)}
@@ -149,7 +149,7 @@ class SeriesEncoder(Encoder):
             z_BD = head(x_BF) if use_B is None else self.where_turning(head, x_BF, use_B)
             tokens.append(z_BD.unsqueeze(1))
             parts.append(z_BD)
-        rows = len(features["features"])
+        rows = features["features"].shape[0]
         mask_BT = features["features"].new_ones(rows, len(tokens)).bool()
         if self.learned:
             x_BTD, own_BT, pooled_BD = self.learned_steps(features)
@@ -165,13 +165,15 @@ class SeriesEncoder(Encoder):
         While training a speed is hidden now and then, so that the vector is learned even where all
         training rows turn.
         """
+        assert self.unknown_D is not None
+        if torch.compiler.is_exporting():
+            return torch.where(turning_B[:, None], head(x_BF), self.unknown_D)
         if self.training:
             kept_B = torch.rand(turning_B.shape, device=turning_B.device) >= UNKNOWN
             turning_B = turning_B & kept_B
         rows = turning_B.nonzero().squeeze(1)
         if self.guest:
             rows = rows[:0]
-        assert self.unknown_D is not None
         unknown_BD = self.unknown_D.expand(len(x_BF), -1)
         if self.awaited(rows):
             with as_guest(head):
@@ -243,7 +245,7 @@ def summarise(z_BTd: Tensor, mask_BT: Tensor) -> Tensor:
     mean_Bd = (z_BTd * weight_BT1).sum(1) / weight_BT1.sum(1).clamp_min(1.0)
     largest_Bd = z_BTd.masked_fill(~mask_BT[..., None], -1e4).amax(1)
     last_B = (signals.extent(mask_BT) - 1).clamp_min(0)
-    last_Bd = z_BTd[torch.arange(len(z_BTd), device=z_BTd.device), last_B]
+    last_Bd = z_BTd[torch.arange(z_BTd.shape[0], device=z_BTd.device), last_B]
     return torch.cat([mean_Bd, largest_Bd, last_Bd], 1)
 
 

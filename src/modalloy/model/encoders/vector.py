@@ -32,5 +32,5 @@ class VectorEncoder(Encoder):
         """One token."""
         hidden_BD = dropout(self.inward(features["features"]), DROPOUT, self.training)
         summary_BD = self.outward(self.layers(hidden_BD))
-        mask_B1 = summary_BD.new_ones(len(summary_BD), 1).bool()
+        mask_B1 = summary_BD.new_ones(summary_BD.shape[0], 1).bool()
         return Tokens(summary_BD.unsqueeze(1), mask_B1, summary_BD)

@@ -78,19 +78,20 @@ class Locate(Task):
             x = self.neck(maps, *self._template(tokens, batch))
             row_BF11 = self.row(fused.summary_BKD.mean(1))[:, :, None, None]
             raw = self.head(self.tower(F.relu(x + row_BF11)))
-            seen_B = batch.present[self.on]
-        else:  # no row has its picture
-            rows = len(fused.summary_BKD)
+            seen_B, size_B2 = batch.present[self.on], batch.values[self.on]["size"]
+        else:  # no row has its picture, or the batch was not asked for it
+            rows = fused.summary_BKD.shape[0]
             assert self.head.bias is not None
             raw = self.head.bias[None, :, None, None].expand(rows, -1, 1, 1)
-            seen_B = torch.zeros_like(batch.present[self.on])
+            seen_B = torch.zeros(rows, dtype=torch.bool, device=raw.device)
+            size_B2 = batch.values.get(self.on, {}).get("size", raw.new_ones(rows, 2))
         out = F.pixel_shuffle(raw.float(), 2)
         heat, sides = out.split([len(self.names), 4], 1)
         return {
             "heat": heat,
             "sides": sides.clamp(-8, 8).exp(),
             "seen": seen_B,
-            "size": batch.values[self.on]["size"],
+            "size": size_B2,
         }
 
     def loss(self, outputs: Outputs, target: Target) -> Tensor:

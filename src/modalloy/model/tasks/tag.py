@@ -56,7 +56,7 @@ class Tag(Task):
         text = tokens[self.on]
         words_BW = text.words_BW
         if words_BW is None:  # every row's text is absent
-            words_BW = text.mask_BT.new_zeros(len(text.x_BTD), 0, dtype=torch.long)
+            words_BW = text.mask_BT.new_zeros(text.x_BTD.shape[0], 0, dtype=torch.long)
         index = words_BW.clamp_min(0).unsqueeze(-1).expand(-1, -1, text.x_BTD.shape[2])
         x_BWD = self.norm(text.x_BTD.gather(1, index))
         row_BKD = self.row(fused.summary_BKD)

@@ -2,11 +2,18 @@
 
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modalloy.model.trunks.cnn import Cnn
-from modalloy.model.trunks.logmel import in_length, log_mel, mask_stripes, whisper_scale
+from modalloy.model.trunks.logmel import (
+    every_nth,
+    in_length,
+    log_mel,
+    mask_stripes,
+    whisper_scale,
+)
 from modalloy.model.trunks.trunk import model_type
 from modalloy.model.trunks.whisper import whisper_frames, whisper_states
 
@@ -58,7 +65,7 @@ class ScratchAudio(nn.Module):
         frames_BMF = frames_BMF * mel.mask_BF[:, None]
         last_BCMT = self.net(frames_BMF.unsqueeze(1), mel.mask_BF)[-1]
         states_BTF = last_BCMT.flatten(1, 2).transpose(1, 2)
-        return Heard([states_BTF], mel.mask_BF[:, :: 1 << HALVINGS])
+        return Heard([states_BTF], every_nth(mel.mask_BF, 1 << HALVINGS, states_BTF.shape[1]))
 
     def steps(self, samples: int) -> int:
         """States of a recording of this many samples."""
@@ -118,10 +125,13 @@ def is_wav2vec2(trunk: nn.Module) -> TypeGuard["Wav2Vec2Model"]:
 def waves_to_steps(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor) -> Tensor:
     """The convolutions over samples, (B, T, F).
 
-    Where their norm looks along time ("group"), rows of other lengths are taken apart.
+    Where their norm looks along time ("group"), rows of other lengths are taken apart; in a graph
+    for export, which cannot part rows, the norm is told which steps are a row's own.
     """
     if trunk.config.feat_extract_norm == "layer":
         return trunk.feature_extractor(wave_BL).transpose(1, 2)
+    if torch.compiler.is_exporting():
+        return waves_to_steps_at_once(trunk, wave_BL, length_B)
     total = steps_in(trunk.config, wave_BL.shape[1])
     x_BTF = wave_BL.new_zeros(len(wave_BL), total, trunk.config.conv_dim[-1])
     for length in length_B.unique():
@@ -129,6 +139,24 @@ def waves_to_steps(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor) ->
         part = trunk.feature_extractor(wave_BL[rows, : int(length)]).transpose(1, 2)
         x_BTF = x_BTF.index_copy(0, rows, F.pad(part, (0, 0, 0, total - part.shape[1])))
     return x_BTF
+
+
+def waves_to_steps_at_once(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Tensor) -> Tensor:
+    """The same for rows of all lengths together: after the first convolution alone there is a norm,
+    one mean and deviation a row and channel.
+    """
+    first, *others = trunk.feature_extractor.conv_layers
+    x_BFT = first.conv(wave_BL[:, None])
+    count_B = (length_B - trunk.config.conv_kernel[0]) // trunk.config.conv_stride[0] + 1
+    own_B1T, count_B11 = in_length(count_B, x_BFT.shape[2])[:, None], count_B[:, None, None]
+    centred_BFT = x_BFT - (x_BFT * own_B1T).sum(2, keepdim=True) / count_B11
+    variance_BF1 = (centred_BFT.square() * own_B1T).sum(2, keepdim=True) / count_B11
+    norm = first.layer_norm
+    scale_BF1 = (variance_BF1 + norm.eps).rsqrt() * norm.weight[:, None]
+    x_BFT = first.activation(centred_BFT * scale_BF1 + norm.bias[:, None])
+    for layer in others:
+        x_BFT = layer(x_BFT)
+    return x_BFT.transpose(1, 2)
 
 
 def normalized(wave_BL: Tensor, length_B: Tensor) -> Tensor:

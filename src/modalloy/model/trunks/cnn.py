@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modalloy.model.trunks.logmel import every_nth
+
 
 class Cnn(nn.Module):
     """A stem, then stages that halve the map and end in residual blocks.
@@ -33,8 +35,9 @@ class Cnn(nn.Module):
     def forward(self, x_BCHW: Tensor, mask_BW: Tensor | None = None) -> list[Tensor]:
         """Maps of all stages, finest first.
 
-        mask_BW: columns that exist (time runs from left to right); the others are kept at zero at
-        every depth, so that a short recording has the same maps beside a long one.
+        mask_BW: columns that exist, the first ones of each row (time runs from left to right); the
+        others are kept at zero at every depth, so that a short recording has the same maps beside
+        a long one.
         """
         mask_BW, x = self.stem(x_BCHW, mask_BW)
         maps = []
@@ -79,5 +82,6 @@ class ConvNorm(nn.Module):
         x = F.relu(x) if self.active else x
         if mask_BW is None:
             return None, x
-        mask_BW = mask_BW[:, :: self.stride]
+        if self.stride > 1:
+            mask_BW = every_nth(mask_BW, self.stride, x.shape[3])
         return mask_BW, x * mask_BW[:, None, None].to(x.dtype)

@@ -64,6 +64,15 @@ def in_length(length_B: Tensor, total: int) -> Tensor:
     return torch.arange(total, device=length_B.device) < length_B[:, None]
 
 
+def every_nth(mask_BF: Tensor, stride: int, total: int) -> Tensor:
+    """The mask of what a stride leaves of frames that exist up to each row's end, (B, total).
+
+    The same as `mask_BF[:, ::stride]`, in the very number of steps that a convolution made: a graph
+    for export cannot tell that the two lengths are one.
+    """
+    return in_length((mask_BF.sum(1) + stride - 1) // stride, total)
+
+
 @lru_cache(maxsize=8)
 def mel_filters(rate_hz: int, n_fft: int, n_mels: int) -> np.ndarray:
     """Triangles of equal area over the spectrum's lines, (M, n_fft // 2 + 1) float32 (slaney)."""

@@ -52,7 +52,7 @@ class PatchTrunk(nn.Module):
                 t.transpose(1, 2).reshape(-1, t.shape[1], 1) for t in (x_BLC, seen_BLC)
             )
         z = self.model(past_values=x_BLC, past_observed_mask=seen_BLC).last_hidden_state
-        z_BCPd = z.reshape(len(x_BCL), x_BCL.shape[1], *z.shape[2:])
+        z_BCPd = z.reshape(x_BCL.shape[0], x_BCL.shape[1], *z.shape[2:])
         return torch.cat([z_BCPd.mean(2), z_BCPd[:, :, -1]], -1)
 
 

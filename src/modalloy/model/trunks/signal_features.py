@@ -105,7 +105,7 @@ def envelope(x_BCL: Tensor, mask_BL: Tensor, segment: int, rate_hz: float) -> Te
     """
     frames = cut(x_BCL, mask_BL, segment)
     hz_Q = grid(segment / rate_hz, min(TOP_HZ, rate_hz / 4)).to(x_BCL)
-    at_BQ = (hz_Q * segment / rate_hz).flatten().expand(len(x_BCL), -1)
+    at_BQ = (hz_Q * segment / rate_hz).flatten().expand(x_BCL.shape[0], -1)
     return lines(envelope_power(frames), at_BQ, hz_Q.shape[1]).mean(2)
 
 

@@ -22,30 +22,42 @@ class StridedFront(nn.Module):
 
     def __init__(self, channels: int, length: int, width: int, layers: int) -> None:
         super().__init__()
-        self.width = width
+        self.width, self.length = width, length
         self.entry = nn.Conv1d(channels, width, 7, padding=3)
         halvings = max(0, (-(-length // STEPS) - 1).bit_length())
         self.halvings = nn.ModuleList(Halving(width) for _ in range(halvings))
         self.layers = nn.ModuleList(Dilated(width, 2**i) for i in range(layers))
 
     def forward(self, x_BCL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
-        """Steps (B, T, d) and which of them exist (B, T)."""
+        """Steps (B, T, d) and which of them exist (B, T).
+
+        A graph for export cannot stop early or cut by what it sees: there all rows are as long as
+        the longest may be, and T is 64.
+        """
+        whole = torch.compiler.is_exporting()
+        if whole:
+            missing = self.length - mask_BL.shape[1]
+            x_BCL, mask_BL = F.pad(x_BCL, (0, missing)), F.pad(mask_BL, (0, missing))
         steps_B = extent(mask_BL).clamp_min(1)
         x_BdL = F.gelu(self.entry(x_BCL * mask_BL[:, None]))
         left_B = torch.ones_like(steps_B, dtype=torch.bool)
-        x_BTd = x_BdL.new_zeros(len(x_BdL), STEPS, self.width)
-        mask_BT = mask_BL.new_zeros(len(x_BdL), STEPS)
+        x_BTd = x_BdL.new_zeros(x_BdL.shape[0], STEPS, self.width)
+        mask_BT = mask_BL.new_zeros(x_BdL.shape[0], STEPS)
         for halving in [*self.halvings, None]:
             short_B = left_B & ((steps_B <= STEPS) | (halving is None))
-            rows = short_B.nonzero().squeeze(1)
-            x_BTd = x_BTd.index_copy(0, rows, fit(x_BdL.transpose(1, 2)[rows]))
-            mask_BT = mask_BT.index_copy(0, rows, fit(mask_BL[rows]))
+            if whole:
+                x_BTd = torch.where(short_B[:, None, None], fit(x_BdL.transpose(1, 2)), x_BTd)
+                mask_BT = torch.where(short_B[:, None], fit(mask_BL), mask_BT)
+            else:
+                rows = short_B.nonzero().squeeze(1)
+                x_BTd = x_BTd.index_copy(0, rows, fit(x_BdL.transpose(1, 2)[rows]))
+                mask_BT = mask_BT.index_copy(0, rows, fit(mask_BL[rows]))
             left_B = left_B & ~short_B
-            if halving is None or not left_B.any():
+            if halving is None or not (whole or left_B.any()):
                 break
             x_BdL, mask_BL = halving(x_BdL, mask_BL)
             steps_B = (steps_B + 1) // 2
-        longest = int(extent(mask_BT).amax().clamp_min(1))
+        longest = STEPS if whole else int(extent(mask_BT).amax().clamp_min(1))
         x_BTd, mask_BT = x_BTd[:, :longest], mask_BT[:, :longest]
         for layer in self.layers:
             x_BTd = layer(x_BTd, mask_BT)

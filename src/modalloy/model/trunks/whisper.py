@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from modalloy.model.trunks.logmel import log_mel, whisper_scale
+from modalloy.model.trunks.logmel import every_nth, log_mel, whisper_scale
 
 if TYPE_CHECKING:
     from transformers.models.whisper.modeling_whisper import WhisperEncoder
@@ -47,9 +47,8 @@ def whisper_states(
     mask_B1F = mask_BF[:, None]
     x_BFT = F.gelu(encoder.conv1(mel_BMF * mask_B1F)) * mask_B1F
     x_BTF = F.gelu(encoder.conv2(x_BFT)).transpose(1, 2)
-    mask_BT = mask_BF[:, ::2]
     steps = min(x_BTF.shape[1], encoder.max_source_positions)
-    x_BTF, mask_BT = x_BTF[:, :steps], mask_BT[:, :steps]
+    x_BTF, mask_BT = x_BTF[:, :steps], every_nth(mask_BF, 2, steps)
     x_BTF = x_BTF + encoder.embed_positions.weight[:steps]
     states = [x_BTF]
     for layer in encoder.layers:
@@ -63,8 +62,9 @@ def whisper_frames(
 ) -> tuple[Tensor, Tensor]:
     """Frames of 16 kHz recordings in Whisper's scale and their mask; at most the 30 s it knows."""
     most = 2 * encoder.max_source_positions * 160
+    wave_BL = wave_BL[:, :most] if wave_BL.shape[1] > most else wave_BL
     mel = log_mel(
-        wave_BL[:, :most],
+        wave_BL,
         length_B.clamp(max=most),
         rate_hz=RATE_HZ,
         n_mels=encoder.num_mel_bins,
