@@ -1,4 +1,4 @@
-"""The verbs: a table goes in, a trained model and its report come out; `import modalloy as ma`.
+"""The verbs of Modalloy, one table in, one model out: `import modalloy as ma`.
 
 Each verb is imported when it is first used, so that `import modalloy` needs neither torch nor time.
 """

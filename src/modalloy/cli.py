@@ -1,4 +1,4 @@
-"""Words typed in a shell go in, one verb is called; everything else happens behind the verbs."""
+"""The command `modalloy`: parses words and calls one verb."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Nothing in, a trained inspection model out: the product on real solar-cell pictures."""
+"""`demo`: the product on real solar-cell pictures."""
 
 import importlib.util
 import shutil

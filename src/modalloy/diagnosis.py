@@ -1,4 +1,4 @@
-"""A machine goes in, what is installed and works comes out, with what to do about the rest."""
+"""`doctor`: what is installed and works here, and what to do about the rest."""
 
 import importlib.metadata
 import json

@@ -1,1 +1,1 @@
-"""Rows in, answers out: the loader, what it keeps, and what a run says of a table."""
+"""Answers of a run: the loader, what it keeps, and what a run says of a table."""

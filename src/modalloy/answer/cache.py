@@ -1,4 +1,4 @@
-"""Arrays of a row go in once and come back every epoch: one file on disk, found by row number."""
+"""Arrays of rows kept in one file on disk, found by row number."""
 
 import os
 import tempfile

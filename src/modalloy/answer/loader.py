@@ -1,6 +1,4 @@
-"""Row numbers in, batches out: reads cells in threads, keeps what is dear to read, pads rows
-together.
-"""
+"""Batches of rows, read ahead in threads; what is costly to read is kept for the next epoch."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Arrays of single rows in, one array a name out: each row padded at its ends to the largest."""
+"""Pads arrays of single rows to one shape."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""A run and a table in, one line of answers a row out, with what every input cell was worth."""
+"""`predict`: a frame of answers with the status of every input cell."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A run and a table's columns and cells in, what is not as it was in training out, in sentences."""
+"""What of a table is not as it was in training, in sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whole columns of cells in, numbers, moments and recordings out: each cell as it reads alone."""
+"""Reading whole columns at once, each cell as it would be read alone."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""A cell of a column of numbers in, whether it only says that there is no value out."""
+"""Texts that only say that there is no value: `n.d.`, `-`, `#DIV/0!`."""
 
 from typing import Any
 

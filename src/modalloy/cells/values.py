@@ -1,4 +1,4 @@
-"""Arrow arrays in, Python values and numpy arrays out."""
+"""Arrow arrays as Python values and numpy arrays."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta

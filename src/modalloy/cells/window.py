@@ -1,4 +1,4 @@
-"""Single rows in, each with the rows before it in the same recording out."""
+"""For each row the rows before it in the same recording."""
 
 import os
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""A job, its table and its split in; what is wrong before training and what it costs out."""
+"""`check`: everything that is wrong with a job and its table before training, and what it costs."""
 
 import textwrap
 from collections import Counter

@@ -1,4 +1,4 @@
-"""One column in, what its cells look like out: counts, names, lengths; no decision yet."""
+"""What the cells of a column look like: counts, names, lengths; no decision yet."""
 
 import json
 import re

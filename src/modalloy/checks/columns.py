@@ -1,4 +1,4 @@
-"""The columns of a table in, what is wrong with each of them out."""
+"""Findings on input columns: empty, constant, identifying, badly spelled."""
 
 import re
 from collections import Counter

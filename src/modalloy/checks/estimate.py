@@ -1,4 +1,4 @@
-"""A job and its table in, minutes and memory of its training on this machine out.
+"""Minutes and memory that a training will take on this machine.
 
 seconds = sum over inputs of GFLOP a row * price of its kind * rows * epochs / GFLOP a second
           + steps * STEP_S + epochs * STORE_S for each parameter + files * their reading

@@ -1,4 +1,4 @@
-"""A column and a target in, the reason why the one gives the other away out - or nothing."""
+"""Whether one column gives a target away: a copy, a formula, a name that decides it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace

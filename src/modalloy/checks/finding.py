@@ -1,4 +1,4 @@
-"""What is wrong with some rows in, one sentence for the user out; and which columns a job reads."""
+"""One thing that `check` found, as a sentence with its rows."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field

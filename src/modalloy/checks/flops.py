@@ -1,4 +1,4 @@
-"""One input's options and some of its cells in, what computing and reading one row costs out."""
+"""Floating-point operations and bytes of one row in each encoder and fusion."""
 
 import json
 import math

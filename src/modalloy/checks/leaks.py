@@ -1,4 +1,4 @@
-"""A split table in, groups of rows out that are on both sides and let answers be looked up."""
+"""Groups of equal rows on both sides of a split, through which answers could be looked up."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Texts that are nearly numbers in, what keeps them from being a number column out - or nothing."""
+"""What keeps a column of nearly-numbers from being one."""
 
 import re
 from collections import Counter

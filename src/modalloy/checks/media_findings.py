@@ -1,4 +1,4 @@
-"""The files that a column names in, what is wrong with them or worth knowing out."""
+"""Findings on media columns: absent, broken, doubtful files."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""Cells that name media files in; what is wrong with each file, and what tells twins apart, out."""
+"""Opens every file that a column names once: its faults, and what duplicates are told by."""
 
 import hashlib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""The name of a column in, what people usually keep under such a name out."""
+"""What people usually keep in a column of such a name."""
 
 import re
 

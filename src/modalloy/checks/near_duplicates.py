@@ -1,4 +1,4 @@
-"""A split table in, test rows out that are nearly copies of training rows."""
+"""Near-duplicate search between the parts of a split."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any

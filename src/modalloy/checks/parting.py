@@ -1,4 +1,4 @@
-"""Pairs of rows that are copies of each other in, the column that would keep them together out."""
+"""The group column that would keep copies of rows on one side of a split."""
 
 from collections.abc import Collection
 

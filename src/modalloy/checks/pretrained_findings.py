@@ -1,4 +1,4 @@
-"""The encoders that a job names in, what keeps them from being opened out; no torch, no weights."""
+"""Whether the pretrained encoders that a job names can be opened here, without opening them."""
 
 import importlib.metadata
 import re

@@ -1,4 +1,4 @@
-"""Thumbnails or texts of two sides in, pairs that are nearly the same out."""
+"""Pairs of thumbnails or texts that are nearly the same."""
 
 import re
 from collections.abc import Sequence

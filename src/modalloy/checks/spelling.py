@@ -1,4 +1,4 @@
-"""Names with their counts in, those that differ by capitals, blanks or dashes only out."""
+"""Names that differ by capitals, blanks or dashes only."""
 
 import re
 import unicodedata

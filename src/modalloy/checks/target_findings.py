@@ -1,4 +1,4 @@
-"""The targets of a job in, what is wrong with each and the answers that can be looked up out."""
+"""Findings on targets: missing answers, rare classes, outliers."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator

@@ -1,4 +1,4 @@
-"""Input columns and a task's answers in, the columns that tell the answers on their own out."""
+"""Input columns that tell a task's answers on their own."""
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations

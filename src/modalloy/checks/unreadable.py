@@ -1,4 +1,4 @@
-"""An input's options and its cells in, what of them training could not read as that type out."""
+"""Cells that training could not read as their column's type."""
 
 from collections.abc import Iterator
 from typing import Any, assert_never

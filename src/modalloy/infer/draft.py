@@ -1,4 +1,4 @@
-"""What was inferred about a table in, a job file that `train` takes unedited out."""
+"""Writes the job file that `init` prints, so that `train` takes it unedited."""
 
 import io
 import json

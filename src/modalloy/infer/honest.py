@@ -1,4 +1,4 @@
-"""Guessed columns in, the same without those that give an answer away out."""
+"""Leaves out the columns that give an answer away."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""A table and its targets in, a draft out: the type of every column, the tasks and the split."""
+"""`init`: the type of every column, the tasks and the split of a table."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""A column of lists in - numbers, words, channels or boxes - and the type it probably has out."""
+"""The type of a column of lists: numbers, words, channels or boxes."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""A column of paths in, the media type, its encoder and what the files suggest out."""
+"""The media type, encoder and options that files named in a column suggest."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Looks and guesses of a table's columns in, the way to split its rows and the reason why out."""
+"""How the rows of a table should be split, and why."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A column of numbers, codes or dates in, the type it probably has and the reason why out."""
+"""The type of a column of numbers, codes or dates, and why."""
 
 import re
 from dataclasses import replace

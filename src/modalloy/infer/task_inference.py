@@ -1,4 +1,4 @@
-"""A target column in, the task that answers it and the reason why out."""
+"""The task that answers a target column, and why."""
 
 import re
 from collections import Counter

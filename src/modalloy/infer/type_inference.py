@@ -1,4 +1,4 @@
-"""What a column looks like in, the type it probably has and the reason why out."""
+"""The type of a column, and why."""
 
 from pathlib import Path
 from typing import Any

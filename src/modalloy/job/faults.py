@@ -1,4 +1,4 @@
-"""A job as plain data goes in, everything wrong with its options comes out, a sentence each."""
+"""Every fault of a job's options in one pass, a sentence each."""
 
 import json
 from collections.abc import Callable

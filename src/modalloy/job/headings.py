@@ -1,4 +1,4 @@
-"""Names of columns that are wanted in, the names of a table that may mean them out."""
+"""Near matches between the column names that are wanted and those that a table has."""
 
 import re
 import unicodedata

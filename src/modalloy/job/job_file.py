@@ -1,4 +1,4 @@
-"""A job file or a dictionary goes in, a validated job comes out, or every fault in one error."""
+"""Loading and saving job files; all faults come in one error, with file and line."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""YAML text in, plain data and the line of every key out; YAML 1.2, so that `3e-4` is a number."""
+"""YAML 1.2 with the line of every key, so that faults name it and `3e-4` is a number."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""A spot of the job goes in, what may stand there comes out in words: for faults and reference."""
+"""What may stand at a spot of the job, in words, for faults and the reference page."""
 
 import functools
 import re

@@ -1,4 +1,4 @@
-"""config.py goes in, the page docs/job-file.md comes out: every option, its bounds and its help."""
+"""Writes docs/job-file.md from config.py: every option, its bounds, its default and its help."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""A job as plain data goes in, what its parts say against one another comes out, without a table.
+"""What the parts of a job say against one another, without looking at the table.
 
 The data may be half wrong: a rule looks at the parts that can be read and keeps quiet about others.
 """

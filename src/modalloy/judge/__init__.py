@@ -1,1 +1,1 @@
-"""Answers beside the truth in, honest figures out."""
+"""Honest figures of answers beside the truth."""

@@ -1,4 +1,4 @@
-"""A job and its model in, the plain facts of a report out: tasks, rows, split, environment."""
+"""The plain facts of a report: tasks, rows, split, environment."""
 
 import platform
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A model's answers beside the truth in, a report's figures with their intervals out."""
+"""A report's figures with their intervals."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Everything measured about one model in, `report.json` out - and back, for ever in one form.
+"""The report as data: everything measured about one model, in `report.json` and back.
 
 Keys are added over time, never renamed; a file written by an older or newer Modalloy still loads.
 """

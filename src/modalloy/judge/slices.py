@@ -1,4 +1,4 @@
-"""Answers and columns in, figures of parts of the rows out: slices, groups, input cells."""
+"""Figures of parts of the rows: slices, groups, input cells."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Answers with some columns hidden in, what each column and each set of columns is worth out."""
+"""What each column and each set of columns is worth."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""A model between two epochs in, one number out that says whether it got better."""
+"""The validation score that early stopping looks at."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple

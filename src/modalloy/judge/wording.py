@@ -1,4 +1,4 @@
-"""A metric's name and value in, what a person reads out: labels, units, per cent, intervals."""
+"""Names and values of metrics in words: labels, units, per cent, intervals."""
 
 import math
 from collections.abc import Mapping

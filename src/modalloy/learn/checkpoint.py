@@ -1,4 +1,4 @@
-"""The state of a training on disk and back, bit for bit; tensors in safetensors, never pickle.
+"""Checkpoints: the state of a training on disk and back, bit for bit; no pickle.
 
 A frozen trunk is read again from its package or folder, unless it came from neither.
 """

@@ -1,4 +1,4 @@
-"""A model and rows in, what its frozen encoders say of them out: run once, kept for every epoch."""
+"""Runs frozen encoders once and keeps what they say for every epoch."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice

@@ -1,4 +1,4 @@
-"""Gradients in, changed weights out: AdamW or SGD, with tables of vectors changed row by row."""
+"""AdamW and SGD, with sparse rows for tables of vectors."""
 
 from collections.abc import Iterable
 from typing import Any, assert_never

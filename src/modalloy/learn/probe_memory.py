@@ -1,4 +1,4 @@
-"""What trials of number types found on this machine for a model, kept for its next training."""
+"""What trials of number types found on this machine, kept for the next training."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""A run directory in, the right to write it out: one training at a time, no finished run lost."""
+"""One training at a time in a run directory, and no finished run lost."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress

@@ -1,4 +1,4 @@
-"""Bytes in, a whole file on disk out - or the old one, whatever happens meanwhile."""
+"""Writing files so that a reader finds the old or the new one whole, whatever happens meanwhile."""
 
 import fcntl
 import os

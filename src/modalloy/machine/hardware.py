@@ -1,4 +1,4 @@
-"""Processor, memory, disk and the torch that uses them go in, vitals come out."""
+"""What `doctor` says of processor, memory, disk and torch."""
 
 import importlib.metadata
 import re

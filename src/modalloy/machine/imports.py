@@ -1,4 +1,4 @@
-"""Names of modules go in, whether they import comes out, with facts that only an import shows.
+"""Whether optional modules import here, tried in a process of its own.
 
 They are imported in another process, because a broken one may take its process down with it.
 """

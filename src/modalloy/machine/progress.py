@@ -1,4 +1,4 @@
-"""Work done goes in, a bar with the time left comes out - or plain lines where nobody watches."""
+"""A progress bar with the time left, or plain lines where nobody watches."""
 
 import sys
 import time

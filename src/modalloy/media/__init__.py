@@ -1,3 +1,1 @@
-"""Files that cells name: pictures, recordings, samples of sensors;
-bytes in, plain arrays out.
-"""
+"""Files that cells name - pictures, recordings, samples of sensors - as plain arrays."""

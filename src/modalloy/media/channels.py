@@ -1,4 +1,4 @@
-"""Samples with the names of their channels in; the same in the order that a run remembers out."""
+"""Channels of samples by name, in the order that a run remembers."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Whatever a decoder of media raises or warns of in, one clear sentence out."""
+"""What decoders of media raise or warn of, in one clear sentence."""
 
 import re
 import threading

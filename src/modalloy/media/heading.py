@@ -1,4 +1,4 @@
-"""The lines above the samples of a file in; the names of its channels, with their units, out."""
+"""Names and units of channels from the lines above the samples of a file."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The first lines of a file of samples in; its separator, decimal sign, heading and units out."""
+"""How a file of samples is written: separator, decimal sign, heading and units."""
 
 import codecs
 import re

@@ -1,4 +1,4 @@
-"""A path as people and other machines write it in, the one file in a folder that it means out."""
+"""Finding the file that a path means, however people and other machines wrote it."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""A MATLAB file in, one of its real numeric arrays out; scipy's reader crashes on broken files.
+"""Numeric arrays of MATLAB files; scipy's reader crashes on broken ones.
 
 Versions 4 and 5 to 7 (MathWorks, "MAT-File Format"); 7.3 is HDF5 and is refused. Broken files raise
 ValueError, struct.error or zlib.error.

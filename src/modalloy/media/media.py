@@ -1,4 +1,4 @@
-"""A cell that names a file in; the file, its picture or one clear sentence out."""
+"""Opening the files that cells name, pictures first, or saying in one sentence why not."""
 
 import os
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A CSV file of samples in, its columns by name out; those that only count are marked."""
+"""CSV files of samples: columns by name, those that only count marked."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""A line of a file of samples in; its cells, and which are numbers, words or neither, out."""
+"""One line of a file of samples: which of its cells are numbers, words or neither."""
 
 import csv
 import re

@@ -1,4 +1,4 @@
-"""A file of samples in, its channels out: NumPy, MATLAB, CSV and WAV files, bounded in size."""
+"""Channels of a sampled signal from NumPy, MATLAB, CSV and WAV files, bounded in size."""
 
 import math
 import zipfile

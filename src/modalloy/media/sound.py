@@ -1,4 +1,4 @@
-"""A file with a recording in; its samples as one channel, and its rate, out."""
+"""Recordings as one channel of samples and its rate."""
 
 import os
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Arrays in, tokens, one summary and answers out."""
+"""The network: encoders, one fusion, task heads."""

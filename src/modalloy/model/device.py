@@ -1,4 +1,4 @@
-"""A model in, the same model where it works out: on this process's accelerator if it has one."""
+"""Puts a model on this process's accelerator, if it has one."""
 
 from typing import TypeVar
 

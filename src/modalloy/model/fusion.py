@@ -1,4 +1,4 @@
-"""Tokens of all inputs in, one summary a row out: the seven ways to fuse, and the consistency loss.
+"""The seven ways to fuse the tokens of all inputs into one summary, and the consistency loss.
 
 Every way first brings each summary to the same scale (LayerNorm), so that no input wins by its
 size. An absent input takes part with its learned absent token.

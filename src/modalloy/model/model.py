@@ -1,4 +1,4 @@
-"""A batch in, named answers out: the body, task heads, a small head a modality."""
+"""The whole network of a job: its body, task heads, a small head for each modality."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,1 +1,1 @@
-"""A model and a batch in, named losses out."""
+"""What a training minimises: named losses of a model on a batch."""

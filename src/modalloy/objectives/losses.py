@@ -1,4 +1,4 @@
-"""What every objective is: a plain function, a model and a batch in, named losses out."""
+"""What every objective is: a plain function of a model and a batch that gives named losses."""
 
 from collections.abc import Callable
 from typing import TypeVar

@@ -1,3 +1,1 @@
-"""One cell in, arrays out, as training fitted it;
-numpy alone, shared by training and serving.
-"""
+"""Cells as arrays, as training fitted it; numpy alone, shared by training and serving."""

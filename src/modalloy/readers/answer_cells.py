@@ -1,4 +1,4 @@
-"""One cell that holds an answer in; labels, tags or boxes as Python values out."""
+"""Labels, tags and boxes as they are written into cells."""
 
 import json
 from collections.abc import Iterator

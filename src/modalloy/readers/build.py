@@ -1,4 +1,4 @@
-"""A job's columns and tasks in, fitted readers out; and plain columns read together."""
+"""Fits and restores the readers of a job, and reads all tabular columns together."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar, assert_never

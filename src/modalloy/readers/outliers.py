@@ -1,4 +1,4 @@
-"""Numbers in, the few that lie so far beyond all others that they are hardly meant out."""
+"""Numbers so far beyond all others that they are hardly meant."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Cells of some rows in, arrays out: what every reader does; numpy alone, shared with serving."""
+"""What every reader does: fitted on training rows, it turns cells into arrays for ever alike."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping

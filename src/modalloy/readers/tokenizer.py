@@ -1,4 +1,4 @@
-"""A text encoder's name in, its tokenizer out: learned, from a pip package or from a folder."""
+"""The tokenizer of a text encoder: learned here, from a pip package or from a folder."""
 
 import hashlib
 import importlib.util

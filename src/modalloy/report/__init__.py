@@ -1,1 +1,1 @@
-"""Figures in, pages for people out: report.html, card.md, charts."""
+"""Pages for people: report.html, card.md, charts."""

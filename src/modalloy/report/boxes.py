@@ -1,4 +1,4 @@
-"""Answered and true boxes of one picture in, its mistakes and what is worth drawing out."""
+"""Which boxes of a picture are worth drawing: its mistakes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

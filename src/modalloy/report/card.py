@@ -1,4 +1,4 @@
-"""A run and its report in, `card.md` out: one page for whoever finds the run years later."""
+"""Writes `card.md`: one page for whoever finds the run years later."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace

@@ -1,4 +1,4 @@
-"""A run and its report in, where its answers are not to be trusted out, a sentence each."""
+"""Where the answers of a run are not to be trusted, a sentence each."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Arrays in, one chart as bytes out; matplotlib's objects only, no state between charts.
+"""Charts as bytes, through matplotlib's objects alone, without state between them.
 
 Colours are Okabe and Ito's (2008), told apart by colour-blind readers; shapes and words carry the
 same difference.

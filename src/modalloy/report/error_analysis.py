@@ -1,4 +1,4 @@
-"""Answers beside the truth in, the rows that went most wrong out, with all their cells."""
+"""The rows that went most wrong, with all their cells."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""A trained model and test rows in, the whole report and its page out."""
+"""`evaluate`: the whole report of a model on test rows, and its page."""
 
 import time
 from collections.abc import Mapping, Sequence

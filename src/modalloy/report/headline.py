@@ -1,4 +1,4 @@
-"""A report in, the answer in plain words out: how good, how sure, better than what."""
+"""The answer in plain words: how good, how sure, better than what."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""Values in, pieces of HTML out: tables, dot charts, pictures; every text is escaped here."""
+"""Pieces of HTML - tables, dot charts, pictures - with every text escaped."""
 
 import base64
 import html

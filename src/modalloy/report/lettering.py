@@ -1,5 +1,5 @@
-"""A chart in, its bytes out with every letter readable: a picture where this machine has the fonts,
-else a drawing whose texts the reader's browser writes.
+"""Letters in charts that every reader can see: a picture where this machine has the fonts, else a
+drawing whose texts the reader's browser writes.
 """
 
 import io

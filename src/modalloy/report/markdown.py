@@ -1,4 +1,4 @@
-"""Values in, pieces of Markdown out: lists, tables; every text is escaped here."""
+"""Pieces of Markdown - lists, tables - with every text escaped."""
 
 import html
 import re

@@ -1,4 +1,4 @@
-"""A report and its figures in, one HTML file out that opens anywhere without a network."""
+"""Writes `report.html`: one file that opens anywhere without a network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict

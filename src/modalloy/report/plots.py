@@ -1,4 +1,4 @@
-"""True and answered values of one task in, the figures of its page section out."""
+"""The plots of one task's section of the report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run in, its report written anew out: on its own test rows, or on the rows of another table."""
+"""Writes a run's report anew: on its own test rows, or on another table."""
 
 from pathlib import Path
 from typing import Any

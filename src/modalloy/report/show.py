@@ -1,4 +1,4 @@
-"""A row's cell in, what a person sees or hears out: a thumbnail, a player, a curve, words.
+"""What a person sees or hears of a cell: a thumbnail, a player, a curve, words.
 
 What cannot be read is said in its place; a report never fails because of one bad file.
 """

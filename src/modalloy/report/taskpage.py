@@ -1,4 +1,4 @@
-"""One task of a report in, its section of the page out: figures, subsets, slices, classes."""
+"""One task's section of the report's page."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run of any older format in, the same run in the present format out: old forms are mended here.
+"""Brings runs of older formats to the present one; the only place where old forms are known.
 
 When the format changes, `FORMAT` in `seal.py` rises by one, `migrate` gets one more case, and
 `dev/golden.py` writes one more golden run, which all later versions must answer as this one did.

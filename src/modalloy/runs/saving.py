@@ -1,4 +1,4 @@
-"""A trained model in, a sealed run on disk out; killed anywhere, it is the older run or the new."""
+"""Writes a sealed run; killed anywhere, the directory holds the older run or the new one."""
 
 import json
 from collections.abc import Iterator, Mapping

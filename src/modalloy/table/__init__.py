@@ -1,1 +1,1 @@
-"""A file on disk in, typed rows out; no torch in this room."""
+"""Any table on disk as typed rows."""

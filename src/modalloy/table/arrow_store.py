@@ -1,4 +1,4 @@
-"""Record batches of any file in, plain ones out: in memory when small, on disk when large."""
+"""Arrow record batches, in memory when small and mapped from disk when large."""
 
 import errno
 import mmap

@@ -1,4 +1,4 @@
-"""Rows in, a fingerprint of each out: later it can be told whether a row was learned from."""
+"""Fingerprints of rows, by which a run tells later whether it learned from a row."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence

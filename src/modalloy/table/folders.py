@@ -1,4 +1,4 @@
-"""A folder in; its Parquet files, or a row for each of its pictures, out."""
+"""Folders as tables: Parquet files together, or a row for each picture."""
 
 import os
 import re

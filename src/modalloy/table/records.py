@@ -1,4 +1,4 @@
-"""A frame, an Excel sheet or a SQLite query in - cells of any type - and typed columns out."""
+"""Tables whose cells have types of their own: frames, Excel sheets, SQLite queries."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A table of any kind in - file, folder, database, frame - and its rows as Arrow batches out."""
+"""Opens any kind of table - file, folder, database, frame - as Arrow batches."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A table and the way to split it in; rows to learn from, stop by, calibrate and test on out."""
+"""Splits rows into those to learn from, stop by, calibrate and test on."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

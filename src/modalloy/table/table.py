@@ -1,4 +1,4 @@
-"""Any table in; its cells out, for any rows and columns, however large it is.
+"""The table: cells of any rows and columns, however large it is.
 
 Two ways to ask for cells: `take` gives them as they are written, for readers that know what the job
 says of a column; `cells`, `numbers`, `kind` and the like give what a whole text column looks like,

@@ -1,4 +1,4 @@
-"""Boxes in, overlaps and the best of those that overlap out; numpy, shared with judging.
+"""Overlaps of boxes and non-maximum suppression, in numpy.
 
 A box is (x1, y1, x2, y2) with x2 > x1 and y2 > y1; its area is (x2 - x1) * (y2 - y1), without the
 extra pixel of older tools.

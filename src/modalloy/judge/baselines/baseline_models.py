@@ -1,4 +1,4 @@
-"""Features and truths of training rows in, simple methods' answers to test rows out."""
+"""The outline of a simple method: its task's truth, and answers in the form of the model's."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Training and test rows in, what simple methods reach on them out: the lines a model must beat.
+"""What simple methods reach on the test rows: the lines that a model must beat.
 
 A constant answer; gradient boosting and a linear model on plain features, on words and on a frozen
 encoder's features; for tags each word's commonest tag and a linear tagger; for boxes those that

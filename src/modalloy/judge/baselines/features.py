@@ -1,4 +1,4 @@
-"""Rows in, plain features out: what a careful engineer would hand to gradient boosting.
+"""Tabular features of any column, as a careful engineer would hand them to gradient boosting.
 
 Numbers as they are, category codes, time parts, TF-IDF of texts, simple statistics of pictures,
 sounds and sensor series. Everything that is fitted is fitted on training rows.

@@ -1,6 +1,4 @@
-"""Pretrained encoders before any training in, their features of some rows out: what a baseline
-gets.
-"""
+"""Embeddings of pretrained encoders before any training, for baselines."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

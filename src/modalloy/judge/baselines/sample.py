@@ -1,4 +1,4 @@
-"""Rows by use in, those that simple methods see out: enough for a fair line, and quick."""
+"""The rows that baselines see: enough for a fair line, and quick."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

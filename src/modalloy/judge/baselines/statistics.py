@@ -1,4 +1,4 @@
-"""One medium in, the numbers out that a careful engineer would take of it by hand.
+"""Summary statistics of one picture, recording or signal, as taken by hand.
 
 As many numbers whatever the medium's size or length. Nothing here is fitted.
 """

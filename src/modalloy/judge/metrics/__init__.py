@@ -1,1 +1,1 @@
-"""True answers beside answered ones in, numbers out; no torch here."""
+"""Figures of answers beside the truth, from arrays alone."""

@@ -1,4 +1,4 @@
-"""Figures in, how far they may be off out: intervals from drawing rows, or groups of rows, anew.
+"""Confidence intervals by drawing rows, or groups of rows, anew.
 
 Percentile bootstrap (Efron 1979). Where rows come in groups (boards, machines, speakers), whole
 groups are drawn, because rows of one group err together and single rows would promise too much.

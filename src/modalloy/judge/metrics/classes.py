@@ -1,4 +1,4 @@
-"""Probabilities beside true classes in, figures out: one class a row, or any number of labels."""
+"""Figures of classification: one class a row, or any number of labels."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

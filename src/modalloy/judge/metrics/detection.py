@@ -1,4 +1,4 @@
-"""Answered boxes beside true ones in, COCO's mean average precision out.
+"""COCO's mean average precision of boxes.
 
 The rules are those of COCO's own evaluation (Lin et al. 2014, arXiv 1405.0312; pycocotools): all
 areas, at most 100 boxes a class and picture, 101 recall points, mean over the classes that have

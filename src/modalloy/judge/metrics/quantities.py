@@ -1,4 +1,4 @@
-"""Answered numbers beside true ones in, figures out; all on the scale that the task learns."""
+"""Figures of regression, on the scale that the task learns."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Scores of rows beside yes or no in, how well the scores rank them out."""
+"""How well scores rank rows: AUROC, average precision."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""True answers beside answered ones in, every figure of a task out; no torch here.
+"""Every figure of a task from true and answered values.
 
 Rows whose truth is None are left out. A true class that training never saw counts as wrong. A
 figure that is undefined on these rows (AUROC of one class alone) is left out rather than NaN.

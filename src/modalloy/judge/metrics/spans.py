@@ -1,4 +1,4 @@
-"""BIO tags in, named spans out, and how many of them were found exactly.
+"""Named spans of BIO tags, and how many of them were found exactly.
 
 Malformed tags are read as the CoNLL script and seqeval's default read them: an `I-X` that follows
 `O` or another type begins a span. A tag without `B-` or `I-` is outside.

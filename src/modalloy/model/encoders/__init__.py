@@ -1,1 +1,1 @@
-"""One modality a file: arrays in, tokens out."""
+"""One modality a file: arrays become tokens."""

@@ -1,4 +1,4 @@
-"""The options of a column in, its encoder out; all plain columns of a job share one."""
+"""Builds the encoder that a column's options ask for; all tabular columns of a job share one."""
 
 from collections.abc import Mapping
 from typing import Any, assert_never

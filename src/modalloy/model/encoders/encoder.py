@@ -1,4 +1,4 @@
-"""One input's arrays in, tokens and a summary out: what every encoder does."""
+"""What every encoder does: one input's arrays become tokens and a summary."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Tokens in, tokens of the same shape out: the one transformer block and the one residual layer."""
+"""The one transformer block and the one residual layer."""
 
 import torch
 import torch.nn.functional as F

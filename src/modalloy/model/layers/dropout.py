@@ -1,4 +1,4 @@
-"""Activations in, some of them zeroed out: dropout whose random numbers cost an eighth on a CPU."""
+"""Dropout whose random numbers cost an eighth on a processor."""
 
 import torch
 from torch import Tensor, nn

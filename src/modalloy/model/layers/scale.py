@@ -1,4 +1,4 @@
-"""Frozen features in, features of mean 0 and deviation 1 out, which a linear layer learns from."""
+"""Standardises frozen features, so that a linear layer learns from them."""
 
 import torch
 from torch import Tensor, nn

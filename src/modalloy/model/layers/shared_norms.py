@@ -1,4 +1,4 @@
-"""What processes that train one model together tell one another inside a forward pass.
+"""Batch norms over the rows of all processes that train one model together.
 
 Norms that learn from the rows of a batch must see the rows of all processes, or the model would
 depend on how many there are. A process whose rows lack an input still takes part: it runs the

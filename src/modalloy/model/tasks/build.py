@@ -1,4 +1,4 @@
-"""The options of a task in, its head out."""
+"""Builds the head that a task's options ask for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

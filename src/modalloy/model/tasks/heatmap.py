@@ -1,4 +1,4 @@
-"""Boxes in, maps to learn out: how `locate` speaks of boxes.
+"""Boxes as heat maps to learn, for dense detection.
 
 Every cell of a map says, for each class, whether a box's middle lies there (a heat of 0 to 1), and
 how far the four sides are, in cells. Zhou et al. 2019 (CenterNet, 1904.07850); the sides are

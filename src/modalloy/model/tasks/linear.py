@@ -1,4 +1,4 @@
-"""Summaries of K ensemble members in, K outputs out: one linear map a member."""
+"""One linear map for each member of an ensemble."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Recordings in, states over time out: how each kind of sound trunk is listened to."""
+"""How each kind of sound network is run: states over time from recordings."""
 
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 

@@ -1,4 +1,4 @@
-"""Pictures or spectrograms in, feature maps at halving sizes out: trained from nothing."""
+"""Convolutional networks trained from scratch, for pictures and spectrograms."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Pictures in, feature maps at strides 4, 8, 16 and 32 out: EfficientNet-lite, in plain torch.
+"""EfficientNet-lite in plain torch: feature maps at strides 4, 8, 16 and 32.
 
 Tan & Le 2019 (arXiv 1905.11946) without squeeze-excite and with ReLU6, as published by Google in
 2020; the weights are ports from TensorFlow, hence its uneven padding and its epsilon.

@@ -1,4 +1,4 @@
-"""Folder of a transformers checkpoint in, a trunk out; later the same from its configuration alone.
+"""Loads transformers checkpoints as trunks, and builds them again from their configuration.
 
 Only families whose forward pass this house knows are taken, no code from the folder is run, and a
 folder that lacks some of its weights is refused. transformers is imported inside the functions: it

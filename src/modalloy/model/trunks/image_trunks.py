@@ -1,4 +1,4 @@
-"""Pictures in, maps and one pooled vector out: how each kind of picture trunk is looked through."""
+"""How each kind of picture network is run: maps and one pooled vector."""
 
 from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 

@@ -1,4 +1,4 @@
-"""Waves in, log-mel frames out: how loud each of some pitch bands is, a hundred times a second."""
+"""Log-mel spectrograms: how loud each pitch band is, a hundred times a second."""
 
 from functools import lru_cache
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Folder of a PatchTST checkpoint in, a trunk that reads channels one by one out.
+"""PatchTST checkpoints as trunks that read channels one by one.
 
 transformers is imported inside the functions: it takes seconds that other series never need.
 """

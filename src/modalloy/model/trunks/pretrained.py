@@ -1,4 +1,4 @@
-"""Name of a pretrained encoder in, its weights out: from pip packages, with pinned hashes."""
+"""Weights of the pretrained encoders that pip packages bring, with pinned hashes."""
 
 import hashlib
 import importlib.metadata

@@ -1,4 +1,5 @@
-"""Samples of a machine's channels in, what an expert would plot out; nothing is learned here.
+"""Fixed features of sampled signals - statistics, spectrum, envelope, order - as an expert plots
+them.
 
 Every front takes x_BCL (standardised samples) and mask_BL (True where a sample exists) and gives
 (B, C, F). What the mask hides changes nothing, and neither do the other rows or their lengths.

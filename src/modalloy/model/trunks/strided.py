@@ -1,4 +1,4 @@
-"""Samples of several channels in, at most 64 learned steps a row out, whatever the row's length."""
+"""A learned front for sampled signals: strided convolutions to at most 64 steps."""
 
 import torch
 import torch.nn.functional as F

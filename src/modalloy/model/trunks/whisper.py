@@ -1,4 +1,4 @@
-"""Log-mel frames in, Whisper's states out: a vector each 20 ms and layer, for any length.
+"""Whisper's encoder for recordings of any length.
 
 transformers' WhisperEncoder wants exactly 30 s and hears the padding. Here its layers run over the
 frames that exist, with the first positions of its table, and no row hears another's padding.
