@@ -156,6 +156,7 @@ def test_a_trunk_that_its_folder_holds_is_not_kept_twice(
         assert not part(tensors, "model.encoders.in_note.trunk.embeddings.word")
 
 
+@pytest.mark.usefixtures("failing_parts")
 def test_learning_from_all_rows_starts_there_again(
     small_table: Path, job_dict: Any, tmp_path: Path, parent: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:

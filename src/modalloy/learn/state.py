@@ -39,8 +39,6 @@ class State(Generic[Net]):
         total: Total,
         settings: config.Train,
         steps: int,
-        *,
-        unread: frozenset[str] = frozenset(),
     ) -> "State[Net]":
         """Fresh optimiser and schedule for a model; a total with weights comes to its device."""
         module = total if isinstance(total, nn.Module) else None
@@ -48,7 +46,7 @@ class State(Generic[Net]):
             module.to(next(model.parameters()).device)
         average = {n: p.detach().clone() for n, p in trained(model)} if settings.ema else {}
         optimizer = build_optimizer(model, module, settings)
-        return cls(model, total, optimizer, average, steps, unread=unread)
+        return cls(model, total, optimizer, average, steps)
 
     @property
     def module(self) -> nn.Module:

@@ -26,6 +26,7 @@ from modalloy.runs.start import Started
 from modalloy.table.split import Parts
 
 SAVE_EVERY_S = 120.0
+TITLES = ("training", "training on all rows")
 
 
 def train_model(
@@ -53,13 +54,10 @@ def train_model(
         schedule and with its precision. Writes `refit.jsonl` and a checkpoint of its own.
     """
     rank, world = processes.start()
-    processes.same_everywhere(model.state_dict().values(), world)
     plan = plan or supervised_plan(model, loader, parts.validation)
     lengths = loader.lengths(parts.train)
     per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
-    unread = started.unread if started else frozenset()
-    steps = per_epoch * job.train.epochs
-    state = State.begin(model, plan.total, job.train, steps, unread=unread)
+    state = begin_state(model, plan, job, per_epoch, world, started)
     path, log = (out / AGAIN, AGAIN_LOG) if like else (out / LAST, LOG)
     epochs = like.best_epoch + 1 if like else job.train.epochs
     if resume and path.is_file():
@@ -67,13 +65,10 @@ def train_model(
     else:
         best, notes = {}, choose_precision(state, plan, loader, parts, job, world, like)
         notes.started = started.as_dict() if started else None
-    apply(model, Probe(notes.half, notes.channels_last, {}))
-    if world > 1:
-        share_figures(model)
+    set_up(model, notes, world)
     start = time.perf_counter() - notes.seconds
     saved = time.perf_counter()
-    says = "training on all rows" if like else "training"
-    with Bar(says, per_epoch * epochs, quiet=quiet or rank > 0) as bar:
+    with Bar(TITLES[like is not None], per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
         try:
             while notes.epoch < epochs and not out_of_patience(notes, job):
@@ -81,9 +76,7 @@ def train_model(
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
                 batches = own_batches(loader, order[notes.position :], rank, world, model.device)
                 for step in steps_of(plan, state, batches, job, rank, world):
-                    notes.position += 1
-                    notes.loss_sum += step.total
-                    bar.advance(note=f"epoch {notes.epoch + 1}, loss {step.total:.3f}")
+                    bar.advance(note=count(step, notes))
                     if rank == 0 and time.perf_counter() - saved > SAVE_EVERY_S:
                         saved = store(path, state, best, notes, job, start)
                 best = end_epoch(state, plan, job, notes, best, world)
@@ -118,6 +111,35 @@ def steps_of(
         rank=rank,
         world=world,
     )
+
+
+def begin_state(
+    model: Model,
+    plan: Plan[Model],
+    job: config.Job,
+    per_epoch: int,
+    world: int,
+    started: Started | None,
+) -> State[Model]:
+    """The state before the first step, in every process with the first one's weights."""
+    processes.same_everywhere(model.state_dict().values(), world)
+    state = State.begin(model, plan.total, job.train, per_epoch * job.train.epochs)
+    state.unread = started.unread if started else frozenset()
+    return state
+
+
+def set_up(model: Model, notes: Progress, world: int) -> None:
+    """The model as this training computes: number type, layout, figures shared by processes."""
+    apply(model, Probe(notes.half, notes.channels_last, {}))
+    if world > 1:
+        share_figures(model)
+
+
+def count(step: Step, notes: Progress) -> str:
+    """One more step of an epoch is done; what to say of it."""
+    notes.position += 1
+    notes.loss_sum += step.total
+    return f"epoch {notes.epoch + 1}, loss {step.total:.3f}"
 
 
 def own_batches(

@@ -90,8 +90,8 @@ def learn_job(
 
     start: a run whose readers, targets and weights are taken over where they fit; `started` of the
     outcome names what did not. A second training that is interrupted leaves the first one's model.
-    out: gets the log and, until it is done, checkpoints. JobError where the start shares no column,
-    RunError for a checkpoint of another job.
+    out: gets the log, and checkpoints for whoever goes on; the caller removes them. JobError where
+    the start shares no column, RunError for a checkpoint of another job.
     """
     begun = begin_job(job, table, parts, out=out, start=start, resume=resume, quiet=quiet)
     return finish_job(begun, resume=resume, quiet=quiet)
