@@ -8,8 +8,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from modalloy.model.layers.named import key
-from modalloy.model.model import Model, inputs_of
-from modalloy.readers.batch import TABLE
+from modalloy.model.model import Model
+from modalloy.readers.batch import TABLE, inputs_of
 from modalloy.readers.reader import Reader
 from modalloy.runs.run import Run
 

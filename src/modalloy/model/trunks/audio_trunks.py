@@ -1,6 +1,6 @@
 """How each kind of sound network is run: states over time from recordings."""
 
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -145,7 +145,8 @@ def waves_to_steps_at_once(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Te
     """The same for rows of all lengths together: after the first convolution alone there is a norm,
     one mean and deviation a row and channel.
     """
-    first, *others = trunk.feature_extractor.conv_layers
+    layers: list[Any] = list(trunk.feature_extractor.conv_layers)
+    first, *others = layers
     x_BFT = first.conv(wave_BL[:, None])
     count_B = (length_B - trunk.config.conv_kernel[0]) // trunk.config.conv_stride[0] + 1
     own_B1T, count_B11 = in_length(count_B, x_BFT.shape[2])[:, None], count_B[:, None, None]
