@@ -11,7 +11,7 @@ import modalloy as ma
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
-from modalloy.errors import RunError, TableError
+from modalloy.errors import JobError, RunError, TableError
 from modalloy.judge.report import Report
 from modalloy.runs.run import Run
 from modalloy.table.table import open_table
@@ -64,6 +64,22 @@ def test_hiding_an_input_equals_its_cells_missing(trained: tuple[Run, Path]) -> 
     less = Loader(open_table(frame, folder=table.parent), run.job, run.readers, {})
     b = answer_rows(model, less, np.arange(12)).seen[EVERYTHING]
     np.testing.assert_allclose(a["life"]["value"], b["life"]["value"], rtol=1e-4, atol=1e-3)
+
+
+def test_inputs_not_asked_for_are_as_though_hidden(trained: tuple[Run, Path]) -> None:
+    run, table = trained
+    model, which = run.model(), np.arange(12)
+    loader = Loader(open_table(table), run.job, run.readers, {})
+    asked = ["note", "table"]
+    hidden = frozenset(model.inputs) - set(asked)
+    wanted = answer_rows(model, loader, which, hidden=[hidden]).seen[hidden]
+    fresh = Loader(open_table(table), run.job, run.readers, {})
+    found = answer_rows(model, fresh, which, inputs=asked).seen[EVERYTHING]
+    np.testing.assert_allclose(found["life"]["value"], wanted["life"]["value"], rtol=1e-5)
+    assert not any(len(fresh.status[name]) for name in ("photo", "sound", "vibration"))
+    assert len(fresh.status["note"])  # one cell is missing
+    with pytest.raises(JobError, match="no input 'notes'"):
+        answer_rows(model, loader, which, inputs=["notes"])
 
 
 def test_a_missing_column_and_an_unseen_category_are_said(trained: tuple[Run, Path]) -> None:

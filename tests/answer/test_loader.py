@@ -20,9 +20,10 @@ from modalloy.learn.training import open_loader
 from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.readers.audio import AudioReader
 from modalloy.readers.image import ImageReader
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
+from modalloy.table.table import Table, open_table
 
 
 def rows_of(job: dict[str, Any]) -> Loader:
@@ -195,3 +196,39 @@ def test_frozen_features_beyond_the_disk_are_made_anew(
         answers.append(model.eval().encode(Batch.of(rows.batch(which)))["photo"].summary_BD)
     assert torch.allclose(answers[0], answers[1], atol=1e-5)
     assert answers[2].shape == answers[0].shape
+
+
+def test_only_the_inputs_asked_for_are_read(
+    small_table: Path, job_dict: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = rows_of(job_dict(small_table))
+    taken: list[str] = []
+    opened: list[str] = []
+    real = Table.take
+
+    def take(self: Table, columns: list[str], which: np.ndarray) -> Any:
+        taken.extend(columns)
+        return real(self, columns, which)
+
+    def noted(self: ImageReader | AudioReader, cells: Any) -> Any:
+        opened.append(self.name)
+        raise AssertionError(f"{self.name} was not asked for")
+
+    monkeypatch.setattr(Table, "take", take)
+    monkeypatch.setattr(ImageReader, "read", noted)
+    monkeypatch.setattr(AudioReader, "read", noted)
+    rows.targets = {}
+    which = np.arange(8)
+    for batch in (
+        rows.batch(which, inputs=["note", "vibration"]),
+        next(rows.stream([which, which + 8], inputs=["note", "vibration"])),
+    ):
+        assert list(batch.values) == list(batch.present) == ["vibration", "note"]
+        assert len(batch) == 8
+    assert set(taken) == {"note", "vibration"}
+    assert rows.lengths(which, inputs=["vibration"]) is None
+    taken.clear()
+    assert list(rows.batch(which, inputs=["table"]).values) == ["table"]
+    assert set(taken) == {"load", "site", "taken_at"}
+    assert len(rows.batch(which, inputs=[])) == 8
+    assert opened == []

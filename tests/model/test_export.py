@@ -192,21 +192,27 @@ def presence(encoder: Encoder, rows: int, kind: str) -> Tensor:
     return {"all": at >= 0, "some": at % 3 != 1, "none": at < 0}[kind]
 
 
+def lengths_in(values: Values) -> dict[str, int]:
+    """Which dimension of which array is as long as the longest text, sound or series."""
+    return {k: LENGTHS[k] for k, v in values.items() if k in LENGTHS and v.ndim > LENGTHS[k]}
+
+
 def exported_encoder(encoder: Encoder, values: Values, present: Tensor) -> nn.Module:
     """The graph of an encoder for any number of rows, and for texts, sounds and series of any
     length.
     """
-    longer = {k: {LENGTHS[k]: Dim.DYNAMIC} if k in LENGTHS else {} for k in values}
-    shapes = ({k: {0: Dim("rows"), **longer[k]} for k in values}, {0: Dim("rows")})
-    return export(encoder, (values, present), dynamic_shapes=shapes, strict=False).module()
+    shapes: dict[str, dict[int, Any]] = {k: {0: Dim("rows")} for k in values}
+    for name, dim in lengths_in(values).items():
+        shapes[name][dim] = Dim.DYNAMIC
+    dynamic = (shapes, {0: Dim("rows")})
+    return export(encoder, (values, present), dynamic_shapes=dynamic, strict=False).module()
 
 
 def shortened(values: Values, share: float) -> Values:
     """The first part of every text, sound or series, as it comes where none is longer."""
-    cut = {
-        k: v.narrow(LENGTHS[k], 0, round(share * v.shape[LENGTHS[k]])) if k in LENGTHS else v
-        for k, v in values.items()
-    }
+    cut = dict(values)
+    for name, dim in lengths_in(values).items():
+        cut[name] = values[name].narrow(dim, 0, round(share * values[name].shape[dim]))
     if "length" in cut:
         cut["length"] = cut["length"].clamp(max=cut["wave"].shape[1])
     if "words" in cut:

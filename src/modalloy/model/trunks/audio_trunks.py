@@ -1,6 +1,6 @@
 """How each kind of sound network is run: states over time from recordings."""
 
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -145,16 +145,16 @@ def waves_to_steps_at_once(trunk: "Wav2Vec2Model", wave_BL: Tensor, length_B: Te
     """The same for rows of all lengths together: after the first convolution alone there is a norm,
     one mean and deviation a row and channel.
     """
-    layers: list[Any] = list(trunk.feature_extractor.conv_layers)
-    first, *others = layers
-    x_BFT = first.conv(wave_BL[:, None])
+    first, *others = trunk.feature_extractor.conv_layers
+    norm = first.get_submodule("layer_norm")
+    assert isinstance(norm, nn.GroupNorm)
+    x_BFT = first.get_submodule("conv")(wave_BL[:, None])
     count_B = (length_B - trunk.config.conv_kernel[0]) // trunk.config.conv_stride[0] + 1
     own_B1T, count_B11 = in_length(count_B, x_BFT.shape[2])[:, None], count_B[:, None, None]
     centred_BFT = x_BFT - (x_BFT * own_B1T).sum(2, keepdim=True) / count_B11
     variance_BF1 = (centred_BFT.square() * own_B1T).sum(2, keepdim=True) / count_B11
-    norm = first.layer_norm
     scale_BF1 = (variance_BF1 + norm.eps).rsqrt() * norm.weight[:, None]
-    x_BFT = first.activation(centred_BFT * scale_BF1 + norm.bias[:, None])
+    x_BFT = first.get_submodule("activation")(centred_BFT * scale_BF1 + norm.bias[:, None])
     for layer in others:
         x_BFT = layer(x_BFT)
     return x_BFT.transpose(1, 2)
