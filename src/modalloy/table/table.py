@@ -21,7 +21,7 @@ from modalloy.cells.bulk import OrderForm, read_names, read_numbers, read_order
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.moments import date_form, to_moment
 from modalloy.cells.numbers import to_number
-from modalloy.cells.values import MIXED, to_python, to_seconds, to_text
+from modalloy.cells.values import MIXED, holds_files, to_python, to_seconds, to_text
 from modalloy.cells.window import Recordings, Window, no_place
 from modalloy.errors import TableError
 from modalloy.job import config
@@ -168,6 +168,11 @@ class Table:
         if pa.types.is_list(held) or pa.types.is_large_list(held):
             return "list"
         return "time" if pa.types.is_temporal(held) else "other"
+
+    def holds_files(self, column: str) -> bool:
+        """Whether cells hold the bytes of files, or bytes and paths as Hugging Face writes them."""
+        held = self.type(column)
+        return pa.types.is_binary(held) or pa.types.is_large_binary(held) or holds_files(held)
 
     def whole(self, column: str) -> bool:
         """Whether a column holds whole numbers, which float64 may not tell apart beyond 2**53."""
