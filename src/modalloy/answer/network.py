@@ -10,6 +10,7 @@ import torch
 from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden, join
 from modalloy.answer.decoding.build import decode
 from modalloy.answer.loader import Loader
+from modalloy.answer.prediction import Embedding
 from modalloy.model.model import Model
 from modalloy.model.tasks.task import Outputs
 from modalloy.model.tokens import Batch, arrays
@@ -54,6 +55,28 @@ def answer_rows(
         {h: join(parts, back) for h, parts in seen.items()},
         {i: a for i, parts in alone.items() if (a := join(parts, back))},
     )
+
+
+@torch.no_grad()
+def embed_rows(model: Model, loader: Loader, which: np.ndarray, *, batch: int = BATCH) -> Embedding:
+    """Summaries of some rows, in their order; the model is in evaluation mode."""
+    order = by_length(loader, which)
+    columns: dict[str, list[np.ndarray]] = {i: [] for i in model.inputs}
+    fused: list[np.ndarray] = []
+    for given in batches(loader, which[order], batch):
+        tokens = model.encode(Batch.of(given, model.device))
+        own = {i: t.summary_BD for i, t in tokens.items()}
+        whole = {"fused": model.fusion(tokens).summary_BKD.mean(1)}
+        for name, summary in arrays(own).items():
+            columns[name].append(summary)
+        fused.append(arrays(whole)["fused"])
+    back = np.argsort(order, kind="stable")
+    width = model.job.fuse.width
+
+    def joined(parts: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([*parts, np.zeros((0, width), np.float32)])[back]
+
+    return Embedding({name: joined(parts) for name, parts in columns.items()}, joined(fused))
 
 
 def decoded(model: Model, outputs: Mapping[str, Outputs]) -> Answers:

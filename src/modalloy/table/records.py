@@ -34,7 +34,7 @@ def read_frame(frame: "pd.DataFrame") -> Stream:
     arrays = []
     for i in range(frame.shape[1]):
         column = frame.iloc[:, i]
-        array = _of_objects(column.tolist()) if column.dtype == object else _of_series(column)
+        array = of_objects(column.tolist()) if column.dtype == object else _of_series(column)
         arrays.append(array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array]))
     table = pa.Table.from_arrays(arrays, names=[str(c) for c in frame.columns])
     return Stream(table.schema, table.to_batches(), 0)
@@ -92,7 +92,7 @@ def _of_series(column: "pd.Series") -> pa.Array | pa.ChunkedArray:
         return typed(column.tolist())
 
 
-def _of_objects(cells: list[Any]) -> pa.Array:
+def of_objects(cells: list[Any]) -> pa.Array:
     """A column of Python objects: text, numbers with gaps, lists or anything among them."""
     return typed([None if type(c).__name__ in ("NaTType", "NAType") else c for c in cells])
 

@@ -28,6 +28,7 @@ from modalloy.job import config
 from modalloy.job.options import did_you_mean
 from modalloy.table.arrow_store import Batches
 from modalloy.table.decimals import Decimal, Verdict, decimal_sign, may_have_commas
+from modalloy.table.given_cells import CellsByColumn, CellsByRow
 from modalloy.table.sources import open_source
 from modalloy.table.typed import looks_like, typed
 
@@ -38,20 +39,21 @@ Kind = Literal["number", "bool", "text", "list", "time", "other"]
 
 
 def open_table(
-    source: "str | Path | pd.DataFrame | pa.Table | Table",
+    source: "str | Path | pd.DataFrame | pa.Table | CellsByColumn | CellsByRow | Table",
     *,
     sheet: str | None = None,
     spool_above_mb: float = 256,
     folder: Path | None = None,
     allow_outside: bool = False,
 ) -> "Table":
-    """Open a table: a file, a folder, a SQLite query, a pandas frame or a pyarrow table.
+    """Open a table: a file, a folder, a SQLite query, a pandas frame, a pyarrow table or cells.
 
     source: `.csv .csv.gz .tsv .parquet .feather .arrow .xlsx`; a folder of Parquet files; a folder
         of pictures, whose class is their folder (columns image, label, and split where the outer
         folders are named train, val, test); `sqlite:///file.db?SELECT ...` (three slashes for a
         relative path, four for an absolute one; the query may be URL-encoded, or be a table's
-        name); a table that is open already, which stays as it is.
+        name); a list of cells for each column, or a list with one mapping a row; a table that is
+        open already, which stays as it is.
     sheet: a sheet of an Excel file, the first one otherwise.
     spool_above_mb: larger sources (for Parquet: uncompressed) are laid out once in a temporary
         folder, in `TMPDIR`, and mapped from there, so that memory stays bounded.

@@ -1,62 +1,32 @@
-"""A run and a table in, one line of answers a row out, with what every input cell was worth."""
+"""Answers as a pandas frame, with what every input cell was worth; and frames as files."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
 import numpy as np
 import pandas as pd
 
-from modalloy.answer.answers import EVERYTHING, Answer
-from modalloy.answer.loader import Loader
-from modalloy.answer.network import answer_rows
-from modalloy.answer.table_caveats import (
-    cell_caveats,
-    find_columns,
-    input_columns,
-    sentence,
-    statuses,
-)
-from modalloy.checks.finding import some
+from modalloy.answer.answers import Answer
+from modalloy.answer.prediction import Prediction
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.machine.files import write_safely
-from modalloy.machine.progress import Bar
 from modalloy.readers.targets import names_of
-from modalloy.runs.run import Run
-from modalloy.table.table import Table
 
 
-def predict_frame(run: Run, table: Table, part: slice | None, *, quiet: bool) -> pd.DataFrame:
-    """Answers of the rows of a table; `part` picks rows by position.
+def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> pd.DataFrame:
+    """One line of answers a row.
 
-    Where it picks none the frame is empty, with the columns and types that it has otherwise. Its
-    `attrs["caveats"]` are sentences on what is not as it was in training, its `attrs["notes"]` on
-    what was taken for what when the table was read.
+    Its `attrs["caveats"]` are sentences on what is not as it was in training, its `attrs["notes"]`
+    on what was taken for what when the table was read.
     """
-    table, found = find_columns(run.job, table, answers=False, decimal=run.decimal)
-    read = {c for columns in input_columns(run.job).values() for c in columns}
-    if not read.intersection(table.columns):
-        raise TableError(
-            f"{table.source}: has none of the columns this model reads: {some(run.readers, 12)}. "
-            f"It has {some(table.columns, 12)}."
-        )
-    picked = np.arange(table.rows)[slice(None) if part is None else part]
-    which = picked if len(picked) else np.arange(1)  # one row shows how its columns look
-    loader = Loader(table, run.job, run.readers, {})
-    with Bar("answering", len(which), quiet=quiet) as bar:
-        answers = answer_rows(run.model(), loader, which, tick=bar.advance).seen[EVERYTHING]
-    columns: dict[str, Any] = {"row.number" if "row" in run.job.tasks else "row": which}
-    for name, options in run.job.tasks.items():
-        columns |= told(name, options, answers[name], run.targets[name])
-    said = statuses(loader, which)
-    frame = pd.DataFrame(columns | {f"status.{name}": said[name] for name in run.readers})
-    if len(picked):
-        found += cell_caveats(loader, said, run.notes.get("cells", {}))
-    else:
-        frame = frame.iloc[:0].copy()
-    frame.attrs["notes"] = list(table.notes)
-    frame.attrs["caveats"] = [sentence(f) for f in found]
+    columns: dict[str, Any] = {"row.number" if "row" in job.tasks else "row": found.rows}
+    for name, options in job.tasks.items():
+        columns |= told(name, options, found.answers[name], targets[name])
+    frame = pd.DataFrame(columns | {f"status.{name}": said for name, said in found.status.items()})
+    frame.attrs["notes"], frame.attrs["caveats"] = found.notes, found.caveats
     return frame
 
 
