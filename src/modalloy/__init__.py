@@ -14,6 +14,7 @@ __all__ = [
     "JobError",
     "LeakError",
     "ModalloyError",
+    "Predictor",
     "RunError",
     "TableError",
     "check",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from modalloy.answer.predictor import Predictor
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.runs.run import load_run
@@ -43,6 +45,7 @@ _HOMES = {
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",
+    "Predictor": "answer.predictor",
 }
 
 

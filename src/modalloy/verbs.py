@@ -120,13 +120,15 @@ def predict(
     `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the
     sheet of an Excel table, the first otherwise.
     """
-    from modalloy.answer.predict import check_place, predict_frame, write_frame
+    from modalloy.answer.frame import check_place, write_frame
+    from modalloy.answer.predictor import Predictor
     from modalloy.runs.run import Run, load_run
 
     loaded = run if isinstance(run, Run) else load_run(run)
     if out is not None:
         check_place(Path(out))
-    frame = predict_frame(loaded, open_table(table, sheet=sheet), rows, quiet=quiet)
+    opened = open_table(table, sheet=sheet)
+    frame = Predictor(loaded).frame(opened, part=rows, quiet=quiet)
     if out is not None:
         write_frame(frame, Path(out))
     if strict:

@@ -6,7 +6,7 @@ import pytest
 
 from modalloy.errors import TableError
 from modalloy.media.lookup import find, hint
-from modalloy.media.media import locate, resolve
+from modalloy.media.media import locate
 
 
 def touch(folder: Path, *names: str) -> None:
@@ -123,7 +123,7 @@ def test_the_guard_holds_for_whatever_is_found(tmp_path: Path) -> None:
 def test_what_is_not_found_says_what_would_mend_it(tmp_path: Path, cell: str, words: str) -> None:
     touch(tmp_path, "img/1.png")
     with pytest.raises(TableError, match=words):
-        resolve(cell, tmp_path, False)
+        locate(cell, tmp_path, False)
 
 
 def test_files_that_come_later_are_found(tmp_path: Path) -> None:

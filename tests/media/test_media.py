@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from modalloy.errors import TableError
 from modalloy.media import decode, media
 from modalloy.media.matlab import list_arrays, load_array
-from modalloy.media.media import open_image, resolve, spread
+from modalloy.media.media import locate, open_image, spread
 from modalloy.media.samples import read_series_file
 from modalloy.media.sound import read_audio
 
@@ -26,8 +26,8 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
 def test_a_relative_path_is_found_from_the_folder(tmp_path: Path) -> None:
     (tmp_path / "img").mkdir()
     (tmp_path / "img" / "a.png").write_bytes(b"x")
-    assert resolve("img/a.png", tmp_path, False) == (tmp_path / "img" / "a.png").resolve()
-    assert resolve("img/../img/a.png", tmp_path, False).name == "a.png"
+    assert locate("img/a.png", tmp_path, False).path == (tmp_path / "img" / "a.png").resolve()
+    assert locate("img/../img/a.png", tmp_path, False).path.name == "a.png"
 
 
 @pytest.mark.parametrize("way", ["dots", "absolute", "link"])
@@ -39,31 +39,31 @@ def test_paths_that_leave_the_folder_are_refused_unless_allowed(tmp_path: Path, 
     (folder / "link.png").symlink_to(outside)
     cell = {"dots": "../x.png", "absolute": str(outside), "link": "link.png"}[way]
     with pytest.raises(TableError, match="allow_outside"):
-        resolve(cell, folder, False)
-    assert resolve(cell, folder, True) == outside.resolve()
+        locate(cell, folder, False)
+    assert locate(cell, folder, True).path == outside.resolve()
 
 
 def test_an_absolute_path_inside_the_folder_is_refused_too(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"x")
     with pytest.raises(TableError, match="absolute"):
-        resolve(str(tmp_path / "a.png"), tmp_path, False)
+        locate(str(tmp_path / "a.png"), tmp_path, False)
 
 
 @pytest.mark.parametrize("cell", ["none.png", ".", "", "a\0b", "x" * 5000, 3, None, ["a.png"]])
 def test_what_is_no_file_gets_a_sentence(tmp_path: Path, cell: object) -> None:
     with pytest.raises(TableError) as found:
-        resolve(cell, tmp_path, False)
+        locate(cell, tmp_path, False)
     assert len(str(found.value)) < 6000
 
 
 def test_empty_and_huge_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "zero.png").touch()
     with pytest.raises(TableError, match="is empty"):
-        resolve("zero.png", tmp_path, False)
+        locate("zero.png", tmp_path, False)
     (tmp_path / "big.png").write_bytes(b"x" * 100)
     monkeypatch.setattr(media, "MAX_BYTES", 99)
     with pytest.raises(TableError, match="MB, more than"):
-        resolve("big.png", tmp_path, False)
+        locate("big.png", tmp_path, False)
 
 
 # --- pictures ------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Batches of rows, read ahead in threads; what is costly to read is kept for the next epoch."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +17,10 @@ from modalloy.cells.cells import Cells, empty
 from modalloy.cells.window import Window
 from modalloy.errors import TableError
 from modalloy.job import config
+from modalloy.job.inputs import input_columns
 from modalloy.machine.limits import cores
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, chosen_inputs, inputs_of
-from modalloy.readers.build import PLAIN, read_table
+from modalloy.readers.build import PLAIN, in_order, read_table
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
 from modalloy.table.table import Table
@@ -60,7 +61,8 @@ class Loader:
     targets: task -> target reader, empty for prediction. strict: an unreadable cell stops with its
     row instead of counting as a missing one. cache_gb: disk for decoded cells and frozen features
     of all inputs together. What an input with an entry in `features` gives are these, never its
-    cells as they were read.
+    cells as they were read. hidden: columns of the job whose cells count as missing in every row;
+    what no other column needs of the table is never read.
     """
 
     def __init__(
@@ -73,15 +75,21 @@ class Loader:
         strict: bool = False,
         cache_gb: float = 0.0,
         folder: Path | None = None,
+        hidden: Collection[str] = (),
     ) -> None:
         self.table, self.job = table, job
         self.readers, self.targets, self.strict = readers, targets, strict
         self.inputs = inputs_of(readers)
-        self.plain = [r for r in readers.values() if r.kind in PLAIN]
+        plain = {n: r for n, r in readers.items() if r.kind in PLAIN}
+        self.plain = list(in_order(plain).values())
         self.media = [readers[i] for i in self.inputs if i != TABLE]
         self.budget, self.folder = Budget(cache_gb), folder
         self.decoded = {r.name: self.cache() for r in self.media if r.kind in DEAR}
         self.features: dict[str, Features] = {}
+        self.hidden = frozenset(hidden)
+        reads = input_columns(job)
+        shown = {c for n, some in reads.items() if n not in self.hidden for c in some}
+        self._unread = {c for n in self.hidden for c in reads[n]} - shown
         self.status = {name: Statuses(table.rows) for name in readers}
         self._plain = Kept(table.rows, sum(len(r.columns) for r in self.plain))
         self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
@@ -90,6 +98,11 @@ class Loader:
     def cache(self) -> Cache:
         """A new cache on the common budget."""
         return Cache(self.budget, self.folder)
+
+    def shows(self, name: str) -> bool:
+        """Whether anything of an input may be seen: of `TABLE`, any of its columns."""
+        columns = [r.name for r in self.plain] if name == TABLE else [name]
+        return not self.hidden.issuperset(columns)
 
     def take_over(self, earlier: "Loader") -> None:
         """Share the caches of other rows of the same table, where the readers are the same.
@@ -127,7 +140,8 @@ class Loader:
             else:
                 values[name], present[name] = self._read_media(self.readers[name], rows)
         targets = {name: self._read_target(name, rows, coming) for name in self.targets}
-        return ArrayBatch(values, present, targets, rows)
+        batch = ArrayBatch(values, present, targets, rows)
+        return batch.without(self.hidden, [r.name for r in self.plain]) if self.hidden else batch
 
     def stream(
         self, order: Iterable[np.ndarray], *, inputs: Iterable[str] | None = None
@@ -188,7 +202,7 @@ class Loader:
 
         A column that the table lacks is missing everywhere; only prediction comes here with one.
         """
-        have = set(self.table.columns)
+        have = set(self.table.columns) - self._unread
         plain = [c for c in columns if not self._history(c) and c in have]
         taken = self.table.take(plain, rows)
         cells = dict(taken.columns)
@@ -203,6 +217,8 @@ class Loader:
 
     def _window(self, column: str, rows: np.ndarray, have: set[str]) -> Sequence[Window | None]:
         options = self.job.columns.get(column)
+        if column in self.hidden:
+            return [None] * len(rows)
         if not isinstance(options, config.Series) or options.history is None:
             return [None] * len(rows)
         channels, history = options.channels or (column,), options.history

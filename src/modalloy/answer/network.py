@@ -10,6 +10,7 @@ import torch
 from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden, join
 from modalloy.answer.decoding.build import decode
 from modalloy.answer.loader import Loader
+from modalloy.answer.prediction import Embedding
 from modalloy.model.model import Model
 from modalloy.model.tasks.task import Outputs
 from modalloy.model.tokens import Batch, arrays
@@ -35,7 +36,7 @@ def answer_rows(
     row. tick is called with the number of rows done after every batch. JobError for a name that is
     no input.
     """
-    wanted = chosen_inputs(inputs, model.readers)
+    wanted = [i for i in chosen_inputs(inputs, model.readers) if loader.shows(i)]
     was = model.training
     model.eval()
     order = by_length(loader, which, wanted)
@@ -58,6 +59,31 @@ def answer_rows(
         {h: join(parts, back) for h, parts in seen.items()},
         {i: a for i, parts in alone.items() if (a := join(parts, back))},
     )
+
+
+@torch.no_grad()
+def embed_rows(model: Model, loader: Loader, which: np.ndarray, *, batch: int = BATCH) -> Embedding:
+    """Summaries of some rows, in their order, of the inputs that the loader shows; the model is in
+    evaluation mode.
+    """
+    shown = [i for i in model.inputs if loader.shows(i)]
+    order = by_length(loader, which, shown)
+    columns: dict[str, list[np.ndarray]] = {i: [] for i in shown}
+    fused: list[np.ndarray] = []
+    for given in batches(loader, which[order], batch, shown):
+        tokens = model.encode(Batch.of(given, model.device), shown)
+        own = {i: tokens[i].summary_BD for i in shown}
+        whole = {"fused": model.fusion(tokens).summary_BKD.mean(1)}
+        for name, summary in arrays(own).items():
+            columns[name].append(summary)
+        fused.append(arrays(whole)["fused"])
+    back = np.argsort(order, kind="stable")
+    width = model.job.fuse.width
+
+    def joined(parts: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([*parts, np.zeros((0, width), np.float32)])[back]
+
+    return Embedding({name: joined(parts) for name, parts in columns.items()}, joined(fused))
 
 
 def decoded(model: Model, outputs: Mapping[str, Outputs]) -> Answers:

@@ -14,7 +14,7 @@ from modalloy.checks.column_values import spread
 from modalloy.checks.finding import Finding, finding, share, some
 from modalloy.job import config
 from modalloy.job.headings import match_headings, near_heading
-from modalloy.job.inputs import inputs, sources
+from modalloy.job.inputs import input_columns
 from modalloy.job.job_file import named_columns
 from modalloy.readers.number import NumberReader
 from modalloy.readers.reader import Reader
@@ -72,16 +72,6 @@ def find_columns(
     return table, said
 
 
-def input_columns(job: config.Job) -> dict[str, tuple[str, ...]]:
-    """Input -> every table column that it is read from, those that order its history too."""
-    found = {}
-    for name, options in inputs(job).items():
-        history = getattr(options, "history", None)
-        order = () if history is None else (*history.by, history.order)
-        found[name] = (*sources(name, options), *order)
-    return found
-
-
 def answer_columns(job: config.Job) -> Iterator[str]:
     """Columns that hold true answers, and the one that says which rows belong together."""
     for task in job.tasks.values():
@@ -125,9 +115,11 @@ def count_cells(loader: Loader, which: np.ndarray) -> dict[str, dict[str, int]]:
 
 
 def statuses(loader: Loader, which: np.ndarray) -> dict[str, list[str]]:
-    """Input -> what each row's cell was worth; read the rows first."""
+    """Input that is read -> what each row's cell was worth; read the rows first."""
     found = {}
     for name, reader in loader.readers.items():
+        if name in loader.hidden:
+            continue
         noted = loader.status[name]
         said = [noted.get(int(r), "ok") for r in which]
         blank = [i for i, status in enumerate(said) if status == "missing"]
@@ -166,6 +158,8 @@ def cell_caveats(loader: Loader, said: Mapping[str, Sequence[str]], usual: Usual
     """
     found, have = [], set(loader.table.columns)
     for name, columns in input_columns(loader.job).items():
+        if name in loader.hidden:
+            continue
         statuses, before = said[name] if have.intersection(columns) else (), usual.get(name)
         for kind in KINDS:
             odd = of_kind(statuses, kind)

@@ -18,6 +18,8 @@ MIXED = pa.struct(
         ("moment", pa.timestamp("us")),
     ]
 )
+# A column of files, some given as bytes and some by their paths.
+FILES = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 EXACT = 2**53  # whole numbers beyond it are no float64
 
 
@@ -36,7 +38,14 @@ def to_python(array: pa.Array) -> list[Any]:
         inner = kind.value_type
         if pa.types.is_integer(inner) or pa.types.is_floating(inner):
             return _number_lists(array)
+    if holds_files(kind):
+        return [_file(c) for c in array.to_pylist()]
     return array.to_pylist()
+
+
+def holds_files(kind: pa.DataType) -> bool:
+    """Whether cells are files as Hugging Face's data sets write them: their bytes, else a path."""
+    return pa.types.is_struct(kind) and {f.name for f in kind} == {"bytes", "path"}
 
 
 def to_mixed(cells: Sequence[Any]) -> pa.Array:
@@ -112,6 +121,13 @@ def _only(cell: dict[str, Any]) -> Any:
     """The one value of a mixed cell."""
     found = next((v for v in cell.values() if v is not None), None)
     return None if isinstance(found, str) and not found.strip() else found
+
+
+def _file(cell: dict[str, Any] | None) -> bytes | str | None:
+    """The bytes of a file, or its path where there are none."""
+    if cell is None:
+        return None
+    return cell["path"] if cell["bytes"] is None else cell["bytes"]
 
 
 def _nothing(cell: Any) -> bool:

@@ -96,9 +96,9 @@ def check(job: config.Job, table: Table, parts: Parts) -> Check:
 
 
 def _file_sources(name: str, options: Media, table: Table) -> list[str]:
-    """Columns that may hold paths."""
+    """Columns that may hold files or their paths."""
     held = [c for c in sources(name, options) if c != getattr(options, "rpm", None)]
-    return [c for c in held if table.kind(c) not in ("list", "other")]
+    return [c for c in held if table.holds_files(c) or table.kind(c) not in ("list", "other")]
 
 
 def _leaks(

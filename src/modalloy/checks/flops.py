@@ -12,7 +12,8 @@ import numpy as np
 from modalloy.cells.cells import Cells, empty
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.media.media import open_image, resolve
+from modalloy.media.blob import File
+from modalloy.media.media import open_image, source_of
 from modalloy.media.sound import read_audio
 from modalloy.readers.text import to_words
 
@@ -132,7 +133,7 @@ def _joined(cell: Any) -> str:
 def _image(name: str, options: config.Image, cells: Cells) -> Work:
     side = (options.pixels, options.pixels)
 
-    def read(path: Path) -> float:
+    def read(path: File) -> float:
         open_image(path, options.pixels).resize(side)
         return 0.0
 
@@ -151,7 +152,7 @@ def _image(name: str, options: config.Image, cells: Cells) -> Work:
 
 
 def _audio(name: str, options: config.Audio, cells: Cells) -> Work:
-    def read(path: Path) -> float:
+    def read(path: File) -> float:
         sound = read_audio(path, options.seconds)
         return len(sound.wave) / sound.rate_hz
 
@@ -235,14 +236,14 @@ def _described(encoder: str) -> tuple[int, int]:
     return int(width), int(layers)
 
 
-def _timed(name: str, cells: Cells, read: Callable[[Path], float]) -> tuple[list[float], float]:
+def _timed(name: str, cells: Cells, read: Callable[[File], float]) -> tuple[list[float], float]:
     """What `read` says of some files, and its processor seconds a file; broken ones left out."""
     given = [c for c in cells[name] if not empty(c)]
     found = []
     start = time.thread_time()
     for at in np.linspace(0, len(given) - 1, min(FILES, len(given))).astype(int):
         try:
-            found.append(read(resolve(given[at], cells.folder, cells.allow_outside)))
+            found.append(read(source_of(given[at], cells.folder, cells.allow_outside).file))
         except TableError:  # `check` has a finding of its own for such files
             continue
     return found, (time.thread_time() - start) / max(1, len(found))

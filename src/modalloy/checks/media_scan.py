@@ -15,9 +15,10 @@ from modalloy.checks.similarity import SIDE, flat, thumbnail
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.machine.limits import cores
+from modalloy.media.blob import File, called, is_bytes
 from modalloy.media.channels import Samples
 from modalloy.media.lookup import shown
-from modalloy.media.media import locate, open_image
+from modalloy.media.media import open_image, source_of
 from modalloy.media.sound import read_audio
 from modalloy.readers.series import names_file, read_path
 from modalloy.table.table import Table
@@ -92,44 +93,53 @@ def scan(
     cells = table.written(column, rows)
     lists = isinstance(options, config.Series)  # samples may stand in the cell itself
     some = [not empty(c) and (not lists or names_file(c)) for c in cells]
-    paths = list(dict.fromkeys(str(c) for c, s in zip(cells, some, strict=True) if s))
-    chosen = [paths[i] for i in spread(np.arange(len(paths)), FILES)]
-    place = {path: i for i, path in enumerate(chosen)}
-    index = [place.get(str(c), -1) if s else -1 for c, s in zip(cells, some, strict=True)]
+    named = [c if is_bytes(c) else str(c) for c in cells]
+    files = list(dict.fromkeys(c for c, s in zip(named, some, strict=True) if s))
+    chosen = [files[i] for i in spread(np.arange(len(files)), FILES)]
+    place = {file: i for i, file in enumerate(chosen)}
+    index = [place.get(c, -1) if s else -1 for c, s in zip(named, some, strict=True)]
 
-    def look(path: str) -> Seen:
-        return _look(path, options, table.folder, allow_outside)
+    def look(cell: str | bytes) -> Seen:
+        return _look(cell, options, table.folder, allow_outside)
 
     with ThreadPoolExecutor(cores()) as pool:
         seen = list(pool.map(look, chosen, chunksize=1))
-    return Files(rows, np.array(index, dtype=np.int64), seen, len(paths) - len(chosen), chosen)
+    paths = [called(c) for c in chosen]
+    return Files(rows, np.array(index, dtype=np.int64), seen, len(files) - len(chosen), paths)
 
 
-def _look(cell: str, options: Media, folder: Path, allow_outside: bool) -> Seen:
+def _look(cell: str | bytes, options: Media, folder: Path, allow_outside: bool) -> Seen:
     try:
         match options:
             case config.Image():
-                found = locate(cell, folder, allow_outside)
-                seen = _look_at(found.path)
+                source = source_of(cell, folder, allow_outside)
+                seen = _look_at(source.file)
             case config.Audio():
-                found = locate(cell, folder, allow_outside)
-                seen = _listen_to(found.path)
+                source = source_of(cell, folder, allow_outside)
+                seen = _listen_to(source.file)
             case config.Series():
                 return _follow(cell, options, folder, allow_outside)
-        return seen._replace(place=shown(found.path, folder), way=found.way)
+        return seen._replace(place=_place(source.file, folder), way=source.way)
     except TableError as error:
         away = not allow_outside and _leads_away(cell, folder)
         return Seen(fault=str(error), outside=away)
 
 
-def _leads_away(cell: str, folder: Path) -> bool:
+def _place(file: File, folder: Path) -> str:
+    """Where a file lies from the table's folder on."""
+    return shown(file, folder) if isinstance(file, Path) else str(file)
+
+
+def _leads_away(cell: str | bytes, folder: Path) -> bool:
+    if isinstance(cell, bytes):
+        return False
     try:
         return not (folder / cell).resolve().is_relative_to(folder.resolve())
     except (OSError, ValueError, RuntimeError):  # no path at all, as the fault says
         return False
 
 
-def _look_at(path: Path) -> Seen:
+def _look_at(path: File) -> Seen:
     picture = open_image(path, LOOKED_AT)
     thumb = thumbnail(picture)
     blank = bool(flat(thumb[None])[0])
@@ -137,7 +147,7 @@ def _look_at(path: Path) -> Seen:
     return Seen(size=size, several=several, blank=blank, thumb=thumb)
 
 
-def _listen_to(path: Path) -> Seen:
+def _listen_to(path: File) -> Seen:
     sound = read_audio(path)
     return Seen(
         seconds=len(sound.wave) / sound.rate_hz,
@@ -150,13 +160,13 @@ def _listen_to(path: Path) -> Seen:
     )
 
 
-def _follow(cell: str, options: config.Series, folder: Path, allow_outside: bool) -> Seen:
-    one, found = read_path(cell, Cells({}, folder, allow_outside), options.length, options.rate_hz)
+def _follow(cell: str | bytes, options: config.Series, folder: Path, allow_outside: bool) -> Seen:
+    one, source = read_path(cell, Cells({}, folder, allow_outside), options.length, options.rate_hz)
     x_CL = one.channels().x_CL
     names = one._replace(x_CL=np.zeros((len(one.x_CL), 0)))
-    place = shown(found.path, folder)
+    place = _place(source.file, folder)
     mark, blank = _mark(x_CL), still(x_CL)
-    return Seen(place=place, way=found.way, samples=names, blank=blank, mark=mark)
+    return Seen(place=place, way=source.way, samples=names, blank=blank, mark=mark)
 
 
 def still(x: np.ndarray) -> bool:

@@ -58,8 +58,8 @@ def cell_findings(
 
 
 def _no_paths(name: str, options: config.Image | config.Audio, table: Table) -> Iterator[Finding]:
-    """Pictures and sounds are named by a path; lists and records are none."""
-    if (held := HOLDS.get(table.kind(name))) is None:
+    """Pictures and sounds are named by a path, or held as bytes; lists and records are neither."""
+    if (held := HOLDS.get(table.kind(name))) is None or table.holds_files(name):
         return
     what = {"image": "pictures", "audio": "recordings"}[options.type]
     advice = {

@@ -21,6 +21,16 @@ def sources(name: str, options: Any) -> tuple[str, ...]:
     return (*(options.channels or (name,)), *speed)
 
 
+def input_columns(job: config.Job) -> dict[str, tuple[str, ...]]:
+    """Input -> every table column that it is read from, those that order its history too."""
+    found = {}
+    for name, options in inputs(job).items():
+        history = getattr(options, "history", None)
+        order = () if history is None else (*history.by, history.order)
+        found[name] = (*sources(name, options), *order)
+    return found
+
+
 def read_columns(job: config.Job) -> dict[str, Any]:
     """Every table column that some input reads, with that input's options."""
     return {c: options for name, options in inputs(job).items() for c in sources(name, options)}

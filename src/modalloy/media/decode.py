@@ -5,18 +5,19 @@ import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, cast
 
 from PIL import Image, UnidentifiedImageError
 
 from modalloy.errors import TableError
+from modalloy.media.blob import Blob, File
 from modalloy.media.endings import PICTURES
 
 # A TGA file is known by its name alone.
 KINDS = tuple(k for k in dict.fromkeys(PICTURES.values()) if k != "TGA")
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 1 << 29
+NAMELESS = r"^Error opening <_io\.BytesIO [^>]*>: "
 
 
 class _Quiet:
@@ -49,7 +50,7 @@ quiet = _Quiet()
 
 
 @contextmanager
-def explained(path: Path, what: str) -> Iterator[None]:
+def explained(path: File, what: str) -> Iterator[None]:
     """Turn whatever a decoder raises into one sentence."""
     try:
         with quiet:
@@ -66,6 +67,7 @@ def explained(path: Path, what: str) -> Iterator[None]:
     # Decoders fed with broken bytes raise anything: struct.error, KeyError, zlib.error ...
     except Exception as error:
         why = " ".join(str(error).split()).removeprefix(f"Error opening {str(path)!r}: ")
+        why = re.sub(NAMELESS, "", why) if isinstance(path, Blob) else why
         why = why or type(error).__name__
         why = why if len(why) <= 160 else f"{why[:157]}..."
         raise TableError(f"{path} cannot be read as a {what}: {why}") from error

@@ -3,10 +3,10 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from modalloy.errors import TableError
+from modalloy.media.blob import File
 from modalloy.media.sample_line import COMMENTS, has_names, has_word, split_line
 
 UNIT = re.compile(
@@ -34,7 +34,7 @@ class _Line(NamedTuple):
 
 
 def find_heading(
-    path: Path, lines: Sequence[str], separator: str, width: int, *, ends_empty: bool
+    path: File, lines: Sequence[str], separator: str, width: int, *, ends_empty: bool
 ) -> Heading:
     """The heading among the lines above the first one of numbers, and where the samples begin.
 
@@ -71,7 +71,7 @@ def find_heading(
 
 
 def _rows(
-    path: Path, lines: Sequence[str], separator: str, width: int, *, ends_empty: bool
+    path: File, lines: Sequence[str], separator: str, width: int, *, ends_empty: bool
 ) -> list[_Line]:
     """The lines that may be the heading or samples, up to an empty line above a line of names."""
     found: list[_Line] = []
@@ -104,7 +104,7 @@ def _are_units(rows: Sequence[_Line], k: int) -> bool:
     return _is_units(rows[k].cells) and not _is_units(rows[k - 1].cells)
 
 
-def _check_below(path: Path, lines: Sequence[str], head: int, first: int) -> None:
+def _check_below(path: File, lines: Sequence[str], head: int, first: int) -> None:
     """Refuse a line between the heading and the samples that has another number of cells."""
     for at in range(head + 1, first):
         if lines[at].strip() and not lines[at].startswith(COMMENTS):

@@ -4,11 +4,11 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from modalloy.cells.missing_markers import says_nothing
 from modalloy.errors import TableError
+from modalloy.media.blob import File
 from modalloy.media.heading import find_heading
 from modalloy.media.sample_line import (
     COMMA,
@@ -48,7 +48,7 @@ class Layout(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def read_layout(path: Path) -> Layout:
+def read_layout(path: File) -> Layout:
     """How a file of samples is written. Raises TableError where its lines do not fit together."""
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
@@ -89,7 +89,7 @@ def read_layout(path: Path) -> Layout:
     )  # fmt: skip
 
 
-def too_long(path: Path, line: int, cells: int, width: int) -> TableError:
+def too_long(path: File, line: int, cells: int, width: int) -> TableError:
     """The refusal of a line with more cells than columns; its lines count from 1."""
     return TableError(
         f"{path}: line {line} has {cells} cells, the others {width}; take the surplus out, or put "
@@ -126,7 +126,7 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
 
 
 def _parted(
-    path: Path, lines: Sequence[str], filled: Sequence[int], samples: Sequence[str]
+    path: File, lines: Sequence[str], filled: Sequence[int], samples: Sequence[str]
 ) -> tuple[str, int]:
     """The separator and the number of columns; one column of decimal commas needs no separator."""
     best = max(SEPARATORS, key=lambda s: _fitness(samples, s))
@@ -138,7 +138,7 @@ def _parted(
     return (";", 1) if _one_column(path, lines, filled) else (",", 2)
 
 
-def _one_column(path: Path, lines: Sequence[str], filled: Sequence[int]) -> bool:
+def _one_column(path: File, lines: Sequence[str], filled: Sequence[int]) -> bool:
     """Whether lines such as `1,5` are one number each, and not two integers each.
 
     The heading tells. Without one, only what cannot be two integers is one number, such as 0,05.
@@ -200,7 +200,7 @@ def _nothing(cell: str) -> bool:
     return not cell or says_nothing(cell)
 
 
-def _signs(path: Path, rows: Sequence[Sequence[str]]) -> tuple[str, str | None]:
+def _signs(path: File, rows: Sequence[Sequence[str]]) -> tuple[str, str | None]:
     """The signs before decimals and between thousands."""
     cells = [c for row in rows for c in row]
     commas = [c for c in cells if COMMA.fullmatch(c)]

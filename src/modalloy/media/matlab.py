@@ -8,16 +8,19 @@ import mmap
 import struct
 import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import numpy as np
+
+from modalloy.media.blob import Blob, File
 
 MATRIX, COMPRESSED = 14, 15
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 NUMERIC = range(6, 16)  # classes double, single and the integers; the others are text, cells ...
 COMPLEX = 0x0800
 HEAD = 1 << 16  # a compressed array's name and shape lie in its first bytes
+Bytes = mmap.mmap | bytes
 TYPES_4 = ("f8", "f4", "i4", "i2", "u2", "u1")
 
 
@@ -34,13 +37,13 @@ class Variable(NamedTuple):
     dtype: np.dtype | None = None
 
 
-def list_arrays(path: Path) -> dict[str, tuple[int, ...]]:
+def list_arrays(path: File) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the real numeric arrays."""
     with _mapped(path) as data:
         return {v.name: v.shape for v in _variables(data)}
 
 
-def load_array(path: Path, name: str, limit: int) -> np.ndarray:
+def load_array(path: File, name: str, limit: int) -> np.ndarray:
     """One of them, column by column as MATLAB writes it, but unpacked to `limit` bytes at most."""
     with _mapped(path) as data:
         found = next(v for v in _variables(data) if v.name == name)
@@ -59,12 +62,14 @@ def load_array(path: Path, name: str, limit: int) -> np.ndarray:
         return flat.reshape(shape, order="F")
 
 
-def _mapped(path: Path) -> mmap.mmap:
+def _mapped(path: File) -> AbstractContextManager[Bytes]:
+    if isinstance(path, Blob):
+        return nullcontext(path.data)
     with path.open("rb") as file:
         return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
 
 
-def _variables(data: mmap.mmap) -> Iterator[Variable]:
+def _variables(data: Bytes) -> Iterator[Variable]:
     if _is_version_4(data):
         yield from _variables_4(data)
         return
@@ -106,7 +111,7 @@ def _part(body: bytes, at: int, order: str) -> tuple[int, bytes, int]:
     return word, body[at + 8 : at + 8 + size], at + 8 + (size + 7) // 8 * 8
 
 
-def _byte_order(data: mmap.mmap) -> str:
+def _byte_order(data: Bytes) -> str:
     if data[:10] == b"MATLAB 7.3":
         raise ValueError("it is a MATLAB 7.3 file (HDF5); save it with save(..., '-v7')")
     marks = {b"IM": "<", b"MI": ">"}
@@ -118,12 +123,12 @@ def _byte_order(data: mmap.mmap) -> str:
 # --- version 4 ---------------------------------------------------------------------------------
 
 
-def _is_version_4(data: mmap.mmap) -> bool:
+def _is_version_4(data: Bytes) -> bool:
     """Later versions begin with text."""
     return 0 in data[:4]
 
 
-def _variables_4(data: mmap.mmap) -> Iterator[Variable]:
+def _variables_4(data: Bytes) -> Iterator[Variable]:
     at = 0
     while at + 20 <= len(data):
         kind, dtype, (rows, columns, imaginary, letters) = _head_4(data, at)
@@ -138,7 +143,7 @@ def _variables_4(data: mmap.mmap) -> Iterator[Variable]:
         at = begin + size * (2 if imaginary else 1)
 
 
-def _head_4(data: mmap.mmap, at: int) -> tuple[int, np.dtype, tuple[int, ...]]:
+def _head_4(data: Bytes, at: int) -> tuple[int, np.dtype, tuple[int, ...]]:
     """Kind (0: numbers, 1: text, 2: sparse), type of the numbers, rows, columns, ..."""
     order = "<" if struct.unpack_from("<I", data, at)[0] < 5000 else ">"
     code, *rest = struct.unpack_from(order + "5i", data, at)

@@ -1,23 +1,36 @@
-"""Opening the files that cells name, pictures first, or saying in one sentence why not."""
+"""Opens the files that cells name or hold, or says in one sentence why not."""
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageOps
 
 from modalloy.errors import TableError
+from modalloy.media.blob import Blob, File, handle, is_bytes, size_of
 from modalloy.media.decode import KINDS, MAX_BYTES, MAX_PIXELS, explained
-from modalloy.media.lookup import Found, find, hint, shown
+from modalloy.media.lookup import Found, Way, find, hint, shown
 
 WHITES = (1.0, 255.0, 1023.0, 4095.0, 16383.0, 65535.0)
 
 
-def resolve(cell: Any, folder: Path, allow_outside: bool) -> Path:
-    """The file that a cell names, as `locate` finds it."""
-    return locate(cell, folder, allow_outside).path
+class Source(NamedTuple):
+    """The file of a cell; note: what is to be said of where it was found; way: see `Found`."""
+
+    file: File
+    note: str = ""
+    way: Way = "written"
+
+
+def source_of(cell: Any, folder: Path, allow_outside: bool) -> Source:
+    """The file whose bytes a cell holds, or that it names, as `locate` finds it."""
+    if is_bytes(cell):
+        return Source(within_limits(Blob(bytes(cell))))
+    found = locate(cell, folder, allow_outside)
+    note = f"found as {shown(found.path, folder)}" if found.way == "moved" else ""
+    return Source(found.path, note, found.way)
 
 
 def locate(cell: Any, folder: Path, allow_outside: bool) -> Found:
@@ -48,19 +61,21 @@ def locate(cell: Any, folder: Path, allow_outside: bool) -> Found:
         )
     if found is None:
         raise TableError(f"no file {given} in {folder}{why}")
-    if size == 0:
-        raise TableError(f"{path} is empty")
-    if size > MAX_BYTES:
-        raise TableError(f"{path} has {size >> 20} MB, more than {MAX_BYTES >> 20}")
+    within_limits(path, size)
     return Found(path, found.way)
 
 
-def told(found: Found, folder: Path) -> str:
-    """Where a file was found, in case its path is of another place."""
-    return f"found as {shown(found.path, folder)}" if found.way == "moved" else ""
+def within_limits(file: File, size: int | None = None) -> File:
+    """The same file; TableError where it is empty or too large."""
+    size = size_of(file) if size is None else size
+    if size == 0:
+        raise TableError(f"{file} is empty")
+    if size > MAX_BYTES:
+        raise TableError(f"{file} has {size >> 20} MB, more than {MAX_BYTES >> 20}")
+    return file
 
 
-def open_image(path: Path, draft: int | None = None, *, white: float | None = None) -> Image.Image:
+def open_image(path: File, draft: int | None = None, *, white: float | None = None) -> Image.Image:
     """An upright 8-bit picture of mode L or RGB; transparent parts are laid on white.
 
     draft: decode a JPEG at the smallest of its scales that keeps this many pixels a side.
@@ -70,8 +85,9 @@ def open_image(path: Path, draft: int | None = None, *, white: float | None = No
     file holds more pages or frames than the first, which is the one that is shown. Raises
     TableError.
     """
-    kinds = ("TGA",) if path.suffix.lower() == ".tga" else KINDS
-    with explained(path, "picture"), Image.open(path, formats=kinds) as file:
+    named_tga = isinstance(path, Path) and path.suffix.lower() == ".tga"
+    kinds = ("TGA",) if named_tga else KINDS
+    with explained(path, "picture"), Image.open(handle(path), formats=kinds) as file:
         width, height = file.size
         if width * height > MAX_PIXELS:
             raise TableError(

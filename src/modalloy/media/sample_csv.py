@@ -9,6 +9,7 @@ import numpy as np
 
 from modalloy.cells.numbers import to_number
 from modalloy.errors import TableError
+from modalloy.media.blob import File, handle
 from modalloy.media.channels import Samples, bare
 from modalloy.media.layout import Layout, read_layout, too_long
 from modalloy.media.sample_line import COMMA, is_moment, split_line
@@ -24,7 +25,7 @@ MOSTLY = 0.9  # share of samples with decimals where one without is no sample
 ROUNDED = 1e-3  # of a step: as far as rounding makes steps uneven
 
 
-def read_csv(path: Path, channel: str | None) -> Samples:
+def read_csv(path: File, channel: str | None) -> Samples:
     """All columns of numbers, or the one that `channel` names or counts from 0.
 
     Raises TableError for cells that are no numbers, and for a channel that is not there.
@@ -68,13 +69,13 @@ def read_csv(path: Path, channel: str | None) -> Samples:
 # --- cells -------------------------------------------------------------------------------------
 
 
-def _parsed(path: Path, layout: Layout) -> list[np.ndarray]:
+def _parsed(path: File, layout: Layout) -> list[np.ndarray]:
     """The cells of each column: numbers where all are, else objects."""
     import pandas as pd
 
     try:
         frame = pd.read_csv(
-            path,
+            handle(path),
             sep=r"\s+" if layout.separator == " " else layout.separator,
             header=None,
             names=list(range(layout.width)),
@@ -95,7 +96,7 @@ def _parsed(path: Path, layout: Layout) -> list[np.ndarray]:
     return [frame[c].to_numpy() for c in frame.columns]
 
 
-def _short(path: Path, layout: Layout, columns: Sequence[np.ndarray]) -> tuple[str, ...]:
+def _short(path: File, layout: Layout, columns: Sequence[np.ndarray]) -> tuple[str, ...]:
     """What is said of lines that end before the last column; pandas fills them without a word."""
     import pandas as pd
 
@@ -146,7 +147,7 @@ def _are_moments(cells: np.ndarray) -> bool:
     return bool(texts) and all(map(is_moment, texts))
 
 
-def _numbers(path: Path, cells: np.ndarray, name: str, layout: Layout, above: int) -> np.ndarray:
+def _numbers(path: File, cells: np.ndarray, name: str, layout: Layout, above: int) -> np.ndarray:
     """Float64 of a column, NaN for what is missing; TableError names the first other text.
 
     above: lines of the layout's samples that turned out to be a heading.
@@ -157,16 +158,18 @@ def _numbers(path: Path, cells: np.ndarray, name: str, layout: Layout, above: in
     for i, cell in enumerate(cells):
         number = to_number(_with_point(cell, layout))
         if number is None:
+            line, other = _line_of(path, layout, above + i), "leave that column out"
+            if isinstance(path, Path):
+                other = f"name another column by {path.name}#column"
             raise TableError(
-                f"{path}: column {name} holds more than numbers, as {cell!r:.40} in line "
-                f"{_line_of(path, layout, above + i)}; empty such cells, or name another column by "
-                f"{path.name}#column"
+                f"{path}: column {name} holds more than numbers, as {cell!r:.40} in line {line}; "
+                f"empty such cells, or {other}"
             )
         out[i] = number
     return out
 
 
-def _line_of(path: Path, layout: Layout, sample: int) -> int:
+def _line_of(path: File, layout: Layout, sample: int) -> int:
     """The line, from 1, of a sample; empty lines hold none."""
     with path.open(encoding=layout.encoding, errors="replace") as file:
         filled = [at for at, line in enumerate(file, 1) if line.strip() and at > layout.first]
@@ -184,7 +187,7 @@ def _with_point(cell: Any, layout: Layout) -> Any:
 # --- headings ----------------------------------------------------------------------------------
 
 
-def _place(path: Path, channel: str, names: Sequence[str] | None, layout: Layout) -> int:
+def _place(path: File, channel: str, names: Sequence[str] | None, layout: Layout) -> int:
     """The column that is meant, by its name - with its unit or without - or by its index."""
     found = [i for i, n in enumerate(names or []) if channel in (n, bare(n))]
     if not found and channel.isdecimal() and int(channel) < layout.width:

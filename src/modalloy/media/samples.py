@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from modalloy.errors import TableError
+from modalloy.media.blob import Blob, File, handle
 from modalloy.media.channels import Samples
 from modalloy.media.decode import MAX_BYTES, explained
 from modalloy.media.endings import SERIES
@@ -16,7 +17,7 @@ from modalloy.media.sound import read_wave
 
 
 def read_series_file(
-    path: Path, channel: str | None, limit: int, *, rate_hz: float | None = None
+    path: File, channel: str | None, limit: int, *, rate_hz: float | None = None
 ) -> Samples:
     """The last `limit` samples of every channel of a file.
 
@@ -38,7 +39,7 @@ def read_series_file(
         return found._replace(x_CL=np.array(found.x_CL[:, -limit:], dtype=np.float64))
 
 
-def read_arrays(path: Path, channel: str | None) -> Samples:
+def read_arrays(path: File, channel: str | None) -> Samples:
     """Channels of a .npy .npz .mat or .csv file; one of them where `channel` says which.
 
     TableError for what we refuse; a broken file raises whatever its library does.
@@ -58,7 +59,7 @@ def read_arrays(path: Path, channel: str | None) -> Samples:
 
 
 def pick_channel(
-    x: np.ndarray, channel: str | None, path: Path, *, channels_first: bool = False
+    x: np.ndarray, channel: str | None, path: File, *, channels_first: bool = False
 ) -> np.ndarray:
     """An array with its channels first, (C, L), or one of them by its index.
 
@@ -79,21 +80,27 @@ def pick_channel(
     return x_CL[[int(channel)]]
 
 
-def _npy(path: Path, channel: str | None) -> np.ndarray:
-    return pick_channel(np.load(path, mmap_mode="r", allow_pickle=False), channel, path)
+def _npy(path: File, channel: str | None) -> np.ndarray:
+    return pick_channel(_loaded(path), channel, path)
 
 
-def _npz(path: Path, channel: str | None) -> Samples:
-    with zipfile.ZipFile(path) as archive:
+def _loaded(path: File) -> np.ndarray:
+    if isinstance(path, Blob):
+        return np.load(handle(path), allow_pickle=False)
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _npz(path: File, channel: str | None) -> Samples:
+    with zipfile.ZipFile(handle(path)) as archive:
         sizes = {m.filename.removesuffix(".npy"): m.file_size for m in archive.infolist()}
     name, index = _variable(list(sizes), channel, path)
     if sizes[name] > MAX_BYTES:
         raise TableError(f"{path}: {name} has {sizes[name] >> 20} MB, more than {MAX_BYTES >> 20}")
-    with np.load(path, allow_pickle=False) as arrays:
+    with np.load(handle(path), allow_pickle=False) as arrays:
         return _named(pick_channel(arrays[name], index, path), name, channel)
 
 
-def _mat(path: Path, channel: str | None) -> Samples:
+def _mat(path: File, channel: str | None) -> Samples:
     shapes = list_arrays(path)
     name, index = _variable(list(shapes), channel, path)
     if math.prod(shapes[name]) * 8 > MAX_BYTES:
@@ -106,7 +113,7 @@ def _named(x_CL: np.ndarray, name: str, channel: str | None) -> Samples:
     return Samples(x_CL, (name,) if len(x_CL) == 1 and channel is None else None)
 
 
-def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, str | None]:
+def _variable(names: list[str], channel: str | None, path: File) -> tuple[str, str | None]:
     """The array that is meant, and the index of its channel where `channel` was one."""
     if channel in names:
         return str(channel), None
@@ -114,7 +121,9 @@ def _variable(names: list[str], channel: str | None, path: Path) -> tuple[str, s
         return names[0], channel
     found = ", ".join(names[:12]) or "none"
     wish = f"no array {channel}" if channel else f"{len(names)} arrays"
-    raise TableError(f"{path} has {wish}; write {path.name}#name with one of: {found}")
+    named = isinstance(path, Path)
+    advice = f"write {path.name}#name with one of" if named else "give bytes that hold one of"
+    raise TableError(f"{path} has {wish}; {advice}: {found}")
 
 
 def split_channel(cell: str) -> tuple[str, str | None]:

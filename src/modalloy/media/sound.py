@@ -8,6 +8,7 @@ import numpy as np
 import soundfile
 
 from modalloy.errors import TableError
+from modalloy.media.blob import File, handle, size_of
 from modalloy.media.decode import MAX_BYTES, explained
 
 MAX_SECONDS = 600.0
@@ -36,7 +37,7 @@ class Sound(NamedTuple):
         return float(np.abs(self.wave).max(initial=0.0))
 
 
-def read_audio(path: Path, seconds: float | None = None, *, averaged: bool = False) -> Sound:
+def read_audio(path: File, seconds: float | None = None, *, averaged: bool = False) -> Sound:
     """A recording, at most its first `seconds`; `averaged` joins channels whatever it costs.
 
     Raises TableError, for more than ten minutes before decoding.
@@ -67,9 +68,11 @@ def one_channel(wave_CL: np.ndarray) -> tuple[np.ndarray, str]:
     ], f"its channels cancel each other, so that only channel {loudest} is heard"
 
 
-def read_wave(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int, bool]:
+def read_wave(path: File, seconds: float | None = None) -> tuple[np.ndarray, int, bool]:
     """Samples (C, L) float32, their rate in hertz, and whether the file holds them as floats."""
-    with explained(path, "recording"), soundfile.SoundFile(os.fspath(path)) as file:
+    given = handle(path)
+    opened = os.fspath(given) if isinstance(given, Path) else given
+    with explained(path, "recording"), soundfile.SoundFile(opened) as file:
         rate_hz, frames, floating = file.samplerate, file.frames, file.subtype in FLOATS
         if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
             raise TableError(f"{path} claims {rate_hz} samples a second")
@@ -90,19 +93,19 @@ def read_wave(path: Path, seconds: float | None = None) -> tuple[np.ndarray, int
     return wave_LC.T, rate_hz, floating
 
 
-def _cut_wav(path: Path) -> bool:
+def _cut_wav(path: File) -> bool:
     """Whether a WAV file is shorter than its header says; libsndfile reads on without a word."""
     with path.open("rb") as file:
         head = file.read(8)
     size = int.from_bytes(head[4:], "little")
     # Programs that write to a pipe do not know the size and put the largest number.
     streamed = size >= 0x7FFFFFFF
-    return head[:4] == b"RIFF" and not streamed and size > path.stat().st_size
+    return head[:4] == b"RIFF" and not streamed and size > size_of(path)
 
 
-def _cut_ogg(path: Path) -> bool:
+def _cut_ogg(path: File) -> bool:
     """Whether the last page of an OGG file (RFC 3533) is cut off or not marked as the last."""
-    size = path.stat().st_size
+    size = size_of(path)
     with path.open("rb") as file:
         if file.read(4) != b"OggS":
             return False

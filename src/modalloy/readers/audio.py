@@ -1,4 +1,4 @@
-"""Cells that name a recording in, mono samples at one rate and on one scale out."""
+"""Cells that name or hold a recording in, mono samples at one rate and on one scale out."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import numpy as np
 from modalloy.cells.cells import Cells, empty
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.media.media import locate, resolve, spread, told
+from modalloy.media.media import source_of, spread
 from modalloy.media.sound import Sound, read_audio
 from modalloy.readers.number import all_missing
 from modalloy.readers.reader import Read, Reader, noted
@@ -46,8 +46,8 @@ class AudioReader(Reader):
         read, peaks, fault = 0, [], ""
         for cell in spread(given, LOOKED_AT):
             try:
-                path = resolve(cell, cells.folder, cells.allow_outside)
-                sound = read_audio(path, options.seconds)
+                source = source_of(cell, cells.folder, cells.allow_outside)
+                sound = read_audio(source.file, options.seconds)
             except TableError as error:
                 fault = f"unreadable: {error}"
                 continue
@@ -80,9 +80,9 @@ class AudioReader(Reader):
 
         Raises TableError.
         """
-        found = locate(cell, cells.folder, cells.allow_outside)
-        sound = read_audio(found.path, seconds, averaged=self.full is None)
-        said = noted([told(found, cells.folder), sound.note, self._unusual(sound)])
+        source = source_of(cell, cells.folder, cells.allow_outside)
+        sound = read_audio(source.file, seconds, averaged=self.full is None)
+        said = noted([source.note, sound.note, self._unusual(sound)])
         if sound.floating and self.full is not None:
             wave = np.clip(sound.wave / np.float32(self.full), -LOUDEST, LOUDEST)
         else:

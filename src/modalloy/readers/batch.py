@@ -29,7 +29,7 @@ class ArrayBatch:
     rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(next(iter(self.present.values())))
+        return len(next(iter(self.present.values()), self.rows))
 
     def without(self, columns: Collection[str], plain: Collection[str]) -> "ArrayBatch":
         """The same rows as though the cells of these columns were missing.

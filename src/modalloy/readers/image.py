@@ -1,4 +1,4 @@
-"""Cells that name a picture in, its pixels at one size out."""
+"""Cells that name or hold a picture in, its pixels at one size out."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -9,7 +9,7 @@ from PIL import Image
 from modalloy.cells.cells import Cells, empty
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.media.media import locate, open_image, resolve, spread, told, usual_white
+from modalloy.media.media import open_image, source_of, spread, usual_white
 from modalloy.readers.number import all_missing
 from modalloy.readers.reader import Read, Reader, noted
 
@@ -39,8 +39,8 @@ class ImageReader(Reader):
         grey, peaks, failed = [], [], ""
         for cell in spread(given, LOOKED_AT):
             try:
-                path = resolve(cell, cells.folder, cells.allow_outside)
-                picture = open_image(path, options.pixels)
+                source = source_of(cell, cells.folder, cells.allow_outside)
+                picture = open_image(source.file, options.pixels)
             except TableError as error:
                 failed = str(error)
                 continue
@@ -66,8 +66,8 @@ class ImageReader(Reader):
         if empty(cell):
             return "missing"
         try:
-            found = locate(cell, cells.folder, cells.allow_outside)
-            picture = open_image(found.path, self.pixels, white=self.white)
+            source = source_of(cell, cells.folder, cells.allow_outside)
+            picture = open_image(source.file, self.pixels, white=self.white)
         except TableError as error:
             return f"unreadable: {error}"
         size[:] = picture.info["original_size"]
@@ -75,7 +75,7 @@ class ImageReader(Reader):
         small = picture.resize(side, Image.Resampling.BILINEAR, reducing_gap=3.0)
         array = np.asarray(small.convert("L" if self.channels == 1 else "RGB"))
         out[:] = array[None] if self.channels == 1 else array.transpose(2, 0, 1)
-        return noted([told(found, cells.folder)])
+        return noted([source.note])
 
 
 def is_grey(picture: Image.Image) -> bool:

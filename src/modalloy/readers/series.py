@@ -13,9 +13,9 @@ from modalloy.cells.numbers import to_numbers
 from modalloy.cells.window import Window
 from modalloy.errors import TableError
 from modalloy.job import config
+from modalloy.media.blob import called, is_bytes
 from modalloy.media.channels import Channels, Samples, arrange, settle
-from modalloy.media.lookup import Found
-from modalloy.media.media import locate, spread, told
+from modalloy.media.media import Source, source_of, spread
 from modalloy.media.samples import read_series_file, split_channel
 from modalloy.readers.number import all_missing, robust
 from modalloy.readers.reader import Read, Reader, noted
@@ -197,10 +197,10 @@ class SeriesReader(Reader):
             return Samples(cell.x_CL[:, -self.length :]), cell.said
         if names_file(cell):
             try:
-                one, found = read_path(str(cell), cells, self.length, self.rate_hz)
+                one, source = read_path(cell, cells, self.length, self.rate_hz)
             except TableError as error:
                 return f"unreadable: {error}", ()
-            return one, (told(found, cells.folder), *one.notes, self._otherwise(one))
+            return one, (source.note, *one.notes, self._otherwise(one))
         x = to_array(cell)
         if isinstance(x, str):
             return f"unreadable: {x}", ()
@@ -229,18 +229,20 @@ class SeriesReader(Reader):
             try:
                 one, said = arrange(one, Channels(self.channel_names, self.alike))
             except TableError as error:
-                return f"unreadable: {cell!s:.80} {error}", ()
+                return f"unreadable: {called(cell):.80} {error}", ()
             notes = (*notes, said)
         return (one, notes) if np.isfinite(one.x_CL).any() else ("missing", ())
 
 
 def names_file(cell: Any) -> bool:
-    """Whether a cell is a path; a text may also hold the samples themselves."""
+    """Whether a cell is a path, or the bytes of a file; a text may also hold the samples."""
+    if is_bytes(cell):
+        return True
     return isinstance(cell, str | Path) and not str(cell).lstrip().startswith("[")
 
 
-def read_path(cell: str, cells: Cells, limit: int, rate_hz: float | None) -> tuple[Samples, Found]:
+def read_path(cell: Any, cells: Cells, limit: int, rate_hz: float | None) -> tuple[Samples, Source]:
     """Samples of a file, and the file; `path#channel` names a variable, column or channel in it."""
-    path, channel = split_channel(cell)
-    found = locate(path, cells.folder, cells.allow_outside)
-    return read_series_file(found.path, channel, limit, rate_hz=rate_hz), found
+    path, channel = (cell, None) if is_bytes(cell) else split_channel(str(cell))
+    source = source_of(path, cells.folder, cells.allow_outside)
+    return read_series_file(source.file, channel, limit, rate_hz=rate_hz), source

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from modalloy.answer.loader import Loader
-from modalloy.answer.table_caveats import find_columns, sentence
+from modalloy.answer.predictor import Predictor
+from modalloy.answer.table_caveats import sentence
 from modalloy.checks.finding import finding, reading_notes, some
 from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import FRAME, check_against
@@ -27,24 +28,27 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     The run's card is written anew together with the run's own report, never for another table.
     """
     page = out or run.path / (PAGE if table is None else "evaluated.html")
+    predictor = Predictor(run)
     if table is None:
-        rows, which, extras = own_rows(run)
+        rows, which, extras = own_rows(predictor)
     else:
-        rows, which, extras = given_rows(run, open_table(table))
-    report = evaluate_rows(run.model(), rows, which, extras, page, quiet=quiet)
+        rows, which, extras = given_rows(predictor, open_table(table))
+    report = evaluate_rows(predictor.model, rows, which, extras, page, quiet=quiet)
     if table is None and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
     return report
 
 
-def own_rows(run: Run) -> tuple[Loader, np.ndarray, Extras]:
+def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
     """The test rows of a run's own table; RunError where it no longer holds the rows it held."""
+    run = predictor.run
     if run.job.table == FRAME:
         raise RunError(
             f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
         )
-    table = open_table(run.job.table, sheet=run.job.sheet)
-    table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
+    opened = open_table(run.job.table, sheet=run.job.sheet)
+    loader, found = predictor.open(opened, answers=True)
+    table = loader.table
     check_against(run.job, table)
     parts = split_job(table, run.job)
     if not same_parts(table, run.job, parts, run.prints()):
@@ -53,7 +57,6 @@ def own_rows(run: Run) -> tuple[Loader, np.ndarray, Extras]:
             "tested on, so nobody can say which of them are new to the model. Put the old table "
             f"back, or score all rows of this one: `modalloy evaluate {run.path} {table.source}`."
         )
-    loader = Loader(table, run.job, run.readers, run.targets, cache_gb=0.0)
     known = earlier(run.path / "report.json")
     extras = Extras(
         learnable(parts, loader.labelled),
@@ -70,13 +73,14 @@ def own_rows(run: Run) -> tuple[Loader, np.ndarray, Extras]:
     return loader, parts.test, extras
 
 
-def given_rows(run: Run, table: Table) -> tuple[Loader, np.ndarray, Extras]:
+def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, Extras]:
     """All rows of another table that some task has an answer for; rows learned from are named.
 
     The table needs the columns of one target; any other column that it lacks counts as missing.
     """
-    table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
-    loader = Loader(table, run.job, run.readers, run.targets, cache_gb=0.0)
+    run = predictor.run
+    loader, found = predictor.open(table, answers=True)
+    table = loader.table
     truths = truth_of(loader, np.arange(table.rows)).values()
     which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
     if not len(which):

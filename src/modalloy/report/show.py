@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from modalloy.cells.cells import Cells, empty
 from modalloy.errors import TableError
 from modalloy.judge.wording import brief
-from modalloy.media.media import open_image, resolve
+from modalloy.media.blob import called
+from modalloy.media.media import open_image, source_of
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.image import ImageReader
 from modalloy.readers.reader import Reader
@@ -38,8 +39,10 @@ def show_cell(reader: Reader, cells: Cells, row: int, *, pixels: int = 220) -> M
     try:
         match reader:
             case ImageReader():
-                path = resolve(cell, cells.folder, cells.allow_outside)
-                return show_picture(open_image(path, pixels, white=reader.white), str(cell), pixels)
+                file = source_of(cell, cells.folder, cells.allow_outside).file
+                return show_picture(
+                    open_image(file, pixels, white=reader.white), called(cell), pixels
+                )
             case AudioReader():
                 sound, _ = reader.hear(cell, cells, SOUND_S)
                 return show_sound(sound.wave, sound.rate_hz, reader.name)
@@ -134,7 +137,7 @@ def show_boxes(
     if empty(cell):
         return said_absent("missing")
     try:
-        shown = open_image(resolve(cell, cells.folder, cells.allow_outside), pixels)
+        shown = open_image(source_of(cell, cells.folder, cells.allow_outside).file, pixels)
     except TableError as error:
         return said_absent(f"unreadable: {error}")
     width, height = shown.info["original_size"]
@@ -149,7 +152,7 @@ def show_boxes(
         draw_box(draw, [v * factor for v in box], numbers.get(name, name), BLUE, above=True)
     for box, name in found:
         draw_box(draw, [v * factor for v in box], numbers.get(name, name), RED, above=False)
-    said = f"{cell}: {len(true)} true boxes, {len(found)} found"
+    said = f"{called(cell)}: {len(true)} true boxes, {len(found)} found"
     names = [tag("small", f"{number}: {name}") for name, number in numbers.items()]
     return join([img(picture_uri(shown), said, "boxes"), *names], " ")
 

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from modalloy.cells.missing_markers import EXCEL_FAULTS
-from modalloy.cells.values import MIXED, to_mixed
+from modalloy.cells.values import FILES, MIXED, to_mixed
 from modalloy.errors import TableError
 from modalloy.table.arrow_store import Stream
 from modalloy.table.dialect import ROWS, heading_row, units_row
@@ -34,7 +34,7 @@ def read_frame(frame: "pd.DataFrame") -> Stream:
     arrays = []
     for i in range(frame.shape[1]):
         column = frame.iloc[:, i]
-        array = _of_objects(column.tolist()) if column.dtype == object else _of_series(column)
+        array = of_objects(column.tolist()) if column.dtype == object else _of_series(column)
         arrays.append(array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array]))
     table = pa.Table.from_arrays(arrays, names=[str(c) for c in frame.columns])
     return Stream(table.schema, table.to_batches(), 0)
@@ -43,6 +43,8 @@ def read_frame(frame: "pd.DataFrame") -> Stream:
 def typed(cells: list[Any]) -> pa.Array:
     """Cells as one column: of one type where all are of one, lists, else each as it is (MIXED)."""
     kinds = {_kind(c) for c in cells} - {None}
+    if "bytes" in kinds and kinds <= {"bytes", "text"}:
+        return _files(cells)
     if len(kinds) > 1 and "list" not in kinds:
         return to_mixed(cells)
     if kinds == {"moment"}:
@@ -53,6 +55,17 @@ def typed(cells: list[Any]) -> pa.Array:
         except UNFIT:
             continue
     return to_mixed(cells)
+
+
+def _files(cells: list[Any]) -> pa.Array:
+    """Media files as their bytes, or by their paths."""
+    return pa.array(
+        [
+            None if kind is None else {"path": c} if kind == "text" else {"bytes": bytes(c)}
+            for c, kind in zip(cells, map(_kind, cells), strict=True)
+        ],
+        FILES,
+    )
 
 
 def _clocks(cells: list[Any]) -> list[Any]:
@@ -81,7 +94,7 @@ def _of_series(column: "pd.Series") -> pa.Array | pa.ChunkedArray:
         return typed(column.tolist())
 
 
-def _of_objects(cells: list[Any]) -> pa.Array:
+def of_objects(cells: list[Any]) -> pa.Array:
     """A column of Python objects: text, numbers with gaps, lists or anything among them."""
     return typed([None if type(c).__name__ in ("NaTType", "NAType") else c for c in cells])
 
@@ -98,6 +111,8 @@ def _kind(cell: Any) -> str | None:
         return "number"
     if isinstance(cell, date | np.datetime64):
         return "moment"
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return "bytes"
     return "list" if hasattr(cell, "__len__") else "other"
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import unquote
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from modalloy.errors import TableError
 from modalloy.table.arrow_store import BATCH_BYTES, BATCH_ROWS, Batches, Stream, hold, plain_type
 from modalloy.table.delimited import read_delimited
 from modalloy.table.folders import beside_tables, list_tables, read_pictures
+from modalloy.table.given_cells import CellsByColumn, CellsByRow, are_cells, read_cells
 from modalloy.table.records import SQLITE, read_excel, read_frame, read_sqlite, sqlite_address
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ class Opened(NamedTuple):
 
 
 def open_source(
-    source: "str | Path | pd.DataFrame | pa.Table", sheet: str | None, spool_above_mb: float
+    source: "str | Path | pd.DataFrame | pa.Table | CellsByColumn | CellsByRow",
+    sheet: str | None,
+    spool_above_mb: float,
 ) -> Opened:
     """Read any source that `open_table` takes; see there. Raises TableError."""
     folder, name = Path(), FRAME
@@ -49,11 +52,13 @@ def open_source(
             )
         elif isinstance(source, pa.Table):
             stream = Stream(source.schema, source.to_batches(), 0)
+        elif are_cells(source):
+            stream = read_cells(source)
         elif hasattr(source, "iloc"):  # asked this way, pandas is not imported for other tables
-            stream = read_frame(source)
+            stream = read_frame(cast("pd.DataFrame", source))
         else:
             raise TableError(
-                "a table is a path, a pandas frame or a pyarrow table, not "
+                "a table is a path, a pandas frame, a pyarrow table or cells by column or row, not "
                 f"{type(source).__name__}: {source!r:.60}"
             )
         _check_columns(stream.schema, name)

@@ -20,13 +20,14 @@ from modalloy.cells.bulk import OrderForm
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.moments import date_form, to_moment
 from modalloy.cells.numbers import to_number
-from modalloy.cells.values import MIXED, to_python, to_seconds, to_text
+from modalloy.cells.values import MIXED, holds_files, to_python, to_seconds, to_text
 from modalloy.cells.window import Recordings, Window
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.options import did_you_mean
 from modalloy.table.arrow_store import Batches
 from modalloy.table.decimals import Decimal, Verdict, decimal_sign, may_have_commas
+from modalloy.table.given_cells import CellsByColumn, CellsByRow
 from modalloy.table.histories import said_of, sort_recordings
 from modalloy.table.sources import open_source
 from modalloy.table.typed import looks_like, typed
@@ -38,20 +39,21 @@ Kind = Literal["number", "bool", "text", "list", "time", "other"]
 
 
 def open_table(
-    source: "str | Path | pd.DataFrame | pa.Table | Table",
+    source: "str | Path | pd.DataFrame | pa.Table | CellsByColumn | CellsByRow | Table",
     *,
     sheet: str | None = None,
     spool_above_mb: float = 256,
     folder: Path | None = None,
     allow_outside: bool = False,
 ) -> "Table":
-    """Open a table: a file, a folder, a SQLite query, a pandas frame or a pyarrow table.
+    """Open a table: a file, a folder, a SQLite query, a pandas frame, a pyarrow table or cells.
 
     source: `.csv .csv.gz .tsv .parquet .feather .arrow .xlsx`; a folder of Parquet files; a folder
         of pictures, whose class is their folder (columns image, label, and split where the outer
         folders are named train, val, test); `sqlite:///file.db?SELECT ...` (three slashes for a
         relative path, four for an absolute one; the query may be URL-encoded, or be a table's
-        name); a table that is open already, which stays as it is.
+        name); a list of cells for each column, or a list with one mapping a row; a table that is
+        open already, which stays as it is.
     sheet: a sheet of an Excel file, the first one otherwise.
     spool_above_mb: larger sources (for Parquet: uncompressed) are laid out once in a temporary
         folder, in `TMPDIR`, and mapped from there, so that memory stays bounded.
@@ -168,6 +170,11 @@ class Table:
         if pa.types.is_list(held) or pa.types.is_large_list(held):
             return "list"
         return "time" if pa.types.is_temporal(held) else "other"
+
+    def holds_files(self, column: str) -> bool:
+        """Whether cells hold the bytes of files, or bytes and paths as Hugging Face writes them."""
+        held = self.type(column)
+        return pa.types.is_binary(held) or pa.types.is_large_binary(held) or holds_files(held)
 
     def whole(self, column: str) -> bool:
         """Whether a column holds whole numbers, which float64 may not tell apart beyond 2**53."""

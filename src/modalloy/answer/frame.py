@@ -1,0 +1,45 @@
+"""Answers as a pandas frame, with what every input cell was worth; and frames as files."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from modalloy.answer.prediction import Prediction
+from modalloy.errors import TableError
+from modalloy.job import config
+from modalloy.machine.files import write_safely
+
+
+def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> pd.DataFrame:
+    """One line of answers a row.
+
+    Its `attrs["caveats"]` are sentences on what is not as it was in training, its `attrs["notes"]`
+    on what was taken for what when the table was read.
+    """
+    columns: dict[str, Any] = {"row.number" if "row" in job.tasks else "row": found.rows}
+    for name, options in job.tasks.items():
+        columns |= targets[name].told(name, options, found.answers[name])
+    frame = pd.DataFrame(columns | {f"status.{name}": said for name, said in found.status.items()})
+    frame.attrs["notes"], frame.attrs["caveats"] = found.notes, found.caveats
+    return frame
+
+
+def check_place(path: Path) -> None:
+    """Refuse a file that answers could not be written to, before they are worked out."""
+    if path.suffix not in (".parquet", ".csv"):
+        raise TableError(f"{path}: answers are written as .parquet or .csv.")
+    if not path.absolute().parent.is_dir():
+        raise TableError(f"{path}: there is no folder {path.parent}; make it first.")
+
+
+def write_frame(frame: pd.DataFrame, path: Path) -> None:
+    """Write answers as Parquet or CSV, by the ending; lists become JSON in CSV."""
+    if path.suffix == ".parquet":
+        write_safely(path, frame.to_parquet(index=False))
+    else:
+        lists = [c for c in frame if len(frame) and isinstance(frame[c].iloc[0], list)]
+        text = frame.assign(**{str(c): frame[c].map(json.dumps) for c in lists}).to_csv(index=False)
+        write_safely(path, text.encode())

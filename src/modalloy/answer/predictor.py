@@ -1,0 +1,171 @@
+"""A run loaded once, asked from any thread: answers, their frame, and embeddings of any rows."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from modalloy.answer.answers import EVERYTHING, Hidden
+from modalloy.answer.loader import Loader
+from modalloy.answer.network import BATCH, answer_rows, embed_rows
+from modalloy.answer.prediction import Embedding, Prediction
+from modalloy.answer.stage import adjust
+from modalloy.answer.table_caveats import (
+    cell_caveats,
+    find_columns,
+    sentence,
+    statuses,
+)
+from modalloy.checks.finding import Finding, some
+from modalloy.errors import TableError
+from modalloy.job.inputs import input_columns
+from modalloy.job.options import did_you_mean
+from modalloy.machine.progress import Bar
+from modalloy.runs.run import Run, load_run
+from modalloy.table.table import Table, open_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Opened(NamedTuple):
+    """Rows that a predictor can answer, and what was found of the table's columns."""
+
+    loader: Loader
+    found: list[Finding]
+
+
+class Predictor:
+    """The network of a run, read once; every method may be called from several threads at once.
+
+    run: a run or its directory. The network lies on this process's accelerator if it has one.
+    """
+
+    def __init__(self, run: Run | str | Path) -> None:
+        self.run = run if isinstance(run, Run) else load_run(run)
+        self.model = self.run.model()
+
+    def answers(
+        self,
+        rows: Any,
+        *,
+        inputs: Collection[str] | None = None,
+        hidden: Sequence[Hidden] = (),
+        part: slice | None = None,
+        batch: int = BATCH,
+        quiet: bool = True,
+    ) -> Prediction:
+        """Answers to the rows of a table, in their order.
+
+        rows: whatever `open_table` opens: a path, a frame, a table, or cells - a list of them for
+        each column, or a list with one mapping a row, which may lack columns. A media cell is a
+        path or the bytes of the file. inputs: the columns that are read; the others are never
+        looked at, and answers are as though they were missing. hidden: sets of the model's inputs
+        (media columns, `table` for all others) that are hidden besides, for `Prediction.hidden`;
+        encoders run once for all of them. part: rows by position. batch: rows that go through the
+        network together. quiet: without a bar that shows how far it is.
+
+        Raises TableError for an unknown input, and for a table without any column that is read.
+        """
+        found, count = self._answer(rows, inputs, hidden, part, batch, quiet=quiet)
+        return found.first(count)
+
+    def frame(
+        self,
+        rows: Any,
+        *,
+        inputs: Collection[str] | None = None,
+        part: slice | None = None,
+        batch: int = BATCH,
+        quiet: bool = True,
+    ) -> "pd.DataFrame":
+        """The same answers as `predict` writes them, one line a row.
+
+        Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
+        `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for
+        tags lists of words' tags; for boxes lists; `status.COLUMN` of every input that is read.
+        `attrs["caveats"]` and `attrs["notes"]` hold the sentences. Where no row is picked the frame
+        is empty, with the columns and types that it has otherwise. Arguments as for `answers`.
+        """
+        from modalloy.answer.frame import frame_of
+
+        found, count = self._answer(rows, inputs, (), part, batch, quiet=quiet)
+        return frame_of(found, self.run.job, self.run.targets).iloc[:count].copy()
+
+    def embed(
+        self,
+        rows: Any,
+        *,
+        inputs: Collection[str] | None = None,
+        part: slice | None = None,
+        batch: int = BATCH,
+    ) -> Embedding:
+        """What the network makes of rows: a summary of each input that is read, and the fused one.
+
+        Arguments and errors as for `answers`.
+        """
+        loader, _ = self.open(open_table(rows), inputs=inputs)
+        which = np.arange(loader.table.rows)[slice(None) if part is None else part]
+        return embed_rows(self.model, loader, which, batch=batch)
+
+    def open(
+        self, table: Table, *, inputs: Collection[str] | None = None, answers: bool = False
+    ) -> Opened:
+        """The rows of a table as the run reads them, and what is to be said of its columns.
+
+        answers: true answers and groups are looked for as well; the table may then lack all inputs.
+        Raises TableError for an unknown input, and without `answers` for a table that has none.
+        """
+        run, hidden = self.run, self.hidden(inputs)
+        table, found = find_columns(run.job, table, answers=answers, decimal=run.decimal)
+        read = [n for n in run.readers if n not in hidden]
+        columns = input_columns(run.job)
+        if not answers and not {c for n in read for c in columns[n]}.intersection(table.columns):
+            raise TableError(
+                f"{table.source}: has none of the columns this model reads: {some(read, 12)}. "
+                f"It has {some(table.columns, 12)}."
+            )
+        targets = run.targets if answers else {}
+        loader = Loader(table, run.job, run.readers, targets, cache_gb=0.0, hidden=hidden)
+        return Opened(loader, [f for f in found if f.where not in hidden])
+
+    def hidden(self, inputs: Collection[str] | None) -> frozenset[str]:
+        """The columns that are not read where only these are; TableError for an unknown one."""
+        if inputs is None:
+            return frozenset()
+        have = list(self.run.readers)
+        for name in [inputs] if isinstance(inputs, str) else inputs:
+            if name not in have:
+                raise TableError(
+                    f"inputs: this model reads no column '{name}'.{did_you_mean(name, have)} It "
+                    f"reads {some(have, 12)}."
+                )
+        return frozenset(have) - ({inputs} if isinstance(inputs, str) else set(inputs))
+
+    def _answer(
+        self,
+        rows: Any,
+        inputs: Collection[str] | None,
+        hidden: Sequence[Hidden],
+        part: slice | None,
+        batch: int,
+        *,
+        quiet: bool,
+    ) -> tuple[Prediction, int]:
+        """The prediction and its number of rows; one row stands there where none is picked."""
+        loader, found = self.open(open_table(rows), inputs=inputs)
+        picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
+        which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
+        asked = list(dict.fromkeys([EVERYTHING, *hidden]))
+        with Bar("answering", len(which), quiet=quiet) as bar:
+            tick = bar.advance
+            answered = answer_rows(self.model, loader, which, hidden=asked, batch=batch, tick=tick)
+        said = statuses(loader, which)
+        if len(picked):
+            found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
+        seen = {h: adjust(a, self.run.stages) for h, a in answered.seen.items()}
+        notes = list(loader.table.notes)
+        caveats = [sentence(f) for f in found]
+        own = {h: seen[h] for h in hidden}
+        return Prediction(which, seen[EVERYTHING], said, notes, caveats, own), len(picked)
