@@ -1,7 +1,6 @@
 """The plain facts of a report: tasks, rows, split, environment."""
 
 import platform
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,28 +8,9 @@ import torch
 
 from modalloy import __version__
 from modalloy.job import config
-from modalloy.judge.metrics.score import measure_of, primary
 from modalloy.machine.limits import cores
 from modalloy.model.model import Model
 from modalloy.table.split import Parts
-
-
-def about(
-    options: config.TaskOptions, truth: Sequence[Any], names: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """What a task asks, for the page; `rarer` is the class that average precision is about.
-    `classes`: how many of these rows have each class; None where the task has none.
-    """
-    return {
-        "type": options.type,
-        "target": options.target,
-        "unit": getattr(options, "unit", None),
-        "scale": getattr(options, "scale", None),
-        "primary": primary(options)[0],
-        "rows": sum(t is not None for t in truth),
-        "quantiles": list(getattr(options, "quantiles", ())),
-        **measure_of(options).about(options, truth, names or ()),
-    }
 
 
 def rows_by_use(parts: Parts | None, which: np.ndarray, refit: bool) -> dict[str, int]:

@@ -20,9 +20,10 @@ from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.frozen import Embeddings
 from modalloy.judge.before import look_again, still_holds
-from modalloy.judge.facts import about, environment, rows_by_use, say_split
-from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
-from modalloy.judge.metrics.score import classification_report, score
+from modalloy.judge.facts import environment, rows_by_use, say_split
+from modalloy.judge.figures import gain_over_columns, truth_of
+from modalloy.judge.judging import report_of
+from modalloy.judge.metrics.score import score
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups, group_labels, input_shares, slices
@@ -76,7 +77,7 @@ def evaluate_rows(
         found = finding("warning", "split", nobody).as_dict()
         extras = replace(extras, findings=[*extras.findings, found])
     if judged is not None:
-        report = report_of(model, loader, judged, extras, made, quiet=quiet)
+        report = full_report(model, loader, judged, extras, made, quiet=quiet)
     else:
         report = report_without_figures(model, loader, which, extras)
     curves = partial(training_figures, extras.curves, model.job.tasks)
@@ -137,7 +138,7 @@ def judge_rows(
     return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
 
 
-def report_of(
+def full_report(
     model: Model, loader: Loader, judged: Judged, extras: Extras, made: Sections, *, quiet: bool
 ) -> Report:
     """Everything in numbers and words."""
@@ -150,21 +151,13 @@ def report_of(
     extras = with_before(model, loader, extras, made, quiet=quiet)
     simple = compare(model, loader, extras, answers, judged.groups, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    tasks, gain, abouts, reports = {}, dict(judged.subsets.gain), {}, {}
+    names = {n: names_of(t) for n, t in loader.targets.items()}
+    own = report_of(job, answers, truth, names, groups=judged.groups, made=made)
+    gain = dict(judged.subsets.gain)
     for name, options in job.tasks.items():
-        target, given = loader.targets[name], (options, truth[name], answers[name])
-        figures = partial(figures_of, *given, target, judged.groups)
-        tasks[name] = made.run("tasks", "its figures", figures, {}, task=name)
-        said = partial(about, options, truth[name], names_of(target))
-        abouts[name] = made.run("about", "what it asks", said, {}, task=name)
         if len(model.inputs) == 1 and simple.columns.get(name):
-            over = partial(gain_over_columns, options, tasks[name], simple.columns[name])
+            over = partial(gain_over_columns, options, own.tasks[name], simple.columns[name])
             gain[name] = made.run("gain", "its gain over the best column", over, {}, task=name)
-        if (names := names_of(target)) is not None:
-            by_class = partial(classification_report, *given, names)
-            reports[name] = made.run(
-                "reports", "its figures class by class", by_class, "", task=name
-            )
     said = partial(say_adjusted, job, loader.targets, judged, extras.stages)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
     labels = judged.groups.labels if judged.groups else None
@@ -173,23 +166,23 @@ def report_of(
     shares = partial(input_shares, loader, judged.which)
     return replace(
         report_without_figures(model, loader, judged.which, extras),
-        tasks=tasks,
+        tasks=own.tasks,
         subsets=judged.subsets.table,
         baselines=simple.table,
         recipe=RECIPE,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
-        about=abouts,
+        about=own.about,
         adjusted=adjusted,
         gain={n: g for n, g in gain.items() if g},
         naive=simple.naive,
         columns=simple.columns,
         before=extras.before,
-        drawn=drawn_by(judged.groups),
+        drawn=own.drawn,
         findings=[*extras.findings, *(c.as_dict() for c in caveats)],
         caveats=[sentence(c) for c in caveats],
         slices=made.run("slices", "figures by the values of each category", sliced, {}),
         groups=made.run("groups", "figures by group", partial(parts, ("group",)), {}),
-        reports=reports,
+        reports=own.reports,
         inputs=made.run("inputs", "shares of missing cells", shares, {}),
     )
 
