@@ -29,7 +29,7 @@ ROOMS: list[set[str]] = [
     {"model.encoders", "model.tasks"},
     {"model"},
     {"objectives"},
-    {"answer.stage"},
+    {"answer.answers", "answer.stage"},
     {"runs"},
     {"answer"},
     {"judge.metrics"},

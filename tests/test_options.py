@@ -156,8 +156,8 @@ CASES: dict[str, list[Case]] = {
         ]
         for kind in ("attention", "bottleneck")
     },
-    "Goal.target": [("plain", "tasks.life.target", "hours_left", "row")],
-    "Goal.weight": [("plain", "tasks.life.weight", 1.0, 5.0)],
+    "Task.target": [("plain", "tasks.life.target", "hours_left", "row")],
+    "Task.weight": [("plain", "tasks.life.weight", 1.0, 5.0)],
     "Classify.labels": [("plain", "tasks.fault.labels", "single", "multi")],
     "Classify.class_weights": [
         (

@@ -120,7 +120,7 @@ def test_batches_are_the_same_however_rows_were_read() -> None:
 def test_a_number_or_a_category_takes_five_bytes() -> None:
     loader = rows_of(frame_of(40_000))
     loader.batch(np.arange(40_000))
-    held = loader._plain
+    held = loader._tabular
     assert held.row_bytes == 2 * (4 + 1) + 1  # a mark that the row was read
     many = Kept(1000)
     many.get(np.arange(1000), lambda some: {"time": np.zeros((len(some), 1, 5), np.float32)})
@@ -149,7 +149,7 @@ def test_tables_beyond_the_limit_are_read_a_batch_at_a_time(
 ) -> None:
     loader = rows_of(frame_of(300))
     wanted = loader.batch(np.arange(7)).values["table"]
-    monkeypatch.setattr(module, "PLAIN_CELLS_KEPT", 599)
+    monkeypatch.setattr(module, "TABULAR_CELLS_KEPT", 599)
     again = rows_of(frame_of(300))
     taken.clear()
     for _ in range(2):

@@ -24,7 +24,7 @@ from modalloy.checks.estimate import (
     machine_gflops,
     works_of,
 )
-from modalloy.checks.flops import Work, fusion_work, plain_weights
+from modalloy.checks.flops import Work, fusion_work, tabular_weights
 from modalloy.job import config
 from modalloy.machine.limits import cores
 from modalloy.model.encoders.table import TableEncoder
@@ -237,7 +237,7 @@ def test_one_line_for_the_terminal() -> None:
     assert "12 minutes" in Estimate(12.3, 1.5, 300.0).text()
 
 
-# --- many plain columns ------------------------------------------------------------------------
+# --- many tabular columns ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("size", ["small", "base"])
@@ -250,7 +250,7 @@ def test_weights_of_a_plain_column_are_those_of_its_encoder(size: str) -> None:
         encoder = TableEncoder(some, {n: options for n in "abc"}, 64)
         counts.append(sum(p.numel() for p in encoder.parameters()))
     one = (counts[1] - counts[0]) / 2
-    assert plain_weights(options, 64.0) == pytest.approx(one, rel=0.05)
+    assert tabular_weights(options, 64.0) == pytest.approx(one, rel=0.05)
 
 
 def wide(rows: int, columns: int) -> Estimate:
@@ -272,5 +272,5 @@ def test_each_of_many_plain_columns_costs_seconds_and_memory_of_its_own() -> Non
     assert (many.minutes - more.minutes) == pytest.approx(
         10 * (more.minutes - few.minutes), rel=0.05
     )
-    assert many.memory_gb > more.memory_gb + 900 * plain_weights(config.Number(), 256) * 60e-9
+    assert many.memory_gb > more.memory_gb + 900 * tabular_weights(config.Number(), 256) * 60e-9
     assert wide(1000, 100).minutes > more.minutes

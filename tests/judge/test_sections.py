@@ -52,7 +52,7 @@ def test_a_stop_is_never_swallowed_and_a_part_alone_raises() -> None:
 
 @pytest.fixture
 def run(small_table: Path, job_dict: Any, tmp_path: Path) -> Path:
-    """A run of two plain columns."""
+    """A run of two tabular columns."""
     job = job_dict(small_table, columns=("load", "site"))
     job["train"]["epochs"] = 1
     ma.train(job, out=tmp_path / "run", quiet=True)

@@ -19,7 +19,7 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.job.job_file import load_job
-from modalloy.judge.baselines.frozen import frozen_embeddings
+from modalloy.judge.baselines.embeddings import frozen_embeddings
 from modalloy.learn.fit import fit
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.plan import supervised_plan

@@ -144,7 +144,7 @@ def test_an_empty_column_stops_the_job(whole: tuple[config.Job, Cells]) -> None:
             fit_readers(job, asked(emptied)[1])
 
 
-# --- plain columns together ----------------------------------------------------------------------
+# --- tabular columns together --------------------------------------------------------------------
 
 PLAIN: list[Reader] = [
     TimeReader("t1", ("day",), 738_000.0, 30.0, (737_000.0, 739_000.0)),

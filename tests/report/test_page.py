@@ -412,7 +412,7 @@ def test_a_page_of_many_columns_sums_them_up() -> None:
     html = page(wide)
     assert len(html) < len(page(full_report())) + 80_000
     text = Reader(html).text
-    assert "Each of the 700 plain columns by itself" in text
+    assert "Each of the 700 tabular columns by itself" in text
     assert "The 40 strongest are drawn; report.json holds them all." in text
     assert "The 100 that lack most cells, and 600 more, see report.json." in text
     assert "And 600 more, see report.json." in text
@@ -421,7 +421,7 @@ def test_a_page_of_many_columns_sums_them_up() -> None:
 def test_each_plain_column_by_itself_strongest_first() -> None:
     trees = {"load": {"accuracy": 0.3}, "site": {"accuracy": 0.45}, "day": {"accuracy": 0.2}}
     html = page(full_report(columns={"fault": trees}))
-    start = html.index("Each of the 3 plain columns by itself")
+    start = html.index("Each of the 3 tabular columns by itself")
     end = html.index("</details>", start)
     assert re.findall(r'<span class="name">(.*?)</span>', html[start:end]) == [
         "site",

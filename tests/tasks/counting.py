@@ -8,10 +8,10 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
+from modalloy.answer.answers import Answer
 from modalloy.cells.cells import Cells
 from modalloy.cells.numbers import to_numbers
-from modalloy.judge.baselines.baseline import Answer
-from modalloy.judge.baselines.baseline_models import Goal
+from modalloy.judge.baselines.baseline_models import BaselineTask
 from modalloy.judge.baselines.rows import RowBaseline
 from modalloy.judge.metrics.measure import Measure
 from modalloy.judge.metrics.tally import Tally, ratio
@@ -150,7 +150,9 @@ class CountMeasure(Measure):
 class CountBaseline(RowBaseline):
     """The mean rate, boosting and ridge regression."""
 
-    def constant(self, goal: Goal, train: np.ndarray, test: np.ndarray) -> tuple[str, Answer]:
+    def constant(
+        self, goal: BaselineTask, train: np.ndarray, test: np.ndarray
+    ) -> tuple[str, Answer]:
         return "mean count", {"value": np.full(len(test), goal.numbers(train).mean())}
 
 

@@ -20,16 +20,16 @@ from modalloy.job import config
 from modalloy.job.inputs import input_columns
 from modalloy.machine.limits import cores
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, chosen_inputs, inputs_of
-from modalloy.readers.build import PLAIN, in_order, read_table
+from modalloy.readers.build import TABULAR, in_order, read_table
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
 from modalloy.table.table import Table
 
-DEAR = ("image", "audio", "series")  # worth a place on disk once decoded
+COSTLY = ("image", "audio", "series")  # worth a place on disk once decoded
 ONE_A_ROW = ("classify", "regress")  # tasks whose labels are few numbers a row, read once
 NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the same input
 STRINGS_AT_ONCE = 8192  # rows whose strings are held at once
-PLAIN_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 5 bytes each
+TABULAR_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 5 bytes each
 COMING = 1024  # batches after one whose plain cells may be read with its own
 AHEAD = 3  # batches that are read while one is worked on
 Asked = TypeVar("Asked")
@@ -80,18 +80,18 @@ class Loader:
         self.table, self.job = table, job
         self.readers, self.targets, self.strict = readers, targets, strict
         self.inputs = inputs_of(readers)
-        plain = {n: r for n, r in readers.items() if r.kind in PLAIN}
-        self.plain = list(in_order(plain).values())
+        tabular = {n: r for n, r in readers.items() if r.kind in TABULAR}
+        self.tabular = list(in_order(tabular).values())
         self.media = [readers[i] for i in self.inputs if i != TABLE]
         self.budget, self.folder = Budget(cache_gb), folder
-        self.decoded = {r.name: self.cache() for r in self.media if r.kind in DEAR}
+        self.decoded = {r.name: self.cache() for r in self.media if r.kind in COSTLY}
         self.features: dict[str, Features] = {}
         self.hidden = frozenset(hidden)
         reads = input_columns(job)
         shown = {c for n, some in reads.items() if n not in self.hidden for c in some}
         self._unread = {c for n in self.hidden for c in reads[n]} - shown
         self.status = {name: Statuses(table.rows) for name in readers}
-        self._plain = Kept(table.rows, sum(len(r.columns) for r in self.plain))
+        self._tabular = Kept(table.rows, sum(len(r.columns) for r in self.tabular))
         self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
         self._workers = ThreadPoolExecutor(max_workers=cores())
 
@@ -101,7 +101,7 @@ class Loader:
 
     def shows(self, name: str) -> bool:
         """Whether anything of an input may be seen: of `TABLE`, any of its columns."""
-        columns = [r.name for r in self.plain] if name == TABLE else [name]
+        columns = [r.name for r in self.tabular] if name == TABLE else [name]
         return not self.hidden.issuperset(columns)
 
     def take_over(self, earlier: "Loader") -> None:
@@ -136,12 +136,12 @@ class Loader:
         values, present = {}, {}
         for name in chosen_inputs(inputs, self.readers):
             if name == TABLE:
-                values[name], present[name] = self._read_plain(rows, coming)
+                values[name], present[name] = self._read_tabular(rows, coming)
             else:
                 values[name], present[name] = self._read_media(self.readers[name], rows)
         targets = {name: self._read_target(name, rows, coming) for name in self.targets}
         batch = ArrayBatch(values, present, targets, rows)
-        return batch.without(self.hidden, [r.name for r in self.plain]) if self.hidden else batch
+        return batch.without(self.hidden, [r.name for r in self.tabular]) if self.hidden else batch
 
     def stream(
         self, order: Iterable[np.ndarray], *, inputs: Iterable[str] | None = None
@@ -203,8 +203,8 @@ class Loader:
         A column that the table lacks is missing everywhere; only prediction comes here with one.
         """
         have = set(self.table.columns) - self._unread
-        plain = [c for c in columns if not self._history(c) and c in have]
-        taken = self.table.take(plain, rows)
+        tabular = [c for c in columns if not self._history(c) and c in have]
+        taken = self.table.take(tabular, rows)
         cells = dict(taken.columns)
         for column in columns:
             if column not in cells:
@@ -229,21 +229,21 @@ class Loader:
             return self.table.window(channels, history, rows)
         return self.table.window(channels, history, rows, reader.order_form, strict=False)
 
-    def _read_plain(
+    def _read_tabular(
         self, rows: np.ndarray, coming: Sequence[np.ndarray]
     ) -> tuple[Arrays, np.ndarray]:
-        read = self._plain_arrays
-        few = len(self.plain) * self.table.rows <= PLAIN_CELLS_KEPT
-        arrays = self._plain.get(rows, read, coming) if few else read(rows)
-        for reader in self.plain:
+        read = self._tabular_arrays
+        few = len(self.tabular) * self.table.rows <= TABULAR_CELLS_KEPT
+        arrays = self._tabular.get(rows, read, coming) if few else read(rows)
+        for reader in self.tabular:
             self._refuse_unreadable(reader.name, rows)
         arrays = dict(arrays)
         return arrays, arrays.pop("present")
 
-    def _plain_arrays(self, rows: np.ndarray) -> Arrays:
-        columns = dict.fromkeys(c for r in self.plain for c in r.columns)
-        read = read_table(self.plain, self.cells(list(columns), rows))
-        for reader, status in zip(self.plain, read.status, strict=True):
+    def _tabular_arrays(self, rows: np.ndarray) -> Arrays:
+        columns = dict.fromkeys(c for r in self.tabular for c in r.columns)
+        read = read_table(self.tabular, self.cells(list(columns), rows))
+        for reader, status in zip(self.tabular, read.status, strict=True):
             self.status[reader.name].note(rows, status)
         return {**read.values, "present": read.present}
 
@@ -275,7 +275,7 @@ class Loader:
         absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
         if len(absent):
             cells = self.cells(reader.columns, rows[absent])
-            run = self._workers.map if reader.kind in DEAR else map
+            run = self._workers.map if reader.kind in COSTLY else map
             one = [
                 replace(cells, columns={c: [v[i]] for c, v in cells.columns.items()})
                 for i in range(len(absent))

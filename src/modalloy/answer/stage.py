@@ -11,13 +11,12 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from modalloy.answer.answers import Answer
 from modalloy.errors import RunError
 
 LEAST, MOST = 0.1, 10.0  # temperatures that are tried
 STEPS = 60  # of the search; each leaves 0.618 of the interval
 SURE = 1e-7  # the resolution of float32 probabilities
-
-Answer = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)

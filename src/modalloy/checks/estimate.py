@@ -2,7 +2,7 @@
 
 seconds = sum over inputs of GFLOP a row * price of its kind * rows * epochs / GFLOP a second
           + steps * STEP_S + epochs * STORE_S for each parameter + files * their reading
-          + gradient boosting + plain columns one by one + START_S
+          + gradient boosting + tabular columns one by one + START_S
 
 GFLOP a second is that of a matrix product in numpy, so that a price says how many times slower than
 one a kind of encoder computes; it carries over from machine to machine better than seconds do.
@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modalloy.checks.column_values import spread
-from modalloy.checks.flops import Work, fusion_work, plain_weights, work
+from modalloy.checks.flops import Work, fusion_work, tabular_weights, work
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
 from modalloy.machine.limits import cores
@@ -46,7 +46,7 @@ class Price(NamedTuple):
 #   EfficientNet lite0 and lite2, 64 to 192 px      6.3-11, 22-38 (whole steps 14-25)
 #   convolutions from scratch, 28 to 640 px         1.6-2.3, 5.9-7.9
 #   strided convolutions of series, 30-4096 samples 3.9-5.8, 10-16
-#   fusions of 37 plain columns with ten heads      1.9-4.0, 3.6-8.3
+#   fusions of 37 tabular columns with ten heads      1.9-4.0, 3.6-8.3
 # bytes: 20 numbers of 4 bytes for each token, layer and width, four times in trunks by the peaks of
 # docs/scoreboard.md (attention step by step, batches of many lengths); three copies of each map.
 PRICES = {
@@ -64,7 +64,7 @@ EARLY = 0.7  # share of the epochs that patience leaves
 AGAIN = 0.5  # share of the epochs up to the best one, which `refit` repeats
 TREES_S = 1.5e-5  # of gradient boosting for each row, column and class
 MOST_FITS = 20  # classes from which boosting takes fewer rounds, so that more cost no more
-# Of a plain column, one thread, for tables of 100 and 2 000 rows with 2 000 columns:
+# Of a tabular column, one thread, for tables of 100 and 2 000 rows with 2 000 columns:
 TREE_S = 0.003  # of boosting, whatever the rows
 CHECK_S, CHECK_ROW_S = 0.004, 2e-6  # looked at before training; more for each row
 ALONE_S, ALONE_ROW_S = 0.006, 2e-6  # as a tree of its own for a task
@@ -110,8 +110,8 @@ def estimate(
     gflops = machine_gflops() if gflops is None else gflops
     parts = _labelled(job, table, parts)
     works = works_of(job, table, parts)
-    plain = any(isinstance(o, config.Plain) for o in inputs(job).values())
-    many = plain + sum(1 for o in inputs(job).values() if not isinstance(o, config.Plain))
+    tabular = any(isinstance(o, config.Tabular) for o in inputs(job).values())
+    many = tabular + sum(1 for o in inputs(job).values() if not isinstance(o, config.Tabular))
     steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
@@ -141,17 +141,17 @@ def machine_gflops(seconds: float = 0.2) -> float:
 
 
 def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
-    """The work of every input that is dear, in the job's order, and of their fusion."""
+    """The work of every input that is costly, in the job's order, and of their fusion."""
     rows = spread(parts.train, SAMPLE)
     found = []
     for name, options in inputs(job).items():
         columns = () if getattr(options, "history", None) else sources(name, options)
         cells = replace(table.take(columns, rows), allow_outside=job.allow_outside)
         found.append(work(name, options, cells))
-    dear = [w for w in found if w is not None]
-    plain = [o for o in inputs(job).values() if isinstance(o, config.Plain)]
-    weights = sum(plain_weights(o, float(job.fuse.width)) for o in plain)
-    return [*dear, fusion_work(job.fuse, dear, len(found) - len(dear), weights)]
+    costly = [w for w in found if w is not None]
+    tabular = [o for o in inputs(job).values() if isinstance(o, config.Tabular)]
+    weights = sum(tabular_weights(o, float(job.fuse.width)) for o in tabular)
+    return [*costly, fusion_work(job.fuse, costly, len(found) - len(costly), weights)]
 
 
 def epochs(job: config.Job, parts: Parts) -> float:
@@ -204,21 +204,21 @@ def _trees_s(job: config.Job, table: Table, parts: Parts) -> float:
 
 
 def _columns_s(job: config.Job, parts: Parts) -> float:
-    """Seconds that plain columns take one by one: in `check`, and as a tree of each alone."""
-    plain = sum(isinstance(o, config.Plain) for o in inputs(job).values())
+    """Seconds that tabular columns take one by one: in `check`, and as a tree of each alone."""
+    tabular = sum(isinstance(o, config.Tabular) for o in inputs(job).values())
     judged = sum(kit_of(goal).whole_row for goal in job.tasks.values())
     rows = min(TREES_ROWS, len(parts.train))
-    return plain * (CHECK_S + CHECK_ROW_S * rows + judged * (ALONE_S + ALONE_ROW_S * rows))
+    return tabular * (CHECK_S + CHECK_ROW_S * rows + judged * (ALONE_S + ALONE_ROW_S * rows))
 
 
 def _columns(options: Any) -> int:
     """Columns that a baseline makes of one input."""
-    return 1 if isinstance(options, config.Plain) else 48
+    return 1 if isinstance(options, config.Tabular) else 48
 
 
 def _memory_gb(job: config.Job, table: Table, works: list[Work]) -> float:
     """The process, the weights with their moments, and what one step keeps for its gradients."""
     state = sum(w.parameters * (STATE if w.changed else 4) for w in works)
     kept = sum(w.gflop * 1e9 * PRICES[w.kind].bytes * max(w.changed, 0.1) for w in works)
-    plain = 4.0 * table.rows * len(inputs(job))
-    return START_GB + (state + kept * job.train.batch + plain) / 1e9
+    tabular = 4.0 * table.rows * len(inputs(job))
+    return START_GB + (state + kept * job.train.batch + tabular) / 1e9

@@ -19,7 +19,7 @@ SAID_SHARE = 0.95  # texts that hold the class's name, above which they say the 
 
 
 @dataclass(frozen=True)
-class Answer:
+class KnownTarget:
     """A target's cells as numbers that columns are compared with.
 
     known: (N,) bool. codes: (N,) int64 number of each class, -1 where unknown; empty for other
@@ -34,14 +34,14 @@ class Answer:
     amounts: tuple[np.ndarray, ...]
     names: Sequence[str] = ()
 
-    def at(self, rows: np.ndarray) -> "Answer":
+    def at(self, rows: np.ndarray) -> "KnownTarget":
         """The answer at some rows only."""
         codes = self.codes[rows] if len(self.codes) else self.codes
         amounts = tuple(a[rows] for a in self.amounts)
         return replace(self, known=self.known[rows], codes=codes, amounts=amounts)
 
 
-def gives_away(cells: Sequence[Any], answer: Answer, *, media: bool = False) -> str | None:
+def gives_away(cells: Sequence[Any], answer: KnownTarget, *, media: bool = False) -> str | None:
     """Why a column tells this target, in words, or None.
 
     cells: the column's values at the target's rows. media: paths are only compared by where they
@@ -66,7 +66,9 @@ def gives_away(cells: Sequence[Any], answer: Answer, *, media: bool = False) -> 
     return _by_value(_codes(shown), known, (~filled[rows]).astype(np.int64))
 
 
-def time_between(table: Table, times: Sequence[str], answers: Sequence[Answer]) -> dict[str, str]:
+def time_between(
+    table: Table, times: Sequence[str], answers: Sequence[KnownTarget]
+) -> dict[str, str]:
     """Of two times whose distance gives a target away, the later one and why: delivered - due."""
     days = {c: _all_days(table.cells(c)) for c in times}
     found = {}
@@ -87,7 +89,7 @@ def _same_gaps(filled: np.ndarray, known: np.ndarray) -> bool:
     return bool(enough) and np.array_equal(filled, known)
 
 
-def _by_amount(x: np.ndarray, answer: Answer) -> str | None:
+def _by_amount(x: np.ndarray, answer: KnownTarget) -> str | None:
     """A number that is the target, rises with it without an exception, or bounds its classes."""
     finite = np.isfinite(x)
     if finite.sum() < ENOUGH:
@@ -108,7 +110,7 @@ def _by_amount(x: np.ndarray, answer: Answer) -> str | None:
     return None
 
 
-def _by_value(x: np.ndarray, answer: Answer, gaps: np.ndarray | None = None) -> str | None:
+def _by_value(x: np.ndarray, answer: KnownTarget, gaps: np.ndarray | None = None) -> str | None:
     """A value that settles the target, or that the target settles, if only by being empty.
 
     x, gaps: number of each row's value, and 1 where it is empty, (N,) int64.
@@ -173,7 +175,7 @@ def _settles(x: np.ndarray, y: np.ndarray) -> bool:
     return len(np.unique(pairs)) == len(np.unique(x))
 
 
-def _says(shown: list[Any], answer: Answer) -> str | None:
+def _says(shown: list[Any], answer: KnownTarget) -> str | None:
     """Texts that hold the name of their class, where there are many classes."""
     if len(answer.names) < 5 or min(len(str(n)) for n in answer.names) < 3:
         return None

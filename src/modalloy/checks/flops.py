@@ -58,7 +58,7 @@ class Work(NamedTuple):
 
 
 def work(name: str, options: config.Column, cells: Cells) -> Work | None:
-    """The work of one input; None for plain columns and vectors, which cost next to nothing.
+    """The work of one input; None for tabular columns and vectors, which cost next to nothing.
 
     cells: a sample of the table columns that the input reads.
     """
@@ -75,22 +75,22 @@ def work(name: str, options: config.Column, cells: Cells) -> Work | None:
             return None
 
 
-def plain_weights(options: config.Plain, width: float) -> float:
+def tabular_weights(options: config.Tabular, width: float) -> float:
     """Parameters of one number, category or time: its embedding, its token and its way inward."""
     size = CELL[options.size]
     return size * (2.0 * width + BINS) + width
 
 
 def fusion_work(
-    fuse: config.Fuse, works: list[Work], plain: int, plain_parameters: float = 0.0
+    fuse: config.Fuse, works: list[Work], tabular: int, plain_parameters: float = 0.0
 ) -> Work:
     """The work of joining all inputs; `plain` columns are a token each and one input together.
 
     plain_parameters: of these columns; they change in every step, which of thousands takes longer
     than computing with them.
     """
-    many, width = len(works) + (plain > 0), float(fuse.width)
-    tokens = 1 + many + plain + sum(w.tokens for w in works)
+    many, width = len(works) + (tabular > 0), float(fuse.width)
+    tokens = 1 + many + tabular + sum(w.tokens for w in works)
     match fuse:
         case config.Attention() | config.Bottleneck():
             flop = tokens * fuse.layers * (24 * width**2 + 4 * tokens * width)

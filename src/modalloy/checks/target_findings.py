@@ -73,7 +73,7 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     answers = truth.answers[parts.train]
     train = parts.train[[a is not None for a in answers]]
     if kit.numbers:
-        yield from _endless(target, table, rows)
+        yield from _infinite(target, table, rows)
         yield from _outlying(truth, rows, parts)
         yield from _amounts(truth, train)
         return
@@ -163,12 +163,12 @@ def _lopsided(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
             yield finding("note", truth.goal.target, what)
 
 
-def _endless(target: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
+def _infinite(target: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:
     """Infinite numbers, which cannot be learned."""
-    endless = rows[np.isinf(table.numbers(target, rows))]
-    if len(endless):
-        what = f"{counted(len(endless), 'infinite answer')}, taken as missing"
-        yield finding("warning", target, what, endless)
+    infinite = rows[np.isinf(table.numbers(target, rows))]
+    if len(infinite):
+        what = f"{counted(len(infinite), 'infinite answer')}, taken as missing"
+        yield finding("warning", target, what, infinite)
 
 
 def _outlying(truth: Truth, rows: np.ndarray, parts: Parts) -> Iterator[Finding]:

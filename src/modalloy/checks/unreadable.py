@@ -86,10 +86,10 @@ def _one_value(name: str, options: OneValue, table: Table, parts: Parts) -> Iter
     status = reader.read(table.take(reader.columns, rows)).status if reader else []
     yield from _told(name, options.type, rows, status)
     if isinstance(options, config.Number) and table.kind(name) == "number":
-        endless = np.isinf(table.numbers(name, rows))
-        if endless.any():
-            what = f"{counted(int(endless.sum()), 'cell')} with infinite numbers, taken as missing"
-            yield finding("warning", name, what, rows[endless])
+        infinite = np.isinf(table.numbers(name, rows))
+        if infinite.any():
+            what = f"{counted(int(infinite.sum()), 'cell')} with infinite numbers, taken as missing"
+            yield finding("warning", name, what, rows[infinite])
 
 
 def _told(name: str, kind: str, rows: np.ndarray, status: list[str]) -> Iterator[Finding]:

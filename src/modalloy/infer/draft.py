@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modalloy.checks.column_profile import counted
 from modalloy.infer.guessed import Guess
-from modalloy.infer.task_inference import Goal
+from modalloy.infer.task_inference import InferredTask
 from modalloy.job import config
 from modalloy.table.records import SQLITE
 from modalloy.table.sources import FRAME
@@ -39,7 +39,7 @@ class Draft:
     columns: Mapping[str, Guess]
     split: Mapping[str, Any]
     split_reason: str
-    tasks: Mapping[str, Goal]
+    tasks: Mapping[str, InferredTask]
     sheet: str | None = None
     notes: Sequence[str] = ()  # what was taken for what when the table was read
 
@@ -97,7 +97,7 @@ def _place(source: str) -> Iterator[str]:
 
 def _section(
     entries: Mapping[str, Any],
-    found: Mapping[str, Guess] | Mapping[str, Goal],
+    found: Mapping[str, Guess] | Mapping[str, InferredTask],
     groups: Mapping[str, type[BaseModel]],
 ) -> Iterator[str]:
     """A line for each column or task; what its type holds besides stands above the first of it."""

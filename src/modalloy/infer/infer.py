@@ -19,7 +19,7 @@ from modalloy.infer.guessed import INPUTS, MEDIA, Guess
 from modalloy.infer.honest import without_giveaways, without_leaks
 from modalloy.infer.paths import files_of, largest_side
 from modalloy.infer.split_inference import choose_split, with_copies_apart
-from modalloy.infer.task_inference import Goal, goal_for, parallel
+from modalloy.infer.task_inference import InferredTask, goal_for, parallel
 from modalloy.infer.type_inference import guess
 from modalloy.job import config
 from modalloy.readers.answer_cells import to_names
@@ -28,12 +28,12 @@ from modalloy.table.table import Table
 
 __all__ = ["Draft", "infer", "job_yaml"]
 
-TABLE = "table"  # the name under which a model keeps all plain columns together
+TABLE = "table"  # the name under which a model keeps all tabular columns together
 RULE_ROWS = 5_000  # what holds in as many rows without an exception is a rule
 FEW_ASSETS = 20  # machines that may be an input, where training rows know them all
 Guesses = dict[str, Guess]
 Looks = Mapping[str, Look]
-Told = TypeVar("Told", Guess, Goal)
+Told = TypeVar("Told", Guess, InferredTask)
 
 
 def infer(table: Table, targets: Sequence[str]) -> Draft:
@@ -125,18 +125,22 @@ def _told_alike(look: Look | None, found: Told) -> Told:
     """The same with names in its reason that a reader would take for one."""
     if look is None or look.kind != "text" or found.type not in ("category", "group", "classify"):
         return found
-    several = isinstance(found, Goal) and "labels" in found.options
+    several = isinstance(found, InferredTask) and "labels" in found.options
     names = (n for c in look.filled for n in ((to_names(c) or ()) if several else (str(c),)))
     told = say_alike(Counter(names))
     if not told:
         return found
     reason = f"{found.reason}; {told}"
     return (
-        found._replace(reason=reason) if isinstance(found, Goal) else replace(found, reason=reason)
+        found._replace(reason=reason)
+        if isinstance(found, InferredTask)
+        else replace(found, reason=reason)
     )
 
 
-def _for_boxes(table: Table, looks: Looks, guesses: Guesses, tasks: Mapping[str, Goal]) -> Guesses:
+def _for_boxes(
+    table: Table, looks: Looks, guesses: Guesses, tasks: Mapping[str, InferredTask]
+) -> Guesses:
     """Small defects vanish in small pictures, so those that boxes lie on keep their size."""
     out = dict(guesses)
     for goal in tasks.values():

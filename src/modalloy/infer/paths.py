@@ -63,7 +63,7 @@ def guess_paths(look: Look, folder: Path) -> Guess | None:
 
 
 def _found(cell: str, folder: Path, kind: str) -> Found | str:
-    """The file that a cell means, absolute paths included; else what may mend it."""
+    """The file that a cell means, absolute paths included; else what may fix it."""
     path = split_channel(cell)[0] if kind == "series" else cell
     try:
         return find(path, folder, anywhere=True) or hint(path, folder)

@@ -17,7 +17,7 @@ from modalloy.checks.column_profile import (
     counted,
     parse_list,
 )
-from modalloy.checks.exact_leakage import Answer, counts_of
+from modalloy.checks.exact_leakage import KnownTarget, counts_of
 from modalloy.checks.name_hints import names_a_class, words
 from modalloy.errors import TableError
 from modalloy.infer.guessed import Guess
@@ -39,7 +39,7 @@ OFTEN = 0.9  # where the others stand in this share of the rows
 RARE = 5  # rows under which a class is rare
 
 
-class Goal(NamedTuple):
+class InferredTask(NamedTuple):
     """A task's type and options, why, and the columns beside the target that belong to it."""
 
     type: str
@@ -50,7 +50,7 @@ class Goal(NamedTuple):
 
 def goal_for(
     table: Table, target: str, looks: Mapping[str, Look], guesses: Mapping[str, Guess]
-) -> Goal:
+) -> InferredTask:
     """The task for a target; raises TableError where no task can answer such cells."""
     look = looks[target]
     where = f"{table.source}: target '{target}'"
@@ -65,7 +65,7 @@ def goal_for(
         case "number":
             return _of_numbers(where, look)
         case "bool":
-            return Goal("classify", {}, "true or false")
+            return InferredTask("classify", {}, "true or false")
         case "text":
             if numbers_as_text(look):
                 return _of_numbers(where, look)
@@ -77,16 +77,18 @@ def goal_for(
             )
 
 
-def _of_names(where: str, look: Look) -> Goal:
+def _of_names(where: str, look: Look) -> InferredTask:
     rows = len(look.filled)
     if labels := _joined(look):
-        return Goal("classify", {"labels": "multi"}, f"{labels} labels, several joined by ';'")
+        return InferredTask(
+            "classify", {"labels": "multi"}, f"{labels} labels, several joined by ';'"
+        )
     if look.distinct > max(50, 0.5 * rows) or look.distinct == rows > 2:
         raise TableError(
             f"{where} holds {counted(look.distinct)} different texts in {counted(rows)} rows, "
             "which are no classes. Name a column with fewer values."
         )
-    return Goal("classify", {}, f"{counted(look.distinct)} names in {counted(rows)} rows")
+    return InferredTask("classify", {}, f"{counted(look.distinct)} names in {counted(rows)} rows")
 
 
 def _joined(look: Look) -> int:
@@ -105,7 +107,7 @@ def _joined(look: Look) -> int:
     return len(counts) if again >= 0.8 * len(joined) and len(counts) <= 0.5 * len(cells) else 0
 
 
-def _of_numbers(where: str, look: Look) -> Goal:
+def _of_numbers(where: str, look: Look) -> InferredTask:
     x = np.array([float(c) for c in look.filled])
     x = x[np.isfinite(x)]
     if not len(x):
@@ -118,13 +120,13 @@ def _of_numbers(where: str, look: Look) -> Goal:
         shown = ", ".join(f"{v:g}" for v in numbers[:4]) + (", ..." if distinct > 4 else "")
         rare = int((counts < RARE).sum())
         told = f"; {rare} of them in fewer than {RARE} rows" if rare else ""
-        return Goal("classify", {}, f"{distinct} different whole numbers: {shown}{told}")
+        return InferredTask("classify", {}, f"{distinct} different whole numbers: {shown}{told}")
     reason = f"{counted(distinct)} different numbers from {x.min():g} to {x.max():g}"
     if not few and spans_magnitudes(x):
-        return Goal("regress", {"scale": "log"}, f"{reason}, over several magnitudes")
+        return InferredTask("regress", {"scale": "log"}, f"{reason}, over several magnitudes")
     if whole and distinct <= MOST_CLASSES:
         reason = f"{reason}; codes of classes would be type: classify"
-    return Goal("regress", {}, reason)
+    return InferredTask("regress", {}, reason)
 
 
 def _repeats(name: str, counts: np.ndarray) -> bool:
@@ -140,7 +142,7 @@ def _repeats(name: str, counts: np.ndarray) -> bool:
     return bool(usual and distinct <= min(MOST_CLASSES, rows / 10))
 
 
-def _of_marked(where: str, look: Look) -> Goal | None:
+def _of_marked(where: str, look: Look) -> InferredTask | None:
     """Numbers among marks for no value, which are answers still missing."""
     numbers = without_marks(look)
     goal = _of_numbers(where, numbers) if numbers else None
@@ -158,7 +160,7 @@ def _of_lists(
     lists: list[Any],
     looks: Mapping[str, Look],
     guesses: Mapping[str, Guess],
-) -> Goal:
+) -> InferredTask:
     """Boxes on a picture, tags of words, or any number of labels."""
     if not lists:
         raise TableError(f"{where}: every list is empty.")
@@ -179,14 +181,16 @@ def _of_lists(
                 "`tag` task needs the words as a list column."
             )
         kinds = len({tag[2:] for tag in tags if tag != "O"})
-        return Goal("tag", {"on": beside}, f"BIO tags of {kinds} kinds for the words in '{beside}'")
+        return InferredTask(
+            "tag", {"on": beside}, f"BIO tags of {kinds} kinds for the words in '{beside}'"
+        )
     if beside is not None:
         other = next(t for t in sorted(tags, reverse=True) if not BIO.fullmatch(t))
         raise TableError(
             f"{where} holds a list as long as the words in '{beside}', but {other!r} is no BIO "
             "tag. Write O, B-kind and I-kind."
         )
-    return Goal("classify", {"labels": "multi"}, f"lists of {len(tags)} different labels")
+    return InferredTask("classify", {"labels": "multi"}, f"lists of {len(tags)} different labels")
 
 
 def _words_beside(target: str, looks: Mapping[str, Look]) -> str | None:
@@ -215,7 +219,7 @@ def _sizes(look: Look) -> list[int]:
 
 def _boxes(
     where: str, target: str, looks: Mapping[str, Look], guesses: Mapping[str, Guess]
-) -> Goal:
+) -> InferredTask:
     pictures = [n for n, g in guesses.items() if g.type == "image"]
     if not pictures:
         raise TableError(
@@ -237,32 +241,32 @@ def _boxes(
     if templates and templates[0] != on:
         options["template"] = templates[0]
         reason += f", compared with '{templates[0]}'"
-    return Goal("locate", options, reason, tuple(labels[:1]))
+    return InferredTask("locate", options, reason, tuple(labels[:1]))
 
 
 # --- what columns are compared with ------------------------------------------------------------
 
 
-def answer_of(table: Table, target: str, goal: Goal) -> Answer:
+def answer_of(table: Table, target: str, goal: InferredTask) -> KnownTarget:
     """The target's cells, as columns are compared with them."""
     cells = table.cells(target)
     known = np.array([not empty(c) for c in cells])
     none = np.zeros(0, dtype=np.int64)
     if goal.type == "regress":
         x = table.numbers(target)
-        return Answer(target, "regress", np.isfinite(x), none, (x,))
+        return KnownTarget(target, "regress", np.isfinite(x), none, (x,))
     if goal.type == "classify" and "labels" not in goal.options:
         names = [spelled(c) for c in cells]
         index = {n: i for i, n in enumerate(dict.fromkeys(n for n in names if n is not None))}
         codes = np.array([-1 if n is None else index[n] for n in names], dtype=np.int64)
-        return Answer(target, "classify", known, codes, (), list(index))
+        return KnownTarget(target, "classify", known, codes, (), list(index))
     lists = [parse_list(c) if isinstance(c, str) else c for c in cells]
     if goal.type == "classify":
         both = zip(cells, lists, strict=True)  # a;b is no list yet
         lists = [to_names(c) if isinstance(c, str) and x is None else x for c, x in both]
-        return Answer(target, "tag", known, none, counts_of(lists, lists))
+        return KnownTarget(target, "tag", known, none, counts_of(lists, lists))
     if goal.type == "tag":
         amounts = counts_of([c and [t for t in c if t.startswith("B-")] for c in lists], None)
-        return Answer(target, "tag", known, none, amounts)
+        return KnownTarget(target, "tag", known, none, amounts)
     labels = [parse_list(c) if isinstance(c, str) else c for u in goal.uses for c in table.cells(u)]
-    return Answer(target, "locate", known, none, counts_of(lists, labels or None))
+    return KnownTarget(target, "locate", known, none, counts_of(lists, labels or None))

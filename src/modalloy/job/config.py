@@ -38,14 +38,14 @@ class Options(BaseModel):
 # --- columns -----------------------------------------------------------------------------------
 
 
-class Plain(Options):
+class Tabular(Options):
     """Options shared by columns whose cells are single values."""
 
     size: Literal["small", "base"] = "small"
     """Length of the vector that a cell becomes: 12 numbers, or 32."""
 
 
-class Number(Plain):
+class Number(Tabular):
     """A measured quantity; scaled robustly by median and quartiles of the training rows."""
 
     type: Literal["number"] = "number"
@@ -59,7 +59,7 @@ class Number(Plain):
     """Pieces of the piecewise-linear embedding, or frequencies of the periodic one."""
 
 
-class Category(Plain):
+class Category(Tabular):
     """One of a set of names; a name never seen in training is answered as 'unknown'."""
 
     type: Literal["category"] = "category"
@@ -67,7 +67,7 @@ class Category(Plain):
     """Names with fewer training rows than this share the 'unknown' vector."""
 
 
-class Time(Plain):
+class Time(Tabular):
     """A date or date and time; read as cycles (hour, weekday, year) and a trend that stops at the
     first and last training day."""
 
@@ -277,7 +277,7 @@ class Fusion(Options):
     auxiliary: NonNegativeFloat = 0.3
     """Weight of each single modality's own head, so that none is starved by the strongest."""
     consistency: NonNegativeFloat = 0.0
-    """Weight of ||W_1 z_1 + W_2 z_2 + ... - z||^2 / width: the summaries together foretell z."""
+    """Weight of ||W_1 z_1 + W_2 z_2 + ... - z||^2 / width: the summaries together predict z."""
 
 
 class Concat(Fusion):
@@ -355,7 +355,7 @@ Fuse = Annotated[
 # --- tasks -------------------------------------------------------------------------------------
 
 
-class Goal(Options):
+class Task(Options):
     """Options that every task shares."""
 
     target: str
@@ -384,7 +384,7 @@ class Goal(Options):
         return False
 
 
-class Classify(Goal):
+class Classify(Task):
     """One class a row, or any number of labels with `labels: multi`."""
 
     type: Literal["classify"] = "classify"
@@ -399,7 +399,7 @@ class Classify(Goal):
         return self.labels == "multi"
 
 
-class Regress(Goal):
+class Regress(Task):
     """A number; learned in standardised form, answered in its own unit."""
 
     type: Literal["regress"] = "regress"
@@ -414,7 +414,7 @@ class Regress(Goal):
     """Also answers these quantiles, learned with the pinball loss."""
 
 
-class Tag(Goal):
+class Tag(Task):
     """A BIO tag a word of a `tokens` column, scored by exact spans."""
 
     type: Literal["tag"] = "tag"
@@ -432,7 +432,7 @@ class Tag(Goal):
         return True
 
 
-class Locate(Goal):
+class Locate(Task):
     """Boxes with names on a picture; `target` holds lists of [x1, y1, x2, y2] in pixels."""
 
     type: Literal["locate"] = "locate"
@@ -467,7 +467,7 @@ class Locate(Goal):
         return True
 
 
-class Custom(Goal):
+class Custom(Task):
     """A kind of task of your own: a `Kit` in a Python package that is installed here."""
 
     type: Literal["custom"] = "custom"

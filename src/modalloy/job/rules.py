@@ -12,7 +12,7 @@ from modalloy.job.options import did_you_mean, listed
 
 Groups = dict[str, dict[str, Any]]
 
-PLAIN = ("number", "category", "time")
+TABULAR = ("number", "category", "time")
 MEDIA = ("vector", "text", "tokens", "image", "audio", "series")
 CHANGES = ("flip", "rotate", "gain", "jitter")  # augmentations that no default asks for
 NEEDS_RATE = ("spectrum", "envelope", "order")
@@ -52,7 +52,7 @@ def groups(data: dict[str, Any], key: str) -> Groups:
 
 
 def _something_to_learn(data: dict[str, Any], columns: Groups) -> Iterator[Fault]:
-    """One input and one task at least; no input may bear the name that plain columns share."""
+    """One input and one task at least; no input may bear the name that tabular columns share."""
     kinds = [options.get("type") for options in columns.values()]
     none_is_broken = isinstance(data.get("columns"), dict) and len(columns) == len(data["columns"])
     if none_is_broken and all(kind in ("group", "ignore") for kind in kinds):
@@ -61,7 +61,7 @@ def _something_to_learn(data: dict[str, Any], columns: Groups) -> Iterator[Fault
     if data.get("tasks") == {}:
         yield Fault(("tasks",), "must hold at least one task, as in fault: {type: classify, ...}.")
     if columns.get("table", {}).get("type") not in (None, "group", "ignore"):
-        why = "the name 'table' is taken by all plain columns together; rename the column."
+        why = "the name 'table' is taken by all tabular columns together; rename the column."
         yield Fault(("columns", "table"), why)
 
 
@@ -145,7 +145,7 @@ def _targets_are_hidden(columns: Groups, tasks: Groups) -> Iterator[Fault]:
 def _readers_of(target: str, columns: Groups) -> Iterator[tuple[tuple[str, ...], str]]:
     """Every place where an input reads this table column, and what to do about it."""
     for name, options in columns.items():
-        reads_itself = options.get("type") in PLAIN + MEDIA and not options.get("from")
+        reads_itself = options.get("type") in TABULAR + MEDIA and not options.get("from")
         if name == target and reads_itself:
             yield ("columns", name), "Take the column out, or give it type: ignore."
         if options.get("type") == "time" and options.get("since") == target:
@@ -216,7 +216,7 @@ def _split(split: Any, columns: Groups, tasks: Groups) -> Iterator[Fault]:
         if not isinstance(column, str):
             continue
         kind = columns.get(column, {}).get("type")
-        unfit = {"column": PLAIN + MEDIA, "by": (), "time": MEDIA}
+        unfit = {"column": TABULAR + MEDIA, "by": (), "time": MEDIA}
         if kind in unfit[way]:
             why = f"{quoted(column)} is an input of type {kind}; rows cannot be split by it."
             yield Fault(("split", way), why)
@@ -247,10 +247,10 @@ def _auxiliary(fuse: Any, columns: Groups, tasks: Groups) -> Iterator[Fault]:
         return
     kinds = [options.get("type") for options in columns.values()]
     media = sum(kind in MEDIA for kind in kinds)
-    if all(kind in (*PLAIN, *MEDIA, "group", "ignore") for kind in kinds) and (
-        media + any(kind in PLAIN for kind in kinds) == 1
+    if all(kind in (*TABULAR, *MEDIA, "group", "ignore") for kind in kinds) and (
+        media + any(kind in TABULAR for kind in kinds) == 1
     ):
-        why = "is for several inputs, and there is one (all plain columns together are one)."
+        why = "is for several inputs, and there is one (all tabular columns together are one)."
         yield Fault(("fuse", "auxiliary"), why)
     elif tasks and all(options.get("type") in ("tag", "locate") for options in tasks.values()):
         why = "is for classify and regress tasks; single inputs answer no others."

@@ -8,7 +8,7 @@ import torch
 from modalloy.answer.loader import Loader
 from modalloy.errors import RunError
 from modalloy.judge.baselines.baselines import PART, RECIPE
-from modalloy.judge.baselines.frozen import Embeddings, frozen_embeddings
+from modalloy.judge.baselines.embeddings import Embeddings, frozen_embeddings
 from modalloy.judge.figures import first_figures
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections

@@ -38,7 +38,7 @@ def first_figures(model: Model, loader: Loader, which: np.ndarray) -> dict[str, 
 def gain_over_columns(
     options: config.TaskOptions, figures: Mapping[str, Any], columns: Mapping[str, Mapping]
 ) -> dict[str, Any]:
-    """What a table of plain columns alone gains over the best of them; see `Report.gain`."""
+    """What a table of tabular columns alone gains over the best of them; see `Report.gain`."""
     metric, greater = primary(options)
     scored = {n: f for n, f in columns.items() if f.get("margin")}
     if not scored:

@@ -61,8 +61,8 @@ class Report:
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """task -> plain column -> Figures of a small decision tree on that column alone, with `margin`:
-    how far the model is ahead."""
+    """task -> tabular column -> Figures of a small decision tree on that column alone, with
+    `margin`: how far the model is ahead."""
     drawn: dict[str, Any] = field(default_factory=dict)
     """What intervals draw anew: `by` (a column) and `groups` (how many values of it the test rows
     have); empty where single rows are drawn."""

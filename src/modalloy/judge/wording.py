@@ -45,7 +45,7 @@ METRICS: dict[str, Metric] = {
     "map50": Metric("mAP50", 1, "number", "boxes found; half overlap is enough"),
     "map50_95": Metric("mAP50-95", 1, "number", "boxes found and well placed"),
 }
-PLAIN = Metric("", 1, "number", "")
+UNNAMED = Metric("", 1, "number", "")
 
 
 def figures_of(figures: Mapping[str, Any]) -> list[str]:
@@ -58,19 +58,19 @@ def figures_of(figures: Mapping[str, Any]) -> list[str]:
 
 def label(metric: str) -> str:
     """A metric's name as people write it."""
-    return METRICS.get(metric, PLAIN).label or metric.replace("_", " ")
+    return METRICS.get(metric, UNNAMED).label or metric.replace("_", " ")
 
 
 def better(metric: str) -> int:
     """+1 where more is better, -1 where less is, 0 where neither is."""
-    return METRICS.get(metric, PLAIN).better
+    return METRICS.get(metric, UNNAMED).better
 
 
 def say(metric: str, value: float | None, unit: str = "") -> str:
     """A figure with its unit: `93.1 %`, `0.874`, `12.3 h`; a dash where there is none."""
     if value is None or not math.isfinite(value):
         return "–"
-    match METRICS.get(metric, PLAIN).form:
+    match METRICS.get(metric, UNNAMED).form:
         case "share":
             return f"{fixed(100 * value, 1)} %"
         case "unit" | "own":
@@ -84,7 +84,7 @@ def say_gain(metric: str, value: float | None, unit: str = "") -> str:
     if value is None or not math.isfinite(value):
         return "–"
     sign = "−" if value < 0 else "+"
-    match METRICS.get(metric, PLAIN).form:
+    match METRICS.get(metric, UNNAMED).form:
         case "share":
             return f"{sign}{abs(100 * value):.1f} points"
         case "unit" | "own":
@@ -98,7 +98,7 @@ def unit_of(metric: str, unit: str) -> str:
 
     Nothing of `log(target)`, which stands for a target without a unit.
     """
-    if METRICS.get(metric, PLAIN).form != "own" or not unit.startswith("log("):
+    if METRICS.get(metric, UNNAMED).form != "own" or not unit.startswith("log("):
         return unit
     return "" if unit == "log(target)" else unit[len("log(") : -1]
 

@@ -219,7 +219,7 @@ def change_wave(values: Values) -> Values:
 def change_series(values: Values, jitter: bool) -> Values:
     """Random gain of each channel; with jitter also noise, and up to a tenth of the start left out.
 
-    The end stays where it is, because what a series foretells lies after it.
+    The end stays where it is, because what a series predicts lies after it.
     """
     x_BCL, mask_BL = values["x"], values["mask"]
     rows, channels, length = x_BCL.shape

@@ -46,7 +46,7 @@ def probe(
 ) -> Probe:
     """Time three steps of each way of computing and keep the fastest.
 
-    Only media encoders are affected; a model of plain columns is left in float32. A number type
+    Only media encoders are affected; a model of tabular columns is left in float32. A number type
     that is asked for is taken without timing anything, so that training repeats bit for bit. The
     weights are those from before: every trial runs on a copy.
 

@@ -58,7 +58,7 @@ def find(text: str, folder: Path, *, anywhere: bool = False) -> Found | None:
 
 
 def hint(text: str, folder: Path) -> str:
-    """What may mend a path that means no file, as the end of a sentence; nothing if unknown."""
+    """What may fix a path that means no file, as the end of a sentence; nothing if unknown."""
     if ADDRESS.match(text.strip(BLANKS)):
         return "; it is an address: download the file into the folder and write its path"
     places = [_parts(spelling) for spelling in _spellings(text)]

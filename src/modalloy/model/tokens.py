@@ -1,8 +1,8 @@
 """What travels through a model: a batch, the tokens of each encoder, one fused summary.
 
 Letters in names of tensors: B rows, T tokens of one input, D width, M modalities, K members of an
-ensemble (1 but for `tabm`), C classes, N plain columns, L samples or word pieces, W words, H and W
-height and width of a picture or map.
+ensemble (1 but for `tabm`), C classes, N tabular columns, L samples or word pieces, W words, H and
+W height and width of a picture or map.
 """
 
 from collections.abc import Mapping

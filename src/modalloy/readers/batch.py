@@ -7,7 +7,7 @@ from difflib import get_close_matches
 import numpy as np
 
 from modalloy.errors import JobError
-from modalloy.readers.build import PLAIN
+from modalloy.readers.build import TABULAR
 from modalloy.readers.reader import Reader
 
 TABLE = "table"  # the one input that carries all number, category and time columns
@@ -16,7 +16,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class ArrayBatch:
-    """Some rows as arrays; an *input* is one media column, or `TABLE` for all plain columns.
+    """Some rows as arrays; an *input* is one media column, or `TABLE` for all tabular columns.
 
     values: input -> name -> array with rows first. present: input -> bool, (B,) for a media column,
     (B, N) for `TABLE` in the order number, category, time. targets: task -> name -> array with rows
@@ -31,12 +31,12 @@ class ArrayBatch:
     def __len__(self) -> int:
         return len(next(iter(self.present.values()), self.rows))
 
-    def without(self, columns: Collection[str], plain: Collection[str]) -> "ArrayBatch":
+    def without(self, columns: Collection[str], tabular: Collection[str]) -> "ArrayBatch":
         """The same rows as though the cells of these columns were missing.
 
         plain: the columns of `TABLE`, in the order of its cells.
         """
-        kept_N = np.array([name not in columns for name in plain], dtype=bool)
+        kept_N = np.array([name not in columns for name in tabular], dtype=bool)
         present = {
             i: p & kept_N if i == TABLE else np.zeros_like(p) if i in columns else p
             for i, p in self.present.items()
@@ -45,15 +45,15 @@ class ArrayBatch:
 
 
 def inputs_of(readers: Mapping[str, Reader]) -> list[str]:
-    """Names of the inputs: `TABLE` first where there is a plain column, then each media column."""
-    media = [n for n, r in readers.items() if r.kind not in PLAIN]
+    """Names of the inputs: `TABLE` first where a column is tabular, then each media column."""
+    media = [n for n, r in readers.items() if r.kind not in TABULAR]
     return ([TABLE] if len(media) < len(readers) else []) + media
 
 
 def chosen_inputs(asked: Iterable[str] | None, readers: Mapping[str, Reader]) -> list[str]:
     """The inputs asked for in the order of all, or all of them for None.
 
-    JobError for a name that is none: plain columns are one input and can only be asked for
+    JobError for a name that is none: tabular columns are one input and can only be asked for
     together.
     """
     inputs = inputs_of(readers)

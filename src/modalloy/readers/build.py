@@ -22,7 +22,7 @@ from modalloy.tasks.kit import kit_of, part
 
 Loaded = TypeVar("Loaded", Reader, TargetReader)
 CellsOf = Callable[[tuple[str, ...]], Cells]
-PLAIN = ("number", "category", "time")
+TABULAR = ("number", "category", "time")
 READERS: tuple[type[Reader], ...] = (
     NumberReader, CategoryReader, TimeReader, VectorReader, TextReader, TokensReader, ImageReader,
     AudioReader, SeriesReader,
@@ -30,7 +30,7 @@ READERS: tuple[type[Reader], ...] = (
 
 
 class TableRead(NamedTuple):
-    """What plain columns say together, in the order number, category, time.
+    """What tabular columns say together, in the order number, category, time.
 
     values: `number` (B, Nn) float32, `category` (B, Nc) int64, `time` (B, Nt, F) float32, each only
         where there is such a column. present: (B, Nn + Nc + Nt) bool. status: a list of B for each
@@ -120,17 +120,19 @@ def targets_from_state(
 
 def in_order(readers: Mapping[str, Reader]) -> dict[str, Reader]:
     """Number, category and time columns first, in this order; then the others as they were."""
-    rank = {kind: i for i, kind in enumerate(PLAIN)}
-    return dict(sorted(readers.items(), key=lambda item: rank.get(item[1].kind, len(PLAIN))))
+    rank = {kind: i for i, kind in enumerate(TABULAR)}
+    return dict(sorted(readers.items(), key=lambda item: rank.get(item[1].kind, len(TABULAR))))
 
 
 def read_table(readers: Sequence[Reader], cells: Cells) -> TableRead:
     """Read number, category and time columns together; other readers are not looked at."""
-    plain = list(in_order({r.name: r for r in readers if r.kind in PLAIN}).values())
-    reads = [r.read(cells) for r in plain]
+    tabular = list(in_order({r.name: r for r in readers if r.kind in TABULAR}).values())
+    reads = [r.read(cells) for r in tabular]
     values = {}
-    for kind in PLAIN:
-        columns = [read.values["x"] for r, read in zip(plain, reads, strict=True) if r.kind == kind]
+    for kind in TABULAR:
+        columns = [
+            read.values["x"] for r, read in zip(tabular, reads, strict=True) if r.kind == kind
+        ]
         if columns:
             values[kind] = np.stack(_same_width(columns), axis=1)
     present = np.stack([r.present for r in reads], axis=1) if reads else np.zeros((len(cells), 0))

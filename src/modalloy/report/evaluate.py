@@ -18,7 +18,7 @@ from modalloy.checks.finding import Finding, finding
 from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
-from modalloy.judge.baselines.frozen import Embeddings
+from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
 from modalloy.judge.facts import environment, rows_by_use, say_split
 from modalloy.judge.figures import gain_over_columns, truth_of

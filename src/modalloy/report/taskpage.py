@@ -189,7 +189,7 @@ def columns_part(report: Report, task: str) -> Markup:
         note += f" The {MOST_DOTS} strongest are drawn; report.json holds them all."
     drawn = dots(lines[:MOST_DOTS], ends=ends)
     body = join([tag("p", note, kind="quiet"), tag("div", drawn, kind="card")])
-    return fold(f"Each of the {len(lines)} plain columns by itself", body)
+    return fold(f"Each of the {len(lines)} tabular columns by itself", body)
 
 
 def subset_dots(report: Report, task: str, some: Mapping[str, Mapping[str, Any]]) -> Markup:

@@ -13,7 +13,7 @@ from modalloy.readers.batch import TABLE, inputs_of
 from modalloy.readers.reader import Reader
 from modalloy.runs.run import Run
 
-PLAIN = ("number", "category", "time")
+TABULAR = ("number", "category", "time")
 
 
 class Taken(NamedTuple):
@@ -67,8 +67,8 @@ def parts_of(model: Model, run: Run, kept: Collection[str]) -> Iterator[Part]:
     """Every part of a model, and whether the run has it as well."""
     before = inputs_of(run.readers)
     same = {i: f"column '{i}'" in kept for i in model.inputs}
-    plain = together(model.readers, kept)
-    same[TABLE] = plain is not None and plain == together(run.readers, kept)
+    tabular = together(model.readers, kept)
+    same[TABLE] = tabular is not None and tabular == together(run.readers, kept)
     for i in model.encoders:
         why = "number, category and time columns are read together: their encoder begins anew"
         told = why if i == TABLE and TABLE in before else ""
@@ -89,6 +89,6 @@ def parts_of(model: Model, run: Run, kept: Collection[str]) -> Iterator[Part]:
 
 
 def together(readers: Mapping[str, Reader], kept: Collection[str]) -> Sequence[str] | None:
-    """Names of the plain columns in their order; None where one of them begins anew."""
-    plain = [n for n, r in readers.items() if r.kind in PLAIN]
-    return plain if all(f"column '{n}'" in kept for n in plain) else None
+    """Names of the tabular columns in their order; None where one of them begins anew."""
+    tabular = [n for n, r in readers.items() if r.kind in TABULAR]
+    return tabular if all(f"column '{n}'" in kept for n in tabular) else None

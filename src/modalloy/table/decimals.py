@@ -11,7 +11,7 @@ from modalloy.table.typed import COMMA
 
 Decimal = Literal[".", ","]
 NUMBER = r"^[+-]?((0|[1-9][0-9]*)(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?$"
-PLAIN = r"^[+-]?(0|[1-9][0-9]*)$"
+WHOLE = r"^[+-]?(0|[1-9][0-9]*)$"
 THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}\.[0-9]{3}$"  # 3.302: a fraction, or three thousand
 US_THOUSANDS = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+$"  # 3,302: the other way round
 US_AMOUNT = r"^[+-]?[1-9][0-9]{0,2}(,[0-9]{3})+\.[0-9]+$"
@@ -110,7 +110,7 @@ def _signs(name: str, cells: Sequence[pa.Array]) -> Signs | None:
     if not len(some):
         return None
     filled = len(texts) - texts.null_count - _count(pc.equal(texts, ""))
-    plain = _count(pc.match_substring_regex(texts, PLAIN))
+    plain = _count(pc.match_substring_regex(texts, WHOLE))
     grouped = _which(some, THOUSANDS)
     listed = _which(some, US_THOUSANDS)
     comma = pc.and_not(_which(some, COMMA), pc.or_(grouped, listed))

@@ -102,12 +102,12 @@ def _explained(path: Path, fault: Exception, above: int) -> TableError:
     text = str(fault)
     if found := re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", text, re.DOTALL):
         line, expected, got = (int(found[i]) for i in (1, 2, 3))
-        mend = "or quote cells that hold the separator"
+        advice = "or quote cells that hold the separator"
         if '\\"' in found[4]:
-            mend = 'or write quotes doubled ("") inside a quoted cell, not as \\"'
+            advice = 'or write quotes doubled ("") inside a quoted cell, not as \\"'
         return TableError(
             f"{path}: row {line - above - 1} (line {line} or a little below) has {got} cells where "
-            f"the header has {expected} columns: {found[4][:80]!r}. Mend that row, {mend}."
+            f"the header has {expected} columns: {found[4][:80]!r}. Mend that row, {advice}."
         )
     if found := re.search(r"Row #(\d+).*invalid UTF8", text):
         return TableError(f"{path}: row {int(found[1]) - above - 1} {NOT_UTF8}")

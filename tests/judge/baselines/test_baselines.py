@@ -9,12 +9,12 @@ import pytest
 
 from modalloy.cells.cells import Cells
 from modalloy.job import config
-from modalloy.judge.baselines.baseline_models import Goal, objects, tree
+from modalloy.judge.baselines.baseline_models import BaselineTask, objects, tree
 from modalloy.judge.baselines.baselines import baselines
 from modalloy.judge.baselines.boosting import Shape, boost
-from modalloy.judge.baselines.features import Block, join_blocks, numbers_of, reduce
+from modalloy.judge.baselines.features import FeatureBlock, join_blocks, numbers_of, reduce
 from modalloy.judge.baselines.linear import dense, linear, ridge
-from modalloy.judge.baselines.lines import FROZEN, PLAIN
+from modalloy.judge.baselines.lines import BOOSTED, FROZEN
 from modalloy.judge.baselines.locate import BOXES
 from modalloy.judge.baselines.sample import draw
 from modalloy.judge.baselines.tag import TAGGER, WORDS, commonest_tags
@@ -82,16 +82,16 @@ def easy_case(rows: int = 300, seed: int = 0) -> Case:
 def test_boosting_beats_the_constant_line_on_an_easy_table() -> None:
     found = baselines(*easy_case(), resamples=40)
     fault, life = found.table["fault"], found.table["life"]
-    assert list(fault) == ["always the commonest class", PLAIN, "logistic regression on words"]
-    assert fault[PLAIN]["accuracy"] > fault["always the commonest class"]["accuracy"] + 0.2
+    assert list(fault) == ["always the commonest class", BOOSTED, "logistic regression on words"]
+    assert fault[BOOSTED]["accuracy"] > fault["always the commonest class"]["accuracy"] + 0.2
     assert fault["always the commonest class"]["auroc"] == 0.5
-    assert list(life) == ["mean of the training rows", PLAIN, "ridge regression on words"]
-    assert life[PLAIN]["rmse"] < 0.5 * life["mean of the training rows"]["rmse"]
+    assert list(life) == ["mean of the training rows", BOOSTED, "ridge regression on words"]
+    assert life[BOOSTED]["rmse"] < 0.5 * life["mean of the training rows"]["rmse"]
     assert life["mean of the training rows"]["r2"] <= 0
-    assert "coverage" not in life[PLAIN]  # it answers no quantiles
-    low, high = fault[PLAIN]["interval"]["accuracy"]
-    assert low < fault[PLAIN]["accuracy"] < high
-    assert "note" not in fault[PLAIN]
+    assert "coverage" not in life[BOOSTED]  # it answers no quantiles
+    low, high = fault[BOOSTED]["interval"]["accuracy"]
+    assert low < fault[BOOSTED]["accuracy"] < high
+    assert "note" not in fault[BOOSTED]
 
 
 def test_each_plain_column_by_itself() -> None:
@@ -100,7 +100,7 @@ def test_each_plain_column_by_itself() -> None:
     life = {"value": np.zeros(80)}
     found = baselines(*case, answers={"fault": sure, "life": life}, resamples=40).columns
     assert list(found) == ["fault", "life"]
-    assert list(found["fault"]) == ["load", "site"]  # the note is no plain column
+    assert list(found["fault"]) == ["load", "site"]  # the note is no tabular column
     commonest = baselines(*case, resamples=40).table["fault"]["always the commonest class"]
     assert found["fault"]["load"]["accuracy"] > commonest["accuracy"] + 0.15
     assert found["fault"]["load"]["auroc"] > found["fault"]["site"]["auroc"] > 0.5
@@ -166,8 +166,8 @@ def test_test_rows_teach_nothing() -> None:
         }  # fmt: skip
         return Cells(swapped)
 
-    a = baselines(*case, resamples=20).table["fault"][PLAIN]
-    b = baselines(*case._replace(cells_of=spoiled), resamples=20).table["fault"][PLAIN]
+    a = baselines(*case, resamples=20).table["fault"][BOOSTED]
+    b = baselines(*case._replace(cells_of=spoiled), resamples=20).table["fault"][BOOSTED]
     # One truth of 80 is turned around: one answer more or less is right, none changes.
     assert abs(a["accuracy"] - b["accuracy"]) == pytest.approx(1 / 80)
 
@@ -187,7 +187,7 @@ def test_a_random_split_flatters_where_rows_come_in_groups() -> None:
     case = case_of(columns, job, np.flatnonzero(~held), np.flatnonzero(held))
     naive = baselines(*case, resamples=20).naive["life"]
     assert naive["metric"] == "rmse"
-    assert naive["honest"] == baselines(*case, resamples=20).table["life"][PLAIN]["rmse"]
+    assert naive["honest"] == baselines(*case, resamples=20).table["life"][BOOSTED]["rmse"]
     assert naive["naive"] < 0.6 * naive["honest"]
     random = case.job.model_copy(update={"split": config.Split(random="stratified")})
     assert baselines(*case._replace(job=random), resamples=20).naive == {}
@@ -205,11 +205,11 @@ def test_margins_are_paired_with_the_models_answers() -> None:
         "life": {"value": value, "quantiles": np.zeros((80, 2))},
     }
     found = baselines(*case, answers=answers, groups=list(range(80)), resamples=40).table
-    figures = found["fault"][PLAIN]
+    figures = found["fault"][BOOSTED]
     assert figures["margin"]["gain"] == pytest.approx(1 - figures["accuracy"])
     low, high = figures["margin"]["interval"]
     assert 0 < low <= figures["margin"]["gain"] <= high
-    figures = found["life"][PLAIN]
+    figures = found["life"][BOOSTED]
     assert figures["margin"]["gain"] == pytest.approx(figures["rmse"] - 1.0)
 
 
@@ -251,7 +251,7 @@ def test_frozen_features_of_some_rows() -> None:
 
 def test_rows_are_capped_and_the_report_says_so() -> None:
     case = easy_case()
-    figures = baselines(*case, most=50, resamples=20).table["fault"][PLAIN]
+    figures = baselines(*case, most=50, resamples=20).table["fault"][BOOSTED]
     assert figures["note"] == "on 50 of 220 training rows and 50 of 80 test rows"
 
 
@@ -270,7 +270,7 @@ def test_the_cap_keeps_rows_with_frozen_features() -> None:
 def test_tags_are_looked_up_word_by_word() -> None:
     words = [["seal", "leaks"], ["seal", "is", "new"], ["seal"], ["pump", "seal"], None, ["leaks"]]
     tags = [["B-part", "O"], ["B-part", "O", "O"], ["O"], ["B-part", "B-part"], None, ["B-x"]]
-    goal = Goal(config.Tag(target="tags", on="words"), None, tags, [w or [] for w in words])
+    goal = BaselineTask(config.Tag(target="tags", on="words"), None, tags, [w or [] for w in words])
     answer = commonest_tags(goal, np.array([0, 1, 2]), np.array([3, 4, 5]))
     assert list(answer["tags"]) == [["O", "B-part"], [], ["O"]]
     columns = {"words": words * 4, "tags": tags * 4, "doc": list(range(24))}
@@ -335,14 +335,14 @@ def test_several_labels() -> None:
     }
     case = case_of(columns, job, np.arange(150), np.arange(150, 200))
     found = baselines(*case, resamples=20)
-    assert found.table["l"][PLAIN]["accuracy"] > 0.9
+    assert found.table["l"][BOOSTED]["accuracy"] > 0.9
     assert found.table["l"]["each label's share"]["accuracy"] < 0.6
     assert found.naive == {}  # a random split was asked for
 
 
 def test_a_class_that_training_lacks_gets_no_probability() -> None:
     truth = ["b", "c"] * 20 + ["a"]
-    goal = Goal(config.Classify(target="y"), ["a", "b", "c"], truth, [])
+    goal = BaselineTask(config.Classify(target="y"), ["a", "b", "c"], truth, [])
     x = np.array([[float(t == "c")] for t in truth])
     shape = Shape(6, 4, 0.1, 30)
     answer = boost(goal, shape, x, np.array([False]), np.arange(40), np.arange(38, 41), 0)
@@ -364,10 +364,10 @@ def test_every_kind_of_column_from_files(small_table: Path, job_dict: Any) -> No
     parts = Parts(rows, rows[:0], np.arange(60, 80))
     for name, reader in readers.items():  # each column alone knows more than a coin
         found = baselines(job, {name: reader}, cells_of, parts, targets, resamples=10)
-        assert PLAIN in found.table["fault"]
-        assert np.isfinite(found.table["life"][PLAIN]["rmse"])
+        assert BOOSTED in found.table["fault"]
+        assert np.isfinite(found.table["life"][BOOSTED]["rmse"])
         if name in ("photo", "vibration", "note", "sound"):
-            assert found.table["fault"][PLAIN]["accuracy"] > 0.7, name
+            assert found.table["fault"][BOOSTED]["accuracy"] > 0.7, name
 
 
 def test_wide_blocks_are_reduced_by_training_rows_alone() -> None:
@@ -381,21 +381,25 @@ def test_wide_blocks_are_reduced_by_training_rows_alone() -> None:
     assert a.shape == (50, 5)
     assert a[:40] == pytest.approx(b[:40])
     assert np.isfinite(a).all()
-    blocks = [Block("w", x), Block("c", np.zeros((50, 1)), codes=True), Block("t", ["a b"] * 50)]
+    blocks = [
+        FeatureBlock("w", x),
+        FeatureBlock("c", np.zeros((50, 1)), codes=True),
+        FeatureBlock("t", ["a b"] * 50),
+    ]
     joined, codes = join_blocks(blocks, 50, fit, seed=0)
     assert joined.shape == (50, len(codes))
     assert codes.sum() == 1
 
 
 def test_empty_texts_and_no_columns_are_no_obstacle() -> None:
-    joined, codes = join_blocks([Block("t", ["", "!!"])], 2, np.arange(2), seed=0)
+    joined, codes = join_blocks([FeatureBlock("t", ["", "!!"])], 2, np.arange(2), seed=0)
     assert joined.shape == (2, 1)
     assert not codes.any()
 
 
 def test_one_class_alone_in_training_is_answered_with_certainty() -> None:
     truth = ["good"] * 40 + ["bad"] * 2
-    goal = Goal(config.Classify(target="y"), ["bad", "good"], truth, [])
+    goal = BaselineTask(config.Classify(target="y"), ["bad", "good"], truth, [])
     x = np.arange(42.0)[:, None]
     train, test = np.arange(40), np.arange(38, 42)
     answers = [
@@ -419,7 +423,7 @@ def test_a_class_of_two_rows_that_a_random_split_tests_breaks_nothing() -> None:
         case = case_of(columns, job | {"seed": seed}, np.arange(1, 9), np.array([0, 9, 10, 11]))
         found = baselines(*case, resamples=5)
         assert found.naive["y"]["naive"] >= 0.5
-        assert PLAIN in found.table["y"]
+        assert BOOSTED in found.table["y"]
 
 
 def test_rows_that_belong_together_are_held_out_together() -> None:
@@ -436,7 +440,7 @@ def test_penalties_are_chosen_on_training_rows() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(0, 1, (200, 60))
     truth = (x[:, 0] + rng.normal(0, 2, 200)).tolist()
-    goal = Goal(config.Regress(target="y"), None, truth, [])
+    goal = BaselineTask(config.Regress(target="y"), None, truth, [])
     train, test = np.arange(100), np.arange(100, 200)
     scaled = dense([[(x, "numbers")]], train, 200)
     tuned, _ = linear(goal, scaled, train, test, folds_of(train, None, 0))
@@ -447,7 +451,7 @@ def test_penalties_are_chosen_on_training_rows() -> None:
 
 def test_a_category_of_many_names_keeps_its_commonest_apart() -> None:
     codes = np.array([float(k % 300) for k in range(600)] + [7.0] * 50 + [np.nan])[:, None]
-    values = numbers_of(Block("c", codes, codes=True), np.arange(651), 8, 0)
+    values = numbers_of(FeatureBlock("c", codes, codes=True), np.arange(651), 8, 0)
     assert np.isnan(values[-1, 0])
     assert values[7, 0] == values[610, 0] > 0
     assert len(np.unique(values[:-1])) == 200  # 199 names, and all others as one

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from modalloy.answer.answers import Answer
 from modalloy.job import config
 from modalloy.tasks.kit import kit_of, part
 
 if TYPE_CHECKING:
-    from modalloy.judge.baselines.baseline_models import Goal
+    from modalloy.judge.baselines.baseline_models import BaselineTask
     from modalloy.judge.baselines.lines import Case, Fitted
-
-Answer = dict[str, np.ndarray]
 
 
 class Baseline(ABC):
@@ -26,7 +25,9 @@ class Baseline(ABC):
     naive: str = ""
 
     @abstractmethod
-    def constant(self, goal: "Goal", train: np.ndarray, test: np.ndarray) -> tuple[str, Answer]:
+    def constant(
+        self, goal: "BaselineTask", train: np.ndarray, test: np.ndarray
+    ) -> tuple[str, Answer]:
         """The same answer to every row, and its name. train, test: positions within the sample."""
 
     @abstractmethod

@@ -8,9 +8,10 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+from modalloy.answer.answers import Answer
 from modalloy.cells.cells import empty
 from modalloy.job import config
-from modalloy.judge.baselines.baseline import Answer, baseline_of
+from modalloy.judge.baselines.baseline import baseline_of
 from modalloy.judge.baselines.sample import CellsOf
 from modalloy.readers.text import to_words
 from modalloy.tasks.kit import kit_of
@@ -21,7 +22,7 @@ Features = np.ndarray | csr_matrix | csr_array
 
 
 @dataclass
-class Goal:
+class BaselineTask:
     """What one task wants of the sampled rows: options, class names, truth, words to tag."""
 
     options: config.TaskOptions
@@ -32,7 +33,7 @@ class Goal:
     @classmethod
     def read(
         cls, options: config.TaskOptions, target: Any, cells_of: CellsOf, rows: np.ndarray
-    ) -> "Goal":
+    ) -> "BaselineTask":
         """Truth of these rows; a simple method has no quantiles to be judged by."""
         of = baseline_of(options)
         options, on = of.asked(options), of.words_of(options)
@@ -92,12 +93,14 @@ def as_words(cell: Any) -> list[str]:
     return [] if isinstance(words, str) else words
 
 
-def varies(goal: Goal, train: np.ndarray) -> bool:
+def varies(goal: BaselineTask, train: np.ndarray) -> bool:
     """Whether training rows have more than one truth."""
     return len({str(goal.truth[i]) for i in train}) > 1
 
 
-def tree(goal: Goal, x_BF: np.ndarray, train: np.ndarray, test: np.ndarray, seed: int) -> Answer:
+def tree(
+    goal: BaselineTask, x_BF: np.ndarray, train: np.ndarray, test: np.ndarray, seed: int
+) -> Answer:
     """A decision tree of at most LEAVES leaves: what one column tells by itself."""
     shape: dict[str, Any] = {
         "max_leaf_nodes": LEAVES,
@@ -114,7 +117,7 @@ def tree(goal: Goal, x_BF: np.ndarray, train: np.ndarray, test: np.ndarray, seed
 
 
 def each_class(
-    goal: Goal,
+    goal: BaselineTask,
     make: Callable[[], Any],
     x_BF: Features,
     y_NC: np.ndarray,

@@ -2,8 +2,8 @@
 
 A constant answer; gradient boosting and a linear model on plain features, on words and on a frozen
 encoder's features; for tags each word's commonest tag and a linear tagger; for boxes those that
-come again. What each plain column tells by itself. And the naive figure: the same method judged on
-a random split.
+come again. What each tabular column tells by itself. And the naive figure: the same method judged
+on a random split.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from modalloy.answer.answers import Answer
 from modalloy.job import config
-from modalloy.judge.baselines.baseline import Answer, baseline_of
-from modalloy.judge.baselines.baseline_models import Goal
-from modalloy.judge.baselines.features import Block, read_block
+from modalloy.judge.baselines.baseline import baseline_of
+from modalloy.judge.baselines.baseline_models import BaselineTask
+from modalloy.judge.baselines.features import FeatureBlock, read_block
 from modalloy.judge.baselines.lines import Case, Fitted, column_lines, lines_of
-from modalloy.judge.baselines.sample import CellsOf, Frozen, Sample, belonging, draw, most_rows
+from modalloy.judge.baselines.sample import CellsOf, Embedded, Sample, belonging, draw, most_rows
 from modalloy.judge.metrics.bootstrap import intervals, paired_intervals
 from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.sections import Runner, at_once
@@ -39,7 +40,7 @@ class Baselines(NamedTuple):
     table: task -> name -> figures with `interval`, perhaps `note`, and `margin`: how far the model
     is ahead in the main metric (metric, gain, interval; positive is better).
     naive: task -> metric, what, honest, naive.
-    columns: task -> plain column -> figures of a small decision tree on that column alone, with
+    columns: task -> tabular column -> figures of a small decision tree on that column alone, with
     `margin`; empty where there is only one such column.
     """
 
@@ -55,7 +56,7 @@ def baselines(
     parts: Parts,
     targets: Mapping[str, Any],
     *,
-    frozen: Frozen | None = None,
+    frozen: Embedded | None = None,
     answers: Mapping[str, Answer] | None = None,
     groups: Sequence[Any] | None = None,
     most: int | None = None,
@@ -80,7 +81,7 @@ def baselines(
     # them took sixteen times as long as one.
     with threadpool_limits(1):
         for task, options in job.tasks.items():
-            truth = partial(Goal.read, options, targets[task], cells_of, sample.rows)
+            truth = partial(BaselineTask.read, options, targets[task], cells_of, sample.rows)
             goal = run(PART, "the truth of the rows for simple methods", truth, None, task=task)
             if goal is None:
                 continue
@@ -102,7 +103,7 @@ def baselines(
 
 def read_all(
     readers: Mapping[str, Reader], cells_of: CellsOf, rows: np.ndarray, run: Runner
-) -> list[Block]:
+) -> list[FeatureBlock]:
     """One block a reader, rows in the order asked for; a column that cannot be read is left out."""
     found = []
     for name, reader in readers.items():
@@ -127,7 +128,7 @@ def judge_all(
 
 
 def judge(
-    goal: Goal,
+    goal: BaselineTask,
     fitted: Fitted,
     sample: Sample,
     mine: Mapping[str, np.ndarray] | None,
@@ -164,7 +165,7 @@ def judge(
 
 def judge_columns(
     trees: Mapping[str, Fitted],
-    goal: Goal,
+    goal: BaselineTask,
     scored: Callable[[Fitted], Figures],
     run: Runner,
     task: str,

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from modalloy.judge.baselines.baseline import Answer
-from modalloy.judge.baselines.baseline_models import Goal, each_class, varied
+from modalloy.answer.answers import Answer
+from modalloy.judge.baselines.baseline_models import BaselineTask, each_class, varied
 from modalloy.judge.baselines.tune import WORST, Fold, Score, held_out_score
 
 WORK = 200_000  # leaves times features over all trees of one fit: two seconds on one core
@@ -29,7 +29,7 @@ class Shape(NamedTuple):
 
 
 def choose_shape(
-    goal: Goal,
+    goal: BaselineTask,
     x_BF: np.ndarray,
     codes: np.ndarray,
     train: np.ndarray,
@@ -53,7 +53,7 @@ def choose_shape(
     return best
 
 
-def shapes(goal: Goal, features: int, rows: int) -> list[Shape]:
+def shapes(goal: BaselineTask, features: int, rows: int) -> list[Shape]:
     """Small trees with small leaves for few rows, larger ones; the work of each is bounded."""
     fits = trees_a_round(goal)
     found = []
@@ -65,14 +65,14 @@ def shapes(goal: Goal, features: int, rows: int) -> list[Shape]:
     return found
 
 
-def trees_a_round(goal: Goal) -> int:
+def trees_a_round(goal: BaselineTask) -> int:
     """Trees of one round: one a class or label, a single one of two classes or a number."""
     classes = len(goal.names or ())
     return classes if classes > 2 or goal.several else 1
 
 
 def stopped(
-    goal: Goal, shape: Shape, x_BF: np.ndarray, codes: np.ndarray, fold: Fold, seed: int
+    goal: BaselineTask, shape: Shape, x_BF: np.ndarray, codes: np.ndarray, fold: Fold, seed: int
 ) -> tuple[Answer, int]:
     """Answers to the held-out rows at the best of some numbers of rounds, and that number."""
     best: tuple[Score, int, Answer] | None = None
@@ -89,7 +89,7 @@ def stopped(
 
 
 def boost(
-    goal: Goal,
+    goal: BaselineTask,
     shape: Shape,
     x_BF: np.ndarray,
     codes: np.ndarray,

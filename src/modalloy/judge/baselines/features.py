@@ -35,7 +35,7 @@ CODES = 200  # codes of a category; rarer names share one: scikit-learn stops at
 WORDS = 20_000  # words, pairs of words and letters that texts are counted in, at most
 
 
-class Block(NamedTuple):
+class FeatureBlock(NamedTuple):
     """Features of one input for B rows: numbers (B, F) with NaN where absent, or B texts."""
 
     name: str
@@ -45,28 +45,30 @@ class Block(NamedTuple):
     reduced: bool = False  # leading directions of many features
 
 
-def read_block(reader: Reader, cells_of: CellsOf, rows: np.ndarray) -> Block:
+def read_block(reader: Reader, cells_of: CellsOf, rows: np.ndarray) -> FeatureBlock:
     """Plain features of one column, rows in the order asked for; media are read in threads."""
     cells = cells_of(reader.columns, rows)
     match reader:
         case CategoryReader():
-            return Block(reader.name, numbers(reader, cells), codes=True, plain=True)
+            return FeatureBlock(reader.name, numbers(reader, cells), codes=True, plain=True)
         case NumberReader():
-            return Block(reader.name, as_they_are(reader, cells), plain=True)
+            return FeatureBlock(reader.name, as_they_are(reader, cells), plain=True)
         case ImageReader():
-            return Block(reader.name, media(replace(reader, pixels=PIXELS), cells, of_picture))
+            return FeatureBlock(
+                reader.name, media(replace(reader, pixels=PIXELS), cells, of_picture)
+            )
         case AudioReader():
-            return Block(reader.name, media(reader, cells, of_sound))
+            return FeatureBlock(reader.name, media(reader, cells, of_sound))
         case SeriesReader():
-            return Block(reader.name, media(reader, cells, of_series))
+            return FeatureBlock(reader.name, media(reader, cells, of_series))
         case Reader(kind="text" | "tokens"):
-            return Block(reader.name, [as_text(c) for c in cells[reader.name]])
+            return FeatureBlock(reader.name, [as_text(c) for c in cells[reader.name]])
         case _:
-            return Block(reader.name, numbers(reader, cells), plain=reader.kind == "time")
+            return FeatureBlock(reader.name, numbers(reader, cells), plain=reader.kind == "time")
 
 
 def join_blocks(
-    blocks: Sequence[Block], rows: int, fit: np.ndarray, *, seed: int
+    blocks: Sequence[FeatureBlock], rows: int, fit: np.ndarray, *, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """All features of all rows, (B, F), and which of them are category codes, (F,).
 
@@ -81,7 +83,7 @@ def join_blocks(
     return np.concatenate(parts, axis=1), np.array(codes)
 
 
-def numbers_of(block: Block, fit: np.ndarray, kept: int, seed: int) -> np.ndarray:
+def numbers_of(block: FeatureBlock, fit: np.ndarray, kept: int, seed: int) -> np.ndarray:
     """A block as numbers, (B, F): texts and wide ones as `kept` directions, rare codes as one."""
     x_BF = block.values
     if isinstance(x_BF, list):
@@ -111,7 +113,7 @@ def as_they_are(reader: NumberReader, cells: Cells) -> np.ndarray:
 
 
 def numbers(reader: Reader, cells: Cells) -> np.ndarray:
-    """A plain column's own arrays, (B, F), NaN where absent."""
+    """A tabular column's own arrays, (B, F), NaN where absent."""
     read = reader.read(cells)
     x_BF = np.asarray(read.values["x"], dtype=np.float64).reshape(len(read.present), -1)
     x_BF[~read.present] = np.nan

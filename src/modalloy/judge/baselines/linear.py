@@ -13,8 +13,8 @@ from scipy.sparse import csr_array, csr_matrix, hstack
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from modalloy.judge.baselines.baseline import Answer
-from modalloy.judge.baselines.baseline_models import Features, Goal, each_class
+from modalloy.answer.answers import Answer
+from modalloy.judge.baselines.baseline_models import BaselineTask, Features, each_class
 from modalloy.judge.baselines.features import standard
 from modalloy.judge.baselines.tune import Fold, best_of
 
@@ -27,7 +27,7 @@ SOLVE_AT_ONCE = 1000  # features up to which ridge regression is solved exactly
 
 
 def linear(
-    goal: Goal, x_BF: Features, train: np.ndarray, test: np.ndarray, folds: Sequence[Fold]
+    goal: BaselineTask, x_BF: Features, train: np.ndarray, test: np.ndarray, folds: Sequence[Fold]
 ) -> tuple[Answer, str]:
     """Answers to the test rows, and a note if the last fit stopped early."""
     fit = partial(ridge if goal.numeric else logistic, goal, x_BF)
@@ -36,7 +36,7 @@ def linear(
 
 
 def logistic(
-    goal: Goal, x_BF: Features, strength: float, train: np.ndarray, test: np.ndarray
+    goal: BaselineTask, x_BF: Features, strength: float, train: np.ndarray, test: np.ndarray
 ) -> tuple[Answer, str]:
     """Logistic regression with this inverse penalty; a note if it stopped early."""
     weights = goal.class_weight
@@ -52,7 +52,7 @@ def logistic(
 
 
 def ridge(
-    goal: Goal, x_BF: Features, strength: float, train: np.ndarray, test: np.ndarray
+    goal: BaselineTask, x_BF: Features, strength: float, train: np.ndarray, test: np.ndarray
 ) -> tuple[Answer, str]:
     """Ridge regression with this inverse penalty."""
     exact = not isinstance(x_BF, csr_matrix | csr_array) and x_BF.shape[1] <= SOLVE_AT_ONCE

@@ -6,17 +6,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.judge.baselines.baseline import Answer, baseline_of
-from modalloy.judge.baselines.baseline_models import Goal, tree, varies
+from modalloy.answer.answers import Answer
+from modalloy.judge.baselines.baseline import baseline_of
+from modalloy.judge.baselines.baseline_models import BaselineTask, tree, varies
 from modalloy.judge.baselines.boosting import boost, choose_shape
-from modalloy.judge.baselines.features import Block, join_blocks, numbers_of, reduce, tfidf
+from modalloy.judge.baselines.features import FeatureBlock, join_blocks, numbers_of, reduce, tfidf
 from modalloy.judge.baselines.linear import Kind, beside, dense, linear
-from modalloy.judge.baselines.sample import Frozen, Sample
+from modalloy.judge.baselines.sample import Embedded, Sample
 from modalloy.judge.baselines.tune import Fold, folds_of
 
 DIRECTIONS = 64  # of frozen features that boosting sees
 LINEAR = 256  # of wide features that a linear model sees
-PLAIN = "gradient boosting on plain features"
+BOOSTED = "gradient boosting on plain features"
 FROZEN = "gradient boosting on frozen features"
 
 
@@ -33,10 +34,10 @@ class Case:
 
     def __init__(
         self,
-        goal: Goal,
+        goal: BaselineTask,
         sample: Sample,
-        blocks: Sequence[Block],
-        frozen: Frozen | None,
+        blocks: Sequence[FeatureBlock],
+        frozen: Embedded | None,
         together: Sequence[str] | None,
         seed: int,
     ) -> None:
@@ -61,7 +62,7 @@ class Case:
         return [" ".join(row) for row in zip(*texts, strict=True)]
 
     @property
-    def table(self) -> list[Block]:
+    def table(self) -> list[FeatureBlock]:
         """Blocks of numbers, categories and times."""
         return [b for b in self.blocks if b.plain]
 
@@ -83,7 +84,7 @@ def row_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
     """Boosting and a linear model, for a task with one answer a row."""
     goal, lines = case.goal, {}
     if case.varies:
-        lines[PLAIN] = partial(boosted_plain, case)
+        lines[BOOSTED] = partial(boosted_plain, case)
         on = "words" if case.texts else "plain features"
         lines[f"{kind_of_linear(goal)} on {on}"] = partial(linear_plain, case)
         if case.frozen is not None and len(case.sample.seen_test) and len(frozen_train(case)):
@@ -93,11 +94,11 @@ def row_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
 
 
 def column_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
-    """A small tree's answers from each plain column alone, where there are several."""
+    """A small tree's answers from each tabular column alone, where there are several."""
     if len(case.table) < 2 or not len(case.train) or not case.varies:
         return {}
 
-    def fit(block: Block) -> Fitted:
+    def fit(block: FeatureBlock) -> Fitted:
         x_BF = numbers_of(block, case.train, DIRECTIONS, case.seed)
         answer = tree(case.goal, x_BF, case.train, case.test, case.seed)
         return Fitted(answer, case.test, case.sample.note)
@@ -105,7 +106,7 @@ def column_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
     return {b.name: partial(fit, b) for b in case.table}
 
 
-def kind_of_linear(goal: Goal) -> str:
+def kind_of_linear(goal: BaselineTask) -> str:
     """What a linear model of this task is called."""
     return "ridge regression" if goal.numeric else "logistic regression"
 
@@ -115,7 +116,9 @@ def boosted_plain(case: Case) -> Fitted:
     return boost_on(case, case.blocks, case.train, case.test)
 
 
-def boost_on(case: Case, blocks: Sequence[Block], train: np.ndarray, test: np.ndarray) -> Fitted:
+def boost_on(
+    case: Case, blocks: Sequence[FeatureBlock], train: np.ndarray, test: np.ndarray
+) -> Fitted:
     """Boosting on some blocks, its settings chosen on training rows."""
     goal, seed = case.goal, case.seed
     x_BF, codes = join_blocks(blocks, case.rows, train, seed=seed)
@@ -134,15 +137,15 @@ def linear_plain(case: Case) -> Fitted:
     return Fitted(answer, case.test, join_notes(case.sample.note, why))
 
 
-def dense_of(case: Case, blocks: Sequence[Block], train: np.ndarray) -> np.ndarray:
-    """Blocks for a linear model: all plain columns as one, each other input as one, (B, F)."""
+def dense_of(case: Case, blocks: Sequence[FeatureBlock], train: np.ndarray) -> np.ndarray:
+    """Blocks for a linear model: all tabular columns as one, each other input as one, (B, F)."""
     found = [(b, numbers_of(b, train, LINEAR, case.seed)) for b in blocks]
     table = [(x, kind_of(b, x)) for b, x in found if b.plain]
     others = [[(x, kind_of(b, x))] for b, x in found if not b.plain]
     return dense([table, *others], train, case.rows)
 
 
-def kind_of(block: Block, x_BF: np.ndarray) -> Kind:
+def kind_of(block: FeatureBlock, x_BF: np.ndarray) -> Kind:
     """What the numbers of a block are."""
     if block.codes:
         return "codes"
@@ -156,7 +159,7 @@ def frozen_train(case: Case) -> np.ndarray:
     return train if len(train) and varies(case.goal, train) else train[:0]
 
 
-def frozen_blocks(case: Case, kept: int) -> list[Block]:
+def frozen_blocks(case: Case, kept: int) -> list[FeatureBlock]:
     """Frozen features as leading directions, and plain ones of every input that has none."""
     assert case.frozen is not None, "the line is only there with frozen features"
     sample = case.sample
@@ -165,7 +168,7 @@ def frozen_blocks(case: Case, kept: int) -> list[Block]:
     z_BF = np.full((case.rows, features.shape[1]), np.nan)
     z_BF[seen] = features
     covered = set(case.frozen.inputs)
-    block = Block("frozen", reduce(z_BF, frozen_train(case), kept, case.seed), reduced=True)
+    block = FeatureBlock("frozen", reduce(z_BF, frozen_train(case), kept, case.seed), reduced=True)
     return [*(b for b in case.blocks if b.name not in covered), block]
 
 

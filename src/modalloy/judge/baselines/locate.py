@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.answer.answers import Answer
 from modalloy.answer.decoding.boxes import overlaps
-from modalloy.judge.baselines.baseline import Answer, Baseline
-from modalloy.judge.baselines.baseline_models import Goal, objects
+from modalloy.judge.baselines.baseline import Baseline
+from modalloy.judge.baselines.baseline_models import BaselineTask, objects
 from modalloy.judge.baselines.lines import Case, Fitted
 
 SAME = 20  # boxes of one name that are answered to every picture, at most
@@ -18,7 +19,9 @@ BOXES = "the boxes that come again"
 class BoxBaseline(Baseline):
     """Simple methods for `locate`."""
 
-    def constant(self, goal: Goal, train: np.ndarray, test: np.ndarray) -> tuple[str, Answer]:
+    def constant(
+        self, goal: BaselineTask, train: np.ndarray, test: np.ndarray
+    ) -> tuple[str, Answer]:
         """No box at all."""
         boxes = objects([np.zeros((0, 4)) for _ in test])
         scores, names = objects([np.zeros(0) for _ in test]), objects([[] for _ in test])
@@ -30,7 +33,7 @@ class BoxBaseline(Baseline):
         return {BOXES: lambda: Fitted(commonest_boxes(goal, train, test), test, note)}
 
 
-def commonest_boxes(goal: Goal, train: np.ndarray, test: np.ndarray) -> Answer:
+def commonest_boxes(goal: BaselineTask, train: np.ndarray, test: np.ndarray) -> Answer:
     """The same boxes on every picture: those that most training pictures have one like, at most
     SAME of a name; scored by the share of pictures that have one.
     """

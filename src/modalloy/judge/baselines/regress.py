@@ -2,16 +2,18 @@
 
 import numpy as np
 
+from modalloy.answer.answers import Answer
 from modalloy.job import config
-from modalloy.judge.baselines.baseline import Answer
-from modalloy.judge.baselines.baseline_models import Goal
+from modalloy.judge.baselines.baseline_models import BaselineTask
 from modalloy.judge.baselines.rows import RowBaseline
 
 
 class NumberBaseline(RowBaseline):
     """Simple methods for `regress`."""
 
-    def constant(self, goal: Goal, train: np.ndarray, test: np.ndarray) -> tuple[str, Answer]:
+    def constant(
+        self, goal: BaselineTask, train: np.ndarray, test: np.ndarray
+    ) -> tuple[str, Answer]:
         """The mean."""
         mean = goal.numbers(train).mean()
         return "mean of the training rows", {"value": np.full(len(test), mean)}

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from modalloy.judge.baselines.baseline import Answer, Baseline
-from modalloy.judge.baselines.lines import PLAIN, Case, Fitted, boost_on, row_lines
+from modalloy.answer.answers import Answer
+from modalloy.judge.baselines.baseline import Baseline
+from modalloy.judge.baselines.lines import BOOSTED, Case, Fitted, boost_on, row_lines
 
 
 class RowBaseline(Baseline):
     """Answers are `value` (B,) where the kit says `numbers`, else `probability` (B, C)."""
 
-    naive = PLAIN
+    naive = BOOSTED
 
     def lines(self, case: Case) -> dict[str, Callable[[], Fitted]]:
         """Each on plain features, on words and on frozen features."""

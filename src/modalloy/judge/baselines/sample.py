@@ -16,11 +16,11 @@ from modalloy.table.split import Parts
 CellsOf = Callable[[Sequence[str], np.ndarray], Cells]
 
 MOST_ROWS = {"image": 5_000, "audio": 5_000, "series": 5_000, "text": 20_000, "tokens": 20_000}
-MOST_PLAIN = 50_000  # rows where no column is dear to read
+MOST_PLAIN = 50_000  # rows where no column is costly to read
 MOMENTS = 20  # stretches of time that stay together where rows are split by time
 
 
-class Frozen(Protocol):
+class Embedded(Protocol):
     """Some rows by use, and `of(rows) -> (B, F)`: a frozen encoder's features of any of them."""
 
     @property
@@ -59,7 +59,7 @@ class Sample:
 
 
 def most_rows(readers: Mapping[str, Reader]) -> int:
-    """Training rows, and test rows, that simple methods see at most: by the dearest column."""
+    """Training rows, and test rows, that simple methods see at most: by the most costly column."""
     kinds = {reader.kind for reader in readers.values()}
     return min((MOST_ROWS.get(kind, MOST_PLAIN) for kind in kinds), default=MOST_PLAIN)
 
@@ -90,7 +90,7 @@ def belonging(job: config.Job, cells_of: CellsOf, rows: np.ndarray) -> list[str]
     return [str(s) for s in stretch]
 
 
-def draw(parts: Parts, frozen: Frozen | None, most: int, seed: int) -> Sample:
+def draw(parts: Parts, frozen: Embedded | None, most: int, seed: int) -> Sample:
     """Training and test rows, each cut to `most` by chance; rows with frozen features stay."""
     rng = np.random.default_rng(seed)
     drawn, seen, said, seen_said = [], [], [], []

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 
+from modalloy.answer.answers import Answer
 from modalloy.job import config
-from modalloy.judge.baselines.baseline import Answer, Baseline
-from modalloy.judge.baselines.baseline_models import Goal, objects
+from modalloy.judge.baselines.baseline import Baseline
+from modalloy.judge.baselines.baseline_models import BaselineTask, objects
 from modalloy.judge.baselines.lines import Case, Fitted
 from modalloy.judge.baselines.tagger import tag_words
 
@@ -20,7 +21,9 @@ class TagBaseline(Baseline):
 
     naive = WORDS
 
-    def constant(self, goal: Goal, train: np.ndarray, test: np.ndarray) -> tuple[str, Answer]:
+    def constant(
+        self, goal: BaselineTask, train: np.ndarray, test: np.ndarray
+    ) -> tuple[str, Answer]:
         """No tag at all."""
         tags = [["O"] * len(goal.words[i]) for i in test]
         return "no tag at all", {"tags": objects(tags), "confidence": np.ones(len(test))}
@@ -42,7 +45,7 @@ class TagBaseline(Baseline):
         return options.on
 
 
-def commonest_tags(goal: Goal, train: np.ndarray, test: np.ndarray) -> Answer:
+def commonest_tags(goal: BaselineTask, train: np.ndarray, test: np.ndarray) -> Answer:
     """Each word's commonest training tag; O for new words."""
     seen: dict[str, Counter[str]] = defaultdict(Counter)
     for i in train:

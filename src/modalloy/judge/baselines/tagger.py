@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.linear_model import SGDClassifier
 
-from modalloy.judge.baselines.baseline import Answer
-from modalloy.judge.baselines.baseline_models import Goal, objects
+from modalloy.answer.answers import Answer
+from modalloy.judge.baselines.baseline_models import BaselineTask, objects
 
 BUCKETS = 2**18  # that features are hashed into
 MOST_WORDS = 200_000  # of training rows that are learned from
@@ -17,7 +17,7 @@ PENALTY = 3e-6
 AROUND = (-2, -1, 1, 2)  # neighbours that are looked at
 
 
-def tag_words(goal: Goal, train: np.ndarray, test: np.ndarray, seed: int) -> Answer:
+def tag_words(goal: BaselineTask, train: np.ndarray, test: np.ndarray, seed: int) -> Answer:
     """Tags of the test rows' words, by a logistic regression fitted by stochastic descent."""
     learned = [i for i in train if goal.truth[i]]
     longest = np.cumsum([len(goal.truth[i]) for i in learned])
@@ -38,7 +38,7 @@ def tag_words(goal: Goal, train: np.ndarray, test: np.ndarray, seed: int) -> Ans
     return {"tags": objects(found), "confidence": np.ones(len(test))}
 
 
-def features_of(goal: Goal, rows: Sequence[int] | np.ndarray) -> Iterator[list[str]]:
+def features_of(goal: BaselineTask, rows: Sequence[int] | np.ndarray) -> Iterator[list[str]]:
     """Features of every word of these rows, one after the other."""
     for i in rows:
         words = goal.words[i]

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from modalloy.judge.baselines.baseline import Answer
-from modalloy.judge.baselines.baseline_models import Goal
+from modalloy.answer.answers import Answer
+from modalloy.judge.baselines.baseline_models import BaselineTask
 from modalloy.judge.metrics.score import primary, tally
 
 SMALL = 1500  # training rows up to which every row is held out once; beyond, a quarter of them is
@@ -47,7 +47,7 @@ def folds_of(train: np.ndarray, groups: Sequence[Any] | None, seed: int) -> list
 
 
 def best_of(
-    goal: Goal,
+    goal: BaselineTask,
     candidates: Iterable[Candidate],
     answer_of: Callable[[Candidate, Fold], Answer],
     folds: Sequence[Fold],
@@ -72,7 +72,7 @@ def best_of(
     return best
 
 
-def held_out_score(goal: Goal, answered: Sequence[tuple[Fold, Answer]]) -> Score | None:
+def held_out_score(goal: BaselineTask, answered: Sequence[tuple[Fold, Answer]]) -> Score | None:
     """The task's main figure over all held-out rows, of equals by log loss; more is better.
 
     None where it is undefined.

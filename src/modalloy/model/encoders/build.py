@@ -34,8 +34,8 @@ def build_encoder(
     """
     width = job.fuse.width
     if name == TABLE:
-        plain = [r for r in readers.values() if r.kind in KINDS]
-        return TableEncoder(plain, {r.name: job.columns[r.name] for r in plain}, width)
+        tabular = [r for r in readers.values() if r.kind in KINDS]
+        return TableEncoder(tabular, {r.name: job.columns[r.name] for r in tabular}, width)
     options, reader = job.columns[name], readers[name]
     match options:
         case config.Text():  # Tokens too
@@ -54,7 +54,7 @@ def build_encoder(
             assert isinstance(reader, VectorReader)
             return VectorEncoder(reader, options, width)
         case config.Number() | config.Category() | config.Time():
-            raise AssertionError("plain columns are read together")
+            raise AssertionError("tabular columns are read together")
         case config.Group() | config.Ignore():
             raise AssertionError("not an input")
         case _:

@@ -192,7 +192,7 @@ class SeriesEncoder(Encoder):
             x_BTD = self.step(z_BCd) + self.channel_CD
             return x_BTD, mask_BT, self.pool(summarise(z_BCd, mask_BT))
         z_BTd, mask_BT = self.strided(features["features"], features["mask"])
-        # Counted from the end: rows of one recording end together at what is to be foretold.
+        # Counted from the end: rows of one recording end together at what is to be predicted.
         steps_B1 = signals.extent(mask_BT)[:, None]
         ago_BT = (steps_B1 - 1 - torch.arange(mask_BT.shape[1], device=mask_BT.device)).clamp_min(0)
         return (

@@ -22,7 +22,7 @@ LAYERS = 2
 
 
 class TableEncoder(Encoder):
-    """The one encoder of all plain columns.
+    """The one encoder of all tabular columns.
 
     Each cell becomes a short vector, or its column's learned vector where it is absent. Side by
     side they pass through a residual network to the summary; each is also a token of its own, for
@@ -37,7 +37,7 @@ class TableEncoder(Encoder):
         by_kind = {k: [r for r in readers if r.kind == k] for k in KINDS}
         self.columns = [r.name for k in KINDS for r in by_kind[k]]  # as in Batch.present
         self.kinds = [k for k in KINDS if by_kind[k]]
-        sizes_N = torch.tensor([SIZES[plain_options(options[c]).size] for c in self.columns])
+        sizes_N = torch.tensor([SIZES[tabular_options(options[c]).size] for c in self.columns])
         size = int(sizes_N.max())
         used_Nd = (torch.arange(size) < sizes_N[:, None]).float()
         self.register_buffer("used_Nd", used_Nd, persistent=False)
@@ -79,9 +79,9 @@ class TableEncoder(Encoder):
         return self.embed({"features": self.absent_Nd.expand(rows, -1, -1)})
 
 
-def plain_options(options: config.Options) -> config.Plain:
-    """Options of a plain column."""
-    assert isinstance(options, config.Plain), "the only kinds that this encoder reads"
+def tabular_options(options: config.Options) -> config.Tabular:
+    """Options of a tabular column."""
+    assert isinstance(options, config.Tabular), "the only kinds that this encoder reads"
     return options
 
 

@@ -42,14 +42,16 @@ class EfficientNetLite(nn.Module):
         super().__init__()
         wide, deep = SCALES[variant]
         self.stem = ConvNorm(3, 32, 3, stride=2)
-        blocks: list[Block] = []
+        blocks: list[InvertedResidual] = []
         inside, taps = 32, {}
         for i, (kernel, stride, expand, channels, repeats) in enumerate(STAGES):
             outside = round_channels(channels * wide)
             # The lite family leaves the depth of the first and last stage as it is.
             count = repeats if i in (0, len(STAGES) - 1) else ceil(repeats * deep)
             for j in range(count):
-                blocks.append(Block(inside, outside, kernel, stride if j == 0 else 1, expand))
+                blocks.append(
+                    InvertedResidual(inside, outside, kernel, stride if j == 0 else 1, expand)
+                )
                 inside = outside
             taps[i] = (len(blocks) - 1, outside)
         self.blocks = nn.ModuleList(blocks)
@@ -79,7 +81,7 @@ class EfficientNetLite(nn.Module):
         return torch.cat([weight, bias[:, None]], dim=1)
 
 
-class Block(nn.Module):
+class InvertedResidual(nn.Module):
     """Inverted residual: widen, filter each channel alone, narrow; input added where it fits."""
 
     def __init__(self, inside: int, outside: int, kernel: int, stride: int, expand: int) -> None:
