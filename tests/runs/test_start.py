@@ -264,11 +264,22 @@ def test_rows_of_one_number_that_look_alike_by_chance_are_no_leak(
     for table, leaks in ((tables[0], False), (tables[1], False)):
         found = ma.check(job | {"table": str(table)}).findings
         assert any(f.where == "train.start" for f in found) == leaks
-    frame = pd.read_parquet(tables[0])
+
+
+def test_rows_of_one_number_that_are_the_same_rows_are_a_leak(
+    folder: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(folder / "parts.parquet")
+    frame["load"] = np.random.default_rng(1).permutation(len(frame)) * 1.5
+    tables = [tmp_path / name for name in ("first.parquet", "second.parquet")]
+    frame.to_parquet(tables[0])
     frame["part"] = frame["part"].map({"train": "test", "test": "train", "val": "val"})
     frame.to_parquet(tables[1])
+    job = job_of(folder, job_dict, "load") | {"table": str(tables[0])}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    job["train"]["start"] = str(run.path)
     found = ma.check(job | {"table": str(tables[1])}).findings
-    assert [f.level for f in found if f.where == "train.start"] == ["leak"]
+    assert [f.level for f in found if f.where == "train.start"] == ["leak", "warning"]
 
 
 def test_training_for_other_verbs_looks_at_no_answer_of_a_test_row(

@@ -22,6 +22,7 @@ NAMED = {  # files that may name a kind of task, beside the room `tasks`
     *(f"model/tasks/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
     *(f"judge/metrics/{kind}.py" for kind in ("classes", "quantities", "spans", "detection")),
     *(f"judge/baselines/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
+    *(f"answer/decoding/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
     *(f"report/drawing/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
     "tasks/kit.py",
 }
@@ -120,6 +121,7 @@ def test_every_part_of_every_kit_is_there(options: Any) -> None:
     assert isinstance(kit, Kit)
     assert issubclass(part(kit.target), TargetReader)
     assert issubclass(part(kit.head), Task)
+    assert callable(part(kit.answer))
     for place, base in ((kit.measure, Measure), (kit.baseline, Baseline), (kit.drawing, Drawing)):
         assert isinstance(part(place)(), base)
 

@@ -129,7 +129,7 @@ def check_start(found: Check, job: config.Job, table: Table, parts: Parts) -> Ch
     run = open_start(job.train.start)
     compare(job, run)
     prints = run.prints()
-    learned = np.concatenate([prints.train, prints.validation])
+    learned = np.concatenate([prints.train, prints.validation, prints.calibration])
     levels: list[tuple[Level, str, np.ndarray]] = [
         ("leak", "test", parts.test),
         ("warning", "validation", parts.validation),
