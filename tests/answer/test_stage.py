@@ -32,7 +32,7 @@ def answered(draw: np.random.Generator, *, several: bool) -> tuple[np.ndarray, n
 def loss(p: np.ndarray, yes: np.ndarray, *, several: bool) -> float:
     """Mean log loss, the plain way."""
     right = np.where(yes, p, 1 - p) if several else p[yes]
-    return float(-np.log(right).mean())
+    return float(-np.log(right.clip(1e-7)).mean())
 
 
 @pytest.mark.parametrize("several", [False, True])

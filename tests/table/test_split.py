@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -114,7 +114,12 @@ def test_test_rows_may_be_done_without_if_said_so() -> None:
 )
 def test_groups_stay_whole(groups: list[int], test: float, validation: float, seed: int) -> None:
     table = table_of(g=groups)
-    parts = split(table, seed, by="g", test=test, validation=validation)
+    try:
+        parts = split(table, seed, by="g", test=test, validation=validation)
+    except TableError as error:  # the test rows took all groups but one
+        if "too few to give each part one" not in str(error):
+            raise
+        reject()
     check_disjoint(parts, len(groups))
     assert sum(map(len, parts)) == len(groups)
     held = [{groups[r] for r in part} for part in parts]
