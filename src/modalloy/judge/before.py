@@ -3,16 +3,21 @@
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
+from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.judge.baselines.baselines import PART, RECIPE
 from modalloy.judge.baselines.frozen import Embeddings, frozen_embeddings
-from modalloy.judge.figures import first_figures
+from modalloy.judge.figures import figures_of, truth_of
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
+from modalloy.judge.slices import group_labels
 from modalloy.model.device import placed
 from modalloy.model.model import Model
+from modalloy.readers.targets import names_of
 from modalloy.table.split import Parts
 
 FIRST = "before"  # part of a report; see `sections.py`
@@ -47,6 +52,17 @@ def look_again(model: Model, loader: Loader, parts: Parts, *, quiet: bool) -> Be
     if first is None:
         return Before(None, {}, made.failed)
     return look_before(first, loader, parts, quiet=quiet)
+
+
+def first_figures(model: Model, loader: Loader, which: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Figures of every task before the first step: pretrained encoders, new heads."""
+    answers = answer_rows(model, loader, which).seen[EVERYTHING]
+    truth, groups = truth_of(loader, which), group_labels(loader, which)
+    found = {
+        n: figures_of(o, truth[n], answers[n], names_of(loader.targets[n]), groups)
+        for n, o in model.job.tasks.items()
+    }
+    return {n: {"label": "before training", **f} for n, f in found.items()}
 
 
 def begun(model: Model, loader: Loader) -> Model:

@@ -1,18 +1,13 @@
-"""A job and its model in, the plain facts of a report out: tasks, rows, split, environment."""
+"""The plain facts of a report, of its job and its rows: tasks, rows by use, the split."""
 
-import platform
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from modalloy import __version__
 from modalloy.job import config
 from modalloy.judge.metrics.classes import rarer_of_two
 from modalloy.judge.metrics.score import primary
-from modalloy.machine.limits import cores
-from modalloy.model.model import Model
 from modalloy.table.split import Parts
 
 
@@ -67,16 +62,3 @@ def say_split(split: config.Split) -> str:
     if split.time:
         return f"the newest rows by '{split.time}' are the test rows"
     return "rows drawn at random: honest only if rows are independent of each other"
-
-
-def environment(model: Model) -> dict[str, Any]:
-    """What the figures were measured with."""
-    return {
-        "modalloy": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": model.device.type,
-        "threads": cores(),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-    }

@@ -1,19 +1,15 @@
-"""A model's answers beside the truth in, a report's figures with their intervals out."""
+"""Answers beside the truth in, a report's figures with their intervals out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.judge.metrics.bootstrap import intervals
 from modalloy.judge.metrics.score import primary, tally
-from modalloy.judge.slices import Groups, group_labels
-from modalloy.model.model import Model
-from modalloy.readers.targets import names_of
+from modalloy.judge.slices import Groups
 
 
 def truth_of(loader: Loader, which: np.ndarray) -> dict[str, list[Any]]:
@@ -28,24 +24,13 @@ def figures_of(
     options: config.TaskOptions,
     truth: Sequence[Any],
     answer: Mapping[str, np.ndarray],
-    target: Any,
+    names: Sequence[str] | None,
     groups: Groups | None,
 ) -> dict[str, Any]:
-    """All figures of a task with their intervals."""
-    counted = tally(options, truth, answer, names_of(target))
+    """All figures of a task with their intervals; names: its classes, in their order."""
+    counted = tally(options, truth, answer, names)
     ends = intervals(counted, groups=groups.labels if groups else None)
     return {**counted.score(), "interval": {k: list(v) for k, v in ends.items()}}
-
-
-def first_figures(model: Model, loader: Loader, which: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Figures of every task before the first step: pretrained encoders, new heads."""
-    answers = answer_rows(model, loader, which).seen[EVERYTHING]
-    truth, groups = truth_of(loader, which), group_labels(loader, which)
-    found = {
-        n: figures_of(o, truth[n], answers[n], loader.targets[n], groups)
-        for n, o in model.job.tasks.items()
-    }
-    return {n: {"label": "before training", **f} for n, f in found.items()}
 
 
 def gain_over_columns(

@@ -14,17 +14,17 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.table_caveats import Usual, sentence, table_caveats
 from modalloy.checks.finding import Finding, finding
-from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.frozen import Embeddings
 from modalloy.judge.before import look_again, still_holds
-from modalloy.judge.facts import about, environment, rows_by_use, say_split
-from modalloy.judge.figures import drawn_by, figures_of, gain_over_columns, truth_of
-from modalloy.judge.metrics.score import classification_report
+from modalloy.judge.environment import environment
+from modalloy.judge.facts import rows_by_use, say_split
+from modalloy.judge.figures import truth_of
+from modalloy.judge.judge import report_of
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
-from modalloy.judge.slices import Groups, group_labels, input_shares, slices
+from modalloy.judge.slices import Groups, columns_of, group_labels, input_shares
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model, essential_inputs
@@ -72,13 +72,13 @@ def evaluate_rows(
         found = finding("warning", "split", nobody).as_dict()
         extras = replace(extras, findings=[*extras.findings, found])
     if judged is not None:
-        report = report_of(model, loader, judged, extras, made, quiet=quiet)
+        report = whole_report(model, loader, judged, extras, made, quiet=quiet)
     else:
         report = report_without_figures(model, loader, which, extras)
     curves = partial(training_figures, extras.curves, model.job.tasks)
     figures = made.run("figures", "curves of the training", curves, [])
     if judged is not None:
-        figures = [*figures, *draw_figures(model, loader, judged, made)]
+        figures = [*figures, *draw_figures(model.job, loader, judged, made)]
     write_page(report, figures, page, made=made)
     report = replace(report, failed=made.failed)
     report.save(page.with_suffix(".json"))
@@ -124,58 +124,47 @@ def judge_rows(
     return Judged(which, truth, answered.seen[EVERYTHING], groups, found, seconds)
 
 
-def report_of(
+def whole_report(
     model: Model, loader: Loader, judged: Judged, extras: Extras, made: Sections, *, quiet: bool
 ) -> Report:
-    """Everything in numbers and words."""
-    job, truth, answers = model.job, judged.truth, judged.answers
+    """Everything in numbers and words: the answers judged, beside all that the run knows."""
+    which, truth, answers = judged.which, judged.truth, judged.answers
     start = time.perf_counter()
     caveats = [*extras.caveats]
     if extras.usual is not None:
-        counted = partial(table_caveats, loader, judged.which, truth, extras.usual)
+        counted = partial(table_caveats, loader, which, truth, extras.usual)
         caveats += made.run("caveats", "how the cells differ from those of training", counted, [])
     extras = with_before(model, loader, extras, made, quiet=quiet)
     simple = compare(model, loader, extras, answers, judged.groups, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    tasks, gain, abouts, reports = {}, dict(judged.subsets.gain), {}, {}
-    for name, options in job.tasks.items():
-        target, given = loader.targets[name], (options, truth[name], answers[name])
-        figures = partial(figures_of, *given, target, judged.groups)
-        tasks[name] = made.run("tasks", "its figures", figures, {}, task=name)
-        said = partial(about, options, truth[name], names_of(target))
-        abouts[name] = made.run("about", "what it asks", said, {}, task=name)
-        if len(model.inputs) == 1 and simple.columns.get(name):
-            over = partial(gain_over_columns, options, tasks[name], simple.columns[name])
-            gain[name] = made.run("gain", "its gain over the best column", over, {}, task=name)
-        if not isinstance(options, config.Regress):
-            by_class = partial(classification_report, *given, names_of(target))
-            reports[name] = made.run(
-                "reports", "its figures class by class", by_class, "", task=name
-            )
-    labels = judged.groups.labels if judged.groups else None
-    parts = partial(slices, loader, judged.which, truth, answers)
-    sliced = partial(parts, ("category",), groups=labels)
-    shares = partial(input_shares, loader, judged.which)
-    return replace(
-        report_without_figures(model, loader, judged.which, extras),
-        tasks=tasks,
-        subsets=judged.subsets.table,
+    sliced = partial(columns_of, loader, which, "category")
+    grouped = partial(columns_of, loader, which, "group")
+    known = replace(
+        report_without_figures(model, loader, which, extras),
         baselines=simple.table,
         recipe=RECIPE,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
-        about=abouts,
-        gain={n: g for n, g in gain.items() if g},
         naive=simple.naive,
         columns=simple.columns,
         before=extras.before,
-        drawn=drawn_by(judged.groups),
         findings=[*extras.findings, *(c.as_dict() for c in caveats)],
         caveats=[sentence(c) for c in caveats],
-        slices=made.run("slices", "figures by the values of each category", sliced, {}),
-        groups=made.run("groups", "figures by group", partial(parts, ("group",)), {}),
-        reports=reports,
-        inputs=made.run("inputs", "shares of missing cells", shares, {}),
     )
+    report = report_of(
+        model.job,
+        answers,
+        truth,
+        names={n: names_of(t) for n, t in loader.targets.items()},
+        groups=judged.groups,
+        sliced=made.run("slices", "the values of each category", sliced, {}),
+        grouped=made.run("groups", "the groups of rows", grouped, {}),
+        subsets=judged.subsets,
+        inputs=model.inputs,
+        known=known,
+        run=made.run,
+    )
+    shares = partial(input_shares, loader, which)
+    return replace(report, inputs=made.run("inputs", "shares of missing cells", shares, {}))
 
 
 def report_without_figures(
