@@ -122,7 +122,7 @@ def test_readers_check_jobs_and_metrics_load_no_torch() -> None:
     free = [m for m in modules() if m.split(".")[0] in TORCH_FREE]
     free += [m for m in modules() if m.startswith("judge.metrics.")]
     free += [f"report.{n}" for n in ("html", "charts", "plots", "lettering")]
-    free += ["judge.wording", "judge.report", "verbs", "cli", "diagnosis"]
+    free += ["judge.wording", "judge.report", "judge.judge", "verbs", "cli", "diagnosis"]
     kept = ("loader", "padding", "cache", "kept_cells", "cell_status", "table_caveats")
     free += [f"answer.{n}" for n in kept]
     free += ["answer.answers", *(m for m in modules() if m.startswith("answer.decoding."))]

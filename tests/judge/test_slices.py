@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from modalloy.job import config
-from modalloy.judge.slices import MOST_SLICES, slices
+from modalloy.judge.slices import MOST_SLICES, columns_of, slices
 from modalloy.readers.category import CategoryReader
 from modalloy.table.table import open_table
 
@@ -40,8 +40,13 @@ def shops(count: int = 25) -> tuple[Any, dict[str, Any], dict[str, Any]]:
 
 def cut(**options: Any) -> dict[str, Any]:
     rows, truth, answers = shops()
-    which = np.arange(len(truth["fault"]))
-    return slices(rows, which, truth, answers, ("category",), **options)["fault"]["shop"]
+    return sliced(rows, truth, answers, **options)
+
+
+def sliced(rows: Any, truth: Any, answers: Any, **options: Any) -> dict[str, Any]:
+    columns = columns_of(rows, np.arange(len(truth["fault"])), "category")
+    names = {n: t.names for n, t in rows.targets.items()}
+    return slices(rows.job.tasks, names, columns, truth, answers, **options)["fault"]["shop"]
 
 
 def test_the_commonest_values_and_how_many_there_are() -> None:
@@ -82,5 +87,5 @@ def test_slices_go_by_the_names_that_the_model_tells_apart() -> None:
     rows.table = open_table(pd.DataFrame({"shop": versions, "day": ["d"] * count}))
     cells = rows.table.take(["shop"], np.arange(count))
     rows.readers = {"shop": CategoryReader.fit("shop", config.Category(), cells)}
-    found = slices(rows, np.arange(count), truth, answers, ("category",))["fault"]["shop"]
+    found = sliced(rows, truth, answers)
     assert set(found) == {"1.1", "1.10"}

@@ -3,17 +3,22 @@
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
+from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
 from modalloy.errors import RunError
 from modalloy.judge.baselines.baselines import PART, RECIPE
 from modalloy.judge.baselines.embeddings import Embeddings, frozen_embeddings
-from modalloy.judge.figures import first_figures
+from modalloy.judge.figures import figures_of, truth_of
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
+from modalloy.judge.slices import group_labels
 from modalloy.model.device import placed
 from modalloy.model.model import Model
+from modalloy.readers.targets.target import names_of
 from modalloy.runs.run import load_run
 from modalloy.runs.start import kept_of
 from modalloy.runs.start_weights import take_weights
@@ -62,6 +67,17 @@ def missed(why: str) -> Before:
     made = Sections()
     made.run(PART, "the model as it was before training", raising, None)
     return Before(None, {}, made.failed)
+
+
+def first_figures(model: Model, loader: Loader, which: np.ndarray) -> dict[str, dict[str, Any]]:
+    """Figures of every task before the first step: pretrained encoders, new heads."""
+    answers = answer_rows(model, loader, which).seen[EVERYTHING]
+    truth, groups = truth_of(loader, which), group_labels(loader, which)
+    found = {
+        n: figures_of(o, truth[n], answers[n], names_of(loader.targets[n]), groups)
+        for n, o in model.job.tasks.items()
+    }
+    return {n: {"label": "before training", **f} for n, f in found.items()}
 
 
 def begun(model: Model, loader: Loader) -> Model:

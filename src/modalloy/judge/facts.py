@@ -1,16 +1,31 @@
-"""The plain facts of a report: tasks, rows, split, environment."""
+"""The plain facts of a report, of its job and its rows: tasks, rows by use, the split."""
 
-import platform
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from modalloy import __version__
 from modalloy.job import config
-from modalloy.machine.limits import cores
-from modalloy.model.model import Model
+from modalloy.judge.metrics.score import measure_of, primary
 from modalloy.table.split import Parts
+
+
+def about(
+    options: config.TaskOptions, truth: Sequence[Any], names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """What a task asks, for the page; `rarer` is the class that average precision is about.
+    `classes`: how many of these rows have each class; None where the task has none.
+    """
+    return {
+        "type": options.type,
+        "target": options.target,
+        "unit": getattr(options, "unit", None),
+        "scale": getattr(options, "scale", None),
+        "primary": primary(options)[0],
+        "rows": sum(t is not None for t in truth),
+        "quantiles": list(getattr(options, "quantiles", ())),
+        **measure_of(options).about(options, truth, names or ()),
+    }
 
 
 def rows_by_use(parts: Parts | None, which: np.ndarray, refit: bool) -> dict[str, int]:
@@ -36,16 +51,3 @@ def say_split(split: config.Split) -> str:
     if split.time:
         return f"the newest rows by '{split.time}' are the test rows"
     return "rows drawn at random: honest only if rows are independent of each other"
-
-
-def environment(model: Model) -> dict[str, Any]:
-    """What the figures were measured with."""
-    return {
-        "modalloy": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "device": model.device.type,
-        "threads": cores(),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "trained_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
-    }

@@ -1,19 +1,15 @@
 """A report's figures with their intervals."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import answer_rows
 from modalloy.job import config
-from modalloy.judge.judging import scored
-from modalloy.judge.metrics.score import primary
-from modalloy.judge.slices import group_labels
-from modalloy.model.model import Model
-from modalloy.readers.targets.target import names_of
+from modalloy.judge.metrics.bootstrap import intervals
+from modalloy.judge.metrics.score import primary, tally
+from modalloy.judge.slices import Groups
 
 
 def truth_of(loader: Loader, which: np.ndarray) -> dict[str, list[Any]]:
@@ -24,15 +20,17 @@ def truth_of(loader: Loader, which: np.ndarray) -> dict[str, list[Any]]:
     }
 
 
-def first_figures(model: Model, loader: Loader, which: np.ndarray) -> dict[str, dict[str, Any]]:
-    """Figures of every task before the first step: pretrained encoders, new heads."""
-    answers = answer_rows(model, loader, which).seen[EVERYTHING]
-    truth, groups = truth_of(loader, which), group_labels(loader, which)
-    found = {
-        n: scored(o, truth[n], answers[n], names_of(loader.targets[n]), groups)
-        for n, o in model.job.tasks.items()
-    }
-    return {n: {"label": "before training", **f} for n, f in found.items()}
+def figures_of(
+    options: config.TaskOptions,
+    truth: Sequence[Any],
+    answer: Mapping[str, np.ndarray],
+    names: Sequence[str] | None,
+    groups: Groups | None,
+) -> dict[str, Any]:
+    """All figures of a task with their intervals; names: its classes, in their order."""
+    counted = tally(options, truth, answer, names)
+    ends = intervals(counted, groups=groups.labels if groups else None)
+    return {**counted.score(), "interval": {k: list(v) for k, v in ends.items()}}
 
 
 def gain_over_columns(
@@ -47,3 +45,8 @@ def gain_over_columns(
     margin = scored[best]["margin"]
     found = {"metric": metric, "fused": figures.get(metric), "best": f"{best} (small tree)"}
     return {**found, "best_value": scored[best][metric], **margin}
+
+
+def drawn_by(groups: Groups | None) -> dict[str, Any]:
+    """What intervals draw anew; see `Report.drawn`."""
+    return {"by": groups.column, "groups": len(set(groups.labels))} if groups else {}

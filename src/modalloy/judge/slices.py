@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modalloy.answer.answers import Answers
+from modalloy.answer.answers import Answer
 from modalloy.answer.loader import Loader
 from modalloy.cells.values import spelled
 from modalloy.job import config
@@ -15,7 +15,6 @@ from modalloy.judge.metrics.classes import ClassTally
 from modalloy.judge.metrics.score import tally
 from modalloy.judge.metrics.tally import Tally
 from modalloy.readers.category import CategoryReader
-from modalloy.readers.targets.target import names_of
 
 MOST_SLICES = 12  # values of a column that get a line of their own, commonest first
 FEWEST = 5  # rows below which a slice says nothing
@@ -30,40 +29,45 @@ class Groups(NamedTuple):
 
 
 def slices(
-    loader: Loader,
-    which: np.ndarray,
+    tasks: Mapping[str, config.TaskOptions],
+    names: Mapping[str, Sequence[str] | None],
+    columns: Mapping[str, Sequence[str]],
     truth: Mapping[str, Sequence[Any]],
-    answers: Answers,
-    kinds: tuple[str, ...],
+    answers: Mapping[str, Answer],
     *,
     groups: Sequence[Any] | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """Figures with intervals for the commonest values of every column of these kinds.
+    """Figures with intervals for the commonest values of every column.
 
-    groups: one label for each row, as `intervals` takes them. Beside the figures stand `rows` (with
-    a truth) and `values` (how many the column has).
+    names: task -> its classes. columns: column -> each row's value. groups: one label for each row,
+    as `intervals` takes them. Beside the figures stand `rows` (with a truth) and `values` (how many
+    the column has).
     """
-    columns = [c for c, o in loader.job.columns.items() if o.type in kinds]
-    if "group" in kinds and loader.job.split.by and loader.job.split.by not in columns:
-        columns.append(loader.job.split.by)
-    columns = [c for c in columns if c in loader.table.columns]
     found: dict[str, dict[str, Any]] = {}
-    for name, options in loader.job.tasks.items():
-        names = names_of(loader.targets[name])
-        whole = tally(options, truth[name], answers[name], names)
-        for column in columns:
-            value_B = np.array(names_at(loader, column, which))
+    for name, options in tasks.items():
+        called = names.get(name)
+        whole = tally(options, truth[name], answers[name], called)
+        for column, held in columns.items():
+            value_B = np.array(held)
             values = np.unique(value_B)
             for value in commonest(value_B[whole.rows]) if len(values) > 1 else ():
                 at = np.flatnonzero(value_B == value).tolist()
                 some = {k: a[at] for k, a in answers[name].items()}
-                counted = tally(options, [truth[name][i] for i in at], some, names)
+                counted = tally(options, [truth[name][i] for i in at], some, called)
                 if isinstance(whole, ClassTally) and isinstance(counted, ClassTally):
                     counted.rarer = whole.rarer  # the same class in every line of the table
                 labels = None if groups is None else [groups[i] for i in at]
                 figures = {**figures_with_ends(counted, labels), "values": len(values)}
                 found.setdefault(name, {}).setdefault(column, {})[value] = figures
     return found
+
+
+def columns_of(loader: Loader, which: np.ndarray, kind: str) -> dict[str, list[str]]:
+    """Column of this kind (`category`, `group`) -> what each row's cell is called."""
+    columns = [c for c, o in loader.job.columns.items() if o.type == kind]
+    if kind == "group" and loader.job.split.by and loader.job.split.by not in columns:
+        columns.append(loader.job.split.by)
+    return {c: names_at(loader, c, which) for c in columns if c in loader.table.columns}
 
 
 def names_at(loader: Loader, column: str, which: np.ndarray) -> list[str]:

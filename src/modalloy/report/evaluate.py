@@ -20,13 +20,14 @@ from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
-from modalloy.judge.facts import environment, rows_by_use, say_split
-from modalloy.judge.figures import gain_over_columns, truth_of
-from modalloy.judge.judging import report_of
+from modalloy.judge.environment import environment
+from modalloy.judge.facts import rows_by_use, say_split
+from modalloy.judge.figures import truth_of
+from modalloy.judge.judge import report_of
 from modalloy.judge.metrics.score import score
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
-from modalloy.judge.slices import Groups, group_labels, input_shares, slices
+from modalloy.judge.slices import Groups, columns_of, group_labels, input_shares
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model, essential_inputs
@@ -77,13 +78,13 @@ def evaluate_rows(
         found = finding("warning", "split", nobody).as_dict()
         extras = replace(extras, findings=[*extras.findings, found])
     if judged is not None:
-        report = full_report(model, loader, judged, extras, made, quiet=quiet)
+        report = whole_report(model, loader, judged, extras, made, quiet=quiet)
     else:
         report = report_without_figures(model, loader, which, extras)
     curves = partial(training_figures, extras.curves, model.job.tasks)
     figures = made.run("figures", "curves of the training", curves, [])
     if judged is not None:
-        figures = [*figures, *draw_figures(model, loader, judged, made)]
+        figures = [*figures, *draw_figures(model.job, loader, judged, made)]
     write_page(report, figures, page, made=made)
     report = replace(report, failed=made.failed)
     report.save(page.with_suffix(".json"))
@@ -138,53 +139,50 @@ def judge_rows(
     return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
 
 
-def full_report(
+def whole_report(
     model: Model, loader: Loader, judged: Judged, extras: Extras, made: Sections, *, quiet: bool
 ) -> Report:
-    """Everything in numbers and words."""
-    job, truth, answers = model.job, judged.truth, judged.answers
+    """Everything in numbers and words: the answers judged, beside all that the run knows."""
+    which, truth, answers = judged.which, judged.truth, judged.answers
     start = time.perf_counter()
     caveats = [*extras.caveats]
     if extras.usual is not None:
-        counted = partial(table_caveats, loader, judged.which, truth, extras.usual)
+        counted = partial(table_caveats, loader, which, truth, extras.usual)
         caveats += made.run("caveats", "how the cells differ from those of training", counted, [])
     extras = with_before(model, loader, extras, made, quiet=quiet)
     simple = compare(model, loader, extras, answers, judged.groups, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    names = {n: names_of(t) for n, t in loader.targets.items()}
-    own = report_of(job, answers, truth, names, groups=judged.groups, made=made)
-    gain = dict(judged.subsets.gain)
-    for name, options in job.tasks.items():
-        if len(model.inputs) == 1 and simple.columns.get(name):
-            over = partial(gain_over_columns, options, own.tasks[name], simple.columns[name])
-            gain[name] = made.run("gain", "its gain over the best column", over, {}, task=name)
-    said = partial(say_adjusted, job, loader.targets, judged, extras.stages)
+    said = partial(say_adjusted, model.job, loader.targets, judged, extras.stages)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
-    labels = judged.groups.labels if judged.groups else None
-    parts = partial(slices, loader, judged.which, truth, answers)
-    sliced = partial(parts, ("category",), groups=labels)
-    shares = partial(input_shares, loader, judged.which)
-    return replace(
-        report_without_figures(model, loader, judged.which, extras),
-        tasks=own.tasks,
-        subsets=judged.subsets.table,
+    sliced = partial(columns_of, loader, which, "category")
+    grouped = partial(columns_of, loader, which, "group")
+    known = replace(
+        report_without_figures(model, loader, which, extras),
         baselines=simple.table,
         recipe=RECIPE,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
-        about=own.about,
-        adjusted=adjusted,
-        gain={n: g for n, g in gain.items() if g},
         naive=simple.naive,
         columns=simple.columns,
         before=extras.before,
-        drawn=own.drawn,
         findings=[*extras.findings, *(c.as_dict() for c in caveats)],
         caveats=[sentence(c) for c in caveats],
-        slices=made.run("slices", "figures by the values of each category", sliced, {}),
-        groups=made.run("groups", "figures by group", partial(parts, ("group",)), {}),
-        reports=own.reports,
-        inputs=made.run("inputs", "shares of missing cells", shares, {}),
+        adjusted=adjusted,
     )
+    report = report_of(
+        model.job,
+        answers,
+        truth,
+        names={n: names_of(t) for n, t in loader.targets.items()},
+        groups=judged.groups,
+        sliced=made.run("slices", "the values of each category", sliced, {}),
+        grouped=made.run("groups", "the groups of rows", grouped, {}),
+        subsets=judged.subsets,
+        inputs=model.inputs,
+        known=known,
+        run=made.run,
+    )
+    shares = partial(input_shares, loader, which)
+    return replace(report, inputs=made.run("inputs", "shares of missing cells", shares, {}))
 
 
 def say_adjusted(

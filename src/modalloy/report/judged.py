@@ -8,10 +8,10 @@ import numpy as np
 
 from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
+from modalloy.job import config
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups
 from modalloy.judge.subsets import Subsets
-from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.report.error_analysis import worst_figure, worst_rows
 from modalloy.report.figure import Figure
@@ -31,29 +31,29 @@ class Judged:
     unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
 
 
-def draw_figures(model: Model, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:
+def draw_figures(job: config.Job, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:
     """Plots of every task, and its worst rows."""
     figures: list[Figure] = []
-    for task in model.job.tasks:
-        plots = partial(draw_plots, model, loader, judged, task)
+    for task in job.tasks:
+        plots = partial(draw_plots, job, loader, judged, task)
         figures += made.run("figures", "its plots", plots, [], task=task)
-        worst = partial(draw_worst, model, loader, judged, task)
+        worst = partial(draw_worst, job, loader, judged, task)
         figures += made.run("figures", "its worst rows", worst, [], task=task)
     return figures
 
 
-def draw_plots(model: Model, loader: Loader, judged: Judged, task: str) -> list[Figure]:
+def draw_plots(job: config.Job, loader: Loader, judged: Judged, task: str) -> list[Figure]:
     """Plots of one task."""
-    options = model.job.tasks[task]
+    options = job.tasks[task]
     on = options.works_on[:1]
     cells = loader.cells(on, judged.which) if on else None
     names = names_of(loader.targets[task])
     return figures_for(task, options, judged.truth[task], judged.answers[task], names, cells=cells)
 
 
-def draw_worst(model: Model, loader: Loader, judged: Judged, task: str) -> list[Figure]:
+def draw_worst(job: config.Job, loader: Loader, judged: Judged, task: str) -> list[Figure]:
     """The rows that one task got most wrong; none where it got all right."""
-    options, which = model.job.tasks[task], judged.which
+    options, which = job.tasks[task], judged.which
     on, names = options.works_on[:1], names_of(loader.targets[task])
     truth, answer = judged.truth[task], judged.answers[task]
     cells = loader.cells(on, which) if on else None
@@ -62,7 +62,7 @@ def draw_worst(model: Model, loader: Loader, judged: Judged, task: str) -> list[
         return []
     columns = tuple(dict.fromkeys(c for r in loader.readers.values() for c in r.columns))
     shown = loader.cells(columns, which[[w.at for w in worst]])
-    given = model.job.columns
+    given = job.columns
     units = {n: u for n in loader.readers if (u := getattr(given[n], "unit", None))}
     numbers = [int(r) for r in which]
     return [

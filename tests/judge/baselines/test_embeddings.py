@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from modalloy.judge.baselines.frozen import one_view, pooled
 
 from modalloy.cells.cells import Cells
 from modalloy.job import config
+from modalloy.judge.baselines.embeddings import one_view, pooled
 from modalloy.model.encoders.audio import AudioEncoder
 from modalloy.model.encoders.encoder import Encoder, pool
 from modalloy.model.encoders.image import ImageEncoder
