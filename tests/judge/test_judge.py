@@ -29,7 +29,7 @@ def lists(*items):
     return out
 
 job = config.Job.model_validate({
-    "table": "parts.csv",
+    "table": "parts.csv", "split": {"random": "stratified"},
     "columns": {"note": {"type": "tokens"}, "photo": {"type": "image"}},
     "tasks": {
         "fault": {"type": "classify", "target": "fault"},
@@ -97,6 +97,7 @@ def flowers() -> tuple[config.Job, list[str], list[str], np.ndarray]:
     job = config.Job.model_validate(
         {
             "table": "flowers.csv",
+            "split": {"random": "stratified"},
             "columns": {"petal": {"type": "number"}},
             "tasks": {"kind": {"type": "classify", "target": "kind"}},
         }
