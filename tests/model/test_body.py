@@ -113,7 +113,7 @@ def test_hidden_cells_are_as_those_of_an_empty_column(
     empty = Loader(open_table(frame, folder=small_table.parent), loader.job, loader.readers, {})
     hidden = body.hide_cells(batch, columns)
     found = body.fuse(body.encode(hidden)).summary_BKD
-    wanted = body.fuse(body.encode(empty.batch(which))).summary_BKD
+    wanted = body.fuse(body.encode(Batch.of(empty.batch(which)))).summary_BKD
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
     assert not torch.allclose(found, body.fuse(body.encode(batch)).summary_BKD, atol=1e-3)
     assert all(torch.equal(batch.present[name], before[name]) for name in before)
