@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_map
 
 from conftest import TASKS, make_job
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import decoded
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.training import open_loader
@@ -185,9 +186,9 @@ def test_whole_models(small_table: Path, inputs: tuple[str, ...] | None) -> None
     program = exported(answerer, rows(slice(0, 8)))
     for some in (slice(3, 4), slice(0, 1), slice(9, 20)):  # row 3 lacks photo, sound and more
         found, wanted = program(*rows(some)), answerer(*rows(some))
+        answers, others = decoded(model, found), decoded(model, wanted)
         for name in model.tasks:
-            task = model.task(name)
-            same_answer(task.answer(found[name]), task.answer(wanted[name]))
+            same_answer(answers[name], others[name])
 
 
 def same_answer(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> None:
