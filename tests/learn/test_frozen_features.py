@@ -212,8 +212,9 @@ def test_refit_goes_on_with_what_the_first_part_kept(
         job["train"] |= {"refit": refit}
         learned(job, tmp_path / f"run{refit}")
         sizes.append((max(most_on_disk), reads.count("photo"), reads.count("lamp")))
-    # Rows without a photo are one and the same cell for a frozen encoder.
-    assert sizes[0][1:] == sizes[1][1:] == (80 - 6, 80)
+    # Rows without a photo are one and the same cell for a frozen encoder. What changes is read of
+    # the rows that are learned from alone: nobody has asked for the test rows.
+    assert sizes[0][1:] == sizes[1][1:] == (80 - 6, 60)
     # Only the vibration's scale is fitted anew, so its features alone are written again.
     assert sizes[1][0] <= sizes[0][0]
 
