@@ -129,13 +129,14 @@ def check_start(found: Check, job: config.Job, table: Table, parts: Parts) -> Ch
     run = open_start(job.train.start)
     compare(job, run)
     prints = run.prints()
-    learned = np.concatenate([prints.train, prints.validation, prints.calibration])
-    levels: list[tuple[Level, str, np.ndarray]] = [
-        ("leak", "test", parts.test),
-        ("warning", "validation", parts.validation),
+    fitted = [prints.train, prints.validation] if run.notes.get("refit") else [prints.train]
+    held_back: list[tuple[Level, str, np.ndarray, list[np.ndarray]]] = [
+        ("leak", "test", parts.test, [prints.train, prints.validation, prints.calibration]),
+        ("warning", "validation", parts.validation, fitted),
     ]
     findings = list(found.findings)
-    for level, part, rows in levels:
+    for level, part, rows, seen in held_back:
+        learned = np.concatenate(seen)
         tested = learned_rows(table, run.job, rows, prints.test)
         known = rows[learned_rows(table, run.job, rows, learned) & ~tested]
         if len(known) > by_chance(len(rows), seen_before(prints.test, learned)):
