@@ -35,7 +35,10 @@ class Baseline(ABC):
         """Further simple methods by name, each ready to be fitted."""
 
     def again(self, case: "Case", train: np.ndarray, test: np.ndarray) -> Answer:
-        """The `naive` line's answers to other test rows, learned from other training rows."""
+        """The `naive` line's answers to other test rows, learned from other training rows.
+
+        Asked only where `naive` names a line; a kind that names one has to say how it is fitted.
+        """
         raise NotImplementedError(f"{type(self).__name__} names no naive line")
 
     def asked(self, options: Any) -> Any:
