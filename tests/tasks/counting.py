@@ -1,7 +1,7 @@
 """A kind of task that Modalloy does not know: small whole numbers by Poisson regression."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -203,3 +203,4 @@ KIT = Kit(
     numbers=True,
 )
 NOT_A_KIT = [KIT]
+HEADLESS = replace(KIT, head="tasks.counting:CountHeads")

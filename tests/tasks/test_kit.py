@@ -83,6 +83,7 @@ def test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered(
         ("tasks.counting:KITT", "the module tasks.counting has no 'KITT'"),
         ("tasks.counting:NOT_A_KIT", "is a list, no modalloy.tasks.kit.Kit"),
         ("counting", "names no place; write package.module:name"),
+        ("tasks.counting:HEADLESS", "the module tasks.counting has no 'CountHeads'"),
     ],
 )
 def test_a_kit_that_is_none_is_told_with_its_line(
