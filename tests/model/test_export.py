@@ -154,23 +154,19 @@ FRONTS = ("learned", "statistics", "recent", "spectrum", "envelope", "order")
 CASES: dict[str, Callable[[Path], Made]] = {
     "text scratch": lambda _: text("scratch"),
     "text minilm": lambda _: text("minilm", tune="full"),
-    "text minilm frozen": lambda _: text("minilm", tune="frozen"),
     "tokens scratch": lambda _: text("scratch", TokensReader),
     "tokens minilm": lambda _: text("minilm", TokensReader, tune="frozen"),
     "image scratch": lambda _: image("scratch"),
     "image large": lambda _: image("scratch", 160),
     "image lite": lambda _: image("efficientnet_lite0", tune="full"),
-    "image lite frozen": lambda _: image("efficientnet_lite0", tune="frozen"),
     "image all views": lambda _: image("scratch", augment="rotate", all_views=True),
     "audio scratch": lambda _: audio("scratch"),
-    "audio whisper": lambda _: audio("whisper_tiny_en", tune="full"),
     "audio whisper frozen": lambda _: audio("whisper_tiny_en", tune="frozen"),
     "series base": lambda _: series(length=1000, front=("learned",), size="base"),
-    "series two": lambda _: series(front=("learned", "statistics")),
+    "series all": lambda _: series(front=FRONTS),
     "vector": lambda _: vector(),
     "table": lambda _: table(),
 }
-CASES |= {f"series {f}": lambda _, f=f: series(front=(f,)) for f in FRONTS}
 CASES |= {f"text hf {n}": hf(text, model) for n, model in TEXTS.items()}
 CASES |= {f"image hf {n}": hf(image, model) for n, model in PICTURES.items()}
 CASES |= {f"audio hf {n}": hf(audio, model) for n, model in SOUNDS.items()}
