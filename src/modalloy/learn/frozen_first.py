@@ -88,22 +88,6 @@ def say_score(score: float | None) -> str:
     return "unknown" if score is None else f"{score:.3f}".replace("0.", ".", 1)
 
 
-def goes_in_two(job: config.Job) -> bool:
-    """Whether a job's training begins on frozen encoders.
-
-    It needs one that is tuned, and no earlier run, whose heads know its encoders already. Where a
-    task finds boxes on what such an encoder reads, whole maps would have to be kept of each row:
-    then all is learned at once.
-    """
-    tuned = {
-        name
-        for name, o in job.columns.items()
-        if isinstance(o, config.Trunk) and o.encoder != "scratch" and o.tune != "frozen"
-    }
-    marked = {column for task in job.tasks.values() for column in task.pictures}
-    return job.train.frozen_first and job.train.start is None and bool(tuned) and not tuned & marked
-
-
 def hold_still(
     model: Model, loader: Loader, parts: Parts, out: Path, *, again: bool, resume: bool, quiet: bool
 ) -> None:

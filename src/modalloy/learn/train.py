@@ -137,7 +137,7 @@ def go_on(
     state: State[Model], notes: Progress, before: Progress, job: config.Job
 ) -> dict[str, Tensor]:
     """Take over the curves and, where validation chooses, the score to beat; the best weights."""
-    notes.curves = [*before.curves]
+    notes.curves, notes.earlier = [*before.curves], before.epoch
     notes.best = before.best if job.train.patience else None
     return shown_weights(state)
 
@@ -176,7 +176,8 @@ def end_epoch(
 ) -> dict[str, Tensor]:
     """Ask for the score, write the curve, and answer the best weights so far."""
     processes.same_everywhere(state.model.buffers(), world)
-    line: dict[str, Any] = {"epoch": len(notes.curves) + 1, "loss": notes.loss_sum / notes.position}
+    line: dict[str, Any] = {"epoch": notes.earlier + notes.epoch + 1}
+    line["loss"] = notes.loss_sum / notes.position
     keep = plan.score is None or not job.train.patience
     if plan.score is not None:
         with averaged(state):

@@ -14,9 +14,10 @@ import torch
 from modalloy.answer.loader import Loader
 from modalloy.errors import RunError
 from modalloy.job import config
+from modalloy.job.tuned import frozen_first
 from modalloy.learn import processes
 from modalloy.learn.frozen_features import frozen_features
-from modalloy.learn.frozen_first import Phases, goes_in_two, hold_still, learn_in_two
+from modalloy.learn.frozen_first import Phases, hold_still, learn_in_two
 from modalloy.learn.progress import AGAIN, LAST, Progress
 from modalloy.learn.resumed_start import frozen_trunks, held_start, start_of
 from modalloy.learn.train import train_model
@@ -141,7 +142,7 @@ def begin_job(
         model.load_state_dict(frozen_trunks(model, path), strict=False)
     quiet = quiet or rank > 0
     frozen_features(model, loader, np.concatenate(parts), quiet=quiet)
-    in_two = start is None and started is None and goes_in_two(job)
+    in_two = start is None and started is None and frozen_first(job)
     if in_two:
         again = first is not None
         hold_still(model, loader, parts, out, again=again, resume=resume, quiet=quiet)
