@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ import modalloy as ma
 from checkpoints import read_by
 from modalloy.job.job_file import load_job
 from modalloy.job.tuned import frozen_first
-from modalloy.judge.validate import validate
+from modalloy.judge.validate import Score, validate
 from modalloy.learn import train
 from modalloy.learn.frozen_first import Phases, say_kept
 from modalloy.learn.processes import answer_together
@@ -191,8 +190,14 @@ def test_both_parts_in_words() -> None:
     assert say_kept(Phases(frozen, tuned).note()) == (
         "fine-tuned encoders are kept; validation score frozen .860, fine-tuned .910"
     )
-    tuned = Progress(epoch=1, best_epoch=-1, curves=[*lines, {"epoch": 3, "score": -0.2}])
-    tuned.best = None
-    spoiled = Phases(frozen, tuned)._replace(tuned=None)
-    assert spoiled.note()["kept"] == "frozen"
-    assert np.isclose(spoiled.note()["frozen"], 0.86)
+    assert Phases(frozen, tuned).progress.best_epoch == 2
+    spoiled = Progress(epoch=1, best=Score(0.86, {}), curves=[*lines, {"epoch": 3, "score": -0.2}])
+    assert say_kept(Phases(frozen, spoiled).note()) == (
+        "pretrained encoders are kept as they came; validation score frozen .860, fine-tuned -.200"
+    )
+    assert Phases(frozen, spoiled).progress.best_epoch == 0
+    unjudged = Phases(Progress(epoch=2), Progress(epoch=2))
+    assert unjudged.progress.best_epoch == -1
+    assert say_kept(unjudged.note()) == (
+        "pretrained encoders were fine-tuned; no validation row said whether that helped"
+    )

@@ -47,11 +47,13 @@ class Phases(NamedTuple):
         """Both as one training, its epochs counted through."""
         if self.tuned is None:
             return self.frozen
-        own = self.frozen.epoch + self.tuned.best_epoch
+        best_epoch = self.frozen.best_epoch
+        if self.tuned.best_epoch >= 0:
+            best_epoch = self.frozen.epoch + self.tuned.best_epoch
         return replace(
             self.tuned,
             epoch=self.frozen.epoch + self.tuned.epoch,
-            best_epoch=own if self.tuned_won else self.frozen.best_epoch,
+            best_epoch=best_epoch,
             seconds=self.frozen.seconds + self.tuned.seconds,
         )
 
