@@ -7,7 +7,10 @@ from typing import Any
 import torch
 import transformers as t
 
+from conftest import NOTES
+from conftest import WORDS as TAGGED
 from modalloy.model.trunks.huggingface import quiet
+from modalloy.readers.tokenizer import learn_pieces
 
 SMALL = {
     "hidden_size": 16,
@@ -136,3 +139,30 @@ def patchtst(channels: int = 3, *, layers: int = 3, **options: Any) -> t.PatchTS
             **options,
         )
     )
+
+
+def read_by(folder: Path, tune: str) -> dict[str, dict[str, Any]]:
+    """Columns of the small table that pretrained encoders of every kind read, and two others."""
+    torch.manual_seed(0)
+    texts = [f"{text} {row}" for some in NOTES.values() for text in some for row in range(80)]
+    texts += [" ".join(words) for words, _ in TAGGED.values()]
+    pieces = learn_pieces(texts, 80)
+    bert = t.BertConfig(**SMALL, vocab_size=pieces.get_vocab_size(), max_position_embeddings=24)
+    text = save(t.BertModel(bert), folder / "bert")
+    pieces.save(str(folder / "bert" / "tokenizer.json"))
+    vit = t.ViTModel(t.ViTConfig(**SMALL, image_size=16, patch_size=8))
+    tuned = {"tune": tune}
+    return {
+        "photo": {"type": "image", "encoder": save(vit, folder / "vit"), "pixels": 16} | tuned,
+        "sound": {
+            "type": "audio",
+            "encoder": save(SOUNDS["wav2vec2"](), folder / "wave"),
+            "rate_hz": 16_000,
+            "seconds": 0.25,
+        }
+        | tuned,
+        "vibration": {"type": "series", "length": 32, "rate_hz": 100, "front": ["statistics"]},
+        "note": {"type": "text", "encoder": text, "max_tokens": 22} | tuned,
+        "words": {"type": "tokens", "encoder": text, "max_tokens": 22} | tuned,
+        "load": {"type": "number"},
+    }

@@ -207,6 +207,8 @@ ELSEWHERE = {
     "::test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
+    "Train.frozen_first": "tests/learn/test_frozen_first.py"
+    "::test_frozen_first_changes_what_is_learned_and_the_run_says_which_won",
     "Train.refit": "tests/learn/test_train.py::test_refit_learns_from_the_validation_rows_too",
     "Train.cache_gb": "tests/answer/test_loader.py::test_cache_gb_keeps_decoded_pictures",
     "Job.table": "tests/table/test_sources.py::test_every_kind_of_source_holds_the_same_cells",

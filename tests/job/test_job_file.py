@@ -211,7 +211,7 @@ def test_an_option_that_nothing_reads_is_refused_where_it_is_written(
     load_job(tmp_path / "job.yaml")
 
 
-@pytest.mark.parametrize("option", ["encoder_lr: 3e-4", "freeze_epochs: 1"])
+@pytest.mark.parametrize("option", ["encoder_lr: 3e-4", "frozen_first: false", "freeze_epochs: 1"])
 @pytest.mark.parametrize(
     ("photo", "words"),
     [

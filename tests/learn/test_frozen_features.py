@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import transformers as t
 
-from conftest import NOTES, WORDS
+from checkpoints import read_by
 from modalloy.answer.kept_features import padded
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
@@ -21,59 +20,18 @@ from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.training import Learned, disk_share_gb, learn_job, open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
-from modalloy.model.trunks.huggingface import quiet
 from modalloy.readers.image import ImageReader
-from modalloy.readers.tokenizer import learn_pieces
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
-
-SMALL = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
-
-
-def save(model: Any, folder: Path) -> str:
-    with quiet():
-        model.save_pretrained(folder)
-    return f"hf:{folder}"
-
-
-def frozen_columns(folder: Path) -> dict[str, dict[str, Any]]:
-    """Every kind of input that a frozen encoder can read, with its usual augmentation."""
-    torch.manual_seed(0)
-    sizes = SMALL | {"intermediate_size": 24}
-    texts = [f"{text} {row}" for some in NOTES.values() for text in some for row in range(80)]
-    texts += [" ".join(words) for words, _ in WORDS.values()]
-    pieces = learn_pieces(texts, 80)
-    bert = t.BertConfig(**sizes, vocab_size=pieces.get_vocab_size(), max_position_embeddings=24)
-    text = save(t.BertModel(bert), folder / "bert")
-    pieces.save(str(folder / "bert" / "tokenizer.json"))
-    vit = t.ViTModel(t.ViTConfig(**sizes, image_size=16, patch_size=8))
-    convolutions = {"conv_dim": [8] * 7, "num_conv_pos_embeddings": 8}
-    wave = t.Wav2Vec2Config(**sizes, **convolutions, num_conv_pos_embedding_groups=2)
-    return {
-        "photo": {
-            "type": "image",
-            "encoder": save(vit, folder / "vit"),
-            "tune": "frozen",
-            "pixels": 16,
-        },
-        "sound": {
-            "type": "audio",
-            "encoder": save(t.Wav2Vec2Model(wave), folder / "wave"),
-            "tune": "frozen",
-            "rate_hz": 16_000,
-            "seconds": 0.25,
-        },
-        "vibration": {"type": "series", "length": 32, "rate_hz": 100, "front": ["statistics"]},
-        "note": {"type": "text", "encoder": text, "tune": "frozen", "max_tokens": 22},
-        "words": {"type": "tokens", "encoder": text, "tune": "frozen", "max_tokens": 22},
-        "load": {"type": "number"},
-    }
 
 
 @pytest.fixture
 def job(small_table: Path, job_dict: Any, tmp_path: Path) -> dict[str, Any]:
     made = job_dict(small_table, columns=())
-    return made | {"columns": frozen_columns(tmp_path), "tasks": {"fault": made["tasks"]["fault"]}}
+    return made | {
+        "columns": read_by(tmp_path, "frozen"),
+        "tasks": {"fault": made["tasks"]["fault"]},
+    }
 
 
 def opened(job: dict[str, Any]) -> tuple[Model, Loader]:

@@ -18,6 +18,7 @@ AT_ONCE_THERE = 32  # and on an accelerator
 LONGEST = {"text": "max_tokens", "tokens": "max_tokens", "audio": "length", "series": "length"}
 UNSEEN = ("present", "words")  # no trunk computes with them
 FINEST = 4  # samples or pieces between two lengths that rows are padded to
+MAPS = "map"  # of pictures: none of the tasks on kept features asks for them
 BLANK = -1  # where a cache keeps what rows without the input have
 
 
@@ -90,7 +91,7 @@ class FrozenFeatures:
         values.pop("present")
         device = next(self.encoder.parameters()).device
         features = self.encoder.features({n: v.to(device) for n, v in tensors(values).items()})
-        found = {n: v.cpu().numpy() for n, v in features.items()}
+        found = {n: v.cpu().numpy() for n, v in features.items() if not n.startswith(MAPS)}
         made = [own_part({n: a[i] for n, a in found.items()}, row) for i, row in enumerate(rows)]
         if self.blank is None:
             self.blank = blank_like(made[0])
@@ -117,10 +118,13 @@ def padded(length: int, most: int) -> int:
 
 
 def own_part(arrays: Arrays, row: Arrays) -> Arrays:
-    """Features of a row without what it was padded by, marked as present."""
+    """Features of a row without what it was padded by, marked as present.
+
+    Of a recording, the steps that exist are only known by what was made of it.
+    """
     out = dict(arrays)
-    if "mask" in arrays:  # features of each piece
-        length = len(row["mask"])
+    if "mask" in arrays:  # features of each piece or step
+        length = len(row["mask"]) if "mask" in row else int(arrays["mask"].sum())
         out = {n: row[n] if n in row else a[:length].copy() for n, a in arrays.items()}
     return {**out, "present": np.ones(1, bool)}
 

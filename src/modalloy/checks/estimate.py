@@ -20,6 +20,7 @@ from modalloy.checks.column_values import spread
 from modalloy.checks.flops import Work, fusion_work, tabular_weights, work
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
+from modalloy.job.tuned import frozen_first
 from modalloy.machine.limits import cores
 from modalloy.table.split import Parts, learnable
 from modalloy.table.table import Table
@@ -57,6 +58,7 @@ PRICES = {
     "series": Price(5.0, 13.0, 0.050),
     "fusion": Price(2.5, 5.5, 0.020),
 }
+PRETRAINED = ("trunk", "efficientnet")
 STEP_S = 0.010  # of a step: optimiser, bookkeeping, fusion
 UPDATE_S = 2.0e-9  # of a step for each parameter that changes: clipping and AdamW read and write
 HEAD_S = 0.0005  # of a step for each task and each input's own head
@@ -113,6 +115,7 @@ def estimate(
     tabular = any(isinstance(o, config.Tabular) for o in inputs(job).values())
     many = tabular + sum(1 for o in inputs(job).values() if not isinstance(o, config.Tabular))
     steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
+    steps *= 1 + frozen_first(job)
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
     changed = sum((w.parameters - w.words) * w.changed for w in works)
@@ -171,7 +174,11 @@ def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
     one = price.forward + (price.train - price.forward) * w.changed
     judged = epochs(job, parts) * len(parts.validation) + len(parts.test) + PROBED
     judged += len(parts.calibration)
-    return w.gflop * (epochs(job, parts) * len(parts.train) * one + judged * price.forward)
+    learned = epochs(job, parts) * len(parts.train) * one
+    if frozen_first(job):  # pretrained encoders run once for that, all else learns twice
+        once = (len(parts.train) + len(parts.validation)) * price.forward
+        learned += once if w.kind in PRETRAINED else learned
+    return w.gflop * (learned + judged * price.forward)
 
 
 def _labelled(job: config.Job, table: Table, parts: Parts) -> Parts:

@@ -15,6 +15,7 @@ from modalloy.checks.name_hints import is_asset
 from modalloy.checks.spelling import say_alike
 from modalloy.errors import TableError
 from modalloy.infer.draft import Draft, job_yaml
+from modalloy.infer.fine_tuning import MINUTES, with_tuning
 from modalloy.infer.guessed import INPUTS, MEDIA, Guess
 from modalloy.infer.honest import without_giveaways, without_leaks
 from modalloy.infer.paths import files_of, largest_side
@@ -36,11 +37,12 @@ Looks = Mapping[str, Look]
 Told = TypeVar("Told", Guess, InferredTask)
 
 
-def infer(table: Table, targets: Sequence[str]) -> Draft:
+def infer(table: Table, targets: Sequence[str], *, minutes: float = MINUTES) -> Draft:
     """What a sensible engineer would write for this table, with a reason for each line.
 
-    Types are judged by up to 20 000 rows. Raises TableError for a target that the table lacks or no
-    task can answer, and where no column is left as an input.
+    Types are judged by up to 20 000 rows. minutes: that the training may take by the estimate of
+    `check`; encoders that would take longer to tune stay frozen. Raises TableError for a target
+    that the table lacks or no task can answer, and where no column is left as an input.
     """
     if not targets:
         raise TableError(f"{table.source}: name at least one column to be answered (--target).")
@@ -64,7 +66,7 @@ def infer(table: Table, targets: Sequence[str]) -> Draft:
     tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
     columns = _channels_joined(some, looks, free)
     draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
-    draft = without_leaks(few, draft)
+    draft = with_tuning(table, without_leaks(few, draft), minutes=minutes)
     if not any(g.type in INPUTS for g in draft.columns.values()):
         found = "; ".join(f"'{c}': {g.reason}" for c, g in list(draft.columns.items())[:5])
         raise TableError(f"{table.source}: no column is left to learn from. {found}.")

@@ -518,6 +518,10 @@ class Train(Options):
     weighting: Literal["sum", "uncertainty"] = "sum"
     """Several tasks: sum of losses, each divided by its value at the start, or learned
     uncertainties (Kendall et al. 2018)."""
+    frozen_first: bool = True
+    """Where pretrained encoders are tuned: first learns all that stands on them, while they stay as
+    they are and run once for each row, for up to `epochs`; then everything from there, as many
+    again, kept only where validation rows are answered better (Kumar et al. 2022, 2202.10054)."""
     freeze_epochs: NonNegativeInt = 0
     """Pretrained encoders stay as they are for this many epochs."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -276,7 +276,7 @@ def _pretrained(train: Any, columns: Groups) -> Iterator[Fault]:
     if any(not _is_frozen(options) for options in trunks):
         return
     there = "they are all frozen" if trunks else "there is none"
-    for option in ("encoder_lr", "freeze_epochs"):
+    for option in ("encoder_lr", "frozen_first", "freeze_epochs"):
         if train.get(option, _default(Train, option)) != _default(Train, option):
             why = f"is for pretrained encoders that change, and {there}; take it away."
             yield Fault(("train", option), why)

@@ -21,6 +21,8 @@ def frozen_features(
 ) -> None:
     """Let these rows come with what frozen encoders say of them in place of their cells.
 
+    Encoders that are held for now count as frozen; who lets them change forgets what was kept.
+
     As many rows as the disk budget allows run once, now, and are kept for all epochs; the others
     run whenever they are asked for, with the very same outcome. A text or a path that repeats runs
     once. Rows that share the caches of an earlier training run what it did not keep. Of several
@@ -28,7 +30,8 @@ def frozen_features(
     out anew. They keep the same rows: what one has no room for, none keeps.
     """
     _, world = processes.start()
-    frozen = [i for i in model.inputs if i in model.encoders and model.encoders[i].frozen]
+    still = {i for i, e in model.encoders.items() if e.frozen or e.held}
+    frozen = [i for i in model.inputs if i in still]
     if not frozen:
         return
     model.eval()

@@ -92,9 +92,11 @@ def guess(model: Model) -> Probe:
 
 
 def apply(model: Model, choice: Probe) -> None:
-    """Set the number type and layout on a model; frozen encoders stay as they read rows before."""
+    """Set the number type and layout on a model; encoders that do not change stay as they read
+    rows before.
+    """
     model.in_bfloat16 = choice.half
-    changing = [e for e in model.encoders.values() if not e.frozen]
+    changing = [e for e in model.encoders.values() if not (e.frozen or e.held)]
     if choice.half and not torch.cuda.is_available():
         for encoder in changing:
             plain_attention(encoder.trunk)

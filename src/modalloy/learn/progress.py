@@ -26,6 +26,7 @@ class Progress:
     """How far a training is, as a checkpoint keeps it."""
 
     epoch: int = 0
+    earlier: int = 0  # epochs of the part of the training before this one
     position: int = 0  # batches of this epoch that are done
     best: Score | None = None
     best_epoch: int = -1

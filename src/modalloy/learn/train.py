@@ -13,9 +13,10 @@ from modalloy.answer.loader import Loader, epoch_order
 from modalloy.job import config
 from modalloy.learn import processes
 from modalloy.learn.fit import Step, fit
+from modalloy.learn.phase import REFIT, WHOLE, Phase
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.probe import Probe, apply, probe
-from modalloy.learn.progress import AGAIN, AGAIN_LOG, LAST, LOG, Progress, restore, store, write_log
+from modalloy.learn.progress import Progress, restore, store, write_log
 from modalloy.learn.state import State, averaged, shown_weights
 from modalloy.machine.limits import number_types_file
 from modalloy.machine.progress import Bar
@@ -26,7 +27,6 @@ from modalloy.runs.start import Started
 from modalloy.table.split import Parts
 
 SAVE_EVERY_S = 120.0
-TITLES = ("training", "training on all rows")
 
 
 def train_model(
@@ -41,6 +41,7 @@ def train_model(
     resume: bool = False,
     quiet: bool = False,
     like: Progress | None = None,
+    phase: Phase | None = None,
 ) -> Progress:
     """Train a model in place, on the device where it lies, and leave it with its best weights.
 
@@ -52,27 +53,31 @@ def train_model(
         earlier run, for checkpoints to keep.
     like: an earlier training to repeat with other rows: as many epochs as its best one, on its
         schedule and with its precision. Writes `refit.jsonl` and a checkpoint of its own.
+    phase: which part of a training this is; the whole of it by default.
     """
     rank, world = processes.start()
     plan = plan or supervised_plan(model, loader, parts.validation)
     lengths = loader.lengths(parts.train)
     per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
     state = begin_state(model, plan, job, per_epoch, world, started)
-    path, log = (out / AGAIN, AGAIN_LOG) if like else (out / LAST, LOG)
+    phase = phase or (REFIT if like else WHOLE)
+    path, log = out / phase.checkpoint, phase.log
     epochs = like.best_epoch + 1 if like else job.train.epochs
     if resume and path.is_file():
         best, notes = restore(path, state, job)
     else:
         best, notes = {}, choose_precision(state, plan, loader, parts, job, world, like)
         notes.started = started.as_dict() if started else None
+        if phase.before is not None:
+            best = go_on(state, notes, phase.before, job)
     set_up(model, notes, world)
     start = time.perf_counter() - notes.seconds
     saved = time.perf_counter()
-    with Bar(TITLES[like is not None], per_epoch * epochs, quiet=quiet or rank > 0) as bar:
+    with Bar(phase.title, per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
         try:
             while notes.epoch < epochs and not out_of_patience(notes, job):
-                freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
+                freeze_trunks(model, phase.still or notes.epoch < job.train.freeze_epochs)
                 order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
                 batches = own_batches(loader, order[notes.position :], rank, world, model.device)
                 for step in steps_of(plan, state, batches, job, rank, world):
@@ -128,6 +133,15 @@ def begin_state(
     return state
 
 
+def go_on(
+    state: State[Model], notes: Progress, before: Progress, job: config.Job
+) -> dict[str, Tensor]:
+    """Take over the curves and, where validation chooses, the score to beat; the best weights."""
+    notes.curves, notes.earlier = [*before.curves], before.epoch
+    notes.best = before.best if job.train.patience else None
+    return shown_weights(state)
+
+
 def set_up(model: Model, notes: Progress, world: int) -> None:
     """The model as this training computes: number type, layout, figures shared by processes."""
     apply(model, Probe(notes.half, notes.channels_last, {}))
@@ -162,7 +176,8 @@ def end_epoch(
 ) -> dict[str, Tensor]:
     """Ask for the score, write the curve, and answer the best weights so far."""
     processes.same_everywhere(state.model.buffers(), world)
-    line: dict[str, Any] = {"epoch": notes.epoch + 1, "loss": notes.loss_sum / notes.position}
+    line: dict[str, Any] = {"epoch": notes.earlier + notes.epoch + 1}
+    line["loss"] = notes.loss_sum / notes.position
     keep = plan.score is None or not job.train.patience
     if plan.score is not None:
         with averaged(state):

@@ -19,7 +19,8 @@ from modalloy.judge.before import Before, look_before, missed
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
 from modalloy.learn.calibrate import fit_stages
-from modalloy.learn.progress import LAST, Progress
+from modalloy.learn.frozen_first import say_kept
+from modalloy.learn.progress import LAST
 from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.training import Begun, Learned, begin_job, finish_job
 from modalloy.report.card import write_card
@@ -83,7 +84,10 @@ def learn_and_report(
     trained_s = time.perf_counter() - start
     findings = [*found.findings]
     if learned.interrupted:
-        findings.append(finding("warning", "training", say_interrupted(progress, job)))
+        findings.append(finding("warning", "training", say_interrupted(learned)))
+    phases = learned.phases.note() if learned.phases else None
+    if phases is not None and phases["tuned"] is not None:
+        findings.append(finding("note", "training", say_kept(phases)))
     notes: dict[str, Any] = {
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch + 1,
@@ -97,6 +101,8 @@ def learn_and_report(
         "seconds": {"training": trained_s},
         "findings": [f.as_dict() for f in findings],
     }
+    if phases is not None:
+        notes["phases"] = phases
     if learned.started is not None:
         notes["start"] = learned.started.note()
     if rank > 0:
@@ -175,9 +181,10 @@ def report_on(
         ) from error
 
 
-def say_interrupted(progress: Progress, job: config.Job) -> str:
+def say_interrupted(learned: Learned) -> str:
     """What an interrupted training has reached."""
-    done = f"interrupted after {progress.epoch} of {job.train.epochs} epochs"
+    planned = learned.model.job.train.epochs * (1 if learned.phases is None else 2)
+    done = f"interrupted after {learned.progress.epoch} of {planned} epochs"
     return f"{done}; the weights are the best until then, and --resume goes on"
 
 

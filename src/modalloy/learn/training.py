@@ -14,8 +14,10 @@ import torch
 from modalloy.answer.loader import Loader
 from modalloy.errors import RunError
 from modalloy.job import config
+from modalloy.job.tuned import frozen_first
 from modalloy.learn import processes
 from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.frozen_first import Phases, hold_still, learn_in_two
 from modalloy.learn.progress import AGAIN, LAST, Progress
 from modalloy.learn.resumed_start import frozen_trunks, held_start, start_of
 from modalloy.learn.train import train_model
@@ -44,7 +46,8 @@ class Learned(NamedTuple):
 
     parts: rows with an answer alone, but for the test rows. interrupted: by Ctrl-C, in the first or
     the second part. refit: the validation rows were learned from too. start: the run that it began
-    from, where it was read; started: what it has from there.
+    from, where it was read; started: what it has from there. phases: both parts of a training that
+    began on frozen encoders, of which progress is the sum.
     """
 
     model: Model
@@ -55,6 +58,7 @@ class Learned(NamedTuple):
     refit: bool = False
     start: Run | None = None
     started: Started | None = None
+    phases: Phases | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,7 @@ class Begun:
     """A model before its first step, and what its training needs.
 
     whole: it is as it was before the first step of all; not so where an interrupted training goes
-    on without the run that it started from.
+    on without the run that it started from. in_two: it learns on frozen encoders first.
     """
 
     job: config.Job
@@ -74,6 +78,7 @@ class Begun:
     start: Run | None = None
     started: Started | None = None
     whole: bool = True
+    in_two: bool = False
 
 
 def learn_job(
@@ -135,9 +140,14 @@ def begin_job(
         started = replace(started, unlike=unlike, unread=taken.unread)
     elif started is not None:
         model.load_state_dict(frozen_trunks(model, path), strict=False)
-    frozen_features(model, loader, np.concatenate(parts), quiet=quiet or rank > 0)
+    quiet = quiet or rank > 0
+    frozen_features(model, loader, np.concatenate(parts), quiet=quiet)
+    in_two = start is None and started is None and frozen_first(job)
+    if in_two:
+        again = first is not None
+        hold_still(model, loader, parts, out, again=again, resume=resume, quiet=quiet)
     whole = started is None or start is not None
-    return Begun(job, table, model, loader, parts, out, start, started, whole)
+    return Begun(job, table, model, loader, parts, out, start, started, whole, in_two)
 
 
 def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Learned:
@@ -151,26 +161,24 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
         begin_job(job, table, rows, out=out, start=start, resume=resume, quiet=quiet, first=first),
         resume=resume,
         quiet=quiet,
-        like=first.progress,
+        like=first,
     )
     if again.interrupted:
         return first._replace(interrupted=True)
     return first._replace(model=again.model, loader=again.loader, refit=True)
 
 
-def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Progress | None) -> Learned:
+def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Learned | None) -> Learned:
     """One training, on these parts."""
-    progress = train_model(
-        begun.model,
-        begun.loader,
-        begun.parts,
-        begun.job,
-        begun.out,
-        started=begun.started,
-        resume=resume,
-        quiet=quiet,
-        like=like,
-    )
+    given = (begun.model, begun.loader, begun.parts, begun.job, begun.out)
+    phases = None
+    if begun.in_two:
+        both = like.phases if like else None
+        phases = learn_in_two(*given, resume=resume, quiet=quiet, like=both)
+        progress = phases.progress
+    else:
+        one, started = like.progress if like else None, begun.started
+        progress = train_model(*given, started=started, resume=resume, quiet=quiet, like=one)
     return Learned(
         begun.model,
         begun.loader,
@@ -179,6 +187,7 @@ def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Progress | Non
         interrupted=progress.interrupted,
         start=begun.start,
         started=begun.started,
+        phases=phases,
     )
 
 

@@ -66,7 +66,8 @@ def one_view(encoders: Sequence[nn.Module]) -> Iterator[None]:
 
     What frozen encoders say comes with the rows, for the model too, and has all views.
     """
-    held = [(e, e.views) for e in encoders if isinstance(e, ImageEncoder) and not e.frozen]
+    seen = (e for e in encoders if isinstance(e, ImageEncoder) and not (e.frozen or e.held))
+    held = [(e, e.views) for e in seen]
     for encoder, _ in held:
         encoder.views = ""
     try:

@@ -20,7 +20,7 @@ class Encoder(Partaker, nn.Module, ABC):
 
     trunk: nn.Module | None
     frozen: bool = False
-    held: bool = False  # for now treated as frozen, but never cached
+    held: bool = False  # for now treated as frozen; it learns later
 
     def __init__(self, width: int) -> None:
         super().__init__()

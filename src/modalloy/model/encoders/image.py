@@ -64,7 +64,10 @@ class ImageEncoder(Encoder):
         self.still_norms()
 
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Pooled vector (B, 1, F) of a frozen trunk; else last map, pooled vector, all maps."""
+        """Pooled vector (B, 1, F) of a frozen trunk.
+
+        Else the last map (B, F, H, W) with at most 64 cells, the pooled vector, and all maps.
+        """
         pixels = values["pixels"]
         if self.trunk is not None:
             pixels = pixels.expand(-1, 3, -1, -1)
@@ -72,13 +75,17 @@ class ImageEncoder(Encoder):
         x_BCHW = (pixels.to(self.mean_C11.dtype) - self.mean_C11) / self.std_C11
         seen = view(net, x_BCHW)
         pooled_BF = seen.pooled_BF
-        if self.views and (self.frozen or not self.training):
+        if self.views and (self.frozen or self.held or not self.training):
             others = [view(net, turned).pooled_BF for turned in other_views(x_BCHW, self.views)]
             pooled_BF = torch.stack([pooled_BF, *others]).mean(0)
         if self.frozen:
             return {"features": pooled_BF.unsqueeze(1)}
         maps = {f"map{i}": m for i, m in enumerate(seen.maps)}
-        return {"features": seen.last_BFHW, "pooled": pooled_BF, **maps}
+        last = seen.last_BFHW
+        if max(last.shape[2:]) > MOST_CELLS:
+            high, wide = (min(n, MOST_CELLS) for n in last.shape[2:])
+            last = F.adaptive_avg_pool2d(last, (high, wide))
+        return {"features": last, "pooled": pooled_BF, **maps}
 
     def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
         """The whole picture as its network pools it; see `image_trunks.py`."""
@@ -91,9 +98,6 @@ class ImageEncoder(Encoder):
             mask_B1 = z_B1F.new_ones(z_B1F.shape[0], 1, dtype=torch.bool)
             return Tokens(self.project(z_B1F), mask_B1, self.summarise(z_B1F.squeeze(1)))
         last = features["features"]
-        if max(last.shape[2:]) > MOST_CELLS:
-            high, wide = (min(n, MOST_CELLS) for n in last.shape[2:])
-            last = F.adaptive_avg_pool2d(last, (high, wide))
         high, wide = last.shape[2:]
         x_BTD = self.project(self.scale(last.flatten(2).transpose(1, 2)))
         x_BTD = x_BTD + places(high, wide, self.width).to(x_BTD)

@@ -1,0 +1,24 @@
+"""Which part of a training one plan is for: where it is kept, its name, and what came before it."""
+
+from dataclasses import dataclass
+
+from modalloy.learn.progress import AGAIN, AGAIN_LOG, LAST, LOG, Progress
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One part of a training, with a checkpoint of its own.
+
+    still: pretrained encoders do not change meanwhile. before: the part that it goes on from, whose
+    weights stay the best until validation says otherwise, and whose curves its log begins with.
+    """
+
+    checkpoint: str
+    log: str
+    title: str
+    still: bool = False
+    before: Progress | None = None
+
+
+WHOLE = Phase(LAST, LOG, "training")
+REFIT = Phase(AGAIN, AGAIN_LOG, "training on all rows")
