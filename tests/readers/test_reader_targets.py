@@ -84,6 +84,16 @@ def test_labels_are_lists_or_joined_names(cells: list[object]) -> None:
     assert target.truth(unseen) == [["a", "z"]]
 
 
+@pytest.mark.parametrize(
+    "cell", [["a", "b"], ("a",), [], np.array(["a"], dtype=object), '["a", "b"]', ' ["a"]']
+)
+def test_lists_are_no_classes_unless_a_row_may_have_several(cell: object) -> None:
+    with pytest.raises(TableError, match=r"'code' holds lists such as .* set labels: multi in"):
+        classes(["a", "b", cell])
+    assert classes(["a", "b", cell], labels="multi").names == ("a", "b")
+    assert classes(["[a]", "[b", "[a]"]).names == ("[a]", "[b")
+
+
 def test_fewer_than_two_classes_are_refused() -> None:
     with pytest.raises(TableError, match="column 'code' is empty in all 2 training rows"):
         classes([None, ""])
