@@ -136,6 +136,16 @@ def test_log_numbers_are_judged_on_the_log_scale() -> None:
     assert np.allclose(target.to_natural(log), y)
 
 
+def test_numbers_beyond_the_bounds_of_their_task_are_refused() -> None:
+    y = [0.0, 0.2, 1.0, None, 0.7]
+    for scale in ("linear", "log"):
+        assert numbers(y, scale=scale, lowest=0, highest=1) == numbers(y, scale=scale)
+        with pytest.raises(TableError, match=r"holds 0, which is below lowest 0\.1 of task"):
+            numbers(y, scale=scale, lowest=0.1)
+        with pytest.raises(TableError, match=r"holds 1, which is above highest 0\.6 of task"):
+            numbers(y, scale=scale, highest=0.6)
+
+
 def test_targets_without_anything_to_learn_are_refused() -> None:
     with pytest.raises(TableError, match="is empty in all 2 training rows"):
         numbers([None, math.nan])

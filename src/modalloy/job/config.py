@@ -408,6 +408,10 @@ class Regress(Task):
     scale: Literal["linear", "log"] = "linear"
     """`log` learns sign(y)*log(1+|y|): for amounts over several magnitudes; figures then are given
     on that scale too."""
+    lowest: float | None = None
+    """No answer and no quantile is below this, in the target's unit: 0 for counts and shares."""
+    highest: float | None = None
+    """No answer and no quantile is above this: 1 for shares, 100 for per cent."""
     loss: Literal["squared", "absolute", "huber"] = "squared"
     """What an error costs while training."""
     quantiles: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()
