@@ -195,6 +195,10 @@ CASES: dict[str, list[Case]] = {
 ELSEWHERE = {
     "Number.unit": "tests/report/test_page.py::test_data_section_says_units_shares_and_rows",
     "Regress.unit": "tests/report/test_page.py::test_figures_in_words",
+    "Regress.lowest": "tests/answer/decoding/test_decode_regress.py"
+    "::test_answers_and_quantiles_stay_within_the_bounds",
+    "Regress.highest": "tests/answer/decoding/test_decode_regress.py"
+    "::test_answers_and_quantiles_stay_within_the_bounds",
     "Tokens.encoder": "tests/model/encoders/test_encoder_text.py::test_minilm_tune",
     "Image.encoder": "tests/model/encoders/test_encoder_image.py::test_transformers_folders",
     "Image.tune": "tests/model/encoders/test_encoder_image.py::test_lite_tune",

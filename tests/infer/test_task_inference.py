@@ -1,6 +1,7 @@
 """Targets become the tasks that answer them, or a sentence says why none does."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,82 @@ from modalloy.table.table import open_table
         ([True, False] * (N // 2), "classify", {}),
         ([0, 1, 2, None] * (N // 4), "classify", {}),
         ([0.0, 0.25] * (N // 2), "classify", {}),
-        ([0.0, 1 / 3, 2 / 3, 1.0] * (N // 4), "regress", {}),
-        (list(range(100)) * 2, "regress", {}),
+        ([0.0, 1 / 3, 2 / 3, 1.0] * (N // 4), "regress", {"lowest": 0, "highest": 1}),
+        (list(range(100)) * 2, "regress", {"lowest": 0}),
+        ([*range(-1, 99)] * 2, "regress", {}),
         ([["a"], ["a", "b"], [], ["c"]] * (N // 4), "classify", {"labels": "multi"}),
         (["a", "a;b", None, "c; b"] * (N // 4), "classify", {"labels": "multi"}),
         (["ok; new", "bad"] * (N // 2), "classify", {"labels": "multi"}),
-        (np.random.default_rng(0).lognormal(5, 2, N), "regress", {"scale": "log"}),
-        (np.random.default_rng(0).exponential(1, N), "regress", {}),
+        (np.random.default_rng(0).normal(50, 9, N), "regress", {}),
+        (np.random.default_rng(0).uniform(0, 90, N), "regress", {}),
+        (np.random.default_rng(0).lognormal(5, 0.3, N), "regress", {}),
+        (np.random.default_rng(0).weibull(2, N) * 900, "regress", {}),
+        (np.random.default_rng(0).lognormal(5, 1, N), "regress", {"scale": "log", "lowest": 0}),
+        (np.random.default_rng(0).lognormal(5, 2, N), "regress", {"scale": "log", "lowest": 0}),
+        (np.random.default_rng(0).exponential(99, N), "regress", {}),
+        (np.random.default_rng(0).poisson(30, N), "regress", {"lowest": 0}),
+        (
+            np.random.default_rng(0).lognormal(4, 1, N) // 1,
+            "regress",
+            {"scale": "log", "lowest": 0},
+        ),
     ],
 )
 def test_targets_become_tasks(cells: Any, kind: str, options: dict[str, Any]) -> None:
     x = np.random.default_rng(1).normal(size=N)
     job = draft_of({"x": x, "y": cells}).job("t.csv")
     assert job["tasks"]["y"] == {"type": kind, "target": "y", **options}
+
+
+@pytest.mark.parametrize("rows", [N, 6000])
+def test_skewed_targets_are_learned_as_logarithms_in_any_number_of_rows(rows: int) -> None:
+    draw = np.random.default_rng(2)
+    price = draw.lognormal(8, 1, rows)
+    goal = draft_of({"x": draw.normal(size=rows), "price": price}, "price").tasks["price"]
+    assert goal.options == {"scale": "log", "lowest": 0}
+    assert re.search(
+        r"skewed \(0\.\d\d, logarithms -?0\.\d\d\): answers are near the median", goal.reason
+    )
+    # A long lower end of the logarithms is as bad as a long upper end of the numbers.
+    both = np.where(np.arange(rows) % 6 == 0, price / 1e4, price)
+    assert "scale" not in draft_of({"x": price, "cost": both}, "cost").tasks["cost"].options
+
+
+@pytest.mark.parametrize(
+    ("name", "largest", "options"),
+    [
+        ("defect_share", 0.7, {"lowest": 0, "highest": 1}),
+        ("scrapPercent", 70.0, {"unit": "%", "lowest": 0, "highest": 100}),
+        ("scrap %", 70.0, {"unit": "%", "lowest": 0, "highest": 100}),
+        ("scrap_pct", 130.0, {}),
+        ("force", 0.7, {}),
+        ("hours", 0.7, {"lowest": 0}),
+    ],
+)
+def test_shares_and_amounts_have_bounds(name: str, largest: float, options: dict[str, Any]) -> None:
+    y = np.random.default_rng(1).uniform(0.01 * largest, largest, N)
+    draft = draft_of({"x": np.random.default_rng(2).normal(size=N), name: y}, name)
+    assert draft.tasks[name].options == options
+    valid(draft)
+
+
+def test_bounds_are_only_given_to_tables_that_were_seen_whole() -> None:
+    rows = 20_001
+    y = np.random.default_rng(1).poisson(30, rows)
+    assert draft_of({"x": np.arange(rows) * 0.1, "y": y}).tasks["y"].options == {}
+
+
+def test_whole_numbers_in_a_row_may_be_grades() -> None:
+    x = np.random.default_rng(1).normal(size=N)
+    told = "grades or counts? type: regress errs by fewer steps"
+    for name, cells in (
+        ("y", [1, 2, 3, 4, 5]),
+        ("fault_code", [1, 2, 3, 4, 5]),
+        ("y", [1, 3, 7, 8]),
+    ):
+        goal = draft_of({"x": x, name: cells * (N // len(cells))}, name).tasks[name]
+        assert goal.type == "classify"
+        assert (told in goal.reason) == (name == "y" and len(cells) == 5)
 
 
 def test_counts_are_amounts() -> None:

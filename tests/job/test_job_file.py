@@ -138,6 +138,8 @@ CASES = [
     ("on: photo", "on: photo, labels: load", 8, "columns.load", "is the labels of task 'spots'"),
     ("[0.1, 0.9]", "[0.1, 2]", 16, "tasks.life.quantiles[1]", "above 0 and below 1. Got 2."),
     ("[0.1, 0.9]", "[0.9, 0.1]", 16, "tasks.life.quantiles", "must rise"),
+    ("[0.1, 0.9]", "[], lowest: 1, highest: 1", 16, "tasks.life.highest", "above lowest 1. Got 1."),
+    ("[0.1, 0.9]", "[], lowest: none", 16, "tasks.life.lowest", "must be a number. Got 'none'."),
     ("epochs: 3", "epocs: 3", 18, "train.epocs",
      "is not an option of train. Did you mean 'epochs'?"),
     ("epochs: 3", "epochs: '3'", 18, "train.epochs", "Got '3'. Take the quotes away."),

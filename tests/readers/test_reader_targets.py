@@ -84,6 +84,16 @@ def test_labels_are_lists_or_joined_names(cells: list[object]) -> None:
     assert target.truth(unseen) == [["a", "z"]]
 
 
+@pytest.mark.parametrize(
+    "cell", [["a", "b"], ("a",), [], np.array(["a"], dtype=object), '["a", "b"]', ' ["a"]']
+)
+def test_lists_are_no_classes_unless_a_row_may_have_several(cell: object) -> None:
+    with pytest.raises(TableError, match=r"'code' holds lists such as .* set labels: multi in"):
+        classes(["a", "b", cell])
+    assert classes(["a", "b", cell], labels="multi").names == ("a", "b")
+    assert classes(["[a]", "[b", "[a]"]).names == ("[a]", "[b")
+
+
 def test_fewer_than_two_classes_are_refused() -> None:
     with pytest.raises(TableError, match="column 'code' is empty in all 2 training rows"):
         classes([None, ""])
@@ -124,6 +134,16 @@ def test_log_numbers_are_judged_on_the_log_scale() -> None:
     assert np.allclose(target.truth(cells), log)
     assert np.allclose(target.to_unit(target.read(cells)["y"]), log, atol=1e-5)
     assert np.allclose(target.to_natural(log), y)
+
+
+def test_numbers_beyond_the_bounds_of_their_task_are_refused() -> None:
+    y = [0.0, 0.2, 1.0, None, 0.7]
+    for scale in ("linear", "log"):
+        assert numbers(y, scale=scale, lowest=0, highest=1) == numbers(y, scale=scale)
+        with pytest.raises(TableError, match=r"holds 0, which is below lowest 0\.1 of task"):
+            numbers(y, scale=scale, lowest=0.1)
+        with pytest.raises(TableError, match=r"holds 1, which is above highest 0\.6 of task"):
+            numbers(y, scale=scale, highest=0.6)
 
 
 def test_targets_without_anything_to_learn_are_refused() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -114,12 +114,7 @@ def test_test_rows_may_be_done_without_if_said_so() -> None:
 )
 def test_groups_stay_whole(groups: list[int], test: float, validation: float, seed: int) -> None:
     table = table_of(g=groups)
-    try:
-        parts = split(table, seed, by="g", test=test, validation=validation)
-    except TableError as error:  # the test rows took all groups but one
-        if "too few to give each part one" not in str(error):
-            raise
-        reject()
+    parts = split(table, seed, by="g", test=test, validation=validation)
     check_disjoint(parts, len(groups))
     assert sum(map(len, parts)) == len(groups)
     held = [{groups[r] for r in part} for part in parts]
@@ -155,6 +150,30 @@ def test_rows_without_a_group_stay_together() -> None:
 def test_too_few_groups_are_refused() -> None:
     with pytest.raises(TableError, match=r"no validation rows: column 'g' has 2 groups"):
         split(table_of(g=["a", "b"] * 5), by="g")
+
+
+@pytest.mark.parametrize(
+    ("groups", "shares"),
+    [
+        ([0, 0, 1, 2], {"test": 0.5, "validation": 0.5}),
+        ([0, 0, 1, 2, 3], {"test": 0.5, "validation": 0.5, "calibration": 0.5}),
+        ([1, 1, 1, 0, 2], {"test": 0.4, "validation": 0.1}),
+    ],
+)
+def test_as_many_groups_as_parts_give_each_part_one(
+    groups: list[int], shares: dict[str, float]
+) -> None:
+    count = len(set(groups))
+    for seed in range(10):
+        parts = split(table_of(g=groups), seed, by="g", **shares)
+        assert [len({groups[r] for r in p}) for p in parts] == [1] * count + [0] * (4 - count)
+
+
+def test_a_split_column_leaves_a_group_to_each_part_that_is_drawn() -> None:
+    table = table_of(g=[0, 1, 2, 3], s=["train"] * 3 + ["test"])
+    for seed in range(10):
+        parts = split(table, seed, column="s", by="g", validation=0.5, calibration=0.5)
+        assert [len(p) for p in parts] == [1, 1, 1, 1]
 
 
 def test_named_groups_are_held_out() -> None:

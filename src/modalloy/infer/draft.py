@@ -14,8 +14,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from modalloy.checks.column_profile import counted
-from modalloy.infer.guessed import Guess
-from modalloy.infer.task_inference import InferredTask
+from modalloy.infer.guessed import Guess, InferredTask
 from modalloy.job import config
 from modalloy.table.records import SQLITE
 from modalloy.table.sources import FRAME

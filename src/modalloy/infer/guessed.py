@@ -1,9 +1,9 @@
-"""What is thought of one column: its type, the reason why and options beside the defaults."""
+"""What is thought of a column or a target: its type, the reason, options beside defaults."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NamedTuple
 
 TABULAR = ("number", "category", "time")
 MEDIA = ("image", "audio")
@@ -28,6 +28,15 @@ class Guess:
     type: str
     reason: str
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class InferredTask(NamedTuple):
+    """A task's type and options, why, and the columns beside the target that belong to it."""
+
+    type: str
+    options: Mapping[str, Any]
+    reason: str
+    uses: tuple[str, ...] = ()
 
 
 def encoder(kind: str) -> dict[str, str]:

@@ -11,8 +11,8 @@ from modalloy.checks.leaks import group_findings
 from modalloy.checks.target_findings import truths
 from modalloy.checks.target_leakage import telltale_findings
 from modalloy.infer.draft import Draft
-from modalloy.infer.guessed import INPUTS, MEDIA, TABULAR, Guess
-from modalloy.infer.task_inference import InferredTask, answer_of
+from modalloy.infer.guessed import INPUTS, MEDIA, TABULAR, Guess, InferredTask
+from modalloy.infer.task_inference import answer_of
 from modalloy.job import config
 from modalloy.table.split import split_job
 from modalloy.table.table import Table

@@ -16,11 +16,11 @@ from modalloy.checks.spelling import say_alike
 from modalloy.errors import TableError
 from modalloy.infer.draft import Draft, job_yaml
 from modalloy.infer.fine_tuning import MINUTES, with_tuning
-from modalloy.infer.guessed import INPUTS, MEDIA, Guess
+from modalloy.infer.guessed import INPUTS, MEDIA, Guess, InferredTask
 from modalloy.infer.honest import without_giveaways, without_leaks
 from modalloy.infer.paths import files_of, largest_side
 from modalloy.infer.split_inference import choose_split, with_copies_apart
-from modalloy.infer.task_inference import InferredTask, goal_for, parallel
+from modalloy.infer.task_inference import goal_for, parallel
 from modalloy.infer.type_inference import guess
 from modalloy.job import config
 from modalloy.readers.answer_cells import to_names

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -18,34 +18,16 @@ from modalloy.checks.column_profile import (
     parse_list,
 )
 from modalloy.checks.exact_leakage import KnownTarget, counts_of
-from modalloy.checks.name_hints import names_a_class, words
+from modalloy.checks.name_hints import words
 from modalloy.errors import TableError
-from modalloy.infer.guessed import Guess
+from modalloy.infer.guessed import Guess, InferredTask
+from modalloy.infer.number_targets import task_of_numbers
 from modalloy.infer.tabular_inference import numbers_as_text, told_marks, without_marks
 from modalloy.readers.answer_cells import to_names
-from modalloy.readers.number import spans_magnitudes
 from modalloy.table.table import Table
 
 BIO = re.compile(r"O|[BI]-.+")
 TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
-AMOUNTS = {
-    "n", "num", "count", "counts", "number", "age", "hours", "days", "weeks", "months", "years",
-    "cycles", "minutes", "seconds", "quantity", "qty", "amount", "price", "cost", "rul", "total",
-}  # fmt: skip
-MOST_CLASSES = 30  # whole numbers with more values are amounts,
-MOST_CODES = 100  # unless their name says that they are codes
-FEW_CLASSES = 12  # different whole numbers that are classes although most of them are rare,
-OFTEN = 0.9  # where the others stand in this share of the rows
-RARE = 5  # rows under which a class is rare
-
-
-class InferredTask(NamedTuple):
-    """A task's type and options, why, and the columns beside the target that belong to it."""
-
-    type: str
-    options: Mapping[str, Any]
-    reason: str
-    uses: tuple[str, ...] = ()
 
 
 def goal_for(
@@ -63,12 +45,12 @@ def goal_for(
         return _of_lists(where, target, [c for c in lists if len(c)], looks, guesses)
     match look.kind:
         case "number":
-            return _of_numbers(where, look)
+            return task_of_numbers(where, look)
         case "bool":
             return InferredTask("classify", {}, "true or false")
         case "text":
             if numbers_as_text(look):
-                return _of_numbers(where, look)
+                return task_of_numbers(where, look)
             return _of_marked(where, look) or _of_names(where, look)
         case _:
             raise TableError(
@@ -107,45 +89,10 @@ def _joined(look: Look) -> int:
     return len(counts) if again >= 0.8 * len(joined) and len(counts) <= 0.5 * len(cells) else 0
 
 
-def _of_numbers(where: str, look: Look) -> InferredTask:
-    x = np.array([float(c) for c in look.filled])
-    x = x[np.isfinite(x)]
-    if not len(x):
-        raise TableError(f"{where} holds no finite number.")
-    numbers, counts = np.unique(x, return_counts=True)
-    distinct = len(counts)
-    whole = bool((x == np.round(x)).all())
-    few = _repeats(look.name, counts)
-    if distinct == 2 or (few and whole and not set(words(look.name)) & AMOUNTS):
-        shown = ", ".join(f"{v:g}" for v in numbers[:4]) + (", ..." if distinct > 4 else "")
-        rare = int((counts < RARE).sum())
-        told = f"; {rare} of them in fewer than {RARE} rows" if rare else ""
-        return InferredTask("classify", {}, f"{distinct} different whole numbers: {shown}{told}")
-    reason = f"{counted(distinct)} different numbers from {x.min():g} to {x.max():g}"
-    if not few and spans_magnitudes(x):
-        return InferredTask("regress", {"scale": "log"}, f"{reason}, over several magnitudes")
-    if whole and distinct <= MOST_CLASSES:
-        reason = f"{reason}; codes of classes would be type: classify"
-    return InferredTask("regress", {}, reason)
-
-
-def _repeats(name: str, counts: np.ndarray) -> bool:
-    """Whether so few different numbers may be codes of classes, some of which may be rare.
-
-    counts: rows of each number.
-    """
-    rows, distinct = int(counts.sum()), len(counts)
-    if names_a_class(name):
-        return distinct <= min(MOST_CODES, rows / 4)
-    often = counts[counts >= RARE].sum() >= OFTEN * rows
-    usual = np.quantile(counts, 0.25) >= RARE or (often and distinct <= FEW_CLASSES)
-    return bool(usual and distinct <= min(MOST_CLASSES, rows / 10))
-
-
 def _of_marked(where: str, look: Look) -> InferredTask | None:
     """Numbers among marks for no value, which are answers still missing."""
     numbers = without_marks(look)
-    goal = _of_numbers(where, numbers) if numbers else None
+    goal = task_of_numbers(where, numbers) if numbers else None
     if goal is None or goal.type != "regress":
         return None
     return goal._replace(reason=f"{goal.reason}; {told_marks(look)}")

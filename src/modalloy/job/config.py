@@ -391,7 +391,8 @@ class Classify(Task):
     labels: Literal["single", "multi"] = "single"
     """`multi`: the cell is a list, or names joined by `;`."""
     class_weights: Literal["none", "balanced"] = "none"
-    """`balanced` weighs classes by the inverse of their share."""
+    """`balanced` weighs classes by the inverse of their share: rare ones are found more often, and
+    said with more certainty than they deserve."""
 
     @property
     def several(self) -> bool:
@@ -406,8 +407,12 @@ class Regress(Task):
     unit: str | None = None
     """Physical unit, printed in the report."""
     scale: Literal["linear", "log"] = "linear"
-    """`log` learns sign(y)*log(1+|y|): for amounts over several magnitudes; figures then are given
-    on that scale too."""
+    """`log` learns sign(y)*log(1+|y|): for skewed amounts such as prices; answers are then near the
+    median, not the mean, and figures are given on that scale too."""
+    lowest: float | None = None
+    """No answer and no quantile is below this, in the target's unit: 0 for counts and shares."""
+    highest: float | None = None
+    """No answer and no quantile is above this: 1 for shares, 100 for per cent."""
     loss: Literal["squared", "absolute", "huber"] = "squared"
     """What an error costs while training."""
     quantiles: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()

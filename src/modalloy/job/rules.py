@@ -159,7 +159,7 @@ def _readers_of(target: str, columns: Groups) -> Iterator[tuple[tuple[str, ...],
 
 
 def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault]:
-    """A task looks at columns of the right type, and its quantiles rise."""
+    """A task looks at columns of the right type; its quantiles and its bounds rise."""
     path = ("tasks", name)
     match options.get("type"):
         case "tag":
@@ -178,6 +178,9 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
             if _numbers(quantiles) and sorted(set(quantiles)) != quantiles:
                 why = f"must rise, as in [0.05, 0.5, 0.95]. Got {quoted(quantiles)}."
                 yield Fault((*path, "quantiles"), why)
+            lowest, highest = options.get("lowest"), options.get("highest")
+            if _numbers([lowest, highest]) and not lowest < highest:
+                yield Fault((*path, "highest"), f"must be above lowest {lowest}. Got {highest}.")
 
 
 def _is_frozen(options: dict[str, Any]) -> bool:

@@ -40,6 +40,16 @@ def to_names(cell: Any) -> list[str] | None:
     return [n for n in map(spelled, parts) if n is not None]
 
 
+def is_list(cell: Any) -> bool:
+    """Whether a cell holds a list, or a JSON text of one."""
+    if isinstance(cell, str) and cell.lstrip().startswith("["):
+        try:
+            cell = json.loads(cell)
+        except (ValueError, RecursionError):
+            return False
+    return isinstance(cell, list | tuple | np.ndarray)
+
+
 def to_tags(cell: Any, cell_on: Any) -> list[str] | None:
     """A BIO tag for each word of another cell, None where either is empty."""
     if empty(cell) or empty(cell_on):

@@ -25,7 +25,9 @@ from modalloy.table.split import Parts
 from modalloy.table.table import Table
 
 # Options that say how something is learned or printed; what it reads and means does not change.
-HOW = {"tune", "last_n", "augment", "unit", "weight", "loss", "class_weights"}
+HOW = {
+    "tune", "last_n", "augment", "unit", "weight", "loss", "class_weights", "lowest", "highest",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -128,16 +128,16 @@ def _by_column(
         held = _held_out(table, split.by, split.hold_out)
         rows = {p: r[held[r] if p == "test" else ~held[r]] for p, r in rows.items()}
     train = rows["train"]
-    for part in ("validation", "calibration"):
+    drawn = [p for p in ("validation", "calibration") if not len(rows[p]) and getattr(split, p) > 0]
+    for part in drawn:
         share = getattr(split, part)
-        if len(rows[part]) or share == 0:
-            continue
         if split.by is None and history is not None:
             train, rows[part] = _last_rows(train, share, table, history)
         elif split.by is None:
             train, rows[part] = _draw_rows(train, share, strata, draw)
         else:
-            train, rows[part] = _draw_groups(train, share, _groups(table, split.by), draw)
+            later = len(drawn) - 1 - drawn.index(part)
+            train, rows[part] = _draw_groups(train, share, _groups(table, split.by), draw, later)
     return Parts(**rows | {"train": train})
 
 
@@ -148,9 +148,10 @@ def _by_group(table: Table, column: str, split: config.Split, draw: np.random.Ge
         held = _held_out(table, column, split.hold_out)
         rest, test = np.flatnonzero(~held), np.flatnonzero(held)
     else:
-        rest, test = _draw_groups(np.arange(table.rows), split.test, groups, draw)
-    train, validation = _draw_groups(rest, split.validation, groups, draw)
-    train, calibration = _draw_groups(train, split.calibration, groups, draw)
+        later = (split.validation > 0) + (split.calibration > 0)
+        rest, test = _draw_groups(np.arange(table.rows), split.test, groups, draw, later)
+    train, validation = _draw_groups(rest, split.validation, groups, draw, split.calibration > 0)
+    train, calibration = _draw_groups(train, split.calibration, groups, draw, 0)
     return Parts(train, validation, test, calibration)
 
 
@@ -197,9 +198,12 @@ def _groups(table: Table, column: str) -> np.ndarray:
 
 
 def _draw_groups(
-    rows: np.ndarray, share: float, groups: np.ndarray, draw: np.random.Generator
+    rows: np.ndarray, share: float, groups: np.ndarray, draw: np.random.Generator, later: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Whole groups in random order while they bring the share of rows nearer to the one asked."""
+    """Whole groups in random order while they bring the share of rows nearer to the one asked.
+
+    later: parts still to be drawn, each of which is left a group, as training rows are.
+    """
     names, sizes = np.unique(groups[rows], return_counts=True)
     if share == 0 or len(names) < 2:
         return rows, rows[:0]
@@ -207,7 +211,7 @@ def _draw_groups(
     order = draw.permutation(len(names))
     for i in order:
         nearer = abs(taken + sizes[i] - wanted) < abs(taken - wanted)
-        if nearer and len(chosen) < len(names) - 1:
+        if nearer and len(chosen) < len(names) - 1 - later:
             chosen.append(i)
             taken += sizes[i]
     if not chosen:  # every group is more than twice as large as the share

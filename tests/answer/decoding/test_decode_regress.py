@@ -1,6 +1,9 @@
 """Numbers in the target's unit: members averaged, the same bits in any company."""
 
+import math
+
 import numpy as np
+import pytest
 
 from modalloy.answer.decoding.build import decode
 from modalloy.job import config
@@ -34,3 +37,23 @@ def test_a_row_has_the_same_bits_in_any_company() -> None:
         for row in range(30):
             alone = decode(OPTIONS, TARGET, {n: x[row : row + 1].copy() for n, x in found.items()})
             assert all(np.array_equal(alone[n][0], whole[n][row]) for n in whole)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize(
+    ("low", "high"), [(None, None), (95.0, None), (None, 110.0), (95.0, 110.0)]
+)
+def test_answers_and_quantiles_stay_within_the_bounds(
+    log: bool, low: float | None, high: float | None
+) -> None:
+    target = NumberTarget("life", "y", math.log1p(100.0), 0.1, True) if log else TARGET
+    options = OPTIONS.model_copy(update={"scale": "log" if log else "linear"})
+    bound = options.model_copy(update={"lowest": low, "highest": high})
+    found = outputs(40, 3)
+    free, kept = decode(options, target, found), decode(bound, target, found)
+    for name, x in free.items():
+        natural, cut = target.to_natural(x), target.to_natural(kept[name])
+        assert natural.min() < 95.0 < 110.0 < natural.max()
+        np.testing.assert_allclose(cut, np.clip(natural, low, high))
+        inside = natural == np.clip(natural, low, high)
+        assert np.array_equal(x[inside], kept[name][inside])

@@ -11,7 +11,7 @@ from modalloy.cells.cells import Cells
 from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.readers.answer_cells import named, to_labels
+from modalloy.readers.answer_cells import is_list, named, to_labels
 from modalloy.readers.category import in_order
 from modalloy.readers.number import all_missing
 from modalloy.readers.targets.target import Signal, TargetReader
@@ -40,8 +40,16 @@ class ClassTarget(TargetReader):
 
     @classmethod
     def fit(cls, name: str, options: config.Classify, cells: Cells) -> Self:
-        """Names in training rows; TableError for fewer than two (one with `multi`)."""
+        """Names in training rows; TableError for fewer than two (one with `multi`) and for lists
+        without `multi`.
+        """
         multi = options.labels == "multi"
+        lists = [] if multi else [c for c in cells[options.target] if is_list(c)]
+        if lists:
+            raise TableError(
+                f"column '{options.target}' holds lists such as {lists[0]!r:.60}, which are no "
+                f"class; if a row may have several, set labels: multi in task {name}"
+            )
         with named(options.target):
             answers = [to_labels(c, multi) for c in cells[options.target]]
         known = [a for a in answers if a is not None]

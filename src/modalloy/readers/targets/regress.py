@@ -48,6 +48,7 @@ class NumberTarget(TargetReader):
         y = y[np.isfinite(y)]
         if not len(y):
             raise all_missing(options.target, cells)
+        refuse_beyond(name, options, cells)
         beyond = outlying(y)
         usual = y[~beyond]
         with np.errstate(over="ignore", invalid="ignore"):
@@ -112,3 +113,31 @@ class NumberTarget(TargetReader):
             )
         y = to_numbers(raw, cells.decimal)
         return to_log(y) if self.log else y
+
+
+def within(options: config.Regress, y: np.ndarray) -> np.ndarray:
+    """Numbers on the scale of `truth`, of any shape, cut at the lowest and the highest possible.
+
+    No right answer lies outside, so no answer is farther from it than before.
+    """
+    low, high = bounds(options)
+    return np.clip(y, *(to_log(np.array([low, high])) if options.scale == "log" else (low, high)))
+
+
+def bounds(options: config.Regress) -> tuple[float, float]:
+    """The lowest and the highest possible answer in the column's own unit; infinite for none."""
+    low, high = options.lowest, options.highest
+    return -np.inf if low is None else low, np.inf if high is None else high
+
+
+def refuse_beyond(name: str, options: config.Regress, cells: Cells) -> None:
+    """TableError where a right answer lies outside the bounds."""
+    low, high = bounds(options)
+    y = to_numbers(cells[options.target], cells.decimal)
+    beyond = np.isfinite(y) & ((y < low) | (y > high))
+    if beyond.any():
+        side = f"below lowest {low:g}" if y[beyond][0] < low else f"above highest {high:g}"
+        raise TableError(
+            f"column '{options.target}' holds {y[beyond][0]:g}, which is {side} of task {name} "
+            f"({beyond.sum()} rows lie outside): correct such cells, or take the bound away"
+        )
