@@ -14,6 +14,7 @@ from modalloy.checks.leaks import on_both_sides
 from modalloy.checks.name_hints import is_asset
 from modalloy.checks.spelling import say_alike
 from modalloy.errors import TableError
+from modalloy.infer.dates_between import with_days_between
 from modalloy.infer.draft import Draft, job_yaml
 from modalloy.infer.guessed import INPUTS, MEDIA, Guess
 from modalloy.infer.honest import without_giveaways, without_leaks
@@ -65,6 +66,7 @@ def infer(table: Table, targets: Sequence[str]) -> Draft:
     columns = _channels_joined(some, looks, free)
     draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
     draft = without_leaks(few, draft)
+    draft = replace(draft, columns=with_days_between(few, draft.columns))
     if not any(g.type in INPUTS for g in draft.columns.values()):
         found = "; ".join(f"'{c}': {g.reason}" for c, g in list(draft.columns.items())[:5])
         raise TableError(f"{table.source}: no column is left to learn from. {found}.")
