@@ -40,6 +40,10 @@ CASES: dict[str, list[Case]] = {
     "Number.scale": [("plain", "columns.load.scale", "linear", "log")],
     "Number.bins": [("plain", "columns.load.bins", 4, 6)],
     "Category.min_count": [("plain", "columns.site.min_count", 1, 60)],
+    "Category.statistics": [
+        ("plain", "columns.site.statistics", "none", "means"),
+        ("plain", "columns.site.statistics", "auto", "means"),
+    ],
     "Time.cycles": [("plain", "columns.taken_at.cycles", ["day"], ["day", "week"])],
     "Time.since": [
         ("plain", "columns.taken_at.since", None, "ordered"),

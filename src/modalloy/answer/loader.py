@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -21,8 +22,10 @@ from modalloy.job.inputs import input_columns
 from modalloy.machine.limits import cores
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, chosen_inputs, inputs_of
 from modalloy.readers.build import TABULAR, in_order, read_table
+from modalloy.readers.category import CategoryReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
+from modalloy.readers.target_means import fold_of
 from modalloy.table.table import Table
 
 COSTLY = ("image", "audio", "series")  # worth a place on disk once decoded
@@ -245,7 +248,21 @@ class Loader:
         read = read_table(self.tabular, self.cells(list(columns), rows))
         for reader, status in zip(self.tabular, read.status, strict=True):
             self.status[reader.name].note(rows, status)
-        return {**read.values, "present": read.present}
+        known = any(isinstance(r, CategoryReader) and r.answers for r in self.tabular)
+        fold = {"fold": self.folds(rows)} if known and self.targets else {}
+        return {**read.values, **fold, "present": read.present}
+
+    def folds(self, rows: np.ndarray) -> np.ndarray:
+        """The fold that each row is in where a category shows what other rows answered, (B,).
+
+        Rows that the split keeps together are in one, as they are all on one side of the split.
+        """
+        return fold_of(rows if self._groups is None else self._groups[rows])
+
+    @cached_property
+    def _groups(self) -> np.ndarray | None:
+        by = self.job.split.by
+        return None if by is None else self.table.codes(by)[0]
 
     def _read_media(self, reader: Reader, rows: np.ndarray) -> tuple[Arrays, np.ndarray]:
         features = self.features.get(reader.name)

@@ -70,7 +70,7 @@ def time_between(
     table: Table, times: Sequence[str], answers: Sequence[KnownTarget]
 ) -> dict[str, str]:
     """Of two times whose distance gives a target away, the later one and why: delivered - due."""
-    days = {c: _all_days(table.cells(c)) for c in times}
+    days = {c: all_days(table.cells(c)) for c in times}
     found = {}
     for first, second in combinations(times, 2):
         distance = days[second] - days[first]
@@ -203,7 +203,7 @@ def _numbers(cells: Sequence[Any]) -> np.ndarray:
     return np.array([np.nan if n is None else n for n in found], dtype=np.float64)
 
 
-def _all_days(cells: Sequence[Any]) -> np.ndarray:
+def all_days(cells: Sequence[Any]) -> np.ndarray:
     """Days since 1970 of a column of times."""
     form = date_form(cells)
     return np.array([_days(c, form) for c in cells], dtype=np.float64)

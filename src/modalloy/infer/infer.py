@@ -14,6 +14,7 @@ from modalloy.checks.leaks import on_both_sides
 from modalloy.checks.name_hints import is_asset
 from modalloy.checks.spelling import say_alike
 from modalloy.errors import TableError
+from modalloy.infer.dates_between import with_days_between
 from modalloy.infer.draft import Draft, job_yaml
 from modalloy.infer.fine_tuning import MINUTES, with_tuning
 from modalloy.infer.guessed import INPUTS, MEDIA, Guess, InferredTask
@@ -66,7 +67,9 @@ def infer(table: Table, targets: Sequence[str], *, minutes: float = MINUTES) -> 
     tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
     columns = _channels_joined(some, looks, free)
     draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
-    draft = with_tuning(table, without_leaks(few, draft), minutes=minutes)
+    draft = without_leaks(few, draft)
+    draft = replace(draft, columns=with_days_between(few, draft.columns))
+    draft = with_tuning(table, draft, minutes=minutes)
     if not any(g.type in INPUTS for g in draft.columns.values()):
         found = "; ".join(f"'{c}': {g.reason}" for c, g in list(draft.columns.items())[:5])
         raise TableError(f"{table.source}: no column is left to learn from. {found}.")

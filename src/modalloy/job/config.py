@@ -65,6 +65,9 @@ class Category(Tabular):
     type: Literal["category"] = "category"
     min_count: PositiveInt = 2
     """Names with fewer training rows than this share the 'unknown' vector."""
+    statistics: Literal["auto", "means", "none"] = "auto"
+    """`means` shows beside a name's vector how far the answers of its training rows lie from those
+    of all: a training row sees other rows' answers alone. `auto` does so from 20 names on."""
 
 
 class Time(Tabular):

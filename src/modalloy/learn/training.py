@@ -3,6 +3,7 @@
 For whoever judges by other means or not at all: `train`, searches of settings, rounds of sites.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import torch
 
 from modalloy.answer.loader import Loader
+from modalloy.cells.cells import Cells
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.job.tuned import frozen_first
@@ -25,6 +27,7 @@ from modalloy.machine.limits import processes_here
 from modalloy.model.device import placed
 from modalloy.model.model import Model
 from modalloy.readers.build import (
+    CellsOf,
     fit_readers,
     fit_targets,
     from_state,
@@ -32,6 +35,10 @@ from modalloy.readers.build import (
     targets_from_state,
     to_state,
 )
+from modalloy.readers.category import CategoryReader
+from modalloy.readers.learned_answers import asks_for_answers, learned_answers
+from modalloy.readers.reader import Reader
+from modalloy.readers.target_means import LearnedAnswers
 from modalloy.runs.run import Run
 from modalloy.runs.start import Fits, Started, compare, take_targets
 from modalloy.runs.start_weights import take_weights
@@ -231,9 +238,17 @@ def fit_rows(
     fits = Fits({}, {}, []) if start is None else compare(job, start)
     columns = {n: o for n, o in job.columns.items() if n not in fits.columns}
     anew = job.model_copy(update={"columns": columns})
-    fitted = fit_readers(anew, lambda columns: empty.cells(columns, sample)) | fits.columns
-    readers = to_state(in_order({n: fitted[n] for n in job.columns if n in fitted}))
     own = fit_targets(job, lambda columns: empty.cells(columns, parts.train))
+    answers = None
+    if asks_for_answers(job):
+        asked = list(dict.fromkeys(c for target in own.values() for c in target.columns))
+        answers = learned_answers(own, empty.cells(asked, sample), empty.folds(sample))
+
+    def cells_of(columns: tuple[str, ...]) -> Cells:
+        return empty.cells(columns, sample)
+
+    fitted = fit_readers(anew, cells_of, answers) | answered_here(fits.columns, cells_of, answers)
+    readers = to_state(in_order({n: fitted[n] for n in job.columns if n in fitted}))
     taken, unlike = take_targets(own, fits)
     targets = to_state(taken)
     if start is None:
@@ -243,6 +258,18 @@ def fit_rows(
     why = (*fits.unlike, *unlike)
     run = str(start.path.resolve())
     return readers, targets, Started(run, start.identity, tuple(kept), why, readers, targets)
+
+
+def answered_here(
+    readers: Mapping[str, Reader], cells_of: CellsOf, answers: LearnedAnswers | None
+) -> dict[str, Reader]:
+    """Readers of an earlier run, whose names show what the rows of this training answer."""
+    return {
+        n: r.with_answers(cells_of(r.columns), answers)
+        if isinstance(r, CategoryReader) and r.answers and answers is not None
+        else r
+        for n, r in readers.items()
+    }
 
 
 def disk_share_gb(job: config.Job) -> float:

@@ -14,6 +14,7 @@ from modalloy.readers.image import ImageReader
 from modalloy.readers.number import NumberReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
+from modalloy.readers.target_means import LearnedAnswers
 from modalloy.readers.targets.target import TargetReader
 from modalloy.readers.text import TextReader, TokensReader
 from modalloy.readers.time import TimeReader
@@ -42,27 +43,32 @@ class TableRead(NamedTuple):
     status: list[list[str]]
 
 
-def fit_readers(job: config.Job, cells_of: CellsOf) -> dict[str, Reader]:
+def fit_readers(
+    job: config.Job, cells_of: CellsOf, answers: LearnedAnswers | None = None
+) -> dict[str, Reader]:
     """A reader for each input column: number, category and time first, then media as in the job.
 
-    cells_of: training cells of some columns. Raises TableError where a column holds nothing to
-    learn from, JobError where a pretrained package is absent.
+    cells_of: training cells of some columns. answers: of the same rows, for the statistics of
+    categories. Raises TableError where a column holds nothing to learn from, JobError where a
+    pretrained package is absent.
     """
     fitted = {
         name: reader
         for name, options in job.columns.items()
-        if (reader := fit_reader(name, options, cells_of)) is not None
+        if (reader := fit_reader(name, options, cells_of, answers)) is not None
     }
     return in_order(fitted)
 
 
-def fit_reader(name: str, options: config.Column, cells_of: CellsOf) -> Reader | None:
+def fit_reader(
+    name: str, options: config.Column, cells_of: CellsOf, answers: LearnedAnswers | None
+) -> Reader | None:
     """The reader of one column, None for a column that is no input."""
     match options:
         case config.Number():
             return NumberReader.fit(name, options, cells_of((name,)))
         case config.Category():
-            return CategoryReader.fit(name, options, cells_of((name,)))
+            return CategoryReader.fit(name, options, cells_of((name,)), answers)
         case config.Time():
             since = () if options.since is None else (options.since,)
             return TimeReader.fit(name, options, cells_of((name, *since)))

@@ -1,6 +1,6 @@
 """Cells that hold one of a set of names in, numbers of names out."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -11,28 +11,67 @@ from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of
 from modalloy.job import config
 from modalloy.readers.number import all_missing
 from modalloy.readers.reader import Read, Reader
+from modalloy.readers.target_means import FOLDS, LearnedAnswers, smoothed_means, sums_by_name
+
+MANY = 20  # names, from which on `auto` keeps what each of them answers
 
 
 @dataclass(frozen=True)
 class CategoryReader(Reader):
     """0 for a name that training rows did not have often enough, 1.. for `names` in order.
 
-    reading, decimal: how training wrote the names (`Naming`).
+    reading, decimal: how training wrote the names (`Naming`). sums, answers: what the rows of each
+    number answered, as `sums_by_name` has it, flat, with so many answers a row; empty without.
     """
 
     kind: ClassVar[str] = "category"
     names: tuple[str, ...]
     reading: Reading = "written"
     decimal: str = "."
+    sums: tuple[float, ...] = ()
+    answers: int = 0
 
     @classmethod
-    def fit(cls, name: str, options: config.Category, cells: Cells) -> Self:
-        """Names with at least `min_count` training rows; TableError where all cells are missing."""
+    def fit(
+        cls,
+        name: str,
+        options: config.Category,
+        cells: Cells,
+        answers: LearnedAnswers | None = None,
+    ) -> Self:
+        """Names with at least `min_count` training rows; TableError where all cells are missing.
+
+        answers: of the same rows; without them no `statistics` are kept.
+        """
         counts = names_of_cells(cells[name], cells.decimal)
         if not counts:
             raise all_missing(name, cells)
         names = in_order(n for n, count in counts.items() if count >= options.min_count)
-        return cls(name, names, reading_of(cells[name]), cells.decimal)
+        reader = cls(name, names, reading_of(cells[name]), cells.decimal)
+        many = options.statistics == "means" or (
+            options.statistics == "auto" and len(names) >= MANY
+        )
+        return reader.with_answers(cells, answers) if many and answers is not None else reader
+
+    def with_answers(self, cells: Cells, answers: LearnedAnswers) -> Self:
+        """The same names with what their rows answer here."""
+        read = self.read(cells)
+        x_R = np.where(read.present, read.values["x"], -1)
+        sums = sums_by_name(x_R, len(self.names) + 1, answers).round(4)
+        return replace(self, sums=tuple(sums.ravel().tolist()), answers=sums.shape[-1])
+
+    def without_answers(self) -> Self:
+        """The same names alone."""
+        return replace(self, sums=(), answers=0)
+
+    @property
+    def means(self) -> np.ndarray:
+        """How far the answers of each number lie from all, (FOLDS + 1, names + 1, T) float32.
+
+        As `smoothed_means` has it: the last entry is for rows that nothing was learned from.
+        """
+        shape = (len(self.names) + 1, FOLDS, 2, self.answers)
+        return smoothed_means(np.array(self.sums).reshape(shape))
 
     @cached_property
     def naming(self) -> Naming:

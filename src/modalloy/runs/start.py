@@ -16,6 +16,7 @@ from modalloy.checks.finding import Level, finding
 from modalloy.errors import JobError, RunError
 from modalloy.job import config
 from modalloy.job.inputs import inputs
+from modalloy.readers.category import CategoryReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.targets.classify import ClassTarget
 from modalloy.readers.targets.target import TargetReader, names_of
@@ -190,6 +191,13 @@ def kept_of(
 ) -> tuple[str, ...]:
     """Columns and tasks whose readers and targets a training has from this run."""
     fits = compare(job, run)
-    columns = [f"column '{n}'" for n, r in fits.columns.items() if readers.get(n) == r]
+    columns = [f"column '{n}'" for n, r in fits.columns.items() if alike(readers.get(n), r)]
     tasks = [f"task '{n}'" for n, t in fits.tasks.items() if names_of(targets[n]) == names_of(t)]
     return (*columns, *tasks)
+
+
+def alike(reader: Reader | None, before: Reader) -> bool:
+    """Whether two readers read the same; what rows of a name answered may have changed."""
+    if isinstance(reader, CategoryReader) and isinstance(before, CategoryReader):
+        return reader.without_answers() == before.without_answers()
+    return reader == before

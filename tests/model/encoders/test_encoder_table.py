@@ -15,6 +15,7 @@ from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.tokens import Tokens
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader
+from modalloy.readers.target_means import FOLDS, LearnedAnswers, fold_of
 from modalloy.readers.time import TimeReader
 
 OPTIONS: dict[str, Any] = {
@@ -220,6 +221,43 @@ def test_unknown_is_learned_from_known_names() -> None:
     assert torch.allclose(share_N, torch.full((2,), UNKNOWN), atol=0.003)
     assert (module.eval()(x_BN) == 0).all()
     assert (module(x_BN * 0) == 1).all()
+
+
+def answering(name: str, names: str, answers: int) -> CategoryReader:
+    """A reader that knows what 60 rows of these names answered."""
+    cells = Cells({name: [names[i % len(names)] for i in range(60)]})
+    y_RT = np.random.default_rng(len(names)).normal(size=(60, answers))
+    known = LearnedAnswers(y_RT, fold_of(np.arange(60)))
+    return CategoryReader.fit(name, config.Category(statistics="means"), cells, known)
+
+
+def test_a_name_shows_what_its_rows_answered_and_in_training_those_of_other_folds() -> None:
+    torch.manual_seed(0)
+    readers = [answering("a", "xyz", 2), CategoryReader("b", ("z",)), answering("c", "pq", 1)]
+    module = CategoryEmbedding(readers, 4)
+    x_BN = torch.tensor([[1, 1, 2], [3, 0, 1], [0, 1, 0]])
+    fold_B = torch.tensor([0, 3, 4])
+    plain_BNd = module.vectors(x_BN + module.starts_N)
+
+    def expected(fold_B: list[int]) -> Tensor:
+        added_BNd = torch.zeros(3, 3, 4)
+        for n, reader in enumerate(readers):
+            for b in range(3):
+                for t in range(reader.answers):
+                    mean = float(reader.means[fold_B[b], int(x_BN[b, n]), t])
+                    added_BNd[b, n] += mean * module.weight_NTd[n, t].detach()
+        return plain_BNd + added_BNd
+
+    assert torch.allclose(module.eval()(x_BN), expected([FOLDS] * 3), atol=1e-6)
+    assert torch.equal(module(x_BN, fold_B), module(x_BN))
+    assert torch.allclose(module(x_BN[1:2]), module(x_BN)[1:2], atol=1e-6)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("modalloy.model.encoders.category.UNKNOWN", 0.0)
+        seen = module.train()(x_BN, fold_B)
+    assert torch.allclose(seen, expected([0, 3, 4]), atol=1e-6)
+    with pytest.raises(AssertionError, match="must not see their own answers"):
+        module(x_BN)
+    assert not {"means_FKT"} & set(module.state_dict())
 
 
 def test_learns_a_product_of_two_columns() -> None:

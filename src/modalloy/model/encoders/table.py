@@ -59,7 +59,11 @@ class TableEncoder(Encoder):
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Vectors of all columns, present or not, (B, N, d)."""
         pairs = zip(self.kinds, self.parts, strict=True)
-        return {"features": torch.cat([part(values[k]) for k, part in pairs], 1)}
+        found = [
+            part(values[k], values.get("fold")) if k == "category" else part(values[k])
+            for k, part in pairs
+        ]
+        return {"features": torch.cat(found, 1)}
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """One token a column."""
