@@ -61,7 +61,10 @@ def fit_readers(
 
 
 def fit_reader(
-    name: str, options: config.Column, cells_of: CellsOf, answers: LearnedAnswers | None
+    name: str,
+    options: config.Column,
+    cells_of: CellsOf,
+    answers: LearnedAnswers | None = None,
 ) -> Reader | None:
     """The reader of one column, None for a column that is no input."""
     match options:
