@@ -178,7 +178,7 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
             if _numbers(quantiles) and sorted(set(quantiles)) != quantiles:
                 why = f"must rise, as in [0.05, 0.5, 0.95]. Got {quoted(quantiles)}."
                 yield Fault((*path, "quantiles"), why)
-            bounds = [options.get("lowest"), options.get("highest")]
+            bounds: list[Any] = [options.get("lowest"), options.get("highest")]
             if _numbers(bounds) and sorted(set(bounds)) != bounds:
                 why = f"must be above lowest {bounds[0]}. Got {bounds[1]}."
                 yield Fault((*path, "highest"), why)
