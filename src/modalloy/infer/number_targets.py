@@ -70,7 +70,7 @@ def _skewed(x: np.ndarray) -> str:
     less in the middle (dev/LOG.md: a tenth to a third less mean absolute error, about the same
     square error), unless they have a long lower end in turn.
     """
-    before, after = lean(x), lean(to_log(x))
+    before, after = lean(x), round(lean(to_log(x)), 2) + 0.0  # never -0.00
     if x.min() >= 0 and before >= SKEWED and abs(after) <= STRAIGHT * before:
         return f"skewed ({before:.2f}, logarithms {after:.2f}): answers are near the median"
     return "over several magnitudes" if spans_magnitudes(x) else ""

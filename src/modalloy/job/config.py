@@ -394,8 +394,8 @@ class Classify(Task):
     labels: Literal["single", "multi"] = "single"
     """`multi`: the cell is a list, or names joined by `;`."""
     class_weights: Literal["none", "balanced"] = "none"
-    """`balanced` weighs classes by the inverse of their share: rare ones are found more often, and
-    said with more certainty than they deserve."""
+    """`balanced` weighs classes by the inverse of their share: rare ones may be found more
+    often, and are said with more certainty than they deserve."""
 
     @property
     def several(self) -> bool:

@@ -178,9 +178,10 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
             if _numbers(quantiles) and sorted(set(quantiles)) != quantiles:
                 why = f"must rise, as in [0.05, 0.5, 0.95]. Got {quoted(quantiles)}."
                 yield Fault((*path, "quantiles"), why)
-            lowest, highest = options.get("lowest"), options.get("highest")
-            if _numbers([lowest, highest]) and not lowest < highest:
-                yield Fault((*path, "highest"), f"must be above lowest {lowest}. Got {highest}.")
+            bounds: list[Any] = [options.get("lowest"), options.get("highest")]
+            if _numbers(bounds) and sorted(set(bounds)) != bounds:
+                why = f"must be above lowest {bounds[0]}. Got {bounds[1]}."
+                yield Fault((*path, "highest"), why)
 
 
 def _is_frozen(options: dict[str, Any]) -> bool:
