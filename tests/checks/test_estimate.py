@@ -90,6 +90,14 @@ def test_more_work_takes_longer(table: Table) -> None:
     assert minutes(table, LITE | MINILM) > max(base, minutes(table, MINILM))
 
 
+def test_a_pass_of_frozen_encoders_before_tuning_them_is_counted(table: Table) -> None:
+    once = {"train": {"frozen_first": False}}
+    added = minutes(table, LITE | MINILM) - minutes(table, LITE | MINILM, **once)
+    assert 0 < added < 0.5 * (minutes(table, LITE | MINILM, **once) - START_S / 60)
+    frozen = {n: o | {"tune": "frozen"} for n, o in (LITE | MINILM).items()}
+    assert minutes(table, frozen) == pytest.approx(minutes(table, frozen, **once), rel=0.05)
+
+
 def test_a_faster_machine_is_done_sooner(table: Table) -> None:
     job = make(LITE, train={"epochs": 100})
     slow, fast = (estimate(job, table, PARTS, gflops=g).minutes for g in (50.0, 500.0))

@@ -13,7 +13,7 @@ from modalloy.answer.loader import Loader, epoch_order
 from modalloy.job import config
 from modalloy.learn import processes
 from modalloy.learn.fit import Step, fit
-from modalloy.learn.phase import REFIT, WHOLE, Phase
+from modalloy.learn.phase import WHOLE, Phase
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.probe import Probe, apply, probe
 from modalloy.learn.progress import Progress, restore, store, write_log
@@ -41,38 +41,33 @@ def train_model(
     resume: bool = False,
     quiet: bool = False,
     like: Progress | None = None,
-    phase: Phase | None = None,
+    phase: Phase = WHOLE,
 ) -> Progress:
     """Train a model in place, on the device where it lies, and leave it with its best weights.
 
-    Writes `log.jsonl` and checkpoints under `out`. With `resume` and the same job, an interrupted
+    Writes a log and checkpoints under `out`. With `resume` and the same job, an interrupted
     training ends with the same weights, bit for bit, as one that was never interrupted. Ctrl-C
     stops after the current step and keeps the best weights so far.
 
     plan: what is learned and how; `supervised_plan` by default. started: what the model has from an
-        earlier run, for checkpoints to keep.
+        earlier run, for checkpoints to keep. phase: which part of a training this is.
     like: an earlier training to repeat with other rows: as many epochs as its best one, on its
-        schedule and with its precision. Writes `refit.jsonl` and a checkpoint of its own.
-    phase: which part of a training this is; the whole of it by default.
+        schedule and with its precision.
     """
     rank, world = processes.start()
     plan = plan or supervised_plan(model, loader, parts.validation)
     lengths = loader.lengths(parts.train)
     per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
     state = begin_state(model, plan, job, per_epoch, world, started)
-    phase = phase or (REFIT if like else WHOLE)
-    path, log = out / phase.checkpoint, phase.log
+    path = out / phase.checkpoint
     epochs = like.best_epoch + 1 if like else job.train.epochs
     if resume and path.is_file():
         best, notes = restore(path, state, job)
     else:
-        best, notes = {}, choose_precision(state, plan, loader, parts, job, world, like)
-        notes.started = started.as_dict() if started else None
-        if phase.before is not None:
-            best = go_on(state, notes, phase.before, job)
+        notes = choose_precision(state, plan, loader, parts, job, world, like)
+        best = go_on(state, notes, started or phase.before, job)
     set_up(model, notes, world)
-    start = time.perf_counter() - notes.seconds
-    saved = time.perf_counter()
+    start, saved = time.perf_counter() - notes.seconds, time.perf_counter()
     with Bar(phase.title, per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
         try:
@@ -86,7 +81,7 @@ def train_model(
                         saved = store(path, state, best, notes, job, start)
                 best = end_epoch(state, plan, job, notes, best, world)
                 if rank == 0:
-                    write_log(out / log, notes)
+                    write_log(out / phase.log, notes)
                     saved = store(path, state, best, notes, job, start)
         except KeyboardInterrupt:
             notes.interrupted = True
@@ -134,9 +129,16 @@ def begin_state(
 
 
 def go_on(
-    state: State[Model], notes: Progress, before: Progress, job: config.Job
+    state: State[Model], notes: Progress, before: Progress | Started | None, job: config.Job
 ) -> dict[str, Tensor]:
-    """Take over the curves and, where validation chooses, the score to beat; the best weights."""
+    """Note what came before: an earlier run, or a part of this training; the best weights so far.
+
+    Of a part, the curves go on, and where validation chooses, its score is to be beaten.
+    """
+    if isinstance(before, Started):
+        notes.started = before.as_dict()
+    if not isinstance(before, Progress):
+        return {}
     notes.curves, notes.earlier = [*before.curves], before.epoch
     notes.best = before.best if job.train.patience else None
     return shown_weights(state)

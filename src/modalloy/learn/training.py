@@ -20,6 +20,7 @@ from modalloy.job.tuned import frozen_first
 from modalloy.learn import processes
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.frozen_first import Phases, hold_still, learn_in_two
+from modalloy.learn.phase import REFIT, WHOLE
 from modalloy.learn.progress import AGAIN, LAST, Progress
 from modalloy.learn.resumed_start import frozen_trunks, held_start, start_of
 from modalloy.learn.train import train_model
@@ -184,8 +185,14 @@ def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Learned | None
         phases = learn_in_two(*given, resume=resume, quiet=quiet, like=both)
         progress = phases.progress
     else:
-        one, started = like.progress if like else None, begun.started
-        progress = train_model(*given, started=started, resume=resume, quiet=quiet, like=one)
+        progress = train_model(
+            *given,
+            started=begun.started,
+            resume=resume,
+            quiet=quiet,
+            like=like.progress if like else None,
+            phase=REFIT if like else WHOLE,
+        )
     return Learned(
         begun.model,
         begun.loader,
