@@ -1,7 +1,11 @@
-"""A whole training by one plan: epochs, checkpoints, patience; interrupted, it goes on anywhere."""
+"""A whole training by one plan: epochs, looks at validation rows, checkpoints, patience.
+
+Interrupted, it goes on anywhere.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,10 @@ from torch import Tensor
 
 from modalloy.answer.loader import Loader, epoch_order
 from modalloy.job import config
+from modalloy.job.steps import LOOK, LOOKS, Course, course
+from modalloy.judge.validate import MOST_ROWS
 from modalloy.learn import processes
+from modalloy.learn.clock import Clock
 from modalloy.learn.fit import Step, fit
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.probe import Probe, apply, probe
@@ -41,6 +48,7 @@ def train_model(
     resume: bool = False,
     quiet: bool = False,
     like: Progress | None = None,
+    now: Callable[[], float] = time.perf_counter,
 ) -> Progress:
     """Train a model in place, on the device where it lies, and leave it with its best weights.
 
@@ -52,37 +60,45 @@ def train_model(
         earlier run, for checkpoints to keep.
     like: an earlier training to repeat with other rows: as many epochs as its best one, on its
         schedule and with its precision. Writes `refit.jsonl` and a checkpoint of its own.
+    now: seconds of the clock that `minutes` are told by.
     """
     rank, world = processes.start()
     plan = plan or supervised_plan(model, loader, parts.validation)
     lengths = loader.lengths(parts.train)
-    per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
-    state = begin_state(model, plan, job, per_epoch, world, started)
+    way = course_like(job, len(parts.train), like)
     path, log = (out / AGAIN, AGAIN_LOG) if like else (out / LAST, LOG)
-    epochs = like.best_epoch + 1 if like else job.train.epochs
+    state = begin_state(model, plan, job, way.steps, world, started)
     if resume and path.is_file():
         best, notes = restore(path, state, job)
     else:
-        best, notes = {}, choose_precision(state, plan, loader, parts, job, world, like)
+        best, notes = {}, choose_precision(state, plan, loader, parts.train, job, way, world, like)
         notes.started = started.as_dict() if started else None
     set_up(model, notes, world)
-    start = time.perf_counter() - notes.seconds
-    saved = time.perf_counter()
-    with Bar(TITLES[like is not None], per_epoch * epochs, quiet=quiet or rank > 0) as bar:
+    clock = Clock(job.train.minutes, now() - notes.seconds, now, world)
+    saved = clock.seconds()
+    epochs = like.best_epoch + 1 if like else way.epochs
+    with Bar(TITLES[like is not None], way.per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
         try:
-            while notes.epoch < epochs and not out_of_patience(notes, job):
+            while not ended(notes, epochs, job):
                 freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
-                order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
+                order = epoch_order(parts.train, way.batch, job.seed, notes.epoch, lengths)
                 batches = own_batches(loader, order[notes.position :], rank, world, model.device)
                 for step in steps_of(plan, state, batches, job, rank, world):
                     bar.advance(note=count(step, notes))
-                    if rank == 0 and time.perf_counter() - saved > SAVE_EVERY_S:
-                        saved = store(path, state, best, notes, job, start)
-                best = end_epoch(state, plan, job, notes, best, world)
-                if rank == 0:
-                    write_log(out / log, notes)
-                    saved = store(path, state, best, notes, job, start)
+                    clock.replan(state, notes, min(MOST_ROWS, len(parts.validation)) / way.batch)
+                    if notes.over:
+                        break
+                    if rank == 0 and clock.seconds() - saved > SAVE_EVERY_S:
+                        store(path, state, best, notes, job, clock.seconds())
+                        saved = clock.seconds()
+                end_pass(model, notes, world)
+                if look_due(state, notes, epochs, way, job):
+                    best = clock.timed(notes, partial(look, state, plan, job, notes, best))
+                    if rank == 0:
+                        write_log(out / log, notes)
+                        store(path, state, best, notes, job, clock.seconds())
+                        saved = clock.seconds()
         except KeyboardInterrupt:
             notes.interrupted = True
             bar.advance(0, "interrupted: keeping the best weights so far")
@@ -113,17 +129,25 @@ def steps_of(
     )
 
 
+def course_like(job: config.Job, rows: int, like: Progress | None) -> Course:
+    """The course of a job over so many rows, with the batch and passes of an earlier training."""
+    if like is None:
+        return course(job, rows)
+    settings = job.train.model_copy(update={"batch": like.batch, "epochs": like.epochs})
+    return course(job.model_copy(update={"train": settings}), rows)
+
+
 def begin_state(
     model: Model,
     plan: Plan[Model],
     job: config.Job,
-    per_epoch: int,
+    steps: int,
     world: int,
     started: Started | None,
 ) -> State[Model]:
     """The state before the first step, in every process with the first one's weights."""
     processes.same_everywhere(model.state_dict().values(), world)
-    state = State.begin(model, plan.total, job.train, per_epoch * job.train.epochs)
+    state = State.begin(model, plan.total, job.train, steps)
     state.unread = started.unread if started else frozenset()
     return state
 
@@ -138,6 +162,7 @@ def set_up(model: Model, notes: Progress, world: int) -> None:
 def count(step: Step, notes: Progress) -> str:
     """One more step of an epoch is done; what to say of it."""
     notes.position += 1
+    notes.summed += 1
     notes.loss_sum += step.total
     return f"epoch {notes.epoch + 1}, loss {step.total:.3f}"
 
@@ -152,43 +177,64 @@ def own_batches(
         yield seen if rank < len(chunk) else processes.unseen(seen)
 
 
-def end_epoch(
+def look(
     state: State[Model],
     plan: Plan[Model],
     job: config.Job,
     notes: Progress,
     best: dict[str, Tensor],
-    world: int,
 ) -> dict[str, Tensor]:
     """Ask for the score, write the curve, and answer the best weights so far."""
-    processes.same_everywhere(state.model.buffers(), world)
-    line: dict[str, Any] = {"epoch": notes.epoch + 1, "loss": notes.loss_sum / notes.position}
+    line: dict[str, Any] = {"epoch": notes.epoch, "loss": notes.loss_sum / notes.summed}
     keep = plan.score is None or not job.train.patience
     if plan.score is not None:
         with averaged(state):
             score = plan.score()
         line |= {"validation": score.figures, "score": score.value}
         better = notes.best is None or score.value > notes.best.value
+        notes.waited += 1
         if better:
-            notes.best, notes.best_epoch = score, notes.epoch
+            notes.best, notes.best_epoch, notes.waited = score, notes.epoch - 1, 0
         keep |= better
     notes.curves.append(line)
-    notes.epoch, notes.position, notes.loss_sum = notes.epoch + 1, 0, 0.0
+    notes.summed, notes.loss_sum = 0, 0.0
     return shown_weights(state) if keep else best
 
 
-def out_of_patience(notes: Progress, job: config.Job) -> bool:
-    """Whether validation has not improved for `patience` epochs."""
-    waited = notes.epoch - 1 - notes.best_epoch
-    return bool(job.train.patience and notes.best is not None and waited >= job.train.patience)
+def ended(notes: Progress, epochs: int, job: config.Job) -> bool:
+    """Whether all passes are done, or validation has not improved for `patience` looks.
+
+    With `minutes`, time alone ends a training.
+    """
+    if job.train.minutes is not None:
+        return notes.over
+    patience = job.train.patience
+    waited = patience and notes.best is not None and notes.waited >= patience
+    return notes.epoch >= epochs or bool(waited)
+
+
+def end_pass(model: Model, notes: Progress, world: int) -> None:
+    """One more pass is done, or as much of it as time allowed."""
+    processes.same_everywhere(model.buffers(), world)
+    notes.epoch, notes.position = notes.epoch + 1, 0
+
+
+def look_due(
+    state: State[Model], notes: Progress, epochs: int, way: Course, job: config.Job
+) -> bool:
+    """Whether it is time for a look at the validation rows, a pass being done."""
+    if job.train.minutes is not None:
+        return notes.over or notes.summed >= max(LOOK, state.steps / LOOKS)
+    return notes.epoch % way.look_every == 0 or notes.epoch >= epochs
 
 
 def choose_precision(
     state: State[Model],
     plan: Plan[Model],
     loader: Loader,
-    parts: Parts,
+    rows: np.ndarray,
     job: config.Job,
+    way: Course,
     world: int,
     like: Progress | None,
 ) -> Progress:
@@ -197,16 +243,23 @@ def choose_precision(
     The probe runs on the first batch, in the first process; every process does as that one says.
     """
     if like:
-        return Progress(half=like.half, channels_last=like.channels_last)
+        half, channels_last = like.half, like.channels_last
+        return Progress(way.batch, way.epochs, half=half, channels_last=channels_last)
 
     def choose() -> Probe:
-        some = processes.share_of(parts.train[: job.train.batch], 0, world)
+        some = processes.share_of(rows[: way.batch], 0, world)
         batch, kept = Batch.of(loader.batch(some), state.model.device), number_types_file()
         precision, steps = job.train.precision, state.steps
         return probe(state.model, plan.objective, batch, precision, steps=steps, kept=kept)
 
     choice = processes.first_decides(choose, world)
-    return Progress(half=choice.half, channels_last=choice.channels_last, probe=choice.seconds)
+    return Progress(
+        way.batch,
+        way.epochs,
+        half=choice.half,
+        channels_last=choice.channels_last,
+        probe=choice.seconds,
+    )
 
 
 def freeze_trunks(model: Model, frozen: bool) -> None:
