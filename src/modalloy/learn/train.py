@@ -5,6 +5,7 @@ Interrupted, it goes on anywhere.
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,8 @@ def train_model(
     """
     rank, world = processes.start()
     plan = plan or supervised_plan(model, loader, parts.validation)
-    lengths = loader.lengths(parts.train)
     way = course_like(job, len(parts.train), like)
-    path, log = (out / AGAIN, AGAIN_LOG) if like else (out / LAST, LOG)
+    path, log = (out / AGAIN, out / AGAIN_LOG) if like else (out / LAST, out / LOG)
     state = begin_state(model, plan, job, way.steps, world, started)
     if resume and path.is_file():
         best, notes = restore(path, state, job)
@@ -75,36 +75,72 @@ def train_model(
         notes.started = started.as_dict() if started else None
     set_up(model, notes, world)
     clock = Clock(job.train.minutes, now() - notes.seconds, now, world)
-    saved = clock.seconds()
     epochs = like.best_epoch + 1 if like else way.epochs
+    given = (job, plan, loader, parts, way, epochs, clock, path, log)
+    going = Going(*given, state=state, notes=notes, best=best, rank=rank, world=world)
     with Bar(TITLES[like is not None], way.per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
         try:
-            while not ended(notes, epochs, job):
-                freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
-                order = epoch_order(parts.train, way.batch, job.seed, notes.epoch, lengths)
-                batches = own_batches(loader, order[notes.position :], rank, world, model.device)
-                for step in steps_of(plan, state, batches, job, rank, world):
-                    bar.advance(note=count(step, notes))
-                    clock.replan(state, notes, min(MOST_ROWS, len(parts.validation)) / way.batch)
-                    if notes.over:
-                        break
-                    if rank == 0 and clock.seconds() - saved > SAVE_EVERY_S:
-                        store(path, state, best, notes, job, clock.seconds())
-                        saved = clock.seconds()
-                end_pass(model, notes, world)
-                if look_due(state, notes, epochs, way, job):
-                    best = clock.timed(notes, partial(look, state, plan, job, notes, best))
-                    if rank == 0:
-                        write_log(out / log, notes)
-                        store(path, state, best, notes, job, clock.seconds())
-                        saved = clock.seconds()
+            go_on(going, bar)
         except KeyboardInterrupt:
             notes.interrupted = True
             bar.advance(0, "interrupted: keeping the best weights so far")
     freeze_trunks(model, False)
-    model.load_state_dict(best or shown_weights(state), strict=False)
+    model.load_state_dict(going.best or shown_weights(state), strict=False)
     return notes
+
+
+@dataclass
+class Going:
+    """A training on its way: what it goes by, and what changes (state, notes, best weights)."""
+
+    job: config.Job
+    plan: Plan[Model]
+    loader: Loader
+    parts: Parts
+    way: Course
+    epochs: int
+    clock: Clock
+    path: Path
+    log: Path
+    state: State[Model]
+    notes: Progress
+    best: dict[str, Tensor]
+    rank: int
+    world: int
+
+    def keep(self) -> float:
+        """Write a checkpoint; the seconds of the training until now."""
+        store(self.path, self.state, self.best, self.notes, self.job, self.clock.seconds())
+        return self.clock.seconds()
+
+
+def go_on(going: Going, bar: Bar) -> None:
+    """Pass after pass until the training has ended, with looks and checkpoints between them."""
+    job, state, notes, clock = going.job, going.state, going.notes, going.clock
+    rank, world, rows, model = going.rank, going.world, going.parts.train, going.state.model
+    lengths, batch = going.loader.lengths(rows), going.way.batch
+    judged = min(MOST_ROWS, len(going.parts.validation)) / batch
+    saved = clock.seconds()
+    while not ended(notes, going.epochs, job):
+        freeze_trunks(model, notes.epoch < job.train.freeze_epochs)
+        order = epoch_order(rows, batch, job.seed, notes.epoch, lengths)
+        batches = own_batches(going.loader, order[notes.position :], rank, world, model.device)
+        for step in steps_of(going.plan, state, batches, job, rank, world):
+            bar.advance(note=count(step, notes))
+            clock.replan(state, notes, judged)
+            if notes.over:
+                break
+            if rank == 0 and clock.seconds() - saved > SAVE_EVERY_S:
+                saved = going.keep()
+        processes.same_everywhere(model.buffers(), world)
+        notes.epoch, notes.position = notes.epoch + 1, 0
+        if look_due(state, notes, going.epochs, going.way, job):
+            look_now = partial(look, state, going.plan, job, notes, going.best)
+            going.best = clock.timed(notes, look_now)
+            if rank == 0:
+                write_log(going.log, notes)
+                saved = going.keep()
 
 
 def steps_of(
@@ -211,12 +247,6 @@ def ended(notes: Progress, epochs: int, job: config.Job) -> bool:
     patience = job.train.patience
     waited = patience and notes.best is not None and notes.waited >= patience
     return notes.epoch >= epochs or bool(waited)
-
-
-def end_pass(model: Model, notes: Progress, world: int) -> None:
-    """One more pass is done, or as much of it as time allowed."""
-    processes.same_everywhere(model.buffers(), world)
-    notes.epoch, notes.position = notes.epoch + 1, 0
 
 
 def look_due(
