@@ -180,7 +180,8 @@ CASES: dict[str, list[Case]] = {
     "Locate.template": [("boxes", "tasks.fault.template", None, "photo2")],
     "Locate.max_boxes": [("boxes", "tasks.fault.max_boxes", 100, 1)],
     "Train.epochs": [("plain", "train.epochs", 1, 2)],
-    "Train.batch": [("plain", "train.batch", 16, 8)],
+    "Train.least_steps": [("short", "train.least_steps", 0, 80)],
+    "Train.batch": [("plain", "train.batch", 16, 8), ("plain", "train.batch", 16, "auto")],
     "Train.optimizer": [("plain", "train.optimizer", "adamw", "sgd")],
     "Train.lr": [("plain", "train.lr", 1e-3, 3e-3)],
     "Train.encoder_lr": [("bert", "train.encoder_lr", 1e-4, 1e-3)],
@@ -217,6 +218,9 @@ ELSEWHERE = {
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
     "::test_frozen_first_changes_what_is_learned_and_the_run_says_which_won",
+    "Train.minutes": "tests/learn/test_clock.py"
+    "::test_minutes_end_a_training_and_keep_its_best_weights",
+    "Train.folds": "tests/learn/test_folds.py::test_folds_choose_the_passes_and_all_rows_teach",
     "Train.refit": "tests/learn/test_train.py::test_refit_learns_from_the_validation_rows_too",
     "Train.cache_gb": "tests/answer/test_loader.py::test_cache_gb_keeps_decoded_pictures",
     "Job.table": "tests/table/test_sources.py::test_every_kind_of_source_holds_the_same_cells",
@@ -315,6 +319,8 @@ def base(name: str, folder: Path) -> dict[str, Any]:  # noqa: C901 a list of kin
         case ["plain"]:
             columns |= {"site": {"type": "category"}, "taken_at": {"type": "time"}}
             job["tasks"]["life"] = {"type": "regress", "target": "hours_left"}
+        case ["short"]:
+            del job["train"]["epochs"]
         case ["worse"]:
             job["train"] |= {"epochs": 6, "lr": 1.0}
         case ["text"]:

@@ -92,12 +92,12 @@ def open_job(path: Path, data: Path) -> "Job":
 
 def rows_seen(report: dict) -> int:
     """Rows that training passed over, counting each pass."""
-    epochs = max(1, len(report["curves"]))
-    rows = report["rows"]["train"] * epochs
+    looks = report["curves"]
+    rows = report["rows"]["train"] * (looks[-1]["epoch"] if looks else 1)
     if "refit" in report["rows"]:
-        scores = [line["score"] for line in report["curves"]]
+        best = max(looks, key=lambda line: line["score"])  # of equals the first
         again = report["rows"]["train"] + report["rows"]["refit"]
-        rows += again * (1 + scores.index(max(scores)))
+        rows += again * best["epoch"]
     return rows
 
 

@@ -119,7 +119,7 @@ def test_a_run_remembers_the_decimal_sign_of_its_table(tmp_path: Path) -> None:
     german(rows(N, 1), tmp_path / "train.csv")
     draft = ma.init(tmp_path / "train.csv", target="fault")
     assert "# Read so: decimals are written as in" in draft
-    (tmp_path / "job.yaml").write_text(draft.replace("epochs: 20", "epochs: 1"))
+    (tmp_path / "job.yaml").write_text(draft.replace("epochs: auto", "epochs: 1"))
     run = ma.load_run(ma.train(tmp_path / "job.yaml", out=tmp_path / "run", quiet=True).path)
     assert run.decimal == ","
     one = {"guard": "true", "recipe": "4", "bar": "5", "pieces": 3302, "fault": ""}

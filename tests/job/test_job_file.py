@@ -213,6 +213,14 @@ def test_an_option_that_nothing_reads_is_refused_where_it_is_written(
     load_job(tmp_path / "job.yaml")
 
 
+def test_steps_are_planned_where_passes_are_not(tmp_path: Path) -> None:
+    text = ONE_INPUT.replace("epochs: 3", "epochs: 3, least_steps: 9")
+    [fault] = faults_of(text, tmp_path)
+    assert fault.startswith("job.yaml:8: train.least_steps: is for `epochs: auto`, and epochs is 3")
+    (tmp_path / "job.yaml").write_text(text.replace("epochs: 3", "epochs: auto"))
+    assert load_job(tmp_path / "job.yaml").train.least_steps == 9
+
+
 @pytest.mark.parametrize("option", ["encoder_lr: 3e-4", "frozen_first: false", "freeze_epochs: 1"])
 @pytest.mark.parametrize(
     ("photo", "words"),

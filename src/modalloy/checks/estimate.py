@@ -8,7 +8,6 @@ GFLOP a second is that of a matrix product in numpy, so that a price says how ma
 one a kind of encoder computes; it carries over from machine to machine better than seconds do.
 """
 
-import math
 import time
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from modalloy.checks.column_values import spread
 from modalloy.checks.flops import Work, fusion_work, tabular_weights, work
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
+from modalloy.job.steps import course, folds
 from modalloy.job.tuned import frozen_first
 from modalloy.machine.limits import cores
 from modalloy.table.split import Parts, learnable
@@ -114,16 +114,19 @@ def estimate(
     works = works_of(job, table, parts)
     tabular = any(isinstance(o, config.Tabular) for o in inputs(job).values())
     many = tabular + sum(1 for o in inputs(job).values() if not isinstance(o, config.Tabular))
-    steps = epochs(job, parts) * math.ceil(len(parts.train) / job.train.batch)
+    steps = epochs(job, parts) * course(job, len(parts.train)).per_epoch
     steps *= 1 + frozen_first(job)
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
-    seconds = sum(gflop_of(w, job, parts) for w in works) / gflops
+    timed = job.train.minutes is not None
+    seconds = sum(gflop_of(w, job, parts) for w in works if not timed or not w.changed) / gflops
     changed = sum((w.parameters - w.words) * w.changed for w in works)
-    seconds += steps * (STEP_S + HEAD_S * heads + UPDATE_S * changed)
+    passes_s = steps * (STEP_S + HEAD_S * heads + UPDATE_S * changed)
+    passes_s += STORE_S * changed * epochs(job, parts)
+    seconds += 60.0 * job.train.minutes if job.train.minutes is not None else passes_s
     seconds += sum(w.read_s for w in works) * sum(map(len, parts)) / cores()
-    seconds += STORE_S * changed * epochs(job, parts)
     seconds += START_S + _trees_s(job, table, parts) + _columns_s(job, parts)
-    return Estimate(seconds / 60.0, _memory_gb(job, table, works), gflops)
+    memory = _memory_gb(job, table, works, course(job, len(parts.train)).batch)
+    return Estimate(seconds / 60.0, memory, gflops)
 
 
 def machine_gflops(seconds: float = 0.2) -> float:
@@ -159,11 +162,14 @@ def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
 
 def epochs(job: config.Job, parts: Parts) -> float:
     """Passes over the training rows: with patience training usually stops before the last."""
-    validated = len(parts.validation) > 0
+    training, validated = len(parts.train), len(parts.validation) > 0
+    if count := folds(job, training, len(parts.validation)):
+        rows = training + len(parts.validation)
+        return course(job, rows).epochs * (count - 1 + EARLY) * rows / max(1, training)
     share = EARLY if job.train.patience and validated else 1.0
     if job.train.refit and validated:
         share += AGAIN * (1 + len(parts.validation) / max(1, len(parts.train)))
-    return job.train.epochs * share
+    return course(job, len(parts.train)).epochs * share
 
 
 def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
@@ -223,9 +229,9 @@ def _columns(options: Any) -> int:
     return 1 if isinstance(options, config.Tabular) else 48
 
 
-def _memory_gb(job: config.Job, table: Table, works: list[Work]) -> float:
+def _memory_gb(job: config.Job, table: Table, works: list[Work], batch: int) -> float:
     """The process, the weights with their moments, and what one step keeps for its gradients."""
     state = sum(w.parameters * (STATE if w.changed else 4) for w in works)
     kept = sum(w.gflop * 1e9 * PRICES[w.kind].bytes * max(w.changed, 0.1) for w in works)
     tabular = 4.0 * table.rows * len(inputs(job))
-    return START_GB + (state + kept * job.train.batch + tabular) / 1e9
+    return START_GB + (state + kept * batch + tabular) / 1e9

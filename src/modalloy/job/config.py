@@ -495,10 +495,20 @@ class Train(Options):
     start: Path | None = None
     """Run directory to begin from: readers, encoders and heads of columns and tasks that are as
     they were there are taken over; what is not is named. Relative to the job file."""
-    epochs: PositiveInt = 20
-    """Passes over the training rows at most."""
-    batch: PositiveInt = 32
-    """Rows a step, over all processes together."""
+    epochs: PositiveInt | Literal["auto"] = "auto"
+    """Passes over the training rows at most; `auto` takes 20, and more where few rows would make
+    fewer than `least_steps` of them."""
+    minutes: PositiveFloat | None = None
+    """Training ends after so many minutes, its rate falling to zero by then, and the best weights
+    are kept; `patience` ends nothing. Steps, what they wait for and looks at validation rows count;
+    frozen features, baselines and the report do not. How many steps that makes is up to the
+    machine, so the weights are not the same twice."""
+    least_steps: NonNegativeInt = 300
+    """With `epochs: auto`, steps that are planned at least."""
+    batch: PositiveInt | Literal["auto"] = "auto"
+    """Rows a step, over all processes together. `auto` takes 32; an eighth of the rows, but at
+    least 4, where they are few; up to 256 where they are many and all columns are numbers,
+    categories and times."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
     """AdamW (Loshchilov & Hutter 2019), or SGD with momentum 0.9."""
     lr: PositiveFloat = 1e-3
@@ -514,8 +524,14 @@ class Train(Options):
     clip: PositiveFloat = 1.0
     """Gradients longer than this are shortened to it."""
     patience: NonNegativeInt = 5
-    """Epochs without a better validation figure before training stops; 0 runs all epochs and keeps
-    the last weights."""
+    """Looks at the validation rows without a better figure before training stops; 0 runs all epochs
+    and keeps the last weights. A look comes after each epoch, or after several that together take
+    25 steps or a twentieth of all steps, whichever is less."""
+    folds: NonNegativeInt | Literal["auto"] = "auto"
+    """Cross-validation over training and validation rows in so many folds says how many epochs are
+    best; the model then learns from all these rows for as many. 0: the validation rows alone say
+    it. `auto` takes 5 where validation rows are fewer than 40, epochs are `auto`, rows are not
+    split by time and no encoder of media learns."""
     refit: bool = False
     """Once validation has found the best epoch, learns anew from training and validation rows
     together, for as many epochs. Takes up to twice as long; most useful where the validation rows

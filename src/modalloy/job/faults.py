@@ -82,7 +82,8 @@ def _wrong(spot: Place, detail: Any) -> str:
         near = did_you_mean(spot.value, names)
         return f"{quoted(spot.value)} is not {expected(spot.schema)}.{near}"
     hint = ""
-    if isinstance(spot.value, str) and spot.schema.get("type") in ("integer", "number"):
+    kinds = {s.get("type") for s in (spot.schema, *spot.schema.get("anyOf", ()))}
+    if isinstance(spot.value, str) and kinds & {"integer", "number"}:
         hint = " Take the quotes away." if _numeric(spot.value) else ""
     if spot.schema.get("type") == "string" and isinstance(spot.value, int | float):
         hint = " Put it in quotes."

@@ -41,6 +41,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _auxiliary(data.get("fuse"), columns, tasks)
     yield from _smoothing(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
+    yield from _passes(data.get("train"))
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:
@@ -284,6 +285,27 @@ def _pretrained(train: Any, columns: Groups) -> Iterator[Fault]:
         if train.get(option, _default(Train, option)) != _default(Train, option):
             why = f"is for pretrained encoders that change, and {there}; take it away."
             yield Fault(("train", option), why)
+
+
+def _passes(train: Any) -> Iterator[Fault]:
+    """Passes, steps or minutes say how long to train, one of them; folds are at least two."""
+    if not isinstance(train, dict):
+        return
+    if train.get("folds") == 1:
+        yield Fault(("train", "folds"), "is 1; two folds are the fewest, and 0 takes none.")
+    if train.get("minutes") is not None:
+        for option in ("epochs", "least_steps", "folds", "refit"):
+            if train.get(option, _default(Train, option)) not in (_default(Train, option), 0):
+                why = (
+                    "has no place beside minutes, which alone say how long to train; take one away."
+                )
+                yield Fault(("train", option), why)
+        return
+    if train.get("epochs", "auto") == "auto":
+        return
+    if train.get("least_steps", _default(Train, "least_steps")) != _default(Train, "least_steps"):
+        why = f"is for `epochs: auto`, and epochs is {train['epochs']}; take one of them away."
+        yield Fault(("train", "least_steps"), why)
 
 
 def _default(group: type[Options], option: str) -> Any:

@@ -21,11 +21,12 @@ def tuned(job: config.Job) -> set[str]:
 def frozen_first(job: config.Job) -> bool:
     """Whether a job's training begins on frozen encoders.
 
-    It needs one that is tuned, and no earlier run, whose heads know its encoders already. Where a
-    task finds boxes on what such an encoder reads, whole maps would have to be kept of each row:
-    then all is learned at once.
+    It needs one that is tuned, and no earlier run, whose heads know its encoders already. All is
+    learned at once in folds that a job asks for, and where a task finds boxes on what such an
+    encoder reads: whole maps would have to be kept of each row.
     """
     changing = tuned(job)
     marked = {column for task in job.tasks.values() for column in task.pictures}
-    wanted = job.train.frozen_first and job.train.start is None
+    folded = job.train.folds not in ("auto", 0)
+    wanted = job.train.frozen_first and job.train.start is None and not folded
     return wanted and bool(changing) and not changing & marked

@@ -12,6 +12,7 @@ from modalloy.learn.optimizer import clip, trained
 from modalloy.learn.state import State
 
 AVERAGE_EVERY = 4  # steps: a look at all weights costs as much as changing them
+SHORT = 1000  # steps of a training below which every one of them counts, and they cost little
 
 Change = Callable[[State], float]  # takes gradients as they came; answers the rate of this step
 
@@ -38,16 +39,21 @@ class Scheduled:
         state.optimizer.step()
         state.optimizer.zero_grad(set_to_none=True)
         state.step += 1
-        if state.average and state.step % AVERAGE_EVERY == 0:
-            follow(state, self.settings.ema)
+        every = 1 if state.steps < SHORT else AVERAGE_EVERY
+        if state.average and state.step % every == 0:
+            follow(state, self.settings.ema, every)
         return self.settings.lr * factor
 
 
 @torch.no_grad()
-def follow(state: State, ema: float) -> None:
-    """Move the average towards the weights; after a short warm-up, or it were the random start."""
-    looks = state.step // AVERAGE_EVERY
-    decay = min(ema**AVERAGE_EVERY, (1 + looks) / (10 + looks))
+def follow(state: State, ema: float, every: int) -> None:
+    """Move the average towards the weights, each `every` steps.
+
+    It reaches over a tenth of the steps that are done, or over 1 / (1 - ema) where these are fewer:
+    else it were mostly the random start.
+    """
+    moves = state.step // every
+    decay = min(ema**every, (1 + moves) / (10 + moves))
     for name, p in trained(state.model):
         state.average[name].lerp_(p, 1 - decay)
 

@@ -25,6 +25,7 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.model import Model
 from modalloy.table.split import Parts
 
+FIRST = 0.25  # of `minutes`, for learning on frozen encoders
 TUNED, TUNED_AGAIN = "checkpoints/tuned.safetensors", "checkpoints/refit_tuned.safetensors"
 
 
@@ -121,7 +122,7 @@ def learn_in_two(
     """
     again = like is not None
     whole = REFIT if again else WHOLE
-    first = replace(whole, title=f"{whole.title}, encoders frozen", still=True)
+    first = replace(whole, title=f"{whole.title}, encoders frozen", still=True, share=FIRST)
     with unchanging(model):
         frozen = train_model(
             model,
@@ -158,7 +159,7 @@ def second_of(whole: Phase, frozen: Progress, *, again: bool) -> Phase:
     """Fine-tuning after learning on frozen encoders."""
     checkpoint = TUNED_AGAIN if again else TUNED
     title = f"{whole.title}, encoders too"
-    return replace(whole, checkpoint=checkpoint, title=title, before=frozen)
+    return replace(whole, checkpoint=checkpoint, title=title, before=frozen, share=1.0 - FIRST)
 
 
 def tuned_encoders(model: Model) -> dict[str, Encoder]:

@@ -11,6 +11,7 @@ class Phase:
 
     still: pretrained encoders do not change meanwhile. before: the part that it goes on from, whose
     weights stay the best until validation says otherwise, and whose curves its log begins with.
+    share: of the `minutes` that the training is given.
     """
 
     checkpoint: str
@@ -18,6 +19,7 @@ class Phase:
     title: str
     still: bool = False
     before: Progress | None = None
+    share: float = 1.0
 
 
 WHOLE = Phase(LAST, LOG, "training")

@@ -25,9 +25,9 @@ from modalloy.objectives.supervised import supervised
 class Plan(Generic[Net]):
     """One way to learn; `train_model` does the rest.
 
-    score: asked after each epoch, with the averaged weights in the model; the epoch with the
-    highest value is kept, and patience counts from it. Without a score all epochs run and the last
-    weights are kept. change: `Scheduled` without one.
+    score: asked at each look (`Course.look_every`), with the averaged weights in the model; those
+    with the highest value are kept, and patience counts looks from there. Without a score all
+    epochs run and the last weights are kept. change: `Scheduled` without one.
     """
 
     objective: Objective[Net]

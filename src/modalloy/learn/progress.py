@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,18 +24,24 @@ LOG, AGAIN_LOG = "log.jsonl", "refit.jsonl"
 class Progress:
     """How far a training is, as a checkpoint keeps it."""
 
+    batch: int  # rows a step
+    epochs: int  # passes that are planned
     epoch: int = 0
     earlier: int = 0  # epochs of the part of the training before this one
     position: int = 0  # batches of this epoch that are done
     best: Score | None = None
     best_epoch: int = -1
+    waited: int = 0  # looks at validation rows since the best one
     curves: list[dict[str, Any]] = field(default_factory=list)
     half: bool = False
     channels_last: bool = False
     probe: dict[str, float] = field(default_factory=dict)
     seconds: float = 0.0
-    loss_sum: float = 0.0  # of the steps of this epoch
+    loss_sum: float = 0.0  # of the steps since the last look
+    summed: int = 0  # how many these are
     interrupted: bool = False  # by Ctrl-C
+    look_s: float | None = None  # seconds of the last look at validation rows
+    over: bool = False  # the minutes that were given
     started: dict[str, Any] | None = None  # what came from an earlier run, as `Started` says it
 
 
@@ -46,14 +51,13 @@ def store(
     best: dict[str, Tensor],
     notes: Progress,
     job: config.Job,
-    start: float,
-) -> float:
-    """Write the checkpoint of a training that began at `start`; returns the time."""
+    seconds: float,
+) -> None:
+    """Write the checkpoint of a training that has taken so many seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    notes.seconds = time.perf_counter() - start
+    notes.seconds = seconds
     plain = {**notes.__dict__, "best": notes.best._asdict() if notes.best else None}
     save_state(path, state, best, {"progress": plain, "job": fingerprint(job)})
-    return time.perf_counter()
 
 
 def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor], Progress]:
@@ -78,7 +82,7 @@ def fingerprint(job: config.Job) -> str:
 
 
 def write_log(path: Path, notes: Progress) -> None:
-    """One JSON line an epoch."""
+    """One JSON line a look at the validation rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     text = "".join(json.dumps(line) + "\n" for line in notes.curves)
     write_safely(path, text.encode())

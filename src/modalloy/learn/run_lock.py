@@ -6,7 +6,7 @@ from pathlib import Path
 
 from modalloy.errors import RunError
 from modalloy.job import config
-from modalloy.learn.progress import LAST
+from modalloy.learn.progress import AGAIN, LAST
 from modalloy.machine.files import locked, remove_leftovers
 from modalloy.runs.parts import PAGE, PARTS
 from modalloy.runs.rows import load_prints
@@ -50,7 +50,7 @@ def refuse_used(out: Path, resume: bool) -> None:
 
     A finished run that lacks its report, in either form, is told how to get it.
     """
-    begun = (out / LAST).is_file()
+    begun = any((out / path).is_file() for path in (LAST, AGAIN))
     if (out / "run.json").is_file():
         begun = bool(load_run(out).notes.get("interrupted"))
         page = out / PAGE

@@ -1,7 +1,12 @@
-"""A whole training by one plan: epochs, checkpoints, patience; interrupted, it goes on anywhere."""
+"""A whole training by one plan: epochs, looks at validation rows, checkpoints, patience.
+
+Interrupted, it goes on anywhere.
+"""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +16,10 @@ from torch import Tensor
 
 from modalloy.answer.loader import Loader, epoch_order
 from modalloy.job import config
+from modalloy.job.steps import LOOK, LOOKS, Course, course
+from modalloy.judge.validate import MOST_ROWS
 from modalloy.learn import processes
+from modalloy.learn.clock import Clock
 from modalloy.learn.fit import Step, fit
 from modalloy.learn.phase import WHOLE, Phase
 from modalloy.learn.plan import Plan, supervised_plan
@@ -42,6 +50,7 @@ def train_model(
     quiet: bool = False,
     like: Progress | None = None,
     phase: Phase = WHOLE,
+    now: Callable[[], float] = time.perf_counter,
 ) -> Progress:
     """Train a model in place, on the device where it lies, and leave it with its best weights.
 
@@ -53,42 +62,88 @@ def train_model(
         earlier run, for checkpoints to keep. phase: which part of a training this is.
     like: an earlier training to repeat with other rows: as many epochs as its best one, on its
         schedule and with its precision.
+    now: seconds of the clock that `minutes` are told by.
     """
     rank, world = processes.start()
     plan = plan or supervised_plan(model, loader, parts.validation)
-    lengths = loader.lengths(parts.train)
-    per_epoch = len(epoch_order(parts.train, job.train.batch, job.seed, 0, lengths))
-    state = begin_state(model, plan, job, per_epoch, world, started)
-    path = out / phase.checkpoint
-    epochs = like.best_epoch + 1 if like else job.train.epochs
+    way = course_like(job, len(parts.train), like)
+    path, log = out / phase.checkpoint, out / phase.log
+    state = begin_state(model, plan, job, way.steps, world, started)
     if resume and path.is_file():
         best, notes = restore(path, state, job)
     else:
-        notes = choose_precision(state, plan, loader, parts, job, world, like)
-        best = go_on(state, notes, started or phase.before, job)
+        notes = choose_precision(state, plan, loader, parts.train, job, way, world, like)
+        best = take_over(state, notes, started or phase.before, job)
     set_up(model, notes, world)
-    start, saved = time.perf_counter() - notes.seconds, time.perf_counter()
-    with Bar(phase.title, per_epoch * epochs, quiet=quiet or rank > 0) as bar:
+    minutes = None if job.train.minutes is None else phase.share * job.train.minutes
+    clock = Clock(minutes, now() - notes.seconds, now, world)
+    epochs = like.best_epoch + 1 if like else way.epochs
+    given = (job, plan, loader, parts, way, epochs, clock, path, log, phase.still)
+    going = Going(*given, state=state, notes=notes, best=best, rank=rank, world=world)
+    with Bar(phase.title, way.per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
         try:
-            while notes.epoch < epochs and not out_of_patience(notes, job):
-                freeze_trunks(model, phase.still or notes.epoch < job.train.freeze_epochs)
-                order = epoch_order(parts.train, job.train.batch, job.seed, notes.epoch, lengths)
-                batches = own_batches(loader, order[notes.position :], rank, world, model.device)
-                for step in steps_of(plan, state, batches, job, rank, world):
-                    bar.advance(note=count(step, notes))
-                    if rank == 0 and time.perf_counter() - saved > SAVE_EVERY_S:
-                        saved = store(path, state, best, notes, job, start)
-                best = end_epoch(state, plan, job, notes, best, world)
-                if rank == 0:
-                    write_log(out / phase.log, notes)
-                    saved = store(path, state, best, notes, job, start)
+            go_on(going, bar)
         except KeyboardInterrupt:
             notes.interrupted = True
             bar.advance(0, "interrupted: keeping the best weights so far")
     freeze_trunks(model, False)
-    model.load_state_dict(best or shown_weights(state), strict=False)
+    model.load_state_dict(going.best or shown_weights(state), strict=False)
     return notes
+
+
+@dataclass
+class Going:
+    """A training on its way: what it goes by, and what changes (state, notes, best weights)."""
+
+    job: config.Job
+    plan: Plan[Model]
+    loader: Loader
+    parts: Parts
+    way: Course
+    epochs: int
+    clock: Clock
+    path: Path
+    log: Path
+    still: bool
+    state: State[Model]
+    notes: Progress
+    best: dict[str, Tensor]
+    rank: int
+    world: int
+
+    def keep(self) -> float:
+        """Write a checkpoint; the seconds of the training until now."""
+        store(self.path, self.state, self.best, self.notes, self.job, self.clock.seconds())
+        return self.clock.seconds()
+
+
+def go_on(going: Going, bar: Bar) -> None:
+    """Pass after pass until the training has ended, with looks and checkpoints between them."""
+    job, state, notes, clock = going.job, going.state, going.notes, going.clock
+    rank, world, rows, model = going.rank, going.world, going.parts.train, going.state.model
+    lengths, batch = going.loader.lengths(rows), going.way.batch
+    judged = min(MOST_ROWS, len(going.parts.validation)) / batch
+    saved = clock.seconds()
+    while not ended(notes, going.epochs, job):
+        freeze_trunks(model, going.still or notes.epoch < job.train.freeze_epochs)
+        order = epoch_order(rows, batch, job.seed, notes.epoch, lengths)
+        batches = own_batches(going.loader, order[notes.position :], rank, world, model.device)
+        for step in steps_of(going.plan, state, batches, job, rank, world):
+            bar.advance(note=count(step, notes))
+            clock.replan(state, notes, judged)
+            if notes.over:
+                break
+            if rank == 0 and clock.seconds() - saved > SAVE_EVERY_S:
+                saved = going.keep()
+        processes.same_everywhere(model.buffers(), world)
+        notes.epoch, notes.position = notes.epoch + 1, 0
+        if look_due(state, notes, going.epochs, going.way, job):
+            look_now = partial(look, state, going.plan, job, notes, going.best)
+            going.best = clock.timed(notes, look_now)
+            if rank == 0:
+                write_log(going.log, notes)
+                saved = going.keep()
 
 
 def steps_of(
@@ -113,22 +168,30 @@ def steps_of(
     )
 
 
+def course_like(job: config.Job, rows: int, like: Progress | None) -> Course:
+    """The course of a job over so many rows, with the batch and passes of an earlier training."""
+    if like is None:
+        return course(job, rows)
+    settings = job.train.model_copy(update={"batch": like.batch, "epochs": like.epochs})
+    return course(job.model_copy(update={"train": settings}), rows)
+
+
 def begin_state(
     model: Model,
     plan: Plan[Model],
     job: config.Job,
-    per_epoch: int,
+    steps: int,
     world: int,
     started: Started | None,
 ) -> State[Model]:
     """The state before the first step, in every process with the first one's weights."""
     processes.same_everywhere(model.state_dict().values(), world)
-    state = State.begin(model, plan.total, job.train, per_epoch * job.train.epochs)
+    state = State.begin(model, plan.total, job.train, steps)
     state.unread = started.unread if started else frozenset()
     return state
 
 
-def go_on(
+def take_over(
     state: State[Model], notes: Progress, before: Progress | Started | None, job: config.Job
 ) -> dict[str, Tensor]:
     """Note what came before: an earlier run, or a part of this training; the best weights so far.
@@ -154,6 +217,7 @@ def set_up(model: Model, notes: Progress, world: int) -> None:
 def count(step: Step, notes: Progress) -> str:
     """One more step of an epoch is done; what to say of it."""
     notes.position += 1
+    notes.summed += 1
     notes.loss_sum += step.total
     return f"epoch {notes.epoch + 1}, loss {step.total:.3f}"
 
@@ -168,44 +232,59 @@ def own_batches(
         yield seen if rank < len(chunk) else processes.unseen(seen)
 
 
-def end_epoch(
+def look(
     state: State[Model],
     plan: Plan[Model],
     job: config.Job,
     notes: Progress,
     best: dict[str, Tensor],
-    world: int,
 ) -> dict[str, Tensor]:
     """Ask for the score, write the curve, and answer the best weights so far."""
-    processes.same_everywhere(state.model.buffers(), world)
-    line: dict[str, Any] = {"epoch": notes.earlier + notes.epoch + 1}
-    line["loss"] = notes.loss_sum / notes.position
+    line: dict[str, Any] = {"epoch": notes.earlier + notes.epoch}
+    line["loss"] = notes.loss_sum / notes.summed
     keep = plan.score is None or not job.train.patience
     if plan.score is not None:
         with averaged(state):
             score = plan.score()
         line |= {"validation": score.figures, "score": score.value}
         better = notes.best is None or score.value > notes.best.value
+        notes.waited += 1
         if better:
-            notes.best, notes.best_epoch = score, notes.epoch
+            notes.best, notes.best_epoch, notes.waited = score, notes.epoch - 1, 0
         keep |= better
     notes.curves.append(line)
-    notes.epoch, notes.position, notes.loss_sum = notes.epoch + 1, 0, 0.0
+    notes.summed, notes.loss_sum = 0, 0.0
     return shown_weights(state) if keep else best
 
 
-def out_of_patience(notes: Progress, job: config.Job) -> bool:
-    """Whether validation has not improved for `patience` epochs."""
-    waited = notes.epoch - 1 - notes.best_epoch
-    return bool(job.train.patience and notes.best is not None and waited >= job.train.patience)
+def ended(notes: Progress, epochs: int, job: config.Job) -> bool:
+    """Whether all passes are done, or validation has not improved for `patience` looks.
+
+    With `minutes`, time alone ends a training.
+    """
+    if job.train.minutes is not None:
+        return notes.over
+    patience = job.train.patience
+    waited = patience and notes.best is not None and notes.waited >= patience
+    return notes.epoch >= epochs or bool(waited)
+
+
+def look_due(
+    state: State[Model], notes: Progress, epochs: int, way: Course, job: config.Job
+) -> bool:
+    """Whether it is time for a look at the validation rows, a pass being done."""
+    if job.train.minutes is not None:
+        return notes.over or notes.summed >= max(LOOK, state.steps / LOOKS)
+    return notes.epoch % way.look_every == 0 or notes.epoch >= epochs
 
 
 def choose_precision(
     state: State[Model],
     plan: Plan[Model],
     loader: Loader,
-    parts: Parts,
+    rows: np.ndarray,
     job: config.Job,
+    way: Course,
     world: int,
     like: Progress | None,
 ) -> Progress:
@@ -214,16 +293,23 @@ def choose_precision(
     The probe runs on the first batch, in the first process; every process does as that one says.
     """
     if like:
-        return Progress(half=like.half, channels_last=like.channels_last)
+        half, channels_last = like.half, like.channels_last
+        return Progress(way.batch, way.epochs, half=half, channels_last=channels_last)
 
     def choose() -> Probe:
-        some = processes.share_of(parts.train[: job.train.batch], 0, world)
+        some = processes.share_of(rows[: way.batch], 0, world)
         batch, kept = Batch.of(loader.batch(some), state.model.device), number_types_file()
         precision, steps = job.train.precision, state.steps
         return probe(state.model, plan.objective, batch, precision, steps=steps, kept=kept)
 
     choice = processes.first_decides(choose, world)
-    return Progress(half=choice.half, channels_last=choice.channels_last, probe=choice.seconds)
+    return Progress(
+        way.batch,
+        way.epochs,
+        half=choice.half,
+        channels_last=choice.channels_last,
+        probe=choice.seconds,
+    )
 
 
 def freeze_trunks(model: Model, frozen: bool) -> None:

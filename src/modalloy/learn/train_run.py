@@ -15,6 +15,7 @@ from modalloy.checks.check import Check, check
 from modalloy.checks.finding import finding
 from modalloy.errors import LeakError, RunError, TableError
 from modalloy.job import config
+from modalloy.job.steps import folds
 from modalloy.judge.before import Before, look_before, missed
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
@@ -91,6 +92,7 @@ def learn_and_report(
     notes: dict[str, Any] = {
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch + 1,
+        "batch": progress.batch,
         "interrupted": learned.interrupted,
         "refit": learned.refit,
         "precision": "bfloat16" if progress.half else "float32",
@@ -138,7 +140,9 @@ def first_look(begun: Begun, *, quiet: bool) -> Before:
     """What is known of the model before its first step, where it is still as it was then."""
     if not begun.whole:
         return missed(f"{begun.job.train.start}, which this training started from, is gone")
-    seen = joined(begun.parts) if begun.job.train.refit else begun.parts
+    job, parts = begun.job, begun.parts
+    again = job.train.refit or folds(job, len(parts.train), len(parts.validation))
+    seen = joined(parts) if again else parts
     return look_before(begun.model, begun.loader, seen, quiet=quiet)
 
 
@@ -183,8 +187,9 @@ def report_on(
 
 def say_interrupted(learned: Learned) -> str:
     """What an interrupted training has reached."""
-    planned = learned.model.job.train.epochs * (1 if learned.phases is None else 2)
-    done = f"interrupted after {learned.progress.epoch} of {planned} epochs"
+    planned = learned.progress.epochs * (1 if learned.phases is None else 2)
+    of = f" of {planned}" if learned.model.job.train.minutes is None else ""
+    done = f"interrupted after {learned.progress.epoch}{of} epochs"
     return f"{done}; the weights are the best until then, and --resume goes on"
 
 

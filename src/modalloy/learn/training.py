@@ -3,6 +3,7 @@
 For whoever judges by other means or not at all: `train`, searches of settings, rounds of sites.
 """
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,8 +17,19 @@ from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells
 from modalloy.errors import RunError
 from modalloy.job import config
+from modalloy.job.steps import folds
 from modalloy.job.tuned import frozen_first
 from modalloy.learn import processes
+from modalloy.learn.folds import (
+    FOLDER,
+    Fold,
+    HeldOut,
+    as_one_of,
+    assign,
+    keep_log,
+    together,
+    train_fold,
+)
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.frozen_first import Phases, hold_still, learn_in_two
 from modalloy.learn.phase import REFIT, WHOLE
@@ -55,7 +67,8 @@ class Learned(NamedTuple):
     parts: rows with an answer alone, but for the test rows. interrupted: by Ctrl-C, in the first or
     the second part. refit: the validation rows were learned from too. start: the run that it began
     from, where it was read; started: what it has from there. phases: both parts of a training that
-    began on frozen encoders, of which progress is the sum.
+    began on frozen encoders, of which progress is the sum. held_out: answers to training and
+    validation rows by networks that had not learned from them, where there were folds.
     """
 
     model: Model
@@ -67,6 +80,7 @@ class Learned(NamedTuple):
     start: Run | None = None
     started: Started | None = None
     phases: Phases | None = None
+    held_out: HeldOut | None = None
 
 
 @dataclass(frozen=True)
@@ -120,10 +134,12 @@ def begin_job(
     resume: bool = False,
     quiet: bool = False,
     first: Learned | None = None,
+    targets: Mapping[str, Any] | None = None,
 ) -> Begun:
     """Fit readers and build the model, as `learn_job` does; what frozen encoders say is kept.
 
-    first: a training to repeat on other rows.
+    first: a training to repeat on other rows. targets: fitted ones, for rows that need not show
+    every class.
     """
     rank, _ = processes.start()
     path = out / (AGAIN if first else LAST)
@@ -136,7 +152,7 @@ def begin_job(
             f"{known.run}: is not the run any more that this training started from, and learning "
             "from all rows starts there again; put it back and go on with --resume."
         )
-    loader, started = open_rows(job, table, parts, start=start, held=held)
+    loader, started = open_rows(job, table, parts, start=start, held=held, given=targets)
     if first is not None:
         loader.take_over(first.loader)
     parts = learnable(parts, loader.labelled)
@@ -159,10 +175,14 @@ def begin_job(
 
 
 def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Learned:
-    """Train what was begun; with `refit` once more, on all rows."""
+    """Train what was begun; with `refit`, and after folds, once more, on all rows."""
     job, table, out, start = begun.job, begun.table, begun.out, begun.start
-    first = train_begun(begun, resume=resume, quiet=quiet, like=None)
-    if not job.train.refit or first.interrupted or first.progress.best is None:
+    count = folds(job, len(begun.parts.train), len(begun.parts.validation))
+    if count:
+        first = train_folds(begun, count, quiet=quiet)
+    else:
+        first = train_begun(begun, resume=resume, quiet=quiet, like=None)
+    if not (count or job.train.refit) or first.interrupted or first.progress.best is None:
         return first
     rows = joined(first.parts)
     again = train_begun(
@@ -174,6 +194,44 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
     if again.interrupted:
         return first._replace(interrupted=True)
     return first._replace(model=again.model, loader=again.loader, refit=True)
+
+
+def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
+    """Cross-validate over training and validation rows: how many passes answer held-out rows best.
+
+    The outcome is of the last fold, with the progress of all of them together; one that is
+    interrupted has learned from its own rows alone. Readers are fitted for each fold, targets once,
+    so that every fold knows every class. Interrupted folds begin anew.
+    """
+    job, rows = begun.job, joined(begun.parts).train
+    whole = open_loader(job, begun.table, joined(begun.parts))
+    fold_N = assign(job, whole, rows, count)
+    settings = as_one_of(job, len(rows))
+    made: list[Fold] = []
+    last = Learned(begun.model, begun.loader, begun.parts, Progress(0, 0), started=begun.started)
+    for fold in np.unique(fold_N):
+        held = fold_N == fold
+        parts = begun.parts._replace(train=rows[~held], validation=rows[held])
+        out = begun.out / FOLDER / str(fold)
+        some = begin_job(
+            settings,
+            begun.table,
+            parts,
+            out=out,
+            start=begun.start,
+            quiet=quiet,
+            first=last,
+            targets=whole.targets,
+        )
+        outcome = train_fold(some.model, some.loader, some.parts, settings, out, quiet=quiet)
+        shutil.rmtree(out, ignore_errors=True)
+        last = last._replace(model=some.model, loader=some.loader, progress=outcome.progress)
+        if outcome.progress.interrupted:
+            return last._replace(parts=some.parts, interrupted=True)
+        made.append(outcome)
+    progress, held_out = together(begun.model, whole, made)
+    keep_log(begun.out, progress)
+    return last._replace(progress=progress, held_out=held_out)
 
 
 def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Learned | None) -> Learned:
@@ -211,11 +269,17 @@ def open_loader(job: config.Job, table: Table, parts: Parts) -> Loader:
 
 
 def open_rows(
-    job: config.Job, table: Table, parts: Parts, *, start: Run | None, held: Started | None
+    job: config.Job,
+    table: Table,
+    parts: Parts,
+    *,
+    start: Run | None,
+    held: Started | None,
+    given: Mapping[str, Any] | None = None,
 ) -> tuple[Loader, Started | None]:
     """The loader of these rows, and what its readers and targets have from an earlier run.
 
-    held: what they are where the run is not read again.
+    held: what they are where the run is not read again. given: targets to take instead.
     """
     _, world = processes.start()
     if start is None and held is not None:
@@ -227,7 +291,7 @@ def open_rows(
         table,
         job,
         from_state(readers),
-        targets_from_state(targets, job),
+        targets_from_state(targets, job) if given is None else given,
         strict=job.unreadable == "refuse",
         cache_gb=disk_share_gb(job),
     )

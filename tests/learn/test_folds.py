@@ -1,0 +1,90 @@
+"""Folds: groups stay whole, every row is answered unseen, all rows teach for the chosen time."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modalloy.answer.answers import EVERYTHING
+from modalloy.answer.network import answer_rows
+from modalloy.job.job_file import load_job
+from modalloy.learn.folds import assign
+from modalloy.learn.training import Learned, learn_job, open_loader
+from modalloy.table.split import Parts, joined, split_job
+from modalloy.table.table import open_table
+
+TRAIN = {"epochs": 6, "batch": 16, "lr": 3e-3, "precision": "float32"}
+
+
+def learn(job: dict[str, Any], out: Path) -> Learned:
+    loaded = load_job(job)
+    table = open_table(loaded.table)
+    parts = split_job(table, loaded)
+    return learn_job(loaded, table, parts, out=out, quiet=True)
+
+
+def test_folds_choose_the_passes_and_all_rows_teach(
+    small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(small_table)
+    frame["part"] = np.resize(["train", "train", "val", "test"], len(frame))
+    frame["fault_code"] = frame["fault_code"].where(frame["part"] != "val", "rare")
+    frame["site"] = frame["site"].where(frame["part"] != "val", "only there")
+    frame.to_parquet(small_table)
+    job = job_dict(small_table, columns=("load", "site")) | {"split": {"column": "part"}}
+    found = learn(job | {"train": TRAIN | {"folds": 3}}, tmp_path / "folds")
+    assert found.refit
+    assert not found.interrupted
+    held = found.held_out
+    assert held is not None
+    rows = joined(found.parts).train
+    assert np.array_equal(held.rows, rows)
+    names = found.loader.targets["fault"].names
+    assert "rare" in names
+    assert "only there" in found.loader.readers["site"].names
+    assert held.answers["fault"]["probability"].shape == (len(rows), len(names))
+    own = answer_rows(found.model, found.loader, rows).seen[EVERYTHING]
+    assert not np.allclose(held.answers["life"]["value"], own["life"]["value"])
+    scores = {c["epoch"]: c["score"] for c in found.progress.curves}
+    assert list(scores) == [1, 2, 3, 4, 5, 6]
+    assert scores[found.progress.best_epoch + 1] == max(scores.values())
+    lines = (tmp_path / "folds" / "refit.jsonl").read_text().splitlines()
+    assert len(lines) == found.progress.best_epoch + 1
+    assert len((tmp_path / "folds" / "log.jsonl").read_text().splitlines()) == 6
+    once = learn(job | {"train": TRAIN | {"folds": 0}}, tmp_path / "once")
+    assert once.held_out is None
+    assert once.progress.curves != found.progress.curves
+
+
+def test_rows_that_belong_together_share_a_fold(small_table: Path, job_dict: Any) -> None:
+    job = load_job(job_dict(small_table, columns=("load",)))
+    table = open_table(job.table)
+    every = np.arange(table.rows)
+    loader = open_loader(job, table, Parts(every, every[:0], every[:0]))
+    fold_N = assign(job, loader, every, 3)
+    machine_N = loader.cells(["machine"], every)["machine"]
+    assert len(set(zip(machine_N, fold_N, strict=True))) == len(set(machine_N))
+    assert sorted(np.bincount(fold_N)) == [20, 30, 30]  # eight machines of ten rows
+    assert set(assign(job, loader, every, 50)) == set(range(8))
+
+
+def test_rows_that_stand_alone_are_dealt_out_by_their_answer(
+    small_table: Path, job_dict: Any
+) -> None:
+    for task in ("fault", "life"):
+        tasks = {task: job_dict(small_table)["tasks"][task]}
+        page = job_dict(small_table, columns=("load",), tasks=tasks)
+        job = load_job(page | {"split": {"random": "stratified"}})
+        table = open_table(job.table)
+        every = np.arange(table.rows)
+        loader = open_loader(job, table, Parts(every, every[:0], every[:0]))
+        fold_N = assign(job, loader, every, 4)
+        assert sorted(np.bincount(fold_N)) == [20, 20, 20, 20]
+        target = loader.targets[task]
+        truth = pd.Series(target.truth(loader.cells(target.columns, every)))
+        high_N = truth > truth.median() if task == "life" else truth == truth[0]
+        counts = np.bincount(fold_N[high_N], minlength=4)
+        assert counts.max() - counts.min() <= 2, (task, counts)
+        other = assign(job.model_copy(update={"seed": 1}), loader, every, 4)
+        assert not np.array_equal(fold_N, other)
