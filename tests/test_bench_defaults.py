@@ -128,6 +128,17 @@ def test_choosing_never_sees_a_test_row(tmp_path: Path) -> None:
     assert list(parts.test) == list(range(40, 50))
     learned = np.sort(np.concatenate([parts.train, parts.validation]))
     assert list(learned) == list(range(40))
+    drawn = printed.replace("{column: split}", "{random: stratified}")
+    kept = split_job(open_table(path), load_job(drawn))
+    tested = []
+    for seed in (0, 1):
+        job = load_job(drawn).model_copy(update={"seed": seed})
+        text, table = for_choosing(drawn, job, open_table(path))
+        chosen = split_job(table, load_job(text))
+        assert not set(kept.test) & {k for part in chosen for k in part}
+        assert len(chosen.test) == 13  # a fifth of 64
+        tested.append(list(chosen.test))
+    assert tested[0] != tested[1]
     without = with_split(printed, {"column": "split", "validation": 0})
     stripped = tmp_path / "u.csv"
     stripped.write_text(path.read_text().replace(",val", ",train"))

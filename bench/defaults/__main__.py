@@ -9,8 +9,9 @@ with the seconds that it may take. The only edits are a split that `init` cannot
 that the set's own catalogue says give the answer away; the board shows them.
 
 Test rows choose nothing. Whoever changes a default looks at `--validation`, which never tests a
-test row: validation rows stand in their place, and rows to stop by come from the training rows. Its
-figures go to bench/results/defaults_validation.json and to the terminal; those of test rows to
+test row: validation rows stand in their place (a fifth of the training rows, another one for each
+seed, where the table names none), and rows to stop by come from the training rows. Its figures go
+to bench/results/defaults_validation.json and to the terminal. Those of test rows go to
 bench/results/defaults.json and between the marks of docs/defaults.md, whose words around them are
 written by hand and stay.
 """
@@ -111,7 +112,7 @@ def run_case(case: Case, args: argparse.Namespace) -> list[dict[str, Any]]:
                     why = " ".join(f"{type(error).__name__}: {error}".split())
                     return failed_lines(case, why, command)
                 if isinstance(found, TooLong):
-                    said = f"check estimates {found.said_minutes:.0f} minutes"
+                    said = f"check estimates {found.said_minutes:.1f} minutes"
                     print(f"left out: {case.name}: {said}.", file=sys.stderr, flush=True)
                     return []
                 trained.append(found)

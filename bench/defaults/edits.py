@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from modalloy.table.table import Table
 
 PART = "part_for_choosing"  # a column that says which rows choose defaults
-HELD = 0.2  # share of the training rows that choose where there are no validation rows
+HELD = 0.2  # share of the training rows that choose where the table names no validation rows
 
 
 def edited(printed: str, case: Case, split: Mapping[str, Any] | None) -> tuple[str, list[str]]:
@@ -62,37 +62,47 @@ def flow(split: Mapping[str, Any]) -> str:
 def for_choosing(printed: str, job: "Job", table: "Table") -> tuple[str, "Table"]:
     """The job and its table with validation rows tested in place of the test rows.
 
-    No test row is learned from, stopped by or tested. Rows to stop by are then drawn from the
-    training rows, by group where the job splits by group.
+    No test row of the printed job is learned from, stopped by or tested, whatever the job's seed.
+    Rows to stop by are drawn from the training rows, by group where the job splits by group.
     """
     import pyarrow as pa
 
     from modalloy.table.sources import open_source
-    from modalloy.table.split import split_job
     from modalloy.table.table import open_table
 
-    parts = rows_for_choosing(split_job(table, job))
     names = np.full(table.rows, None, dtype=object)
-    for part, rows in parts._asdict().items():
+    for part, rows in rows_for_choosing(job, table)._asdict().items():
         names[rows] = part
     held = open_source(table.source, table.sheet, np.inf).rows
     rows = pa.Table.from_batches(held.batches, held.schema)
     rows = rows.append_column(PART, pa.array(list(names), pa.string()))
-    split: dict[str, Any] = {"column": PART}
+    shown: dict[str, Any] = {"column": PART}
     if job.split.validation == 0:
-        split["validation"] = 0
+        shown["validation"] = 0
     elif job.split.by is not None:
-        split["by"] = job.split.by
-    return with_split(printed, split), open_table(rows, folder=table.folder)
+        shown["by"] = job.split.by
+    return with_split(printed, shown), open_table(rows, folder=table.folder)
 
 
-def rows_for_choosing(parts: "Parts") -> "Parts":
-    """Validation rows as test rows, a fifth of the training rows where there are none."""
-    from modalloy.table.split import Parts
+def rows_for_choosing(job: "Job", table: "Table") -> "Parts":
+    """Validation rows that the table names as test rows; else a fifth of the training rows.
 
-    train, test = np.concatenate([parts.train, parts.calibration]), parts.validation
-    if not len(test):
-        mixed = np.random.default_rng(0).permutation(train)
-        cut = max(1, round(HELD * len(mixed)))
-        test, train = mixed[:cut], mixed[cut:]
-    return Parts(np.sort(train), parts.validation[:0], np.sort(test))
+    The fifth is drawn with the job's seed, as the job draws its test rows, from all rows that are
+    no test rows with the seed that `init` prints.
+    """
+    from modalloy.job.config import Split
+    from modalloy.table.split import Parts, split_job
+
+    none = job.split.model_copy(update={"validation": 0.0})
+    parts = split_job(table, job.model_copy(update={"split": none, "seed": 0}))
+    learned = np.sort(np.concatenate([parts.train, parts.calibration]))
+    if len(parts.validation):
+        return Parts(learned, parts.test[:0], parts.validation)
+    way: dict[str, Any] = {"random": "stratified"}
+    if job.split.time is not None:
+        way = {"time": job.split.time}
+    elif job.split.by is not None and job.split.validation:
+        way = {"by": job.split.by}
+    split = Split(**way, test=HELD, validation=0.0)
+    drawn = split_job(table.select(learned), job.model_copy(update={"split": split}))
+    return Parts(learned[drawn.train], parts.test[:0], learned[drawn.test])

@@ -1,5 +1,6 @@
 """Made tables of texts, pictures, sounds, series and vectors, and a mixture; all seeded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -131,7 +132,7 @@ def notes(kinds: np.ndarray, draw: np.random.Generator) -> np.ndarray:
     return np.array([f"{what}, {rest}, order {order}" for what, rest, order in told])
 
 
-def lists(rows: list[np.ndarray | None]) -> pa.Array:
+def lists(rows: Sequence[np.ndarray | None]) -> pa.Array:
     """A column of lists of float32."""
     return pa.array([None if r is None else r.tolist() for r in rows], pa.list_(pa.float32()))
 

@@ -56,7 +56,7 @@ def many_names(folder: Path) -> Path:
     supplier = np.minimum((200 * draw.uniform(size=2_000) ** 1.5).astype(int), 199)
     distance = draw.uniform(50, 900, 2_000)
     days = 40 + level[supplier] + 0.02 * distance + draw.normal(0, 3, 2_000)
-    names = np.array([f"supplier {draw.integers(1e5)}-{i}" for i in range(200)])
+    names = np.array([f"supplier {draw.integers(100_000)}-{i}" for i in range(200)])
     table = {"supplier": names[supplier], "distance_km": distance, "delivery_days": days}
     return write_csv(folder, table)
 

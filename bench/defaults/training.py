@@ -59,11 +59,11 @@ def train_once(
     printed = ma.init(str(path), target=list(case.targets))
     init_seconds = time.perf_counter() - start
     text, edits = edited(printed, case, case.splits[at] if case.splits else None)
-    job = load_job(text)
+    job = load_job(text).model_copy(update={"seed": seed})
     table = open_table(job.table)
     if validation:
         text, table = for_choosing(text, job, table)
-        job = load_job(text)
+        job = load_job(text).model_copy(update={"seed": seed})
     said = estimate(job, table, split_job(table, job)).minutes
     if most_minutes is not None and said > most_minutes:
         return TooLong(said)
@@ -73,9 +73,8 @@ def train_once(
         out.mkdir(parents=True, exist_ok=True)
         (out / "printed.yaml").write_text(text)
         start, begun = time.perf_counter(), time.process_time()
-        # A path where the table is as it lies; with other parts it is the one in memory.
-        given = {"table": table} if validation else {}
-        ma.train(job.model_copy(update={"seed": seed}), out=out / "run", quiet=True, **given)
+        # The table as it lies, or the one in memory that says other parts.
+        ma.train(job, out=out / "run", table=table if validation else None, quiet=True)
         seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - begun
         report = json.loads((out / "run" / "report.json").read_text())
     return Trained(report, edits, init_seconds, seconds, cpu_seconds, 60 * said, peak_gb())
