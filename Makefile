@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help demo test lint docs docs-site scoreboard bench clean
+.PHONY: help demo test lint docs docs-site scoreboard defaults bench clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -30,6 +30,9 @@ docs-site: $(VENV)/.docs docs ## build the pages as a site in build/site
 
 scoreboard: $(VENV)/.test ## run the real data sets of MODALLOY_SHARED, write the tables
 	$(BIN)/python -m bench.scoreboard
+
+defaults: $(VENV)/.test ## train what init prints on every table of the board, write docs/defaults.md
+	$(BIN)/python -m bench.defaults
 
 bench: $(VENV)/.test ## training speed against a plain loop, seconds to the first answers
 	$(BIN)/python -m bench.train_speed

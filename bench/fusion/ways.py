@@ -23,8 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from bench.scoreboard.__main__ import default_data
-from bench.scoreboard.seed import job_files
+from bench.shared_sets import default_data, job_files
 
 from modalloy.answer.loader import Loader
 from modalloy.job import config

@@ -10,13 +10,14 @@ sets are wanted and stops.
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from bench.scoreboard.goals import GOALS, Goal
 from bench.scoreboard.seed import Seed, run_apart, said_before
 from bench.scoreboard.table import write_readme, write_table
+from bench.shared_sets import default_data
+from bench.written import mean, put_lines
 from modalloy.machine.limits import rest_soon
 
 ROOT = Path(__file__).parent.parent.parent
@@ -46,15 +47,10 @@ def main() -> None:
             sys.exit(f"No set named {unknown}; there are {', '.join(GOALS)}.")
         for name in wanted:
             lines = said_anew(name, args.data) if args.said else run_set(name, args)
-            write_results(name, lines)
+            put_lines(lines, RESULTS, key="set", order=list(GOALS))
     results = json.loads(RESULTS.read_text())
     write_table(results, ROOT / "docs" / "scoreboard.md")
     write_readme(results, ROOT / "README.md")
-
-
-def default_data() -> Path:
-    """The folder in MODALLOY_SHARED, or shared/data beside the repository."""
-    return Path(os.environ.get("MODALLOY_SHARED", ROOT.parent / "shared" / "data"))
 
 
 def run_set(name: str, args: argparse.Namespace) -> list[dict]:
@@ -104,20 +100,6 @@ def line(name: str, goal: Goal, seeds: list[Seed]) -> dict:
         "seeds": len(seeds),
         "command": f"python -m bench.scoreboard {name} --seeds {len(seeds)}",
     }
-
-
-def mean(values: list[float]) -> float:
-    """The mean of some numbers."""
-    return sum(values) / len(values)
-
-
-def write_results(name: str, lines: list[dict]) -> None:
-    """Replace one set's lines in scoreboard.json, in the order of the goals."""
-    old = json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
-    new = [x for x in old if x["set"] != name] + lines
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    order = {s: i for i, s in enumerate(GOALS)}
-    RESULTS.write_text(json.dumps(sorted(new, key=lambda x: order[x["set"]]), indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -2,24 +2,17 @@
 
 from dataclasses import dataclass
 
+from bench.figure import Figure
+
 
 @dataclass(frozen=True)
-class Goal:
+class Goal(Figure):
     """One figure of one set. over_single: how far above the best single column it must be."""
 
-    task: str
-    metric: str
     floor: float
     published: str
     target: float
     over_single: float | None = None
-    lower_is_better: bool = False
-    median: bool = False  # of all tasks
-
-    @property
-    def key(self) -> str:
-        """Tells the goals of one set apart."""
-        return f"{self.task}/{self.metric}"
 
     @property
     def text(self) -> str:
@@ -27,20 +20,6 @@ class Goal:
         sign = "<=" if self.lower_is_better else ">="
         more = f" and best single + {self.over_single}" if self.over_single else ""
         return f"{sign} {self.target}{more}"
-
-    def value(self, report: dict) -> float:
-        """The figure in a report."""
-        if not self.median:
-            return report["tasks"][self.task][self.metric]
-        values = sorted(t[self.metric] for t in report["tasks"].values())
-        return (values[(len(values) - 1) // 2] + values[len(values) // 2]) / 2
-
-    def interval(self, report: dict) -> list[float]:
-        """Its bootstrap interval (the middle task's for a median)."""
-        if not self.median:
-            return report["tasks"][self.task]["interval"][self.metric]
-        tasks = sorted(report["tasks"].values(), key=lambda t: t[self.metric])
-        return tasks[len(tasks) // 2]["interval"][self.metric]
 
     def best_single(self, reports: list[dict]) -> float | None:
         """The best single column's mean figure, where the goal asks for a gain over it."""

@@ -1,21 +1,15 @@
 """A set and a seed in, its figures, and what they took beside what `check` said, out."""
 
 import json
-import multiprocessing
-import resource
-import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from bench.apart import apart, peak_gb
 from bench.scoreboard.goals import GOALS
-
-if TYPE_CHECKING:
-    from modalloy.job.config import Job
-
-JOBS = Path(__file__).parent / "jobs"
+from bench.shared_sets import job_files, open_job
+from bench.written import mean
 
 
 class Seed(NamedTuple):
@@ -31,8 +25,7 @@ class Seed(NamedTuple):
 
 def run_apart(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
     """`run_seed` in a process of its own, so that its peak of memory is its own too."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-        return process.submit(run_seed, name, seed, data, runs).result()
+    return apart(run_seed, name, seed, data, runs)
 
 
 def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
@@ -61,8 +54,8 @@ def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
         values = [goal.value(r) for r in reports]
         intervals = [goal.interval(r) for r in reports]
         figures[goal.key] = {
-            "value": sum(values) / len(values),
-            "interval": [sum(i[k] for i in intervals) / len(intervals) for k in (0, 1)],
+            "value": mean(values),
+            "interval": [mean([i[k] for i in intervals]) for k in (0, 1)],
             "single": goal.best_single(reports),
         }
     return Seed(figures, rows, seconds, peak_gb(), said_seconds, said_gb)
@@ -82,14 +75,6 @@ def said_before(name: str, data: Path) -> tuple[float, float]:
     return 60 * sum(e.minutes for e in found), max(e.memory_gb for e in found)
 
 
-def open_job(path: Path, data: Path) -> "Job":
-    """The job of a file, its table in the data folder."""
-    from modalloy.job.job_file import load_job
-
-    job = load_job(path)
-    return job.model_copy(update={"table": str(data / Path(job.table).relative_to(path.parent))})
-
-
 def rows_seen(report: dict) -> int:
     """Rows that training passed over, counting each pass."""
     looks = report["curves"]
@@ -99,15 +84,3 @@ def rows_seen(report: dict) -> int:
         again = report["rows"]["train"] + report["rows"]["refit"]
         rows += again * best["epoch"]
     return rows
-
-
-def peak_gb() -> float:
-    """Largest memory of this process so far; macOS counts bytes, Linux kilobytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (1e9 if sys.platform == "darwin" else 1e9 / 1024)
-
-
-def job_files(name: str) -> list[Path]:
-    """The job file of a set, or one for each of its folds."""
-    single = JOBS / f"{name}.yaml"
-    return [single] if single.is_file() else sorted(JOBS.glob(f"{name}_fold*.yaml"))

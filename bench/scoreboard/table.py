@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from bench.written import put_between_marks
+
 COLUMNS = (
     "set | task | metric | ours | 95 % interval | best single | floor | published | goal | reached"
     " | seconds | rows/s | seeds"
@@ -16,7 +18,6 @@ What `modalloy check` said beforehand, in seconds and GB, beside what one seed t
 README_HEAD = """| set, task | metric | before | published | Modalloy | goal | seconds |
 |---|---|---|---|---|---|---|
 """
-BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
 
 
 def write_table(results: list[dict], path: Path) -> None:
@@ -76,11 +77,3 @@ def write_readme(results: list[dict], path: Path) -> None:
         for r in results
     ]
     put_between_marks(README_HEAD + "".join(rows), path)
-
-
-def put_between_marks(text: str, path: Path) -> None:
-    """Replace what stands between the two marks of a page; the words around them are written by
-    hand and stay. ValueError where a mark is missing."""
-    page = path.read_text()
-    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
-    path.write_text(page[:begin] + text + page[end:])
