@@ -269,7 +269,8 @@ def wide(rows: int, columns: int) -> Estimate:
     frame["fault"] = draw.choice(["a", "b"], rows)
     part = np.arange(rows)
     parts = Parts(part[: rows // 2], part[rows // 2 : rows * 3 // 4], part[rows * 3 // 4 :])
-    job = make({n: {"type": "number"} for n in names})
+    train = {"epochs": 20, "batch": 32}  # as many steps whatever the columns, and no folds
+    job = make({n: {"type": "number"} for n in names}, train=train)
     return estimate(job, open_table(frame), parts, gflops=100.0)
 
 

@@ -185,18 +185,18 @@ def test_only_tuned_encoders_without_boxes_go_in_two(
 
 def test_both_parts_in_words() -> None:
     lines = [{"epoch": 1, "score": 0.86}, {"epoch": 2, "score": 0.8}]
-    frozen = Progress(epoch=2, best_epoch=0, curves=lines)
-    tuned = Progress(epoch=1, best_epoch=0, curves=[*lines, {"epoch": 3, "score": 0.91}])
+    frozen = Progress(8, 20, epoch=2, best_epoch=0, curves=lines)
+    tuned = Progress(8, 20, epoch=1, best_epoch=0, curves=[*lines, {"epoch": 3, "score": 0.91}])
     assert say_kept(Phases(frozen, tuned).note()) == (
         "fine-tuned encoders are kept; validation score frozen .860, fine-tuned .910"
     )
     assert Phases(frozen, tuned).progress.best_epoch == 2
-    spoiled = Progress(epoch=1, best=Score(0.86, {}), curves=[*lines, {"epoch": 3, "score": -0.2}])
+    spoiled = Progress(8, 20, epoch=1, best=Score(0.86, {}), curves=[*lines, {"epoch": 3, "score": -0.2}])
     assert say_kept(Phases(frozen, spoiled).note()) == (
         "pretrained encoders are kept as they came; validation score frozen .860, fine-tuned -.200"
     )
     assert Phases(frozen, spoiled).progress.best_epoch == 0
-    unjudged = Phases(Progress(epoch=2), Progress(epoch=2))
+    unjudged = Phases(Progress(8, 20, epoch=2), Progress(8, 20, epoch=2))
     assert unjudged.progress.best_epoch == -1
     assert say_kept(unjudged.note()) == (
         "pretrained encoders were fine-tuned; no validation row said whether that helped"
