@@ -15,6 +15,7 @@ from modalloy.answer.loader import Loader
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.learn import processes
+from modalloy.learn.fitted_fronts import fit_fronts
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.progress import AGAIN, LAST, Progress
 from modalloy.learn.resumed_start import frozen_trunks, held_start, start_of
@@ -129,6 +130,7 @@ def begin_job(
     parts = learnable(parts, loader.labelled)
     torch.manual_seed(job.seed)
     model = placed(Model(job, loader.readers, loader.targets, pretrained=True))
+    fit_fronts(model, loader, parts.train, seed=job.seed)
     if started is not None and start is not None:
         taken = take_weights(model, start, started.kept)
         unlike = (*started.unlike, *taken.unlike)
