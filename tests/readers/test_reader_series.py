@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,13 +94,22 @@ def test_several_columns_are_channels_that_end_together() -> None:
     assert not x_BCL[2].any()
 
 
-def test_gaps_are_zero_and_masked_where_no_channel_has_a_sample() -> None:
-    x_CL = np.array([[1.0, math.nan, math.nan, 5.0], [2.0, 3.0, math.nan, math.inf]])
-    reader = fit({"vibration": [x_CL, x_CL + 1]})
-    read = reader.read(Cells({"vibration": [x_CL]}))
+def test_gaps_are_on_a_line_and_masked_where_no_channel_has_a_sample() -> None:
+    one = np.array([[1.0, math.nan, math.nan, 5.0], [2.0, 3.0, math.nan, math.inf]])
+    reader = fit({"vibration": [one, one + 1]})
+    read = reader.read(Cells({"vibration": [one]}))
     assert read.values["mask"].tolist() == [[True, True, False, True]]
-    assert np.isfinite(read.values["x"]).all()
-    assert read.values["x"][0, 0, 1] == 0
+    x_CL = read.values["x"][0]
+    assert np.allclose(np.diff(x_CL[0]), (x_CL[0, 3] - x_CL[0, 0]) / 3)
+    assert (x_CL[1, 2:] == 0).all()  # after a channel's last sample there is no line
+    older = replace(reader, lined=False).read(Cells({"vibration": [one]}))
+    assert (older.values["x"][0, 0, 1:3] == 0).all()
+
+
+def test_the_longest_row_and_the_rows_are_known() -> None:
+    reader = fit({"vibration": [np.ones((1, 5)), np.ones((1, 9)), None]})
+    assert (reader.longest, reader.rows) == (9, 3)
+    assert fit({"vibration": [np.ones((1, 9))]}, length=6).longest == 6
 
 
 def test_windows_over_rows_are_never_turned() -> None:

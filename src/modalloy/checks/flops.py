@@ -34,6 +34,7 @@ CNNS = {"small": (9_500.0, 1e6), "base": (38_000.0, 4e6)}  # FLOP a pixel, param
 LEAST_AREA = 56.0**2  # pixels: smaller pictures are halved less often
 STRIDED = {"small": (64, 3), "base": (128, 5)}  # width and dilated layers of series from scratch
 FRONT = 400.0  # for each sample and octave of a fixed front: transforms are slow for their FLOP
+RANDOM = {"minirocket": 5e4, "hydra": 1e5}  # for each sample of a front of random convolutions
 HEADS = 3e6  # FLOP of a series' layers after its fronts
 MOST_TOKENS = 64.0
 CELL = {"small": 12, "base": 32}  # numbers that a plain cell becomes
@@ -178,10 +179,12 @@ def _series(name: str, options: config.Series, cells: Cells) -> Work:
         length = min(length, int(np.mean([x.size for x in held]))) if held else length
     if options.encoder != "scratch":
         return _transformer(options, channels * length / 16, _described(options.encoder))
-    fronts = len(set(options.front) - {"learned"})
-    fixed = FRONT * length * math.log2(max(2, length)) * channels * fronts
+    plain = set(options.front) - {"learned", *RANDOM}
+    fixed = FRONT * length * math.log2(max(2, length)) * channels * len(plain)
+    fixed += length * sum(flop for front, flop in RANDOM.items() if front in options.front)
     if "learned" not in options.front:
         changed = float(options.augment != "none")
+        fronts = len(set(options.front))
         return Work("series", (fixed + HEADS) / 1e9, 1e6, changed=changed, tokens=fronts)
     width, layers = STRIDED[options.size]
     steps, halved = length, 0.0

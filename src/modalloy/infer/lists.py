@@ -8,9 +8,12 @@ import numpy as np
 from modalloy.checks.column_profile import Look, all_boxes, all_numbers, all_texts, counted
 from modalloy.checks.name_hints import words
 from modalloy.infer.guessed import SENSORS, Guess, encoder
+from modalloy.infer.series_fronts import series_fronts
 
 FEATURES = {"features", "feature", "embedding", "vector", "spectrum", "descriptor", "mfcc"}
 SHORT = 256  # longer lists of numbers are series
+ORDERED = 16  # numbers from which on a curve can be told from a set of features
+SMOOTH = 0.5  # neighbours differ by less than this share of what any two numbers of a list do
 
 
 def guess_lists(look: Look) -> Guess:
@@ -19,32 +22,60 @@ def guess_lists(look: Look) -> Guess:
     if not lists:
         return Guess("ignore", "every list is empty")
     if all(all_numbers(c) for c in lists):
-        return _numbers(look.name, lists)
+        return _numbers(look, lists)
     if all(all_boxes(c) for c in lists):
         return Guess("ignore", "lists of boxes: a target of `locate`, no input")
     if all(all_texts(c) for c in lists):
         mean = np.mean([len(c) for c in lists])
         return Guess("tokens", f"lists of {mean:.0f} words on average", encoder("tokens"))
     if all(all(isinstance(x, list | np.ndarray) and all_numbers(x) for x in c) for c in lists):
-        return Guess("series", f"lists of {len(lists[0])} channels")
+        longest = max(max(map(len, c), default=0) for c in lists)
+        return _series(look, f"lists of {len(lists[0])} channels", longest)
     return Guess("ignore", "lists of mixed values, which no column type reads")
 
 
-def _numbers(name: str, lists: list[Any]) -> Guess:
-    lengths = {len(c) for c in lists}
+def _numbers(look: Look, lists: list[Any]) -> Guess:
+    name, lengths = look.name, {len(c) for c in lists}
     told = set(words(name))
     sensor = bool(told & SENSORS) or re.fullmatch(r"[A-Za-z]{1,3}_?[0-9]+", name) is not None
     sensor = sensor and not told & FEATURES
     if len(lengths) > 1:
         span = f"from {min(lengths)} to {max(lengths)}"
-        return Guess("series", f"lists of {span} numbers", _length(max(lengths)))
+        return _series(look, f"lists of {span} numbers", max(lengths))
     length = lengths.pop()
-    if length <= SHORT and not sensor:
-        return Guess("vector", f"lists of {length} numbers each")
-    why = "; the name speaks of a sensor" if length <= SHORT else ""
-    return Guess("series", f"lists of {counted(length)} numbers each{why}", _length(length))
+    reason = f"lists of {counted(length)} numbers each"
+    if length > SHORT:
+        return _series(look, reason, length)
+    if sensor:
+        return _series(look, f"{reason}; the name speaks of a sensor", length)
+    if length >= ORDERED and roughness(lists) < SMOOTH:
+        return _series(look, f"{reason}; neighbours are alike, so they are a curve", length)
+    return Guess("vector", reason)
 
 
-def _length(longest: int) -> dict[str, int]:
-    """Room for the longest series, where the default would cut it and it is not enormous."""
-    return {"length": longest} if 4096 < longest <= 65_536 else {}
+def roughness(lists: list[Any]) -> float:
+    """How far neighbours lie apart beside any two numbers of a list; the median of up to 100 lists.
+
+    About 1 where the order says nothing, near 0 for a smooth curve.
+    """
+    found = []
+    for cell in lists[:100]:
+        x = np.asarray(cell, dtype=np.float64)
+        x = x[np.isfinite(x)]
+        if len(x) < ORDERED:
+            continue
+        # The mean distance of all pairs, from the sorted numbers: each gap counts for the pairs
+        # on both sides of it.
+        below = np.arange(1, len(x))
+        apart = (np.diff(np.sort(x)) * below * (len(x) - below)).sum() * 2 / len(x) / (len(x) - 1)
+        if apart > 0:
+            found.append(np.abs(np.diff(x)).mean() / apart)
+    return float(np.median(found)) if found else 1.0
+
+
+def _series(look: Look, reason: str, longest: int) -> Guess:
+    """Room for the longest series, where the default would cut it and it is not enormous; and the
+    fronts for so many rows."""
+    room = {"length": longest} if 4096 < longest <= 65_536 else {}
+    fronts, why = series_fronts(look.total, longest)
+    return Guess("series", f"{reason}; {why}" if why else reason, {**room, **fronts})

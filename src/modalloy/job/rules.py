@@ -110,6 +110,10 @@ def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
     if encoder != "scratch" and front and "learned" not in front:
         why = f"{quoted(encoder)} takes the place of the learned front; add learned to front."
         yield Fault((*path, "encoder"), why)
+    rockets = [part for part in front if part in ("minirocket", "hydra")]
+    if encoder != "scratch" and rockets:
+        why = f"{listed(rockets)} does not stand beside {quoted(encoder)}; take one away."
+        yield Fault((*path, "front"), why)
     hungry = [part for part in front if part in NEEDS_RATE]
     if hungry and not has_rate:
         yield Fault((*path, "front"), f"{listed(hungry)} needs rate_hz, samples a second.")

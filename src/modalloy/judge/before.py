@@ -89,6 +89,10 @@ def begun(model: Model, loader: Loader) -> Model:
     with torch.random.fork_rng():
         torch.manual_seed(job.seed)
         first = placed(Model(job, loader.readers, loader.targets, pretrained=True))
+    for name, encoder in first.encoders.items():
+        fitted = model.encoders[name].trunk
+        if encoder.fits and encoder.trunk is not None and fitted is not None:
+            encoder.trunk.load_state_dict(fitted.state_dict())  # learning leaves it as it is
     if job.train.start is not None:
         start = load_run(job.train.start)
         take_weights(first, start, kept_of(job, start, loader.readers, loader.targets))

@@ -20,6 +20,7 @@ from modalloy.job import config
 from modalloy.job.steps import folds
 from modalloy.job.tuned import frozen_first
 from modalloy.learn import processes
+from modalloy.learn.fitted_fronts import fit_fronts
 from modalloy.learn.folds import (
     FOLDER,
     Fold,
@@ -158,6 +159,7 @@ def begin_job(
     parts = learnable(parts, loader.labelled)
     torch.manual_seed(job.seed)
     model = placed(Model(job, loader.readers, loader.targets, pretrained=True))
+    fit_fronts(model, loader, parts.train, seed=job.seed)
     if started is not None and start is not None:
         taken = take_weights(model, start, started.kept)
         unlike = (*started.unlike, *taken.unlike)

@@ -37,7 +37,10 @@ class SeriesReader(Reader):
     rpm: turns a minute, or the column that holds them. center, scale: one for each channel.
     channel_names, alike: as in `Channels`. None in runs that know of no names: columns of files
     are taken in their order there, those that count rows or time among them. parted: what parts
-    the columns of CSV files of training, () where nothing is known of it.
+    the columns of CSV files of training, () where nothing is known of it. longest: samples of the
+    longest row looked at; rows: training rows; both None in runs that did not ask. lined: a gap of
+    a channel is filled on the straight line between its neighbours; with the centre at its ends,
+    and everywhere in runs that know nothing of it.
     """
 
     kind: ClassVar[str] = "series"
@@ -52,6 +55,9 @@ class SeriesReader(Reader):
     alike: bool = True
     order_form: OrderForm | None = None
     parted: tuple[str, ...] = ()
+    longest: int | None = None
+    rows: int | None = None
+    lined: bool = False
 
     @classmethod
     def fit(cls, name: str, options: config.Series, cells: Cells) -> Self:
@@ -88,7 +94,9 @@ class SeriesReader(Reader):
             middle, spread_out = robust(x) if len(x) else (0.0, 1.0)
             center.append(middle)
             scale.append(spread_out)
-        return replace(blank, center=tuple(center), scale=tuple(scale))
+        longest = min(max(x.shape[1] for x in read), blank.length)
+        known = {"longest": longest, "rows": len(cells), "lined": True}
+        return replace(blank, center=tuple(center), scale=tuple(scale), **known)
 
     @classmethod
     def blank(cls, name: str, options: config.Series) -> Self:
@@ -112,8 +120,8 @@ class SeriesReader(Reader):
     def read(self, cells: Cells) -> Read:
         """Values x (B, C, L) float32, mask (B, L) bool, speed_hz (B,) float32 (0 where unknown).
 
-        The mask is True where any channel has a sample. Channels of a row end together; shorter
-        rows have zeros at the end.
+        The mask is True where any channel has a sample; gaps within a row are filled as `lined`
+        says. Channels of a row end together; shorter rows have zeros at the end.
         """
         rows = [self._row(cells, row) for row in range(len(cells))]
         found = [self._check(one) for one, _ in rows]
@@ -127,7 +135,8 @@ class SeriesReader(Reader):
             finite = np.isfinite(x_CL)
             with np.errstate(over="ignore", invalid="ignore"):
                 z_CL = np.clip((x_CL - center_C1) / scale_C1, -LARGEST, LARGEST)
-            x_BCL[row, :, : x_CL.shape[1]] = np.where(finite, z_CL, 0.0)
+            z_CL = filled(z_CL, finite) if self.lined else np.where(finite, z_CL, 0.0)
+            x_BCL[row, :, : x_CL.shape[1]] = z_CL
             mask_BL[row, : x_CL.shape[1]] = finite.any(axis=0)
         present = np.array([not isinstance(x, str) for x in found], dtype=bool)
         status = [
@@ -232,6 +241,18 @@ class SeriesReader(Reader):
                 return f"unreadable: {called(cell):.80} {error}", ()
             notes = (*notes, said)
         return (one, notes) if np.isfinite(one.x_CL).any() else ("missing", ())
+
+
+def filled(x_CL: np.ndarray, finite_CL: np.ndarray) -> np.ndarray:
+    """Gaps of each channel on a line between its samples; 0 before the first, after the last."""
+    out_CL = np.where(finite_CL, x_CL, 0.0)
+    if finite_CL.all():
+        return out_CL
+    for out_L, finite_L in zip(out_CL, finite_CL, strict=True):
+        there = finite_L.nonzero()[0]
+        if 0 < len(there) < len(finite_L):
+            out_L[:] = np.interp(np.arange(len(out_L)), there, out_L[there], left=0.0, right=0.0)
+    return out_CL
 
 
 def names_file(cell: Any) -> bool:

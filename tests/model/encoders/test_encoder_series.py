@@ -1,4 +1,5 @@
 import copy
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,16 @@ CASES = {
     "learned": {"front": ("learned",)},
     "fixed": {"front": ("statistics", "spectrum", "envelope", "order")},
     "all": {"front": ALL},
+    "random": {"front": ("minirocket", "hydra", "statistics")},
+    "random and learned": {"front": ("learned", "minirocket")},
     "base": {"front": ("learned",), "size": "base"},
 }
 
 
 def make_reader(channels: int = 2, length: int = 300) -> SeriesReader:
     ones = (1.0,) * channels
-    return SeriesReader("s", ("s",), False, length, 1000.0, 600.0, ones, ones)
+    fitted = {"longest": length, "rows": 4, "lined": True}
+    return SeriesReader("s", ("s",), False, length, 1000.0, 600.0, ones, ones, **fitted)
 
 
 def make_encoder(
@@ -37,7 +41,15 @@ def make_encoder(
     torch.manual_seed(seed)
     reader = reader or make_reader()
     known = {"length": reader.length, "rate_hz": 1000.0, "rpm": 600.0}
-    return SeriesEncoder(reader, config.Series(**known, **options), width, pretrained=True)
+    encoder = SeriesEncoder(reader, config.Series(**known, **options), width, pretrained=True)
+    if encoder.fits:
+        fit(encoder, reader.channels)
+    return encoder
+
+
+def fit(encoder: SeriesEncoder, channels: int) -> None:
+    values = make_values([300, 200, 40, 129], channels, seed=3)
+    encoder.fit(values, torch.Generator().manual_seed(0))
 
 
 def make_values(lengths: list[int], channels: int = 2, seed: int = 0) -> dict[str, Tensor]:
@@ -175,6 +187,39 @@ def test_fronts_alone_run_once_and_give_the_same_from_the_cache() -> None:
 def test_what_a_front_needs_is_said(options: dict[str, Any], sentence: str) -> None:
     with pytest.raises(JobError, match=sentence):
         SeriesEncoder(make_reader(), config.Series(**options), 16, pretrained=True)
+
+
+# --- random convolutions -----------------------------------------------------------------------
+
+
+def test_random_convolutions_run_once_and_stand_still_while_the_rest_learns() -> None:
+    encoder = make_encoder(front=("learned", "minirocket", "statistics"))
+    assert encoder.fits
+    assert encoder.frozen
+    assert not make_encoder(front=("minirocket",), augment="gain").frozen
+    values, present_B = make_values([300, 40]), torch.ones(2, dtype=torch.bool)
+    before = copy.deepcopy(encoder.trunk.state_dict())
+    kept, once = encoder.eval().features(values), encoder.pooled_features(encoder.features(values))
+    assert torch.equal(encoder(kept, present_B).summary_BD, encoder(values, present_B).summary_BD)
+    assert once.shape == (2, 3 + 2 + 2 * signals.STATISTICS)  # components of 4 rows, two facts
+    tokens = encoder.train()(kept, present_B)
+    tokens.summary_BD.sum().backward()
+    assert encoder.strided.entry.weight.grad is not None
+    assert all(torch.equal(before[n], t) for n, t in encoder.trunk.state_dict().items())
+
+
+def test_the_length_and_the_gaps_of_a_row_are_told() -> None:
+    encoder = make_encoder(make_reader(1, 300), front=("hydra",)).eval()
+    values = make_values([300, 100], channels=1)
+    values["mask"][1, 10:35] = False
+    facts_B2 = encoder.features(values)["fronts"][:, -2:]
+    expected = torch.tensor([[math.log1p(300), 0.0], [math.log1p(100), 0.25]])
+    assert torch.allclose(facts_B2, expected, atol=1e-5)
+
+
+def test_random_convolutions_do_not_stand_beside_a_checkpoint() -> None:
+    with pytest.raises(JobError, match="minirocket does not stand beside hf:x"):
+        make_encoder(encoder="hf:x", front=("learned", "minirocket"))
 
 
 # --- PatchTST ----------------------------------------------------------------------------------

@@ -15,11 +15,12 @@ class Encoder(Partaker, nn.Module, ABC):
 
     The split exists so that a frozen trunk runs once for each row: its features are cached on disk
     and come back as `values`. Final subclasses write `features`, `embed`, and set `self.trunk` (the
-    pretrained module, or None) and `self.frozen`.
+    pretrained or fitted module, or None) and `self.frozen`; those with `fits` also write `fit`.
     """
 
     trunk: nn.Module | None
     frozen: bool = False
+    fits: bool = False  # has a front that is taken from training rows before any learning
     held: bool = False  # for now treated as frozen; it learns later
 
     def __init__(self, width: int) -> None:
@@ -35,6 +36,10 @@ class Encoder(Partaker, nn.Module, ABC):
     @abstractmethod
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """Tokens of width D from trunk outputs; all rows are taken as present."""
+
+    def fit(self, values: Mapping[str, Tensor], generator: torch.Generator) -> None:
+        """Take from training rows what is never learned; only called where `fits` is set."""
+        raise NotImplementedError(f"{type(self).__name__} has nothing to fit")
 
     def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
         """What trunk outputs say of each whole row, (B, F), before anything is learned of it."""

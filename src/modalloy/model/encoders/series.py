@@ -16,15 +16,23 @@ from modalloy.model.layers.scale import Standardise
 from modalloy.model.layers.shared_norms import as_guest
 from modalloy.model.tokens import Tokens
 from modalloy.model.trunks import signal_features as signals
-from modalloy.model.trunks.patchtst import build_patchtst, describe, load_patchtst
+from modalloy.model.trunks.patchtst import PatchTrunk, build_patchtst, describe, load_patchtst
+from modalloy.model.trunks.random_convolutions import (
+    FACTS,
+    MOST_COMPONENTS,
+    Kind,
+    RandomConvolutions,
+)
 from modalloy.model.trunks.strided import STEPS, StridedFront
 from modalloy.model.trunks.trunk import Trunk, set_trainable, still_norms
 from modalloy.readers.series import SeriesReader
 
 DROPOUT = 0.2
+COMPONENT_DROPOUT = 0.2  # of what random convolutions give
 LINE_DROPOUT = 0.5  # of what a spectrum gives: many numbers for few rows
 UNKNOWN = 0.1  # chance that a known shaft speed is hidden while training
 TRENDS = ("statistics", "recent")  # fronts that a TrendHead reads
+ROCKETS: tuple[Kind, ...] = ("minirocket", "hydra")  # fitted on training rows
 EDGES = (-3.0, -2.0, -1.5, -1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0, 1.5, 2.0, 3.0)
 EMBEDDED = 8  # numbers that each statistic becomes
 SIZES = {"small": (64, 3), "base": (128, 5)}  # width and residual layers of the learned front
@@ -60,7 +68,12 @@ class SeriesEncoder(Encoder):
         self.trunk_config: dict[str, Any] | None = None
         if self.learned:
             self.build_learned(reader, pretrained, trunk_config)
-            self.frozen = self.trunk is not None and options.tune == "frozen"
+        rockets = {str(f): self.random(f, reader) for f in ROCKETS if f in self.fixed}
+        self.fits = bool(rockets)
+        if self.fits:
+            self.trunk = nn.ModuleDict(rockets)
+        if self.learned and not self.fits:
+            self.frozen = self.patches is not None and options.tune == "frozen"
         else:
             self.frozen = options.augment == "none"
         sizes = dict.fromkeys(TRENDS, signals.STATISTICS) | {"envelope": signals.CELLS}
@@ -68,10 +81,11 @@ class SeriesEncoder(Encoder):
             "spectrum": signals.bands(self.segment) + 1,
             "order": 2 * signals.CELLS,
         }
-        self.sizes = [reader.channels * sizes[f] for f in self.fixed]
+        self.sizes = [
+            rockets[f].size if f in ROCKETS else reader.channels * sizes[f] for f in self.fixed
+        ]
         pairs = zip(self.fixed, self.sizes, strict=True)
-        heads = [TrendHead(s, width) if f in TRENDS else LineHead(s, width) for f, s in pairs]
-        self.heads = nn.ModuleList(heads)
+        self.heads = nn.ModuleList(build_head(f, size, width) for f, size in pairs)
         self.unknown_D = nn.Parameter(torch.randn(width) * 0.02) if "order" in self.fixed else None
         self.join = nn.Linear((len(self.fixed) + self.learned) * width, width)
         self.last = Residual(width, DROPOUT)
@@ -99,11 +113,28 @@ class SeriesEncoder(Encoder):
         self.step = nn.Linear(size, self.width)
         self.pool = nn.Linear(3 * size, self.width)
 
+    @property
+    def patches(self) -> PatchTrunk | None:
+        """The trunk of a checkpoint, where the learned front is one."""
+        return self.trunk if isinstance(self.trunk, PatchTrunk) else None
+
+    def random(self, front: Kind, reader: SeriesReader) -> RandomConvolutions:
+        """A front of random convolutions for rows like those that the reader was fitted on."""
+        longest = min(reader.longest or self.options.length, self.options.length)
+        return RandomConvolutions(front, reader.channels, longest, reader.rows or MOST_COMPONENTS)
+
+    def fit(self, values: Mapping[str, Tensor], generator: torch.Generator) -> None:
+        """Biases and components of random convolutions, from training rows."""
+        assert isinstance(self.trunk, nn.ModuleDict)
+        for front in self.trunk.values():
+            assert isinstance(front, RandomConvolutions)
+            front.fit(values["x"], values["mask"], generator)
+
     def train(self, mode: bool = True) -> "SeriesEncoder":
         """Blocks of a checkpoint that do not learn keep the running figures of their norms."""
         super().train(mode)
-        if self.trunk is not None:
-            still_norms(self.trunk)
+        if self.patches is not None:
+            still_norms(self.patches)
         return self
 
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -114,17 +145,18 @@ class SeriesEncoder(Encoder):
         out = {"fronts": fixed_BF, "turning": speed_hz_B > 0}
         if not self.learned:
             return out | {"features": x_BCL.new_zeros(x_BCL.shape[0], 1)}
-        if self.trunk is None:
-            return out | {"features": x_BCL, "mask": mask_BL}
-        return out | {"features": self.trunk(x_BCL, mask_BL)}
+        if self.patches is not None:
+            return out | {"features": self.patches(x_BCL, mask_BL)}
+        # Not `mask`: a cache would cut the other features to its length.
+        return out | {"features": x_BCL.new_zeros(x_BCL.shape[0], 1), "x": x_BCL, "seen": mask_BL}
 
     def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
         """Fixed fronts, and under a checkpoint mean and last patch of each channel."""
-        learned = features["features"].flatten(1) if self.trunk is not None else None
+        learned = features["features"].flatten(1) if self.patches is not None else None
         return torch.cat([features["fronts"], *([] if learned is None else [learned])], 1)
 
     def fixed_front(self, front: str, x_BCL: Tensor, mask_BL: Tensor, speed_hz_B: Tensor) -> Tensor:
-        """(B, C, F) of one front."""
+        """(B, C, F) of one front, (B, F) where it joins the channels."""
         rate_hz = self.options.rate_hz or 0.0
         match front:
             case "statistics":
@@ -138,7 +170,8 @@ class SeriesEncoder(Encoder):
             case "order":
                 return signals.order(x_BCL, mask_BL, self.segment, rate_hz, speed_hz_B)
             case _:
-                raise AssertionError(front)
+                assert isinstance(self.trunk, nn.ModuleDict)
+                return self.trunk[front](x_BCL, mask_BL)
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """A token a fixed front, then the learned steps (or channels)."""
@@ -186,12 +219,12 @@ class SeriesEncoder(Encoder):
 
     def learned_steps(self, features: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
         """Tokens, which of them exist, and one pooled vector a row."""
-        if self.trunk is not None:
+        if self.patches is not None:
             z_BCd = features["features"]
             mask_BT = z_BCd.new_ones(z_BCd.shape[:2]).bool()
             x_BTD = self.step(z_BCd) + self.channel_CD
             return x_BTD, mask_BT, self.pool(summarise(z_BCd, mask_BT))
-        z_BTd, mask_BT = self.strided(features["features"], features["mask"])
+        z_BTd, mask_BT = self.strided(features["x"], features["seen"])
         # Counted from the end: rows of one recording end together at what is to be predicted.
         steps_B1 = signals.extent(mask_BT)[:, None]
         ago_BT = (steps_B1 - 1 - torch.arange(mask_BT.shape[1], device=mask_BT.device)).clamp_min(0)
@@ -200,6 +233,28 @@ class SeriesEncoder(Encoder):
             mask_BT,
             self.pool(summarise(z_BTd, mask_BT)),
         )
+
+
+def build_head(front: config.Front, inputs: int, width: int) -> nn.Module:
+    """What makes one token of a fixed front's numbers."""
+    if front in TRENDS:
+        return TrendHead(inputs, width)
+    return ComponentHead(inputs, width) if front in ROCKETS else LineHead(inputs, width)
+
+
+class ComponentHead(nn.Module):
+    """Components of random convolutions, as strong as they are, and a row's facts to one token."""
+
+    def __init__(self, inputs: int, width: int) -> None:
+        super().__init__()
+        self.scale = Standardise(FACTS)
+        self.inward = nn.Linear(inputs, width)
+        self.layer = Residual(width, DROPOUT)
+
+    def forward(self, x_BF: Tensor) -> Tensor:
+        """(B, F) -> (B, D)."""
+        z_BF = torch.cat([x_BF[:, :-FACTS].clamp(-50, 50), self.scale(x_BF[:, -FACTS:])], 1)
+        return self.layer(self.inward(dropout(z_BF, COMPONENT_DROPOUT, self.training)))
 
 
 class LineHead(nn.Module):
@@ -265,6 +320,11 @@ def check_fronts(name: str, options: config.Series) -> None:
         )
     if not options.front:
         raise JobError(f"{where}.front: is empty; name at least one front, such as learned")
+    rockets = [f for f in options.front if f in ROCKETS]
+    if options.encoder != "scratch" and rockets:
+        raise JobError(
+            f"{where}.front: {rockets[0]} does not stand beside {options.encoder}; take one away"
+        )
     if options.encoder != "scratch" and "learned" not in options.front:
         raise JobError(
             f"{where}.encoder: {options.encoder} takes the place of the learned front, which is "
