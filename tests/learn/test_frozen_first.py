@@ -191,7 +191,9 @@ def test_both_parts_in_words() -> None:
         "fine-tuned encoders are kept; validation score frozen .860, fine-tuned .910"
     )
     assert Phases(frozen, tuned).progress.best_epoch == 2
-    spoiled = Progress(8, 20, epoch=1, best=Score(0.86, {}), curves=[*lines, {"epoch": 3, "score": -0.2}])
+    spoiled = Progress(
+        8, 20, epoch=1, best=Score(0.86, {}), curves=[*lines, {"epoch": 3, "score": -0.2}]
+    )
     assert say_kept(Phases(frozen, spoiled).note()) == (
         "pretrained encoders are kept as they came; validation score frozen .860, fine-tuned -.200"
     )
