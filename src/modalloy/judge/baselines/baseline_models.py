@@ -10,9 +10,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from modalloy.answer.answers import Answer
 from modalloy.cells.cells import empty
+from modalloy.classical.rows import CellsOf
 from modalloy.job import config
 from modalloy.judge.baselines.baseline import baseline_of
-from modalloy.judge.baselines.sample import CellsOf
 from modalloy.readers.text import to_words
 from modalloy.tasks.kit import kit_of
 

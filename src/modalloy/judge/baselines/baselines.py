@@ -14,12 +14,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modalloy.answer.answers import Answer
+from modalloy.classical.rows import CellsOf, Embedded, belonging, most_rows
 from modalloy.job import config
 from modalloy.judge.baselines.baseline import baseline_of
 from modalloy.judge.baselines.baseline_models import BaselineTask
 from modalloy.judge.baselines.features import FeatureBlock, read_block
 from modalloy.judge.baselines.lines import Case, Fitted, column_lines, lines_of
-from modalloy.judge.baselines.sample import CellsOf, Embedded, Sample, belonging, draw, most_rows
+from modalloy.judge.baselines.sample import Sample, draw
 from modalloy.judge.metrics.bootstrap import intervals, paired_intervals
 from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.sections import Runner, at_once

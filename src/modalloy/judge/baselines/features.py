@@ -19,7 +19,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from modalloy.cells.cells import Cells
 from modalloy.cells.numbers import to_numbers
 from modalloy.cells.values import spelled
-from modalloy.judge.baselines.sample import CellsOf
+from modalloy.classical.rows import CellsOf
 from modalloy.judge.baselines.statistics import LARGEST, PIXELS, of_picture, of_series, of_sound
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.category import CategoryReader

@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from modalloy.answer.answers import Answer
+from modalloy.classical.rows import Embedded
 from modalloy.judge.baselines.baseline import baseline_of
 from modalloy.judge.baselines.baseline_models import BaselineTask, tree, varies
 from modalloy.judge.baselines.boosting import boost, choose_shape
 from modalloy.judge.baselines.features import FeatureBlock, join_blocks, numbers_of, reduce, tfidf
 from modalloy.judge.baselines.linear import Kind, beside, dense, linear
-from modalloy.judge.baselines.sample import Embedded, Sample
+from modalloy.judge.baselines.sample import Sample
 from modalloy.judge.baselines.tune import Fold, folds_of
 
 DIRECTIONS = 64  # of frozen features that boosting sees
