@@ -13,7 +13,7 @@ from typing import Any, Literal, Self, assert_never
 import numpy as np
 
 Link = Literal["identity", "logit", "softmax"]
-AT_ONCE = 1 << 16  # walks down a tree that are taken side by side
+AT_ONCE = 1 << 18  # walks down a tree that are taken side by side
 LARGEST = math.log(sys.float_info.max)  # beyond it `exp` is infinite
 
 
@@ -65,19 +65,19 @@ class Trees:
         return cls(
             link="identity" if not classes else "logit" if classes == 2 else "softmax",
             baseline_K=model._baseline_prediction[0].astype(np.float64),
-            root_TK=starts.reshape(len(model._predictors), -1).astype(np.int32),
-            feature_N=np.where(leaf_N, 0, seen[nodes["feature_idx"]]).astype(np.int32),
+            root_TK=starts.reshape(len(model._predictors), -1).astype(np.int64),
+            feature_N=np.where(leaf_N, 0, seen[nodes["feature_idx"]]).astype(np.int64),
             threshold_N=nodes["num_threshold"].copy(),
             missing_left_N=nodes["missing_go_to_left"].astype(bool),
             left_N=np.where(leaf_N, np.arange(len(nodes)), nodes["left"] + start_N).astype(
                 np.int32
             ),
-            right_N=(nodes["right"] + start_N).astype(np.int32),
+            right_N=(nodes["right"] + start_N).astype(np.int64),
             value_N=nodes["value"].copy(),
-            split_N=np.where(nodes["is_categorical"] & ~leaf_N, split_N, -1).astype(np.int32),
+            split_N=np.where(nodes["is_categorical"] & ~leaf_N, split_N, -1).astype(np.int64),
             bits_S8=np.concatenate(bits).astype(np.uint32),
             known_V=np.concatenate([np.zeros(0), *known]),
-            owner_V=np.repeat(seen[: len(known)], [len(k) for k in known]).astype(np.int32),
+            owner_V=np.repeat(seen[: len(known)], [len(k) for k in known]).astype(np.int64),
         )
 
     def predict(self, x_BF: np.ndarray) -> np.ndarray:
@@ -123,27 +123,30 @@ class Trees:
 
     def _raw(self, x_BF: np.ndarray) -> np.ndarray:
         """Sums of leaves over all rounds, one after the other, (K, B)."""
-        value_BTK = self.value_N[self._leaves(x_BF)].reshape(len(x_BF), *self.root_TK.shape)
+        value_TKB = self.value_N[self._leaves(x_BF)].reshape(*self.root_TK.shape, len(x_BF))
         first_1KB = np.repeat(self.baseline_K[None, :, None], len(x_BF), axis=2)
-        return np.add.accumulate(np.concatenate([first_1KB, value_BTK.transpose(1, 2, 0)]))[-1]
+        return np.add.accumulate(np.concatenate([first_1KB, value_TKB]))[-1]
 
     def _leaves(self, x_BF: np.ndarray) -> np.ndarray:
-        """The leaf of every row in every tree, (B, T K), all walks one level at a time."""
-        at = np.tile(self.root_TK.ravel(), len(x_BF))
-        row = np.repeat(np.arange(len(x_BF)), self.root_TK.size)
-        going = np.flatnonzero(~self._leaf_N[at])
-        while len(going):
-            node = at[going]
-            x, threshold = x_BF[row[going], self.feature_N[node]], self.threshold_N[node]
-            # NaN is neither above nor below.
-            left = np.where(self.missing_left_N[node], ~(x > threshold), x <= threshold)
+        """The leaf of every row in every tree, (T K B,), all walks one level at a time."""
+        rows, trees = len(x_BF), self.root_TK.size
+        x_FB, missing = x_BF.T.ravel(), bool(np.isnan(x_BF).any())
+        found = np.repeat(self.root_TK.ravel(), rows)
+        walk = np.flatnonzero(~self._leaf_N.take(found))
+        node, row = found.take(walk), np.tile(np.arange(rows), trees).take(walk)
+        while len(walk):
+            x = x_FB.take(self.feature_N.take(node) * rows + row)
+            right = x > self.threshold_N.take(node)
+            if missing:  # NaN is above nothing
+                right |= np.isnan(x) & ~self.missing_left_N.take(node)
             if len(self.bits_S8):
-                asks = np.flatnonzero(self.split_N[node] >= 0)
-                left[asks] = self._category_left(node[asks], x[asks])
-            node = np.where(left, self.left_N[node], self.right_N[node])
-            at[going] = node
-            going = going[~self._leaf_N[node]]
-        return at.reshape(len(x_BF), -1)
+                asks = np.flatnonzero(self.split_N.take(node) >= 0)
+                right[asks] = ~self._category_left(node[asks], x[asks])
+            node = np.where(right, self.right_N.take(node), self.left_N.take(node))
+            leaf = self._leaf_N.take(node)
+            found[walk[leaf]] = node[leaf]
+            walk, node, row = walk[~leaf], node[~leaf], row[~leaf]
+        return found
 
     def _category_left(self, node: np.ndarray, code: np.ndarray) -> np.ndarray:
         """Whether these codes go to the left at these nodes, an unknown one as a missing one."""
