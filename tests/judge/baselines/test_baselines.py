@@ -8,17 +8,13 @@ import numpy as np
 import pytest
 
 from modalloy.cells.cells import Cells
+from modalloy.classical.fit import BOOSTED, FROZEN
 from modalloy.job import config
-from modalloy.judge.baselines.baseline_models import BaselineTask, objects, tree
+from modalloy.judge.baselines.baseline_models import BaselineTask, objects
 from modalloy.judge.baselines.baselines import baselines
-from modalloy.judge.baselines.boosting import Shape, boost
-from modalloy.judge.baselines.features import FeatureBlock, join_blocks, numbers_of, reduce
-from modalloy.judge.baselines.linear import dense, linear, ridge
-from modalloy.judge.baselines.lines import BOOSTED, FROZEN
 from modalloy.judge.baselines.locate import BOXES
 from modalloy.judge.baselines.sample import draw
 from modalloy.judge.baselines.tag import TAGGER, WORDS, commonest_tags
-from modalloy.judge.baselines.tune import folds_of
 from modalloy.readers.build import fit_readers, fit_targets
 from modalloy.table.split import Parts
 from modalloy.table.table import open_table
@@ -340,17 +336,6 @@ def test_several_labels() -> None:
     assert found.naive == {}  # a random split was asked for
 
 
-def test_a_class_that_training_lacks_gets_no_probability() -> None:
-    truth = ["b", "c"] * 20 + ["a"]
-    goal = BaselineTask(config.Classify(target="y"), ["a", "b", "c"], truth, [])
-    x = np.array([[float(t == "c")] for t in truth])
-    shape = Shape(6, 4, 0.1, 30)
-    answer = boost(goal, shape, x, np.array([False]), np.arange(40), np.arange(38, 41), 0)
-    assert answer["probability"].shape == (3, 3)
-    assert answer["probability"][:, 0].tolist() == [0, 0, 0]
-    assert answer["probability"].argmax(1).tolist() == [1, 2, 1]
-
-
 def test_every_kind_of_column_from_files(small_table: Path, job_dict: Any) -> None:
     table = open_table(small_table)
     job = config.Job.model_validate(job_dict(small_table))
@@ -370,47 +355,6 @@ def test_every_kind_of_column_from_files(small_table: Path, job_dict: Any) -> No
             assert found.table["fault"][BOOSTED]["accuracy"] > 0.7, name
 
 
-def test_wide_blocks_are_reduced_by_training_rows_alone() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(0, 1, (50, 200))
-    x[3, 7] = np.nan
-    other = x.copy()
-    other[40:] *= 100
-    fit = np.arange(40)
-    a, b = (reduce(v, fit, 5, 0) for v in (x, other))
-    assert a.shape == (50, 5)
-    assert a[:40] == pytest.approx(b[:40])
-    assert np.isfinite(a).all()
-    blocks = [
-        FeatureBlock("w", x),
-        FeatureBlock("c", np.zeros((50, 1)), codes=True),
-        FeatureBlock("t", ["a b"] * 50),
-    ]
-    joined, codes = join_blocks(blocks, 50, fit, seed=0)
-    assert joined.shape == (50, len(codes))
-    assert codes.sum() == 1
-
-
-def test_empty_texts_and_no_columns_are_no_obstacle() -> None:
-    joined, codes = join_blocks([FeatureBlock("t", ["", "!!"])], 2, np.arange(2), seed=0)
-    assert joined.shape == (2, 1)
-    assert not codes.any()
-
-
-def test_one_class_alone_in_training_is_answered_with_certainty() -> None:
-    truth = ["good"] * 40 + ["bad"] * 2
-    goal = BaselineTask(config.Classify(target="y"), ["bad", "good"], truth, [])
-    x = np.arange(42.0)[:, None]
-    train, test = np.arange(40), np.arange(38, 42)
-    answers = [
-        boost(goal, Shape(6, 4, 0.1, 10), x, np.array([False]), train, test, 0),
-        linear(goal, x, train, test, folds_of(train, None, 0))[0],
-        tree(goal, x, train, test, 0),
-    ]
-    for answer in answers:
-        assert answer["probability"].tolist() == [[0.0, 1.0]] * 4
-
-
 def test_a_class_of_two_rows_that_a_random_split_tests_breaks_nothing() -> None:
     rng = np.random.default_rng(0)
     columns = {"x": rng.normal(0, 1, 12).tolist(), "y": ["bad"] * 2 + ["good"] * 10}
@@ -424,35 +368,3 @@ def test_a_class_of_two_rows_that_a_random_split_tests_breaks_nothing() -> None:
         found = baselines(*case, resamples=5)
         assert found.naive["y"]["naive"] >= 0.5
         assert BOOSTED in found.table["y"]
-
-
-def test_rows_that_belong_together_are_held_out_together() -> None:
-    groups = [f"m{i % 7}" for i in range(70)]
-    folds = folds_of(np.arange(5, 70), groups, 0)
-    assert len(folds) == 4
-    for fold in folds:
-        assert not {groups[i] for i in fold.fit} & {groups[i] for i in fold.check}
-    assert sorted(i for f in folds for i in f.check) == list(range(5, 70))
-    assert folds_of(np.arange(5), ["m"] * 5, 0) == []
-
-
-def test_penalties_are_chosen_on_training_rows() -> None:
-    rng = np.random.default_rng(0)
-    x = rng.normal(0, 1, (200, 60))
-    truth = (x[:, 0] + rng.normal(0, 2, 200)).tolist()
-    goal = BaselineTask(config.Regress(target="y"), None, truth, [])
-    train, test = np.arange(100), np.arange(100, 200)
-    scaled = dense([[(x, "numbers")]], train, 200)
-    tuned, _ = linear(goal, scaled, train, test, folds_of(train, None, 0))
-    loose, _ = ridge(goal, scaled, 1e5, train, test)
-    errors = [np.std(a["value"] - np.array(truth)[test]) for a in (tuned, loose)]
-    assert errors[0] < 0.85 * errors[1]
-
-
-def test_a_category_of_many_names_keeps_its_commonest_apart() -> None:
-    codes = np.array([float(k % 300) for k in range(600)] + [7.0] * 50 + [np.nan])[:, None]
-    values = numbers_of(FeatureBlock("c", codes, codes=True), np.arange(651), 8, 0)
-    assert np.isnan(values[-1, 0])
-    assert values[7, 0] == values[610, 0] > 0
-    assert len(np.unique(values[:-1])) == 200  # 199 names, and all others as one
-    assert (values[:-1] == 0).sum() > 100

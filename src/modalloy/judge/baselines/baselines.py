@@ -14,12 +14,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modalloy.answer.answers import Answer
+from modalloy.classical.blocks import FeatureBlock, read_block
+from modalloy.classical.rows import CellsOf, Embedded, belonging, most_rows
 from modalloy.job import config
 from modalloy.judge.baselines.baseline import baseline_of
 from modalloy.judge.baselines.baseline_models import BaselineTask
-from modalloy.judge.baselines.features import FeatureBlock, read_block
 from modalloy.judge.baselines.lines import Case, Fitted, column_lines, lines_of
-from modalloy.judge.baselines.sample import CellsOf, Embedded, Sample, belonging, draw, most_rows
+from modalloy.judge.baselines.sample import Sample, draw
 from modalloy.judge.metrics.bootstrap import intervals, paired_intervals
 from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.sections import Runner, at_once
@@ -105,10 +106,14 @@ def read_all(
     readers: Mapping[str, Reader], cells_of: CellsOf, rows: np.ndarray, run: Runner
 ) -> list[FeatureBlock]:
     """One block a reader, rows in the order asked for; a column that cannot be read is left out."""
+
+    def read(reader: Reader) -> FeatureBlock:
+        return read_block(reader, cells_of(reader.columns, rows))
+
     found = []
     for name, reader in readers.items():
         what = f"plain features of '{name}' for simple methods"
-        block = run(PART, what, partial(read_block, reader, cells_of, rows), None)
+        block = run(PART, what, partial(read, reader), None)
         found += [] if block is None else [block]
     return found
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from modalloy.answer.answers import Answer
+from modalloy.classical.truth import without_quantiles
 from modalloy.job import config
 from modalloy.judge.baselines.baseline_models import BaselineTask
 from modalloy.judge.baselines.rows import RowBaseline
@@ -20,4 +21,4 @@ class NumberBaseline(RowBaseline):
 
     def asked(self, options: config.Regress) -> config.Regress:
         """A simple method has no quantiles."""
-        return options.model_copy(update={"quantiles": ()})
+        return without_quantiles(options)

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from modalloy.answer.answers import Answer
+from modalloy.classical.fit import BOOSTED
 from modalloy.judge.baselines.baseline import Baseline
-from modalloy.judge.baselines.lines import BOOSTED, Case, Fitted, boost_on, row_lines
+from modalloy.judge.baselines.lines import Case, Fitted, boosted_plain, row_lines
 
 
 class RowBaseline(Baseline):
@@ -20,4 +21,4 @@ class RowBaseline(Baseline):
 
     def again(self, case: Case, train: np.ndarray, test: np.ndarray) -> Answer:
         """Boosting."""
-        return boost_on(case, case.blocks, train, test).answer
+        return boosted_plain(case, train, test).answer

@@ -1,4 +1,4 @@
-"""How strongly a simple method is held back: chosen on training rows that it has not seen.
+"""How strongly a classical model is held back: chosen on training rows that it has not seen.
 
 Test rows choose nothing, and rows that belong together are never on both sides of the choice.
 """
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from modalloy.answer.answers import Answer
-from modalloy.judge.baselines.baseline_models import BaselineTask
+from modalloy.classical.truth import TaskTruth
 from modalloy.judge.metrics.score import primary, tally
 
 SMALL = 1500  # training rows up to which every row is held out once; beyond, a quarter of them is
@@ -47,7 +47,7 @@ def folds_of(train: np.ndarray, groups: Sequence[Any] | None, seed: int) -> list
 
 
 def best_of(
-    goal: BaselineTask,
+    task: TaskTruth,
     candidates: Iterable[Candidate],
     answer_of: Callable[[Candidate, Fold], Answer],
     folds: Sequence[Fold],
@@ -60,7 +60,7 @@ def best_of(
     every = list(candidates)
     best, reached, without = every[len(every) // 2], WORST, 0
     for candidate in every:
-        score = held_out_score(goal, [(f, answer_of(candidate, f)) for f in folds])
+        score = held_out_score(task, [(f, answer_of(candidate, f)) for f in folds])
         if score is None:
             break
         if score > reached:
@@ -72,18 +72,18 @@ def best_of(
     return best
 
 
-def held_out_score(goal: BaselineTask, answered: Sequence[tuple[Fold, Answer]]) -> Score | None:
+def held_out_score(task: TaskTruth, answered: Sequence[tuple[Fold, Answer]]) -> Score | None:
     """The task's main figure over all held-out rows, of equals by log loss; more is better.
 
     None where it is undefined.
     """
     if not answered:
         return None
-    truth = [goal.truth[i] for fold, _ in answered for i in fold.check]
+    known = [task.truth[i] for fold, _ in answered for i in fold.check]
     answers = [answer for _, answer in answered]
     joined = {k: np.concatenate([a[k] for a in answers]) for k in answers[0]}
-    metric, greater = primary(goal.options)
-    figures = tally(goal.options, truth, joined, goal.names).score()
+    metric, greater = primary(task.options)
+    figures = tally(task.options, known, joined, task.names).score()
     if metric not in figures:
         return None
     return figures[metric] * (1 if greater else -1), -figures.get("log_loss", 0.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modalloy.judge.baselines.statistics import (
+from modalloy.classical.statistics import (
     directions,
     mel_bands,
     of_picture,
