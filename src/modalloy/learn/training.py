@@ -15,6 +15,7 @@ from modalloy.answer.loader import Loader
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.learn import processes
+from modalloy.learn.blending import HeldOut, hold_out
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.progress import AGAIN, LAST, Progress
 from modalloy.learn.resumed_start import frozen_trunks, held_start, start_of
@@ -44,7 +45,8 @@ class Learned(NamedTuple):
 
     parts: rows with an answer alone, but for the test rows. interrupted: by Ctrl-C, in the first or
     the second part. refit: the validation rows were learned from too. start: the run that it began
-    from, where it was read; started: what it has from there.
+    from, where it was read; started: what it has from there. held_out: validation rows with the
+    answers of the network that had not learned from them; None where nobody will ask for them.
     """
 
     model: Model
@@ -55,6 +57,7 @@ class Learned(NamedTuple):
     refit: bool = False
     start: Run | None = None
     started: Started | None = None
+    held_out: HeldOut | None = None
 
 
 @dataclass(frozen=True)
@@ -144,6 +147,9 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
     """Train what was begun; with `refit` once more, on all rows."""
     job, table, out, start = begun.job, begun.table, begun.out, begun.start
     first = train_begun(begun, resume=resume, quiet=quiet, like=None)
+    if processes.start()[0] == 0:
+        held = hold_out(first.model, first.loader, first.parts.validation)
+        first = first._replace(held_out=held)
     if not job.train.refit or first.interrupted or first.progress.best is None:
         return first
     rows = joined(first.parts)
