@@ -35,6 +35,7 @@ ROOMS: list[set[str]] = [
     {"judge.metrics"},
     {"classical"},
     {"runs"},
+    {"blend"},
     {"answer"},
     {"judge"},
     {"report"},

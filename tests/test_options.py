@@ -214,6 +214,10 @@ ELSEWHERE = {
     "::test_tune_says_what_of_patchtst_changes",
     "Custom.use": "tests/tasks/test_kit.py"
     "::test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered",
+    "Blend.use": "tests/learn/test_blending.py::test_options_say_whether_it_is_blended",
+    "Blend.least_rows": "tests/learn/test_blending.py::test_options_say_whether_it_is_blended",
+    "Blend.least_weight": "tests/learn/test_blending.py"
+    "::test_always_blends_what_does_not_help_and_a_least_weight_drops_it",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -232,7 +236,14 @@ ELSEWHERE = {
     "Job.unreadable": "tests/learn/test_train.py"
     "::test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing",
 }
-GROUPS = {"Job.split", "Job.columns", "Job.fuse", "Job.tasks", "Job.train"}  # hold options
+GROUPS = {
+    "Job.split",
+    "Job.columns",
+    "Job.fuse",
+    "Job.tasks",
+    "Job.train",
+    "Job.blend",
+}  # hold options
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 and what the network makes of the rows on the way to them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,14 +27,17 @@ def answer_rows(
     *,
     hidden: Sequence[Hidden] = (EVERYTHING,),
     inputs: Iterable[str] | None = None,
+    heads: Collection[str] = (),
+    widths: Mapping[str, int] | None = None,
     batch: int = BATCH,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Answered:
     """Answers of some rows, in their order; encoders run once however many subsets are asked for.
 
     inputs: those to read and run, all of them for None; the others are as though missing from every
-    row. tick is called with the number of rows done after every batch. JobError for a name that is
-    no input.
+    row. heads: inputs whose own heads are asked with each subset. widths: of inputs with a frozen
+    encoder whose pooled vectors are wanted, their length. tick is called with the number of rows
+    done after every batch. JobError for a name that is no input.
     """
     wanted = [i for i in chosen_inputs(inputs, model.readers) if loader.shows(i)]
     was = model.training
@@ -42,22 +45,31 @@ def answer_rows(
     order = by_length(loader, which, wanted)
     seen: dict[Hidden, list[Answers]] = {}
     alone: dict[str, list[Answers]] = {}
+    own: dict[Hidden, dict[str, list[Answers]]] = {}
+    vectors: dict[str, list[np.ndarray]] = {}
     for given in batches(loader, which[order], batch, wanted):
         data = Batch.of(given, model.device)
         tokens = model.encode(data, wanted)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
             seen.setdefault(h, []).append(decoded(model, output.tasks))
+            for i in heads:
+                parts = own.setdefault(h, {}).setdefault(i, [])
+                parts.append(decoded(model, {n: o[i] for n, o in output.auxiliary.items()}))
             if not h:
                 for i in wanted:
-                    own = {n: o[i] for n, o in output.auxiliary.items()}
-                    alone.setdefault(i, []).append(decoded(model, own))
+                    said = {n: o[i] for n, o in output.auxiliary.items()}
+                    alone.setdefault(i, []).append(decoded(model, said))
+        for i, width in (widths or {}).items():
+            vectors.setdefault(i, []).append(pooled(model, i, data, width))
         tick(len(given))
     model.train(was)
     back = np.argsort(order, kind="stable")
     return Answered(
         {h: join(parts, back) for h, parts in seen.items()},
         {i: a for i, parts in alone.items() if (a := join(parts, back))},
+        {h: {i: join(p, back) for i, p in some.items()} for h, some in own.items()},
+        {i: np.concatenate(parts)[back] for i, parts in vectors.items()},
     )
 
 
@@ -84,6 +96,28 @@ def embed_rows(model: Model, loader: Loader, which: np.ndarray, *, batch: int = 
         return np.concatenate([*parts, np.zeros((0, width), np.float32)])[back]
 
     return Embedding({name: joined(parts) for name, parts in columns.items()}, joined(fused))
+
+
+@torch.no_grad()
+def pooled(model: Model, name: str, batch: Batch, width: int | None = None) -> np.ndarray:
+    """An encoder's own pooled vector of one input for each row; NaN where a row lacks it.
+
+    width: its length; without it, rows that all lack the input run all the same to find it.
+    """
+    encoder = model.encoder(name)
+    present = batch.present.get(name)
+    if present is None or (width is not None and not present.any()):
+        assert width is not None, "an input that is not read has no length of its own"
+        return np.full((len(batch), width), np.nan, dtype=np.float32)
+    values = batch.values[name]
+    seen = present.nonzero().squeeze(1)
+    some = seen if len(seen) else torch.arange(1, device=present.device)
+    features = encoder.trunk_features({k: v[some] for k, v in values.items()})
+    x_BF = encoder.pooled_features(features).float()
+    out = x_BF.new_full((len(present), x_BF.shape[1]), torch.nan)
+    if len(seen):
+        out[seen] = x_BF
+    return out.cpu().numpy()
 
 
 def decoded(model: Model, outputs: Mapping[str, Outputs]) -> Answers:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Hidden
+from modalloy.answer.blended import blended
+from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
 from modalloy.answer.prediction import Embedding, Prediction
@@ -17,6 +19,7 @@ from modalloy.answer.table_caveats import (
     sentence,
     statuses,
 )
+from modalloy.blend.kept import blend_of
 from modalloy.checks.finding import Finding, some
 from modalloy.errors import TableError
 from modalloy.job.inputs import input_columns
@@ -37,14 +40,15 @@ class Opened(NamedTuple):
 
 
 class Predictor:
-    """The network of a run, read once; every method may be called from several threads at once.
+    """A run's network and what it is blended with, read once; every method may be called from
+    several threads at once.
 
     run: a run or its directory. The network lies on this process's accelerator if it has one.
     """
 
     def __init__(self, run: Run | str | Path) -> None:
         self.run = run if isinstance(run, Run) else load_run(run)
-        self.model = self.run.model()
+        self.model, self.blend = self.run.model(), blend_of(self.run)
 
     def answers(
         self,
@@ -128,6 +132,9 @@ class Predictor:
             )
         targets = run.targets if answers else {}
         loader = Loader(table, run.job, run.readers, targets, cache_gb=0.0, hidden=hidden)
+        for name in self.blend.widths:  # the network and what it is blended with see the same
+            encoder, reader = self.model.encoder(name), run.readers[name]
+            loader.features[name] = FrozenFeatures(encoder, reader, loader.cache())
         return Opened(loader, [f for f in found if f.where not in hidden])
 
     def hidden(self, inputs: Collection[str] | None) -> frozenset[str]:
@@ -160,11 +167,21 @@ class Predictor:
         asked = list(dict.fromkeys([EVERYTHING, *hidden]))
         with Bar("answering", len(which), quiet=quiet) as bar:
             tick = bar.advance
-            answered = answer_rows(self.model, loader, which, hidden=asked, batch=batch, tick=tick)
+            answered = answer_rows(
+                self.model,
+                loader,
+                which,
+                hidden=asked,
+                heads=self.blend.heads,
+                widths=self.blend.widths,
+                batch=batch,
+                tick=tick,
+            )
+            combined = blended(self.blend, answered, loader, which)
         said = statuses(loader, which)
         if len(picked):
             found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
-        seen = {h: adjust(a, self.run.stages) for h, a in answered.seen.items()}
+        seen = {h: adjust(a, self.run.stages) for h, a in combined.items()}
         notes = list(loader.table.notes)
         caveats = [sentence(f) for f in found]
         own = {h: seen[h] for h in hidden}

@@ -561,6 +561,20 @@ class Train(Options):
     what is learned does not depend on it."""
 
 
+class Blend(Options):
+    """What answers are made of beside the network: boosting, linear models, heads of single
+    columns, by weights fitted on rows that none of them has learned from."""
+
+    use: Literal["auto", "always", "never"] = "auto"
+    """`auto` blends a task where that costs less than the network alone on held-back rows that the
+    weights were not fitted on; `always` takes the weights as they come out; `never` keeps the
+    network alone."""
+    least_rows: PositiveInt = 30
+    """Held-back rows with an answer that a task needs; with fewer the network answers alone."""
+    least_weight: Share = 0.05
+    """What would have less say than this is left out."""
+
+
 class Job(Options):
     """Everything a training needs, in one page."""
 
@@ -579,6 +593,8 @@ class Job(Options):
     """What is answered: a name and its options, as in `fault: {type: classify, target: code}`."""
     train: Train = Train()
     """How the weights are learned."""
+    blend: Blend = Blend()
+    """What beside the network has a say in the answers."""
     seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
     """Start of every random choice."""
     allow_leak: bool = False

@@ -54,6 +54,11 @@ class Report:
     """task -> type, target, unit, scale, primary (main metric), rows (test rows with a truth),
     quantiles (those asked for), rarer (of two classes the one that average precision is about),
     classes (test rows of each)."""
+    made_of: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> how its answers are made: `blended`, `why` in words, `metric`, `rows` (held-back ones
+    that weights were fitted on), `members` (name -> weight and Figures on these rows, the network's
+    first) and `together` (Figures of the combination, each row's weights fitted without its
+    part)."""
     adjusted: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> kind, temperature and rows of the stage that its answers go through; `before` and
     `after`: the calibration error and log loss on the test rows without and with it."""

@@ -31,13 +31,6 @@ FOLDER = "checkpoints/folds"
 TENTHS = np.linspace(0, 1, 11)[1:-1]
 
 
-class HeldOut(NamedTuple):
-    """Answers to rows by networks that had not learned from them; rows ascend, (N,) int64."""
-
-    rows: np.ndarray
-    answers: Answers
-
-
 class Fold(NamedTuple):
     """How one fold went: what was answered to its held-out rows after each look, by epoch."""
 
@@ -113,14 +106,15 @@ def train_fold(
     return Fold(parts.validation, dict(zip(epochs, seen, strict=False)), progress)
 
 
-def together(model: Model, loader: Loader, folds: list[Fold]) -> tuple[Progress, HeldOut]:
+def together(
+    model: Model, loader: Loader, rows: np.ndarray, folds: list[Fold]
+) -> tuple[Progress, Answers]:
     """One progress from all folds, its scores those of all held-out rows together, and the answers
-    to these rows after the best look.
+    to these rows, which ascend, after the best look.
     """
     first = folds[0].progress
-    held = np.concatenate([fold.held for fold in folds])
-    order = np.argsort(held, kind="stable")
-    rows, found, answers = held[order], Progress(first.batch, first.epochs), {}
+    order = np.argsort(np.concatenate([fold.held for fold in folds]), kind="stable")
+    found, answers = Progress(first.batch, first.epochs), {}
     for epoch in sorted(set.intersection(*(set(fold.looks) for fold in folds))):
         given = join([fold.looks[epoch] for fold in folds], order)
         score = validate(model, loader, rows, known(rows, given))
@@ -138,7 +132,7 @@ def together(model: Model, loader: Loader, folds: list[Fold]) -> tuple[Progress,
         found.epoch = epoch
     found.half, found.channels_last, found.probe = first.half, first.channels_last, first.probe
     found.seconds = sum(fold.progress.seconds for fold in folds)
-    return found, HeldOut(rows, answers)
+    return found, answers
 
 
 def known(rows: np.ndarray, answers: Answers) -> Answering:

@@ -54,6 +54,7 @@ class Phases(NamedTuple):
         return replace(
             self.tuned,
             epoch=self.frozen.epoch + self.tuned.epoch,
+            epochs=self.frozen.epochs + self.tuned.epochs,
             best_epoch=best_epoch,
             seconds=self.frozen.seconds + self.tuned.seconds,
         )

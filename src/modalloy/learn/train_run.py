@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from modalloy.answer.table_caveats import count_cells
+from modalloy.blend.kept import PART as BLEND
+from modalloy.blend.kept import blend_to_bytes
+from modalloy.blend.mixture import Blend
 from modalloy.checks.check import Check, check
 from modalloy.checks.finding import finding
 from modalloy.errors import LeakError, RunError, TableError
@@ -19,6 +22,7 @@ from modalloy.job.steps import folds
 from modalloy.judge.before import Before, look_before, missed
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
+from modalloy.learn.blending import fit_blend
 from modalloy.learn.calibrate import fit_stages
 from modalloy.learn.frozen_first import say_kept
 from modalloy.learn.progress import LAST
@@ -114,14 +118,36 @@ def learn_and_report(
     made = Sections(before.failed if before else ())
     counted = partial(count_cells, loader, learned.parts.train)
     notes["cells"] = made.run("cells", COUNTED, counted, {})
-    stages = fit_stages(model, loader, learned.parts.calibration)
-    given = (loader.readers, loader.targets, model, notes)
-    parent = parent_of(learned)
-    run = save_run(out, job, *given, decimal=table.decimal, stages=stages, parent=parent)
+    run, blend = blend_and_save(learned, out, notes, made)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
-    report_on(learned, run, parts.test, before, made, quiet=quiet)
+    report_on(learned, run, parts.test, before, made, blend, quiet=quiet)
     return run
+
+
+def blend_and_save(
+    learned: Learned, out: Path, notes: dict[str, Any], made: Sections
+) -> tuple[Run, Blend]:
+    """Fit what is done to answers after the network, and write the run with all of it."""
+    start = time.perf_counter()
+    model, loader = learned.model, learned.loader
+    held = (learned.parts, learned.held_out, made)
+    blend, notes["blend"] = fit_blend(model, loader, *held, refit=learned.refit)
+    stages = fit_stages(model, loader, learned.parts.calibration, blend)
+    notes["seconds"]["blending"] = time.perf_counter() - start
+    run = save_run(
+        out,
+        model.job,
+        loader.readers,
+        loader.targets,
+        model,
+        notes,
+        decimal=loader.table.decimal,
+        stages=stages,
+        parent=parent_of(learned),
+        parts={BLEND: blend_to_bytes(blend)} if blend.tasks else None,
+    )
+    return run, blend
 
 
 def parent_of(learned: Learned) -> Parent | None:
@@ -152,6 +178,7 @@ def report_on(
     which: np.ndarray,
     before: Before | None,
     made: Sections,
+    blend: Blend,
     *,
     quiet: bool,
 ) -> None:
@@ -170,7 +197,9 @@ def report_on(
         before=before.figures if before else {},
         begun=True,
         failed=made.failed,
+        blend=blend,
         stages=run.stages,
+        made_of=run.notes["blend"],
     )
     try:
         page = run.path / PAGE
@@ -187,9 +216,9 @@ def report_on(
 
 def say_interrupted(learned: Learned) -> str:
     """What an interrupted training has reached."""
-    planned = learned.progress.epochs * (1 if learned.phases is None else 2)
-    of = f" of {planned}" if learned.model.job.train.minutes is None else ""
-    done = f"interrupted after {learned.progress.epoch}{of} epochs"
+    progress, timed = learned.progress, learned.model.job.train.minutes is not None
+    planned = "" if timed else f" of {progress.epochs}"
+    done = f"interrupted after {progress.epoch}{planned} epochs"
     return f"{done}; the weights are the best until then, and --resume goes on"
 
 

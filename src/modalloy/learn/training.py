@@ -20,17 +20,9 @@ from modalloy.job import config
 from modalloy.job.steps import folds
 from modalloy.job.tuned import frozen_first
 from modalloy.learn import processes
+from modalloy.learn.blending import HeldOut, from_folds, hold_out
 from modalloy.learn.fitted_fronts import fit_fronts
-from modalloy.learn.folds import (
-    FOLDER,
-    Fold,
-    HeldOut,
-    as_one_of,
-    assign,
-    keep_log,
-    together,
-    train_fold,
-)
+from modalloy.learn.folds import FOLDER, Fold, as_one_of, assign, keep_log, together, train_fold
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.frozen_first import Phases, hold_still, learn_in_two
 from modalloy.learn.phase import REFIT, WHOLE
@@ -68,8 +60,8 @@ class Learned(NamedTuple):
     parts: rows with an answer alone, but for the test rows. interrupted: by Ctrl-C, in the first or
     the second part. refit: the validation rows were learned from too. start: the run that it began
     from, where it was read; started: what it has from there. phases: both parts of a training that
-    began on frozen encoders, of which progress is the sum. held_out: answers to training and
-    validation rows by networks that had not learned from them, where there were folds.
+    began on frozen encoders, of which progress is the sum. held_out: rows with the answers of
+    networks that had not learned from them; None where nobody will ask for them.
     """
 
     model: Model
@@ -184,6 +176,9 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
         first = train_folds(begun, count, quiet=quiet)
     else:
         first = train_begun(begun, resume=resume, quiet=quiet, like=None)
+        if processes.start()[0] == 0:
+            held = hold_out(first.model, first.loader, first.parts.validation)
+            first = first._replace(held_out=held)
     if not (count or job.train.refit) or first.interrupted or first.progress.best is None:
         return first
     rows = joined(first.parts)
@@ -231,9 +226,9 @@ def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
         if outcome.progress.interrupted:
             return last._replace(parts=some.parts, interrupted=True)
         made.append(outcome)
-    progress, held_out = together(begun.model, whole, made)
+    progress, answers = together(begun.model, whole, rows, made)
     keep_log(begun.out, progress)
-    return last._replace(progress=progress, held_out=held_out)
+    return last._replace(progress=progress, held_out=from_folds(whole, rows, fold_N, answers))
 
 
 def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Learned | None) -> Learned:

@@ -19,6 +19,7 @@ from modalloy.readers.number import NumberReader
 from modalloy.readers.time import TimeReader
 from modalloy.report.caveats import doubts, few_groups
 from modalloy.report.headline import say_baseline, say_figure, say_fusion, say_naive, say_task
+from modalloy.report.made_of import say_made_of
 from modalloy.report.markdown import bullets, escape, table, words
 from modalloy.report.page import say_leaks, say_rows, say_setting, say_share, say_time
 from modalloy.report.taskpage import say_drawn, say_meaning
@@ -230,6 +231,8 @@ def figures_part(report: Report) -> Iterator[str]:
         yield f"**{main}** {escape(say_figure(report, task))}."
         verdicts = [say_baseline(report, task), say_fusion(report, task), say_naive(report, task)]
         yield bullets(words(v) for v in verdicts if v)
+        if report.made_of.get(task):
+            yield escape(say_made_of(report, task))
         rows = [("this model", *(say(m, figures[m], unit) for m in names))]
         rows.append(("95 % interval", *(say_interval(figures, m, unit) or "–" for m in names)))
         for name, simple in report.baselines.get(task, {}).items():

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answers
+from modalloy.answer.blended import blended
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import Stage, adjust, stages_to_state
 from modalloy.answer.table_caveats import Usual, sentence, table_caveats
+from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import Finding, finding
 from modalloy.job import config
 from modalloy.job.job_file import job_text
@@ -56,7 +58,9 @@ class Extras:
     usual: Usual | None = None  # what was counted of training cells; of another table alone
     begun: bool = False  # `embeddings` and `before` come from the training itself
     failed: Sequence[Mapping[str, Any]] = ()  # what it could not have; see `sections.py`
+    blend: Blend = NOTHING  # what the network's answers are combined with
     stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
+    made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
 
 
 def evaluate_rows(
@@ -71,7 +75,8 @@ def evaluate_rows(
     made = Sections(extras.failed)
     judged = None
     if len(which):
-        answer = partial(judge_rows, model, loader, which, extras.stages, made, quiet=quiet)
+        after = (extras.blend, extras.stages)
+        answer = partial(judge_rows, model, loader, which, *after, made, quiet=quiet)
         judged = made.run("answers", "answers to the test rows and all figures", answer, None)
     else:
         nobody = "no test rows were kept: nobody knows how well this model answers"
@@ -95,6 +100,7 @@ def judge_rows(
     model: Model,
     loader: Loader,
     which: np.ndarray,
+    blend: Blend,
     stages: Mapping[str, Stage],
     made: Sections,
     *,
@@ -103,15 +109,17 @@ def judge_rows(
     """Answers with everything seen and with inputs hidden.
 
     Inputs that a tag or locate task works on are never hidden. Heads of single inputs answer as
-    they are, without the task's stage.
+    they are, without the task's blend and stage.
     """
     start = time.perf_counter()
     inputs, always = model.inputs, essential_inputs(model.job)
     subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
     with Bar("evaluating", len(which), quiet=quiet) as bar:
-        answered = answer_rows(model, loader, which, hidden=list(hidden), tick=bar.advance)
-    seen = {h: adjust(answers, stages) for h, answers in answered.seen.items()}
+        asked = {"hidden": list(hidden), "heads": blend.heads, "widths": blend.widths}
+        answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
+    combined = blended(blend, answered, loader, which)
+    seen = {h: adjust(answers, stages) for h, answers in combined.items()}
     truth = truth_of(loader, which)
     groups = made.run("groups", "groups of rows", partial(group_labels, loader, which), None)
     scoring = time.perf_counter()
@@ -135,7 +143,7 @@ def judge_rows(
                 found.table.update(one.table)
                 found.gain.update(one.gain)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
-    before = {task: answered.seen[EVERYTHING][task] for task in stages}
+    before = {task: combined[EVERYTHING][task] for task in stages}
     return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
 
 
@@ -213,6 +221,7 @@ def report_without_figures(
         environment=environment(model),
         title=title_of(str(loader.table.source)),
         split=split,
+        made_of=extras.made_of,
         curves=extras.curves,
         findings=list(extras.findings),
         job=job_text(model.job),

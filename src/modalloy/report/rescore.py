@@ -68,7 +68,9 @@ def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
         run.notes["refit"],
         known.before if known else {},
         caveats=found,
+        blend=predictor.blend,
         stages=run.stages,
+        made_of=run.notes.get("blend", {}),
     )
     return loader, parts.test, extras
 
@@ -98,7 +100,14 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())
     usual = run.notes.get("cells", {})
-    extras = Extras(findings=findings, caveats=found, usual=usual, stages=run.stages)
+    extras = Extras(
+        findings=findings,
+        caveats=found,
+        usual=usual,
+        blend=predictor.blend,
+        stages=run.stages,
+        made_of=run.notes.get("blend", {}),
+    )
     return loader, which, extras
 
 

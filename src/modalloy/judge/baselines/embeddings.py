@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from modalloy.answer.loader import Loader
+from modalloy.answer.network import pooled
 from modalloy.machine.progress import Bar
 from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.model import Model
@@ -75,17 +76,3 @@ def one_view(encoders: Sequence[nn.Module]) -> Iterator[None]:
     finally:
         for encoder, views in held:
             encoder.views = views
-
-
-def pooled(model: Model, name: str, batch: Batch) -> np.ndarray:
-    """The encoder's own pooled vector of one input for each row; NaN where a row lacks it."""
-    encoder, values = model.encoders[name], batch.values[name]
-    present = batch.present[name]
-    seen = present.nonzero().squeeze(1)
-    some = seen if len(seen) else torch.arange(1, device=present.device)
-    features = encoder.trunk_features({k: v[some] for k, v in values.items()})
-    x_BF = encoder.pooled_features(features).float()
-    out = x_BF.new_full((len(present), x_BF.shape[1]), torch.nan)
-    if len(seen):
-        out[seen] = x_BF
-    return out.cpu().numpy()
