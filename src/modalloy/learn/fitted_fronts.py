@@ -16,7 +16,8 @@ def fit_fronts(model: Model, loader: Loader, rows: np.ndarray, *, seed: int) -> 
     """Fit such encoders on training rows that have their input; without one they stay as they are.
 
     Every process of a training draws the same rows and comes to the same figures. What is fitted
-    lies in the weights, so that a run needs no table to be loaded.
+    lies in the weights, so that a run needs no table to be loaded. What an earlier training kept of
+    its own fronts is of no use to these.
     """
     names = [name for name, encoder in model.encoders.items() if encoder.fits]
     if not names:
@@ -24,6 +25,7 @@ def fit_fronts(model: Model, loader: Loader, rows: np.ndarray, *, seed: int) -> 
     rng = np.random.default_rng(seed)
     some = np.sort(rng.choice(rows, min(len(rows), MOST_ROWS), replace=False))
     for name in names:
+        loader.features.pop(name, None)
         found = [a for a in loader.arrays(name, some) if a["present"].all()]
         if found:
             values = tensors(pad_together(found))
