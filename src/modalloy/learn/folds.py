@@ -15,9 +15,9 @@ import numpy as np
 
 from modalloy.answer.answers import Answers, join
 from modalloy.answer.loader import Loader
+from modalloy.classical.rows import belonging
 from modalloy.job import config
 from modalloy.job.steps import course
-from modalloy.judge.baselines.sample import belonging
 from modalloy.judge.validate import Answering, Score, validate
 from modalloy.learn import processes
 from modalloy.learn.plan import supervised_plan
