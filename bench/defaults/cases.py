@@ -119,14 +119,9 @@ def shared(name: str, given: Mapping[str, Mapping[str, list[str]]]) -> Case:
 
 
 def holdout(name: str, given: Mapping[str, Mapping[str, list[str]]]) -> Case:
-    """A shared set of which one group of rows is never learned from.
-
-    Where only one other group is left there is none to stop by, and the split says so.
-    """
+    """A shared set of which one group of rows is never learned from."""
     of, target, column, value, asks = HOLDOUTS[name]
     split: dict[str, Any] = {"by": column, "hold_out": [value]}
-    if asks == CELL:  # there are two
-        split["validation"] = 0
     return Case(
         name,
         "holdout",

@@ -480,6 +480,24 @@ def test_rows_in_no_part_are_noted() -> None:
     assert found(report, "split") == [("note", [40, 41, 42, 43, 44], 5)]
 
 
+def test_validation_rows_of_the_only_group_that_is_learned_from_are_warned_of() -> None:
+    frame = parts_table().assign(view=np.where(np.arange(ROWS) < 40, "top", "side"))
+    job = config.Job.model_validate(
+        {
+            "table": "frame",
+            "split": {"by": "view", "hold_out": ["side"]},
+            "columns": LOAD,
+            "tasks": {"t": {"type": "classify", "target": "fault"}},
+        }
+    )
+    rows = np.arange(ROWS)
+    report = check(job, open_table(frame), Parts(rows[:36], rows[36:40], rows[40:]))
+    assert "all training and validation rows are of one view" in said(report, "split")
+    frame["view"] = np.where(rows < 36, "top", np.where(rows < 40, "front", "side"))
+    report = check(job, open_table(frame), Parts(rows[:36], rows[36:40], rows[40:]))
+    assert not found(report, "split")
+
+
 def test_the_text_says_everything_and_fits_a_terminal() -> None:
     findings = [finding("error", "photo", "word " * 60, range(12)), finding("note", "x", "fine")]
     text = Check(findings, Estimate(3.0, 1.5, 300.0)).text()

@@ -43,9 +43,9 @@ def test_folds_choose_the_passes_and_all_rows_teach(
     names = found.loader.targets["fault"].names
     assert "rare" in names
     assert "only there" in found.loader.readers["site"].names
-    assert held.answers["fault"]["probability"].shape == (len(rows), len(names))
+    assert held.answered.seen[EVERYTHING]["fault"]["probability"].shape == (len(rows), len(names))
     own = answer_rows(found.model, found.loader, rows).seen[EVERYTHING]
-    assert not np.allclose(held.answers["life"]["value"], own["life"]["value"])
+    assert not np.allclose(held.answered.seen[EVERYTHING]["life"]["value"], own["life"]["value"])
     scores = {c["epoch"]: c["score"] for c in found.progress.curves}
     assert list(scores) == [1, 2, 3, 4, 5, 6]
     assert scores[found.progress.best_epoch + 1] == max(scores.values())

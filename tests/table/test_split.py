@@ -190,6 +190,21 @@ def test_named_groups_are_held_out() -> None:
         split(table, by="fold", hold_out=("9",))
 
 
+def test_rows_of_the_only_group_left_to_learn_from_validate() -> None:
+    table = table_of(
+        view=["top"] * 20 + ["side"] * 10, y=[0, 1] * 15, s=["train"] * 20 + ["test"] * 10
+    )
+    for shares in ({"by": "view"}, {"by": "view", "column": "s"}):
+        for seed in range(3):
+            own = {"hold_out": ("side",), "validation": 0.2, "calibration": 0.25}
+            parts = split(table, seed, target="y", **shares, **own)
+            assert [len(p) for p in parts[:2]] == [12, 4]
+            assert sorted(np.concatenate([*parts[:2], parts.calibration])) == list(range(20))
+            assert sorted(parts.validation % 2) == [0, 0, 1, 1]
+    with pytest.raises(TableError, match="too few to give each part one"):
+        split(table.select(np.arange(20)), by="view")
+
+
 # --- by time -----------------------------------------------------------------------------------
 
 

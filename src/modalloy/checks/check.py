@@ -18,7 +18,7 @@ from modalloy.checks.target_findings import Truth, box_findings, target_findings
 from modalloy.checks.target_leakage import telltale_findings
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
-from modalloy.table.split import Parts, calibration_joined
+from modalloy.table.split import Parts, calibration_joined, single_group
 from modalloy.table.table import Table
 
 LEVELS: tuple[Level, ...] = ("error", "leak", "warning", "note")
@@ -81,7 +81,7 @@ def check(job: config.Job, table: Table, parts: Parts) -> Check:
         if isinstance(options, Media) and getattr(options, "history", None) is None
         for source in _file_sources(name, options, table)
     }
-    found = [*encoder_findings(job), *_split_findings(table, parts), *reading_notes(table)]
+    found = [*encoder_findings(job), *_split_findings(job, table, parts), *reading_notes(table)]
     for (name, source), own in files.items():
         options = job.columns[name]
         found += file_findings(source, own, options, unreadable=job.unreadable)
@@ -125,7 +125,22 @@ def _leaks(
     return found
 
 
-def _split_findings(table: Table, parts: Parts) -> list[Finding]:
+def _split_findings(job: config.Job, table: Table, parts: Parts) -> list[Finding]:
+    """Rows that no part has, and training rows that are all of one group."""
+    found = _unused(table, parts)
+    by = job.split.by
+    if by is not None and len(parts.validation) and single_group(table.codes(by)[0][parts.train]):
+        seen = np.isin(table.codes(by)[0][parts.validation], table.codes(by)[0][parts.train])
+        if seen.any():
+            what = (
+                f"all training and validation rows are of one {by}: only the test rows tell how "
+                "another one is answered"
+            )
+            found.append(finding("warning", "split", what))
+    return found
+
+
+def _unused(table: Table, parts: Parts) -> list[Finding]:
     """Rows that no part has."""
     rows = np.setdiff1d(np.arange(table.rows), np.concatenate(parts))
     if not len(rows):

@@ -43,13 +43,14 @@ def assign(job: config.Job, loader: Loader, rows: np.ndarray, count: int) -> np.
     """The fold of each row, (N,) from 0, drawn by the job's seed.
 
     Rows that belong together stay together, the largest groups first into the smallest fold. Rows
-    that stand alone are dealt out class by class, or tenth by tenth of a number.
+    that stand alone are dealt out class by class, or tenth by tenth of a number; so are those of a
+    single group.
     """
     draw = np.random.default_rng(job.seed)
     labels = belonging(job, loader.cells, rows)
     order = draw.permutation(len(rows))
     fold_N = np.empty(len(rows), dtype=np.int64)
-    if labels is None:
+    if labels is None or len(set(labels)) == 1:
         strata = strata_of(job, loader, rows)
         order = order[np.argsort(strata[order], kind="stable")]
         fold_N[order] = np.arange(len(rows)) % count

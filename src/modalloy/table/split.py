@@ -44,6 +44,8 @@ def split_rows(
     history: how a series is made from earlier rows. Beside a split column, validation rows are then
         the last of each recording: rows drawn among its others would share nearly all they see with
         training rows.
+    Where `hold_out` leaves a single group to learn from, validation and calibration rows are drawn
+    row by row from it: better rows of the same group to stop by than none.
     Rows with an empty split cell or an empty time belong to no part. Rows with an empty group count
     as one group, because nobody knows which of them belong together. Raises TableError where a part
     that is asked for gets no row, or a split cell names no part.
@@ -53,7 +55,7 @@ def split_rows(
     if split.column is not None:
         parts = _by_column(table, split.column, split, draw, strata, history)
     elif split.by is not None:
-        parts = _by_group(table, split.by, split, draw)
+        parts = _by_group(table, split.by, split, draw, strata)
     elif split.time is not None:
         parts = _by_time(table, split.time, split)
     else:
@@ -137,22 +139,43 @@ def _by_column(
             train, rows[part] = _draw_rows(train, share, strata, draw)
         else:
             later = len(drawn) - 1 - drawn.index(part)
-            train, rows[part] = _draw_groups(train, share, _groups(table, split.by), draw, later)
+            groups = _groups(table, split.by)
+            one = bool(split.hold_out) and single_group(groups[train])
+            train, rows[part] = (
+                _draw_rows(train, share, strata, draw)
+                if one
+                else _draw_groups(train, share, groups, draw, later)
+            )
     return Parts(**rows | {"train": train})
 
 
-def _by_group(table: Table, column: str, split: config.Split, draw: np.random.Generator) -> Parts:
+def _by_group(
+    table: Table,
+    column: str,
+    split: config.Split,
+    draw: np.random.Generator,
+    strata: np.ndarray,
+) -> Parts:
     """Whole groups: those that `hold_out` names, else as many as make up the asked share."""
     groups = _groups(table, column)
     if split.hold_out:
         held = _held_out(table, column, split.hold_out)
         rest, test = np.flatnonzero(~held), np.flatnonzero(held)
+        if single_group(groups[rest]):
+            train, validation = _draw_rows(rest, split.validation, strata, draw)
+            train, calibration = _draw_rows(train, split.calibration, strata, draw)
+            return Parts(train, validation, test, calibration)
     else:
         later = (split.validation > 0) + (split.calibration > 0)
         rest, test = _draw_groups(np.arange(table.rows), split.test, groups, draw, later)
     train, validation = _draw_groups(rest, split.validation, groups, draw, split.calibration > 0)
     train, calibration = _draw_groups(train, split.calibration, groups, draw, 0)
     return Parts(train, validation, test, calibration)
+
+
+def single_group(codes: np.ndarray) -> bool:
+    """Whether all rows are of one group."""
+    return len(np.unique(codes)) == 1
 
 
 def _held_out(table: Table, column: str, hold_out: tuple[str, ...]) -> np.ndarray:
