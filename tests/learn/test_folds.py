@@ -53,7 +53,10 @@ def test_folds_choose_the_passes_and_all_rows_teach(
     assert len(lines) == found.progress.best_epoch + 1
     assert len((tmp_path / "folds" / "log.jsonl").read_text().splitlines()) == 6
     once = learn(job | {"train": TRAIN | {"folds": 0}}, tmp_path / "once")
-    assert once.held_out is None
+    assert once.held_out is not None
+    assert once.held_out.fold_R is None
+    assert held.fold_R is not None
+    assert len(once.held_out.rows) == len(once.parts.validation)
     assert once.progress.curves != found.progress.curves
 
 
