@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from modalloy.blend.fitting import answerable, error_of, folds, held_of, weigh
+from modalloy.blend.weights import DOUBT
 from modalloy.job import config
 
 SINGLE = config.Classify(target="y")
@@ -77,7 +78,7 @@ def test_labels_cost_their_binary_log_loss(draw: np.random.Generator) -> None:
     p_BC = draw.uniform(0.1, 0.9, (4, 2))
     held = held_of(MULTI, NAMES, [{"probability": p_BC}], truth)
     yes = np.array([[1, 0], [0, 0], [1, 1], [0, 1]], dtype=bool)
-    wanted = -np.log(np.where(yes, p_BC, 1 - p_BC)).sum()
+    wanted = -np.log(DOUBT + (1 - DOUBT) * np.where(yes, p_BC, 1 - p_BC)).sum()
     assert held.total(np.ones(1), 1.0) == pytest.approx(wanted)
     assert held.of(np.array([True, False, False, False])).x_NM.shape == (2, 1)
 

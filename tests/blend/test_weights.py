@@ -108,3 +108,13 @@ def test_projection_is_the_nearest_of_a_grid(draw: np.random.Generator) -> None:
         assert found.sum() == pytest.approx(1.0)
         nearest = grid[np.argmin(((grid - v_M) ** 2).sum(1))]
         assert ((found - v_M) ** 2).sum() <= ((nearest - v_M) ** 2).sum() + 1e-12
+
+
+def test_one_row_that_is_surely_wrong_does_not_decide_alone() -> None:
+    """It costs as much as a few coins that were tossed, however sure the answer was."""
+    nearly = np.full(200, 0.9)
+    sure = np.append(np.full(199, 0.999), 1e-30)
+    x_NM = np.stack([nearly, sure], axis=1)
+    held = Held("log", x_NM, np.zeros(200), np.ones(200), np.arange(200))
+    assert held.each(1.0)[1] < held.each(1.0)[0]
+    assert fit_weights(held, least=0.05)[1] > 0.5

@@ -10,7 +10,7 @@ from typing import Literal, assert_never
 
 import numpy as np
 
-SURE = 1e-6  # probabilities are cut here, so that one row cannot decide alone
+DOUBT = 0.02  # share of each probability given away, so that one row cannot decide alone
 PRIOR_ROWS = 2.0  # as many rows speak for the best single answer
 STEPS = 500  # of the descent; it ends sooner where nothing moves
 STILL = 1e-6  # a change of all weights together that counts as none
@@ -73,8 +73,8 @@ def cost(
     """
     match error:
         case "log":
-            z_N = z_N.clip(SURE)
-            return -np.log(z_N), -1.0 / z_N
+            doubted_N = DOUBT + (1.0 - DOUBT) * z_N
+            return -np.log(doubted_N), -(1.0 - DOUBT) / doubted_N
         case "squared":
             off_N = (z_N - y_N) / scale
             return off_N**2 / 2.0, off_N / scale
