@@ -180,7 +180,7 @@ CASES: dict[str, list[Case]] = {
     "Locate.template": [("boxes", "tasks.fault.template", None, "photo2")],
     "Locate.max_boxes": [("boxes", "tasks.fault.max_boxes", 100, 1)],
     "Train.epochs": [("plain", "train.epochs", 1, 2)],
-    "Train.least_steps": [("short", "train.least_steps", 0, 80)],
+    "Train.least_steps": [("short", "train.least_steps", 0, 120)],
     "Train.batch": [("plain", "train.batch", 16, 8), ("plain", "train.batch", 16, "auto")],
     "Train.optimizer": [("plain", "train.optimizer", "adamw", "sgd")],
     "Train.lr": [("plain", "train.lr", 1e-3, 3e-3)],
@@ -332,6 +332,7 @@ def base(name: str, folder: Path) -> dict[str, Any]:  # noqa: C901 a list of kin
             job["tasks"]["life"] = {"type": "regress", "target": "hours_left"}
         case ["short"]:
             del job["train"]["epochs"]
+            job["train"]["patience"] = 0
         case ["worse"]:
             job["train"] |= {"epochs": 6, "lr": 1.0}
         case ["text"]:

@@ -113,7 +113,7 @@ def test_one_row_is_weighed_by_itself() -> None:
 def test_kinds_whose_answers_have_no_mean_are_left_alone() -> None:
     assert error_of(config.Tag(target="t", on="w")) is None
     assert error_of(config.Locate(target="b", on="p")) is None
-    assert error_of(config.Custom(target="c", use="a:b")) is None
+    assert error_of(config.Custom(target="c", use="tasks.counting:KIT")) is None
     assert error_of(NUMBER) == "squared"
     assert error_of(NUMBER.model_copy(update={"loss": "huber"})) == "absolute"
     assert error_of(MULTI) == "log"

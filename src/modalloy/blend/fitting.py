@@ -9,6 +9,7 @@ from modalloy.answer.answers import Answer
 from modalloy.blend.mixture import mix
 from modalloy.blend.weights import Error, Held, fit_weights
 from modalloy.job import config
+from modalloy.tasks.kit import kit_of
 
 FOLDS = 5  # parts of the held-back rows that weights are fitted without, to see what they gain
 
@@ -81,13 +82,12 @@ def folds(count: int, together: Sequence[Any] | None) -> np.ndarray:
 
 def error_of(options: config.TaskOptions) -> Error | None:
     """What a wrong answer of a task costs; None for kinds whose answers cannot be averaged."""
-    match options:
-        case config.Classify():
-            return "log"
-        case config.Regress():
-            return "squared" if options.loss == "squared" else "absolute"
-        case _:
-            return None
+    kit = kit_of(options)
+    if not kit.averaged:
+        return None
+    if not kit.numbers:
+        return "log"
+    return "squared" if getattr(options, "loss", "squared") == "squared" else "absolute"
 
 
 def answerable(

@@ -81,6 +81,7 @@ def truth_of_rows(
     return TaskTruth(options, None if names is None else [str(n) for n in names], list(truth))
 
 
-def without_quantiles(options: config.Regress) -> config.Regress:
-    """What a classical model is judged by: it has no quantiles."""
-    return options.model_copy(update={"quantiles": ()})
+def without_quantiles(options: Any) -> Any:
+    """The options of a task as a classical model is judged by: it has no quantiles."""
+    asked = getattr(options, "quantiles", ())
+    return options.model_copy(update={"quantiles": ()}) if asked else options

@@ -69,7 +69,7 @@ def folds(job: config.Job, training: int, validation: int) -> int:
     train = job.train
     asked = train.epochs == "auto" and train.patience > 0 and train.start is None
     timed = train.minutes is not None or job.split.time is not None
-    whole = all(isinstance(t, config.Classify | config.Regress) for t in job.tasks.values())
+    whole = not any(task.works_on for task in job.tasks.values())  # one answer a row
     few = 0 < validation < FEW and training + validation >= 2 * FOLDS
     light = all(costs_little(o, training + validation) for o in inputs(job).values())
     return FOLDS if asked and not timed and whole and few and light else 0

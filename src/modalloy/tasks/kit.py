@@ -24,6 +24,7 @@ class Kit:
     drawing: a `Drawing` (report/drawing/drawing.py): what the page shows of it.
     whole_row: it gives one answer a row, so that each input's summary alone can answer too.
     numbers: its target's cells are numbers.
+    averaged: answers to one row may be averaged: `probability` of classes, or a `value`.
     """
 
     target: str
@@ -34,6 +35,7 @@ class Kit:
     drawing: str
     whole_row: bool = True
     numbers: bool = False
+    averaged: bool = False
 
 
 CLASSIFY = Kit(
@@ -43,6 +45,7 @@ CLASSIFY = Kit(
     measure="modalloy.judge.metrics.classes:ClassMeasure",
     baseline="modalloy.judge.baselines.classify:ClassBaseline",
     drawing="modalloy.report.drawing.classify:ClassDrawing",
+    averaged=True,
 )
 REGRESS = Kit(
     target="modalloy.readers.targets.regress:NumberTarget",
@@ -52,6 +55,7 @@ REGRESS = Kit(
     baseline="modalloy.judge.baselines.regress:NumberBaseline",
     drawing="modalloy.report.drawing.regress:NumberDrawing",
     numbers=True,
+    averaged=True,
 )
 TAG = Kit(
     target="modalloy.readers.targets.tag:TagTarget",

@@ -1,5 +1,6 @@
 """Features for baselines: the encoders' own pooled vectors, each picture looked at once."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from checkpoints import patchtst, save
 from modalloy.cells.cells import Cells
 from modalloy.job import config
 from modalloy.judge.baselines.embeddings import one_view, pooled
@@ -28,7 +30,7 @@ def features_for_baselines(
     encoder: Encoder, values: dict[str, torch.Tensor], present: list[bool]
 ) -> np.ndarray:
     """What a baseline gets of a batch of one input."""
-    model: Any = SimpleNamespace(encoders={"x": encoder.eval()})
+    model: Any = SimpleNamespace(encoder={"x": encoder.eval()}.__getitem__)
     with torch.no_grad():
         return pooled(model, "x", Batch({"x": values}, {"x": torch.tensor(present)}))
 
@@ -82,11 +84,11 @@ def test_texts_give_the_mean_state_of_their_pieces(tune: str) -> None:
     assert found == pytest.approx(own.numpy(), rel=1e-3, abs=1e-4)
 
 
-def test_series_give_every_channel_of_a_checkpoint_and_the_fixed_fronts() -> None:
+def test_series_give_every_channel_of_a_checkpoint_and_the_fixed_fronts(tmp_path: Path) -> None:
     reader = SeriesReader("s", ("s",), False, 64, None, None, (0.0,) * 12, (1.0,) * 12)
-    encoder = SeriesEncoder(reader, config.Series(length=64), 8, pretrained=False)
+    folder = save(patchtst(layers=1), tmp_path)
+    encoder = SeriesEncoder(reader, config.Series(length=64, encoder=folder), 8, pretrained=True)
     fronts, states = torch.randn(2, 5), torch.randn(2, 12, 6)
-    encoder.trunk = torch.nn.Identity()  # stands for a checkpoint
     found = encoder.pooled_features({"fronts": fronts, "features": states})
     assert torch.equal(found, torch.cat([fronts, states.flatten(1)], 1))
 
