@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modalloy.errors import TableError
+from modalloy.errors import JobError, TableError
 from modalloy.job import config
 from modalloy.job.job_file import check_against, load_job
 from modalloy.table.table import Table, open_table
@@ -21,17 +21,27 @@ if TYPE_CHECKING:
 JobSource = config.Job | Mapping[str, Any] | str | Path
 
 
-def init(table: Any, *, target: list[str] | str, sheet: str | None = None) -> str:
+def init(
+    table: Any,
+    *,
+    target: list[str] | str,
+    sheet: str | None = None,
+    minutes: float | None = None,
+) -> str:
     """A job file for a table: every column with its type and why, every default as a comment.
 
     table: whatever `open_table` opens. target: the columns to be answered. The text can be saved
     and given to `train` as it is. sheet: a sheet of an Excel file, the first one otherwise.
+    minutes: that `train` may take on this machine in all; encoders are chosen by it.
     """
     from modalloy.infer.infer import infer, job_yaml
 
+    if minutes is not None and not 0.0 < minutes < float("inf"):
+        raise JobError(f"minutes: {minutes:g} is no time to train in; give more than 0.")
+
     targets = [target] if isinstance(target, str) else list(target)
     opened = open_table(table, sheet=sheet)
-    return job_yaml(infer(opened, targets), opened.source)
+    return job_yaml(infer(opened, targets, minutes=minutes), opened.source)
 
 
 def check(job: JobSource, *, table: Any = None) -> "Check":

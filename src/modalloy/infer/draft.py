@@ -4,7 +4,7 @@ import io
 import json
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -32,7 +32,7 @@ COLUMNS, TASKS = _by_type(config.Column), _by_type(config.TaskOptions)
 
 @dataclass(frozen=True)
 class Draft:
-    """Types, tasks and split that a table suggests, each with its reason."""
+    """Types, tasks, split and options of `train` that a table suggests, each with its reason."""
 
     rows: int
     columns: Mapping[str, Guess]
@@ -41,6 +41,7 @@ class Draft:
     tasks: Mapping[str, InferredTask]
     sheet: str | None = None
     notes: Sequence[str] = ()  # what was taken for what when the table was read
+    train: Mapping[str, tuple[Any, str]] = field(default_factory=dict)  # option: value and reason
 
     def job(self, source: str) -> dict[str, Any]:
         """The job as plain data, without defaults."""
@@ -48,7 +49,9 @@ class Draft:
         tasks = {t: {"type": g.type, "target": t, **g.options} for t, g in self.tasks.items()}
         sheet = {} if self.sheet is None else {"sheet": self.sheet}
         split = dict(self.split)
-        return {"table": source, **sheet, "split": split, "columns": columns, "tasks": tasks}
+        train = {"train": {n: value for n, (value, _) in self.train.items()}} if self.train else {}
+        given = {"table": source, **sheet, "split": split, "columns": columns, "tasks": tasks}
+        return given | train
 
 
 def job_yaml(draft: Draft, source: str) -> str:
@@ -75,11 +78,10 @@ def job_yaml(draft: Draft, source: str) -> str:
     lines += ["# Defaults; remove the first '# ' of a line to change it.", "fuse:"]
     lines += [f"  {_line({'type': fuse.type})}"]
     lines += [line for line in _defaults(fuse) if not line.startswith("  # type:")]
-    lines += [
-        "train:",
-        f"  {_line({'epochs': config.Train().epochs}, _help(config.Train, 'epochs'))}",
-    ]
-    lines += [line for line in _defaults(config.Train()) if not line.startswith("  # epochs:")]
+    written = draft.train or {"epochs": (config.Train().epochs, _help(config.Train, "epochs"))}
+    lines += ["train:", *(f"  {_line({n: value}, why)}" for n, (value, why) in written.items())]
+    shown = tuple(f"  # {name}:" for name in written)
+    lines += [line for line in _defaults(config.Train()) if not line.startswith(shown)]
     given = () if draft.sheet is None else ("sheet",)
     # pyrefly: ignore[missing-argument] only the defaults are looked at
     rest = _defaults(config.Job.model_construct())

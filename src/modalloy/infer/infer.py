@@ -23,6 +23,7 @@ from modalloy.infer.paths import files_of, largest_side
 from modalloy.infer.split_inference import choose_split, with_copies_apart
 from modalloy.infer.task_inference import goal_for, parallel
 from modalloy.infer.type_inference import guess
+from modalloy.infer.within_minutes import within_minutes
 from modalloy.job import config
 from modalloy.readers.answer_cells import to_names
 from modalloy.table.split import split_rows
@@ -38,12 +39,13 @@ Looks = Mapping[str, Look]
 Told = TypeVar("Told", Guess, InferredTask)
 
 
-def infer(table: Table, targets: Sequence[str], *, minutes: float = MINUTES) -> Draft:
+def infer(table: Table, targets: Sequence[str], *, minutes: float | None = None) -> Draft:
     """What a sensible engineer would write for this table, with a reason for each line.
 
-    Types are judged by up to 20 000 rows. minutes: that the training may take by the estimate of
-    `check`; encoders that would take longer to tune stay frozen. Raises TableError for a target
-    that the table lacks or no task can answer, and where no column is left as an input.
+    Types are judged by up to 20 000 rows. minutes: that `train` may take in all, which it then is
+    told; encoders that would take longer to tune by the estimate of `check` stay frozen, as they do
+    beyond ten minutes where nothing is given. Raises TableError for a target that the table lacks
+    or no task can answer, where no column is left as an input, and for too few minutes.
     """
     if not targets:
         raise TableError(f"{table.source}: name at least one column to be answered (--target).")
@@ -69,11 +71,11 @@ def infer(table: Table, targets: Sequence[str], *, minutes: float = MINUTES) -> 
     draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
     draft = without_leaks(few, draft)
     draft = replace(draft, columns=with_days_between(few, draft.columns))
-    draft = with_tuning(table, draft, minutes=minutes)
+    draft = with_tuning(table, draft, minutes=MINUTES if minutes is None else minutes)
     if not any(g.type in INPUTS for g in draft.columns.values()):
         found = "; ".join(f"'{c}': {g.reason}" for c, g in list(draft.columns.items())[:5])
         raise TableError(f"{table.source}: no column is left to learn from. {found}.")
-    return draft
+    return draft if minutes is None else within_minutes(table, draft, minutes)
 
 
 # --- second thoughts, once the split and the tasks are known -------------------------------------
