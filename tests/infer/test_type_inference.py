@@ -57,6 +57,7 @@ def test_amounts_over_magnitudes_are_read_on_a_log_scale() -> None:
         ("x", [json.dumps(c.tolist()) for c in lists(16)], "vector"),
         ("vibration", lists(16), "series"),
         ("features_vibration", lists(16), "vector"),
+        ("x", [c.cumsum() for c in lists(16)], "series"),
         ("x", lists(300), "series"),
         ("x", lists(None), "series"),
         ("x", [[[1.0, 2.0, 3.0, 4.0, 5.0], [2.0, 1.0, 0.0, 1.0, 2.0]]] * N, "series"),

@@ -179,10 +179,10 @@ def _series(name: str, options: config.Series, cells: Cells) -> Work:
         length = min(length, int(np.mean([x.size for x in held]))) if held else length
     if options.encoder != "scratch":
         return _transformer(options, channels * length / 16, _described(options.encoder))
-    plain = set(options.front) - {"learned", *RANDOM}
+    plain = set(options.front) - {"learned", "convolution", *RANDOM}
     fixed = FRONT * length * math.log2(max(2, length)) * channels * len(plain)
     fixed += length * sum(flop for front, flop in RANDOM.items() if front in options.front)
-    if "learned" not in options.front:
+    if not {"learned", "convolution"} & set(options.front):
         changed = float(options.augment != "none")
         fronts = len(set(options.front))
         return Work("series", (fixed + HEADS) / 1e9, 1e6, changed=changed, tokens=fronts)

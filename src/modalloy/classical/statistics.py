@@ -19,6 +19,7 @@ WAYS = 8  # directions of edges that are told apart
 FRAME_S = 0.032  # of sound
 MELS = 40  # bands of pitch
 MANY = 8  # channels beyond which a series is looked at without its spectrum
+INNER = (0.0, 0.25, 0.5, 0.75, 1.0)  # quantiles of each part of a series
 LARGEST = 1e6  # numbers in units of their spread are cut here
 
 
@@ -90,10 +91,11 @@ def mel_bands(rate_hz: int, size: int) -> np.ndarray:
 
 def of_series(reader: SeriesReader, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """Of each channel: moments, quantiles, ends, trend and shape, those of the last quarter, and
-    log power in equal bands of frequency; the envelope's lines where the rate is known.
+    log power in equal bands of frequency; the envelope's lines where the rate is known; quantiles
+    of halves, quarters and eighths of the samples, their differences and their spectrum.
 
     The bands are of the column's length, not of the row's: rows of all lengths have the same ones.
-    With more than eight channels without bands and lines.
+    With more than eight channels without bands, lines and quantiles of parts.
     """
     x_CL = values["x"][:, values["mask"]].astype(np.float64)
     low_CQ = np.quantile(x_CL, (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0), axis=1)
@@ -107,4 +109,22 @@ def of_series(reader: SeriesReader, values: Mapping[str, np.ndarray]) -> np.ndar
         found.append(signals.spectrum(x_1CL, mask_1L, segment))
         if reader.rate_hz is not None:
             found.append(signals.envelope(x_1CL, mask_1L, segment, reader.rate_hz))
+        steps_CL = np.diff(x_CL, axis=1, prepend=x_CL[:, :1])
+        for seen_CL in (x_CL, steps_CL, np.abs(np.fft.rfft(x_CL, axis=1))):
+            parts.append(of_intervals(seen_CL).ravel())
     return np.concatenate([*parts, *(f.numpy().ravel() for f in found)])
+
+
+def of_intervals(x_CL: np.ndarray) -> np.ndarray:
+    """Five quantiles of the whole, its halves, quarters and eighths, (75, C).
+
+    As in QUANT (Dempster et al. 2023, 2308.00928), but as many for rows of every length.
+    """
+    length = x_CL.shape[1]
+    found = []
+    for cuts in (1, 2, 4, 8):
+        for part in range(cuts):
+            start = min(part * length // cuts, length - 1)
+            end = max(start + 1, (part + 1) * length // cuts)
+            found.append(np.quantile(x_CL[:, start:end], INNER, axis=1))
+    return np.concatenate(found)

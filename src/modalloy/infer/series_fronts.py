@@ -1,7 +1,7 @@
 """Which fronts a series gets: random convolutions while rows are few enough for them.
 
 Nothing of random convolutions is learned from answers, so few rows are enough for them; a learned
-convolution needs thousands.
+convolution needs hundreds.
 """
 
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from modalloy.checks.column_profile import counted
 from modalloy.job.config import Front, usual_fronts
 
-FEW = 2_000  # rows below which a convolution is not learned
+FEW = 200  # rows below which a convolution is not learned
 MOST_SAMPLES = 1_000_000  # in all rows together, for both fronts of random convolutions
 MOST_FOR_ONE = 3_000_000  # for the cheaper one alone; about two minutes on one busy core
 
@@ -27,10 +27,9 @@ def series_fronts(
     rockets: tuple[Front, ...] = ("minirocket",)
     if samples <= MOST_SAMPLES:
         rockets += ("hydra",)
-    usual = usual_fronts({"rate_hz": rate_hz, "rpm": None})
+    rest = [f for f in usual_fronts({"rate_hz": rate_hz, "rpm": None}) if f != "learned"]
     if rows < FEW:
-        rest = [f for f in usual if f != "learned"]
         why = f"random convolutions, because {counted(rows)} rows are few to learn one from"
         return {"front": [*rockets, *rest]}, why
-    why = f"random convolutions beside a learned one, because {counted(rows)} rows allow both"
-    return {"front": [*rockets, *usual]}, why
+    why = f"random convolutions and a learned one, because {counted(rows)} rows are enough for both"
+    return {"front": [*rockets, "convolution", *rest]}, why

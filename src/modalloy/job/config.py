@@ -21,7 +21,15 @@ from pydantic import (
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Tune = Literal["frozen", "full", "last_n"]
 Front = Literal[
-    "learned", "minirocket", "hydra", "statistics", "recent", "spectrum", "envelope", "order"
+    "convolution",
+    "learned",
+    "minirocket",
+    "hydra",
+    "statistics",
+    "recent",
+    "spectrum",
+    "envelope",
+    "order",
 ]
 
 
@@ -195,12 +203,13 @@ class Series(Trunk):
         default_factory=usual_fronts,
         json_schema_extra={"default": ["learned", "statistics"]},
     )
-    """What the encoder sees: a learned convolution; random convolutions that are fitted to the
-    training rows once and then kept (`minirocket`, `hydra`), the strongest where rows are few;
-    statistics of each channel, those of its last quarter (`recent`), the spectrum in hertz, the
-    envelope spectrum, and both in multiples of shaft speed (`order`). Left out, it is the learned
-    convolution and statistics; `spectrum` and `envelope` join them where `rate_hz` is given, and
-    `order` where `rpm` is given too."""
+    """What the encoder sees: a learned convolution, pooled by its mean, largest and last step
+    (`learned`), or with batch norms and by its mean alone (`convolution`: the one to stand beside
+    random convolutions); random convolutions that are fitted to the training rows once and then
+    kept (`minirocket`, `hydra`), the strongest where rows are few; statistics of each channel,
+    those of its last quarter (`recent`), the spectrum in hertz, the envelope spectrum, and both in
+    multiples of shaft speed (`order`). Left out, it is `learned` and `statistics`; `spectrum` and
+    `envelope` join them where `rate_hz` is given, and `order` where `rpm` is given too."""
     augment: Literal["none", "gain", "jitter"] = "none"
     """Random gain for each channel while training; `jitter` also adds noise and shifts."""
 

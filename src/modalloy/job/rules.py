@@ -110,7 +110,10 @@ def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
     if encoder != "scratch" and front and "learned" not in front:
         why = f"{quoted(encoder)} takes the place of the learned front; add learned to front."
         yield Fault((*path, "encoder"), why)
-    rockets = [part for part in front if part in ("minirocket", "hydra")]
+    if "learned" in front and "convolution" in front:
+        why = "names learned and convolution; take one of them away."
+        yield Fault((*path, "front"), why)
+    rockets = [part for part in front if part in ("convolution", "minirocket", "hydra")]
     if encoder != "scratch" and rockets:
         why = f"{listed(rockets)} does not stand beside {quoted(encoder)}; take one away."
         yield Fault((*path, "front"), why)
@@ -123,7 +126,8 @@ def _series(name: str, options: dict[str, Any]) -> Iterator[Fault]:
         why = "is read by the order front alone; add order to front, or take rpm away."
         yield Fault((*path, "rpm"), why)
     size = options.get("size", _default(Trunk, "size"))
-    if encoder == "scratch" and "learned" not in front and size != _default(Trunk, "size"):
+    learned = "learned" in front or "convolution" in front
+    if encoder == "scratch" and not learned and size != _default(Trunk, "size"):
         yield Fault((*path, "size"), "is for the learned front, which front does not name.")
     yield from _repeats((*path, "front"), front)
 

@@ -14,7 +14,7 @@ from modalloy.job import config
 from modalloy.model.encoders.series import SeriesEncoder
 from modalloy.model.trunks import signal_features as signals
 from modalloy.model.trunks.patchtst import last_samples
-from modalloy.model.trunks.strided import STEPS, StridedFront
+from modalloy.model.trunks.strided import STEPS, StepNorm, StridedFront
 from modalloy.readers.series import SeriesReader
 
 ALL = ("learned", "statistics", "recent", "spectrum", "envelope", "order")
@@ -24,7 +24,8 @@ CASES = {
     "fixed": {"front": ("statistics", "spectrum", "envelope", "order")},
     "all": {"front": ALL},
     "random": {"front": ("minirocket", "hydra", "statistics")},
-    "random and learned": {"front": ("learned", "minirocket")},
+    "random and learned": {"front": ("convolution", "minirocket")},
+    "convolution": {"front": ("convolution",)},
     "base": {"front": ("learned",), "size": "base"},
 }
 
@@ -190,6 +191,30 @@ def test_what_a_front_needs_is_said(options: dict[str, Any], sentence: str) -> N
 
 
 # --- random convolutions -----------------------------------------------------------------------
+
+
+def test_batch_norms_see_the_steps_that_exist_alone() -> None:
+    torch.manual_seed(0)
+    norm, x_BTd = StepNorm(3), torch.randn(2, 5, 3) * 4 + 2
+    mask_BT = torch.arange(5) < torch.tensor([5, 2])[:, None]
+    z_BTd = norm.train()(x_BTd, mask_BT)
+    seen_Nd = x_BTd[mask_BT]
+    expected_Nd = (seen_Nd - seen_Nd.mean(0)) / (seen_Nd.var(0, correction=0) + 1e-5).sqrt()
+    assert torch.allclose(z_BTd[mask_BT], expected_Nd, atol=1e-5)
+    assert torch.allclose(norm.batch.running_mean, 0.1 * seen_Nd.mean(0), atol=1e-5)
+    one_BT = torch.zeros(2, 5).bool()
+    assert torch.equal(norm(x_BTd, one_BT), x_BTd)  # a norm over nothing is undefined
+
+
+def test_a_convolution_is_pooled_by_its_mean() -> None:
+    encoder = make_encoder(make_reader(2, 64), front=("convolution",)).eval()
+    values = make_values([64, 20])
+    z_BTd, mask_BT = encoder.strided(values["x"], values["mask"])
+    mean_Bd = torch.stack([z_Td[m].mean(0) for z_Td, m in zip(z_BTd, mask_BT, strict=True)])
+    _, _, pooled_BD = encoder.learned_steps(encoder.features(values))
+    assert torch.allclose(pooled_BD, encoder.pool(mean_Bd), atol=1e-5)
+    with pytest.raises(JobError, match="names learned and convolution"):
+        make_encoder(front=("learned", "convolution"))
 
 
 def test_random_convolutions_run_once_and_stand_still_while_the_rest_learns() -> None:

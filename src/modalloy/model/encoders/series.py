@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from modalloy.errors import JobError
 from modalloy.job import config
-from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.encoders.encoder import Encoder, pool
 from modalloy.model.encoders.number import Piecewise
 from modalloy.model.layers.block import Residual, sinusoids
 from modalloy.model.layers.dropout import dropout
@@ -33,6 +33,7 @@ LINE_DROPOUT = 0.5  # of what a spectrum gives: many numbers for few rows
 UNKNOWN = 0.1  # chance that a known shaft speed is hidden while training
 TRENDS = ("statistics", "recent")  # fronts that a TrendHead reads
 ROCKETS: tuple[Kind, ...] = ("minirocket", "hydra")  # fitted on training rows
+LEARNED = ("convolution", "learned")
 EDGES = (-3.0, -2.0, -1.5, -1.0, -0.67, -0.33, 0.0, 0.33, 0.67, 1.0, 1.5, 2.0, 3.0)
 EMBEDDED = 8  # numbers that each statistic becomes
 SIZES = {"small": (64, 3), "base": (128, 5)}  # width and residual layers of the learned front
@@ -62,8 +63,9 @@ class SeriesEncoder(Encoder):
         super().__init__(width)
         check_fronts(reader.name, options)
         self.options = options
-        self.learned = "learned" in options.front
-        self.fixed = [f for f in dict.fromkeys(options.front) if f != "learned"]
+        self.convolution = "convolution" in options.front
+        self.learned = self.convolution or "learned" in options.front
+        self.fixed = [f for f in dict.fromkeys(options.front) if f not in LEARNED]
         self.segment = signals.segment_for(options.length)
         self.trunk_config: dict[str, Any] | None = None
         if self.learned:
@@ -97,7 +99,8 @@ class SeriesEncoder(Encoder):
         options, channels = self.options, reader.channels
         if options.encoder == "scratch":
             size, layers = SIZES[options.size]
-            self.strided = StridedFront(channels, options.length, size, layers)
+            norm = self.convolution
+            self.strided = StridedFront(channels, options.length, size, layers, batch_norm=norm)
             self.register_buffer("places_TD", sinusoids(STEPS, self.width), persistent=False)
         else:
             load = pretrained or trunk_config is None
@@ -111,7 +114,7 @@ class SeriesEncoder(Encoder):
             set_trainable(Trunk(self.trunk, self.trunk.blocks), options, reader.name)
             still_norms(self.trunk)
         self.step = nn.Linear(size, self.width)
-        self.pool = nn.Linear(3 * size, self.width)
+        self.pool = nn.Linear(size if self.convolution else 3 * size, self.width)
 
     @property
     def patches(self) -> PatchTrunk | None:
@@ -228,11 +231,8 @@ class SeriesEncoder(Encoder):
         # Counted from the end: rows of one recording end together at what is to be predicted.
         steps_B1 = signals.extent(mask_BT)[:, None]
         ago_BT = (steps_B1 - 1 - torch.arange(mask_BT.shape[1], device=mask_BT.device)).clamp_min(0)
-        return (
-            self.step(z_BTd) + self.places_TD[ago_BT],
-            mask_BT,
-            self.pool(summarise(z_BTd, mask_BT)),
-        )
+        pooled_Bd = pool(z_BTd, mask_BT) if self.convolution else summarise(z_BTd, mask_BT)
+        return self.step(z_BTd) + self.places_TD[ago_BT], mask_BT, self.pool(pooled_Bd)
 
 
 def build_head(front: config.Front, inputs: int, width: int) -> nn.Module:
@@ -320,7 +320,9 @@ def check_fronts(name: str, options: config.Series) -> None:
         )
     if not options.front:
         raise JobError(f"{where}.front: is empty; name at least one front, such as learned")
-    rockets = [f for f in options.front if f in ROCKETS]
+    if set(LEARNED) <= set(options.front):
+        raise JobError(f"{where}.front: names learned and convolution; take one of them away")
+    rockets = [f for f in options.front if f in (*ROCKETS, "convolution")]
     if options.encoder != "scratch" and rockets:
         raise JobError(
             f"{where}.front: {rockets[0]} does not stand beside {options.encoder}; take one away"

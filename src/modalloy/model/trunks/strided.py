@@ -16,17 +16,24 @@ class StridedFront(nn.Module):
 
     A row leaves the halvings as soon as it is short enough: 30 cycles keep their 30 steps, 4096
     samples of vibration end as 64. So a row's steps depend on its own length and not on its batch.
-    Dilated residual layers as in WaveNet and TCN (Bai et al. 2018, 1803.01271), not causal, with
-    LayerNorm over channels because a norm over time would see the padding.
+    Dilated residual layers as in WaveNet and TCN (Bai et al. 2018, 1803.01271), not causal.
+    batch_norm: norms of each channel over the steps that exist in a batch, which then answer by
+    running figures; else LayerNorm over channels. Neither sees the padding.
     """
 
-    def __init__(self, channels: int, length: int, width: int, layers: int) -> None:
+    def __init__(
+        self, channels: int, length: int, width: int, layers: int, *, batch_norm: bool = False
+    ) -> None:
         super().__init__()
         self.width, self.length = width, length
         self.entry = nn.Conv1d(channels, width, 7, padding=3)
         halvings = max(0, (-(-length // STEPS) - 1).bit_length())
-        self.halvings = nn.ModuleList(Halving(width) for _ in range(halvings))
-        self.layers = nn.ModuleList(Dilated(width, 2**i) for i in range(layers))
+        self.halvings = nn.ModuleList(
+            Halving(width, batch_norm=batch_norm) for _ in range(halvings)
+        )
+        self.layers = nn.ModuleList(
+            Dilated(width, 2**i, batch_norm=batch_norm) for i in range(layers)
+        )
 
     def forward(self, x_BCL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """Steps (B, T, d) and which of them exist (B, T).
@@ -74,30 +81,56 @@ def fit(x: Tensor) -> Tensor:
 class Halving(nn.Module):
     """Half as many steps: a convolution with stride 2, norm and GELU."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, batch_norm: bool = False) -> None:
         super().__init__()
         self.conv = nn.Conv1d(width, width, 5, stride=2, padding=2)
-        self.norm = nn.LayerNorm(width)
+        self.norm = StepNorm(width) if batch_norm else nn.LayerNorm(width)
 
     def forward(self, x_BdL: Tensor, mask_BL: Tensor) -> tuple[Tensor, Tensor]:
         """(B, d, L) -> (B, d, ceil(L / 2)), with the mask of steps in which any sample exists."""
         x_BdL = self.conv(x_BdL * mask_BL[:, None])
-        x_BdL = F.gelu(self.norm(x_BdL.transpose(1, 2))).transpose(1, 2)
         mask_BL = F.pad(mask_BL, (0, mask_BL.shape[1] % 2)).unflatten(1, (-1, 2)).any(2)
-        return x_BdL, mask_BL
+        z_BLd = normed(self.norm, x_BdL.transpose(1, 2), mask_BL)
+        return F.gelu(z_BLd).transpose(1, 2), mask_BL
 
 
 class Dilated(nn.Module):
     """Residual layer: norm, dilated convolution over five steps, GELU, linear map."""
 
-    def __init__(self, width: int, dilation: int) -> None:
+    def __init__(self, width: int, dilation: int, *, batch_norm: bool = False) -> None:
         super().__init__()
-        self.norm = nn.LayerNorm(width)
+        self.norm = StepNorm(width) if batch_norm else nn.LayerNorm(width)
         self.conv = nn.Conv1d(width, width, 5, padding=2 * dilation, dilation=dilation)
         self.out = nn.Linear(width, width)
 
     def forward(self, x_BTd: Tensor, mask_BT: Tensor) -> Tensor:
         """The same shape."""
-        z_BTd = self.norm(x_BTd) * mask_BT[..., None]
+        z_BTd = normed(self.norm, x_BTd, mask_BT) * mask_BT[..., None]
         z_BTd = F.gelu(self.conv(z_BTd.transpose(1, 2))).transpose(1, 2)
         return x_BTd + dropout(self.out(z_BTd), DROPOUT, self.training)
+
+
+class StepNorm(nn.Module):
+    """Batch norm of each channel over the steps that exist (Ioffe & Szegedy 2015, 1502.03167).
+
+    A batch of one step alone stays as it is.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.batch = nn.BatchNorm1d(width)
+
+    def forward(self, x_BTd: Tensor, mask_BT: Tensor) -> Tensor:
+        """The same shape; what the mask hides is left as it is while training."""
+        if not self.training:
+            return self.batch(x_BTd.flatten(0, 1)).view_as(x_BTd)
+        at_N = mask_BT.flatten().nonzero().squeeze(1)
+        x_Nd = x_BTd.flatten(0, 1)
+        if len(at_N) < 2:
+            return x_BTd
+        return x_Nd.index_copy(0, at_N, self.batch(x_Nd[at_N]).to(x_Nd.dtype)).view_as(x_BTd)
+
+
+def normed(norm: nn.Module, x_BTd: Tensor, mask_BT: Tensor) -> Tensor:
+    """Steps through a norm, of which one over the batch must know which of them exist."""
+    return norm(x_BTd, mask_BT) if isinstance(norm, StepNorm) else norm(x_BTd)
