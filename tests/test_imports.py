@@ -129,6 +129,11 @@ def test_readers_check_jobs_and_metrics_load_no_torch() -> None:
     assert not loaded_by("\n".join(f"import modalloy.{name}" for name in free)) & HEAVY
 
 
+def test_classical_models_answer_without_the_libraries_that_fit_them() -> None:
+    loaded = loaded_by("import modalloy.classical.method, modalloy.classical.fit")
+    assert not loaded & {"sklearn", "scipy", "transformers", "pandas"}
+
+
 SLOW = {"torch", "transformers", "sklearn", "scipy", "matplotlib", "pandas"}  # seconds each
 REPORT = {"sklearn", "scipy", "matplotlib"}  # every report has baselines and charts
 PIP_PICTURE = {"type": "image", "encoder": "efficientnet_lite0", "pixels": 32, "tune": "frozen"}

@@ -15,7 +15,8 @@ def test_a_class_that_training_lacks_gets_no_probability() -> None:
     truth = ["b", "c"] * 20 + ["a"]
     task = TaskTruth(config.Classify(target="y"), ["a", "b", "c"], truth)
     x = np.array([[float(t == "c")] for t in truth])
-    fitted = boost(task, Shape(6, 4, 0.1, 30), x, np.array([False]), np.arange(40), 0)
+    train = task.take(np.arange(40))
+    fitted = boost(train, Shape(6, 4, 0.1, 30), x[:40], np.array([False]), 0)
     answer = fitted.answer(x[38:], 3)
     assert answer["probability"].shape == (3, 3)
     assert answer["probability"][:, 0].tolist() == [0, 0, 0]

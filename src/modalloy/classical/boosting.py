@@ -13,7 +13,8 @@ from modalloy.answer.answers import Answer
 from modalloy.classical.blocks import FeatureBlock
 from modalloy.classical.estimate import Estimate
 from modalloy.classical.features import KEPT, Features, kept_of
-from modalloy.classical.kept import State, joined, part_of
+from modalloy.classical.kept import State, each_of, joined, listed, part_of
+from modalloy.classical.target_means import MANY, TargetMeans, amounts, out_of_fold
 from modalloy.classical.training_rows import TrainingRows
 from modalloy.classical.trees import Trees
 from modalloy.classical.truth import TaskTruth
@@ -34,36 +35,69 @@ class Shape(NamedTuple):
     rounds: int
 
 
+class HeldOut(NamedTuple):
+    """Features of rows to learn from, and of those to choose by."""
+
+    fold: Fold
+    fit_NF: np.ndarray
+    check_BF: np.ndarray
+
+
 @dataclass(frozen=True)
 class Boosting:
-    """Features of the inputs, and the trees that look at them."""
+    """Features of the inputs, mean answers by name of large categories, and trees on both."""
 
     features: Features
+    means: Mapping[str, TargetMeans]
     estimate: Estimate
 
     @classmethod
     def fit(cls, rows: TrainingRows) -> Self:
-        """Settings chosen on held-out ones of these rows, then all of them learned from."""
+        """Settings chosen on held-out ones of these rows, then all of them learned from.
+
+        Mean answers by name are taken only if held-out rows are answered better with them.
+        """
         task, seed, every = rows.task, rows.seed, rows.every
         blocks = list(rows.blocks.values())
         features = Features.fit(blocks, kept=kept_of(len(every)), embedded=KEPT, seed=seed)
-        x_BF, codes_F = side_by_side(features, rows.blocks, len(every))
-        shape = choose_shape(task, x_BF, codes_F, rows.folds, seed)
-        return cls(features, boost(task, shape, x_BF, codes_F, every, seed))
+        x_NF, codes_F = side_by_side(features, rows.blocks, len(every))
+        folds = rows.folds[: 1 if len(every) > FEW else 2]
+        held = [HeldOut(fold, x_NF[fold.fit], x_NF[fold.check]) for fold in folds]
+        shape, reached = choose_shape(task, x_NF, held, codes_F, seed)
+        named = {b.name: np.asarray(b.values)[:, 0] for b in blocks if b.codes}
+        named = {n: c for n, c in named.items() if len(np.unique(c[np.isfinite(c)])) > MANY}
+        y_NK = amounts(task)
+        if named and y_NK.shape[1]:
+            held = [with_means(side, named, y_NK, rows) for side in held]
+            z_NF = np.concatenate([x_NF, means_of_others(named, y_NK, every, rows)], axis=1)
+            more_F = np.pad(codes_F, (0, z_NF.shape[1] - len(codes_F)))
+            other, score = choose_shape(task, z_NF, held, more_F, seed)
+            if score > reached:
+                means = {n: TargetMeans.fit(c, y_NK) for n, c in named.items()}
+                return cls(features, means, boost(task, other, z_NF, more_F, seed))
+        return cls(features, {}, boost(task, shape, x_NF, codes_F, seed))
 
     def answer(self, blocks: Mapping[str, FeatureBlock], rows: int) -> Answer:
         """Answers to so many rows."""
-        return self.estimate.answer(side_by_side(self.features, blocks, rows)[0], rows)
+        x_BF, _ = side_by_side(self.features, blocks, rows)
+        means = [m.apply(np.asarray(blocks[n].values)[:, 0]) for n, m in self.means.items()]
+        return self.estimate.answer(np.concatenate([x_BF, *means], axis=1), rows)
 
     def state(self) -> State:
         """What `from_state` needs: JSON, and arrays by name."""
-        return joined({"features": self.features.state(), "trees": self.estimate.state()})
+        parts = {"features": self.features.state(), "trees": self.estimate.state()}
+        parts["means"] = listed([means.state() for means in self.means.values()])
+        meta, arrays = joined(parts)
+        return {**meta, "of": list(self.means)}, arrays
 
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """The boosting whose `state` this is."""
         features = Features.from_state(*part_of(meta, arrays, "features"))
-        return cls(features, Estimate.from_state(Trees, *part_of(meta, arrays, "trees")))
+        states = each_of(*part_of(meta, arrays, "means"))
+        means = [TargetMeans.from_state(*state) for state in states]
+        estimate = Estimate.from_state(Trees, *part_of(meta, arrays, "trees"))
+        return cls(features, dict(zip(meta["of"], means, strict=True)), estimate)
 
 
 def side_by_side(
@@ -80,24 +114,43 @@ def side_by_side(
     return np.concatenate(parts, axis=1), np.array(codes)
 
 
+def with_means(
+    side: HeldOut, named: Mapping[str, np.ndarray], y_NK: np.ndarray, rows: TrainingRows
+) -> HeldOut:
+    """Mean answers by name beside all else; of held-out rows no answer is looked at."""
+    fit, check = side.fold
+    means = [TargetMeans.fit(c[fit], y_NK[fit]).apply(c[check]) for c in named.values()]
+    own = means_of_others(named, y_NK, fit, rows)
+    return HeldOut(side.fold, np.hstack([side.fit_NF, own]), np.hstack([side.check_BF, *means]))
+
+
+def means_of_others(
+    named: Mapping[str, np.ndarray], y_NK: np.ndarray, at: np.ndarray, rows: TrainingRows
+) -> np.ndarray:
+    """Mean answers by name of rows to learn from, each by other ones of these rows."""
+    together = None if rows.together is None else [rows.together[i] for i in at]
+    parts = [out_of_fold(c[at], y_NK[at], together, rows.seed) for c in named.values()]
+    return np.concatenate(parts, axis=1)
+
+
 def choose_shape(
-    task: TaskTruth, x_BF: np.ndarray, codes_F: np.ndarray, folds: Sequence[Fold], seed: int
-) -> Shape:
-    """Size of the trees and number of rounds that do best on held-out rows of these.
+    task: TaskTruth, x_NF: np.ndarray, held: Sequence[HeldOut], codes_F: np.ndarray, seed: int
+) -> tuple[Shape, Score]:
+    """Size of the trees and number of rounds that do best on held-out rows, and how well.
 
     codes_F: which features are categories.
     """
     best, reached = None, WORST
-    folds = folds[: 1 if len(x_BF) > FEW else 2]
-    for shape in shapes(task, x_BF.shape[1], len(x_BF)):
-        tried = [stopped(task, shape, x_BF, codes_F, fold, seed) for fold in folds]
-        score = held_out_score(task, [(f, a) for f, (a, _) in zip(folds, tried, strict=True)])
+    for shape in shapes(task, x_NF.shape[1], len(x_NF)):
+        tried = [stopped(task, shape, side, codes_F, seed) for side in held]
+        pairs = zip(held, tried, strict=True)
+        score = held_out_score(task, [(side.fold, answer) for side, (answer, _) in pairs])
         rounds = round(float(np.mean([r for _, r in tried]))) if tried else shape.rounds // 2
         if best is None or (score is not None and score > reached):
             best = shape._replace(rounds=max(1, rounds))
             reached = score or WORST
     assert best is not None, "there is a shape at least"
-    return best
+    return best, reached
 
 
 def shapes(task: TaskTruth, features: int, rows: int) -> list[Shape]:
@@ -119,15 +172,15 @@ def trees_a_round(task: TaskTruth) -> int:
 
 
 def stopped(
-    task: TaskTruth, shape: Shape, x_BF: np.ndarray, codes_F: np.ndarray, fold: Fold, seed: int
+    task: TaskTruth, shape: Shape, side: HeldOut, codes_F: np.ndarray, seed: int
 ) -> tuple[Answer, int]:
     """Answers to the held-out rows at the best of some numbers of rounds, and that number."""
     best: tuple[Score, int, Answer] | None = None
     for rounds in np.unique(np.geomspace(max(1, shape.rounds // 16), shape.rounds, STEPS).round()):
         few = shape._replace(rounds=int(rounds))
-        fitted = boost(task, few, x_BF, codes_F, fold.fit, seed)
-        answer = fitted.answer(x_BF[fold.check], len(fold.check))
-        score = held_out_score(task, [(fold, answer)])
+        fitted = boost(task.take(side.fold.fit), few, side.fit_NF, codes_F, seed)
+        answer = fitted.answer(side.check_BF, len(side.check_BF))
+        score = held_out_score(task, [(side.fold, answer)])
         if best is None or (score is not None and score > best[0]):
             best = (score or WORST, few.rounds, answer)
         else:
@@ -137,15 +190,15 @@ def stopped(
 
 
 def boost(
-    task: TaskTruth, shape: Shape, x_BF: np.ndarray, codes_F: np.ndarray, at: np.ndarray, seed: int
+    task: TaskTruth, shape: Shape, x_NF: np.ndarray, codes_F: np.ndarray, seed: int
 ) -> Estimate:
-    """One boosting with these settings, fitted on the rows at these positions."""
+    """One boosting with these settings, fitted on all rows of the task."""
     from sklearn.ensemble import (  # answering does without
         HistGradientBoostingClassifier,
         HistGradientBoostingRegressor,
     )
 
-    usable = np.flatnonzero(varied(x_BF[at]))
+    usable = np.flatnonzero(varied(x_NF))
     options: dict[str, Any] = {
         "max_iter": shape.rounds,
         "learning_rate": shape.rate,
@@ -164,9 +217,9 @@ def boost(
         kind = HistGradientBoostingClassifier
 
     def fit(rows: np.ndarray, y_N: np.ndarray) -> Trees:
-        return Trees.of(kind(**options).fit(x_BF[np.ix_(rows, usable)], y_N), usable)
+        return Trees.of(kind(**options).fit(x_NF[np.ix_(rows, usable)], y_N), usable)
 
-    return Estimate.fit(task, fit, at)
+    return Estimate.fit(task, fit, np.arange(len(x_NF)))
 
 
 def varied(x_NF: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, Self, TypeVar
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -17,11 +17,7 @@ class Model(Protocol):
     def predict(self, x: Any, /) -> np.ndarray:
         """Answers to these features."""
 
-    def state(self) -> State:
-        """What its kind's `from_state` needs."""
 
-
-M = TypeVar("M", bound=Model)
 Fit = Callable[[np.ndarray, np.ndarray], Model]  # rows, their right answers -> a model
 
 
@@ -72,8 +68,9 @@ class Estimate:
         return {"probability": out_BC}
 
     def state(self) -> State:
-        """What `from_state` needs: JSON, and arrays by name."""
-        meta, arrays = listed([model.state() for model in self.models])
+        """What `from_state` needs: JSON, and arrays by name; of models that can be kept."""
+        models: tuple[Any, ...] = self.models
+        meta, arrays = listed([model.state() for model in models])
         if self.share_C is not None:
             arrays["share_C"] = self.share_C
         return {"models": meta, "answers": self.answers, "several": self.several}, arrays

@@ -78,7 +78,8 @@ class LinearMap:
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """The map whose `state` this is."""
-        return cls(**meta, **arrays)
+        fields: dict[str, Any] = {**meta, **arrays}
+        return cls(**fields)
 
 
 @dataclass(frozen=True)

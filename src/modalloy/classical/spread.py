@@ -63,7 +63,8 @@ class SpreadBlock:
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """The block whose `state` this is."""
-        return cls(**meta, **arrays)
+        fields: dict[str, Any] = {**meta, **arrays}
+        return cls(**fields)
 
 
 @dataclass(frozen=True)

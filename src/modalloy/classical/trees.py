@@ -110,7 +110,8 @@ class Trees:
     @classmethod
     def from_state(cls, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
         """The trees whose `state` this is."""
-        return cls(**meta, **arrays)
+        fields: dict[str, Any] = {**meta, **arrays}
+        return cls(**fields)
 
     def _encoded(self, x_BF: np.ndarray) -> np.ndarray:
         """Categories as their places among the known ones, NaN for others."""

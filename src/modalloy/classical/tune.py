@@ -28,11 +28,13 @@ class Fold(NamedTuple):
     check: np.ndarray
 
 
-def folds_of(train: np.ndarray, groups: Sequence[Any] | None, seed: int) -> list[Fold]:
+def folds_of(
+    train: np.ndarray, groups: Sequence[Any] | None, seed: int, *, every: bool = False
+) -> list[Fold]:
     """Ways to hold out a part of the training rows; none where there is nothing to hold out.
 
     train: positions within a sample. groups: a label for each row of the sample; rows of one label
-    stay together.
+    stay together. every: each row is held out once, however many there are.
     """
     unit_N = np.arange(len(train))
     if groups is not None:
@@ -42,7 +44,7 @@ def folds_of(train: np.ndarray, groups: Sequence[Any] | None, seed: int) -> list
         return []
     part_U = np.random.default_rng(seed).permutation(units) % min(PARTS, units)
     part_N = part_U[unit_N]
-    wanted = range(part_N.max() + 1) if len(train) <= SMALL else range(1)
+    wanted = range(part_N.max() + 1) if every or len(train) <= SMALL else range(1)
     return [Fold(train[part_N != p], train[part_N == p]) for p in wanted]
 
 

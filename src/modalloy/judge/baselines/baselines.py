@@ -28,7 +28,7 @@ from modalloy.readers.reader import Reader
 from modalloy.table.split import Parts
 from modalloy.tasks.kit import kit_of
 
-RECIPE = 2  # how the simple methods are made: lines of an older report are made anew
+RECIPE = 3  # how the simple methods are made: lines of an older report are made anew
 PART = "baselines"  # of a report; see `sections.py`
 JUDGED = 40  # columns whose trees are compared with the model, the strongest first
 
