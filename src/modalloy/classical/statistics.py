@@ -110,8 +110,8 @@ def of_series(reader: SeriesReader, values: Mapping[str, np.ndarray]) -> np.ndar
         if reader.rate_hz is not None:
             found.append(signals.envelope(x_1CL, mask_1L, segment, reader.rate_hz))
         steps_CL = np.diff(x_CL, axis=1, prepend=x_CL[:, :1])
-        for seen_CL in (x_CL, steps_CL, np.abs(np.fft.rfft(x_CL, axis=1))):
-            parts.append(of_intervals(seen_CL).ravel())
+        seen = (x_CL, steps_CL, np.abs(np.fft.rfft(x_CL, axis=1)))
+        parts += [of_intervals(seen_CL).ravel() for seen_CL in seen]
     return np.concatenate([*parts, *(f.numpy().ravel() for f in found)])
 
 

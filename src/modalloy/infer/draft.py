@@ -1,10 +1,11 @@
 """Writes the job file that `init` prints, so that `train` takes it unedited."""
 
+import dataclasses
 import io
 import json
 import math
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
@@ -41,7 +42,9 @@ class Draft:
     tasks: Mapping[str, InferredTask]
     sheet: str | None = None
     notes: Sequence[str] = ()  # what was taken for what when the table was read
-    train: Mapping[str, tuple[Any, str]] = field(default_factory=dict)  # option: value and reason
+    train: Mapping[str, tuple[Any, str]] = dataclasses.field(
+        default_factory=dict
+    )  # option: value and reason
 
     def job(self, source: str) -> dict[str, Any]:
         """The job as plain data, without defaults."""
