@@ -578,7 +578,7 @@ class Blend(Options):
     """`auto` blends a task where that costs less than the network alone on held-back rows that the
     weights were not fitted on; `always` takes the weights as they come out; `never` keeps the
     network alone."""
-    least_rows: PositiveInt = 30
+    least_rows: PositiveInt = 10
     """Held-back rows with an answer that a task needs; with fewer the network answers alone."""
     least_weight: Share = 0.05
     """What would have less say than this is left out."""
