@@ -20,6 +20,7 @@ from modalloy.job import config
 from modalloy.job.steps import course
 from modalloy.judge.validate import Answering, Score, validate
 from modalloy.learn import processes
+from modalloy.learn.phase import FOLD
 from modalloy.learn.plan import supervised_plan
 from modalloy.learn.progress import LOG, Progress, write_log
 from modalloy.learn.train import train_model
@@ -102,7 +103,7 @@ def train_fold(
 
     shutil.rmtree(out, ignore_errors=True)  # of a training that was killed
     plan = replace(supervised_plan(model, loader, parts.validation), score=score)
-    progress = train_model(model, loader, parts, job, out, plan=plan, quiet=quiet)
+    progress = train_model(model, loader, parts, job, out, plan=plan, quiet=quiet, phase=FOLD)
     epochs = [line["epoch"] for line in progress.curves]
     return Fold(parts.validation, dict(zip(epochs, seen, strict=False)), progress)
 

@@ -7,14 +7,14 @@ from modalloy.learn.progress import AGAIN, AGAIN_LOG, LAST, LOG, Progress
 
 @dataclass(frozen=True)
 class Phase:
-    """One part of a training, with a checkpoint of its own.
+    """One part of a training, with a checkpoint of its own; None for one that is not gone on with.
 
     still: pretrained encoders do not change meanwhile. before: the part that it goes on from, whose
     weights stay the best until validation says otherwise, and whose curves its log begins with.
     share: of the `minutes` that the training is given.
     """
 
-    checkpoint: str
+    checkpoint: str | None
     log: str
     title: str
     still: bool = False
@@ -23,4 +23,5 @@ class Phase:
 
 
 WHOLE = Phase(LAST, LOG, "training")
+FOLD = Phase(None, LOG, "training")
 REFIT = Phase(AGAIN, AGAIN_LOG, "training on all rows")

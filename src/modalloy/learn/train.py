@@ -67,9 +67,10 @@ def train_model(
     rank, world = processes.start()
     plan = plan or supervised_plan(model, loader, parts.validation)
     way = course_like(job, len(parts.train), like)
-    path, log = out / phase.checkpoint, out / phase.log
+    path = None if phase.checkpoint is None else out / phase.checkpoint
+    log = out / phase.log
     state = begin_state(model, plan, job, way.steps, world, started)
-    if resume and path.is_file():
+    if resume and path is not None and path.is_file():
         best, notes = restore(path, state, job)
     else:
         notes = choose_precision(state, plan, loader, parts.train, job, way, world, like)
@@ -103,7 +104,7 @@ class Going:
     way: Course
     epochs: int
     clock: Clock
-    path: Path
+    path: Path | None
     log: Path
     still: bool
     state: State[Model]
@@ -113,8 +114,9 @@ class Going:
     world: int
 
     def keep(self) -> float:
-        """Write a checkpoint; the seconds of the training until now."""
-        store(self.path, self.state, self.best, self.notes, self.job, self.clock.seconds())
+        """Write a checkpoint where one is wanted; the seconds of the training until now."""
+        if self.path is not None:
+            store(self.path, self.state, self.best, self.notes, self.job, self.clock.seconds())
         return self.clock.seconds()
 
 

@@ -208,7 +208,7 @@ def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
     last = Learned(begun.model, begun.loader, begun.parts, Progress(0, 0), started=begun.started)
     for fold in np.unique(fold_N):
         held = fold_N == fold
-        parts = begun.parts._replace(train=rows[~held], validation=rows[held])
+        parts = Parts(train=rows[~held], validation=rows[held], test=rows[:0])
         out = begun.out / FOLDER / str(fold)
         some = begin_job(
             settings,
