@@ -6,6 +6,7 @@ import pytest
 from modalloy.classical.statistics import (
     directions,
     mel_bands,
+    of_intervals,
     of_picture,
     of_series,
     of_sound,
@@ -91,3 +92,13 @@ def test_series_statistics() -> None:
     expected = (x.mean(), x.std(), -1, 3, -1, 1, 3, np.log(51))
     found = (mean, std, first, last, low, median, high, size)
     assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_parts_of_a_series_have_their_own_quantiles() -> None:
+    x_1L = np.arange(16.0)[None]
+    found = of_intervals(x_1L)
+    assert found.shape == (75, 1)
+    assert found[:5, 0].tolist() == [0.0, 3.75, 7.5, 11.25, 15.0]
+    assert found[5:15:2, 0].tolist() == [0.0, 3.5, 7.0, 9.75, 13.25]  # of both halves
+    assert found[-5:, 0].tolist() == [14.0, 14.25, 14.5, 14.75, 15.0]
+    assert np.isfinite(of_intervals(x_1L[:, :3])).all()  # shorter than there are parts

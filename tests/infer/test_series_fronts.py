@@ -3,30 +3,25 @@
 import numpy as np
 import pytest
 
-from modalloy.infer.lists import roughness
+from modalloy.infer.lists import longest_of, roughness
 from modalloy.infer.series_fronts import series_fronts
 
 
 @pytest.mark.parametrize(
-    ("rows", "longest", "front", "why"),
+    ("rows", "learned_from", "longest", "front", "why"),
     [
-        (100, 150, ["minirocket", "hydra", "statistics"], "few to learn"),
-        (600, 150, ["minirocket", "hydra", "convolution", "statistics"], "enough for both"),
-        (1000, 2000, ["minirocket", "convolution", "statistics"], "enough for both"),
-        (10_000, 1000, None, ""),
+        (1000, 100, 150, ["minirocket", "hydra", "statistics"], "few to learn"),
+        (600, 500, 150, ["minirocket", "hydra", "convolution", "statistics"], "allow both"),
+        (1000, 800, 2000, ["minirocket", "convolution", "statistics"], "allow both"),
+        (10_000, 8000, 1000, None, ""),
     ],
 )
 def test_fronts_are_those_that_rows_and_samples_allow(
-    rows: int, longest: int, front: list[str] | None, why: str
+    rows: int, learned_from: int, longest: int, front: list[str] | None, why: str
 ) -> None:
-    options, said = series_fronts(rows, longest)
+    options, said = series_fronts(rows, longest, learned_from=learned_from)
     assert options == ({} if front is None else {"front": front})
     assert why in said
-
-
-def test_a_known_rate_keeps_the_spectra() -> None:
-    options, _ = series_fronts(100, 150, rate_hz=50.0)
-    assert options["front"][-3:] == ["statistics", "spectrum", "envelope"]
 
 
 def test_neighbours_of_a_curve_are_alike() -> None:
@@ -38,3 +33,8 @@ def test_neighbours_of_a_curve_are_alike() -> None:
     slow = [abs(a - b) for a in noise[0] for b in noise[0]]
     pairs = sum(slow) / 40 / 39
     assert np.isclose(roughness([noise[0]]), np.abs(np.diff(noise[0])).mean() / pairs)
+
+
+def test_the_longest_of_several_channels_is_along_its_samples() -> None:
+    assert longest_of([[1.0, 2.0], [1.0, 2.0, 3.0]]) == 3
+    assert longest_of([[[1.0, 2.0, 3.0]] * 2, [[1.0, 2.0]] * 5]) == 5

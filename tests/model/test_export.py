@@ -93,7 +93,7 @@ def audio(encoder: str, **options: Any) -> Made:
 
 def series(length: int = 300, **options: Any) -> Made:
     """Noise on two channels; every other row has a shaft speed."""
-    reader = SeriesReader("s", ("s",), False, length, 1000.0, 600.0, (1.0, 1.0), (1.0, 1.0))
+    reader = SeriesReader("s", ("s",), False, length, 1000.0, 600.0, (1.0, 1.0), (1.0, 1.0), rows=8)
     made = config.Series(length=length, rate_hz=1000.0, rpm=600.0, **options)
 
     def values(rows: int) -> Values:
@@ -103,7 +103,10 @@ def series(length: int = 300, **options: Any) -> Made:
         speed_hz_B = torch.where(torch.arange(rows) % 2 == 0, 10.0, 0.0)
         return {"x": x_BCL, "mask": mask_BL, "speed_hz": speed_hz_B}
 
-    return SeriesEncoder(reader, made, WIDTH, pretrained=True), values
+    encoder = SeriesEncoder(reader, made, WIDTH, pretrained=True)
+    if encoder.fits:
+        encoder.fit(values(8), torch.Generator().manual_seed(0))
+    return encoder, values
 
 
 def vector() -> Made:
@@ -150,7 +153,10 @@ def hf(make: Callable[[str], Made], model: Callable[[], Any]) -> Callable[[Path]
     return case
 
 
-FRONTS = ("learned", "statistics", "recent", "spectrum", "envelope", "order")
+FRONTS = (
+    "learned", "convolution", "minirocket", "hydra", "statistics", "recent", "spectrum", "envelope",
+    "order",
+)  # fmt: skip
 CASES: dict[str, Callable[[Path], Made]] = {
     "text scratch": lambda _: text("scratch"),
     "text minilm": lambda _: text("minilm", tune="full"),

@@ -111,7 +111,7 @@ def of_series(reader: SeriesReader, values: Mapping[str, np.ndarray]) -> np.ndar
             found.append(signals.envelope(x_1CL, mask_1L, segment, reader.rate_hz))
         steps_CL = np.diff(x_CL, axis=1, prepend=x_CL[:, :1])
         seen = (x_CL, steps_CL, np.abs(np.fft.rfft(x_CL, axis=1)))
-        parts += [of_intervals(seen_CL).ravel() for seen_CL in seen]
+        parts += [of_intervals(one_CL).ravel() for one_CL in seen]
     return np.concatenate([*parts, *(f.numpy().ravel() for f in found)])
 
 
@@ -120,11 +120,9 @@ def of_intervals(x_CL: np.ndarray) -> np.ndarray:
 
     As in QUANT (Dempster et al. 2023, 2308.00928), but as many for rows of every length.
     """
-    length = x_CL.shape[1]
-    found = []
-    for cuts in (1, 2, 4, 8):
-        for part in range(cuts):
-            start = min(part * length // cuts, length - 1)
-            end = max(start + 1, (part + 1) * length // cuts)
-            found.append(np.quantile(x_CL[:, start:end], INNER, axis=1))
+    length, found = x_CL.shape[1], []
+    for part, cuts in ((i, n) for n in (1, 2, 4, 8) for i in range(n)):
+        start = min(part * length // cuts, length - 1)
+        end = max(start + 1, (part + 1) * length // cuts)
+        found.append(np.quantile(x_CL[:, start:end], INNER, axis=1))
     return np.concatenate(found)

@@ -19,7 +19,9 @@ from modalloy.infer.draft import Draft, job_yaml
 from modalloy.infer.fine_tuning import MINUTES, with_tuning
 from modalloy.infer.guessed import INPUTS, MEDIA, Guess, InferredTask
 from modalloy.infer.honest import without_giveaways, without_leaks
+from modalloy.infer.lists import longest_of
 from modalloy.infer.paths import files_of, largest_side
+from modalloy.infer.series_fronts import series_fronts
 from modalloy.infer.split_inference import choose_split, with_copies_apart
 from modalloy.infer.task_inference import goal_for, parallel
 from modalloy.infer.type_inference import guess
@@ -68,6 +70,7 @@ def infer(table: Table, targets: Sequence[str], *, minutes: float | None = None)
     free = {c: _told_alike(looks.get(c), g) for c, g in free.items()}
     tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
     columns = _channels_joined(some, looks, free)
+    columns = _with_fronts(some, looks, columns, config.Split(**split))
     draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
     draft = without_leaks(few, draft)
     draft = replace(draft, columns=with_days_between(few, draft.columns))
@@ -158,6 +161,27 @@ def _for_boxes(
                 pixels = min(640, max(64, -(-side // 32) * 32))
                 options = {**out[column].options, "pixels": pixels}
                 out[column] = replace(out[column], options=options)
+    return out
+
+
+def _with_fronts(table: Table, looks: Looks, guesses: Guesses, split: config.Split) -> Guesses:
+    """Series in lists get the fronts that training rows and samples allow."""
+    out = dict(guesses)
+    series = [c for c, g in guesses.items() if g.type == "series"]
+    if not series:
+        return out
+    share = len(split_rows(table, split, 0, None, False).train) / table.rows
+    for column in series:
+        found = guesses[column]
+        cells = looks[found.options.get("from", [column])[0]]
+        if not cells.lists:  # files
+            continue
+        longest = min(longest_of(cells.lists), int(found.options.get("length", 4096)))
+        options, why = series_fronts(cells.total, longest, learned_from=round(share * cells.total))
+        if options:
+            out[column] = replace(
+                found, reason=f"{found.reason}; {why}", options={**found.options, **options}
+            )
     return out
 
 

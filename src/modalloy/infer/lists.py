@@ -8,7 +8,6 @@ import numpy as np
 from modalloy.checks.column_profile import Look, all_boxes, all_numbers, all_texts, counted
 from modalloy.checks.name_hints import words
 from modalloy.infer.guessed import SENSORS, Guess, encoder
-from modalloy.infer.series_fronts import series_fronts
 
 FEATURES = {"features", "feature", "embedding", "vector", "spectrum", "descriptor", "mfcc"}
 SHORT = 256  # longer lists of numbers are series
@@ -22,34 +21,33 @@ def guess_lists(look: Look) -> Guess:
     if not lists:
         return Guess("ignore", "every list is empty")
     if all(all_numbers(c) for c in lists):
-        return _numbers(look, lists)
+        return _numbers(look.name, lists)
     if all(all_boxes(c) for c in lists):
         return Guess("ignore", "lists of boxes: a target of `locate`, no input")
     if all(all_texts(c) for c in lists):
         mean = np.mean([len(c) for c in lists])
         return Guess("tokens", f"lists of {mean:.0f} words on average", encoder("tokens"))
     if all(all(isinstance(x, list | np.ndarray) and all_numbers(x) for x in c) for c in lists):
-        longest = max(max(map(len, c), default=0) for c in lists)
-        return _series(look, f"lists of {len(lists[0])} channels", longest)
+        return _series(f"lists of {len(lists[0])} channels", longest_of(lists))
     return Guess("ignore", "lists of mixed values, which no column type reads")
 
 
-def _numbers(look: Look, lists: list[Any]) -> Guess:
-    name, lengths = look.name, {len(c) for c in lists}
+def _numbers(name: str, lists: list[Any]) -> Guess:
+    lengths = {len(c) for c in lists}
     told = set(words(name))
     sensor = bool(told & SENSORS) or re.fullmatch(r"[A-Za-z]{1,3}_?[0-9]+", name) is not None
     sensor = sensor and not told & FEATURES
     if len(lengths) > 1:
         span = f"from {min(lengths)} to {max(lengths)}"
-        return _series(look, f"lists of {span} numbers", max(lengths))
+        return _series(f"lists of {span} numbers", max(lengths))
     length = lengths.pop()
     reason = f"lists of {counted(length)} numbers each"
     if length > SHORT:
-        return _series(look, reason, length)
+        return _series(reason, length)
     if sensor:
-        return _series(look, f"{reason}; the name speaks of a sensor", length)
+        return _series(f"{reason}; the name speaks of a sensor", length)
     if length >= ORDERED and roughness(lists) < SMOOTH:
-        return _series(look, f"{reason}; neighbours are alike, so they are a curve", length)
+        return _series(f"{reason}; neighbours are alike, so they are a curve", length)
     return Guess("vector", reason)
 
 
@@ -73,9 +71,14 @@ def roughness(lists: list[Any]) -> float:
     return float(np.median(found)) if found else 1.0
 
 
-def _series(look: Look, reason: str, longest: int) -> Guess:
-    """Room for the longest series, where the default would cut it and it is not enormous; and the
-    fronts for so many rows."""
-    room = {"length": longest} if 4096 < longest <= 65_536 else {}
-    fronts, why = series_fronts(look.total, longest)
-    return Guess("series", f"{reason}; {why}" if why else reason, {**room, **fronts})
+def longest_of(lists: list[Any]) -> int:
+    """Samples of the longest series; a list of lists holds channels, along its shorter side."""
+    sizes = [
+        (len(c), len(c[0]) if isinstance(c[0], list | np.ndarray) else 0) for c in lists if len(c)
+    ]
+    return max(map(max, sizes), default=0)
+
+
+def _series(reason: str, longest: int) -> Guess:
+    """Room for the longest series, where the default would cut it and it is not enormous."""
+    return Guess("series", reason, {"length": longest} if 4096 < longest <= 65_536 else {})
