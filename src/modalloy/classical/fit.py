@@ -18,6 +18,7 @@ from modalloy.classical.training_rows import TrainingRows
 from modalloy.classical.truth import TaskTruth, truth_of_rows, without_quantiles
 from modalloy.job import config
 from modalloy.readers.reader import Reader
+from modalloy.tasks.kit import kit_of
 
 BOOSTED = "gradient boosting on plain features"
 FROZEN = "gradient boosting on frozen features"
@@ -36,16 +37,14 @@ def fit_methods(
 ) -> list[FittedMethod]:
     """Every classical model of a task, fitted on those of these rows whose answer is known.
 
-    None for tasks other than `classify` and `regress`, without an input, and where answers do not
+    None for a task that has more than one answer a row, without an input, and where answers do not
     vary. Of more rows than `most_rows` says as many are drawn, those with embeddings first.
     together: a label for each of `rows`, equal where rows belong together (`belonging`). frozen:
     embeddings of those of the rows that are among `frozen.train`; models on them see only these.
     """
-    if not isinstance(options, config.Classify | config.Regress) or not readers:
+    if not kit_of(options).whole_row or not readers:
         return []
-    if isinstance(options, config.Regress):
-        options = without_quantiles(options)
-    task = truth_of_rows(options, target, cells_of, rows)
+    task = truth_of_rows(without_quantiles(options), target, cells_of, rows)
     seen = np.zeros(len(rows), bool) if frozen is None else np.isin(rows, frozen.train)
     order = np.random.default_rng(seed).permutation(task.known(np.arange(len(rows))))
     order = order[np.argsort(~seen[order], kind="stable")]
