@@ -1,7 +1,6 @@
 """Classical models from cells to answers: kept without pickle, a row alone as in a batch."""
 
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from safetensors.numpy import load, save
 from modalloy.cells.cells import Cells
 from modalloy.classical.fit import BOOSTED, FROZEN, fit_methods
 from modalloy.classical.method import FittedMethod, answer_all, method_from_state
+from modalloy.classical.rows import MOST_ROWS
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.readers.build import fit_readers, fit_targets
@@ -163,6 +163,18 @@ def test_missing_cells_are_answered(methods: dict[str, list[FittedMethod]]) -> N
             assert all(np.isfinite(v).all() and len(v) == 2 for v in answer.values())
 
 
+def test_all_inputs_may_be_embedded(
+    job: config.Job, readers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modalloy.classical.boosting.ROUNDS", (4, 20))
+    targets = fit_targets(job, lambda names: cells_of(names, TRAIN))
+    given = (job.tasks["fault"], targets["fault"], {"spectrum": readers["spectrum"]}, cells_of)
+    found = fit_methods(*given, TRAIN, together=None, seed=0, frozen=Embeddings())
+    for method in found[2:]:
+        assert method.inputs == frozenset()
+        assert agreement("fault", method.answer(Cells({}), Embeddings().of(ASKED))) > 0.8
+
+
 def test_nothing_to_learn_has_no_method(job: config.Job, readers: Any) -> None:
     targets = fit_targets(job, lambda names: cells_of(names, TRAIN))
     same = np.array([i for i in TRAIN if COLUMNS["fault"][i] == "ok"])
@@ -175,7 +187,8 @@ def test_of_many_rows_some_are_drawn(
     job: config.Job, readers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     targets = fit_targets(job, lambda names: cells_of(names, TRAIN))
-    monkeypatch.setitem(sys.modules["modalloy.classical.rows"].MOST_ROWS, "text", 30)
+    monkeypatch.setattr("modalloy.classical.boosting.ROUNDS", (4, 20))
+    monkeypatch.setitem(MOST_ROWS, "text", 30)
     seen: list[int] = []
 
     def watched(names: Sequence[str], rows: np.ndarray) -> Cells:

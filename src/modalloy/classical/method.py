@@ -68,7 +68,8 @@ class FittedMethod:
 
     def answer(self, cells: Cells, frozen_BF: np.ndarray | None) -> Answer:
         """As `Method.answer`."""
-        return self.of_blocks(read_blocks(self.readers, cells), frozen_BF, len(cells))
+        blocks = read_blocks(self.readers, cells)
+        return self.of_blocks(blocks, frozen_BF, rows_of(cells, frozen_BF))
 
     def of_blocks(
         self, blocks: Mapping[str, FeatureBlock], frozen_BF: np.ndarray | None, rows: int
@@ -111,4 +112,10 @@ def answer_all(
     """Answers of several methods of one run; plain features of each input are read once."""
     readers = {name: reader for m in methods for name, reader in m.readers.items()}
     blocks = read_blocks(readers, cells)
-    return [m.of_blocks(blocks, frozen_BF, len(cells)) for m in methods]
+    rows = rows_of(cells, frozen_BF)
+    return [m.of_blocks(blocks, frozen_BF, rows) for m in methods]
+
+
+def rows_of(cells: Cells, frozen_BF: np.ndarray | None) -> int:
+    """How many rows are asked; cells may be without a column where all inputs are embedded."""
+    return len(cells) if frozen_BF is None else len(frozen_BF)

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from modalloy.classical.rows import CellsOf
 from modalloy.job import config
 from modalloy.tasks.kit import kit_of
+
+Options = TypeVar("Options", bound=config.TaskOptions)
 
 
 @dataclass
@@ -81,7 +83,8 @@ def truth_of_rows(
     return TaskTruth(options, None if names is None else [str(n) for n in names], list(truth))
 
 
-def without_quantiles(options: Any) -> Any:
-    """The options of a task as a classical model is judged by: it has no quantiles."""
-    asked = getattr(options, "quantiles", ())
-    return options.model_copy(update={"quantiles": ()}) if asked else options
+def without_quantiles(options: Options) -> Options:
+    """What a classical model is judged by: it has no quantiles."""
+    if not getattr(options, "quantiles", ()):
+        return options
+    return options.model_copy(update={"quantiles": ()})
