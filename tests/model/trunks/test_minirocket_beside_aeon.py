@@ -1,4 +1,4 @@
-"""MiniRocket with ridge beside aeon's own, on the five sets that aeon ships; skipped without it."""
+"""MiniRocket with ridge beside aeon's own, on five sets that `pip install aeon` brings; else skipped."""
 
 import numpy as np
 import pytest
@@ -24,12 +24,13 @@ def accuracy(train: np.ndarray, test: np.ndarray, y: np.ndarray, y_test: np.ndar
     return float((ridge.fit(train, y).predict(test) == y_test).mean())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_accuracy_is_aeons_within_a_point(name: str) -> None:
     datasets = pytest.importorskip("aeon.datasets")
     theirs = pytest.importorskip("aeon.transformations.collection.convolution_based")
-    (x, y), (x_test, y_test) = (datasets.load_classification(name, split=s) for s in ("train", "test"))
+    (x, y), (x_test, y_test) = (
+        datasets.load_classification(name, split=s) for s in ("train", "test")
+    )
     length = max(x_CL.shape[1] for x_CL in [*x, *x_test])
     (x, mask), (x_test, mask_test) = padded(list(x), length), padded(list(x_test), length)
     own, other = [], []
