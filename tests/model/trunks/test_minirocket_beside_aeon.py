@@ -1,4 +1,4 @@
-"""MiniRocket with ridge beside aeon's, on five sets that `pip install aeon` brings; else skipped."""
+"""MiniRocket with ridge beside aeon's on five sets that `pip install aeon` brings, else skipped."""
 
 import numpy as np
 import pytest
