@@ -1,4 +1,4 @@
-"""MiniRocket with ridge beside aeon's own, on the five sets that aeon ships; skipped without it."""
+"""MiniRocket with ridge beside aeon's on five sets that `pip install aeon` brings, else skipped."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,6 @@ def accuracy(train: np.ndarray, test: np.ndarray, y: np.ndarray, y_test: np.ndar
     return float((ridge.fit(train, y).predict(test) == y_test).mean())
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SETS)
 def test_accuracy_is_aeons_within_a_point(name: str) -> None:
     datasets = pytest.importorskip("aeon.datasets")
