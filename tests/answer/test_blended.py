@@ -10,8 +10,8 @@ import torch
 
 from conftest import make_job
 from modalloy.answer import blended as module
-from modalloy.answer.answers import EVERYTHING, Answer
-from modalloy.answer.blended import blended
+from modalloy.answer.answers import EVERYTHING, Answer, Answered
+from modalloy.answer.blended import blended, possible
 from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows, pooled
@@ -129,3 +129,33 @@ def test_a_method_is_asked_once_for_all_that_leaves_it_the_same(
     assert watched.calls == [5, 5, 5, 5, 2, 2]  # with the table seen and hidden, not the photo
     assert np.array_equal(found[PHOTO], found[EVERYTHING])
     assert (found[TABLE] == 0).all()
+
+
+@dataclass
+class Line:
+    """A model that answers one number to every row, as a straight line may beyond its rows."""
+
+    value: float
+
+    def answer(self, blocks: Mapping[str, FeatureBlock], rows: int) -> Answer:
+        """That number."""
+        return {"value": np.full(rows, self.value)}
+
+
+def test_no_answer_of_several_lies_beyond_the_bounds(parts: tuple[Model, Loader]) -> None:
+    page = make_job(str(parts[1].job.table), columns=("load",))
+    page["tasks"] = {
+        "life": {"type": "regress", "target": "hours_left", "lowest": 0.0, "highest": 9.0}
+    }
+    loader = Loader(parts[1].table, load_job(page), {}, {})
+    network: Answer = {"value": np.array([2.0, 2.0]), "quantiles": np.array([[0.5, 8.5]] * 2)}
+    for value, expected in ((-50.0, 1.0), (70.0, 5.5)):
+        model: Any = Line(value)
+        mixture = Mixture(0.5, {}, ((0.5, FittedMethod("line", {}, (), model)),))
+        answered = Answered(seen={EVERYTHING: {"life": network}})
+        found = blended(Blend({"life": mixture}), answered, loader, WHICH[:2])[EVERYTHING]["life"]
+        assert found["value"] == pytest.approx([expected] * 2)  # of 2 and the nearest bound
+        assert found["quantiles"].min() >= 0.0
+        assert found["quantiles"].max() <= 9.0
+    sure = {"probability": np.array([[0.2, 0.8]])}
+    assert possible(load_job(make_job(str(parts[1].job.table))).tasks["fault"], sure) is sure

@@ -10,7 +10,7 @@ from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
 from modalloy.job.job_file import load_job
 from modalloy.learn.folds import assign
-from modalloy.learn.training import Learned, learn_job, open_loader
+from modalloy.learn.training import Learned, fit_rows, learn_job, open_loader
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import open_table
 
@@ -91,3 +91,24 @@ def test_rows_that_stand_alone_are_dealt_out_by_their_answer(
         assert counts.max() - counts.min() <= 2, (task, counts)
         other = assign(job.model_copy(update={"seed": 1}), loader, every, 4)
         assert not np.array_equal(fold_N, other)
+
+
+def test_a_fold_need_not_show_every_column_and_class(small_table: Path, job_dict: Any) -> None:
+    frame = pd.read_parquet(small_table)
+    frame["fault_code"] = np.where(np.arange(len(frame)) == 0, "rare", "usual")
+    frame["load"] = frame["load"].where(frame.index == 0)
+    frame["site"] = frame["site"].where(frame.index == 0)
+    frame.loc[0, ["load", "site"]] = 3.0, "a"
+    frame.to_parquet(small_table)
+    page = job_dict(small_table, columns=("load", "site"))
+    page["columns"]["site"] = {"type": "category", "min_count": 1, "statistics": "means"}
+    job = load_job(page)
+    table, every = open_table(job.table), np.arange(len(frame))
+    whole = open_loader(job, table, Parts(every, every[:0], every[:0]))
+    assert whole.readers["site"].answers
+    fold = Parts(every[1:], every[:1], every[:0])  # without the only row that shows them
+    readers, targets, _ = fit_rows(job, table, fold, None, whole)
+    assert targets["fault"]["names"] == ("rare", "usual")
+    assert readers["load"]["center"] == 3.0
+    assert readers["site"]["names"] == ("a",)
+    assert not readers["site"]["answers"], "the held-out row's own answer"

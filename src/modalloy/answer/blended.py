@@ -12,8 +12,10 @@ from modalloy.answer.loader import Loader
 from modalloy.blend.mixture import Blend
 from modalloy.classical.blocks import FeatureBlock, read_blocks
 from modalloy.classical.method import FittedMethod
+from modalloy.job import config
 from modalloy.readers.batch import TABLE
 from modalloy.readers.build import TABULAR
+from modalloy.readers.targets.regress import within
 
 AT_ONCE = 4096  # rows whose cells are held at once
 Blocks = Mapping[str, FeatureBlock]
@@ -30,11 +32,20 @@ def blended(
     every = [method for m in blend.tasks.values() for _, method in m.methods]
     said = iter(ask(every, answered, loader, which))
     for task, mixture in blend.tasks.items():
+        options = loader.job.tasks[task]
         own = [next(said) for _ in mixture.methods]
         for h, answers in answered.seen.items():
             heads = {i: answered.heads[h][i][task] for i in mixture.heads}
-            found[h][task] = mixture.answer(answers[task], heads, [a[h] for a in own])
+            beside = [possible(options, a[h]) for a in own]
+            found[h][task] = possible(options, mixture.answer(answers[task], heads, beside))
     return found
+
+
+def possible(options: config.TaskOptions, answer: Answer) -> Answer:
+    """An answer whose numbers and quantiles lie within the task's bounds, as the network's do."""
+    if not isinstance(options, config.Regress):
+        return answer
+    return {key: within(options, y) for key, y in answer.items()}
 
 
 def ask(

@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modalloy.answer.answers import EVERYTHING, Answer, Answered, Answers
-from modalloy.answer.blended import ask
+from modalloy.answer.blended import ask, possible
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, batches, pooled
 from modalloy.blend.fitting import Weighed, answerable, error_of, weigh
@@ -144,6 +144,7 @@ def fit_task(
         answers |= method_answers(methods, loader, held.rows, seen)
     else:
         answers |= crossed_answers(learn, loader, held, seen)
+    answers = {name: possible(options, answer) for name, answer in answers.items()}
     together = belonging(job, loader.cells, held.rows)
     weighed = weigh(options, names, answers, truth, together=together, least=job.blend.least_weight)
     blended = (weighed.helps or job.blend.use == "always") and weighed.weights[NETWORK] < 1.0

@@ -15,7 +15,7 @@ import torch
 
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells
-from modalloy.errors import RunError
+from modalloy.errors import RunError, TableError
 from modalloy.job import config
 from modalloy.job.steps import folds
 from modalloy.job.tuned import frozen_first
@@ -45,6 +45,7 @@ from modalloy.readers.category import CategoryReader
 from modalloy.readers.learned_answers import asks_for_answers, learned_answers
 from modalloy.readers.reader import Reader
 from modalloy.readers.target_means import LearnedAnswers
+from modalloy.readers.targets.target import TargetReader
 from modalloy.runs.run import Run
 from modalloy.runs.start import Fits, Started, compare, take_targets
 from modalloy.runs.start_weights import take_weights
@@ -127,12 +128,12 @@ def begin_job(
     resume: bool = False,
     quiet: bool = False,
     first: Learned | None = None,
-    targets: Mapping[str, Any] | None = None,
+    whole: Loader | None = None,
 ) -> Begun:
     """Fit readers and build the model, as `learn_job` does; what frozen encoders say is kept.
 
-    first: a training to repeat on other rows. targets: fitted ones, for rows that need not show
-    every class.
+    first: a training to repeat on other rows. whole: of all rows that a fold is made of, which
+    itself need not show every class and column.
     """
     rank, _ = processes.start()
     path = out / (AGAIN if first else LAST)
@@ -145,7 +146,7 @@ def begin_job(
             f"{known.run}: is not the run any more that this training started from, and learning "
             "from all rows starts there again; put it back and go on with --resume."
         )
-    loader, started = open_rows(job, table, parts, start=start, held=held, given=targets)
+    loader, started = open_rows(job, table, parts, start=start, held=held, whole=whole)
     if first is not None:
         loader.take_over(first.loader)
     parts = learnable(parts, loader.labelled)
@@ -190,7 +191,7 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
     )
     if again.interrupted:
         return first._replace(interrupted=True)
-    return first._replace(model=again.model, loader=again.loader, refit=True)
+    return first._replace(model=again.model, loader=again.loader, parts=begun.parts, refit=True)
 
 
 def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
@@ -198,10 +199,12 @@ def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
 
     The outcome is of the last fold, with the progress of all of them together; one that is
     interrupted has learned from its own rows alone. Readers are fitted for each fold, targets once,
-    so that every fold knows every class. Interrupted folds begin anew.
+    so that every fold knows every class. Interrupted folds begin anew. `parts` of the outcome are
+    the last fold's, as its model is.
     """
-    job, rows = begun.job, joined(begun.parts).train
-    whole = open_loader(job, begun.table, joined(begun.parts))
+    job, every = begun.job, joined(begun.parts)
+    rows = every.train
+    whole = open_rows(job, begun.table, every, start=begun.start, held=None)[0]
     fold_N = assign(job, whole, rows, count)
     settings = as_one_of(job, len(rows))
     made: list[Fold] = []
@@ -218,13 +221,15 @@ def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
             start=begun.start,
             quiet=quiet,
             first=last,
-            targets=whole.targets,
+            whole=whole,
         )
         outcome = train_fold(some.model, some.loader, some.parts, settings, out, quiet=quiet)
         shutil.rmtree(out, ignore_errors=True)
-        last = last._replace(model=some.model, loader=some.loader, progress=outcome.progress)
+        last = last._replace(
+            model=some.model, loader=some.loader, parts=some.parts, progress=outcome.progress
+        )
         if outcome.progress.interrupted:
-            return last._replace(parts=some.parts, interrupted=True)
+            return last._replace(interrupted=True)
         made.append(outcome)
     progress, answers = together(begun.model, whole, rows, made)
     keep_log(begun.out, progress)
@@ -272,23 +277,23 @@ def open_rows(
     *,
     start: Run | None,
     held: Started | None,
-    given: Mapping[str, Any] | None = None,
+    whole: Loader | None = None,
 ) -> tuple[Loader, Started | None]:
     """The loader of these rows, and what its readers and targets have from an earlier run.
 
-    held: what they are where the run is not read again. given: targets to take instead.
+    held: what they are where the run is not read again. whole: as for `fit_rows`.
     """
     _, world = processes.start()
     if start is None and held is not None:
         readers, targets, started = held.readers, held.targets, held
     else:
-        fit = partial(fit_rows, job, table, parts, start)
+        fit = partial(fit_rows, job, table, parts, start, whole)
         readers, targets, started = processes.first_decides(fit, world)
     loader = Loader(
         table,
         job,
         from_state(readers),
-        targets_from_state(targets, job) if given is None else given,
+        targets_from_state(targets, job),
         strict=job.unreadable == "refuse",
         cache_gb=disk_share_gb(job),
     )
@@ -296,9 +301,13 @@ def open_rows(
 
 
 def fit_rows(
-    job: config.Job, table: Table, parts: Parts, start: Run | None
+    job: config.Job, table: Table, parts: Parts, start: Run | None, whole: Loader | None
 ) -> tuple[dict[str, Any], dict[str, Any], Started | None]:
-    """Readers and targets as JSON, fitted on training rows or taken from a run where they fit."""
+    """Readers and targets as JSON, fitted on training rows or taken from a run where they fit.
+
+    whole: of all rows that a fold is made of; it gives the targets, and readers of columns that the
+    fold's training rows hold nothing of.
+    """
     sample = parts.train
     if len(sample) > FIT_ROWS:
         sample = np.sort(np.random.default_rng(job.seed).choice(sample, FIT_ROWS, replace=False))
@@ -306,7 +315,11 @@ def fit_rows(
     fits = Fits({}, {}, []) if start is None else compare(job, start)
     columns = {n: o for n, o in job.columns.items() if n not in fits.columns}
     anew = job.model_copy(update={"columns": columns})
-    own = fit_targets(job, lambda columns: empty.cells(columns, parts.train))
+    own: dict[str, TargetReader]
+    if whole is None:
+        own = fit_targets(job, lambda columns: empty.cells(columns, parts.train))
+    else:
+        own = dict(whole.targets)
     answers = None
     if asks_for_answers(job):
         asked = list(dict.fromkeys(c for target in own.values() for c in target.columns))
@@ -315,7 +328,8 @@ def fit_rows(
     def cells_of(columns: tuple[str, ...]) -> Cells:
         return empty.cells(columns, sample)
 
-    fitted = fit_readers(anew, cells_of, answers) | answered_here(fits.columns, cells_of, answers)
+    fit = fit_readers if whole is None else partial(fit_fold, whole)
+    fitted = fit(anew, cells_of, answers) | answered_here(fits.columns, cells_of, answers)
     readers = to_state(in_order({n: fitted[n] for n in job.columns if n in fitted}))
     taken, unlike = take_targets(own, fits)
     targets = to_state(taken)
@@ -326,6 +340,26 @@ def fit_rows(
     why = (*fits.unlike, *unlike)
     run = str(start.path.resolve())
     return readers, targets, Started(run, start.identity, tuple(kept), why, readers, targets)
+
+
+def fit_fold(
+    whole: Loader, job: config.Job, cells_of: CellsOf, answers: LearnedAnswers | None
+) -> dict[str, Reader]:
+    """Readers of a fold's training rows.
+
+    A column that these rows hold nothing of is read as all rows have it, without their answers:
+    nothing is learned of it in this fold.
+    """
+    found: dict[str, Reader] = {}
+    for name in job.columns:
+        one = job.model_copy(update={"columns": {name: job.columns[name]}})
+        try:
+            found |= fit_readers(one, cells_of, answers)
+        except TableError:
+            reader = whole.readers[name]
+            known = isinstance(reader, CategoryReader)
+            found[name] = reader.without_answers() if known else reader
+    return found
 
 
 def answered_here(
