@@ -164,7 +164,7 @@ def test_evaluate_refuses_a_page_it_could_not_write_before_any_work(
 
 
 def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
-    assert run("predict", "run", "new.csv").stdout.split() == ["row", "0", "1"]
+    assert run("predict", "run", "new.csv").stdout == "row\n0\n1\n"
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
     assert calls[1] == ("predict", (Path("run"), "new.csv"), {"out": Path("a.csv"), "sheet": None})
 

@@ -176,7 +176,8 @@ def predict(
     """
     _take_cores()
     answers = modalloy.predict(run, table, out=out, sheet=sheet)
-    typer.echo(f"{len(answers)} rows answered in {out}" if out else answers.to_csv(index=False))
+    said = f"{len(answers)} rows answered in {out}\n" if out else answers.to_csv(index=False)
+    typer.echo(said, nl=False)
     _tell_notes(answers.attrs.get("notes", ()))
     _tell_caveats(answers.attrs.get("caveats", ()), strict=strict)
 

@@ -137,3 +137,13 @@ def test_the_reason_for_drawing_rows_is_the_true_one(
     draft = draft_of(frame)
     assert draft.split == (split or {"random": "stratified"})
     assert reason in draft.split_reason
+
+
+def test_groups_that_leave_few_rows_to_train_on_say_so() -> None:
+    draw = np.random.default_rng(0)
+    plain = {"x": draw.normal(size=200), "y": draw.choice(["p", "q"], 200)}
+    few = draft_of({"plant": [f"p{i % 3}" for i in range(200)], **plain})
+    many = draft_of({"plant": [f"p{i % 20}" for i in range(200)], **plain})
+    assert few.split == many.split == {"by": "plant"}
+    assert few.split_reason.endswith(", and only 67 of 200 rows are left to train on")
+    assert many.split_reason.endswith("test rows come from unseen ones")

@@ -26,6 +26,8 @@ def test_learning_gets_what_all_else_leaves() -> None:
     left, why = within_minutes(table, draft, 10.0, gflops=100.0).train["minutes"]
     assert 9.0 < left < 10.0
     assert why.startswith("10 in all, less 0.")
+    taken = float(why.removeprefix("10 in all, less ").split()[0])
+    assert left + taken == pytest.approx(10.0, abs=1e-6)  # the sentence adds up
     more, _ = within_minutes(table, draft, 20.0, gflops=100.0).train["minutes"]
     assert more == pytest.approx(left + 10.0, abs=0.02)
 

@@ -40,11 +40,11 @@ def choose_split(table: Table, looks: Looks, guesses: Guesses) -> tuple[dict[str
     failed: list[str] = []
     for split, why in _ways(looks, guesses):
         try:
-            split_rows(table, config.Split(**split), 0, None, False)
+            parts = split_rows(table, config.Split(**split), 0, None, False)
         except TableError as error:  # some part would be empty: the next way may do
             failed.append(str(error).removeprefix(f"{table.source}: "))
             continue
-        return split, why
+        return split, why + _costs(len(parts.train), table.rows)
     return {"random": "stratified"}, _why_random(looks, guesses, failed)
 
 
@@ -57,6 +57,11 @@ def _ways(looks: Looks, guesses: Guesses) -> Iterator[tuple[dict[str, Any], str]
         look = looks[column]
         if found.type == "time" and look.missing <= GAPS * look.rows and look.distinct >= MOMENTS:
             yield {"time": column}, f"the newest rows by '{column}' are the test rows"
+
+
+def _costs(train: int, rows: int) -> str:
+    """How few rows are left to learn from, where a split by a few large groups takes the most."""
+    return "" if 2 * train >= rows else f", and only {train} of {rows} rows are left to train on"
 
 
 def _why_random(looks: Looks, guesses: Guesses, failed: list[str]) -> str:

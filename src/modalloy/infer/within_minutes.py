@@ -30,5 +30,5 @@ def within_minutes(
             f"{table.source}: reading, simple methods and the report alone take {other:.1f} "
             f"minutes here; give at least {other / (1.0 - LEAST):.1f} minutes."
         )
-    why = f"{minutes:g} in all, less {other:.1f} for reading, simple methods and the report"
+    why = f"{minutes:g} in all, less {round(other, 2):g} for reading, simple methods and the report"
     return replace(draft, train={"minutes": (left, why)})
