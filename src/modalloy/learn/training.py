@@ -165,8 +165,8 @@ def begin_job(
     if in_two:
         again = first is not None
         hold_still(model, loader, parts, out, again=again, resume=resume, quiet=quiet)
-    whole = started is None or start is not None
-    return Begun(job, table, model, loader, parts, out, start, started, whole, in_two)
+    as_it_was = started is None or start is not None
+    return Begun(job, table, model, loader, parts, out, start, started, as_it_was, in_two)
 
 
 def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Learned:
