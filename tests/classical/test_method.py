@@ -96,7 +96,8 @@ def methods(job: config.Job, readers: Any) -> dict[str, list[FittedMethod]]:
     targets = fit_targets(job, lambda names: cells_of(names, TRAIN))
     shared: dict[str, Any] = {"together": None, "seed": 0, "frozen": Embeddings()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("modalloy.classical.boosting.ROUNDS", (4, 20))
+        patch.setattr("modalloy.classical.boosting.ROUNDS", (4, 12))
+        patch.setattr("modalloy.classical.linear.STRENGTHS", (1.0, 25.0))
         return {
             task: fit_methods(options, targets[task], readers, cells_of, TRAIN, **shared)
             for task, options in job.tasks.items()
