@@ -113,3 +113,19 @@ def test_readers_of_an_earlier_run_show_the_answers_of_this_training() -> None:
     assert alike(load, load)
     assert not alike(CategoryReader("site", ("a",)), site)
     assert answered_here({"site": plain}, lambda columns: cells, now) == {"site": plain}
+
+
+def test_rows_that_belong_together_are_in_one_fold() -> None:
+    data = frame()
+    columns = {"site": {"type": "category"}, "machine": {"type": "group"}}
+    tasks = {"life": {"type": "regress", "target": "hours"}}
+    page = {"split": {"column": "part"}, "columns": columns, "tasks": tasks}
+    data["part"] = np.where(np.arange(ROWS) % 4, "train", "test")
+    job = load_job(page, table=data)
+    table = open_table(data)
+    loader = open_loader(job, table, split_job(table, job))
+    fold_R = loader.folds(np.arange(ROWS))
+    assert len(set(zip(data["machine"], fold_R, strict=True))) == data["machine"].nunique()
+    assert len(set(fold_R)) == FOLDS
+    other = Loader(open_table(data.drop(columns="machine")), job, loader.readers, loader.targets)
+    assert "fold" in other.batch(np.arange(5)).values[TABLE]

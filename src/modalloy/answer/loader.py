@@ -18,7 +18,7 @@ from modalloy.cells.cells import Cells, empty
 from modalloy.cells.window import Window
 from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.job.inputs import input_columns
+from modalloy.job.inputs import input_columns, kept_together
 from modalloy.machine.limits import cores
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, chosen_inputs, inputs_of
 from modalloy.readers.build import TABULAR, in_order, read_table
@@ -255,14 +255,17 @@ class Loader:
     def folds(self, rows: np.ndarray) -> np.ndarray:
         """The fold that each row is in where a category shows what other rows answered, (B,).
 
-        Rows that the split keeps together are in one, as they are all on one side of the split.
+        Rows that belong together are in one: none of them may tell what another one answers.
         """
         return fold_of(rows if self._groups is None else self._groups[rows])
 
     @cached_property
     def _groups(self) -> np.ndarray | None:
-        by = self.job.split.by
-        return None if by is None else self.table.codes(by)[0]
+        by = kept_together(self.job)
+        if not by or not {*by} <= {*self.table.columns}:  # another table, which nothing learns from
+            return None
+        codes = np.stack([self.table.codes(column)[0] for column in by], axis=1)
+        return np.unique(codes, axis=0, return_inverse=True)[1].reshape(-1)
 
     def _read_media(self, reader: Reader, rows: np.ndarray) -> tuple[Arrays, np.ndarray]:
         features = self.features.get(reader.name)

@@ -9,6 +9,7 @@ import numpy as np
 from modalloy.cells.cells import Cells
 from modalloy.cells.moments import date_form, to_moment
 from modalloy.job import config
+from modalloy.job.inputs import kept_together
 from modalloy.readers.reader import Reader
 
 CellsOf = Callable[[Sequence[str], np.ndarray], Cells]
@@ -50,12 +51,7 @@ def belonging(job: config.Job, cells_of: CellsOf, rows: np.ndarray) -> list[str]
     The group that rows are split by, else the recording of a series with a history, else a stretch
     of time.
     """
-    split = job.split
-    histories = [
-        o.history for o in job.columns.values() if isinstance(o, config.Series) and o.history
-    ]
-    typed = [c for c, o in job.columns.items() if isinstance(o, config.Group)]
-    by = (split.by,) if split.by else tuple(histories[0].by) if histories else tuple(typed[:1])
+    split, by = job.split, kept_together(job)
     if by:
         cells = cells_of(by, rows)
         return [" ".join(map(str, row)) for row in zip(*(cells[c] for c in by), strict=True)]

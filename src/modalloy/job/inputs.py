@@ -34,3 +34,16 @@ def input_columns(job: config.Job) -> dict[str, tuple[str, ...]]:
 def read_columns(job: config.Job) -> dict[str, Any]:
     """Every table column that some input reads, with that input's options."""
     return {c: options for name, options in inputs(job).items() for c in sources(name, options)}
+
+
+def kept_together(job: config.Job) -> tuple[str, ...]:
+    """Columns whose equal values say which rows belong together; none where rows stand alone.
+
+    The group that rows are split by, else the recordings of a history, else the first group column.
+    """
+    if job.split.by:
+        return (job.split.by,)
+    series = [o for o in job.columns.values() if isinstance(o, config.Series)]
+    histories = [o.history for o in series if o.history is not None]
+    typed = [name for name, o in job.columns.items() if isinstance(o, config.Group)]
+    return tuple(histories[0].by) if histories else tuple(typed[:1])
