@@ -92,6 +92,19 @@ def _whole_reports(
         assert not found, found[0]
 
 
+@pytest.fixture(scope="module")
+def no_lines() -> Iterator[None]:
+    """Reports without simple methods beside the model: their fitting takes longer than a small
+    training, and the tests of a module that asks for this look at none of them.
+    """
+    from modalloy.judge.baselines.baselines import Baselines
+    from modalloy.report import evaluate
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evaluate, "baselines", lambda *_, **__: Baselines({}, {}, {}))
+        yield
+
+
 @pytest.fixture
 def small_table(tmp_path: Path) -> Path:
     """`parts.parquet` with 80 rows of every kind of column, its media beside it."""
@@ -123,7 +136,10 @@ def shared() -> Path:
 def make_job(
     table: Path | str, *, columns: tuple[str, ...] | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """A job over the small table that trains in seconds; `changes` replaces its keys."""
+    """A job over the small table that trains in seconds; `changes` replaces its keys.
+
+    The network answers alone: `blend={}` has a test's answers blended, as jobs have by default.
+    """
     names = tuple(COLUMNS) if columns is None else columns
     job: dict[str, Any] = {
         "table": str(table),
@@ -132,6 +148,7 @@ def make_job(
         "fuse": {"type": "concat", "width": 16, "layers": 1},
         "tasks": {name: dict(task) for name, task in TASKS.items()},
         "train": {"epochs": 2, "batch": 16, "precision": "float32"},
+        "blend": {"use": "never"},
     }
     return job | changes
 

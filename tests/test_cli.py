@@ -220,7 +220,9 @@ def test_every_verb_reads_the_sheet_that_is_named(tmp_path: Path) -> None:
     path = str(tmp_path / "lab.xlsx")
     job = modalloy.init(path, target="y", sheet="Parts")
     assert modalloy.load_job(job).sheet == "Parts"
-    done = modalloy.train(job.replace("epochs: 30", "epochs: 1"), out=tmp_path / "run", quiet=True)
+    assert "epochs: auto" in job
+    short = job.replace("epochs: auto", "epochs: 1")
+    done = modalloy.train(short, out=tmp_path / "run", quiet=True)
     assert len(modalloy.predict(done, path, sheet="New", quiet=True)) == 7
     assert modalloy.evaluate(done, path, sheet="New", quiet=True).rows == {"test": 7}
     with pytest.raises(TableError, match="no row has an answer"):

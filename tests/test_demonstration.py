@@ -20,6 +20,7 @@ SMALL = {
     },
     "fuse": {"type": "concat", "width": 16},
     "train": {"epochs": 1, "batch": 32, "precision": "float32"},
+    "blend": {"use": "never"},
 }
 
 

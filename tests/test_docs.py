@@ -29,6 +29,7 @@ from modalloy.runs.parts import PARTS
 
 REPO = Path(__file__).resolve().parent.parent
 DOCS = REPO / "docs"
+TRAINING = "verbs/train.md"
 BLOCK = re.compile(
     r"(?:^<!-- (?P<note>[^\n]*?) -->\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.M | re.S
 )
@@ -121,14 +122,34 @@ def has_commands(path: Path) -> bool:
     return any(block.runs and block.kind in ("sh", "python") for block in blocks(path))
 
 
-@pytest.mark.parametrize("page", [p for p in pages() if has_commands(DOCS / p)])
+def copy_workshop(workshop: Path, here: Path) -> None:
+    """The workshop for one page; its job, which pages train again, takes one epoch and no blend."""
+    shutil.copytree(workshop, here)
+    job = (here / "job.yaml").read_text()
+    assert "epochs: 20" in job
+    short = job.replace("epochs: 20", "epochs: 1") + "blend: {use: never}\n"
+    (here / "job.yaml").write_text(short)
+
+
+@pytest.mark.parametrize("page", [p for p in pages() if has_commands(DOCS / p) and p != TRAINING])
 def test_a_page_runs(
     page: str, workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diagnosis, "probe", healthy_probe)
-    shutil.copytree(workshop, tmp_path / "here")
+    copy_workshop(workshop, tmp_path / "here")
     monkeypatch.chdir(tmp_path / "here")
     run_page(DOCS / page)
+
+
+def test_the_page_on_training_runs_and_its_frame_cannot_be_scored_again(
+    workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_workshop(workshop, tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    run_page(DOCS / TRAINING)
+    done = CliRunner().invoke(app, ["evaluate", "run-of-a-frame"])
+    assert done.exit_code == 2
+    assert "give the table to evaluate on" in done.output
 
 
 def test_the_tutorial_leaves_what_it_promises(workshop: Path) -> None:
@@ -271,17 +292,6 @@ def test_pages_name_the_files_that_are_sealed() -> None:
     told = re.search(r"`run.json`, which seals (.*?) by their hashes", tutorial, re.DOTALL)[1]
     for text in (row, told):
         assert sorted(re.findall(r"`([\w.]+)`", text)) == sorted(PARTS)
-
-
-def test_the_frame_of_the_page_on_training_cannot_be_scored_again(
-    workshop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copytree(workshop, tmp_path / "here")
-    monkeypatch.chdir(tmp_path / "here")
-    run_page(DOCS / "verbs" / "train.md")
-    done = CliRunner().invoke(app, ["evaluate", "run-of-a-frame"])
-    assert done.exit_code == 2
-    assert "give the table to evaluate on" in done.output
 
 
 def test_make_and_ci_say_what_they_should() -> None:

@@ -25,7 +25,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     folder = tmp_path_factory.mktemp("answers")
     table = write_table(folder)
     job = make_job(table, fuse={"type": "attention", "width": 16, "layers": 1, "heads": 2})
-    return ma.train(job, out=folder / "run", quiet=True), table
+    return ma.train(job | {"blend": {}}, out=folder / "run", quiet=True), table
 
 
 def test_a_row_alone_answers_as_in_a_batch(trained: tuple[Run, Path]) -> None:

@@ -26,7 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Path]:
     table = write_table(folder)
     job = make_job(table, fuse={"type": "attention", "width": 16, "layers": 1, "heads": 2})
     job["train"]["epochs"] = 1
-    ma.train(job, out=folder / "run", quiet=True)
+    ma.train(job | {"blend": {}}, out=folder / "run", quiet=True)
     return Predictor(folder / "run"), table
 
 

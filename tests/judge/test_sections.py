@@ -1,12 +1,14 @@
 """A part of a report that fails is named and costs nothing else."""
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import modalloy as ma
+from conftest import make_job, write_table
 from modalloy.errors import RunError, TableError
 from modalloy.judge.baselines import baselines
 from modalloy.judge.report import Report
@@ -50,13 +52,19 @@ def test_a_stop_is_never_swallowed_and_a_part_alone_raises() -> None:
         at_once("tasks", "its figures", broken, None)
 
 
-@pytest.fixture
-def run(small_table: Path, job_dict: Any, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of two tabular columns."""
-    job = job_dict(small_table, columns=("load", "site"))
+    folder = tmp_path_factory.mktemp("sections")
+    job = make_job(write_table(folder), columns=("load", "site"))
     job["train"]["epochs"] = 1
-    ma.train(job, out=tmp_path / "run", quiet=True)
-    return tmp_path / "run"
+    return ma.train(job, out=folder / "run", quiet=True).path
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of it for a test to spoil."""
+    return shutil.copytree(trained, tmp_path / "run")
 
 
 def test_what_fails_stands_in_all_four_places_and_is_tried_again(

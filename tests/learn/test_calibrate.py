@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,11 +10,15 @@ import pytest
 from safetensors.numpy import load_file
 
 import modalloy as ma
+from conftest import make_job, write_table
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import Temperature, scaled
+from modalloy.runs.run import Run
 from modalloy.table.table import open_table
+
+pytestmark = pytest.mark.usefixtures("no_lines")
 
 COLUMNS = ("load", "site", "note")
 TASKS = {
@@ -23,15 +27,37 @@ TASKS = {
 }
 
 
-@pytest.fixture
-def parted(small_table: Path, job_dict: Any) -> dict[str, Any]:
-    """A job whose table says which rows calibrate: every fourth of a part's rows."""
-    frame = pd.read_parquet(small_table)
+def part_table(table: Path) -> dict[str, Any]:
+    """A job whose table says which rows calibrate: every fifth."""
+    frame = pd.read_parquet(table)
     frame["part"] = np.array(["train", "train", "calibration", "test", "val"])[frame.index % 5]
-    frame.to_parquet(small_table, index=False)
+    frame.to_parquet(table, index=False)
     train = {"epochs": 3, "batch": 16, "precision": "float32"}
     split = {"column": "part"}
-    return job_dict(small_table, columns=COLUMNS, tasks=TASKS, split=split, train=train)
+    return make_job(table, columns=COLUMNS, tasks=TASKS, split=split, train=train)
+
+
+@pytest.fixture
+def parted(small_table: Path) -> dict[str, Any]:
+    """Such a job over a table of the test's own."""
+    return part_table(small_table)
+
+
+class Trained(NamedTuple):
+    """A job, a run of it, and one of the same job over a table without calibration rows."""
+
+    job: dict[str, Any]
+    run: Run
+    plain: Run
+
+
+@pytest.fixture(scope="module")
+def trained(no_lines: None, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Trained once for all tests here, which change neither runs nor tables."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    job = part_table(write_table(folder))
+    plain = ma.train(without_calibration(job), out=folder / "plain", quiet=True)
+    return Trained(job, ma.train(job, out=folder / "run", quiet=True), plain)
 
 
 def without_calibration(job: dict[str, Any]) -> dict[str, Any]:
@@ -43,11 +69,8 @@ def without_calibration(job: dict[str, Any]) -> dict[str, Any]:
     return job | {"table": str(path)}
 
 
-def test_calibration_rows_change_how_sure_answers_are_and_nothing_else(
-    parted: dict[str, Any], tmp_path: Path
-) -> None:
-    plain = ma.train(without_calibration(parted), out=tmp_path / "plain", quiet=True)
-    run = ma.train(parted, out=tmp_path / "run", quiet=True)
+def test_calibration_rows_change_how_sure_answers_are_and_nothing_else(trained: Trained) -> None:
+    job, run, plain = trained
     one, other = (load_file(r.path / "model.safetensors") for r in (plain, run))
     assert all(np.array_equal(one[name], other[name]) for name in one)
     lines = [(r.path / "log.jsonl").read_text() for r in (plain, run)]
@@ -57,7 +80,7 @@ def test_calibration_rows_change_how_sure_answers_are_and_nothing_else(
     assert isinstance(stage, Temperature)
     assert stage.rows == 16
     assert stage.temperature != 1.0
-    answers = [ma.predict(str(r.path), parted["table"], quiet=True) for r in (plain, run)]
+    answers = [ma.predict(str(r.path), job["table"], quiet=True) for r in (plain, run)]
     assert (answers[0]["fault"] == answers[1]["fault"]).all()
     assert (answers[0]["life"] == answers[1]["life"]).all()
     named = [c for c in answers[0] if str(c).startswith("fault.p[")]
@@ -65,19 +88,19 @@ def test_calibration_rows_change_how_sure_answers_are_and_nothing_else(
     assert answers[1][named].to_numpy() == pytest.approx(expected, abs=1e-5)
 
 
-def test_the_report_says_what_the_stage_has_changed(parted: dict[str, Any], tmp_path: Path) -> None:
-    run = ma.train(parted, out=tmp_path / "run", quiet=True)
+def test_the_report_says_what_the_stage_has_changed(trained: Trained) -> None:
+    run = trained.run
     report = json.loads((run.path / "report.json").read_text())
     assert report["rows"] == {"train": 32, "validation": 16, "test": 16, "calibration": 16}
     said = report["adjusted"]["fault"]
     assert said["temperature"] == run.stages["fault"].temperature
     assert said["after"]["ece"] == report["tasks"]["fault"]["ece"]
-    table = open_table(parted["table"])
+    table = open_table(trained.job["table"])
     which = np.flatnonzero(np.arange(table.rows) % 5 == 3)
     loader = Loader(table, run.job, run.readers, run.targets)
     network = answer_rows(run.model(), loader, which).seen[EVERYTHING]["fault"]["probability"]
     assert said["before"]["log_loss"] != said["after"]["log_loss"]
-    truth = pd.read_parquet(parted["table"])["fault_code"][which]
+    truth = pd.read_parquet(trained.job["table"])["fault_code"][which]
     chosen = [run.targets["fault"].names.index(t) for t in truth]
     own = -np.log(network[np.arange(len(which)), chosen]).mean()
     assert said["before"]["log_loss"] == pytest.approx(own, rel=1e-4)
@@ -89,10 +112,8 @@ def test_the_report_says_what_the_stage_has_changed(parted: dict[str, Any], tmp_
     assert again.tasks["fault"]["log_loss"] == report["tasks"]["fault"]["log_loss"]
 
 
-def test_a_run_without_calibration_rows_is_as_it_was(
-    parted: dict[str, Any], tmp_path: Path
-) -> None:
-    run = ma.train(without_calibration(parted), out=tmp_path / "run", quiet=True)
+def test_a_run_without_calibration_rows_is_as_it_was(trained: Trained) -> None:
+    run = trained.plain
     assert run.stages == {}
     assert json.loads((run.path / "schema.json").read_text())["stages"] == {}
     assert set(load_file(run.path / "rows.safetensors")) == {"train", "validation", "test"}
@@ -103,19 +124,21 @@ def test_a_run_without_calibration_rows_is_as_it_was(
 
 
 def test_calibration_rows_count_as_seen_where_another_table_holds_them(
-    parted: dict[str, Any], tmp_path: Path
+    trained: Trained, tmp_path: Path
 ) -> None:
-    run = ma.train(parted, out=tmp_path / "run", quiet=True)
-    frame = pd.read_parquet(parted["table"])
+    run, table = trained.run, Path(trained.job["table"])
+    frame = pd.read_parquet(table)
     own = tmp_path / "calibrated.parquet"
     frame[frame["part"] == "calibration"].to_parquet(own, index=False)
     report = ma.evaluate(str(run.path), own, out=tmp_path / "r.html", quiet=True)
     assert any("16 of 16 rows are rows that the model has learned" in f["what"]
                for f in report.findings)  # fmt: skip
     frame.loc[frame["part"] == "calibration", "load"] = 1.0  # no longer the rows it was fitted on
-    frame.to_parquet(parted["table"], index=False)
+    held = table.read_bytes()
+    frame.to_parquet(table, index=False)
     with pytest.raises(ma.RunError, match="no longer holds the rows"):
         ma.evaluate(str(run.path), quiet=True)
+    table.write_bytes(held)
 
 
 def test_check_looks_for_copies_of_test_rows_among_calibration_rows(

@@ -20,6 +20,8 @@ from modalloy.learn.training import Learned, learn_job
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
+pytestmark = pytest.mark.usefixtures("no_lines")
+
 TRAIN = {"epochs": 2, "batch": 16, "precision": "float32"}
 BETTER = {"lr": 1e-4, "encoder_lr": 1e-2}  # two slow epochs of a head leave room
 WORSE = {"epochs": 6, "lr": 1e-3, "encoder_lr": 3.0}

@@ -24,6 +24,8 @@ from modalloy.objectives.supervised import supervised
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
+pytestmark = pytest.mark.usefixtures("no_lines")
+
 LONG = {"steps": 100_000, "kept": None}  # a training that has time for all, and no memory
 EVEN = {(half, last): 1.0 for half in (False, True) for last in (False, True)}
 

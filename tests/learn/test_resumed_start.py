@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ import torch
 from safetensors.torch import load_file
 
 import modalloy as ma
+from conftest import make_job, write_table
 from modalloy.errors import RunError
 from modalloy.learn.checkpoint import part, read_state
 from modalloy.learn.progress import LAST
 from modalloy.runs.run import Run
+
+pytestmark = pytest.mark.usefixtures("no_lines")
 
 TINY = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
 
@@ -38,27 +43,30 @@ def bert_in(folder: Path) -> Path:
     return folder
 
 
-def job_of(table: Path, bert: Path, job_dict: Any, tune: str, **train: Any) -> dict[str, Any]:
+def job_of(folder: Path, tune: str, **train: Any) -> dict[str, Any]:
     """A small text trunk and a number; rows are split as their column says."""
     settings = {"epochs": 4, "batch": 8, "patience": 0, "precision": "float32", "ema": 0.9}
-    job = job_dict(table, columns=("load",), train=settings | train)
+    job = make_job(folder / "parts.parquet", columns=("load",), train=settings | train)
     job["columns"]["note"] = {
         "type": "text",
-        "encoder": f"hf:{bert}",
+        "encoder": f"hf:{folder / 'bert'}",
         "max_tokens": 8,
         "tune": tune,
     }
     return job | {"split": {"column": "part"}}
 
 
-@pytest.fixture
-def parent(small_table: Path, job_dict: Any, tmp_path: Path) -> Run:
-    """A run that has changed its trunk: no folder holds that one."""
-    frame = pd.read_parquet(small_table)
+@pytest.fixture(scope="module")
+def parent(no_lines: None, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that has changed its trunk: no folder holds that one. Beside it its table and BERT."""
+    folder = tmp_path_factory.mktemp("started")
+    table = write_table(folder)
+    frame = pd.read_parquet(table)
     frame["part"] = np.resize(["train", "train", "val", "test"], len(frame))
-    frame.to_parquet(small_table)
-    job = job_of(small_table, bert_in(tmp_path / "bert"), job_dict, "full", encoder_lr=0.01)
-    return ma.train(job, out=tmp_path / "parent", quiet=True)
+    frame.to_parquet(table)
+    bert_in(folder / "bert")
+    job = job_of(folder, "full", encoder_lr=0.01)
+    return ma.train(job, out=folder / "parent", quiet=True)
 
 
 def stopped(job: dict[str, Any], out: Path, monkeypatch: pytest.MonkeyPatch, calls: int) -> None:
@@ -92,18 +100,11 @@ def assert_same(a: Path, b: Path) -> None:
 
 @pytest.mark.usefixtures("failing_parts")
 @pytest.mark.parametrize("tune", ["frozen", "last_n", "full"])
-@pytest.mark.parametrize("fate", ["stays", "is gone", "is another"])
 def test_a_started_training_ends_with_the_same_weights(
-    small_table: Path,
-    job_dict: Any,
-    tmp_path: Path,
-    parent: Run,
-    monkeypatch: pytest.MonkeyPatch,
-    tune: str,
-    fate: str,
+    tmp_path: Path, parent: Run, monkeypatch: pytest.MonkeyPatch, tune: str
 ) -> None:
-    start = {"start": str(parent.path)}
-    job = job_of(small_table, tmp_path / "bert", job_dict, tune, **start)
+    """The parent stays, then is gone, then another run stands in its place."""
+    job = job_of(parent.path.parent, tune, start=str(parent.path))
     if tune == "last_n":
         job["columns"]["note"]["last_n"] = 1
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -118,21 +119,37 @@ def test_a_started_training_ends_with_the_same_weights(
         assert all(torch.equal(t, then[f"encoders.in_note.trunk.{n}"]) for n, t in held.items())
         assert not part(tensors, "best.encoders.in_note.trunk.")
     assert meta["progress"]["started"]["run"] == str(parent.path)
-    if fate != "stays":
-        shutil.rmtree(parent.path)
-    if fate == "is another":
-        shutil.copytree(whole, parent.path)
-    run = ma.train(job, out=broken, resume=True, quiet=True)
-    assert_same(whole, broken)
-    assert run.notes["start"] == ma.load_run(whole).notes["start"]
-    reports = [json.loads((p / "report.json").read_text()) for p in (whole, broken)]
-    assert reports[0]["tasks"] == reports[1]["tasks"]
-    if fate == "stays":
-        assert reports[0]["before"] == reports[1]["before"] != {}
-    else:  # which is said, and not made up
-        assert reports[1]["before"] == {}
-        assert "which this training started from, is gone" in json.dumps(reports[1]["failed"])
     assert_untouched(whole, trunk, then, tune)
+    for fate in ("stays", "is gone", "is another"):
+        ended = shutil.copytree(broken, tmp_path / fate)
+        with in_place_of(parent.path, {"is another": whole, "stays": parent.path}.get(fate)):
+            run = ma.train(job, out=ended, resume=True, quiet=True)
+        assert_same(whole, ended)
+        assert run.notes["start"] == ma.load_run(whole).notes["start"]
+        reports = [json.loads((p / "report.json").read_text()) for p in (whole, ended)]
+        assert reports[0]["tasks"] == reports[1]["tasks"]
+        if fate == "stays":
+            assert reports[0]["before"] == reports[1]["before"] != {}
+        else:  # which is said, and not made up
+            assert reports[1]["before"] == {}
+            assert "which this training started from, is gone" in json.dumps(reports[1]["failed"])
+
+
+@contextmanager
+def in_place_of(run: Path, other: Path | None) -> Iterator[None]:
+    """Another run, or none, stands where this one stood; afterwards it is back."""
+    if other == run:
+        yield
+        return
+    away = run.with_name("away")
+    os.rename(run, away)
+    try:
+        if other is not None:
+            shutil.copytree(other, run)
+        yield
+    finally:
+        shutil.rmtree(run, ignore_errors=True)
+        os.rename(away, run)
 
 
 def assert_untouched(run: Path, trunk: set[str], then: dict[str, torch.Tensor], tune: str) -> None:
@@ -144,10 +161,10 @@ def assert_untouched(run: Path, trunk: set[str], then: dict[str, torch.Tensor], 
 
 
 def test_a_trunk_that_its_folder_holds_is_not_kept_twice(
-    small_table: Path, job_dict: Any, tmp_path: Path, parent: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, parent: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A start that never changed its frozen trunk brings nothing that cannot be read again."""
-    frozen = job_of(small_table, tmp_path / "bert", job_dict, "frozen", epochs=2)
+    frozen = job_of(parent.path.parent, "frozen", epochs=2)
     first = ma.train(frozen, out=tmp_path / "first", quiet=True)
     again = frozen | {"train": frozen["train"] | {"start": str(first.path)}}
     for name, job in (("plain", frozen), ("started", again)):
@@ -158,17 +175,15 @@ def test_a_trunk_that_its_folder_holds_is_not_kept_twice(
 
 @pytest.mark.usefixtures("failing_parts")
 def test_learning_from_all_rows_starts_there_again(
-    small_table: Path, job_dict: Any, tmp_path: Path, parent: Run, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, parent: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = {"start": str(parent.path), "epochs": 2, "refit": True}
-    job = job_of(small_table, tmp_path / "bert", job_dict, "frozen", **start)
+    job = job_of(parent.path.parent, "frozen", **start)
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     ma.train(job, out=whole, quiet=True)
     stopped(job, broken, monkeypatch, 3)  # in the first epoch on all rows: no checkpoint of it yet
-    away = parent.path.with_name("away")
-    os.rename(parent.path, away)
-    with pytest.raises(RunError, match=r"parent: is not the run any more .* put it back"):
+    gone = pytest.raises(RunError, match=r"parent: is not the run any more .* put it back")
+    with in_place_of(parent.path, None), gone:
         ma.train(job, out=broken, resume=True, quiet=True)
-    os.rename(away, parent.path)
     ma.train(job, out=broken, resume=True, quiet=True)
     assert_same(whole, broken)

@@ -3,10 +3,11 @@
 import errno
 import json
 import os
+import shutil
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 import modalloy as ma
+from conftest import make_job, write_table
 from modalloy.errors import RunError
 from modalloy.job.job_file import load_job
 from modalloy.learn.progress import LAST
@@ -26,6 +28,22 @@ from modalloy.runs.seal import digest
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import open_table
+
+pytestmark = pytest.mark.usefixtures("no_lines")
+
+
+class Trained(NamedTuple):
+    """A job of one column, and a run of it for tests to copy."""
+
+    job: dict[str, Any]
+    path: Path
+
+
+@pytest.fixture(scope="module")
+def trained(no_lines: None, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    folder = tmp_path_factory.mktemp("locked")
+    job = make_job(write_table(folder), columns=("load",), train={"epochs": 1})
+    return Trained(job, ma.train(job, out=folder / "run", quiet=True).path)
 
 
 class Killed(BaseException):
@@ -217,16 +235,15 @@ def test_killed_inside_a_checkpoint_the_older_one_is_gone_on_with(
 
 @pytest.mark.parametrize("lost", ["report.html", "report.json"])
 def test_a_finished_run_without_a_report_says_how_to_write_it(
-    small_table: Path, job_dict: Any, tmp_path: Path, lost: str
+    trained: Trained, tmp_path: Path, lost: str
 ) -> None:
-    job = job_dict(small_table, columns=("load",), train={"epochs": 1})
-    run = ma.train(job, out=tmp_path / "run", quiet=True)
-    (run.path / lost).unlink()
+    job, run = trained.job, shutil.copytree(trained.path, tmp_path / "run")
+    (run / lost).unlink()
     for resume in (False, True):
         with pytest.raises(RunError, match=r"without its report; `modalloy evaluate .*` writes it"):
-            ma.train(job, out=run.path, resume=resume, quiet=True)
+            ma.train(job, out=run, resume=resume, quiet=True)
     ma.evaluate(run, quiet=True)
-    assert (run.path / lost).is_file()
+    assert (run / lost).is_file()
 
 
 def test_a_training_that_an_older_version_began_is_gone_on_with(
@@ -268,16 +285,14 @@ def test_a_training_that_an_older_version_began_is_gone_on_with(
 @pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
 @pytest.mark.parametrize("late", [False, True])
 def test_a_run_on_a_place_that_is_only_read(
-    small_table: Path,
-    job_dict: Any,
+    trained: Trained,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     number: int,
     late: bool,
 ) -> None:
     """What was sealed still waits beside what it replaces; late: what it replaces is the same."""
-    job = job_dict(small_table, columns=("load",), train={"epochs": 1})
-    out = ma.train(job, out=tmp_path / "run", quiet=True).path
+    table, out = trained.job["table"], shutil.copytree(trained.path, tmp_path / "run")
     model = out / "model.safetensors"
     (out / "model.safetensors.next").write_bytes(model.read_bytes())
     if not late:
@@ -289,8 +304,8 @@ def test_a_run_on_a_place_that_is_only_read(
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", refused)
         if late:
-            assert len(ma.predict(ma.load_run(out), small_table, quiet=True)) == 80
+            assert len(ma.predict(ma.load_run(out), table, quiet=True)) == 80
         else:
             with pytest.raises(RunError, match=r"safetensors.next is .*copy this run to a place"):
                 ma.load_run(out)
-    assert len(ma.predict(ma.load_run(out), small_table, quiet=True)) == 80
+    assert len(ma.predict(ma.load_run(out), table, quiet=True)) == 80

@@ -27,6 +27,8 @@ from modalloy.readers.image import ImageReader
 from modalloy.readers.series import SeriesReader
 from modalloy.table.table import open_table
 
+pytestmark = pytest.mark.usefixtures("no_lines")
+
 WAVE = (np.sin(np.arange(800)) * 0.5).astype(np.float32)
 X_CL = np.random.default_rng(0).normal(size=(2, 40))
 

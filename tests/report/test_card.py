@@ -114,7 +114,8 @@ def test_the_card_of_a_run_says_what_its_report_says(
     small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     columns = ("note", "load", "site", "taken_at")
-    run = ma.train(job_dict(small_table, columns=columns), out=tmp_path / "run", quiet=True)
+    job = job_dict(small_table, columns=columns, blend={})
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
     path = run.path / "card.md"
     text, report = path.read_text(), Report.load(run.path / "report.json")
     assert text == card(run, report)

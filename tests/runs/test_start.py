@@ -22,6 +22,8 @@ from modalloy.runs.start import compare, differs
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
+pytestmark = pytest.mark.usefixtures("no_lines")
+
 COLUMNS = ("note", "load", "site")
 
 
@@ -46,7 +48,7 @@ def job_of(folder: Path, job_dict: Any, *columns: str, **train: Any) -> dict[str
 
 
 @pytest.fixture(scope="module")
-def parent(folder: Path) -> Run:
+def parent(no_lines: None, folder: Path) -> Run:
     from conftest import make_job
 
     job = job_of(folder, make_job, epochs=6, lr=3e-3, batch=8)

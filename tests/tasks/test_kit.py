@@ -43,7 +43,7 @@ def counted(small_table: Path, job_dict: Callable[..., dict[str, Any]]) -> dict[
     frame.loc[frame.index % 19 == 3, "spots"] = None
     frame.to_parquet(small_table, index=False)
     tasks = {"spots": {"type": "custom", "target": "spots", "use": USE}}
-    return job_dict(small_table, columns=("load", "site", "note"), tasks=tasks)
+    return job_dict(small_table, columns=("load", "site", "note"), tasks=tasks, blend={})
 
 
 def test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered(
@@ -104,7 +104,7 @@ def test_a_run_whose_kit_is_gone_says_so(
 ) -> None:
     from tasks import counting
 
-    ma.train(counted, out=tmp_path / "run", quiet=True)
+    ma.train(counted | {"blend": {"use": "never"}}, out=tmp_path / "run", quiet=True)
     monkeypatch.delattr(counting, "KIT")
     with pytest.raises(JobError, match="has no 'KIT'"):
         ma.load_run(tmp_path / "run")
