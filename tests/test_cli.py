@@ -98,7 +98,9 @@ def test_init_prints_the_job_and_passes_every_target(calls: list[Any]) -> None:
     done = run("init", "parts.csv", "--target", "fault", "-t", "life")
     assert done.exit_code == 0
     assert done.stdout == "table: parts.csv\n"
-    assert calls == [("init", ("parts.csv",), {"target": ["fault", "life"], "sheet": None})]
+    assert calls == [
+        ("init", ("parts.csv",), {"target": ["fault", "life"], "sheet": None, "minutes": None})
+    ]
 
 
 def test_check_prints_and_its_exit_code_says_whether_train_would_begin(calls: list[Any]) -> None:

@@ -8,7 +8,7 @@ from scipy.sparse import hstack
 from sklearn.decomposition import PCA, TruncatedSVD
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from modalloy.classical.blocks import FeatureBlock
+from modalloy.classical.blocks import FeatureBlock, words_of
 from modalloy.classical.boosting import side_by_side
 from modalloy.classical.features import Codes, Directions, Features, TextDirections, matrix_of
 from modalloy.classical.texts import MOST, Vocabulary
@@ -100,3 +100,9 @@ def test_a_category_of_many_names_keeps_its_commonest_apart() -> None:
     assert values[7, 0] == values[610, 0] > 0
     assert len(np.unique(values[:-1])) == 200  # 199 names, and all others as one
     assert (values[:-1] == 0).sum() > 100
+
+
+def test_words_are_the_same_however_a_table_writes_them() -> None:
+    written = ["pump leaks", '["pump", "leaks"]', ["pump", "leaks"], np.array(["pump", "leaks"])]
+    assert {words_of(cell) for cell in written} == {"pump leaks"}
+    assert [words_of(cell) for cell in (None, "", "[1", [1, 2])] == ["", "", "", ""]

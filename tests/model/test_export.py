@@ -169,7 +169,8 @@ CASES: dict[str, Callable[[Path], Made]] = {
     "audio scratch": lambda _: audio("scratch"),
     "audio whisper frozen": lambda _: audio("whisper_tiny_en", tune="frozen"),
     "series base": lambda _: series(length=1000, front=("learned",), size="base"),
-    "series all": lambda _: series(front=FRONTS),
+    "series all": lambda _: series(front=tuple(f for f in FRONTS if f != "convolution")),
+    "series convolution": lambda _: series(front=("convolution", "minirocket")),
     "vector": lambda _: vector(),
     "table": lambda _: table(),
 }

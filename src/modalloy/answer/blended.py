@@ -4,6 +4,7 @@ all of the same rows with the same inputs hidden.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +13,10 @@ from modalloy.answer.loader import Loader
 from modalloy.blend.mixture import Blend
 from modalloy.classical.blocks import FeatureBlock, read_blocks
 from modalloy.classical.method import FittedMethod
-from modalloy.job import config
 from modalloy.readers.batch import TABLE
 from modalloy.readers.build import TABULAR
 from modalloy.readers.targets.regress import within
+from modalloy.tasks.kit import kit_of
 
 AT_ONCE = 4096  # rows whose cells are held at once
 Blocks = Mapping[str, FeatureBlock]
@@ -41,9 +42,10 @@ def blended(
     return found
 
 
-def possible(options: config.TaskOptions, answer: Answer) -> Answer:
+def possible(options: Any, answer: Answer) -> Answer:
     """An answer whose numbers and quantiles lie within the task's bounds, as the network's do."""
-    if not isinstance(options, config.Regress):
+    kit = kit_of(options)
+    if not (kit.numbers and kit.averaged):
         return answer
     return {key: within(options, y) for key, y in answer.items()}
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from modalloy.cells.cells import Cells
+from modalloy.cells.cells import Cells, empty
 from modalloy.cells.numbers import to_numbers
 from modalloy.cells.values import spelled
 from modalloy.classical.statistics import LARGEST, PIXELS, of_picture, of_series, of_sound
@@ -22,6 +22,7 @@ from modalloy.readers.image import ImageReader
 from modalloy.readers.number import NumberReader, to_log
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
+from modalloy.readers.text import to_words
 
 EMBEDDED = "frozen embeddings"  # name of their block; all inputs that have some share it
 
@@ -67,8 +68,10 @@ def read_block(reader: Reader, cells: Cells) -> FeatureBlock:
             return FeatureBlock(reader.name, media(reader, cells, of_sound))
         case SeriesReader():
             return FeatureBlock(reader.name, media(reader, cells, of_series))
-        case Reader(kind="text" | "tokens"):
+        case Reader(kind="text"):
             return FeatureBlock(reader.name, [as_text(c) for c in cells[reader.name]])
+        case Reader(kind="tokens"):
+            return FeatureBlock(reader.name, [words_of(c) for c in cells[reader.name]])
         case _:
             return FeatureBlock(reader.name, numbers(reader, cells), plain=reader.kind == "time")
 
@@ -111,8 +114,12 @@ def media(
     return x_BF
 
 
+def words_of(cell: Any) -> str:
+    """The words of a cell however its table writes a list; "" where there is none."""
+    words = [] if empty(cell) else to_words(cell)
+    return "" if isinstance(words, str) else " ".join(words)
+
+
 def as_text(cell: Any) -> str:
-    """A text cell, or the words of a tokens cell; "" where there is none."""
-    if isinstance(cell, np.ndarray | list | tuple):
-        return " ".join(map(str, cell))
+    """A text cell; "" where there is none."""
     return cell if isinstance(cell, str) else spelled(cell) or ""
