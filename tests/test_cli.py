@@ -293,7 +293,11 @@ def test_faults_of_a_real_job_in_a_real_process(tmp_path: Path) -> None:
     [
         ([], "."),
         (["checkpoints/last.safetensors"], "; --resume goes on from the last checkpoint."),
-        (["checkpoints/last.safetensors", "run.json"], "."),
+        (
+            ["checkpoints/last.safetensors", "run.json"],
+            "; the run is whole but for its report, which `modalloy evaluate run` writes.",
+        ),
+        (["checkpoints/last.safetensors", "run.json", "report.html"], "."),
     ],
 )
 def test_ctrl_c_is_one_sentence_and_exit_code_130(

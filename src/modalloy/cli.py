@@ -123,9 +123,7 @@ def train(
     try:
         run = modalloy.train(job, out=out, resume=resume)
     except KeyboardInterrupt as error:
-        begun = any(out.glob("checkpoints/*.safetensors")) and not (out / "run.json").is_file()
-        kept = "; --resume goes on from the last checkpoint" if begun else ""
-        typer.echo(f"error: train was interrupted{kept}.", err=True)
+        typer.echo(f"error: train was interrupted{_goes_on(out)}.", err=True)
         raise typer.Exit(INTERRUPTED) from error
     if int(os.environ.get("RANK", "0")) == 0:  # under torchrun, the first process speaks for all
         typer.echo(_report_of(run.path).text())
@@ -203,6 +201,16 @@ def demo(
     """
     _take_cores()
     modalloy.demo(out)
+
+
+def _goes_on(out: Path) -> str:
+    """What to do after an interrupted training, by what it left behind."""
+    if not (out / "run.json").is_file():
+        begun = any(out.glob("checkpoints/*.safetensors"))
+        return "; --resume goes on from the last checkpoint" if begun else ""
+    if (out / "report.html").is_file():
+        return ""
+    return f"; the run is whole but for its report, which `modalloy evaluate {out}` writes"
 
 
 def _notes_in(findings: Iterable[Mapping[str, Any]]) -> list[str]:

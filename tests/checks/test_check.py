@@ -323,6 +323,16 @@ def test_classes_that_no_training_row_has() -> None:
     )
 
 
+def test_test_rows_of_a_single_class_tell_of_no_other() -> None:
+    frame = parts_table()
+    frame.loc[48:, "fault"] = "ok"
+    assert set(frame["fault"]) > {"ok"}
+    report = look(frame, LOAD)
+    assert "all test rows with an answer are 'ok': figures say nothing of " in said(report, "fault")
+    frame.loc[48, "fault"] = "crack"
+    assert "figures say nothing of" not in said(look(frame, LOAD), "fault")
+
+
 def test_rare_kinds_of_spans_and_boxes(tmp_path: Path) -> None:
     words = [["pump", "leaks", str(row)] for row in range(ROWS)]
     tags = [["B-part", "I-part", "O"] for _ in range(ROWS)]

@@ -53,10 +53,10 @@ class Machine:
 
         return replace(plan, objective=objective, score=score)
 
-    def train(self, out: Path, *, resume: bool = False) -> Progress:
+    def train(self, out: Path, *, resume: bool = False, quiet: bool = True) -> Progress:
         return train_model(
             self.model, self.loader, self.parts, self.job, out,
-            plan=self.plan(), resume=resume, quiet=True, now=lambda: self.time_s,
+            plan=self.plan(), resume=resume, quiet=quiet, now=lambda: self.time_s,
         )  # fmt: skip
 
 
@@ -74,6 +74,16 @@ def test_minutes_end_a_training_and_keep_its_best_weights(
         assert all(torch.equal(p, kept[n]) for n, p in machine.shown[0].items())
         steps.append(machine.steps)
     assert steps[1] > 1.5 * steps[0]
+
+
+def test_the_bar_counts_the_steps_that_the_minutes_allow(
+    small_table: Path, job_dict: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    machine = Machine(small_table, job_dict, 0.5)
+    machine.train(tmp_path, quiet=False)
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("training: 100 %")
+    assert ", done - epoch " in said
 
 
 def test_an_interrupted_training_has_the_minutes_that_were_left(

@@ -181,6 +181,11 @@ def test_every_doubt_is_said(tmp_path: Path) -> None:
         assert said in doubts, said
     assert "45.0" not in doubts  # an own head is not the model with a column missing
     assert "is small" not in text
+    alike = {"photo": {"accuracy": 0.5, "columns": ["photo"]}}
+    alike["photo + table"] = {"accuracy": 0.5, "columns": ["photo", "table"]}
+    both = {"machine": {"m1": {"accuracy": 0.5, "rows": 9}, "m2": {"accuracy": 0.5, "rows": 9}}}
+    same = made_report(subsets={"fault": alike}, groups={"fault": both})
+    assert not re.search("without table|weakest", card(made_run(tmp_path), same))
     many = card(made_run(tmp_path), made_report(drawn={"by": "machine", "groups": 40}))
     assert "are few" not in many
     assert many.index("over the 40 values") < many.index("## Where not")

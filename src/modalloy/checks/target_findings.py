@@ -53,7 +53,8 @@ def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], li
 
 
 def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Finding]:
-    """Missing answers, rare classes, one class that outweighs the others, infinite numbers.
+    """Missing answers, rare classes, one class that outweighs the others or is alone in the test
+    rows, infinite numbers.
 
     Kinds of tags and names of boxes count as classes.
     """
@@ -81,6 +82,7 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     yield from _alike(truth, rows)
     if kit.whole_row:
         yield from _lopsided(truth, train)
+        yield from _one_sided(truth, parts)
 
 
 def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:
@@ -161,6 +163,17 @@ def _lopsided(truth: Truth, rows: np.ndarray) -> Iterator[Finding]:
             yield finding("warning", truth.goal.target, what)
         elif most >= UNEVEN * len(rows):
             yield finding("note", truth.goal.target, what)
+
+
+def _one_sided(truth: Truth, parts: Parts) -> Iterator[Finding]:
+    """Test rows of a single class: whoever always names it answers all of them."""
+    train, test = (
+        {n for r in rows for n in _classes_of(truth, r)} for rows in (parts.train, parts.test)
+    )
+    if len(test) == 1 and train - test:
+        what = f"all test rows with an answer are '{min(test)}': figures say nothing of "
+        what += f"{some(map(repr, sorted(train - test)))}; another seed or split may draw more"
+        yield finding("warning", truth.goal.target, what)
 
 
 def _infinite(target: str, table: Table, rows: np.ndarray) -> Iterator[Finding]:

@@ -132,8 +132,10 @@ def go_on(going: Going, bar: Bar) -> None:
         order = epoch_order(rows, batch, job.seed, notes.epoch, lengths)
         batches = own_batches(going.loader, order[notes.position :], rank, world, model.device)
         for step in steps_of(going.plan, state, batches, job, rank, world):
-            bar.advance(note=count(step, notes))
             clock.replan(state, notes, judged)
+            if clock.minutes is not None:
+                bar.plan(state.steps)
+            bar.advance(note=count(step, notes))
             if notes.over:
                 break
             if rank == 0 and clock.seconds() - saved > SAVE_EVERY_S:

@@ -50,7 +50,13 @@ class Bar:
         if self.rich:
             self.rich.stop()
         elif not self.quiet and kind is None:
-            self._line()
+            self._line(ended=True)
+
+    def plan(self, total: int) -> None:
+        """So many units are now expected in all."""
+        self.total = max(1, total)
+        if self.rich:
+            self.rich.update(self.task, total=self.total)
 
     def advance(self, units: int = 1, note: str | None = None) -> None:
         """More units are done; a note stays until the next one."""
@@ -62,13 +68,14 @@ class Bar:
         elif not self.quiet and time.perf_counter() - self.last > LINES_EVERY_S:
             self._line()
 
-    def _line(self) -> None:
+    def _line(self, *, ended: bool = False) -> None:
         self.last = time.perf_counter()
         spent = self.last - self.start
         left = spent / max(1, self.done) * max(0, self.total - self.done)
+        ahead = "done" if ended else f"about {left:.0f} s left"
         print(
-            f"{self.what}: {100 * self.done / self.total:3.0f} %, {spent:.0f} s, "
-            f"about {left:.0f} s left" + (f" - {self.note}" if self.note else ""),
+            f"{self.what}: {100 * self.done / self.total:3.0f} %, {spent:.0f} s, {ahead}"
+            + (f" - {self.note}" if self.note else ""),
             file=self.file,
             flush=True,
         )

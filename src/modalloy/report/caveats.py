@@ -36,7 +36,7 @@ def doubts(run: Run, report: Report) -> Iterator[str]:
 
 
 def say_without(report: Report, task: str) -> Iterator[str]:
-    """What the model reaches with one input missing in every row."""
+    """What the model reaches with one input missing in every row, where that makes a difference."""
     found = {n: f for n, f in report.subsets.get(task, {}).items() if not n.endswith(OWN)}
     seen = {n: set(f.get("columns") or n.split(" + ")) for n, f in found.items()}
     metric, every = report.primary(task), max(seen.values(), key=len, default=set())
@@ -48,12 +48,14 @@ def say_without(report: Report, task: str) -> Iterator[str]:
             told = [
                 say(metric, f.get(metric), report.unit(task)) for f in (figures, report.tasks[task])
             ]
-            yield f"{task}, without {column}: {label(metric)} {told[0]} instead of {told[1]}."
+            if told[0] != told[1]:
+                yield f"{task}, without {column}: {label(metric)} {told[0]} instead of {told[1]}."
 
 
 def say_weakest(report: Report, task: str) -> Iterator[str]:
-    """The value of each category or group that fares worst."""
+    """The value of each category or group that fares worst, where it fares worse than all rows."""
     metric, unit = report.primary(task), report.unit(task)
+    whole = say(metric, report.tasks[task].get(metric), unit)
     for column, values in (
         *report.groups.get(task, {}).items(), *report.slices.get(task, {}).items()
     ):  # fmt: skip
@@ -61,7 +63,10 @@ def say_weakest(report: Report, task: str) -> Iterator[str]:
         if len(given) > 1:
             worst = min(given, key=lambda v: better(metric) * given[v][metric])
             ends = say_interval(given[worst], metric, unit)
-            said = say(metric, given[worst][metric], unit) + (f" ({ends})" if ends else "")
+            said = say(metric, given[worst][metric], unit)
+            if said == whole:
+                continue
+            said += f" ({ends})" if ends else ""
             said += f", {given[worst].get('rows', '–')} test rows"
             yield f"{task}, weakest where {column} is {worst}: {label(metric)} {said}."
 
