@@ -128,7 +128,7 @@ def test_an_interrupted_training_ends_with_its_own_status(
     monkeypatch.setattr(modalloy, "train", lambda *_, **__: stopped)
     done = run("train", "job.yaml", "-o", "run")
     assert done.exit_code == 130
-    assert "best weights so far" in done.stderr
+    assert "best weights so far, and --resume goes on." in done.stderr
 
 
 def test_only_the_first_process_of_torchrun_speaks(

@@ -130,7 +130,11 @@ def train(
         typer.echo(f"\nThe run is {run.path}; open {run.path / 'report.html'} in a browser.")
         _tell_notes(_notes_in(run.notes.get("findings", ())))
     if run.notes["interrupted"]:
-        typer.echo("Training was interrupted; the run holds its best weights so far.", err=True)
+        typer.echo(
+            "Training was interrupted; the run holds its best weights so far, "
+            "and --resume goes on.",
+            err=True,
+        )
         raise typer.Exit(INTERRUPTED)
 
 

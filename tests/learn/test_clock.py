@@ -83,7 +83,7 @@ def test_the_bar_counts_the_steps_that_the_minutes_allow(
     machine.train(tmp_path, quiet=False)
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("training: 100 %")
-    assert ", done - epoch " in said
+    assert ", ended - epoch " in said
 
 
 def test_an_interrupted_training_has_the_minutes_that_were_left(

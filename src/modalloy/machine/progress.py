@@ -72,7 +72,7 @@ class Bar:
         self.last = time.perf_counter()
         spent = self.last - self.start
         left = spent / max(1, self.done) * max(0, self.total - self.done)
-        ahead = "done" if ended else f"about {left:.0f} s left"
+        ahead = "ended" if ended else f"about {left:.0f} s left"
         print(
             f"{self.what}: {100 * self.done / self.total:3.0f} %, {spent:.0f} s, {ahead}"
             + (f" - {self.note}" if self.note else ""),
