@@ -18,9 +18,9 @@ from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.train import train_model
-from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table

@@ -28,9 +28,9 @@ from bench.shared_sets import default_data, job_files
 from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.train import train_model
-from modalloy.learn.training import open_loader
 from modalloy.machine.limits import cores
 from modalloy.model.device import placed
 from modalloy.model.model import Model

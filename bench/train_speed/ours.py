@@ -12,11 +12,11 @@ from modalloy.answer.loader import Loader, epoch_order
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.fit import fit
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.probe import apply, probe
 from modalloy.learn.state import State
-from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.table.split import split_job

@@ -12,7 +12,7 @@ from torch import nn
 
 from bench.train_speed.same import BATCH, FROZEN_EPOCHS, MAX_TOKENS, PICTURE_EPOCHS, PIXELS, Done
 from modalloy.job.job_file import load_job
-from modalloy.learn.training import open_loader
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.model import Model
 from modalloy.model.trunks.pretrained import SOURCES, find_weights
 from modalloy.table.split import split_job

@@ -15,8 +15,8 @@ from modalloy.answer.loader import Loader, epoch_order
 from modalloy.answer.padding import pad_together
 from modalloy.errors import TableError
 from modalloy.job.job_file import load_job
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
-from modalloy.learn.training import open_loader
 from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch

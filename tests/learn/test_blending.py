@@ -5,6 +5,7 @@ alone; every verb gives the same combined answers.
 import json
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from modalloy.answer.blended import blended
 from modalloy.answer.network import answer_rows
 from modalloy.answer.predictor import Predictor
 from modalloy.blend import kept
+from modalloy.blend.fitting import Weighed
 from modalloy.blend.kept import blend_from_bytes, blend_to_bytes
 from modalloy.classical.fit import BOOSTED, fit_methods
 from modalloy.classical.method import method_from_state
@@ -25,8 +27,9 @@ from modalloy.judge.baselines.baselines import Baselines
 from modalloy.judge.metrics.score import score
 from modalloy.judge.sections import Sections
 from modalloy.learn import blending
-from modalloy.learn.blending import NETWORK, Blended, fit_blend
+from modalloy.learn.blending import UNHELD, Blended, fit_blend, frozen_inputs, say_why
 from modalloy.learn.calibrate import fit_stages
+from modalloy.learn.held_out import NETWORK
 from modalloy.learn.training import Learned, learn_job
 from modalloy.report import evaluate
 from modalloy.table.split import split_job
@@ -167,6 +170,8 @@ def test_options_say_whether_it_is_blended(
     found, made = learned(tasks=one, blend={option: value})
     assert set(made.blend.tasks) == tasks
     assert (found.held_out is None) == (value == "never")
+    if value == "never":
+        assert made.made_of == {}
     if option == "least_rows" and not tasks:
         assert (
             made.made_of["same"]["why"] == "60 held-back rows have an answer, and least_rows is 61"
@@ -289,3 +294,33 @@ def test_where_boosting_wins_by_far_the_blend_is_as_good(
     row.seen[EVERYTHING] = own
     lone = blended(again, row, loader, which[3:4])[EVERYTHING]["same"]["probability"]
     assert np.array_equal(lone, answer["probability"][3:4])
+
+
+def test_it_is_said_where_no_rows_were_held_back(learned: Changed) -> None:
+    found, _ = learned()
+    made = fit_blend(found.model, found.loader, found.parts, None, Sections(), refit=False)
+    assert not made.blend.tasks
+    assert made.made_of["same"] == {"blended": False, "why": UNHELD, "rows": 0}
+
+
+def test_vectors_of_fronts_that_saw_held_back_rows_are_left_out() -> None:
+    def encoder(*, frozen: bool, fits: bool, trunk: object = 1) -> Any:
+        return SimpleNamespace(frozen=frozen, fits=fits, trunk=trunk)
+
+    encoders = {
+        "photo": encoder(frozen=True, fits=False),
+        "shaking": encoder(frozen=True, fits=True),
+        "note": encoder(frozen=False, fits=False),
+        "speed": encoder(frozen=True, fits=False, trunk=None),
+    }
+    model: Any = SimpleNamespace(encoders=encoders)
+    assert frozen_inputs(model, fitted=True) == ["photo", "shaking"]
+    assert frozen_inputs(model, fitted=False) == ["photo"]
+
+
+def test_one_that_takes_over_is_not_said_to_be_several() -> None:
+    def why(**weights: float) -> str:
+        return say_why(True, Weighed(weights, {}, np.arange(2), True))
+
+    assert why(network=0.0, boosting=1.0).startswith("it costs less than the network alone")
+    assert why(network=0.5, boosting=0.5).startswith("together they cost less")

@@ -12,8 +12,8 @@ from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.checkpoint import load_state, read_state, save_state
 from modalloy.learn.fit import fit
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.state import State
-from modalloy.learn.training import open_loader
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch

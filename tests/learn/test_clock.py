@@ -10,11 +10,11 @@ import torch
 from modalloy.job.job_file import load_job
 from modalloy.judge.validate import Score
 from modalloy.learn.clock import Clock
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.progress import Progress
 from modalloy.learn.state import State
 from modalloy.learn.train import train_model
-from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Losses

@@ -17,11 +17,11 @@ from modalloy.judge.validate import Score
 from modalloy.learn.change import Scheduled
 from modalloy.learn.checkpoint import load_state, read_state, save_state
 from modalloy.learn.fit import Step, fit
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.optimizer import clip
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.state import State
 from modalloy.learn.train import train_model
-from modalloy.learn.training import open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.hiding import hiding

@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
 from modalloy.job.job_file import load_job
+from modalloy.learn import train
+from modalloy.learn.fitted_rows import fit_rows, open_loader
 from modalloy.learn.folds import assign
-from modalloy.learn.training import Learned, fit_rows, learn_job, open_loader
+from modalloy.learn.training import Learned, learn_job
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import open_table
 
@@ -32,7 +35,8 @@ def test_folds_choose_the_passes_and_all_rows_teach(
     frame["fault_code"] = frame["fault_code"].where(frame["part"] != "val", "rare")
     frame["site"] = frame["site"].where(frame["part"] != "val", "only there")
     frame.to_parquet(small_table)
-    job = job_dict(small_table, columns=("load", "site")) | {"split": {"column": "part"}}
+    job = job_dict(small_table, columns=("load", "site"), blend={})
+    job |= {"split": {"column": "part"}}
     found = learn(job | {"train": TRAIN | {"folds": 3}}, tmp_path / "folds")
     assert found.refit
     assert not found.interrupted
@@ -112,3 +116,23 @@ def test_a_fold_need_not_show_every_column_and_class(small_table: Path, job_dict
     assert readers["load"]["center"] == 3.0
     assert readers["site"]["names"] == ("a",)
     assert not readers["site"]["answers"], "the held-out row's own answer"
+
+
+def test_an_interrupted_fold_knows_the_rows_that_it_did_not_learn_from(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def pressed(*_: Any, **__: Any) -> Any:
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(train, "fit", pressed)
+    job = job_dict(small_table, columns=("load",), train=TRAIN | {"folds": 3})
+    found = learn(job, tmp_path / "run")
+    loaded = load_job(job)
+    parts = split_job(open_table(loaded.table), loaded)
+    assert found.interrupted
+    assert not found.refit
+    assert len(parts.test) == len(found.parts.test) > 0
+    learned_from = set(found.parts.train)
+    assert learned_from < {*parts.train, *parts.validation}
+    assert not learned_from & {*found.parts.validation, *found.parts.test}

@@ -16,8 +16,9 @@ from modalloy.answer.kept_features import padded
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.job.job_file import load_job
+from modalloy.learn.fitted_rows import disk_share_gb, open_loader
 from modalloy.learn.frozen_features import frozen_features
-from modalloy.learn.training import Learned, disk_share_gb, learn_job, open_loader
+from modalloy.learn.training import Learned, learn_job
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.image import ImageReader

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from modalloy.job.job_file import load_job
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.optimizer import RowAdamW, build_optimizer, clip, trained
-from modalloy.learn.training import open_loader
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.table.split import split_job

@@ -9,7 +9,7 @@ import pytest
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells
 from modalloy.job.job_file import load_job
-from modalloy.learn.training import answered_here, open_loader
+from modalloy.learn.fitted_rows import answered_here, open_loader
 from modalloy.readers.batch import TABLE
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader

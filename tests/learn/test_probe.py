@@ -14,8 +14,8 @@ import torch
 from modalloy.job.job_file import load_job
 from modalloy.learn import probe as module
 from modalloy.learn import probe_memory
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.probe import SHARE, Probe, probe, trial
-from modalloy.learn.training import open_loader
 from modalloy.machine.files import locked
 from modalloy.machine.limits import number_types_file
 from modalloy.model.model import Model
@@ -292,7 +292,7 @@ def test_the_tried_number_type_stays_when_an_interrupted_training_goes_on(
     small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import modalloy as ma
-    import modalloy.learn.train as train
+    from modalloy.learn import precision, train
 
     job = job_dict(small_table, columns=("photo",), train={"epochs": 2, "batch": 32})
     real, calls = train.fit, []
@@ -304,7 +304,7 @@ def test_the_tried_number_type_stays_when_an_interrupted_training_goes_on(
         yield from real(*given, **options)
 
     found = iter([Probe(False, True, {"float32": 2.0, "float32+channels_last": 1.0})])
-    monkeypatch.setattr(train, "probe", lambda *given, **options: next(found))
+    monkeypatch.setattr(precision, "probe", lambda *given, **options: next(found))
     monkeypatch.setattr(train, "fit", pressed)
     run = ma.train(job, out=tmp_path / "run", quiet=True)
     assert run.notes["interrupted"]

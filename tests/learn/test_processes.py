@@ -183,7 +183,7 @@ processes.PATIENCE = timedelta(seconds=30)
 frozen.READ_AT_ONCE = 4
 import numpy as np
 from modalloy.job.job_file import load_job
-from modalloy.learn.training import open_loader
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.answer.cache import Budget
 from modalloy.model.model import Model
 from modalloy.table.split import split_job

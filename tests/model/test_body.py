@@ -13,7 +13,7 @@ from conftest import make_job
 from modalloy.answer.loader import Loader
 from modalloy.errors import JobError
 from modalloy.job.job_file import load_job
-from modalloy.learn.training import open_loader
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.body import Body
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.model import Model

@@ -21,10 +21,10 @@ from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.judge.baselines.embeddings import frozen_embeddings
 from modalloy.learn.fit import fit
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.plan import supervised_plan
 from modalloy.learn.state import State
-from modalloy.learn.training import open_loader
 from modalloy.model.device import device, placed
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch

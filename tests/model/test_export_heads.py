@@ -16,7 +16,7 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.network import decoded
 from modalloy.job import config
 from modalloy.job.job_file import load_job
-from modalloy.learn.training import open_loader
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.fusion import build_fusion
 from modalloy.model.model import Model
 from modalloy.model.tasks.build import build_task

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from modalloy.job.job_file import load_job
-from modalloy.learn.training import open_loader
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.hiding import has_any

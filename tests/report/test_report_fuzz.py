@@ -12,7 +12,7 @@ from modalloy.errors import ModalloyError
 from modalloy.job.job_file import load_job
 from modalloy.judge.report import Report
 from modalloy.judge.sections import say_failed
-from modalloy.learn.training import open_loader
+from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.model import Model
 from modalloy.report.evaluate import Extras, evaluate_rows
 from modalloy.table.split import Parts

@@ -9,6 +9,7 @@ heads go on together, and what that gives is kept only where validation rows are
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,32 +125,14 @@ def learn_in_two(
     again = like is not None
     whole = REFIT if again else WHOLE
     first = replace(whole, title=f"{whole.title}, encoders frozen", still=True, share=FIRST)
+    learn = partial(train_model, model, loader, parts, job, out, resume=resume, quiet=quiet)
     with unchanging(model):
-        frozen = train_model(
-            model,
-            loader,
-            parts,
-            job,
-            out,
-            resume=resume,
-            quiet=quiet,
-            like=like.frozen if like else None,
-            phase=first,
-        )
+        frozen = learn(like=like.frozen if like else None, phase=first)
     let_go(model, loader)
     if frozen.interrupted or (like is not None and not like.tuned_won):
         return Phases(frozen, None)
-    tuned = train_model(
-        model,
-        loader,
-        parts,
-        job,
-        out,
-        resume=resume,
-        quiet=quiet,
-        like=like.tuned if like else None,
-        phase=second_of(whole, frozen, again=again),
-    )
+    second = second_of(whole, frozen, again=again)
+    tuned = learn(like=like.tuned if like else None, phase=second)
     found = Phases(frozen, tuned)
     if not found.tuned_won:
         apply(model, Probe(frozen.half, frozen.channels_last, {}))

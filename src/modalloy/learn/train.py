@@ -23,12 +23,10 @@ from modalloy.learn.clock import Clock
 from modalloy.learn.fit import Step, fit
 from modalloy.learn.phase import WHOLE, Phase
 from modalloy.learn.plan import Plan, supervised_plan
-from modalloy.learn.probe import Probe, apply, probe
+from modalloy.learn.precision import choose_precision, set_up
 from modalloy.learn.progress import Progress, restore, store, write_log
 from modalloy.learn.state import State, averaged, shown_weights
-from modalloy.machine.limits import number_types_file
 from modalloy.machine.progress import Bar
-from modalloy.model.layers.shared_norms import share_figures
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.runs.start import Started
@@ -211,13 +209,6 @@ def take_over(
     return shown_weights(state)
 
 
-def set_up(model: Model, notes: Progress, world: int) -> None:
-    """The model as this training computes: number type, layout, figures shared by processes."""
-    apply(model, Probe(notes.half, notes.channels_last, {}))
-    if world > 1:
-        share_figures(model)
-
-
 def count(step: Step, notes: Progress) -> str:
     """One more step of an epoch is done; what to say of it."""
     notes.position += 1
@@ -280,40 +271,6 @@ def look_due(
     if job.train.minutes is not None:
         return notes.over or notes.summed >= max(LOOK, state.steps / LOOKS)
     return notes.epoch % way.look_every == 0 or notes.epoch >= epochs
-
-
-def choose_precision(
-    state: State[Model],
-    plan: Plan[Model],
-    loader: Loader,
-    rows: np.ndarray,
-    job: config.Job,
-    way: Course,
-    world: int,
-    like: Progress | None,
-) -> Progress:
-    """Fresh notes with the number type: that of an earlier training, or the quickest of a probe.
-
-    The probe runs on the first batch, in the first process; every process does as that one says.
-    """
-    if like:
-        half, channels_last = like.half, like.channels_last
-        return Progress(way.batch, way.epochs, half=half, channels_last=channels_last)
-
-    def choose() -> Probe:
-        some = processes.share_of(rows[: way.batch], 0, world)
-        batch, kept = Batch.of(loader.batch(some), state.model.device), number_types_file()
-        precision, steps = job.train.precision, state.steps
-        return probe(state.model, plan.objective, batch, precision, steps=steps, kept=kept)
-
-    choice = processes.first_decides(choose, world)
-    return Progress(
-        way.batch,
-        way.epochs,
-        half=choice.half,
-        channels_last=choice.channels_last,
-        probe=choice.seconds,
-    )
 
 
 def freeze_trunks(model: Model, frozen: bool) -> None:
