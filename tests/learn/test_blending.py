@@ -27,8 +27,9 @@ from modalloy.judge.baselines.baselines import Baselines
 from modalloy.judge.metrics.score import score
 from modalloy.judge.sections import Sections
 from modalloy.learn import blending
-from modalloy.learn.blending import UNHELD, Blended, fit_blend, frozen_inputs, say_why
+from modalloy.learn.blending import UNHELD, Blended, fit_blend, say_why
 from modalloy.learn.calibrate import fit_stages
+from modalloy.learn.frozen_vectors import fitted_inputs, frozen_inputs, steady_inputs
 from modalloy.learn.held_out import NETWORK
 from modalloy.learn.training import Learned, learn_job
 from modalloy.report import evaluate
@@ -303,7 +304,7 @@ def test_it_is_said_where_no_rows_were_held_back(learned: Changed) -> None:
     assert made.made_of["same"] == {"blended": False, "why": UNHELD, "rows": 0}
 
 
-def test_vectors_of_fronts_that_saw_held_back_rows_are_left_out() -> None:
+def test_fronts_that_are_fitted_are_told_from_those_that_never_change() -> None:
     def encoder(*, frozen: bool, fits: bool, trunk: object = 1) -> Any:
         return SimpleNamespace(frozen=frozen, fits=fits, trunk=trunk)
 
@@ -314,8 +315,9 @@ def test_vectors_of_fronts_that_saw_held_back_rows_are_left_out() -> None:
         "speed": encoder(frozen=True, fits=False, trunk=None),
     }
     model: Any = SimpleNamespace(encoders=encoders)
-    assert frozen_inputs(model, fitted=True) == ["photo", "shaking"]
-    assert frozen_inputs(model, fitted=False) == ["photo"]
+    assert frozen_inputs(model) == ["photo", "shaking"]
+    assert fitted_inputs(model) == ["shaking"]
+    assert steady_inputs(model) == ["photo"]
 
 
 def test_one_that_takes_over_is_not_said_to_be_several() -> None:

@@ -10,9 +10,12 @@ import pytest
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
 from modalloy.job.job_file import load_job
+from modalloy.judge.sections import Sections
 from modalloy.learn import train
+from modalloy.learn.blending import fit_blend
 from modalloy.learn.fitted_rows import fit_rows, open_loader
 from modalloy.learn.folds import assign
+from modalloy.learn.frozen_vectors import Vectors, pooled_rows
 from modalloy.learn.training import Learned, learn_job
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import open_table
@@ -62,6 +65,35 @@ def test_folds_choose_the_passes_and_all_rows_teach(
     assert held.fold_R is not None
     assert len(once.held_out.rows) == len(once.parts.validation)
     assert once.progress.curves != found.progress.curves
+
+
+@pytest.mark.parametrize("how", [{"folds": 3}, {"folds": 0, "refit": True}])
+def test_methods_see_held_back_rows_by_fronts_that_were_fitted_without_them(
+    how: dict[str, Any], small_table: Path, job_dict: Any, tmp_path: Path
+) -> None:
+    front = {"type": "series", "length": 32, "front": ["minirocket"]}
+    job = job_dict(small_table, columns=(), blend={}, train=TRAIN | {"epochs": 2} | how)
+    found = learn(job | {"columns": {"vibration": front}}, tmp_path / "run")
+    held = found.held_out
+    assert held is not None
+    every = joined(found.parts).train
+    own = pooled_rows(found.model, found.loader, ["vibration"], every)["vibration"]
+    counts = np.unique(held.fold_R) if held.fold_R is not None else [0]
+    assert len(held.fitted) == len(counts)
+    for vectors in held.fitted:
+        assert np.array_equal(vectors.rows, every)
+        # Components of fewer rows are fewer.
+        assert vectors.by_input["vibration"].shape[1] < own.shape[1]
+    told = fit_blend(found.model, found.loader, found.parts, held, Sections(), refit=found.refit)
+    members = told.made_of["fault"]["members"]
+    assert "logistic regression on frozen features" in members
+    # Asked with vectors of the finished model, which saw the held-back rows, methods say otherwise.
+    seen = [Vectors(every, {"vibration": own})] * len(counts)
+    swapped = held._replace(fitted=seen)
+    again = fit_blend(
+        found.model, found.loader, found.parts, swapped, Sections(), refit=found.refit
+    )
+    assert again.made_of["fault"]["members"] != members
 
 
 def test_rows_that_belong_together_share_a_fold(small_table: Path, job_dict: Any) -> None:

@@ -2,7 +2,7 @@
 of each: judged on rows that none of them has learned from.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -12,7 +12,6 @@ from threadpoolctl import threadpool_limits
 from modalloy.answer.answers import Answer
 from modalloy.answer.blended import possible
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import BATCH, batches, pooled
 from modalloy.blend.fitting import Weighed, answerable, error_of, weigh
 from modalloy.blend.mixture import NOTHING, Blend, Mixture
 from modalloy.classical.fit import fit_methods
@@ -22,6 +21,12 @@ from modalloy.job import config
 from modalloy.judge.baselines.baseline import baseline_of
 from modalloy.judge.metrics.score import primary, score
 from modalloy.judge.sections import Sections
+from modalloy.learn.frozen_vectors import (
+    VectorsOf,
+    frozen_of,
+    pooled_rows,
+    vectors_without,
+)
 from modalloy.learn.held_out import (
     NETWORK,
     OWN,
@@ -31,7 +36,6 @@ from modalloy.learn.held_out import (
     network_answers,
 )
 from modalloy.model.model import Model
-from modalloy.model.tokens import Batch
 from modalloy.readers.targets.target import names_of
 from modalloy.table.split import Parts, joined
 
@@ -44,15 +48,6 @@ class Blended(NamedTuple):
 
     blend: Blend
     made_of: dict[str, dict[str, Any]]
-
-
-class Frozen(NamedTuple):
-    """Pooled vectors of frozen encoders for some training rows; no test row has any."""
-
-    train: np.ndarray
-    test: np.ndarray
-    of: Callable[[np.ndarray], np.ndarray]
-    inputs: tuple[str, ...]
 
 
 def fit_blend(
@@ -76,19 +71,18 @@ def fit_blend(
         asked = model.job.blend.use != "never"
         tasks_of = {n for n, o in model.job.tasks.items() if asked and error_of(o) is not None}
         return Blended(NOTHING, {n: {"blended": False, "why": UNHELD, "rows": 0} for n in tasks_of})
-    again = refit or held.fold_R is not None  # the finished model has learned from held-back rows
-    seen = pooled_rows(model, loader, held.rows, frozen_inputs(model, fitted=not again))
     for task, options in model.job.tasks.items():
         if error_of(options) is None:
             continue
-        fit = partial(fit_task, model, loader, parts, held, task, seen, refit=refit)
+        fit = partial(fit_task, model, loader, parts, held, task, refit=refit)
         with threadpool_limits(1):  # as simple methods of a report are fitted
             found = made.run(PART, "what its answers are blended with", fit, None, task=task)
         if found is not None:
             made_of[task] = found[1]
             tasks |= {} if found[0] is None else {task: found[0]}
     wanted = {i for m in tasks.values() for _, method in m.methods for i in method.frozen}
-    widths = {i: x_BF.shape[1] for i, x_BF in seen.items() if i in wanted}
+    some = pooled_rows(model, loader, [i for i in model.inputs if i in wanted], held.rows[:1])
+    widths = {i: x_BF.shape[1] for i, x_BF in some.items()}
     return Blended(Blend(tasks, widths), made_of)
 
 
@@ -98,14 +92,10 @@ def fit_task(
     parts: Parts,
     held: HeldOut,
     task: str,
-    seen: Mapping[str, np.ndarray],
     *,
     refit: bool,
 ) -> tuple[Mixture | None, dict[str, Any]]:
-    """What one task's answers are made of, None for the network alone, and how that was found.
-
-    seen: pooled vectors of the held-back rows by input.
-    """
+    """What one task's answers are made of, None for the network alone, and how that was found."""
     job, options, target = model.job, model.job.tasks[task], loader.targets[task]
     names, least = names_of(target), job.blend.least_rows
     truth = list(target.truth(loader.cells(target.columns, held.rows)))
@@ -113,14 +103,16 @@ def fit_task(
     if rows < least:
         why = f"{rows} held-back rows have an answer, and least_rows is {least}"
         return None, {"blended": False, "why": why, "rows": rows}
-    learn = partial(learn_methods, model, loader, task, tuple(seen))
+    learn = partial(learn_methods, job, loader, task)
     methods: list[FittedMethod] = []
     answers = network_answers(held, task, names)
     if held.fold_R is None:
-        methods = learn(parts.train)
-        answers |= method_answers(methods, loader, held.rows, seen)
+        vectors_of = vectors_without(model, loader, held.fitted[0] if refit else None)
+        methods = learn(parts.train, vectors_of)
+        answers |= method_answers(methods, loader, held.rows, vectors_of(held.rows))
     else:
-        answers |= crossed_answers(learn, loader, held, seen)
+        every = [vectors_without(model, loader, fitted) for fitted in held.fitted]
+        answers |= crossed_answers(learn, loader, held, every)
     answers = {name: possible(options, answer) for name, answer in answers.items()}
     together = belonging(job, loader.cells, held.rows)
     weighed = weigh(options, names, answers, truth, together=together, least=job.blend.least_weight)
@@ -130,7 +122,7 @@ def fit_task(
     if not blended:
         return None, table
     if refit or held.fold_R is not None:
-        methods = learn(joined(parts).train)
+        methods = learn(joined(parts).train, vectors_without(model, loader, None))
     say = weighed.weights
     heads = {i: w for i in model.inputs if (w := say.get(f"{i}{OWN}"))}
     said = tuple((w, m) for m in methods if (w := say.get(m.name)))
@@ -138,18 +130,14 @@ def fit_task(
 
 
 def learn_methods(
-    model: Model, loader: Loader, task: str, inputs: Sequence[str], train: np.ndarray
+    job: config.Job, loader: Loader, task: str, train: np.ndarray, vectors_of: VectorsOf
 ) -> list[FittedMethod]:
-    """Classical methods of a task, fitted on training rows: as many as simple methods ever see.
-
-    inputs: those with frozen encoders, whose vectors methods may use.
-    """
-    job, target = model.job, loader.targets[task]
+    """Classical methods of a task, fitted on training rows: as many as simple methods ever see."""
+    target = loader.targets[task]
     if len(train) > (most := most_rows(loader.readers)):
         drawn = np.random.default_rng(job.seed).choice(train, most, replace=False)
         train = np.sort(drawn)
     together = belonging(job, loader.cells, train)
-    frozen = frozen_of(model, loader, train, inputs)
     return fit_methods(
         job.tasks[task],
         target,
@@ -158,49 +146,8 @@ def learn_methods(
         train,
         together=together,
         seed=job.seed,
-        frozen=frozen,
+        frozen=frozen_of(vectors_of, train),
     )
-
-
-def frozen_inputs(model: Model, *, fitted: bool) -> list[str]:
-    """Inputs whose pretrained encoder no training changes.
-
-    fitted: those of fronts that were fitted to training rows, too. Fitted to held-back rows as
-    well, they would show these as they show no other row.
-    """
-    encoders = model.encoders.items()
-    found = [name for name, e in encoders if e.frozen and e.trunk is not None]
-    return [name for name in found if fitted or not model.encoders[name].fits]
-
-
-def frozen_of(
-    model: Model, loader: Loader, rows: np.ndarray, inputs: Sequence[str]
-) -> Frozen | None:
-    """Pooled vectors of these rows, in ascending order; None without a frozen encoder."""
-    if not inputs:
-        return None
-    vectors = pooled_rows(model, loader, rows, inputs)
-    x_NF = np.concatenate([vectors[i] for i in inputs], axis=1)
-
-    def of(some: np.ndarray) -> np.ndarray:
-        return x_NF[np.searchsorted(rows, some)]
-
-    return Frozen(rows, rows[:0], of, tuple(inputs))
-
-
-def pooled_rows(
-    model: Model, loader: Loader, rows: np.ndarray, inputs: Sequence[str]
-) -> dict[str, np.ndarray]:
-    """Pooled vectors of these rows by input, (B, F) each."""
-    if not inputs:
-        return {}
-    model.eval()
-    found: dict[str, list[np.ndarray]] = {name: [] for name in inputs}
-    for given in batches(loader, rows, BATCH, inputs):
-        data = Batch.of(given, model.device)
-        for name in inputs:
-            found[name].append(pooled(model, name, data))
-    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def figures(

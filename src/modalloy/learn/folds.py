@@ -20,6 +20,7 @@ from modalloy.job import config
 from modalloy.job.steps import course
 from modalloy.judge.validate import Answering, Score, validate
 from modalloy.learn import processes
+from modalloy.learn.frozen_vectors import Vectors, fitted_vectors
 from modalloy.learn.phase import FOLD
 from modalloy.learn.plan import supervised_plan
 from modalloy.learn.progress import LOG, Progress, write_log
@@ -33,11 +34,15 @@ TENTHS = np.linspace(0, 1, 11)[1:-1]
 
 
 class Fold(NamedTuple):
-    """How one fold went: what was answered to its held-out rows after each look, by epoch."""
+    """How one fold went: what was answered to its held-out rows after each look, by epoch.
+
+    fitted: what fronts that were fitted to its training rows say of all rows.
+    """
 
     held: np.ndarray
     looks: dict[int, Answers]
     progress: Progress
+    fitted: Vectors
 
 
 def assign(job: config.Job, loader: Loader, rows: np.ndarray, count: int) -> np.ndarray:
@@ -105,7 +110,9 @@ def train_fold(
     plan = replace(supervised_plan(model, loader, parts.validation), score=score)
     progress = train_model(model, loader, parts, job, out, plan=plan, quiet=quiet, phase=FOLD)
     epochs = [line["epoch"] for line in progress.curves]
-    return Fold(parts.validation, dict(zip(epochs, seen, strict=False)), progress)
+    looks = dict(zip(epochs, seen, strict=False))
+    rows = np.concatenate([parts.train, parts.validation])
+    return Fold(parts.validation, looks, progress, fitted_vectors(model, loader, rows))
 
 
 def together(

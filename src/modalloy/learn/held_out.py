@@ -12,6 +12,7 @@ from modalloy.answer.blended import ask
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.classical.method import FittedMethod
+from modalloy.learn.frozen_vectors import Vectors, VectorsOf, fitted_vectors
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 
@@ -25,31 +26,45 @@ class HeldOut(NamedTuple):
     answered: with the own heads of all inputs where one network answered all rows, nothing hidden.
     names: task -> classes that it knew, in the order of its probabilities. fold_R: the fold of each
     row, where each fold was answered by a network that learned from the others; classical methods
-    are then asked in the same way.
+    are then asked in the same way. fitted: what fronts that were fitted without a fold's rows say
+    of all rows, by fold; without folds one for these rows and those that were learned from, or none
+    where the network stays as it is.
     """
 
     rows: np.ndarray
     answered: Answered
     names: Mapping[str, Sequence[str] | None]
-    fold_R: np.ndarray | None = None
+    fold_R: np.ndarray | None
+    fitted: Sequence[Vectors]
 
 
-def hold_out(model: Model, loader: Loader, rows: np.ndarray) -> HeldOut | None:
-    """What a network says of rows that it has not learned from; None where nobody will ask."""
+def hold_out(model: Model, loader: Loader, train: np.ndarray, rows: np.ndarray) -> HeldOut | None:
+    """What a network says of rows that it has not learned from; None where nobody will ask.
+
+    train: rows that it has learned from.
+    """
     if model.job.blend.use == "never" or not len(rows):
         return None
     names = {task: names_of(target) for task, target in loader.targets.items()}
-    return HeldOut(rows, answer_rows(model, loader, rows, heads=model.inputs), names)
+    said = answer_rows(model, loader, rows, heads=model.inputs)
+    fitted = []
+    if model.job.train.refit:
+        fitted = [fitted_vectors(model, loader, np.concatenate([train, rows]))]
+    return HeldOut(rows, said, names, None, fitted)
 
 
 def from_folds(
-    loader: Loader, rows: np.ndarray, fold_R: np.ndarray, answers: Answers
+    loader: Loader,
+    rows: np.ndarray,
+    fold_R: np.ndarray,
+    answers: Answers,
+    fitted: Sequence[Vectors],
 ) -> HeldOut | None:
     """What the networks of some folds say of one another's rows; None where nobody will ask."""
     if loader.job.blend.use == "never":
         return None
     names = {task: names_of(target) for task, target in loader.targets.items()}
-    return HeldOut(rows, Answered(seen={EVERYTHING: answers}), names, fold_R)
+    return HeldOut(rows, Answered(seen={EVERYTHING: answers}), names, fold_R, fitted)
 
 
 def network_answers(held: HeldOut, task: str, names: Sequence[str] | None) -> dict[str, Answer]:
@@ -88,21 +103,22 @@ def method_answers(
 
 
 def crossed_answers(
-    learn: Callable[[np.ndarray], list[FittedMethod]],
+    learn: Callable[[np.ndarray, VectorsOf], list[FittedMethod]],
     loader: Loader,
     held: HeldOut,
-    seen: Mapping[str, np.ndarray],
+    vectors_of: Sequence[VectorsOf],
 ) -> dict[str, Answer]:
     """Answers to each fold's rows by methods that learned from the others; of methods that can be
     fitted in every fold.
+
+    vectors_of: what frozen encoders say of rows, by fold.
     """
     assert held.fold_R is not None, "only where there are folds"
     parts: list[tuple[np.ndarray, dict[str, Answer]]] = []
-    for fold in np.unique(held.fold_R):
+    for fold, of in zip(np.unique(held.fold_R), vectors_of, strict=True):
         own_R = held.fold_R == fold
-        some = {i: x_BF[own_R] for i, x_BF in seen.items()}
-        methods = learn(held.rows[~own_R])
-        parts.append((own_R, method_answers(methods, loader, held.rows[own_R], some)))
+        methods, own = learn(held.rows[~own_R], of), held.rows[own_R]
+        parts.append((own_R, method_answers(methods, loader, own, of(own))))
     names = [n for n in parts[0][1] if all(n in said for _, said in parts)]
     return {name: in_rows([(own_R, said[name]) for own_R, said in parts]) for name in names}
 

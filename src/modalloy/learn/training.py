@@ -159,7 +159,8 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
     else:
         first = train_begun(begun, resume=resume, quiet=quiet, like=None)
         if processes.start()[0] == 0:
-            held = hold_out(first.model, first.loader, first.parts.validation)
+            own = first.parts
+            held = hold_out(first.model, first.loader, own.train, own.validation)
             first = first._replace(held_out=held)
     if not (count or job.train.refit) or first.interrupted or first.progress.best is None:
         return first
@@ -217,7 +218,9 @@ def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
         made.append(outcome)
     progress, answers = together(begun.model, whole, rows, made)
     keep_log(begun.out, progress)
-    return last._replace(progress=progress, held_out=from_folds(whole, rows, fold_N, answers))
+    fitted = [fold.fitted for fold in made]
+    held_out = from_folds(whole, rows, fold_N, answers, fitted)
+    return last._replace(progress=progress, held_out=held_out)
 
 
 def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Learned | None) -> Learned:
