@@ -19,6 +19,7 @@ from modalloy.infer.draft import Draft, job_yaml
 from modalloy.infer.fine_tuning import MINUTES, with_tuning
 from modalloy.infer.guessed import INPUTS, MEDIA, Guess, InferredTask
 from modalloy.infer.honest import without_giveaways, without_leaks
+from modalloy.infer.learned_again import with_refit
 from modalloy.infer.lists import longest_of
 from modalloy.infer.paths import files_of, largest_side
 from modalloy.infer.series_fronts import series_fronts
@@ -78,7 +79,7 @@ def infer(table: Table, targets: Sequence[str], *, minutes: float | None = None)
     if not any(g.type in INPUTS for g in draft.columns.values()):
         found = "; ".join(f"'{c}': {g.reason}" for c, g in list(draft.columns.items())[:5])
         raise TableError(f"{table.source}: no column is left to learn from. {found}.")
-    return draft if minutes is None else within_minutes(table, draft, minutes)
+    return with_refit(table, draft) if minutes is None else within_minutes(table, draft, minutes)
 
 
 # --- second thoughts, once the split and the tasks are known -------------------------------------
