@@ -81,7 +81,9 @@ def job_yaml(draft: Draft, source: str) -> str:
     lines += ["# Defaults; remove the first '# ' of a line to change it.", "fuse:"]
     lines += [f"  {_line({'type': fuse.type})}"]
     lines += [line for line in _defaults(fuse) if not line.startswith("  # type:")]
-    written = draft.train or {"epochs": (config.Train().epochs, _help(config.Train, "epochs"))}
+    written = dict(draft.train)
+    if "minutes" not in written:
+        written = {"epochs": (config.Train().epochs, _help(config.Train, "epochs")), **written}
     lines += ["train:", *(f"  {_line({n: value}, why)}" for n, (value, why) in written.items())]
     shown = tuple(f"  # {name}:" for name in written)
     lines += [line for line in _defaults(config.Train()) if not line.startswith(shown)]

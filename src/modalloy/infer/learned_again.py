@@ -31,6 +31,12 @@ def with_refit(
         return draft
     why = (
         "once validation rows have said how long to learn, they are learned from, too; with it an "
-        f"estimate of {max(1, round(found.minutes))} minutes"
+        f"estimate of {counted_minutes(found.minutes)}"
     )
     return replace(draft, train={**draft.train, "refit": (True, why)})
+
+
+def counted_minutes(minutes: float) -> str:
+    """Minutes in words, whole ones."""
+    whole = max(1, round(minutes))
+    return "a minute" if whole == 1 else f"{whole} minutes"
