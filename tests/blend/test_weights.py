@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modalloy.blend import weights
-from modalloy.blend.weights import Error, Held, cost, descend, fit_weights, project
+from modalloy.blend.weights import ALIKE, Error, Held, cost, descend, fit_weights, project, worth
 
 
 def log_rows(draw: np.random.Generator, count: int, sharp: tuple[float, ...]) -> Held:
@@ -30,16 +30,23 @@ def every_weight(count: int, steps: int) -> np.ndarray:
     return np.array(found) / steps
 
 
+def even(held: Held) -> np.ndarray:
+    """The same weight for each answer."""
+    return np.ones(held.x_NM.shape[1]) / held.x_NM.shape[1]
+
+
+def free(held: Held) -> np.ndarray:
+    """The weights that cost least, whatever was thought before."""
+    return descend(held, even(held), 0.0)
+
+
 @pytest.mark.parametrize("error", ["log", "squared", "absolute"])
-def test_they_are_the_best_of_all_on_a_grid(
-    error: Error, draw: np.random.Generator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(weights, "PRIOR_ROWS", 0.0)
+def test_they_are_the_best_of_all_on_a_grid(error: Error, draw: np.random.Generator) -> None:
     if error == "log":
         held = log_rows(draw, 400, (0.8, 0.7, 0.5))
     else:
         held = numbers(draw, 400, error, (1.0, 2.0, 6.0))
-    w_M = descend(held)
+    w_M = free(held)
     assert w_M.sum() == pytest.approx(1.0)
     assert (w_M >= 0).all()
     scale, grid = held.scale, every_weight(3, 40)
@@ -54,44 +61,54 @@ def test_squared_errors_of_independent_answers_weigh_by_their_inverse(
     y_N = draw.normal(0, 1, 20_000)
     x_NM = y_N[:, None] + draw.normal(0, 1, (20_000, 2)) * [1.0, 2.0]
     held = Held("squared", x_NM, y_N, np.ones(20_000), np.arange(20_000))
-    assert descend(held) == pytest.approx([0.8, 0.2], abs=0.02)  # 1/1 to 1/4
+    assert free(held) == pytest.approx([0.8, 0.2], abs=0.02)  # 1/1 to 1/4
 
 
 def test_it_does_not_matter_in_which_unit_a_number_is(draw: np.random.Generator) -> None:
     held = numbers(draw, 60, "squared", (1.0, 1.5, 3.0))
     large = Held("squared", held.x_NM * 1e6, held.y_N * 1e6, held.weight_N, held.row_N)
-    assert descend(large) == pytest.approx(descend(held), abs=1e-4)
+    pulled = [descend(x, even(x), 0.2) for x in (large, held)]
+    assert pulled[0] == pytest.approx(pulled[1], abs=1e-4)
 
 
-def test_few_rows_are_held_back_towards_the_best_single_answer(
-    draw: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+def test_few_rows_are_held_back_towards_the_weights_before_them(
+    draw: np.random.Generator,
 ) -> None:
-    held = log_rows(draw, 30, (0.7, 0.7))
-    first, other = held.each(1.0)
-    best = int(np.argmin([first, other]))
-    found = []
-    for rows in (0.0, 2.0, 200.0):
-        monkeypatch.setattr(weights, "PRIOR_ROWS", rows)
-        found.append(descend(held)[best])
-    assert found[0] < found[1] < found[2]
+    held = log_rows(draw, 40, (0.9, 0.6))
+    far = free(held)[0] - 0.5
+    assert far > 0.2
+    found = [fit_weights(held, even(held), least=0.0, rows=r)[0] - 0.5 for r in (1, 10, 1e3, 1e6)]
+    assert found == sorted(found)
+    assert found[0] < 0.2 * far
+    assert found[-1] == pytest.approx(far, abs=1e-3)
+    other = fit_weights(held, np.array([0.0, 1.0]), least=0.0, rows=1)
+    assert other[0] < found[0] + 0.5
+
+
+def test_rows_that_belong_together_tell_less() -> None:
+    assert worth(["a", "b", "c", "d"]) == 4.0
+    assert worth(["a"] * 100) == pytest.approx(100 / (1 + 99 * ALIKE))
+    assert worth(["a"] * 4 + ["b"] * 4) == pytest.approx(8 / (1 + 3 * ALIKE))
 
 
 def test_none_is_below_the_least_and_what_stays_is_fitted_again(draw: np.random.Generator) -> None:
     held = log_rows(draw, 300, (0.8, 0.75, 0.7, 0.68, 0.66))
-    free, kept = fit_weights(held, least=0.0), fit_weights(held, least=0.25)
+    every, kept = (fit_weights(held, even(held), least=low) for low in (0.0, 0.25))
     assert ((kept == 0.0) | (kept >= 0.25)).all()
     assert kept.sum() == pytest.approx(1.0)
-    assert 0 < (kept > 0).sum() < (free > 0).sum()
+    assert 0 < (kept > 0).sum() < (every > 0).sum()
     some = Held("log", held.x_NM[:, kept > 0], held.y_N, held.weight_N, held.row_N)
-    assert kept[kept > 0] == pytest.approx(descend(some), abs=1e-6)
+    again = descend(some, even(some), weights.PRIOR_ROWS / 300)
+    assert kept[kept > 0] == pytest.approx(again, abs=1e-6)
 
 
 def test_equal_answers_give_one_sum_and_a_single_one_all(draw: np.random.Generator) -> None:
     one = log_rows(draw, 40, (0.7,))
-    assert fit_weights(one, least=0.05).tolist() == [1.0]
+    assert fit_weights(one, np.ones(1), least=0.05).tolist() == [1.0]
     twice = Held("log", np.repeat(one.x_NM, 2, 1), one.y_N, one.weight_N, one.row_N)
-    assert fit_weights(twice, least=0.05).sum() == pytest.approx(1.0)
-    assert np.array_equal(fit_weights(twice, least=0.05), fit_weights(twice, least=0.05))
+    both = [fit_weights(twice, np.ones(2), least=0.05) for _ in range(2)]
+    assert both[0].sum() == pytest.approx(1.0)
+    assert np.array_equal(*both)
 
 
 @pytest.mark.parametrize("error", ["log", "squared", "absolute"])
@@ -117,4 +134,4 @@ def test_one_row_that_is_surely_wrong_does_not_decide_alone() -> None:
     x_NM = np.stack([nearly, sure], axis=1)
     held = Held("log", x_NM, np.zeros(200), np.ones(200), np.arange(200))
     assert held.each(1.0)[1] < held.each(1.0)[0]
-    assert fit_weights(held, least=0.05)[1] > 0.5
+    assert free(held)[1] > 0.5

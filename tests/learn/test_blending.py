@@ -193,7 +193,9 @@ def test_always_blends_what_does_not_help_and_a_least_weight_drops_it(
     always = learned(tasks=one, blend={"use": "always"})[1]
     assert always.blend.tasks["same"].methods
     assert always.made_of["same"]["why"] == "the job says so (use: always)"
-    least = always.made_of["same"]["members"][NETWORK]["weight"] + 0.01
+    every = learned(tasks=one, blend={"use": "always", "least_weight": 0.0})[1]
+    least = every.made_of["same"]["members"][NETWORK]["weight"] + 0.01
+    assert 0.01 < least < 0.5
     high = learned(tasks=one, blend={"use": "always", "least_weight": least})[1]
     assert high.made_of["same"]["members"][NETWORK]["weight"] == 0.0
 
@@ -215,7 +217,9 @@ def test_a_network_that_misses_nothing_stays_alone(
     assert said["members"][NETWORK]["accuracy"] > 0.95
     assert made.blend.tasks == {}
     assert not said["blended"]
-    assert said["members"]["constant"]["weight"] == 0.0
+    assert (
+        said["members"]["constant"]["weight"] < 0.1
+    )  # 60 rows against 30 that speak for even ones
 
 
 def test_with_refit_weights_are_of_the_network_before_and_methods_of_all_rows(
@@ -322,7 +326,16 @@ def test_fronts_that_are_fitted_are_told_from_those_that_never_change() -> None:
 
 def test_one_that_takes_over_is_not_said_to_be_several() -> None:
     def why(**weights: float) -> str:
-        return say_why(True, Weighed(weights, {}, np.arange(2), True))
+        return say_why(True, Weighed(weights, {}, np.arange(2), True, True))
 
     assert why(network=0.0, boosting=1.0).startswith("it costs less than the network alone")
     assert why(network=0.5, boosting=0.5).startswith("together they cost less")
+
+
+def test_a_blend_that_is_only_the_safer_answer_says_so() -> None:
+    even = {"network": 0.5, "boosting": 0.5}
+    said = say_why(True, Weighed(even, {}, np.arange(2), cheaper=False, helps=True))
+    assert said.startswith("together they cost no more than chance explains")
+    assert "less" not in said
+    alone = say_why(False, Weighed({"network": 1.0}, {}, np.arange(2), cheaper=False, helps=False))
+    assert alone == "the network alone costs less on rows that no weight was fitted on"

@@ -1,13 +1,14 @@
 """Which of several answers to the same held-back rows help, and how much say each should have."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from modalloy.answer.answers import Answer
 from modalloy.blend.mixture import mix
-from modalloy.blend.weights import Error, Held, fit_weights
+from modalloy.blend.weights import Error, Held, fit_weights, worth
 from modalloy.job import config
 from modalloy.tasks.kit import kit_of
 
@@ -19,12 +20,14 @@ class Weighed(NamedTuple):
 
     weights: name -> weight, 0 where it has no say. crossed: the combined answer to each row whose
     truth is known, under weights fitted without that row's part. rows: positions of these rows.
-    helps: whether `crossed` costs less than the first answer alone.
+    cheaper: whether `crossed` costs less than the first answer alone. helps: whether it does, or
+    costs so little more that it may be chance: an even mean is then the safer answer.
     """
 
     weights: dict[str, float]
     crossed: Answer
     rows: np.ndarray
+    cheaper: bool
     helps: bool
 
 
@@ -36,8 +39,12 @@ def weigh(
     *,
     together: Sequence[Any] | None,
     least: float,
+    parts: Collection[str] = (),
 ) -> Weighed:
     """Weights of answers, the network's first, by what they say of rows that none learned from.
+
+    parts: names of those that are a part of another answer, such as a network's own heads. Before
+    any row is seen they have no say, and all others the same.
 
     names: of the classes. truth: of R rows; those without one, or with a class that no answer can
     be, have no part, and at least one has to have. together: R labels; rows of one label are left
@@ -47,16 +54,24 @@ def weigh(
     known = {n: {k: np.asarray(v)[rows] for k, v in a.items()} for n, a in answers.items()}
     held = held_of(options, names, list(known.values()), [truth[r] for r in rows])
     fold_R = folds(len(rows), None if together is None else [together[r] for r in rows])
-    scale, crossed, parts = held.scale, 0.0, []
+    prior_M = np.array([0.0 if name in parts else 1.0 for name in answers])
+    worth_of_row = 1.0 if together is None else worth([together[r] for r in rows]) / len(rows)
+    fit = partial(fit_weights, prior_M=prior_M, least=least)
+    scale, mixed = held.scale, []
+    more_N = -held.costs(np.eye(len(answers))[0], scale)  # than the first answer alone costs
     for fold in np.unique(fold_R):
         own_R = fold_R == fold
-        w_M = fit_weights(held.of(own_R if own_R.all() else ~own_R), least=least)
-        crossed += held.of(own_R).total(w_M, scale)
-        parts.append((own_R, mix(list(known.values()), list(w_M))))
-    w_M = fit_weights(held, least=least)
-    helps = bool(crossed < held.each(scale)[0] and w_M[0] < 1.0)
+        seen_R = own_R if own_R.all() else ~own_R
+        w_M = fit(held.of(seen_R), rows=worth_of_row * seen_R.sum())
+        more_N[own_R[held.row_N]] += held.of(own_R).costs(w_M, scale)
+        mixed.append((own_R, mix(list(known.values()), list(w_M))))
+    w_M = fit(held, rows=worth_of_row * len(rows))
+    more_R = np.bincount(held.row_N, more_N, len(rows))
+    chance = float(more_R.std() * len(rows) ** 0.5) / worth_of_row**0.5
+    cheaper, other = bool(more_R.sum() < 0), bool(w_M[0] < 1.0)
     weights = dict(zip(answers, map(float, w_M), strict=True))
-    return Weighed(weights, picked(parts), rows, helps)
+    helps = bool(more_R.sum() <= chance)
+    return Weighed(weights, picked(mixed), rows, cheaper and other, helps and other)
 
 
 def picked(parts: Sequence[tuple[np.ndarray, Answer]]) -> Answer:

@@ -1,17 +1,20 @@
 """Convex weights of several answers to the same rows, fitted on rows that none has learned from.
 
 Stacking (Wolpert 1992) with weights that are at least 0 and add up to 1 (Breiman 1996, Stacked
-regressions). Ours are held back towards the best single answer, as much as `PRIOR_ROWS` rows would,
-so that a few rows give no extremes, and those below a least weight are dropped.
+regressions). Ours are held back towards weights that are given, as much as `PRIOR_ROWS` rows would:
+on few rows an even mean is hard to beat, whatever they say of single answers. Weights below a least
+one are dropped.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
 DOUBT = 0.02  # share of each probability given away, so that one row cannot decide alone
-PRIOR_ROWS = 2.0  # as many rows speak for the best single answer
+PRIOR_ROWS = 30.0  # as many rows speak for the weights before any row is seen
+ALIKE = 0.3  # correlation of what is right or wrong in rows that belong together
 STEPS = 500  # of the descent; it ends sooner where nothing moves
 STILL = 1e-6  # a change of all weights together that counts as none
 SMOOTH = 0.1  # of the best mean absolute error: absolute errors below it count as squares
@@ -55,9 +58,13 @@ class Held:
         mean_M = np.average(off_NM**power, axis=0, weights=self.weight_N)
         return float(mean_M.min() ** (1 / power)) or 1.0
 
+    def costs(self, w_M: np.ndarray, scale: float) -> np.ndarray:
+        """What each line costs under these weights, (N,)."""
+        return self.weight_N * cost(self.error, self.x_NM @ w_M, self.y_N, scale)[0]
+
     def total(self, w_M: np.ndarray, scale: float) -> float:
         """What all lines cost together under these weights."""
-        return float(self.weight_N @ cost(self.error, self.x_NM @ w_M, self.y_N, scale)[0])
+        return float(self.costs(w_M, scale).sum())
 
     def each(self, scale: float) -> np.ndarray:
         """What all lines cost together by each answer alone, (M,)."""
@@ -86,13 +93,30 @@ def cost(
             assert_never(error)
 
 
-def fit_weights(held: Held, *, least: float) -> np.ndarray:
-    """The weights that cost least on the held-back rows, (M,); none between 0 and `least`."""
+def worth(together: Sequence[Any]) -> float:
+    """How many independent rows these tell as much as, by a label each that says which belong
+    together (the design effect of clusters, Kish 1965).
+    """
+    sizes = np.unique([str(t) for t in together], return_counts=True)[1]
+    usual = float(sizes @ sizes) / len(together)  # rows of a row's own cluster
+    return len(together) / (1.0 + (usual - 1.0) * ALIKE)
+
+
+def fit_weights(
+    held: Held, prior_M: np.ndarray, *, least: float, rows: float | None = None
+) -> np.ndarray:
+    """The weights that cost least on the held-back rows, (M,); none between 0 and `least`.
+
+    prior_M: weights before any row is seen. rows: how many independent ones these are worth; all of
+    them where it is left out.
+    """
     count = held.x_NM.shape[1]
     kept = np.arange(count)
+    seen = len(np.unique(held.row_N)) if rows is None else rows
+    pull = PRIOR_ROWS / max(1.0, seen)
     while True:
         some = replace(held, x_NM=held.x_NM[:, kept])
-        w_K = descend(some)
+        w_K = descend(some, renormed(prior_M[kept]), pull)
         if (w_K >= least).all() or len(kept) == 1:
             break
         low = w_K < least
@@ -104,13 +128,20 @@ def fit_weights(held: Held, *, least: float) -> np.ndarray:
     return w_M
 
 
-def descend(held: Held) -> np.ndarray:
-    """The weights that cost least, by projected gradient steps; one valley, so one answer."""
+def renormed(prior_K: np.ndarray) -> np.ndarray:
+    """The same weights, adding up to 1; even ones where all are 0."""
+    total = prior_K.sum()
+    return prior_K / total if total > 0 else np.full(len(prior_K), 1.0 / len(prior_K))
+
+
+def descend(held: Held, prior_M: np.ndarray, pull: float) -> np.ndarray:
+    """The weights that cost least, by projected gradient steps; one valley, so one answer.
+
+    pull: how much they are held back towards the prior.
+    """
     count = held.x_NM.shape[1]
     scale = held.scale
-    prior_M = np.eye(count)[int(np.argmin(held.each(scale)))]
     share_N = held.weight_N / held.weight_N.sum()
-    pull = PRIOR_ROWS / max(1, len(np.unique(held.row_N)))
 
     def at(w_M: np.ndarray) -> tuple[float, np.ndarray]:
         loss_N, slope_N = cost(held.error, held.x_NM @ w_M, held.y_N, scale)

@@ -575,9 +575,9 @@ class Blend(Options):
     columns, by weights fitted on rows that none of them has learned from."""
 
     use: Literal["auto", "always", "never"] = "auto"
-    """`auto` blends a task where that costs less than the network alone on held-back rows that the
-    weights were not fitted on; `always` takes the weights as they come out; `never` keeps the
-    network alone."""
+    """`auto` blends a task unless the network alone costs less on held-back rows that the weights
+    were not fitted on, by more than chance explains; `always` takes the weights as they come out;
+    `never` keeps the network alone."""
     least_rows: PositiveInt = 10
     """Held-back rows with an answer that a task needs; with fewer the network answers alone."""
     least_weight: Share = 0.05

@@ -115,7 +115,15 @@ def fit_task(
         answers |= crossed_answers(learn, loader, held, every)
     answers = {name: possible(options, answer) for name, answer in answers.items()}
     together = belonging(job, loader.cells, held.rows)
-    weighed = weigh(options, names, answers, truth, together=together, least=job.blend.least_weight)
+    weighed = weigh(
+        options,
+        names,
+        answers,
+        truth,
+        together=together,
+        least=job.blend.least_weight,
+        parts=[name for name in answers if name.endswith(OWN)],
+    )
     blended = (weighed.helps or job.blend.use == "always") and weighed.weights[NETWORK] < 1.0
     table = {"blended": blended, "why": say_why(blended, weighed), "rows": rows}
     table |= figures(options, names, answers, truth, weighed)
@@ -178,7 +186,12 @@ def say_why(blended: bool, weighed: Weighed) -> str:
     if blended and weighed.helps:
         several = sum(w > 0 for w in weighed.weights.values()) > 1
         what = "together they cost" if several else "it costs"
-        return f"{what} less than the network alone on rows that no weight was fitted on"
+        if weighed.cheaper:
+            return f"{what} less than the network alone on rows that no weight was fitted on"
+        return (
+            f"{what} no more than chance explains beside the network alone on rows that no weight "
+            "was fitted on, and a mean of several is the safer answer"
+        )
     if blended:
         return "the job says so (use: always)"
-    return "nothing beside it makes answers better on rows that no weight was fitted on"
+    return "the network alone costs less on rows that no weight was fitted on"
