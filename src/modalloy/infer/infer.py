@@ -22,6 +22,7 @@ from modalloy.infer.honest import without_giveaways, without_leaks
 from modalloy.infer.learned_again import with_refit
 from modalloy.infer.lists import longest_of
 from modalloy.infer.paths import files_of, largest_side
+from modalloy.infer.recordings import with_recordings
 from modalloy.infer.series_fronts import series_fronts
 from modalloy.infer.split_inference import choose_split, with_copies_apart
 from modalloy.infer.task_inference import goal_for, parallel
@@ -72,6 +73,7 @@ def infer(table: Table, targets: Sequence[str], *, minutes: float | None = None)
     tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
     columns = _channels_joined(some, looks, free)
     columns = _with_fronts(some, looks, columns, config.Split(**split))
+    columns = with_recordings(table, guesses, columns, config.Split(**split), tasks)
     draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
     draft = without_leaks(few, draft)
     draft = replace(draft, columns=with_days_between(few, draft.columns))
