@@ -19,7 +19,7 @@ def drafted(rows: int, split: dict[str, object]) -> tuple[Table, Draft]:
 
 
 def test_validation_rows_are_learned_from_where_there_is_time() -> None:
-    table, draft = drafted(1000, {"random": "stratified"})
+    table, draft = drafted(3000, {"random": "stratified"})
     refit, why = with_refit(table, draft, gflops=100.0).train["refit"]
     assert refit
     assert why.endswith("an estimate of a minute")
@@ -35,7 +35,7 @@ def test_there_is_nothing_to_learn_again_without_validation_rows_or_after_folds(
 
 def test_init_writes_it_and_leaves_it_out_beside_minutes() -> None:
     draw = np.random.default_rng(0)
-    frame = pd.DataFrame({"load": draw.normal(size=600), "fault": draw.choice(["a", "b"], 600)})
+    frame = pd.DataFrame({"load": draw.normal(size=3000), "fault": draw.choice(["a", "b"], 3000)})
     printed = ma.init(frame, target="fault")
     assert "\n  refit: true  # once validation rows have said how long to learn" in printed
     assert ma.load_job(printed).train.refit

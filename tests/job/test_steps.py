@@ -59,7 +59,10 @@ def test_passes_that_are_written_are_taken_at_their_word() -> None:
 
 def test_folds_are_taken_where_validation_rows_are_few_and_trainings_short() -> None:
     assert folds(make(), 50, 6) == 5
-    assert folds(make(), 400, 40) == 0
+    assert folds(make(), 1000, 149) == 5
+    assert folds(make(), 1000, 150) == 0
+    wave = make({"wave": {"type": "series", "length": 100}})
+    assert (folds(wave, 400, 39), folds(wave, 400, 40)) == (5, 0)
     assert folds(make(), 50, 0) == 0
     assert folds(make(), 8, 1) == 0
     for train in ({"epochs": 20}, {"patience": 0}, {"minutes": 1.0}, {"folds": 0}):

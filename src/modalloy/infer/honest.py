@@ -43,7 +43,9 @@ def _reason(table: Table, column: str, found: Guess, answers: list[KnownTarget])
     if found.type in TABULAR and not taught.all():
         shown = {c for c, known in zip(cells, taught, strict=True) if known}
         if len(shown) < 2:
-            value = repr(next(iter(shown)))[:40] if shown - {None} else "empty"
+            only = next(iter(shown))
+            only = only.item() if isinstance(only, np.generic) else only
+            value = repr(only)[:40] if shown - {None} else "empty"
             return f"always {value} where a target is known"
     media = found.type in MEDIA or (found.type == "series" and table.kind(column) == "text")
     reasons = (gives_away(cells, answer, media=media) for answer in answers)

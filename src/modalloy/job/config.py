@@ -543,8 +543,9 @@ class Train(Options):
     folds: NonNegativeInt | Literal["auto"] = "auto"
     """Cross-validation over training and validation rows in so many folds says how many epochs are
     best; the model then learns from all these rows for as many. 0: the validation rows alone say
-    it. `auto` takes 5 where validation rows are fewer than 40, epochs are `auto`, rows are not
-    split by time and no encoder of media learns."""
+    it. `auto` takes 5 where validation rows are fewer than 40 (150 where all columns are numbers,
+    categories and times), epochs are `auto`, rows are not split by time and no encoder of media
+    learns."""
     refit: bool = False
     """Once validation has found the best epoch, learns anew from training and validation rows
     together, for as many epochs. Takes up to twice as long; most useful where the validation rows

@@ -17,7 +17,8 @@ BATCHES = 8  # of a pass, about, where rows are few
 SMALLEST, USUAL, LARGEST = 4, 32, 256  # rows a step
 MANY = 320  # steps of a pass from which batches of a plain table grow
 FOLDS = 5  # of `folds: auto`, where it takes any
-FEW = 40  # validation rows that are too few to stop by
+FEW = 40  # validation rows that are too few to stop by, and to weigh a blend by
+FEW_PLAIN = 150  # of a plain table, whose trainings are short
 SAMPLES = 2_000_000  # of all series of a column together, up to which folds cost little
 
 
@@ -54,9 +55,13 @@ def rows_a_step(job: config.Job, rows: int) -> int:
     """The batch of a job, over all processes together; where it is `auto`, a power of two."""
     if job.train.batch != "auto":
         return job.train.batch
-    plain = all(isinstance(options, config.Tabular) for options in inputs(job).values())
     fitting = min(USUAL, max(SMALLEST, power_of_two(rows / BATCHES)))
-    return min(LARGEST, max(fitting, power_of_two(rows / MANY))) if plain else fitting
+    return min(LARGEST, max(fitting, power_of_two(rows / MANY))) if plain(job) else fitting
+
+
+def plain(job: config.Job) -> bool:
+    """Whether every input is a number, a category or a time."""
+    return all(isinstance(options, config.Tabular) for options in inputs(job).values())
 
 
 def folds(job: config.Job, training: int, validation: int) -> int:
@@ -70,7 +75,8 @@ def folds(job: config.Job, training: int, validation: int) -> int:
     asked = train.epochs == "auto" and train.patience > 0 and train.start is None
     timed = train.minutes is not None or job.split.time is not None
     whole = not any(task.works_on for task in job.tasks.values())  # one answer a row
-    few = 0 < validation < FEW and training + validation >= 2 * FOLDS
+    few = 0 < validation < (FEW_PLAIN if plain(job) else FEW)
+    few = few and training + validation >= 2 * FOLDS
     light = all(costs_little(o, training + validation) for o in inputs(job).values())
     return FOLDS if asked and not timed and whole and few and light else 0
 
