@@ -71,7 +71,7 @@ def test_a_run_holds_all_its_parts_and_learns(
         assert before["label"] == "before training"
         assert before[metric] == pytest.approx(now[task][metric], abs=1e-3)
     assert report.before["fault"]["accuracy"] < report.tasks["fault"]["accuracy"]
-    assert "(before " in report.text()
+    assert "(before training " in report.text()
     assert "Before and after" in (run.path / "report.html").read_text()
 
 

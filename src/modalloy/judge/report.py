@@ -148,8 +148,9 @@ class Report:
                 line = (
                     f"{task:<16} {label(name):<24} {say(name, figures[name], self.unit(task)):>12}"
                 )
-                old = self.before.get(task, {}).get(name)
-                was = "" if old is None else f"  (before {say(name, old, self.unit(task))})"
+                known = self.before.get(task, {})
+                old, when = known.get(name), known.get("label", "before")
+                was = "" if old is None else f"  ({when} {say(name, old, self.unit(task))})"
                 lines.append(f"{line}  {low_high:<22}{was}".rstrip())
             lines += self._rivals(task)
         if self.failed:
