@@ -217,9 +217,7 @@ def test_a_network_that_misses_nothing_stays_alone(
     assert said["members"][NETWORK]["accuracy"] > 0.95
     assert made.blend.tasks == {}
     assert not said["blended"]
-    assert (
-        said["members"]["constant"]["weight"] < 0.1
-    )  # 60 rows against 30 that speak for even ones
+    assert said["members"]["constant"]["weight"] < 0.15  # 60 rows against 30 for even weights
 
 
 def test_with_refit_weights_are_of_the_network_before_and_methods_of_all_rows(

@@ -12,6 +12,7 @@ from modalloy.blend.weights import Error, Held, fit_weights, worth
 from modalloy.job import config
 from modalloy.tasks.kit import kit_of
 
+LEAD = 3.0  # that all rows together must give one answer over a mixture, in nats or squared errors
 FOLDS = 5  # parts of the held-back rows that weights are fitted without, to see what they gain
 
 
@@ -67,10 +68,11 @@ def weigh(
         mixed.append((own_R, mix(list(known.values()), list(w_M))))
     w_M = fit(held, rows=worth_of_row * len(rows))
     more_R = np.bincount(held.row_N, more_N, len(rows))
-    chance = float(more_R.std() * len(rows) ** 0.5) / worth_of_row**0.5
-    cheaper, other = bool(more_R.sum() < 0), bool(w_M[0] < 1.0)
+    lead = float(more_R.sum()) * worth_of_row  # of the first answer alone
+    chance = float(more_R.std()) * (len(rows) * worth_of_row) ** 0.5
+    cheaper, other = lead < 0, bool(w_M[0] < 1.0)
     weights = dict(zip(answers, map(float, w_M), strict=True))
-    helps = bool(more_R.sum() <= chance)
+    helps = lead <= max(chance, LEAD)
     return Weighed(weights, picked(mixed), rows, cheaper and other, helps and other)
 
 

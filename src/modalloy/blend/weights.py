@@ -14,6 +14,9 @@ import numpy as np
 
 DOUBT = 0.02  # share of each probability given away, so that one row cannot decide alone
 PRIOR_ROWS = 30.0  # as many rows speak for the weights before any row is seen
+LASTING = (
+    0.05  # of the pull, however many rows there are: what holds for them may not hold for others
+)
 ALIKE = 0.3  # correlation of what is right or wrong in rows that belong together
 STEPS = 500  # of the descent; it ends sooner where nothing moves
 STILL = 1e-6  # a change of all weights together that counts as none
@@ -113,7 +116,7 @@ def fit_weights(
     count = held.x_NM.shape[1]
     kept = np.arange(count)
     seen = len(np.unique(held.row_N)) if rows is None else rows
-    pull = PRIOR_ROWS / max(1.0, seen)
+    pull = PRIOR_ROWS / max(1.0, seen) + LASTING
     while True:
         some = replace(held, x_NM=held.x_NM[:, kept])
         w_K = descend(some, renormed(prior_M[kept]), pull)
