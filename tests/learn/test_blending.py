@@ -238,6 +238,7 @@ def test_with_refit_weights_are_of_the_network_before_and_methods_of_all_rows(
     assert refit.refit
     assert rows == [120, 120, 180]
     assert second.made_of == first.made_of
+    assert [m.name for m in second.methods["same"]] == [m.name for m in first.methods["same"]]
     assert plain.held_out is not None
     assert refit.held_out is not None
     given = (h.answered.seen[EVERYTHING]["same"] for h in (plain.held_out, refit.held_out))

@@ -44,10 +44,24 @@ UNHELD = "no rows were held back that could tell what helps"
 
 
 class Blended(NamedTuple):
-    """What answers are made of, and how that was found, as `Report.made_of` keeps it."""
+    """What answers are made of, and how that was found, as `Report.made_of` keeps it.
+
+    methods: by task, those that learned from the rows that the finished network learned from,
+    whether they have a say or not. widths: as a blend's, of all inputs that these see.
+    """
 
     blend: Blend
     made_of: dict[str, dict[str, Any]]
+    methods: dict[str, list[FittedMethod]]
+    widths: dict[str, int]
+
+
+class OfTask(NamedTuple):
+    """The same of one task; no mixture where the network answers alone."""
+
+    mixture: Mixture | None
+    made_of: dict[str, Any]
+    methods: list[FittedMethod]
 
 
 def fit_blend(
@@ -65,25 +79,28 @@ def fit_blend(
     learn from the training rows and are weighed on the held-back ones; with `refit` they then learn
     from both. What fails leaves the network alone, and `made` names it.
     """
-    made_of: dict[str, dict[str, Any]] = {}
-    tasks: dict[str, Mixture] = {}
+    found: dict[str, OfTask] = {}
     if held is None:
         asked = model.job.blend.use != "never"
         tasks_of = {n for n, o in model.job.tasks.items() if asked and error_of(o) is not None}
-        return Blended(NOTHING, {n: {"blended": False, "why": UNHELD, "rows": 0} for n in tasks_of})
+        unheld = {n: {"blended": False, "why": UNHELD, "rows": 0} for n in tasks_of}
+        return Blended(NOTHING, unheld, {}, {})
     for task, options in model.job.tasks.items():
         if error_of(options) is None:
             continue
         fit = partial(fit_task, model, loader, parts, held, task, refit=refit)
         with threadpool_limits(1):  # as simple methods of a report are fitted
-            found = made.run(PART, "what its answers are blended with", fit, None, task=task)
-        if found is not None:
-            made_of[task] = found[1]
-            tasks |= {} if found[0] is None else {task: found[0]}
+            own = made.run(PART, "what its answers are blended with", fit, None, task=task)
+        found |= {} if own is None else {task: own}
+    tasks = {task: own.mixture for task, own in found.items() if own.mixture is not None}
+    methods = {task: own.methods for task, own in found.items()}
+    seen = {i for some in methods.values() for method in some for i in method.frozen}
+    said = pooled_rows(model, loader, [i for i in model.inputs if i in seen], held.rows[:1])
+    widths = {i: x_BF.shape[1] for i, x_BF in said.items()}
     wanted = {i for m in tasks.values() for _, method in m.methods for i in method.frozen}
-    some = pooled_rows(model, loader, [i for i in model.inputs if i in wanted], held.rows[:1])
-    widths = {i: x_BF.shape[1] for i, x_BF in some.items()}
-    return Blended(Blend(tasks, widths), made_of)
+    blend = Blend(tasks, {i: width for i, width in widths.items() if i in wanted})
+    made_of = {task: own.made_of for task, own in found.items()}
+    return Blended(blend, made_of, methods, widths)
 
 
 def fit_task(
@@ -94,15 +111,15 @@ def fit_task(
     task: str,
     *,
     refit: bool,
-) -> tuple[Mixture | None, dict[str, Any]]:
-    """What one task's answers are made of, None for the network alone, and how that was found."""
+) -> OfTask:
+    """What one task's answers are made of, and how that was found."""
     job, options, target = model.job, model.job.tasks[task], loader.targets[task]
     names, least = names_of(target), job.blend.least_rows
     truth = list(target.truth(loader.cells(target.columns, held.rows)))
     rows = len(answerable(options, names, truth))
     if rows < least:
         why = f"{rows} held-back rows have an answer, and least_rows is {least}"
-        return None, {"blended": False, "why": why, "rows": rows}
+        return OfTask(None, {"blended": False, "why": why, "rows": rows}, [])
     learn = partial(learn_methods, job, loader, task)
     methods: list[FittedMethod] = []
     answers = network_answers(held, task, names)
@@ -127,14 +144,14 @@ def fit_task(
     blended = (weighed.helps or job.blend.use == "always") and weighed.weights[NETWORK] < 1.0
     table = {"blended": blended, "why": say_why(blended, weighed), "rows": rows}
     table |= figures(options, names, answers, truth, weighed)
-    if not blended:
-        return None, table
     if refit or held.fold_R is not None:
         methods = learn(joined(parts).train, vectors_without(model, loader, None))
+    if not blended:
+        return OfTask(None, table, methods)
     say = weighed.weights
     heads = {i: w for i in model.inputs if (w := say.get(f"{i}{OWN}"))}
     said = tuple((w, m) for m in methods if (w := say.get(m.name)))
-    return Mixture(say[NETWORK], heads, said), table
+    return OfTask(Mixture(say[NETWORK], heads, said), table, methods)
 
 
 def learn_methods(

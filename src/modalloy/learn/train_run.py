@@ -13,7 +13,6 @@ import numpy as np
 from modalloy.answer.table_caveats import count_cells
 from modalloy.blend.kept import PART as BLEND
 from modalloy.blend.kept import blend_to_bytes
-from modalloy.blend.mixture import Blend
 from modalloy.checks.check import Check, check
 from modalloy.checks.finding import finding
 from modalloy.errors import LeakError, RunError, TableError
@@ -22,7 +21,7 @@ from modalloy.job.steps import folds
 from modalloy.judge.before import Before, look_before, missed
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
-from modalloy.learn.blending import fit_blend
+from modalloy.learn.blending import Blended, fit_blend
 from modalloy.learn.calibrate import fit_stages
 from modalloy.learn.frozen_first import say_kept
 from modalloy.learn.progress import LAST
@@ -118,21 +117,22 @@ def learn_and_report(
     made = Sections(before.failed if before else ())
     counted = partial(count_cells, loader, learned.parts.train)
     notes["cells"] = made.run("cells", COUNTED, counted, {})
-    run, blend = blend_and_save(learned, out, notes, made)
+    run, blended = blend_and_save(learned, out, notes, made)
     if not learned.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
-    report_on(learned, run, parts.test, before, made, blend, quiet=quiet)
+    report_on(learned, run, parts.test, before, made, blended, quiet=quiet)
     return run
 
 
 def blend_and_save(
     learned: Learned, out: Path, notes: dict[str, Any], made: Sections
-) -> tuple[Run, Blend]:
+) -> tuple[Run, Blended]:
     """Fit what is done to answers after the network, and write the run with all of it."""
     start = time.perf_counter()
     model, loader = learned.model, learned.loader
     held = (learned.parts, learned.held_out, made)
-    blend, notes["blend"] = fit_blend(model, loader, *held, refit=learned.refit)
+    blended = fit_blend(model, loader, *held, refit=learned.refit)
+    blend, notes["blend"] = blended.blend, blended.made_of
     stages = fit_stages(model, loader, learned.parts.calibration, blend)
     notes["seconds"]["blending"] = time.perf_counter() - start
     run = save_run(
@@ -147,7 +147,7 @@ def blend_and_save(
         parent=parent_of(learned),
         parts={BLEND: blend_to_bytes(blend)} if blend.tasks else None,
     )
-    return run, blend
+    return run, blended
 
 
 def parent_of(learned: Learned) -> Parent | None:
@@ -178,7 +178,7 @@ def report_on(
     which: np.ndarray,
     before: Before | None,
     made: Sections,
-    blend: Blend,
+    blended: Blended,
     *,
     quiet: bool,
 ) -> None:
@@ -197,7 +197,9 @@ def report_on(
         before=before.figures if before else {},
         begun=True,
         failed=made.failed,
-        blend=blend,
+        blend=blended.blend,
+        methods=blended.methods,
+        widths=blended.widths,
         stages=run.stages,
         made_of=run.notes["blend"],
     )

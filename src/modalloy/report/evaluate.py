@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Answers
-from modalloy.answer.blended import blended
+from modalloy.answer.answers import EVERYTHING, Answered, Answers
+from modalloy.answer.blended import ask, blended
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import Stage, adjust, stages_to_state
 from modalloy.answer.table_caveats import Usual, sentence, table_caveats
 from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import Finding, finding
+from modalloy.classical.method import FittedMethod
 from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
@@ -29,7 +30,7 @@ from modalloy.judge.judge import report_of
 from modalloy.judge.metrics.score import score
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
-from modalloy.judge.slices import Groups, columns_of, group_labels, input_shares
+from modalloy.judge.slices import columns_of, group_labels, input_shares
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model, essential_inputs
@@ -59,6 +60,8 @@ class Extras:
     begun: bool = False  # `embeddings` and `before` come from the training itself
     failed: Sequence[Mapping[str, Any]] = ()  # what it could not have; see `sections.py`
     blend: Blend = NOTHING  # what the network's answers are combined with
+    methods: Mapping[str, Sequence[FittedMethod]] = field(default_factory=dict)  # fitted by then
+    widths: Mapping[str, int] = field(default_factory=dict)  # of pooled vectors that these see
     stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
     made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
 
@@ -75,8 +78,7 @@ def evaluate_rows(
     made = Sections(extras.failed)
     judged = None
     if len(which):
-        after = (extras.blend, extras.stages)
-        answer = partial(judge_rows, model, loader, which, *after, made, quiet=quiet)
+        answer = partial(judge_rows, model, loader, which, extras, made, quiet=quiet)
         judged = made.run("answers", "answers to the test rows and all figures", answer, None)
     else:
         nobody = "no test rows were kept: nobody knows how well this model answers"
@@ -100,8 +102,7 @@ def judge_rows(
     model: Model,
     loader: Loader,
     which: np.ndarray,
-    blend: Blend,
-    stages: Mapping[str, Stage],
+    extras: Extras,
     made: Sections,
     *,
     quiet: bool,
@@ -112,11 +113,13 @@ def judge_rows(
     they are, without the task's blend and stage.
     """
     start = time.perf_counter()
+    blend, stages = extras.blend, extras.stages
     inputs, always = model.inputs, essential_inputs(model.job)
     subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
     with Bar("evaluating", len(which), quiet=quiet) as bar:
-        asked = {"hidden": list(hidden), "heads": blend.heads, "widths": blend.widths}
+        widths = {**blend.widths, **extras.widths}
+        asked = {"hidden": list(hidden), "heads": blend.heads, "widths": widths}
         answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
     combined = blended(blend, answered, loader, which)
     seen = {h: adjust(answers, stages) for h, answers in combined.items()}
@@ -144,7 +147,22 @@ def judge_rows(
                 found.gain.update(one.gain)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     before = {task: combined[EVERYTHING][task] for task in stages}
-    return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
+    simple = {
+        task: made.run(
+            PART, "simple methods", partial(ask_methods, own, answered, loader, which), {}
+        )
+        for task, own in extras.methods.items()
+    }
+    return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before, simple)
+
+
+def ask_methods(
+    methods: Sequence[FittedMethod], answered: Answered, loader: Loader, which: np.ndarray
+) -> Answers:
+    """What fitted methods answer to these rows, by name."""
+    whole = Answered({EVERYTHING: answered.seen[EVERYTHING]}, pooled=answered.pooled)
+    said = ask(methods, whole, loader, which)
+    return {m.name: a[EVERYTHING] for m, a in zip(methods, said, strict=True)}
 
 
 def whole_report(
@@ -158,7 +176,7 @@ def whole_report(
         counted = partial(table_caveats, loader, which, truth, extras.usual)
         caveats += made.run("caveats", "how the cells differ from those of training", counted, [])
     extras = with_before(model, loader, extras, made, quiet=quiet)
-    simple = compare(model, loader, extras, answers, judged.groups, made)
+    simple = compare(model, loader, extras, judged, made)
     baselines_s = {"baselines": time.perf_counter() - start}
     said = partial(say_adjusted, model.job, loader.targets, judged, extras.stages)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
@@ -248,8 +266,7 @@ def compare(
     model: Model,
     loader: Loader,
     extras: Extras,
-    answers: Answers,
-    groups: Groups | None,
+    judged: Judged,
     made: Sections,
 ) -> Baselines:
     """Simple methods on the same rows; taken from an earlier report where the model is the same."""
@@ -266,8 +283,9 @@ def compare(
         learned_from(extras.parts, extras),
         loader.targets,
         frozen=extras.embeddings,
-        answers=answers,
-        groups=groups.labels if groups else None,
+        answers=judged.answers,
+        groups=judged.groups.labels if judged.groups else None,
+        fitted=judged.simple,
         run=made.run,
     )
     return made.run(PART, "all simple methods", fit, Baselines({}, {}, {}))

@@ -29,6 +29,7 @@ class Judged:
     subsets: Subsets
     seconds: dict[str, float]
     unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
+    simple: dict[str, Answers] = field(default_factory=dict)  # of a task's fitted methods by name
 
 
 def draw_figures(job: config.Job, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:

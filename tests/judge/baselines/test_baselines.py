@@ -9,6 +9,7 @@ import pytest
 
 from modalloy.cells.cells import Cells
 from modalloy.classical.fit import BOOSTED, FROZEN
+from modalloy.classical.linear import Linear
 from modalloy.job import config
 from modalloy.judge.baselines.baseline_models import BaselineTask, objects
 from modalloy.judge.baselines.baselines import baselines
@@ -88,6 +89,27 @@ def test_boosting_beats_the_constant_line_on_an_easy_table() -> None:
     low, high = fault[BOOSTED]["interval"]["accuracy"]
     assert low < fault[BOOSTED]["accuracy"] < high
     assert "note" not in fault[BOOSTED]
+
+
+def test_methods_that_are_fitted_already_are_judged_as_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case = easy_case()
+    cells_of, parts = case.cells_of, case.parts
+    truth = cells_of(("life",), parts.test)["life"]
+    known = {"value": np.array([0.0 if v is None else v for v in truth])}
+    fits: list[Any] = []
+    fit = Linear.fit
+
+    def counted(*given: Any, **options: Any) -> Linear:
+        fits.append(given)
+        return fit(*given, **options)
+
+    monkeypatch.setattr(Linear, "fit", counted)
+    found = baselines(*case, fitted={"life": {BOOSTED: known}}, most=60, resamples=40)
+    assert list(found.table["life"]) == ["mean of the training rows", BOOSTED]
+    assert found.table["life"][BOOSTED]["rmse"] == 0.0
+    assert len(fits) == 1  # of the task whose methods nobody has fitted
 
 
 def test_each_plain_column_by_itself() -> None:

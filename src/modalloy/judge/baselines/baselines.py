@@ -60,6 +60,7 @@ def baselines(
     frozen: Embedded | None = None,
     answers: Mapping[str, Answer] | None = None,
     groups: Sequence[Any] | None = None,
+    fitted: Mapping[str, Mapping[str, Answer]] | None = None,
     most: int | None = None,
     resamples: int = 200,
     run: Runner = at_once,
@@ -68,11 +69,13 @@ def baselines(
     (as many as `most_rows` says where it is left out).
 
     cells_of(columns, rows) -> Cells. targets: task -> target reader. answers: the model's own on
-    all of parts.test, for paired margins. groups: one label for each row of parts.test. run: what
+    all of parts.test, for paired margins. groups: one label for each row of parts.test. fitted:
+    task -> name -> answers to all of parts.test of methods that learned from these very training
+    rows, as a blend's do; they are the task's lines, and none is fitted again. run: what
     each part is computed by; that of a report's sections names what fails and goes on.
     """
-    fitted = any(kit_of(options).whole_row for options in job.tasks.values())
-    read = readers if fitted else {}
+    plain = any(kit_of(options).whole_row for options in job.tasks.values())
+    read = readers if plain else {}
     sample = draw(parts, frozen, most or most_rows(read), job.seed)
     blocks = read_all(read, cells_of, sample.rows, run)
     said = "which rows belong together"
@@ -86,7 +89,8 @@ def baselines(
             goal = run(PART, "the truth of the rows for simple methods", truth, None, task=task)
             if goal is None:
                 continue
-            case = Case(goal, sample, blocks, frozen, together, job.seed)
+            known = (fitted or {}).get(task, {})
+            case = Case(goal, sample, blocks, frozen, together, job.seed, known)
             mine = None if answers is None else answers.get(task)
             scored = partial(
                 judge, goal, sample=sample, mine=mine, groups=groups, resamples=resamples

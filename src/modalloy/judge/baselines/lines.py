@@ -1,6 +1,6 @@
 """The simple methods of one task by name, each ready to be fitted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -44,9 +44,10 @@ class Case:
         frozen: Embedded | None,
         together: Sequence[str] | None,
         seed: int,
+        fitted: Mapping[str, Answer] | None = None,
     ) -> None:
         self.goal, self.sample, self.blocks, self.frozen = goal, sample, blocks, frozen
-        self.together, self.seed = together, seed
+        self.together, self.seed, self.fitted = together, seed, fitted or {}
         self.train, self.test = goal.known(sample.train), sample.test
 
     @property
@@ -76,8 +77,16 @@ def lines_of(case: Case) -> dict[str, Callable[[], Fitted]]:
 
 
 def row_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
-    """Boosting and a linear model, for a task with one answer a row."""
+    """Boosting and a linear model, for a task with one answer a row; as they are where they are
+    fitted already.
+    """
     lines: dict[str, Callable[[], Fitted]] = {}
+    if case.fitted:
+        at = case.sample.test_at
+        return {
+            name: partial(Fitted, {k: np.asarray(v)[at] for k, v in answer.items()}, case.test)
+            for name, answer in case.fitted.items()
+        }
     if case.varies:
         lines[BOOSTED] = partial(boosted_plain, case, case.train, case.test)
         lines[linear_plain_name(case.goal, case.blocks)] = partial(linear_plain, case)
