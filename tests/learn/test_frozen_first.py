@@ -65,6 +65,19 @@ def judged(found: Learned) -> float:
     return validate(found.model, found.loader, rows, answer_together).value
 
 
+def test_encoders_that_answer_all_but_perfectly_stay_as_they_came(
+    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modalloy.learn.frozen_first.ENOUGH", 0.1)
+    job = text_job(small_table, tmp_path, job_dict, **BETTER, refit=True)
+    found = learned(job, tmp_path / "run")
+    assert found.phases is not None
+    assert found.phases.tuned is None
+    assert found.refit
+    assert say_kept(found.phases.note()).startswith("pretrained encoders are kept as they came")
+    assert same(trunk(found), pretrained(job, tmp_path / "frozen"))
+
+
 def test_fine_tuning_is_kept_where_it_beats_the_frozen_encoders(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:

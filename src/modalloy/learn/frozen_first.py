@@ -26,6 +26,7 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.model import Model
 from modalloy.table.split import Parts
 
+ENOUGH = 0.995  # validation score of frozen encoders beyond which tuning them has nothing to win
 FIRST = 0.25  # of `minutes`, for learning on frozen encoders
 TUNED, TUNED_AGAIN = "checkpoints/tuned.safetensors", "checkpoints/refit_tuned.safetensors"
 
@@ -120,7 +121,8 @@ def learn_in_two(
 ) -> Phases:
     """Learn all but the pretrained encoders, then everything; leaves the model at its best.
 
-    like: trainings to repeat with other rows; the second only where its encoders were kept.
+    Encoders that answer validation rows all but perfectly as they came stay so, unless minutes are
+    given. like: trainings to repeat with other rows; the second only where its encoders were kept.
     """
     again = like is not None
     whole = REFIT if again else WHOLE
@@ -130,6 +132,9 @@ def learn_in_two(
         frozen = learn(like=like.frozen if like else None, phase=first)
     let_go(model, loader)
     if frozen.interrupted or (like is not None and not like.tuned_won):
+        return Phases(frozen, None)
+    perfect = frozen.best is not None and frozen.best.value >= ENOUGH
+    if like is None and perfect and job.train.minutes is None:
         return Phases(frozen, None)
     second = second_of(whole, frozen, again=again)
     tuned = learn(like=like.tuned if like else None, phase=second)
