@@ -74,3 +74,10 @@ def test_folds_are_taken_where_validation_rows_are_few_and_trainings_short() -> 
     assert folds(make({"photo": photo | {"tune": "frozen"}}), 50, 6) == 5
     assert folds(make({"wave": {"type": "series", "length": 100}}), 50, 6) == 5
     assert folds(make({"wave": {"type": "series", "length": 100_000}}), 50, 6) == 0
+
+
+def test_encoders_that_go_on_from_frozen_ones_need_fewer_passes() -> None:
+    assert (course(make(), 5000).epochs, course(make(), 5000, tuned=True).epochs) == (20, 6)
+    few = course(make(), 320, tuned=True)
+    assert few.steps >= 300 > few.steps - few.per_epoch
+    assert course(make(epochs=3), 5000, tuned=True).epochs == 3

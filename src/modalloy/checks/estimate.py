@@ -115,7 +115,7 @@ def estimate(
     tabular = any(isinstance(o, config.Tabular) for o in inputs(job).values())
     many = tabular + sum(1 for o in inputs(job).values() if not isinstance(o, config.Tabular))
     steps = epochs(job, parts) * course(job, len(parts.train)).per_epoch
-    steps *= 1 + frozen_first(job)
+    steps *= 1.0 + frozen_first(job) * second_share(job, parts)
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     timed = job.train.minutes is not None
     seconds = sum(gflop_of(w, job, parts) for w in works if not timed or not w.changed) / gflops
@@ -172,18 +172,26 @@ def epochs(job: config.Job, parts: Parts) -> float:
     return course(job, len(parts.train)).epochs * share
 
 
+def second_share(job: config.Job, parts: Parts) -> float:
+    """Passes in which pretrained encoders learn, for each one in which they were frozen before."""
+    rows = len(parts.train)
+    return course(job, rows, tuned=True).epochs / max(1, course(job, rows).epochs)
+
+
 def gflop_of(w: Work, job: config.Job, parts: Parts) -> float:
     """GFLOP of all passes of one input, each times the price of its kind."""
     price = PRICES[w.kind]
     if w.changed == 0:
         return w.gflop * price.forward * sum(map(len, parts))
     one = price.forward + (price.train - price.forward) * w.changed
-    judged = epochs(job, parts) * len(parts.validation) + len(parts.test) + PROBED
-    judged += len(parts.calibration)
-    learned = epochs(job, parts) * len(parts.train) * one
+    passes, once = epochs(job, parts), 0.0
     if frozen_first(job):  # pretrained encoders run once for that, all else learns twice
-        once = (len(parts.train) + len(parts.validation)) * price.forward
-        learned += once if w.kind in PRETRAINED else learned
+        second = passes * second_share(job, parts)
+        passes = second if w.kind in PRETRAINED else passes + second
+        once = (len(parts.train) + len(parts.validation)) * (w.kind in PRETRAINED)
+    judged = passes * len(parts.validation) + len(parts.test) + PROBED + once
+    judged += len(parts.calibration)
+    learned = passes * len(parts.train) * one
     return w.gflop * (learned + judged * price.forward)
 
 

@@ -559,8 +559,8 @@ class Train(Options):
     frozen_first: bool = True
     """Where pretrained encoders are tuned: first learns all that stands on them, while they stay as
     they are and run once for each row, for up to `epochs`; then everything from there, as many
-    again, kept only where validation rows are answered better (Kumar et al. 2022, 2202.10054);
-    not where the first part already scores .995."""
+    again (6 where `epochs` is `auto`), kept only where validation rows are answered better (Kumar
+    et al. 2022, 2202.10054); not where the first part already scores .995."""
     freeze_epochs: NonNegativeInt = 0
     """Pretrained encoders stay as they are for this many epochs."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"

@@ -11,6 +11,7 @@ from modalloy.job import config
 from modalloy.job.inputs import inputs
 
 PASSES = 20  # of `epochs: auto`, unless few rows need more steps
+TUNED_PASSES = 6  # of the part in which pretrained encoders learn, once all else has learned
 LOOK = 25  # steps between two looks at validation rows, at least
 LOOKS = 20  # of a training as short as that they come closer together
 BATCHES = 8  # of a pass, about, where rows are few
@@ -40,13 +41,17 @@ class Course(NamedTuple):
         return self.per_epoch * self.epochs
 
 
-def course(job: config.Job, rows: int) -> Course:
-    """What a job asks for, with what it leaves to the number of training rows."""
+def course(job: config.Job, rows: int, *, tuned: bool = False) -> Course:
+    """What a job asks for, with what it leaves to the number of training rows.
+
+    tuned: of the part of a training that goes on from frozen encoders.
+    """
     batch = rows_a_step(job, rows)
     per_epoch = steps_a_pass(rows, batch)
     epochs = job.train.epochs
     if epochs == "auto":
-        epochs = max(PASSES, math.ceil(job.train.least_steps / max(1, per_epoch)))
+        passes = TUNED_PASSES if tuned else PASSES
+        epochs = max(passes, math.ceil(job.train.least_steps / max(1, per_epoch)))
     look = min(LOOK, per_epoch * epochs / LOOKS)
     return Course(batch, per_epoch, epochs, max(1, math.ceil(look / max(1, per_epoch))))
 

@@ -64,7 +64,7 @@ def train_model(
     """
     rank, world = processes.start()
     plan = plan or supervised_plan(model, loader, parts.validation)
-    way = course_like(job, len(parts.train), like)
+    way = course_like(job, len(parts.train), like, tuned=phase.before is not None)
     path = None if phase.checkpoint is None else out / phase.checkpoint
     log = out / phase.log
     state = begin_state(model, plan, job, way.steps, world, started)
@@ -170,10 +170,15 @@ def steps_of(
     )
 
 
-def course_like(job: config.Job, rows: int, like: Progress | None) -> Course:
-    """The course of a job over so many rows, with the batch and passes of an earlier training."""
+def course_like(
+    job: config.Job, rows: int, like: Progress | None, *, tuned: bool = False
+) -> Course:
+    """The course of a job over so many rows, with the batch and passes of an earlier training.
+
+    tuned: of the part that goes on from frozen encoders.
+    """
     if like is None:
-        return course(job, rows)
+        return course(job, rows, tuned=tuned)
     settings = job.train.model_copy(update={"batch": like.batch, "epochs": like.epochs})
     return course(job.model_copy(update={"train": settings}), rows)
 
