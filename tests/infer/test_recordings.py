@@ -48,6 +48,8 @@ def test_times_order_rows_too_and_a_name_may_come_again_in_test_rows(
     columns = recorded(draw, step=np.tile(when, MACHINES), split=part)
     found = draft_of(columns).columns["readings"]
     assert found.options["history"]["by"] == ["machine_id", "split"]
+    seconds = draft_of(recorded(draw, step=np.tile(np.arange(STEPS) * 0.1, MACHINES)))
+    assert seconds.columns["readings"].options["history"]["order"] == "step"
     by_machine = np.repeat(["train", "test"], [300, 100])
     found = draft_of(recorded(draw, split=by_machine)).columns["readings"]
     assert found.options["history"]["by"] == ["machine_id"]

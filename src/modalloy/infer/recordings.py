@@ -5,7 +5,6 @@ A reading alone seldom tells a fault; what it did over the last rows does.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -16,10 +15,11 @@ from modalloy.job import config
 from modalloy.table.table import Table
 
 LONG = 20  # rows of a recording, in the middle
-STEADY = 0.9  # share of the steps from row to row that are the commonest one
+STEADY = 0.9  # share of the steps from row to row that are the one in the middle
 SMOOTH = (
     0.5  # ratio below which a number moves little from row to row; 1 where it moves as it likes
 )
+LOOKED = 20  # recordings that a column must order before all of them are looked at
 LEAST = 3  # smooth numbers that make it worth looking back
 ROWS = 40  # that each row sees, itself included
 MOST_ROWS = 500_000  # of a table that is looked at
@@ -78,13 +78,16 @@ def recordings(
     table: Table, first: Guesses, guesses: Guesses, split: config.Split
 ) -> Iterator[tuple[tuple[str, ...], str, Sorted]]:
     """Columns that name recordings, the one that orders their rows, and the rows sorted so."""
-    groups = [c for c, g in first.items() if g.type == "group"]
     orders = [c for c, g in guesses.items() if g.type in ("number", "time")]
-    for group, order in product(groups, orders):
+    for group in (c for c, g in first.items() if g.type == "group"):
         by = (group,) if whole(table, group, split.column) else (group, str(split.column))
-        rows = sort(table, by, order)
-        if rows is not None:
-            yield by, order, rows
+        recording_N = named(table, by)
+        if recording_N is None or np.median(np.bincount(recording_N)) < LONG:
+            continue
+        for order in orders:
+            rows = sort(table, recording_N, order)
+            if rows is not None:
+                yield by, order, rows
 
 
 def whole(table: Table, group: str, parts: str | None) -> bool:
@@ -95,22 +98,34 @@ def whole(table: Table, group: str, parts: str | None) -> bool:
     return len(np.unique(pair_N2, axis=0)) == len(np.unique(pair_N2[:, 0]))
 
 
-def sort(table: Table, by: Sequence[str], order: str) -> Sorted | None:
-    """Rows by recording and order; None unless recordings are long and go on in even steps."""
+def named(table: Table, by: Sequence[str]) -> np.ndarray | None:
+    """The recording of each row, numbered from 0, (N,); None where some row has no name."""
+    name_NC = np.stack([read_names(table.arrays(c, None)) for c in by], 1)
+    if (name_NC < 0).any():
+        return None
+    return np.unique(name_NC, axis=0, return_inverse=True)[1].reshape(-1)
+
+
+def sort(table: Table, recording_N: np.ndarray, order: str) -> Sorted | None:
+    """Rows by recording and order; None unless all recordings go on in even steps."""
     _, (at_N, bad_N) = read_order(table.arrays(order, None), None, table.decimal)
     if bad_N.any() or not np.isfinite(at_N).all():
         return None
-    names = [read_names(table.arrays(c, None)) for c in by]
-    if any((name_N < 0).any() for name_N in names):
+    few = np.flatnonzero(recording_N < LOOKED)  # most columns fail here, and cost little
+    if even(at_N[few], recording_N[few]) is None:
         return None
-    recording_N = np.unique(np.stack(names, 1), axis=0, return_inverse=True)[1].reshape(-1)
-    if np.median(np.bincount(recording_N)) < LONG:
-        return None
+    return even(at_N, recording_N)
+
+
+def even(at_N: np.ndarray, recording_N: np.ndarray) -> Sorted | None:
+    """Rows sorted by recording and place; None where a place comes twice or steps differ."""
     order_N = np.lexsort((at_N, recording_N))
     same_N = np.diff(recording_N[order_N], prepend=-1) == 0
     step_N = np.diff(at_N[order_N], prepend=0.0)[same_N]
-    steps, counts = np.unique(step_N, return_counts=True)
-    if not len(steps) or steps[0] <= 0 or counts.max() < STEADY * len(step_N):
+    if not len(step_N) or step_N.min() <= 0:
+        return None
+    usual = np.median(step_N)
+    if (np.abs(step_N - usual) <= 1e-6 * usual).mean() < STEADY:
         return None
     return Sorted(order_N, same_N)
 
