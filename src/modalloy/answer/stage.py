@@ -1,8 +1,8 @@
 """What is done to a run's answers after the network, such as making them as sure as they should be.
 
 A stage takes the answers of a task and returns answers of the same form. It is fitted on rows that
-nothing was learned from (the split's `calibration`), and the run keeps it as JSON. A run without
-one answers as its network does.
+what answers them had not learned from, and the run keeps it as JSON. A run without one answers as
+its network does.
 """
 
 from collections.abc import Mapping, Sequence

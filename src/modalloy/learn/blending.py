@@ -30,6 +30,7 @@ from modalloy.learn.frozen_vectors import (
 from modalloy.learn.held_out import (
     NETWORK,
     OWN,
+    HeldAnswer,
     HeldOut,
     crossed_answers,
     method_answers,
@@ -44,10 +45,24 @@ UNHELD = "no rows were held back that could tell what helps"
 
 
 class Blended(NamedTuple):
-    """What answers are made of, and how that was found, as `Report.made_of` keeps it."""
+    """What answers are made of, and how that was found, as `Report.made_of` keeps it.
+
+    held: task -> what is so made of held-back rows, each by weights that were fitted without it.
+    """
 
     blend: Blend
     made_of: dict[str, dict[str, Any]]
+    held: dict[str, HeldAnswer]
+
+
+class Found(NamedTuple):
+    """What one task's answers are made of, None for the network alone, how that was found, and
+    what is so made of held-back rows.
+    """
+
+    mixture: Mixture | None
+    made_of: dict[str, Any]
+    held: HeldAnswer
 
 
 def fit_blend(
@@ -67,23 +82,28 @@ def fit_blend(
     """
     made_of: dict[str, dict[str, Any]] = {}
     tasks: dict[str, Mixture] = {}
+    asked = model.job.blend.use != "never"
+    tasks_of = [n for n, o in model.job.tasks.items() if asked and error_of(o) is not None]
     if held is None:
-        asked = model.job.blend.use != "never"
-        tasks_of = {n for n, o in model.job.tasks.items() if asked and error_of(o) is not None}
-        return Blended(NOTHING, {n: {"blended": False, "why": UNHELD, "rows": 0} for n in tasks_of})
-    for task, options in model.job.tasks.items():
-        if error_of(options) is None:
-            continue
+        why = {"blended": False, "why": UNHELD, "rows": 0}
+        return Blended(NOTHING, {n: dict(why) for n in tasks_of}, {})
+    alone = {n: network_alone(held, n, names_of(loader.targets[n])) for n in model.job.tasks}
+    for task in tasks_of:
         fit = partial(fit_task, model, loader, parts, held, task, refit=refit)
         with threadpool_limits(1):  # as simple methods of a report are fitted
             found = made.run(PART, "what its answers are blended with", fit, None, task=task)
         if found is not None:
-            made_of[task] = found[1]
-            tasks |= {} if found[0] is None else {task: found[0]}
+            made_of[task], alone[task] = found.made_of, found.held
+            tasks |= {} if found.mixture is None else {task: found.mixture}
     wanted = {i for m in tasks.values() for _, method in m.methods for i in method.frozen}
     some = pooled_rows(model, loader, [i for i in model.inputs if i in wanted], held.rows[:1])
     widths = {i: x_BF.shape[1] for i, x_BF in some.items()}
-    return Blended(Blend(tasks, widths), made_of)
+    return Blended(Blend(tasks, widths), made_of, alone)
+
+
+def network_alone(held: HeldOut, task: str, names: Sequence[str] | None) -> HeldAnswer:
+    """What the network says of held-back rows."""
+    return HeldAnswer(held.rows, network_answers(held, task, names)[NETWORK])
 
 
 def fit_task(
@@ -94,15 +114,16 @@ def fit_task(
     task: str,
     *,
     refit: bool,
-) -> tuple[Mixture | None, dict[str, Any]]:
-    """What one task's answers are made of, None for the network alone, and how that was found."""
+) -> Found:
+    """What one task's answers are made of, and what is so made of held-back rows."""
     job, options, target = model.job, model.job.tasks[task], loader.targets[task]
     names, least = names_of(target), job.blend.least_rows
     truth = list(target.truth(loader.cells(target.columns, held.rows)))
     rows = len(answerable(options, names, truth))
     if rows < least:
         why = f"{rows} held-back rows have an answer, and least_rows is {least}"
-        return None, {"blended": False, "why": why, "rows": rows}
+        made = {"blended": False, "why": why, "rows": rows}
+        return Found(None, made, network_alone(held, task, names))
     learn = partial(learn_methods, job, loader, task)
     methods: list[FittedMethod] = []
     answers = network_answers(held, task, names)
@@ -128,13 +149,14 @@ def fit_task(
     table = {"blended": blended, "why": say_why(blended, weighed), "rows": rows}
     table |= figures(options, names, answers, truth, weighed)
     if not blended:
-        return None, table
+        return Found(None, table, network_alone(held, task, names))
     if refit or held.fold_R is not None:
         methods = learn(joined(parts).train, vectors_without(model, loader, None))
     say = weighed.weights
     heads = {i: w for i in model.inputs if (w := say.get(f"{i}{OWN}"))}
     said = tuple((w, m) for m in methods if (w := say.get(m.name)))
-    return Mixture(say[NETWORK], heads, said), table
+    crossed = HeldAnswer(held.rows[weighed.rows], possible(options, weighed.crossed))
+    return Found(Mixture(say[NETWORK], heads, said), table, crossed)
 
 
 def learn_methods(

@@ -13,8 +13,10 @@ from modalloy.answer.answers import EVERYTHING, Answers
 from modalloy.answer.blended import blended
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
+from modalloy.answer.promise import Promise, by_of, keep_promises
+from modalloy.answer.row_groups import groups_of
 from modalloy.answer.stage import Stage, adjust, stages_to_state
-from modalloy.answer.table_caveats import Usual, sentence, table_caveats
+from modalloy.answer.table_caveats import Usual, sentence, statuses, table_caveats
 from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import Finding, finding
 from modalloy.job import config
@@ -22,6 +24,7 @@ from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
+from modalloy.judge.calibrated import realised
 from modalloy.judge.environment import environment
 from modalloy.judge.facts import rows_by_use, say_split
 from modalloy.judge.figures import truth_of
@@ -61,6 +64,8 @@ class Extras:
     blend: Blend = NOTHING  # what the network's answers are combined with
     stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
     made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
+    promises: Mapping[str, Promise] = field(default_factory=dict)  # what its answers promise
+    source: str = ""  # rows that stages and promises were fitted on; see `learn/calibrate.py`
 
 
 def evaluate_rows(
@@ -75,7 +80,7 @@ def evaluate_rows(
     made = Sections(extras.failed)
     judged = None
     if len(which):
-        after = (extras.blend, extras.stages)
+        after = (extras.blend, extras.stages, extras.promises)
         answer = partial(judge_rows, model, loader, which, *after, made, quiet=quiet)
         judged = made.run("answers", "answers to the test rows and all figures", answer, None)
     else:
@@ -102,6 +107,7 @@ def judge_rows(
     which: np.ndarray,
     blend: Blend,
     stages: Mapping[str, Stage],
+    promises: Mapping[str, Promise],
     made: Sections,
     *,
     quiet: bool,
@@ -144,7 +150,12 @@ def judge_rows(
                 found.gain.update(one.gain)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     before = {task: combined[EVERYTHING][task] for task in stages}
-    return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
+    judged = Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
+    if promises:
+        judged.kinds = groups_of(loader, which, statuses(loader, which), by_of(promises))
+        given = (model.job.tasks, promises, combined[EVERYTHING], judged.answers)
+        judged.answers = keep_promises(*given, judged.kinds)
+    return judged
 
 
 def whole_report(
@@ -160,8 +171,10 @@ def whole_report(
     extras = with_before(model, loader, extras, made, quiet=quiet)
     simple = compare(model, loader, extras, answers, judged.groups, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    said = partial(say_adjusted, model.job, loader.targets, judged, extras.stages)
+    said = partial(say_adjusted, model.job, loader.targets, judged, extras)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
+    said = partial(say_promised, model.job, loader.targets, judged, extras)
+    calibrated = made.run("calibrated", "what of its promises came true", said, {})
     sliced = partial(columns_of, loader, which, "category")
     grouped = partial(columns_of, loader, which, "group")
     known = replace(
@@ -175,6 +188,7 @@ def whole_report(
         findings=[*extras.findings, *(c.as_dict() for c in caveats)],
         caveats=[sentence(c) for c in caveats],
         adjusted=adjusted,
+        calibrated=calibrated,
     )
     report = report_of(
         model.job,
@@ -194,17 +208,29 @@ def whole_report(
 
 
 def say_adjusted(
-    job: config.Job, targets: Mapping[str, Any], judged: Judged, stages: Mapping[str, Stage]
+    job: config.Job, targets: Mapping[str, Any], judged: Judged, extras: Extras
 ) -> dict[str, dict[str, Any]]:
     """How sure answers to the test rows were before their stage and after it; see `Report`."""
     found = {}
-    for task, stage in stages.items():
+    for task, stage in extras.stages.items():
         given, names = (job.tasks[task], judged.truth[task]), names_of(targets[task])
         pair = (judged.unadjusted[task], judged.answers[task])
         both = [score(*given, answer, names) for answer in pair]
         before, after = ({m: f[m] for m in ADJUSTED if m in f} for f in both)
         about = stages_to_state({task: stage})[task]
-        found[task] = {**about, "before": before, "after": after}
+        found[task] = {**about, "source": extras.source, "before": before, "after": after}
+    return found
+
+
+def say_promised(
+    job: config.Job, targets: Mapping[str, Any], judged: Judged, extras: Extras
+) -> dict[str, dict[str, Any]]:
+    """What of each task's promises came true on the test rows; see `Report.calibrated`."""
+    found = {}
+    for task, promise in extras.promises.items():
+        given = (judged.answers[task], judged.truth[task], judged.kinds, names_of(targets[task]))
+        told = realised(job.tasks[task], promise, *given)
+        found[task] = {"source": extras.source, **told}
     return found
 
 
