@@ -94,7 +94,7 @@ def keep_promises(
     """The answers with what each task promises of them.
 
     before, after: answers before and after their stage: thresholds are on those before it, since a
-    temperature is fitted for another end and may make sets larger (Xi et al. 2025, 2402.04344).
+    temperature is fitted for another end and may make sets larger (Xi et al. 2024, 2402.04344).
     """
     found = dict(after)
     for task, promise in promises.items():

@@ -2,6 +2,7 @@
 intervals, in all and for each kind of row.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from math import isinf
 from typing import Any, assert_never
@@ -52,7 +53,8 @@ def realised(
         **figures(promise, promise.every, hit_N, of_N, size_N, sure_N, slice(None)),
     }
     own = [groups[i] for i in at.tolist()]
-    kinds = sorted(dict.fromkeys(own), key=lambda g: (-own.count(g), g))
+    counts = Counter(own)
+    kinds = sorted(counts, key=lambda g: (-counts[g], g))
     if len(kinds) > 1 or promise.own:
         found["kinds"] = [
             {
@@ -108,8 +110,9 @@ def band(fitted: int, rows: int, coverage: float, *, sure: float = SURE) -> list
     at = rank(fitted, coverage)
     if not fitted or at > fitted:
         return [0.0, 1.0]
-    shape = betabinom(rows, at, fitted + 1 - at)
-    return [float(shape.ppf(p)) / rows for p in ((1 - sure) / 2, (1 + sure) / 2)]
+    below_R = betabinom(rows, at, fitted + 1 - at).pmf(np.arange(rows + 1)).cumsum()
+    ends = np.searchsorted(below_R, [(1 - sure) / 2, (1 + sure) / 2])
+    return [float(min(end, rows)) / rows for end in ends]
 
 
 def covered(

@@ -79,6 +79,8 @@ def say_adjusted(report: Report, task: str) -> str:
 
 def say_factor(adjusted: Mapping[str, Any]) -> str:
     """By how much a stage changes how sure answers are."""
+    if several := adjusted.get("temperatures"):
+        return f"temperatures of labels {min(several):.3g} to {max(several):.3g}"
     return f"temperature {adjusted.get('temperature', 1):.3g}"
 
 
