@@ -163,7 +163,7 @@ def stages_to_state(stages: Mapping[str, Stage]) -> dict[str, dict[str, Any]]:
 
 def stages_from_state(state: Mapping[str, Mapping[str, Any]]) -> dict[str, Stage]:
     """The stages whose `stages_to_state` this is. RunError for what this version does not know."""
-    found = {}
+    found: dict[str, Stage] = {}
     for name, fields in state.items():
         own = dict(fields)
         kind = own.pop("kind", None)

@@ -110,7 +110,7 @@ def band(fitted: int, rows: int, coverage: float, *, sure: float = SURE) -> list
     at = rank(fitted, coverage)
     if not fitted or at > fitted:
         return [0.0, 1.0]
-    below_R = betabinom(rows, at, fitted + 1 - at).pmf(np.arange(rows + 1)).cumsum()
+    below_R = betabinom.pmf(np.arange(rows + 1), rows, at, fitted + 1 - at).cumsum()
     ends = np.searchsorted(below_R, [(1 - sure) / 2, (1 + sure) / 2])
     return [float(min(end, rows)) / rows for end in ends]
 

@@ -15,21 +15,18 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.promise import Promise, by_of, keep_promises
 from modalloy.answer.row_groups import groups_of
-from modalloy.answer.stage import Stage, adjust, stages_to_state
+from modalloy.answer.stage import Stage, adjust
 from modalloy.answer.table_caveats import Usual, sentence, statuses, table_caveats
 from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import Finding, finding
-from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
-from modalloy.judge.calibrated import realised
 from modalloy.judge.environment import environment
 from modalloy.judge.facts import rows_by_use, say_split
 from modalloy.judge.figures import truth_of
 from modalloy.judge.judge import report_of
-from modalloy.judge.metrics.score import score
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups, columns_of, group_labels, input_shares
@@ -37,12 +34,11 @@ from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subs
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model, essential_inputs
 from modalloy.readers.targets.target import names_of
+from modalloy.report.calibrated import say_adjusted, say_promised
 from modalloy.report.judged import Judged, draw_figures
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
 from modalloy.table.split import Parts, joined
-
-ADJUSTED = ("ece", "log_loss")  # figures that a stage is for
 
 
 @dataclass
@@ -171,9 +167,10 @@ def whole_report(
     extras = with_before(model, loader, extras, made, quiet=quiet)
     simple = compare(model, loader, extras, answers, judged.groups, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    said = partial(say_adjusted, model.job, loader.targets, judged, extras)
+    fitted = (model.job, loader.targets, judged)
+    said = partial(say_adjusted, *fitted, extras.stages, extras.source)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
-    said = partial(say_promised, model.job, loader.targets, judged, extras)
+    said = partial(say_promised, *fitted, extras.promises, extras.source)
     calibrated = made.run("calibrated", "what of its promises came true", said, {})
     sliced = partial(columns_of, loader, which, "category")
     grouped = partial(columns_of, loader, which, "group")
@@ -205,33 +202,6 @@ def whole_report(
     )
     shares = partial(input_shares, loader, which)
     return replace(report, inputs=made.run("inputs", "shares of missing cells", shares, {}))
-
-
-def say_adjusted(
-    job: config.Job, targets: Mapping[str, Any], judged: Judged, extras: Extras
-) -> dict[str, dict[str, Any]]:
-    """How sure answers to the test rows were before their stage and after it; see `Report`."""
-    found = {}
-    for task, stage in extras.stages.items():
-        given, names = (job.tasks[task], judged.truth[task]), names_of(targets[task])
-        pair = (judged.unadjusted[task], judged.answers[task])
-        both = [score(*given, answer, names) for answer in pair]
-        before, after = ({m: f[m] for m in ADJUSTED if m in f} for f in both)
-        about = stages_to_state({task: stage})[task]
-        found[task] = {**about, "source": extras.source, "before": before, "after": after}
-    return found
-
-
-def say_promised(
-    job: config.Job, targets: Mapping[str, Any], judged: Judged, extras: Extras
-) -> dict[str, dict[str, Any]]:
-    """What of each task's promises came true on the test rows; see `Report.calibrated`."""
-    found = {}
-    for task, promise in extras.promises.items():
-        given = (judged.answers[task], judged.truth[task], judged.kinds, names_of(targets[task]))
-        told = realised(job.tasks[task], promise, *given)
-        found[task] = {"source": extras.source, **told}
-    return found
 
 
 def report_without_figures(
