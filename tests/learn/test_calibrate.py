@@ -117,6 +117,7 @@ def test_the_report_says_what_the_stage_has_changed(trained: Trained) -> None:
 
 def test_a_run_without_calibration_rows_is_as_it_was(trained: Trained) -> None:
     run = trained.plain
+    assert run.job.calibrate.use == "never"
     assert run.stages == {}
     assert run.parts == ()
     assert not [c for c in ma.predict(run, trained.job["table"], quiet=True) if "abstain" in c]
