@@ -138,7 +138,8 @@ def make_job(
 ) -> dict[str, Any]:
     """A job over the small table that trains in seconds; `changes` replaces its keys.
 
-    The network answers alone: `blend={}` has a test's answers blended, as jobs have by default.
+    The network answers alone, uncalibrated: `blend={}` and `calibrate={}` are as jobs have them by
+    default.
     """
     names = tuple(COLUMNS) if columns is None else columns
     job: dict[str, Any] = {
@@ -149,6 +150,7 @@ def make_job(
         "tasks": {name: dict(task) for name, task in TASKS.items()},
         "train": {"epochs": 2, "batch": 16, "precision": "float32"},
         "blend": {"use": "never"},
+        "calibrate": {"use": "never"},
     }
     return job | changes
 

@@ -5,14 +5,22 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from bench import start
+from bench.calibration import splits
 from bench.scoreboard import __main__ as scoreboard
 from bench.scoreboard.seed import Seed
 from bench.scoreboard.table import said_table, write_readme, write_table
 from bench.train_speed import __main__ as train_speed
 from bench.train_speed.__main__ import Timing
+
+from modalloy.answer.promise import Known
+from modalloy.answer.row_groups import RowGroup
+from modalloy.job.config import Calibrate, Classify
 
 REPO = Path(__file__).resolve().parent.parent
 RESULTS = json.loads((REPO / "bench" / "results" / "scoreboard.json").read_text())
@@ -138,3 +146,27 @@ def test_the_table_of_pictures_can_be_checked(tmp_path: Path) -> None:
     (tmp_path / "0.jpg").unlink()
     with pytest.raises(subprocess.CalledProcessError):
         start.seconds_of(["-m", "modalloy", "check", "job.yaml"], tmp_path)
+
+
+def test_a_split_calibrates_one_half_and_judges_the_other() -> None:
+    draw = np.random.default_rng(0)
+    p = draw.dirichlet([0.3, 0.3], 600)
+    chance = p[:, 0] ** 0.4 / (p**0.4).sum(1)  # less sure than it says
+    truth = np.where(draw.random(600) < chance, "a", "b").tolist()
+    job = SimpleNamespace(tasks={"y": Classify(target="y")}, calibrate=Calibrate())
+    target = SimpleNamespace(names=("a", "b"))
+    learned: Any = SimpleNamespace(
+        model=SimpleNamespace(job=job), loader=SimpleNamespace(targets={"y": target})
+    )
+    known = Known({"probability": p}, truth, [RowGroup()] * 600)
+    found = [splits.split_once(learned, "y", known, k, 5) for k in range(5)]
+    line = splits.line_of("y", found)
+    assert line["inside"] == 5
+    assert line["coverage"] == pytest.approx(0.9, abs=0.03)
+    before, after = line["ece"]
+    assert after < before / 2
+    every, left = line["error"]
+    assert left < every
+    told = splits.table([{"set": "some/y", **line}]).splitlines()
+    assert told[2].startswith("| some | y | 5 of 5 | ")
+    assert len({row.count("|") for row in told}) == 1

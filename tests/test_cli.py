@@ -38,6 +38,9 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     verb("check", SimpleNamespace(text=lambda: "1 leak", ok=False))
     verb("evaluate", report)
     verb("predict", pd.DataFrame({"row": [0, 1]}))
+    said = [{"text": "fault: 'crack' is the class of none"}]
+    changes = {"rows": 4, "tasks": {"fault": {"before": {"ece": 0.2}, "after": {}}}, "said": said}
+    verb("calibrate", SimpleNamespace(path=tmp_path, notes={"recalibrated": changes}))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
     verb("demo", None)
     verb("train", SimpleNamespace(path=tmp_path, notes={"interrupted": False}))
@@ -75,7 +78,7 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
     )
     code += "; atexit.register(lambda: print('LOADED', 'torch' in sys.modules)); main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for verb in ("init", "check", "train", "evaluate", "predict", "doctor", "demo"):
+    for verb in ("init", "check", "train", "evaluate", "predict", "calibrate", "doctor", "demo"):
         assert f"  {verb} " in done.stdout
     assert "LOADED False" in done.stdout
 
@@ -207,9 +210,20 @@ def test_a_sheet_is_passed_to_every_verb_that_reads_a_table(calls: list[Any]) ->
         ("init", "a.xlsx", "-t", "y"),
         ("evaluate", "r", "a.xlsx"),
         ("predict", "r", "a"),
+        ("calibrate", "r", "a"),
     ):
         assert run(*words, "--sheet", "Lab data").exit_code == 0
-    assert [options["sheet"] for _, _, options in calls] == ["Lab data"] * 3
+    assert [options["sheet"] for _, _, options in calls] == ["Lab data"] * 4
+
+
+def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any]) -> None:
+    done = run("calibrate", "r", "new.csv", "-o", "other", "--coverage", "0.8")
+    options = {"out": Path("other"), "coverage": 0.8, "sheet": None}
+    assert calls == [("calibrate", (Path("r"), "new.csv"), options)]
+    assert "Calibration error" in done.stdout
+    assert "0.200" in done.stdout
+    assert "writes its report" in done.stdout
+    assert "caveat: fault: 'crack' is the class of none." in done.stderr
 
 
 def test_every_verb_reads_the_sheet_that_is_named(tmp_path: Path) -> None:

@@ -218,6 +218,14 @@ ELSEWHERE = {
     "Blend.least_rows": "tests/learn/test_blending.py::test_options_say_whether_it_is_blended",
     "Blend.least_weight": "tests/learn/test_blending.py"
     "::test_always_blends_what_does_not_help_and_a_least_weight_drops_it",
+    "Calibrate.use": "tests/learn/test_calibrate.py"
+    "::test_a_run_without_calibration_rows_is_as_it_was",
+    "Calibrate.coverage": "tests/answer/test_thresholds.py"
+    "::test_the_job_says_which_sets_at_which_coverage",
+    "Calibrate.sets": "tests/answer/test_thresholds.py"
+    "::test_the_job_says_which_sets_at_which_coverage",
+    "Calibrate.by": "tests/learn/test_calibrate.py"
+    "::test_without_calibration_rows_the_rows_held_back_are_taken",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -243,6 +251,7 @@ GROUPS = {
     "Job.tasks",
     "Job.train",
     "Job.blend",
+    "Job.calibrate",
 }  # hold options
 
 

@@ -43,6 +43,7 @@ def xor_job(table: Path, **changes: Any) -> dict[str, Any]:
             "score": {"type": "regress", "target": "score", "quantiles": [0.1, 0.9]},
         },
         "train": {"epochs": 1, "batch": 32, "precision": "float32"},
+        "calibrate": {"use": "never"},
     }
     return job | changes
 

@@ -17,6 +17,7 @@ __all__ = [
     "Predictor",
     "RunError",
     "TableError",
+    "calibrate",
     "check",
     "demo",
     "doctor",
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.runs.run import load_run
-    from modalloy.verbs import check, demo, evaluate, init, predict, train
+    from modalloy.verbs import calibrate, check, demo, evaluate, init, predict, train
 
 _HOMES = {
     "init": "verbs",
@@ -41,6 +42,7 @@ _HOMES = {
     "train": "verbs",
     "evaluate": "verbs",
     "predict": "verbs",
+    "calibrate": "verbs",
     "demo": "verbs",
     "doctor": "diagnosis",
     "load_job": "job.job_file",

@@ -185,6 +185,32 @@ def predict(
 
 
 @app.command()
+def calibrate(
+    run: RunFolder,
+    table: Table,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="NEWRUN", help="Folder to write; RUN-calibrated."),
+    ] = None,
+    coverage: Annotated[
+        float | None, typer.Option(help="Share of sets and intervals that hold the truth.")
+    ] = None,
+    sheet: Sheet = None,
+) -> None:
+    """Calibrate a run anew on labelled rows.
+
+    For another line or another camera: how sure it is and what it promises change, weights do not.
+    """
+    from modalloy.learn.recalibrate import say_changes
+
+    _take_cores()
+    made = modalloy.calibrate(run, table, out=out, coverage=coverage, sheet=sheet)
+    typer.echo(say_changes(made.notes))
+    typer.echo(f"\nThe run is {made.path}; `modalloy evaluate {made.path}` writes its report.")
+    _tell_caveats([f["text"] for f in made.notes["recalibrated"]["said"]], strict=False)
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed and works here, and what to do about the rest.
 

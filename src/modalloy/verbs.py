@@ -127,8 +127,9 @@ def predict(
     each. strict: TableError names them instead, after the answers are written. out: also write them
     (`.parquet` or `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and,
     for classes, `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles
-    `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; `status.COLUMN`. sheet: the
-    sheet of an Excel table, the first otherwise.
+    `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; where the run is calibrated
+    `TASK.set` and `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of
+    tags and boxes; `status.COLUMN`. sheet: the sheet of an Excel table, the first otherwise.
     """
     from modalloy.answer.frame import check_place, write_frame
     from modalloy.answer.predictor import Predictor
@@ -144,6 +145,30 @@ def predict(
     if strict:
         refuse_caveats(frame.attrs["caveats"])
     return frame
+
+
+def calibrate(
+    run: "Run | str | Path",
+    table: Any,
+    *,
+    out: str | Path | None = None,
+    coverage: float | None = None,
+    sheet: str | None = None,
+) -> "Run":
+    """A run like this one, calibrated anew on the labelled rows of a table; no weight changes.
+
+    How sure answers are, sets, intervals and thresholds are fitted on these rows alone. out: its
+    directory, `RUN-calibrated` otherwise. coverage: asked for from now on, the job's otherwise.
+    `notes["recalibrated"]` holds figures before and after. TableError where rows with an answer are
+    too few, with how many are needed; RunError where the directory holds a run. sheet: the sheet of
+    an Excel table, the first otherwise.
+    """
+    from modalloy.learn.recalibrate import recalibrate
+    from modalloy.runs.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    opened = open_table(table, sheet=sheet)
+    return recalibrate(loaded, opened, Path(out) if out else None, coverage=coverage)
 
 
 def refuse_caveats(caveats: Sequence[str]) -> None:

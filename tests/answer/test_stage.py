@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from modalloy.answer.stage import (
+    LabelTemperatures,
     Temperature,
     adjust,
+    best_temperature,
     fit_stage,
     scaled,
     stages_from_state,
@@ -82,7 +84,7 @@ def test_rows_that_no_answer_can_be_have_no_part() -> None:
     assert fit_stage(NAMES, [None, "z"], {"probability": p[:2]}, several=False) is None
     assert fit_stage(None, [1.0], {"value": np.ones(1)}, several=False) is None
     labels = fit_stage(NAMES, [["a", "c"], []], {"probability": p[:2]}, several=True)
-    assert labels is not None
+    assert isinstance(labels, LabelTemperatures)
     assert labels.rows == 2
 
 
@@ -94,6 +96,32 @@ def test_stages_are_json_and_only_their_own_task_goes_through_them() -> None:
     found = adjust({"fault": {"probability": p}, "other": {"probability": p}}, stages)
     assert found["fault"]["probability"][0, 0] < 0.9
     assert found["other"]["probability"][0, 0] == 0.9
+
+
+def test_each_label_has_a_temperature_of_its_own_and_a_rare_one_that_of_all(
+    draw: np.random.Generator,
+) -> None:
+    p, yes = answered(draw, several=True)
+    yes[:, 2] = np.arange(len(yes)) < 5
+    given = scaled(p, np.array([0.4, 2.5, 1.0]), several=True)  # one too sure, one not sure enough
+    found = LabelTemperatures.fit(given, yes)
+    assert found.temperatures[0] == pytest.approx(2.5, rel=0.1)
+    assert found.temperatures[1] == pytest.approx(0.4, rel=0.1)
+    assert found.temperatures[2] == best_temperature(given, yes, several=True)
+    told = found.apply({"probability": given.astype(np.float32)})["probability"]
+    assert ((told >= 0.5) == (given >= 0.5)).mean() > 0.999
+    one = Temperature.fit(given, yes, several=True).apply({"probability": given})["probability"]
+    assert loss(told, yes, several=True) < loss(one, yes, several=True)
+    stages = {"fault": found}
+    assert stages_from_state(json.loads(json.dumps(stages_to_state(stages)))) == stages
+
+
+def test_few_rows_that_are_all_right_do_not_make_answers_certain() -> None:
+    p, yes = np.tile([0.9, 0.1], (5, 1)), np.tile([True, False], (5, 1))
+    few = Temperature.fit(p, yes, several=False).temperature
+    many = Temperature.fit(np.tile(p, (400, 1)), np.tile(yes, (400, 1)), several=False).temperature
+    assert 0.4 < few < 1.0
+    assert many < few
 
 
 def test_a_stage_of_another_version_gets_a_sentence() -> None:

@@ -20,6 +20,7 @@ from modalloy.answer.predictor import Predictor
 from modalloy.blend import kept
 from modalloy.blend.fitting import Weighed
 from modalloy.blend.kept import blend_from_bytes, blend_to_bytes
+from modalloy.blend.mixture import NOTHING
 from modalloy.classical.fit import BOOSTED, fit_methods
 from modalloy.classical.method import method_from_state
 from modalloy.job.job_file import load_job
@@ -28,7 +29,7 @@ from modalloy.judge.metrics.score import score
 from modalloy.judge.sections import Sections
 from modalloy.learn import blending
 from modalloy.learn.blending import UNHELD, Blended, fit_blend, say_why
-from modalloy.learn.calibrate import fit_stages
+from modalloy.learn.calibrate import answer_kept
 from modalloy.learn.frozen_vectors import fitted_inputs, frozen_inputs, steady_inputs
 from modalloy.learn.held_out import NETWORK
 from modalloy.learn.training import Learned, learn_job
@@ -248,9 +249,29 @@ def test_with_refit_weights_are_of_the_network_before_and_methods_of_all_rows(
 def test_calibration_rows_see_the_blend(learned: Changed) -> None:
     found, made = learned()
     which = found.parts.test
-    alone = fit_stages(found.model, found.loader, which)
-    after = fit_stages(found.model, found.loader, which, made.blend)
-    assert alone["same"].temperature != after["same"].temperature
+    alone, after = (
+        answer_kept(found.model, found.loader, which, blend)["same"].answer["probability"]
+        for blend in (NOTHING, made.blend)
+    )
+    assert not np.array_equal(alone, after)
+
+
+def test_held_back_rows_are_calibrated_as_the_blend_answers_them(learned: Changed) -> None:
+    found, made = learned()
+    assert found.held_out is not None
+    rows, answer = made.held["same"]
+    network = found.held_out.answered.seen[EVERYTHING]["same"]["probability"]
+    assert set(rows) <= set(found.parts.validation)
+    together = score_of(found, rows, answer["probability"])
+    assert together == pytest.approx(made.made_of["same"]["together"]["log_loss"])
+    assert together < score_of(found, found.held_out.rows, network)
+
+
+def score_of(found: Learned, rows: np.ndarray, p: np.ndarray) -> float:
+    """Log loss of answers to these rows."""
+    target = found.loader.targets["same"]
+    truth = target.truth(found.loader.cells(target.columns, rows))
+    return float(-np.mean([np.log(p[i, target.names.index(t)]) for i, t in enumerate(truth)]))
 
 
 def test_what_cannot_be_fitted_leaves_the_network_alone_and_is_named(

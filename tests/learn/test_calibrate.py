@@ -14,7 +14,10 @@ from conftest import make_job, write_table
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
+from modalloy.answer.promise import promises_of
 from modalloy.answer.stage import Temperature, scaled
+from modalloy.answer.thresholds import Thresholds
+from modalloy.judge.report import Report
 from modalloy.runs.run import Run
 from modalloy.table.table import open_table
 
@@ -34,7 +37,7 @@ def part_table(table: Path) -> dict[str, Any]:
     frame.to_parquet(table, index=False)
     train = {"epochs": 3, "batch": 16, "precision": "float32"}
     split = {"column": "part"}
-    return make_job(table, columns=COLUMNS, tasks=TASKS, split=split, train=train)
+    return make_job(table, columns=COLUMNS, tasks=TASKS, split=split, train=train, calibrate={})
 
 
 @pytest.fixture
@@ -61,12 +64,12 @@ def trained(no_lines: None, tmp_path_factory: pytest.TempPathFactory) -> Trained
 
 
 def without_calibration(job: dict[str, Any]) -> dict[str, Any]:
-    """The same job over a table whose calibration rows are in no part."""
+    """The same job over a table whose calibration rows are in no part, and uncalibrated."""
     frame = pd.read_parquet(job["table"])
     frame["part"] = frame["part"].where(frame["part"] != "calibration", None)
     path = Path(job["table"]).with_name("without.parquet")
     frame.to_parquet(path, index=False)
-    return job | {"table": str(path)}
+    return job | {"table": str(path), "calibrate": {"use": "never"}}
 
 
 def test_calibration_rows_change_how_sure_answers_are_and_nothing_else(trained: Trained) -> None:
@@ -114,11 +117,14 @@ def test_the_report_says_what_the_stage_has_changed(trained: Trained) -> None:
 
 def test_a_run_without_calibration_rows_is_as_it_was(trained: Trained) -> None:
     run = trained.plain
+    assert run.job.calibrate.use == "never"
     assert run.stages == {}
+    assert run.parts == ()
+    assert not [c for c in ma.predict(run, trained.job["table"], quiet=True) if "abstain" in c]
     assert json.loads((run.path / "schema.json").read_text())["stages"] == {}
     assert set(load_file(run.path / "rows.safetensors")) == {"train", "validation", "test"}
     report = json.loads((run.path / "report.json").read_text())
-    assert report["adjusted"] == {}
+    assert report["adjusted"] == report["calibrated"] == {}
     assert "calibration" not in report["rows"]
     assert "adjusted on" not in (run.path / "report.html").read_text()
 
@@ -158,8 +164,60 @@ def test_a_share_of_the_rows_calibrates_where_it_is_asked_for(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:
     split = {"by": "machine", "test": 0.25, "validation": 0.2, "calibration": 0.3}
-    job = job_dict(small_table, columns=COLUMNS, split=split)
+    job = job_dict(small_table, columns=COLUMNS, split=split, calibrate={})
     run = ma.train(job, out=tmp_path / "run", quiet=True)
     rows = json.loads((run.path / "report.json").read_text())["rows"]
     assert rows["calibration"] > 0
     assert run.stages["fault"].rows == rows["calibration"]
+
+
+def test_sets_and_intervals_are_printed_and_their_coverage_is_in_the_report(
+    trained: Trained,
+) -> None:
+    run, table = trained.run, trained.job["table"]
+    answers = ma.predict(run, table, quiet=True)
+    named = [c for c in answers if c.startswith("fault.p[")]
+    sizes = [len(cell.split(" | ")) if cell else 0 for cell in answers["fault.set"]]
+    single = [cell == own for cell, own in zip(answers["fault.set"], answers["fault"], strict=True)]
+    assert (answers["fault.abstain"] != np.array(single)).all()
+    assert set(sizes) <= set(range(len(named) + 1))
+    assert (answers["life.low"] <= answers["life"]).all()
+    width = answers["life.high"] - answers["life.low"]
+    found = promises_of(run)["life"]
+    assert isinstance(found, Thresholds)
+    assert (found.method, found.every.rows) == ("residual", 16)
+    assert width.to_numpy() == pytest.approx(2 * found.every.limit_K[0])
+    report = Report.load(run.path / "report.json")
+    said, test = report.calibrated, np.arange(len(answers)) % 5 == 3
+    frame = pd.read_parquet(table)
+    inside = frame["hours_left"].between(answers["life.low"], answers["life.high"])
+    known = test & frame["hours_left"].notna()
+    assert said["life"]["coverage"] == pytest.approx(inside[known].mean())
+    assert said["life"]["source"] == "kept"
+    held = [t in s.split(" | ") for t, s in
+            zip(frame["fault_code"], answers["fault.set"], strict=True)]  # fmt: skip
+    assert said["fault"]["coverage"] == pytest.approx(np.array(held)[test].mean())
+    assert said["fault"]["size"] == pytest.approx(np.array(sizes)[test].mean())
+    assert next(iter(said["fault"]["kinds"]))["missing"] == []
+    assert "hold the truth, 90 % promised" in report.text()
+    assert "What the answer promises" in (run.path / "report.html").read_text()
+    alone = ma.predict(run, frame.head(1), quiet=True).iloc[0]
+    batch = answers.iloc[0]
+    assert alone["fault.set"] == batch["fault.set"]
+    assert alone["life.low"] == pytest.approx(batch["life.low"], rel=1e-5)
+
+
+def test_without_calibration_rows_the_rows_held_back_are_taken(
+    parted: dict[str, Any], tmp_path: Path, no_lines: None
+) -> None:
+    job = without_calibration(parted) | {"calibrate": {"coverage": 0.8, "by": ["site"]}}
+    run = ma.train(job, out=tmp_path / "run", quiet=True)
+    assert run.notes["calibrated_on"] == "validation"
+    assert run.stages["fault"].rows == 16
+    found = promises_of(run)["fault"]
+    assert isinstance(found, Thresholds)
+    assert (found.coverage, found.every.rows, found.by) == (0.8, 16, ("site",))
+    page = (run.path / "report.html").read_text()
+    assert "were not learned from, though they said when to stop" in page
+    (first, *_) = Report.load(run.path / "report.json").calibrated["fault"]["kinds"]
+    assert set(first["by"]) == {"site"}

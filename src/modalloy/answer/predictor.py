@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Hidden
-from modalloy.answer.blended import blended
+from modalloy.answer.blended import blended, hidden_names
 from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
 from modalloy.answer.prediction import Embedding, Prediction
+from modalloy.answer.promise import by_of, keep_promises, promises_of
+from modalloy.answer.row_groups import groups_of, without
 from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import (
     cell_caveats,
@@ -49,6 +51,7 @@ class Predictor:
     def __init__(self, run: Run | str | Path) -> None:
         self.run = run if isinstance(run, Run) else load_run(run)
         self.model, self.blend = self.run.model(), blend_of(self.run)
+        self.promises = promises_of(self.run)
 
     def answers(
         self,
@@ -88,7 +91,9 @@ class Predictor:
 
         Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
         `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for
-        tags lists of words' tags; for boxes lists; `status.COLUMN` of every input that is read.
+        tags lists of words' tags; for boxes lists; where the run is calibrated `TASK.set` and
+        `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of tags and
+        boxes; `status.COLUMN` of every input that is read.
         `attrs["caveats"]` and `attrs["notes"]` hold the sentences. Where no row is picked the frame
         is empty, with the columns and types that it has otherwise. Arguments as for `answers`.
         """
@@ -182,6 +187,13 @@ class Predictor:
         if len(picked):
             found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
         seen = {h: adjust(a, self.run.stages) for h, a in combined.items()}
+        if self.promises:
+            rows = groups_of(loader, which, said, by_of(self.promises))
+            order = list(loader.readers)
+            for h, after in seen.items():
+                alike = without(rows, hidden_names(h, loader), order) if h else rows
+                given = (self.run.job.tasks, self.promises, combined[h], after)
+                seen[h] = keep_promises(*given, alike)
         notes = list(loader.table.notes)
         caveats = [sentence(f) for f in found]
         own = {h: seen[h] for h in hidden}

@@ -586,6 +586,25 @@ class Blend(Options):
     """What would have less say than this is left out."""
 
 
+class Calibrate(Options):
+    """How sure answers are, and what they promise: sets of classes, intervals of numbers, precision
+    of spans and boxes. Fitted on the calibration rows of the split, else on rows that were held
+    back from what answers them."""
+
+    use: Literal["auto", "never"] = "auto"
+    """`auto` calibrates every task that has rows enough; `never` leaves answers as they are."""
+    coverage: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.9
+    """Share of rows whose set or interval holds the truth; of printed spans and boxes, the share
+    that is right."""
+    sets: Literal["lac", "aps", "raps"] = "lac"
+    """Sets of classes: the smallest on average (`lac`, Sadinle et al. 2019), or larger for rows
+    that are hard (`aps`, Romano et al. 2020; `raps`, Angelopoulos et al. 2021, costs each class
+    behind the second)."""
+    by: tuple[str, ...] = ()
+    """Columns, such as the line or the machine, of which each value that has rows enough gets
+    thresholds of its own, as each set of missing columns does."""
+
+
 class Job(Options):
     """Everything a training needs, in one page."""
 
@@ -606,6 +625,8 @@ class Job(Options):
     """How the weights are learned."""
     blend: Blend = Blend()
     """What beside the network has a say in the answers."""
+    calibrate: Calibrate = Calibrate()
+    """How sure answers are, and what they promise."""
     seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
     """Start of every random choice."""
     allow_leak: bool = False

@@ -120,6 +120,7 @@ def named_columns(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("columns", name, "since"), options.since
     for name, task in job.tasks.items():
         yield from ((("tasks", name, key), column) for key, column in task.answers_in.items())
+    yield from ((("calibrate", "by"), column) for column in job.calibrate.by)
 
 
 def _columns_of_series(name: str, options: config.Series) -> Iterator[tuple[tuple[str, ...], str]]:

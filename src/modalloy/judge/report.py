@@ -23,6 +23,7 @@ from modalloy.judge.wording import (
     say,
     say_gain,
     say_interval,
+    say_realised,
 )
 from modalloy.machine.files import write_safely
 
@@ -62,6 +63,14 @@ class Report:
     adjusted: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> kind, temperature and rows of the stage that its answers go through; `before` and
     `after`: the calibration error and log loss on the test rows without and with it."""
+    calibrated: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> what its answers promise and what came true on the test rows: method, asked (coverage
+    or precision), `source` (which rows it was fitted on, see `learn/calibrate.py`) and fitted_on
+    (how many), rows, coverage with the 95 % `band` in which it lies where test rows are of the same
+    kind, size of sets or width of intervals, sure (share of sets that are the answer itself);
+    `kinds`: the same by the columns that rows lack (`missing`) and the columns asked for (`by`),
+    `own` where a kind has thresholds of its own, and how many there are (`all_kinds`). Of spans and
+    boxes: limit, precision, sure (share of them that is above it)."""
     gain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""
@@ -153,6 +162,9 @@ class Report:
                 was = "" if old is None else f"  ({when} {say(name, old, self.unit(task))})"
                 lines.append(f"{line}  {low_high:<22}{was}".rstrip())
             lines += self._rivals(task)
+            if said := self.calibrated.get(task):
+                what = "promise kept"
+                lines.append(f"{task:<16} {what:<24} {say_realised(said, self.unit(task))}")
         if self.failed:
             lines += ["", f"{LACKS} {AGAIN}:", *(f"  {said}" for said in say_failed(self.failed))]
         return "\n".join(lines)

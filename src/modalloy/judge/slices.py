@@ -8,13 +8,13 @@ import numpy as np
 
 from modalloy.answer.answers import Answer
 from modalloy.answer.loader import Loader
+from modalloy.answer.row_groups import names_at
 from modalloy.cells.values import spelled
 from modalloy.job import config
 from modalloy.judge.metrics.bootstrap import intervals
 from modalloy.judge.metrics.classes import ClassTally
 from modalloy.judge.metrics.score import tally
 from modalloy.judge.metrics.tally import Tally
-from modalloy.readers.category import CategoryReader
 
 MOST_SLICES = 12  # values of a column that get a line of their own, commonest first
 FEWEST = 5  # rows below which a slice says nothing
@@ -68,16 +68,6 @@ def columns_of(loader: Loader, which: np.ndarray, kind: str) -> dict[str, list[s
     if kind == "group" and loader.job.split.by and loader.job.split.by not in columns:
         columns.append(loader.job.split.by)
     return {c: names_at(loader, c, which) for c in columns if c in loader.table.columns}
-
-
-def names_at(loader: Loader, column: str, which: np.ndarray) -> list[str]:
-    """What each row's cell is called: by the reader's name where the model reads the column."""
-    reader, cells = loader.readers.get(column), loader.table.written(column, which)
-    if isinstance(reader, CategoryReader):
-        called = [reader.naming.find(c, loader.table.decimal) for c in cells]
-    else:
-        called = [spelled(c) for c in cells]
-    return ["missing" if n is None else n for n in called]
 
 
 def commonest(value_N: np.ndarray) -> list[str]:

@@ -148,3 +148,25 @@ def fixed(value: float, digits: int) -> str:
 def is_number(value: Any) -> bool:
     """Whether a value is a number and not a truth value."""
     return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def say_realised(found: Mapping[str, Any], unit: str = "") -> str:
+    """One line: what was promised, what came true, at what price."""
+    asked = f"{100 * found['asked']:g} %"
+    source = f"by {found['fitted_on']} rows"
+    if found["method"] == "precision":
+        if found["precision"] is None:
+            return f"none is sure at a precision of {asked}; {source}"
+        right, sure = (f"{100 * found[k]:.1f} %" for k in ("precision", "sure"))
+        return (
+            f"{right} of those called sure are right, {asked} promised; {sure} are sure; {source}"
+        )
+    if found["coverage"] is None:
+        return f"{asked} promised, no row tells; {source}"
+    held = f"{100 * found['coverage']:.1f} % hold the truth, {asked} promised"
+    if "width" in found:
+        width = "without end" if found["width"] is None else f"{found['width']:.3g} {unit}".rstrip()
+        return f"{held}; mean width {width}; {source}"
+    names = "labels" if found["method"] == "labels" else "classes"
+    said = f"{held}; {found['size']:.2f} {names} a set, {100 * found['sure']:.1f} % sure"
+    return f"{said}; {source}"

@@ -30,6 +30,7 @@ from modalloy.learn.frozen_vectors import (
 from modalloy.learn.held_out import (
     NETWORK,
     OWN,
+    HeldAnswer,
     HeldOut,
     crossed_answers,
     method_answers,
@@ -48,12 +49,14 @@ class Blended(NamedTuple):
 
     methods: by task, those that learned from the rows that the finished network learned from,
     whether they have a say or not. widths: as a blend's, of all inputs that these see.
+    held: task -> what is so made of held-back rows, each by weights that were fitted without it.
     """
 
     blend: Blend
     made_of: dict[str, dict[str, Any]]
     methods: dict[str, list[FittedMethod]]
     widths: dict[str, int]
+    held: dict[str, HeldAnswer]
 
 
 class OfTask(NamedTuple):
@@ -62,6 +65,7 @@ class OfTask(NamedTuple):
     mixture: Mixture | None
     made_of: dict[str, Any]
     methods: list[FittedMethod]
+    held: HeldAnswer
 
 
 def fit_blend(
@@ -80,14 +84,12 @@ def fit_blend(
     from both. What fails leaves the network alone, and `made` names it.
     """
     found: dict[str, OfTask] = {}
+    asked = model.job.blend.use != "never"
+    tasks_of = [n for n, o in model.job.tasks.items() if asked and error_of(o) is not None]
     if held is None:
-        asked = model.job.blend.use != "never"
-        tasks_of = {n for n, o in model.job.tasks.items() if asked and error_of(o) is not None}
         unheld = {n: {"blended": False, "why": UNHELD, "rows": 0} for n in tasks_of}
-        return Blended(NOTHING, unheld, {}, {})
-    for task, options in model.job.tasks.items():
-        if error_of(options) is None:
-            continue
+        return Blended(NOTHING, unheld, {}, {}, {})
+    for task in tasks_of:
         fit = partial(fit_task, model, loader, parts, held, task, refit=refit)
         with threadpool_limits(1):  # as simple methods of a report are fitted
             own = made.run(PART, "what its answers are blended with", fit, None, task=task)
@@ -100,7 +102,14 @@ def fit_blend(
     wanted = {i for m in tasks.values() for _, method in m.methods for i in method.frozen}
     blend = Blend(tasks, {i: width for i, width in widths.items() if i in wanted})
     made_of = {task: own.made_of for task, own in found.items()}
-    return Blended(blend, made_of, methods, widths)
+    alone = {n: network_alone(held, n, names_of(loader.targets[n])) for n in model.job.tasks}
+    answers = alone | {task: own.held for task, own in found.items()}
+    return Blended(blend, made_of, methods, widths, answers)
+
+
+def network_alone(held: HeldOut, task: str, names: Sequence[str] | None) -> HeldAnswer:
+    """What the network says of held-back rows."""
+    return HeldAnswer(held.rows, network_answers(held, task, names)[NETWORK])
 
 
 def fit_task(
@@ -112,14 +121,15 @@ def fit_task(
     *,
     refit: bool,
 ) -> OfTask:
-    """What one task's answers are made of, and how that was found."""
+    """What one task's answers are made of, and what is so made of held-back rows."""
     job, options, target = model.job, model.job.tasks[task], loader.targets[task]
     names, least = names_of(target), job.blend.least_rows
     truth = list(target.truth(loader.cells(target.columns, held.rows)))
     rows = len(answerable(options, names, truth))
     if rows < least:
         why = f"{rows} held-back rows have an answer, and least_rows is {least}"
-        return OfTask(None, {"blended": False, "why": why, "rows": rows}, [])
+        unmade = {"blended": False, "why": why, "rows": rows}
+        return OfTask(None, unmade, [], network_alone(held, task, names))
     learn = partial(learn_methods, job, loader, task)
     methods: list[FittedMethod] = []
     answers = network_answers(held, task, names)
@@ -147,11 +157,12 @@ def fit_task(
     if refit or held.fold_R is not None:
         methods = learn(joined(parts).train, vectors_without(model, loader, None))
     if not blended:
-        return OfTask(None, table, methods)
+        return OfTask(None, table, methods, network_alone(held, task, names))
     say = weighed.weights
     heads = {i: w for i in model.inputs if (w := say.get(f"{i}{OWN}"))}
     said = tuple((w, m) for m in methods if (w := say.get(m.name)))
-    return OfTask(Mixture(say[NETWORK], heads, said), table, methods)
+    crossed = HeldAnswer(held.rows[weighed.rows], possible(options, weighed.crossed))
+    return OfTask(Mixture(say[NETWORK], heads, said), table, methods, crossed)
 
 
 def learn_methods(

@@ -12,6 +12,7 @@ from modalloy.answer.blended import ask
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.classical.method import FittedMethod
+from modalloy.job import config
 from modalloy.learn.frozen_vectors import Vectors, VectorsOf, fitted_vectors
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
@@ -43,14 +44,20 @@ def hold_out(model: Model, loader: Loader, train: np.ndarray, rows: np.ndarray) 
 
     train: rows that it has learned from.
     """
-    if model.job.blend.use == "never" or not len(rows):
+    if not asked_for(model.job) or not len(rows):
         return None
+    blends = model.job.blend.use != "never"
     names = {task: names_of(target) for task, target in loader.targets.items()}
-    said = answer_rows(model, loader, rows, heads=model.inputs)
+    said = answer_rows(model, loader, rows, heads=model.inputs if blends else ())
     fitted = []
-    if model.job.train.refit:
+    if model.job.train.refit and blends:
         fitted = [fitted_vectors(model, loader, np.concatenate([train, rows]))]
     return HeldOut(rows, said, names, None, fitted)
+
+
+def asked_for(job: config.Job) -> bool:
+    """Whether a blend or a calibration will ask for held-back rows."""
+    return job.blend.use != "never" or job.calibrate.use != "never"
 
 
 def from_folds(
@@ -61,10 +68,17 @@ def from_folds(
     fitted: Sequence[Vectors],
 ) -> HeldOut | None:
     """What the networks of some folds say of one another's rows; None where nobody will ask."""
-    if loader.job.blend.use == "never":
+    if not asked_for(loader.job):
         return None
     names = {task: names_of(target) for task, target in loader.targets.items()}
     return HeldOut(rows, Answered(seen={EVERYTHING: answers}), names, fold_R, fitted)
+
+
+class HeldAnswer(NamedTuple):
+    """Rows with one task's answers, as the whole run makes them, that had not learned from them."""
+
+    rows: np.ndarray
+    answer: Answer
 
 
 def network_answers(held: HeldOut, task: str, names: Sequence[str] | None) -> dict[str, Answer]:
@@ -75,7 +89,7 @@ def network_answers(held: HeldOut, task: str, names: Sequence[str] | None) -> di
     old = held.names[task]
 
     def told(answer: Answer) -> Answer:
-        if names is None or old == names:
+        if names is None or old == names or "probability" not in answer:
             return answer
         p_BC = answer["probability"]
         new_BC = np.zeros((len(p_BC), len(names)), dtype=p_BC.dtype)

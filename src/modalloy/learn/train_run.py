@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.answer.promise import PART as PROMISES
+from modalloy.answer.promise import promises_of, promises_to_bytes
 from modalloy.answer.table_caveats import count_cells
 from modalloy.blend.kept import PART as BLEND
 from modalloy.blend.kept import blend_to_bytes
@@ -22,7 +24,7 @@ from modalloy.judge.before import Before, look_before, missed
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
 from modalloy.learn.blending import Blended, fit_blend
-from modalloy.learn.calibrate import fit_stages
+from modalloy.learn.calibrate import Calibration, calibrate_learned
 from modalloy.learn.frozen_first import say_kept
 from modalloy.learn.progress import LAST
 from modalloy.learn.run_lock import claim, refuse_changed
@@ -39,6 +41,7 @@ from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table
 
+CALIBRATED = "how sure answers are, and what they promise"
 COUNTED = "missing and unreadable cells of training, which other tables are compared with"
 
 
@@ -133,7 +136,22 @@ def blend_and_save(
     held = (learned.parts, learned.held_out, made)
     blended = fit_blend(model, loader, *held, refit=learned.refit)
     blend, notes["blend"] = blended.blend, blended.made_of
-    stages = fit_stages(model, loader, learned.parts.calibration, blend)
+    folded = learned.held_out is not None and learned.held_out.fold_R is not None
+    fit = partial(
+        calibrate_learned,
+        model,
+        loader,
+        learned.parts.calibration,
+        blend,
+        blended.held,
+        crossed=learned.refit or folded,
+    )
+    found = made.run("calibrate", CALIBRATED, fit, Calibration("kept", {}, {}, []))
+    notes["calibrated_on"] = found.source
+    notes["findings"] += [finding("note", "calibrate", said).as_dict() for said in found.said]
+    parts = {BLEND: blend_to_bytes(blend)} if blend.tasks else {}
+    if found.promises:
+        parts[PROMISES] = promises_to_bytes(found.promises)
     notes["seconds"]["blending"] = time.perf_counter() - start
     run = save_run(
         out,
@@ -143,9 +161,9 @@ def blend_and_save(
         model,
         notes,
         decimal=loader.table.decimal,
-        stages=stages,
+        stages=found.stages,
         parent=parent_of(learned),
-        parts={BLEND: blend_to_bytes(blend)} if blend.tasks else None,
+        parts=parts,
     )
     return run, blended
 
@@ -202,6 +220,8 @@ def report_on(
         widths=blended.widths,
         stages=run.stages,
         made_of=run.notes["blend"],
+        promises=promises_of(run),
+        source=run.notes["calibrated_on"],
     )
     try:
         page = run.path / PAGE

@@ -13,12 +13,13 @@ from modalloy.answer.answers import EVERYTHING, Answered, Answers
 from modalloy.answer.blended import ask, blended
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
-from modalloy.answer.stage import Stage, adjust, stages_to_state
-from modalloy.answer.table_caveats import Usual, sentence, table_caveats
+from modalloy.answer.promise import Promise, by_of, keep_promises
+from modalloy.answer.row_groups import groups_of
+from modalloy.answer.stage import Stage, adjust
+from modalloy.answer.table_caveats import Usual, sentence, statuses, table_caveats
 from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import Finding, finding
 from modalloy.classical.method import FittedMethod
-from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.embeddings import Embeddings
@@ -27,7 +28,6 @@ from modalloy.judge.environment import environment
 from modalloy.judge.facts import rows_by_use, say_split
 from modalloy.judge.figures import truth_of
 from modalloy.judge.judge import report_of
-from modalloy.judge.metrics.score import score
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import columns_of, group_labels, input_shares
@@ -35,12 +35,11 @@ from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subs
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model, essential_inputs
 from modalloy.readers.targets.target import names_of
+from modalloy.report.calibrated import say_adjusted, say_promised
 from modalloy.report.judged import Judged, draw_figures
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
 from modalloy.table.split import Parts, joined
-
-ADJUSTED = ("ece", "log_loss")  # figures that a stage is for
 
 
 @dataclass
@@ -64,6 +63,8 @@ class Extras:
     widths: Mapping[str, int] = field(default_factory=dict)  # of pooled vectors that these see
     stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
     made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
+    promises: Mapping[str, Promise] = field(default_factory=dict)  # what its answers promise
+    source: str = ""  # rows that stages and promises were fitted on; see `learn/calibrate.py`
 
 
 def evaluate_rows(
@@ -153,7 +154,13 @@ def judge_rows(
         )
         for task, own in extras.methods.items()
     }
-    return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before, simple)
+    judged = Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before, simple)
+    promises = extras.promises
+    if promises:
+        judged.kinds = groups_of(loader, which, statuses(loader, which), by_of(promises))
+        given = (model.job.tasks, promises, combined[EVERYTHING], judged.answers)
+        judged.answers = keep_promises(*given, judged.kinds)
+    return judged
 
 
 def ask_methods(
@@ -178,8 +185,11 @@ def whole_report(
     extras = with_before(model, loader, extras, made, quiet=quiet)
     simple = compare(model, loader, extras, judged, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    said = partial(say_adjusted, model.job, loader.targets, judged, extras.stages)
+    fitted = (model.job, loader.targets, judged)
+    said = partial(say_adjusted, *fitted, extras.stages, extras.source)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
+    said = partial(say_promised, *fitted, extras.promises, extras.source)
+    calibrated = made.run("calibrated", "what of its promises came true", said, {})
     sliced = partial(columns_of, loader, which, "category")
     grouped = partial(columns_of, loader, which, "group")
     known = replace(
@@ -193,6 +203,7 @@ def whole_report(
         findings=[*extras.findings, *(c.as_dict() for c in caveats)],
         caveats=[sentence(c) for c in caveats],
         adjusted=adjusted,
+        calibrated=calibrated,
     )
     report = report_of(
         model.job,
@@ -209,21 +220,6 @@ def whole_report(
     )
     shares = partial(input_shares, loader, which)
     return replace(report, inputs=made.run("inputs", "shares of missing cells", shares, {}))
-
-
-def say_adjusted(
-    job: config.Job, targets: Mapping[str, Any], judged: Judged, stages: Mapping[str, Stage]
-) -> dict[str, dict[str, Any]]:
-    """How sure answers to the test rows were before their stage and after it; see `Report`."""
-    found = {}
-    for task, stage in stages.items():
-        given, names = (job.tasks[task], judged.truth[task]), names_of(targets[task])
-        pair = (judged.unadjusted[task], judged.answers[task])
-        both = [score(*given, answer, names) for answer in pair]
-        before, after = ({m: f[m] for m in ADJUSTED if m in f} for f in both)
-        about = stages_to_state({task: stage})[task]
-        found[task] = {**about, "before": before, "after": after}
-    return found
 
 
 def report_without_figures(

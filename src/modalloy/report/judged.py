@@ -1,5 +1,6 @@
 """Test rows, a model's answers to them, and the figures that are drawn of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 
 from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
+from modalloy.answer.row_groups import RowGroup
 from modalloy.job import config
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups
@@ -30,6 +32,7 @@ class Judged:
     seconds: dict[str, float]
     unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
     simple: dict[str, Answers] = field(default_factory=dict)  # of a task's fitted methods by name
+    kinds: Sequence[RowGroup] = ()  # of rows, where promises are kept for each
 
 
 def draw_figures(job: config.Job, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:

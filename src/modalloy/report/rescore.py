@@ -8,7 +8,7 @@ import numpy as np
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.table_caveats import sentence
-from modalloy.checks.finding import finding, reading_notes, some
+from modalloy.checks.finding import Finding, finding, reading_notes, some
 from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import FRAME, check_against
 from modalloy.judge.figures import truth_of
@@ -20,6 +20,8 @@ from modalloy.runs.run import Run
 from modalloy.table.fingerprints import learned_rows, same_parts
 from modalloy.table.split import learnable, split_job
 from modalloy.table.table import Table, open_table
+
+CALIBRATED_ROWS = "calibrated-rows.bin"  # a part of a run that was calibrated anew
 
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
@@ -71,6 +73,8 @@ def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
         blend=predictor.blend,
         stages=run.stages,
         made_of=run.notes.get("blend", {}),
+        promises=predictor.promises,
+        source=run.notes.get("calibrated_on", ""),
     )
     return loader, parts.test, extras
 
@@ -81,19 +85,11 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
     The table needs the columns of one target; any other column that it lacks counts as missing.
     """
     run = predictor.run
-    loader, found = predictor.open(table, answers=True)
+    loader, which, found = answered_rows(predictor, table)
     table = loader.table
-    truths = truth_of(loader, np.arange(table.rows)).values()
-    which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
-    if not len(which):
-        names = [c for t in run.targets.values() for c in t.columns]
-        hints = "".join(f" {sentence(f)}." for f in found if f.where in names)
-        raise TableError(
-            f"{table.source}: no row has an answer to compare with: {some(map(repr, names))} is "
-            f"absent or empty.{hints} `modalloy predict` answers rows without one."
-        )
     prints = run.prints()
-    learned = np.concatenate([prints.train, prints.validation, prints.calibration])
+    learned = [prints.train, prints.validation, prints.calibration, calibrated_rows(run)]
+    learned = np.concatenate(learned)
     known = which[learned_rows(table, run.job, which, learned)]
     findings = [note.as_dict() for note in reading_notes(table)]
     if len(known):
@@ -107,8 +103,33 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
         blend=predictor.blend,
         stages=run.stages,
         made_of=run.notes.get("blend", {}),
+        promises=predictor.promises,
+        source=run.notes.get("calibrated_on", ""),
     )
     return loader, which, extras
+
+
+def answered_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, list[Finding]]:
+    """The rows of a table that some task has an answer for, and what was found of its columns."""
+    run = predictor.run
+    loader, found = predictor.open(table, answers=True)
+    table = loader.table
+    truths = truth_of(loader, np.arange(table.rows)).values()
+    which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])
+    if not len(which):
+        names = [c for t in run.targets.values() for c in t.columns]
+        hints = "".join(f" {sentence(f)}." for f in found if f.where in names)
+        raise TableError(
+            f"{table.source}: no row has an answer to compare with: {some(map(repr, names))} is "
+            f"absent or empty.{hints} `modalloy predict` answers rows without one."
+        )
+    return loader, which, found
+
+
+def calibrated_rows(run: Run) -> np.ndarray:
+    """Fingerprints of the rows of another table that a run was calibrated anew on, (N,) int64."""
+    data = run.part(CALIBRATED_ROWS) if CALIBRATED_ROWS in run.sealed else b""
+    return np.frombuffer(data, dtype="<i8")
 
 
 def earlier(path: Path) -> Report | None:

@@ -19,6 +19,7 @@ from modalloy.judge.wording import (
 from modalloy.report.headline import say_count, say_sure
 from modalloy.report.html import Dot, Markup, dots, fold, join, table, tag
 from modalloy.report.made_of import made_of_part
+from modalloy.report.promised import promised_part, say_source
 
 SHOWN = 4  # metrics in a slice table
 MOST_DOTS = 40  # columns that are drawn by themselves
@@ -28,6 +29,8 @@ OWN = " (own head)"  # ends the name of a column's own head among the subsets
 def task_section(report: Report, task: str) -> Markup:
     """Everything about one task but its plots."""
     parts = [figures_table(report, task), before_table(report, task)]
+    if report.calibrated.get(task):
+        parts.append(promised_part(report, task))
     if report.made_of.get(task):
         parts.append(made_of_part(report, task))
     if report.baselines.get(task):
@@ -66,12 +69,19 @@ def say_adjusted(report: Report, task: str) -> str:
     found = report.adjusted.get(task)
     if not found:
         return ""
-    said = f"How sure answers are was adjusted on {say_count(found.get('rows', 0))} rows that were"
-    said += f" neither learned from nor tested on (temperature {found.get('temperature', 1):.3g})."
+    said = f"How sure answers are was adjusted on {say_count(found.get('rows', 0))} rows"
+    said += f"{say_source(found.get('source', ''))} ({say_factor(found)})."
     before, after = found.get("before") or {}, found.get("after") or {}
     both = [m for m in before if before[m] is not None and after.get(m) is not None]
     changes = [f"{label(m)} {say(m, after[m])}, before it {say(m, before[m])}" for m in both]
     return f"{said} On the test rows: {'; '.join(changes)}." if changes else said
+
+
+def say_factor(adjusted: Mapping[str, Any]) -> str:
+    """By how much a stage changes how sure answers are."""
+    if several := adjusted.get("temperatures"):
+        return f"temperatures of labels {min(several):.3g} to {max(several):.3g}"
+    return f"temperature {adjusted.get('temperature', 1):.3g}"
 
 
 def say_drawn(report: Report) -> str:

@@ -16,6 +16,7 @@ from modalloy.machine.files import locked, write_safely
 from modalloy.readers.build import to_state
 from modalloy.readers.reader import Reader
 from modalloy.runs.parts import PARTS, ROWS, refuse_name
+from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
 from modalloy.runs.seal import (
     FORMAT,
@@ -59,21 +60,51 @@ def save_run(
     """
     from safetensors.torch import save
 
-    free = parts or {}
+    weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
+    made = Run(path, job, readers, targets, model.trunk_configs(), notes, decimal, stages or {})
+    return write_run(made, save(weights), parent=parent, parts=parts)
+
+
+def derive_run(
+    run: Run,
+    path: Path,
+    verb: str,
+    *,
+    job: config.Job,
+    notes: dict[str, Any],
+    stages: Mapping[str, Stage],
+    parts: Mapping[str, bytes],
+) -> Run:
+    """Write a run that another verb made from this one, with its weights as they are.
+
+    Fingerprints and the parts that are not given anew are the older run's.
+    """
+    prints = run.prints()
+    save_prints(path, prints)
+    kept = {name: run.part(name) for name in run.parts}
+    made = replace(run, path=path, job=job, notes=notes, stages=stages)
+    weights = run.part("model.safetensors")
+    return write_run(made, weights, parent=run.as_parent(verb), parts=kept | dict(parts))
+
+
+def write_run(
+    run: Run, weights: bytes, *, parent: Parent | None, parts: Mapping[str, bytes] | None
+) -> Run:
+    """Write what a run says of itself, its weights and its parts, and seal it; see `save_run`."""
+    path, free = run.path, parts or {}
     for name in free:
         refuse_name(name)
     schema = {
-        "readers": to_state(readers),
-        "targets": to_state(targets),
-        "trunks": model.trunk_configs(),
-        "decimal": decimal,
-        "stages": stages_to_state(stages or {}),
+        "readers": to_state(run.readers),
+        "targets": to_state(run.targets),
+        "trunks": run.trunks,
+        "decimal": run.decimal,
+        "stages": stages_to_state(run.stages),
     }
-    weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     with sealing(path):
-        save_job(job, staged(path, "job.yaml"))
+        save_job(run.job, staged(path, "job.yaml"))
         write_safely(staged(path, "schema.json"), json.dumps(schema, allow_nan=False).encode())
-        write_safely(staged(path, "model.safetensors"), save(weights))
+        write_safely(staged(path, "model.safetensors"), weights)
         for name, data in free.items():
             stage(path, name, data)
         sealed = {ROWS: path / ROWS} | {n: staged(path, n) for n in (*PARTS, *free) if n != ROWS}
@@ -84,15 +115,15 @@ def save_run(
             "modalloy": __version__,
             "parent": None if parent is None else parent._asdict(),
             "sha256": {name: digest(sealed[name]) for name in (*PARTS, *free)},
-            "notes": notes,
+            "notes": run.notes,
         }
         seal = write_seal(path, data)
         for name, sha256 in seal.sha256.items():
             put_in_place(path, name, sha256)
         for name in older - set(seal.sha256):  # they were of the older model
             (path / name).unlink(missing_ok=True)
-    told = (FORMAT, "model", parent, seal.sha256, seal.identity)
-    return Run(path, job, readers, targets, schema["trunks"], notes, decimal, stages or {}, *told)
+    told = {"sealed": seal.sha256, "identity": seal.identity}
+    return replace(run, format=FORMAT, kind="model", parent=parent, **told)
 
 
 def add_part(run: Run, name: str, data: bytes) -> Run:

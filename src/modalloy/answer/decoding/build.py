@@ -2,9 +2,9 @@
 
 classify single: `probability` (B, C). classify multi: `probability` (B, C), independent. regress:
 `value` (B,) in the target's own unit, `quantiles` (B, Q) where asked. tag: `tags` object array of
-lists of BIO strings, `confidence` (B,) mean probability of the chosen tags. locate: `boxes`,
-`scores`, `names`: object arrays of (n, 4) pixel arrays of the original picture, (n,) arrays and
-lists of strings.
+lists of BIO strings, `word_confidence` lists of the probability of each, `confidence` (B,) their
+mean. locate: `boxes`, `scores`, `names`: object arrays of (n, 4) pixel arrays of the original
+picture, (n,) arrays and lists of strings. What `promise.py` adds to them stands there.
 """
 
 from collections.abc import Mapping

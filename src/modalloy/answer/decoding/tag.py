@@ -13,7 +13,8 @@ FORBIDDEN = -1e9  # finite, so that a sum of them stays comparable
 
 
 def decode(options: config.Tag, target: Any, outputs: Mapping[str, np.ndarray]) -> Answer:
-    """`tags`, lists of tags up to the last word read, and `confidence` (B,).
+    """`tags`, lists of tags up to the last word read, `word_confidence`, the probability of each,
+    and `confidence` (B,).
 
     outputs: `logits` (B, K, W, C) and `words` (B, W), True where a word was read. No `I-X` comes
     but after `B-X` or `I-X`. A word that was not read (beyond `max_tokens`) is `O`; words beyond
@@ -30,11 +31,12 @@ def decode(options: config.Tag, target: Any, outputs: Mapping[str, np.ndarray]) 
     chosen_BW = np.take_along_axis(p_BWC, best_BW[..., None], 2)[..., 0]
     count_B = read_BW.sum(1)
     sure_B = np.where(count_B, (chosen_BW * read_BW).sum(1) / np.maximum(count_B, 1), 1.0)
-    tags = np.empty(len(best_BW), dtype=object)
+    tags, words = (np.empty(len(best_BW), dtype=object) for _ in range(2))
     for i, (best_W, read_W) in enumerate(zip(best_BW, read_BW, strict=True)):
         length = read_W.nonzero()[0].max(initial=-1) + 1
         tags[i] = [target.names[c] for c in best_W[:length]]
-    return {"tags": tags, "confidence": sure_B.astype(np.float32)}
+        words[i] = np.where(read_W, chosen_BW[i], 0.0)[:length].tolist()
+    return {"tags": tags, "word_confidence": words, "confidence": sure_B.astype(np.float32)}
 
 
 def allowed_steps(names: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:

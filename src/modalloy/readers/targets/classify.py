@@ -1,6 +1,6 @@
 """Cells with one class, or any number of labels, in; their numbers to learn from out."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -15,6 +15,8 @@ from modalloy.readers.answer_cells import is_list, named, to_labels
 from modalloy.readers.category import in_order
 from modalloy.readers.number import all_missing
 from modalloy.readers.targets.target import Signal, TargetReader
+
+BETWEEN = " | "  # names of a set in one cell
 
 
 @dataclass(frozen=True)
@@ -103,14 +105,20 @@ class ClassTarget(TargetReader):
     def told(
         self, name: str, options: config.Classify, answer: Mapping[str, np.ndarray]
     ) -> dict[str, Any]:
-        """The answer, how sure it is, and every class's probability."""
+        """The answer, how sure it is, and every class's probability; where it promises a set of
+        names that hold the truth, these, and whether they differ from the answer.
+        """
         p_BC, names = answer["probability"], self.names
         if options.labels == "single":
-            best = p_BC.argmax(1)
-            found = {name: [names[i] for i in best], f"{name}.probability": p_BC.max(1)}
+            chosen_BC = p_BC.argmax(1)[:, None] == np.arange(len(names))
+            best = [names[i] for i in p_BC.argmax(1)]
+            found: dict[str, Any] = {name: best, f"{name}.probability": p_BC.max(1)}
         else:
-            chosen = [[n for n, p in zip(names, row, strict=True) if p >= 0.5] for row in p_BC]
-            found = {name: chosen}
+            chosen_BC = p_BC >= 0.5
+            found = {name: [names_at(names, row) for row in chosen_BC]}
+        if "set" in answer:
+            found[f"{name}.set"] = [BETWEEN.join(names_at(names, row)) for row in answer["set"]]
+            found[f"{name}.abstain"] = (answer["set"] != chosen_BC).any(1)
         return found | {f"{name}.p[{n}]": p_BC[:, c] for c, n in enumerate(names)}
 
     @staticmethod
@@ -124,3 +132,8 @@ class ClassTarget(TargetReader):
         labels = [ClassTarget.classes(a) for a in answers]
         every = sorted(set().union(*labels))
         return Signal(np.array([[float(n in own) for n in every] for own in labels]), every)
+
+
+def names_at(names: Sequence[str], yes_C: np.ndarray) -> list[str]:
+    """The names that a row of truth values picks."""
+    return [n for n, yes in zip(names, yes_C, strict=True) if yes]

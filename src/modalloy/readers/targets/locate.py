@@ -78,13 +78,16 @@ class BoxTarget(TargetReader):
     def told(
         self, name: str, options: config.Locate, answer: Mapping[str, np.ndarray]
     ) -> dict[str, Any]:
-        """Lists of boxes, of their names and of their scores."""
+        """Lists of boxes, of their names, of their scores, and of whether each keeps what is
+        promised.
+        """
         del options
+        sure = [np.asarray(s).tolist() for s in answer.get("sure", ())]
         return {
             f"{name}.boxes": [np.asarray(b).tolist() for b in answer["boxes"]],
             f"{name}.names": [list(n) for n in answer["names"]],
             f"{name}.scores": [np.asarray(s).tolist() for s in answer["scores"]],
-        }
+        } | ({f"{name}.sure": sure} if "sure" in answer else {})
 
     @staticmethod
     def classes(answer: Any) -> set[str]:

@@ -84,10 +84,15 @@ class NumberTarget(TargetReader):
     def told(
         self, name: str, options: config.Regress, answer: Mapping[str, np.ndarray]
     ) -> dict[str, Any]:
-        """The number in the column's own unit, and each quantile."""
+        """The number in the column's own unit, each quantile, and the ends of the interval that it
+        promises.
+        """
         found: dict[str, Any] = {name: self.to_natural(answer["value"])}
         for q, quantile in enumerate(options.quantiles):
             found[f"{name}.q[{quantile}]"] = self.to_natural(answer["quantiles"][:, q])
+        for end in ("low", "high"):
+            if end in answer:
+                found[f"{name}.{end}"] = self.to_natural(answer[end])
         return found
 
     @staticmethod

@@ -71,9 +71,10 @@ class TagTarget(TargetReader):
     def told(
         self, name: str, options: config.Tag, answer: Mapping[str, np.ndarray]
     ) -> dict[str, Any]:
-        """Lists of tags, and how sure they are."""
+        """Lists of tags, how sure they are, and those of spans that keep what is promised."""
         del options
-        return {name: list(answer["tags"]), f"{name}.confidence": answer["confidence"]}
+        sure = {f"{name}.sure": list(answer["sure"])} if "sure" in answer else {}
+        return {name: list(answer["tags"]), f"{name}.confidence": answer["confidence"]} | sure
 
     @property
     def possible(self) -> list[str]:

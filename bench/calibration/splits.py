@@ -1,0 +1,187 @@
+"""Whether sets and intervals hold what they promise, how far stated certainty is from the truth,
+and what abstaining saves: one training a set, its held-back rows split twenty times.
+
+    python -m bench.calibration [SET ...] [--splits 20] [--data FOLDER]
+
+The jobs are the scoreboard's, made cheap: pretrained encoders are frozen, and the split is drawn by
+rows, so that held-back rows are of one kind, which is all that conformal prediction asks for. Half
+of these calibrate, the other half is judged; both are drawn anew each time. Answers are the
+blend's, as a run gives them. Writes bench/results/calibration.json and prints the table.
+
+coverage: splits whose realised coverage of 90 % lies in its beta-binomial band; the band is as wide
+as all twenty together need to lie in it in 95 of 100 cases. ece: before and after the stage, means
+over the splits. error: of all rows and of those left when the least sure tenth abstains, by the
+threshold of the calibrating half.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from bench.shared_sets import default_data, job_files
+from bench.written import put_lines
+
+from modalloy.answer.promise import Known, keep_promises
+from modalloy.answer.stage import adjust
+from modalloy.job.job_file import load_job
+from modalloy.judge.calibrated import band, realised
+from modalloy.judge.metrics.score import score
+from modalloy.judge.sections import Sections
+from modalloy.learn.blending import fit_blend
+from modalloy.learn.calibrate import answer_kept, fit_calibration, known_rows
+from modalloy.learn.training import Learned, learn_job
+from modalloy.machine.limits import cores
+from modalloy.readers.targets.target import names_of
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+
+RESULTS = Path(__file__).parent.parent / "results" / "calibration.json"
+SETS = {  # columns that would take minutes to read, and that few answers need
+    "shipments": ["item_text"],
+    "financial_phrasebank": [],
+    "excavators": [],
+}
+SPLIT = {"random": "stratified", "test": 0.4, "validation": 0.1}
+TOGETHER, ABSTAIN = 0.95, 0.1
+HEAD = ("set", "task", "in band", "coverage", "size", "ece", "after", "error", "after abstaining")
+
+
+class Split(NamedTuple):
+    """What one half of the held-back rows says of the other."""
+
+    inside: bool
+    coverage: float
+    size: float
+    ece: tuple[float, float] | None
+    error: tuple[float, float] | None
+
+
+def main() -> None:
+    """Train on every set asked for, and split its held-back rows."""
+    parser = argparse.ArgumentParser(prog="python -m bench.calibration")
+    parser.add_argument("sets", nargs="*")
+    parser.add_argument("--splits", type=int, default=20)
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--threads", type=int, default=cores())
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        sys.exit(f"No data folder at {args.data}; give it with --data.")
+    torch.set_num_threads(args.threads)
+    for name in args.sets or SETS:
+        start = time.perf_counter()
+        found = list(lines_of(name, args.data, args.splits))
+        seconds = round(time.perf_counter() - start)
+        lines = [{"set": f"{name}/{line['task']}", "seconds": seconds, **line} for line in found]
+        order = [line["set"] for line in lines] + [line["set"] for line in written()]
+        every = put_lines(lines, RESULTS, key="set", order=list(dict.fromkeys(order)))
+        print(table([line for line in every if line in lines]), f"{seconds} s", flush=True)
+    print(table(written()))
+
+
+def written() -> list[dict[str, Any]]:
+    """The lines written so far."""
+    return json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+
+
+def lines_of(name: str, data: Path, splits: int) -> Iterator[dict[str, Any]]:
+    """The figures of each task of a set."""
+    with tempfile.TemporaryDirectory() as out:
+        learned = learn(name, data, Path(out))
+        model, loader, parts = learned.model, learned.loader, learned.parts
+        given = (model, loader, parts, learned.held_out, Sections())
+        blend = fit_blend(*given, refit=learned.refit).blend
+        for task, held in answer_kept(model, loader, parts.test, blend).items():
+            known = known_rows(loader, task, held, ())
+            known = known.some(np.flatnonzero([t is not None for t in known.truth]))
+            found = [split_once(learned, task, known, k, splits) for k in range(splits)]
+            yield line_of(task, found)
+
+
+def learn(name: str, data: Path, out: Path) -> Learned:
+    """The set's job made cheap, learned without a look at its held-back rows."""
+    path = job_files(name)[0]
+    found = load_job(path)
+    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain["table"] = str(data / Path(found.table).relative_to(path.parent))
+    plain["columns"] = {n: o for n, o in plain["columns"].items() if n not in SETS[name]}
+    for column in plain["columns"].values():
+        if column.get("encoder", "scratch") != "scratch":
+            column["tune"] = "frozen"
+    plain["split"] = SPLIT
+    job = load_job(plain)
+    opened = open_table(job.table)
+    return learn_job(job, opened, split_job(opened, job), out=out, quiet=True)
+
+
+def split_once(learned: Learned, task: str, known: Known, seed: int, splits: int) -> Split:
+    """Calibrate on a half of the rows, and judge the other half."""
+    job, targets = learned.model.job, learned.loader.targets
+    order = np.random.default_rng(seed).permutation(len(known.truth))
+    half = known.some(np.sort(order[: len(order) // 2]))
+    rest = known.some(np.sort(order[len(order) // 2 :]))
+    made = fit_calibration(job, targets, {task: half}, source="kept")
+    options, names, before = job.tasks[task], names_of(targets[task]), {task: rest.answer}
+    after = adjust(before, made.stages)
+    kept = keep_promises(job.tasks, made.promises, before, after, rest.groups)[task]
+    said = realised(options, made.promises[task], kept, rest.truth, rest.groups, names)
+    each = 1.0 - (1.0 - TOGETHER) / splits
+    low, high = band(said["fitted_on"], said["rows"], said["asked"], sure=each)
+    size = said.get("size", said.get("width"))
+    inside = low <= said["coverage"] <= high
+    if names is None:
+        return Split(inside, said["coverage"], size, None, None)
+    both = [score(options, rest.truth, a[task], names)["ece"] for a in (before, after)]
+    sure = adjust({task: half.answer}, made.stages)[task]["probability"].max(1)
+    p_BC = after[task]["probability"]
+    wrong = np.array([names[c] for c in p_BC.argmax(1)]) != np.array(rest.truth)
+    left = p_BC.max(1) > np.quantile(sure, ABSTAIN)
+    error = (float(wrong.mean()), float(wrong[left].mean()))
+    return Split(inside, said["coverage"], size, (both[0], both[1]), error)
+
+
+def line_of(task: str, found: list[Split]) -> dict[str, Any]:
+    """Means over the splits, and in how many of them coverage lay in its band."""
+
+    def mean(pairs: list[tuple[float, float] | None]) -> list[float] | None:
+        known = [p for p in pairs if p is not None]
+        return [round(statistics.mean(x), 4) for x in zip(*known, strict=True)] if known else None
+
+    return {
+        "task": task,
+        "inside": sum(s.inside for s in found),
+        "splits": len(found),
+        "coverage": round(statistics.mean(s.coverage for s in found), 4),
+        "size": round(statistics.mean(s.size for s in found), 3),
+        "ece": mean([s.ece for s in found]),
+        "error": mean([s.error for s in found]),
+    }
+
+
+def table(lines: list[dict[str, Any]]) -> str:
+    """Markdown: a line a task."""
+
+    def pair(values: list[float] | None) -> list[str]:
+        return ["–", "–"] if values is None else [f"{v:.3f}" for v in values]
+
+    rows = [
+        [
+            line["set"].split("/")[0],
+            line["task"],
+            f"{line['inside']} of {line['splits']}",
+            f"{100 * line['coverage']:.1f} %",
+            f"{line['size']:.2f}",
+            *pair(line["ece"]),
+            *pair(line["error"]),
+        ]
+        for line in lines
+    ]
+    rule = ["---"] * len(HEAD)
+    return "\n".join("| " + " | ".join(row) + " |" for row in [HEAD, rule, *rows])
