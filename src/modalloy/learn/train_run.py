@@ -28,6 +28,7 @@ from modalloy.learn.frozen_first import say_kept
 from modalloy.learn.progress import LAST
 from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.training import Begun, Learned, begin_job, finish_job
+from modalloy.learn.unlike import fit_unlike
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import Extras, evaluate_rows
 from modalloy.runs.parts import PAGE
@@ -39,6 +40,8 @@ from modalloy.runs.start import check_start
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table
+from modalloy.unlike.kept import PART as UNLIKE
+from modalloy.unlike.kept import likeness_of, likeness_to_bytes
 
 COUNTED = "missing and unreadable cells of training, which other tables are compared with"
 
@@ -133,6 +136,10 @@ def blend_and_save(
     model, loader = learned.model, learned.loader
     held = (learned.parts, learned.held_out, made)
     blend, notes["blend"] = fit_blend(model, loader, *held, refit=learned.refit)
+    keep = partial(fit_unlike, model, loader, learned.parts, refit=learned.refit)
+    likeness = made.run("unlike", "which rows are unlike those of training", keep, None)
+    kept = {BLEND: blend_to_bytes(blend)} if blend.tasks else {}
+    kept |= {UNLIKE: likeness_to_bytes(likeness)} if likeness else {}
     stages = fit_stages(model, loader, learned.parts.calibration, blend)
     notes["seconds"]["blending"] = time.perf_counter() - start
     run = save_run(
@@ -145,7 +152,7 @@ def blend_and_save(
         decimal=loader.table.decimal,
         stages=stages,
         parent=parent_of(learned),
-        parts={BLEND: blend_to_bytes(blend)} if blend.tasks else None,
+        parts=kept,
     )
     return run, blend
 
@@ -199,6 +206,7 @@ def report_on(
         failed=made.failed,
         blend=blend,
         stages=run.stages,
+        likeness=likeness_of(run),
         made_of=run.notes["blend"],
     )
     try:

@@ -11,6 +11,7 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answers
 from modalloy.answer.blended import blended
+from modalloy.answer.decide import costs_in
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import Stage, adjust, stages_to_state
@@ -22,6 +23,7 @@ from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
+from modalloy.judge.decided import realised
 from modalloy.judge.environment import environment
 from modalloy.judge.facts import rows_by_use, say_split
 from modalloy.judge.figures import truth_of
@@ -37,7 +39,9 @@ from modalloy.readers.targets.target import names_of
 from modalloy.report.judged import Judged, draw_figures
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
+from modalloy.report.unlike import count_unlike
 from modalloy.table.split import Parts, joined
+from modalloy.unlike.likeness import Likeness
 
 ADJUSTED = ("ece", "log_loss")  # figures that a stage is for
 
@@ -60,6 +64,7 @@ class Extras:
     failed: Sequence[Mapping[str, Any]] = ()  # what it could not have; see `sections.py`
     blend: Blend = NOTHING  # what the network's answers are combined with
     stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
+    likeness: Likeness | None = None  # what is known of the training rows
     made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
 
 
@@ -76,7 +81,8 @@ def evaluate_rows(
     judged = None
     if len(which):
         after = (extras.blend, extras.stages)
-        answer = partial(judge_rows, model, loader, which, *after, made, quiet=quiet)
+        viewed = extras.likeness is not None
+        answer = partial(judge_rows, model, loader, which, *after, made, viewed, quiet=quiet)
         judged = made.run("answers", "answers to the test rows and all figures", answer, None)
     else:
         nobody = "no test rows were kept: nobody knows how well this model answers"
@@ -103,6 +109,7 @@ def judge_rows(
     blend: Blend,
     stages: Mapping[str, Stage],
     made: Sections,
+    viewed: bool = False,
     *,
     quiet: bool,
 ) -> Judged:
@@ -116,7 +123,12 @@ def judge_rows(
     subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
     with Bar("evaluating", len(which), quiet=quiet) as bar:
-        asked = {"hidden": list(hidden), "heads": blend.heads, "widths": blend.widths}
+        asked = {
+            "hidden": list(hidden),
+            "heads": blend.heads,
+            "widths": blend.widths,
+            "viewed": viewed,
+        }
         answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
     combined = blended(blend, answered, loader, which)
     seen = {h: adjust(answers, stages) for h, answers in combined.items()}
@@ -144,7 +156,8 @@ def judge_rows(
                 found.gain.update(one.gain)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     before = {task: combined[EVERYTHING][task] for task in stages}
-    return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before)
+    seen_as = (before, answered.view)
+    return Judged(which, truth, seen[EVERYTHING], groups, found, seconds, *seen_as)
 
 
 def whole_report(
@@ -162,6 +175,10 @@ def whole_report(
     baselines_s = {"baselines": time.perf_counter() - start}
     said = partial(say_adjusted, model.job, loader.targets, judged, extras.stages)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
+    priced = partial(say_decided, model.job, loader.targets, judged)
+    decided = made.run("decided", "what its decisions cost", priced, {})
+    compared = partial(say_unlike_rows, extras.likeness, judged)
+    unlike = made.run("unlike", "which rows are unlike those of training", compared, {})
     sliced = partial(columns_of, loader, which, "category")
     grouped = partial(columns_of, loader, which, "group")
     known = replace(
@@ -175,6 +192,8 @@ def whole_report(
         findings=[*extras.findings, *(c.as_dict() for c in caveats)],
         caveats=[sentence(c) for c in caveats],
         adjusted=adjusted,
+        decided=decided,
+        unlike=unlike,
     )
     report = report_of(
         model.job,
@@ -206,6 +225,27 @@ def say_adjusted(
         about = stages_to_state({task: stage})[task]
         found[task] = {**about, "before": before, "after": after}
     return found
+
+
+def say_decided(
+    job: config.Job, targets: Mapping[str, Any], judged: Judged
+) -> dict[str, dict[str, Any]]:
+    """What decisions about the test rows cost, of tasks that make some; see `Report`."""
+    groups = judged.groups.labels if judged.groups else None
+    found = {}
+    for task, options in job.tasks.items():
+        costs = costs_in(task, options, targets[task])
+        if costs is not None:
+            p_BC, truth = judged.answers[task]["probability"], judged.truth[task]
+            found[task] = realised(costs, p_BC, truth, groups=groups)
+    return {task: said for task, said in found.items() if said}
+
+
+def say_unlike_rows(likeness: Likeness | None, judged: Judged) -> dict[str, Any]:
+    """How many test rows are unlike those of training; see `Report`."""
+    if likeness is None or judged.view is None:
+        return {}
+    return count_unlike(likeness, likeness.judge(judged.view))
 
 
 def report_without_figures(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import Answers
+from modalloy.answer.answers import Answers, View
 from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.judge.sections import Sections
@@ -29,6 +29,7 @@ class Judged:
     subsets: Subsets
     seconds: dict[str, float]
     unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
+    view: View | None = None  # where rows are compared with those of training
 
 
 def draw_figures(job: config.Job, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:

@@ -70,6 +70,7 @@ def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
         caveats=found,
         blend=predictor.blend,
         stages=run.stages,
+        likeness=predictor.likeness,
         made_of=run.notes.get("blend", {}),
     )
     return loader, parts.test, extras
@@ -106,6 +107,7 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
         usual=usual,
         blend=predictor.blend,
         stages=run.stages,
+        likeness=predictor.likeness,
         made_of=run.notes.get("blend", {}),
     )
     return loader, which, extras
