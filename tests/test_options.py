@@ -218,6 +218,15 @@ ELSEWHERE = {
     "Blend.least_rows": "tests/learn/test_blending.py::test_options_say_whether_it_is_blended",
     "Blend.least_weight": "tests/learn/test_blending.py"
     "::test_always_blends_what_does_not_help_and_a_least_weight_drops_it",
+    **dict.fromkeys(
+        ("Decide.costs", "Decide.ask", "Decide.positive"),
+        "tests/answer/test_decide.py::test_positive_ask_and_costs_change_what_is_decided",
+    ),
+    **dict.fromkeys(
+        ("Unlike.use", "Unlike.share"),
+        "tests/learn/test_unlike.py"
+        "::test_never_keeps_nothing_and_a_larger_share_calls_more_rows_unlike",
+    ),
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -243,6 +252,8 @@ GROUPS = {
     "Job.tasks",
     "Job.train",
     "Job.blend",
+    "Job.unlike",
+    "Classify.decide",
 }  # hold options
 
 

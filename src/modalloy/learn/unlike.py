@@ -30,10 +30,8 @@ def fit_unlike(model: Model, loader: Loader, parts: Parts, *, refit: bool) -> Li
     rows = drawn(train, draw)
     held = drawn(held, draw)
     references = view_rows(model, loader, rows)
-    if len(held) >= LEAST:
-        judges, groups = view_rows(model, loader, held), None
-    else:
-        judges, groups = None, belonging(job, loader.cells, rows)
+    judges = view_rows(model, loader, held) if len(held) >= LEAST else None
+    groups = belonging(job, loader.cells, rows)
     return fit_likeness(references, judges, share=job.unlike.share, groups=groups)
 
 

@@ -82,21 +82,26 @@ def limit_of(rarest_N: np.ndarray, share: float) -> float:
 def measure(
     x_RF: np.ndarray, held_BF: np.ndarray | None, groups: Sequence[str] | None
 ) -> Measured | None:
-    """The space of one column, and how rare distances in it are; None for too few rows."""
+    """The space of one column, and how rare distances in it are; None for too few references.
+
+    Fewer than twenty held-back rows in it do not say what is rare: the references do, each left
+    out.
+    """
     there_R = np.isfinite(x_RF).all(1)
     if there_R.sum() < LEAST:
         return None
     space = Space.fit(x_RF[there_R])
-    if held_BF is None:
-        own = None if groups is None else [groups[i] for i in np.flatnonzero(there_R)]
-        distance_B = np.full(len(x_RF), np.nan)
-        distance_B[there_R] = space.apart(own)
-    else:
-        distance_B = space.distances(held_BF)
-    known_N = distance_B[np.isfinite(distance_B)]
+    distance_B = None if held_BF is None else space.distances(held_BF)
+    if distance_B is not None and np.isfinite(distance_B).sum() >= LEAST:
+        known_N = distance_B[np.isfinite(distance_B)]
+        return Measured(Judged(space, Tail.fit(known_N)), distance_B)
+    own = None if groups is None else [groups[i] for i in np.flatnonzero(there_R)]
+    apart_R = np.full(len(x_RF), np.nan)
+    apart_R[there_R] = space.apart(own)
+    known_N = apart_R[np.isfinite(apart_R)]
     if len(known_N) < LEAST:
         return None
-    return Measured(Judged(space, Tail.fit(known_N)), distance_B)
+    return Measured(Judged(space, Tail.fit(known_N)), apart_R if distance_B is None else distance_B)
 
 
 def fit_patterns(
