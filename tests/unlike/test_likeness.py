@@ -140,6 +140,11 @@ def test_distances_are_those_of_the_slow_way(draw: np.random.Generator) -> None:
 
     said = [slow(z, reference) for z in space.scaled(y)]
     assert space.distances(y) == pytest.approx(said)
+    line = Space.fit(x[:, :1])
+    reference_1 = line.rows_RF.astype(np.float64)
+    far = np.concatenate([y[:, :1], [[-99.0], [99.0]]])
+    assert line.distances(far) == pytest.approx([slow(z, reference_1) for z in line.scaled(far)])
+    assert line.distances(far) == pytest.approx(line.nearest(line.scaled(far)), abs=1e-6)
     apart = [slow(z, np.delete(reference, i, 0)) for i, z in enumerate(reference)]
     assert space.apart() == pytest.approx(apart)
     pairs = [slow(z, np.delete(reference, [i, i ^ 1], 0)) for i, z in enumerate(reference)]

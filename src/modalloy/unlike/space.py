@@ -13,6 +13,7 @@ NEIGHBOURS = 5  # the distance is that to the fifth nearest training row
 KNEE = 0.9  # share of ordinary distances below the tail
 LEAST_SLOPE = 0.05  # of a tail, in deviations of the space: no finer difference is rare
 FLATTEST = 0.1  # least deviation of a dimension, over that of all of them
+BLOCK = 64  # rows that are compared together
 LARGEST = 1e4  # deviations from the centre at which float16 still tells rows apart
 
 
@@ -83,6 +84,11 @@ class Space:
         """Their squared lengths."""
         return np.einsum("rf,rf->r", self.references_RF, self.references_RF)
 
+    @cached_property
+    def line_R(self) -> np.ndarray:
+        """The references of a space of one dimension, ascending."""
+        return np.sort(self.references_RF[:, 0])
+
     def scaled(self, x_BF: np.ndarray) -> np.ndarray:
         """Rows in deviations from the centre, float64."""
         z_BF = (np.asarray(x_BF, dtype=np.float64) - self.center_F) / self.scale_F
@@ -92,25 +98,42 @@ class Space:
         """Of rows that are no references, (B,); NaN for rows with a value that is not finite."""
         z_BF = self.scaled(x_BF)
         found_B = np.full(len(z_BF), np.nan)
-        for row in np.flatnonzero(np.isfinite(z_BF).all(1)):
-            found_B[row] = self.nearest(z_BF[row], None)
+        there = np.flatnonzero(np.isfinite(z_BF).all(1))
+        nearest = self.nearest_on_line if z_BF.shape[1] == 1 else self.nearest
+        found_B[there] = nearest(z_BF[there])
         return found_B
 
     def apart(self, groups: Sequence[str] | None = None) -> np.ndarray:
         """Distances of the references themselves, each from all others, (R,); with groups from the
-        rows of all other groups. NaN where there is no other one.
+        rows of all other groups. NaN where too few of these are there.
         """
         label_R = np.arange(len(self.rows_RF)) if groups is None else np.array(groups)
-        found_R = np.empty(len(label_R))
-        for row, z_F in enumerate(self.references_RF):
-            found_R[row] = self.nearest(z_F, label_R != label_R[row])
-        return found_R
+        return self.nearest(self.references_RF, label_R)
 
-    def nearest(self, z_F: np.ndarray, others_R: np.ndarray | None) -> float:
-        """Distance of one scaled row from the references, or from some of them."""
-        square_R = self.squares_R - 2.0 * (self.references_RF @ z_F) + z_F @ z_F
-        square_R = square_R if others_R is None else square_R[others_R]
-        if not len(square_R):
-            return float("nan")
-        k = min(NEIGHBOURS, len(square_R)) - 1
-        return float(np.sqrt(max(np.partition(square_R, k)[k], 0.0) / len(z_F)))
+    def nearest(self, z_BF: np.ndarray, label_R: np.ndarray | None = None) -> np.ndarray:
+        """Distances of scaled rows; with labels the rows are the references, and no reference of
+        the same label counts.
+
+        Blocks have one size, filled up with copies, so that a row's products never hang on how many
+        rows there are.
+        """
+        found_B = np.empty(len(z_BF))
+        k = min(NEIGHBOURS, len(self.rows_RF)) - 1
+        for start in range(0, len(z_BF), BLOCK):
+            some = np.minimum(np.arange(start, start + BLOCK), len(z_BF) - 1)
+            own_BF = z_BF[some]
+            square_BR = self.squares_R - 2.0 * (own_BF @ self.references_RF.T)
+            square_BR += np.einsum("bf,bf->b", own_BF, own_BF)[:, None]
+            if label_R is not None:
+                square_BR[label_R[some][:, None] == label_R] = np.inf
+            square_B = np.partition(square_BR, k, axis=1)[:, k]
+            found_B[some] = np.sqrt(np.maximum(square_B, 0.0) / z_BF.shape[1])
+        return np.where(np.isfinite(found_B), found_B, np.nan)
+
+    def nearest_on_line(self, z_B1: np.ndarray) -> np.ndarray:
+        """The same of one dimension: the nearest are beside the place where a row would stand."""
+        k = min(NEIGHBOURS, len(self.line_R))
+        at_BK = np.searchsorted(self.line_R, z_B1) + np.arange(-k, k)
+        inside_BK = (at_BK >= 0) & (at_BK < len(self.line_R))
+        away_BK = np.abs(self.line_R[at_BK.clip(0, len(self.line_R) - 1)] - z_B1)
+        return np.partition(np.where(inside_BK, away_BK, np.inf), k - 1, axis=1)[:, k - 1]
