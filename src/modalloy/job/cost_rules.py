@@ -25,11 +25,12 @@ def broken_costs(path: tuple[str, ...], options: Mapping[str, Any]) -> Iterator[
         yield Fault(path, "is for one class a row; this task has labels: multi.")
         return
     named = isinstance(costs, dict)
-    asks = [c for c in (decide.get(ASK), costs.get(ASK) if named else None) if is_cost(c)]
+    said: list[Any] = [decide.get(ASK), costs.get(ASK) if named else None]
+    asks = [float(c) for c in said if is_cost(c)]
     if len(asks) > 1:
         yield Fault((*path, ASK), "is said twice, here and in costs; take one away.")
     if any(cost < 0 for cost in asks):
-        yield Fault((*path, ASK), f"must be a cost of at least 0. Got {min(asks)}.")
+        yield Fault((*path, ASK), f"must be a cost of at least 0. Got {min(asks):g}.")
     given = {k: v for k, v in costs.items() if k != ASK} if named else {}
     if named and given and all(is_cost(v) for v in given.values()):
         yield from broken_mistakes(at, given)

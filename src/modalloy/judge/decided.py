@@ -45,7 +45,7 @@ def realised(
     rows = np.flatnonzero([t in index for t in truth])
     if not len(rows):
         return {}
-    true_N = np.array([index[truth[row]] for row in rows])
+    true_N = np.array([index[truth[row]] for row in rows.tolist()])
     p_NC = np.asarray(probability_BC)[rows]
     choice_N = decide(costs, p_NC).choice_B
 

@@ -95,7 +95,7 @@ def measure(
     if distance_B is not None and np.isfinite(distance_B).sum() >= LEAST:
         known_N = distance_B[np.isfinite(distance_B)]
         return Measured(Judged(space, Tail.fit(known_N)), distance_B)
-    own = None if groups is None else [groups[i] for i in np.flatnonzero(there_R)]
+    own = None if groups is None else [groups[i] for i in np.flatnonzero(there_R).tolist()]
     apart_R = np.full(len(x_RF), np.nan)
     apart_R[there_R] = space.apart(own)
     known_N = apart_R[np.isfinite(apart_R)]
