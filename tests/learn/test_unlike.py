@@ -25,6 +25,7 @@ from modalloy.runs.saving import save_run
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import open_table
+from modalloy.unlike.fitting import BOTH
 from modalloy.unlike.kept import PART, likeness_of, likeness_to_bytes
 from untrained import NOTES
 
@@ -171,7 +172,7 @@ def test_the_report_counts_unlike_rows_by_what_is_unlike(
     assert found["rows"] == 40
     assert 9 <= found["unlike"] <= 14
     assert found["columns"]["shake[ax]"] >= 9
-    assert found["judged_by"] == "held-back rows"
+    assert found["judged_by"] == BOTH
     html = page(Report(tasks={"fault": {"accuracy": 1.0}}, unlike=found))
     assert "Rows unlike those of training" in html
     assert "shake[ax]" in html

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modalloy.answer.answers import View
-from modalloy.unlike.fitting import HELD, LEFT_OUT, fit_likeness, limit_of
+from modalloy.unlike.fitting import BOTH, HELD, LEFT_OUT, fit_likeness, limit_of
 from modalloy.unlike.kept import likeness_from_bytes, likeness_to_bytes
 from modalloy.unlike.likeness import TOGETHER, Likeness, Unlikeness
 from modalloy.unlike.space import NEIGHBOURS, Space, Tail
@@ -104,6 +104,10 @@ def test_without_held_back_rows_training_rows_are_left_out(draw: np.random.Gener
     assert alone.said["by"] == LEFT_OUT
     assert fitted(draw).said["by"] == HELD
     assert alone.judge(rows(draw, 1000)).unlike_B.mean() < 0.03
+    few = fitted(draw, held=rows(draw, 30))
+    assert few.said["by"] == BOTH
+    assert few.said["rows"] == 430
+    assert few.judge(rows(draw, 1000)).unlike_B.mean() < 0.03
     pairs = [str(i // 2) for i in range(400)]
     assert fitted(draw, held=None, groups=pairs).limit > 0
     assert fit_likeness(rows(draw, 10), None, share=0.01) is None

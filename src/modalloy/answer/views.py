@@ -9,8 +9,10 @@ from modalloy.answer.loader import Loader
 from modalloy.model.model import Model, Output
 from modalloy.model.tokens import arrays
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays
+from modalloy.readers.number import unsquash
 from modalloy.readers.series import SeriesReader
 
+LARGEST = 1000.0  # deviations of a number; more are not told apart
 LEAST_SPREAD = 1e-3  # of a channel whose samples are all alike, in its deviations
 
 
@@ -52,9 +54,14 @@ def tabular(loader: Loader, values: Arrays, present_BN: np.ndarray) -> dict[str,
         count[reader.kind] += 1
         if reader.kind == "time":
             continue
-        seen_B = (x_B == 0) if reader.kind == "category" else x_B  # 0: a name never seen
-        found[reader.name] = where(present_BN[:, at], seen_B.astype(np.float32)[:, None])
+        seen_B = x_B == 0 if reader.kind == "category" else unbent(x_B)  # 0: a name never seen
+        found[reader.name] = where(present_BN[:, at], seen_B[:, None])
     return found
+
+
+def unbent(x_B: np.ndarray) -> np.ndarray:
+    """Numbers as they were before large ones were bent towards the others for the network."""
+    return unsquash(x_B.astype(np.float64)).clip(-LARGEST, LARGEST)
 
 
 def channels(

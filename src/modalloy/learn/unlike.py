@@ -8,7 +8,7 @@ from modalloy.answer.network import answer_rows
 from modalloy.classical.rows import belonging
 from modalloy.model.model import Model
 from modalloy.table.split import Parts, joined
-from modalloy.unlike.fitting import LEAST, fit_likeness
+from modalloy.unlike.fitting import fit_likeness
 from modalloy.unlike.likeness import Likeness
 
 MOST = 2000  # training rows that are kept, and rows that they are compared with
@@ -18,7 +18,7 @@ def fit_unlike(model: Model, loader: Loader, parts: Parts, *, refit: bool) -> Li
     """What to compare rows with; None where the job wants none or rows are too few.
 
     Ordinary distances are those of the rows that calibrate and of the validation rows. With `refit`
-    (and after folds) the model has learned from the latter; where no other rows are left, training
+    (and after folds) the model has learned from the latter; where few other rows are left, training
     rows are each compared with all others but those that belong together with it.
     """
     job = model.job
@@ -30,7 +30,7 @@ def fit_unlike(model: Model, loader: Loader, parts: Parts, *, refit: bool) -> Li
     rows = drawn(train, draw)
     held = drawn(held, draw)
     references = view_rows(model, loader, rows)
-    judges = view_rows(model, loader, held) if len(held) >= LEAST else None
+    judges = view_rows(model, loader, held) if len(held) else None
     groups = belonging(job, loader.cells, rows)
     return fit_likeness(references, judges, share=job.unlike.share, groups=groups)
 

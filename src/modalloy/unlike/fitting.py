@@ -1,9 +1,8 @@
-"""Which distances from training rows are ordinary: by rows that were not learned from, or else by
-training rows that are each left out.
+"""Which distances from training rows are ordinary: by rows that were not learned from and, where
+these are few, by training rows that are each left out.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,16 +11,20 @@ from modalloy.answer.answers import View
 from modalloy.unlike.likeness import Judged, Likeness, pattern_of
 from modalloy.unlike.space import Space, Tail
 
-LEAST = 20  # rows of a space, or of a pattern of missing cells, and as many to judge by
+LEAST = 20  # references of a space, or of a pattern of missing cells
+ENOUGH = 100  # held-back rows that say alone what is rare
 MOST_PATTERNS = 8
 HELD, LEFT_OUT = "held-back rows", "training rows, each left out"
+BOTH = f"{HELD} and {LEFT_OUT}"
 
 
 class Measured(NamedTuple):
-    """A space with the distances in it of the rows to judge by, NaN where a row is not in it."""
+    """A space with the distances in it of the held-back rows, then of the references, each left
+    out; NaN where a row is not in it or was not asked.
+    """
 
     judged: Judged
-    distance_B: np.ndarray
+    distance_J: np.ndarray
 
 
 def fit_likeness(
@@ -29,44 +32,39 @@ def fit_likeness(
 ) -> Likeness | None:
     """What to compare rows with; None where there are too few rows.
 
-    references: training rows. held: rows that were not learned from; without twenty of them the
-    references judge themselves, each left out together with all rows of its group (`groups`, one
-    label for each reference).
+    references: training rows. held: rows that were not learned from. Where these are fewer than a
+    hundred, the references say what is rare as well: each left out, together with all rows of its
+    group (`groups`, one label for each reference).
     """
-    judges = held if held is not None and len(held) >= LEAST else None
     columns = {
         name: measured
         for name, x_RF in references.columns.items()
-        if (measured := measure(x_RF, judges.columns[name] if judges else None, groups))
+        if (measured := measure(x_RF, held.columns[name] if held else None, groups)) is not None
     }
-    patterns_PN, fused = fit_patterns(references, judges, groups)
-    if not columns and not fused:
+    patterns_PN, fused = fit_patterns(references, held, groups)
+    count = len(held) if held else 0
+    judges = count if count >= ENOUGH else count + len(references)
+    rarity_JS = np.full((judges, len(columns) + 1), np.nan)
+    for s, m in enumerate(columns.values()):
+        rarity_JS[:, s] = m.judged.tail.rarity(m.distance_J[:judges])
+    for m in fused:
+        distance_J = m.distance_J[:judges]
+        own = np.isfinite(distance_J)
+        rarity_JS[own, -1] = m.judged.tail.rarity(distance_J[own])
+    rarest_J = np.fmax.reduce(rarity_JS, axis=1)
+    rarest_J = rarest_J[np.isfinite(rarest_J)]
+    if len(rarest_J) < LEAST:
         return None
-    judging = references if judges is None else judges
-    kept = Likeness(
+    by = HELD if count >= ENOUGH else BOTH if count else LEFT_OUT
+    return Likeness(
         {name: m.judged for name, m in columns.items()},
         references.names,
         patterns_PN,
         [m.judged for m in fused],
         share,
-        1.0,
-        {
-            "by": LEFT_OUT if judges is None else HELD,
-            "rows": len(judging),
-            "references": len(references),
-        },
+        limit_of(rarest_J, share),
+        {"by": by, "rows": judges, "references": len(references)},
     )
-    rarity_BS = np.full((len(judging), len(columns) + 1), np.nan)
-    for s, m in enumerate(columns.values()):
-        rarity_BS[:, s] = m.judged.tail.rarity(m.distance_B)
-    for m in fused:
-        own = np.isfinite(m.distance_B)
-        rarity_BS[own, -1] = m.judged.tail.rarity(m.distance_B[own])
-    rarest_B = np.fmax.reduce(rarity_BS, axis=1)
-    rarest_B = rarest_B[np.isfinite(rarest_B)]
-    if len(rarest_B) < LEAST:
-        return None
-    return replace(kept, limit=limit_of(rarest_B, share))
 
 
 def limit_of(rarest_N: np.ndarray, share: float) -> float:
@@ -76,52 +74,45 @@ def limit_of(rarest_N: np.ndarray, share: float) -> float:
     rank = int(np.ceil((len(rarest_N) + 1) * (1.0 - share)))
     if rank <= len(rarest_N):
         return max(float(np.sort(rarest_N)[rank - 1]), 1e-6)
-    return max(Tail.fit(rarest_N).distance(share), float(rarest_N.max()), 1e-6)
+    return max(Tail.fit(rarest_N).distance(share), 1e-6)
 
 
 def measure(
     x_RF: np.ndarray, held_BF: np.ndarray | None, groups: Sequence[str] | None
 ) -> Measured | None:
-    """The space of one column, and how rare distances in it are; None for too few references.
-
-    Fewer than twenty held-back rows in it do not say what is rare: the references do, each left
-    out.
-    """
+    """One space, and how rare distances in it are; None for too few references."""
     there_R = np.isfinite(x_RF).all(1)
     if there_R.sum() < LEAST:
         return None
     space = Space.fit(x_RF[there_R])
-    distance_B = None if held_BF is None else space.distances(held_BF)
-    if distance_B is not None and np.isfinite(distance_B).sum() >= LEAST:
-        known_N = distance_B[np.isfinite(distance_B)]
-        return Measured(Judged(space, Tail.fit(known_N)), distance_B)
-    own = None if groups is None else [groups[i] for i in np.flatnonzero(there_R).tolist()]
+    held_B = np.zeros(0) if held_BF is None else space.distances(held_BF)
     apart_R = np.full(len(x_RF), np.nan)
-    apart_R[there_R] = space.apart(own)
-    known_N = apart_R[np.isfinite(apart_R)]
+    if np.isfinite(held_B).sum() < ENOUGH:
+        own = None if groups is None else [groups[i] for i in np.flatnonzero(there_R).tolist()]
+        apart_R[there_R] = space.apart(own)
+    distance_J = np.concatenate([held_B, apart_R])
+    known_N = distance_J[np.isfinite(distance_J)]
     if len(known_N) < LEAST:
         return None
-    return Measured(Judged(space, Tail.fit(known_N)), apart_R if distance_B is None else distance_B)
+    return Measured(Judged(space, Tail.fit(known_N)), distance_J)
 
 
 def fit_patterns(
-    references: View, judges: View | None, groups: Sequence[str] | None
+    references: View, held: View | None, groups: Sequence[str] | None
 ) -> tuple[np.ndarray, list[Measured]]:
     """Patterns of missing cells with rows enough, (P, N), and the fused space of each."""
     every_PN, count_P = np.unique(references.present_BN, axis=0, return_counts=True)
-    order = np.argsort(-count_P, kind="stable")[:MOST_PATTERNS]
     kept, found = [], []
-    for p in order:
-        one_1N = every_PN[p : p + 1]
-        own_R = pattern_of(one_1N, references.present_BN) == 0
-        fused_RD = np.where(own_R[:, None], references.fused_BD, np.nan)
-        held_BD = None
-        if judges is not None:
-            own_B = pattern_of(one_1N, judges.present_BN) == 0
-            held_BD = np.where(own_B[:, None], judges.fused_BD, np.nan)
-        measured = measure(fused_RD, held_BD, groups)
+    for p in np.argsort(-count_P, kind="stable")[:MOST_PATTERNS]:
+        fused_RD = within(every_PN[p], references)
+        measured = measure(fused_RD, within(every_PN[p], held) if held else None, groups)
         if measured is not None:
             kept.append(every_PN[p])
             found.append(measured)
-    names = len(references.names)
-    return np.array(kept, dtype=bool).reshape(len(kept), names), found
+    return np.array(kept, dtype=bool).reshape(len(kept), len(references.names)), found
+
+
+def within(pattern_N: np.ndarray, view: View) -> np.ndarray:
+    """What the network makes of rows of one pattern of missing cells, NaN for all others."""
+    own_B = pattern_of(pattern_N[None], view.present_BN) == 0
+    return np.where(own_B[:, None], view.fused_BD, np.nan)
