@@ -137,10 +137,12 @@ def odd_rows(
         return
     column, channels = CHANNELS[name]
     for channel in channels:
-        samples = np.concatenate([np.asarray(x, dtype=float) for x in train_rows[channel]])
-        cells = [np.asarray(x, dtype=float) for x in usual[channel]]
-        dead = usual.assign(**{channel: [0 * x for x in cells]})
-        shifted = usual.assign(**{channel: [x + SHIFT * samples.std() for x in cells]})
+        known = train_rows[channel].dropna()
+        samples = np.concatenate([np.asarray(x, dtype=float) for x in known])
+        there = usual[usual[channel].notna()]
+        cells = [np.asarray(x, dtype=float) for x in there[channel]]
+        dead = there.assign(**{channel: [0 * x for x in cells]})
+        shifted = there.assign(**{channel: [x + SHIFT * samples.std() for x in cells]})
         yield Odd(f"{channel} dead", dead, f"{column}[{channel}]")
         yield Odd(f"{channel} shifted", shifted, f"{column}[{channel}]")
 
