@@ -36,6 +36,7 @@ ROOMS: list[set[str]] = [
     {"classical"},
     {"runs"},
     {"blend"},
+    {"unlike"},
     {"answer"},
     {"judge"},
     {"report"},

@@ -226,6 +226,15 @@ ELSEWHERE = {
     "::test_the_job_says_which_sets_at_which_coverage",
     "Calibrate.by": "tests/learn/test_calibrate.py"
     "::test_without_calibration_rows_the_rows_held_back_are_taken",
+    **dict.fromkeys(
+        ("Decide.costs", "Decide.ask", "Decide.positive"),
+        "tests/answer/test_decide.py::test_positive_ask_and_costs_change_what_is_decided",
+    ),
+    **dict.fromkeys(
+        ("Unlike.use", "Unlike.share"),
+        "tests/learn/test_unlike.py"
+        "::test_never_keeps_nothing_and_a_larger_share_calls_more_rows_unlike",
+    ),
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -252,6 +261,8 @@ GROUPS = {
     "Job.train",
     "Job.blend",
     "Job.calibrate",
+    "Job.unlike",
+    "Classify.decide",
 }  # hold options
 
 

@@ -300,6 +300,18 @@ def test_text_among_training_numbers() -> None:
 # --- targets -----------------------------------------------------------------------------------
 
 
+def test_costs_of_classes_that_are_others() -> None:
+    decide = {"costs": {"miss": 10, "false_alarm": 1}, "positive": "crak"}
+    task = {"type": "classify", "target": "fault", "decide": decide}
+    report = look(parts_table(), LOAD, task=task)
+    assert report.errors
+    assert "there is no class 'crak'; there are crack or ok. Did you mean 'crack'" in said(
+        report, "fault"
+    )
+    fine = {**task, "decide": decide | {"positive": "crack"}}
+    assert not look(parts_table(), LOAD, task=fine).errors
+
+
 def test_one_class_only() -> None:
     report = look(parts_table().assign(fault="ok"), LOAD)
     assert found(report, "fault") == [("error", [], 0)]

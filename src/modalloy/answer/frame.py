@@ -7,10 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from modalloy.answer.decide import decision_columns
 from modalloy.answer.prediction import Prediction
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.machine.files import write_safely
+from modalloy.unlike.likeness import Unlikeness
 
 
 def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> pd.DataFrame:
@@ -22,9 +24,18 @@ def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> 
     columns: dict[str, Any] = {"row.number" if "row" in job.tasks else "row": found.rows}
     for name, options in job.tasks.items():
         columns |= targets[name].told(name, options, found.answers[name])
+        columns |= decision_columns(name, options, targets[name], found.answers[name])
+    if found.unlike is not None:
+        columns |= unlike_columns(found.unlike, "row.unlike" if "unlike" in job.tasks else "unlike")
     frame = pd.DataFrame(columns | {f"status.{name}": said for name, said in found.status.items()})
     frame.attrs["notes"], frame.attrs["caveats"] = found.notes, found.caveats
     return frame
+
+
+def unlike_columns(found: Unlikeness, name: str) -> dict[str, Any]:
+    """Whether each row is unlike those of training, by how much, and what about it is."""
+    said = ["yes" if unlike else "no" for unlike in found.unlike_B]
+    return {name: said, f"{name}.score": found.score_B, f"{name}.column": found.column}
 
 
 def check_place(path: Path) -> None:

@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 import numpy as np
 import torch
 
-from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden, join
+from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden, View, join
 from modalloy.answer.decoding.build import decode
 from modalloy.answer.loader import Loader
 from modalloy.answer.prediction import Embedding
+from modalloy.answer.views import together, view_of
 from modalloy.model.model import Model
 from modalloy.model.tasks.task import Outputs
 from modalloy.model.tokens import Batch, arrays
@@ -29,6 +30,7 @@ def answer_rows(
     inputs: Iterable[str] | None = None,
     heads: Collection[str] = (),
     widths: Mapping[str, int] | None = None,
+    viewed: bool = False,
     batch: int = BATCH,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Answered:
@@ -36,8 +38,9 @@ def answer_rows(
 
     inputs: those to read and run, all of them for None; the others are as though missing from every
     row. heads: inputs whose own heads are asked with each subset. widths: of inputs with a frozen
-    encoder whose pooled vectors are wanted, their length. tick is called with the number of rows
-    done after every batch. JobError for a name that is no input.
+    encoder whose pooled vectors are wanted, their length. viewed: whether to keep what the network
+    makes of the rows, see `View`; `hidden` then holds `EVERYTHING`. tick is called with the number
+    of rows done after every batch. JobError for a name that is no input.
     """
     wanted = [i for i in chosen_inputs(inputs, model.readers) if loader.shows(i)]
     was = model.training
@@ -47,6 +50,7 @@ def answer_rows(
     alone: dict[str, list[Answers]] = {}
     own: dict[Hidden, dict[str, list[Answers]]] = {}
     vectors: dict[str, list[np.ndarray]] = {}
+    views: list[View] = []
     for given in batches(loader, which[order], batch, wanted):
         data = Batch.of(given, model.device)
         tokens = model.encode(data, wanted)
@@ -56,6 +60,8 @@ def answer_rows(
             for i in heads:
                 parts = own.setdefault(h, {}).setdefault(i, [])
                 parts.append(decoded(model, {n: o[i] for n, o in output.auxiliary.items()}))
+            if not h and viewed:
+                views.append(view_of(model, loader, given, output))
             if not h:
                 for i in wanted:
                     said = {n: o[i] for n, o in output.auxiliary.items()}
@@ -70,6 +76,7 @@ def answer_rows(
         {i: a for i, parts in alone.items() if (a := join(parts, back))},
         {h: {i: join(p, back) for i, p in some.items()} for h, some in own.items()},
         {i: np.concatenate(parts)[back] for i, parts in vectors.items()},
+        together(views, back) if views else None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from modalloy.answer.answers import Answer, Answers, Hidden
+from modalloy.unlike.likeness import Unlikeness
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Prediction:
     rows: their numbers in the table, (B,). answers: task -> its answer, see `decoding/build.py`.
     status: column -> what each row's cell was worth. notes: sentences on what was taken for what
     when the table was read. caveats: on what is not as it was in training. hidden: answers with
-    these inputs hidden besides, where they were asked for.
+    these inputs hidden besides, where they were asked for. unlike: how unlike training each row is;
+    None of a run that keeps no training rows.
     """
 
     rows: np.ndarray
@@ -24,6 +26,7 @@ class Prediction:
     notes: list[str]
     caveats: list[str]
     hidden: dict[Hidden, Answers] = field(default_factory=dict)
+    unlike: Unlikeness | None = None
 
     def __getitem__(self, task: str) -> Answer:
         return self.answers[task]
@@ -37,12 +40,16 @@ class Prediction:
         def cut(answers: Answers) -> Answers:
             return {task: {k: v[:count] for k, v in a.items()} for task, a in answers.items()}
 
+        unlike = self.unlike
+        if unlike is not None:
+            unlike = Unlikeness(unlike.score_B[:count], unlike.column[:count])
         return replace(
             self,
             rows=self.rows[:count],
             answers=cut(self.answers),
             status={name: said[:count] for name, said in self.status.items()},
             hidden={h: cut(answers) for h, answers in self.hidden.items()},
+            unlike=unlike,
         )
 
 

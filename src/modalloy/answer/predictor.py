@@ -29,6 +29,7 @@ from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
 from modalloy.runs.run import Run, load_run
 from modalloy.table.table import Table, open_table
+from modalloy.unlike.kept import likeness_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,6 +53,7 @@ class Predictor:
         self.run = run if isinstance(run, Run) else load_run(run)
         self.model, self.blend = self.run.model(), blend_of(self.run)
         self.promises = promises_of(self.run)
+        self.likeness = likeness_of(self.run)
 
     def answers(
         self,
@@ -93,7 +95,9 @@ class Predictor:
         `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for
         tags lists of words' tags; for boxes lists; where the run is calibrated `TASK.set` and
         `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of tags and
-        boxes; `status.COLUMN` of every input that is read.
+        boxes; `TASK.decision` and its expected `TASK.cost` where the job has costs; `unlike` (yes
+        or no), `unlike.score` (above 1 it is) and `unlike.column`, what is unlike (`row.unlike`...
+        where a task is called `unlike`); `status.COLUMN` of every input that is read.
         `attrs["caveats"]` and `attrs["notes"]` hold the sentences. Where no row is picked the frame
         is empty, with the columns and types that it has otherwise. Arguments as for `answers`.
         """
@@ -179,6 +183,7 @@ class Predictor:
                 hidden=asked,
                 heads=self.blend.heads,
                 widths=self.blend.widths,
+                viewed=self.likeness is not None,
                 batch=batch,
                 tick=tick,
             )
@@ -197,4 +202,7 @@ class Predictor:
         notes = list(loader.table.notes)
         caveats = [sentence(f) for f in found]
         own = {h: seen[h] for h in hidden}
-        return Prediction(which, seen[EVERYTHING], said, notes, caveats, own), len(picked)
+        view = answered.view
+        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
+        found_all = Prediction(which, seen[EVERYTHING], said, notes, caveats, own, unlike)
+        return found_all, len(picked)

@@ -11,10 +11,12 @@ from modalloy.checks.finding import Finding, counted, finding, share, some
 from modalloy.checks.malformed_numbers import marks_told
 from modalloy.checks.media_scan import Files
 from modalloy.checks.spelling import say_alike, spelled_alike
-from modalloy.errors import TableError
+from modalloy.errors import JobError, TableError
 from modalloy.job import config
+from modalloy.job.costs import costs_of
 from modalloy.readers.build import fit_target, target_of
 from modalloy.readers.outliers import LARGEST, outlying, times_spread
+from modalloy.readers.targets.classify import ClassTarget
 from modalloy.readers.targets.target import TargetReader
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
@@ -44,6 +46,11 @@ def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], li
         try:
             reader = fit_target(task, goal, lambda columns: table.take(columns, parts.train))
             answers = _answers(reader, table, np.arange(table.rows))
+            if isinstance(goal, config.Classify) and isinstance(reader, ClassTarget):
+                costs_of(task, goal, reader.names, reader.counts)
+        except JobError as error:
+            found.append(finding("error", goal.target, str(error)))
+            continue
         except TableError as error:
             rows = _bad_rows(task, goal, table)
             found.append(finding("error", goal.target, str(error), rows))

@@ -400,6 +400,21 @@ class Task(Options):
         return False
 
 
+class Decide(Options):
+    """What to do with a row, by what each mistake costs: the decision of least expected cost."""
+
+    costs: dict[str, float | dict[str, float]] | tuple[tuple[float, ...], ...]
+    """`{miss: 10, false_alarm: 1}` where there are two classes, in any one unit; `ask: 0.5` beside
+    them is what it costs to have somebody look. Or what each answer costs for each true class:
+    `{crack: {scratch: 3, none: 50}, ...}`, 0 where it is right, or as a list of lists, rows and
+    columns in the order of the classes in the report."""
+    ask: float | None = None
+    """What it costs to have somebody look, where `costs` does not say it; none: nobody is asked."""
+    positive: str | None = None
+    """The class that a `miss` is about, such as `fault`: it is rejected, the other accepted. Left
+    out, it is the rarer one of the training rows."""
+
+
 class Classify(Task):
     """One class a row, or any number of labels with `labels: multi`."""
 
@@ -409,6 +424,8 @@ class Classify(Task):
     class_weights: Literal["none", "balanced"] = "none"
     """`balanced` weighs classes by the inverse of their share: rare ones may be found more
     often, and are said with more certainty than they deserve."""
+    decide: Decide | None = None
+    """Makes a decision of each answer, by what mistakes cost."""
 
     @property
     def several(self) -> bool:
@@ -605,6 +622,16 @@ class Calibrate(Options):
     thresholds of its own, as each set of missing columns does."""
 
 
+class Unlike(Options):
+    """Whether a row is unlike all that was learned from, as a whole and column by column."""
+
+    use: Literal["auto", "never"] = "auto"
+    """`auto` keeps up to 2,000 training rows as the network sees them, and measures how far other
+    rows are from these; `never` keeps nothing, and `predict` says nothing of it."""
+    share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.01
+    """Share of rows like those of training that may be called unlike by mistake."""
+
+
 class Job(Options):
     """Everything a training needs, in one page."""
 
@@ -627,6 +654,8 @@ class Job(Options):
     """What beside the network has a say in the answers."""
     calibrate: Calibrate = Calibrate()
     """How sure answers are, and what they promise."""
+    unlike: Unlike = Unlike()
+    """Which rows are unlike anything that was learned from."""
     seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
     """Start of every random choice."""
     allow_leak: bool = False

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from modalloy.job.config import Attention, Fusion, Number, Options, Text, Train, Trunk
+from modalloy.job.cost_rules import broken_costs
 from modalloy.job.faults import Fault, quoted
 from modalloy.job.options import did_you_mean, listed
 
@@ -191,6 +192,8 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
             if _numbers(bounds) and sorted(set(bounds)) != bounds:
                 why = f"must be above lowest {bounds[0]}. Got {bounds[1]}."
                 yield Fault((*path, "highest"), why)
+        case "classify" if isinstance(options.get("decide"), dict):
+            yield from broken_costs((*path, "decide"), options)
 
 
 def _is_frozen(options: dict[str, Any]) -> bool:

@@ -71,6 +71,15 @@ class Report:
     `kinds`: the same by the columns that rows lack (`missing`) and the columns asked for (`by`),
     `own` where a kind has thresholds of its own, and how many there are (`all_kinds`). Of spans and
     boxes: limit, precision, sure (share of them that is above it)."""
+    decided: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> what decisions about the test rows cost: `rows`, `positive`, `policies` (name -> mean
+    `cost` a row, its interval, and what the decisions save beside it), `shares` of the decisions;
+    of two classes `of` (whose probability decides), `ranges` of it that lead to each decision,
+    `curve` (cost by threshold, nobody asked) and the chosen `threshold`."""
+    unlike: dict[str, Any] = field(default_factory=dict)
+    """`rows`, how many of them are `unlike` those of training and their `share`, the share that is
+    `expected` of rows like these, `columns` (what is unlike -> rows), and what the limit comes from
+    (`judged_by`, `judged_rows`) with how many training rows are `references`."""
     gain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""

@@ -29,6 +29,7 @@ from modalloy.learn.frozen_first import say_kept
 from modalloy.learn.progress import LAST
 from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.training import Begun, Learned, begin_job, finish_job
+from modalloy.learn.unlike import fit_unlike
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import Extras, evaluate_rows
 from modalloy.runs.parts import PAGE
@@ -40,6 +41,8 @@ from modalloy.runs.start import check_start
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table
+from modalloy.unlike.kept import PART as UNLIKE
+from modalloy.unlike.kept import likeness_of, likeness_to_bytes
 
 CALIBRATED = "how sure answers are, and what they promise"
 COUNTED = "missing and unreadable cells of training, which other tables are compared with"
@@ -136,6 +139,8 @@ def blend_and_save(
     held = (learned.parts, learned.held_out, made)
     blended = fit_blend(model, loader, *held, refit=learned.refit)
     blend, notes["blend"] = blended.blend, blended.made_of
+    keep = partial(fit_unlike, model, loader, learned.parts, refit=learned.refit)
+    likeness = made.run("unlike", "which rows are unlike those of training", keep, None)
     folded = learned.held_out is not None and learned.held_out.fold_R is not None
     fit = partial(
         calibrate_learned,
@@ -149,9 +154,9 @@ def blend_and_save(
     found = made.run("calibrate", CALIBRATED, fit, Calibration("kept", {}, {}, []))
     notes["calibrated_on"] = found.source
     notes["findings"] += [finding("note", "calibrate", said).as_dict() for said in found.said]
-    parts = {BLEND: blend_to_bytes(blend)} if blend.tasks else {}
-    if found.promises:
-        parts[PROMISES] = promises_to_bytes(found.promises)
+    kept = {BLEND: blend_to_bytes(blend)} if blend.tasks else {}
+    kept |= {PROMISES: promises_to_bytes(found.promises)} if found.promises else {}
+    kept |= {UNLIKE: likeness_to_bytes(likeness)} if likeness else {}
     notes["seconds"]["blending"] = time.perf_counter() - start
     run = save_run(
         out,
@@ -163,7 +168,7 @@ def blend_and_save(
         decimal=loader.table.decimal,
         stages=found.stages,
         parent=parent_of(learned),
-        parts=parts,
+        parts=kept,
     )
     return run, blended
 
@@ -219,6 +224,7 @@ def report_on(
         methods=blended.methods,
         widths=blended.widths,
         stages=run.stages,
+        likeness=likeness_of(run),
         made_of=run.notes["blend"],
         promises=promises_of(run),
         source=run.notes["calibrated_on"],

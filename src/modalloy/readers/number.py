@@ -58,8 +58,7 @@ class NumberReader(Reader):
         """The smallest and the largest number that it was fitted on, in the column's own unit."""
         constant = self.edges == (0.0, 1.0)  # what `fit` makes of one
         y = np.zeros(2) if constant else np.array([self.edges[0], self.edges[-1]])
-        with np.errstate(divide="ignore"):
-            x = self.center + self.scale * y / np.sqrt(np.maximum(0.0, 1.0 - (y / KNEE) ** 2))
+        x = self.center + self.scale * unsquash(y)
         low, high = from_log(x) if self.log else x
         return float(low), float(high)
 
@@ -117,6 +116,12 @@ def squash(x: np.ndarray, center: float, scale: float) -> np.ndarray:
     with np.errstate(over="ignore"):
         z = np.clip((x - center) / scale, -1e9, 1e9)
     return z / np.sqrt(1.0 + (z / KNEE) ** 2)
+
+
+def unsquash(y: np.ndarray) -> np.ndarray:
+    """Undo what `squash` does to scaled numbers; infinite at the knee."""
+    with np.errstate(divide="ignore"):
+        return y / np.sqrt(np.maximum(0.0, 1.0 - (y / KNEE) ** 2))
 
 
 def all_missing(name: str, cells: Cells) -> TableError:

@@ -11,6 +11,7 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answered, Answers
 from modalloy.answer.blended import ask, blended
+from modalloy.answer.decide import costs_in
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.promise import Promise, by_of, keep_promises
@@ -20,10 +21,12 @@ from modalloy.answer.table_caveats import Usual, sentence, statuses, table_cavea
 from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import Finding, finding
 from modalloy.classical.method import FittedMethod
+from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
+from modalloy.judge.decided import realised
 from modalloy.judge.environment import environment
 from modalloy.judge.facts import rows_by_use, say_split
 from modalloy.judge.figures import truth_of
@@ -39,7 +42,9 @@ from modalloy.report.calibrated import say_adjusted, say_promised
 from modalloy.report.judged import Judged, draw_figures
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
+from modalloy.report.unlike import count_unlike
 from modalloy.table.split import Parts, joined
+from modalloy.unlike.likeness import Likeness
 
 
 @dataclass
@@ -62,6 +67,7 @@ class Extras:
     methods: Mapping[str, Sequence[FittedMethod]] = field(default_factory=dict)  # fitted by then
     widths: Mapping[str, int] = field(default_factory=dict)  # of pooled vectors that these see
     stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
+    likeness: Likeness | None = None  # what is known of the training rows
     made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
     promises: Mapping[str, Promise] = field(default_factory=dict)  # what its answers promise
     source: str = ""  # rows that stages and promises were fitted on; see `learn/calibrate.py`
@@ -119,8 +125,12 @@ def judge_rows(
     subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
     with Bar("evaluating", len(which), quiet=quiet) as bar:
-        widths = {**blend.widths, **extras.widths}
-        asked = {"hidden": list(hidden), "heads": blend.heads, "widths": widths}
+        asked = {
+            "hidden": list(hidden),
+            "heads": blend.heads,
+            "widths": {**blend.widths, **extras.widths},
+            "viewed": extras.likeness is not None,
+        }
         answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
     combined = blended(blend, answered, loader, which)
     seen = {h: adjust(answers, stages) for h, answers in combined.items()}
@@ -154,7 +164,17 @@ def judge_rows(
         )
         for task, own in extras.methods.items()
     }
-    judged = Judged(which, truth, seen[EVERYTHING], groups, found, seconds, before, simple)
+    judged = Judged(
+        which,
+        truth,
+        seen[EVERYTHING],
+        groups,
+        found,
+        seconds,
+        unadjusted=before,
+        simple=simple,
+        view=answered.view,
+    )
     promises = extras.promises
     if promises:
         judged.kinds = groups_of(loader, which, statuses(loader, which), by_of(promises))
@@ -190,6 +210,10 @@ def whole_report(
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
     said = partial(say_promised, *fitted, extras.promises, extras.source)
     calibrated = made.run("calibrated", "what of its promises came true", said, {})
+    priced = partial(say_decided, model.job, loader.targets, judged)
+    decided = made.run("decided", "what its decisions cost", priced, {})
+    compared = partial(say_unlike_rows, extras.likeness, judged)
+    unlike = made.run("unlike", "which rows are unlike those of training", compared, {})
     sliced = partial(columns_of, loader, which, "category")
     grouped = partial(columns_of, loader, which, "group")
     known = replace(
@@ -204,6 +228,8 @@ def whole_report(
         caveats=[sentence(c) for c in caveats],
         adjusted=adjusted,
         calibrated=calibrated,
+        decided=decided,
+        unlike=unlike,
     )
     report = report_of(
         model.job,
@@ -220,6 +246,27 @@ def whole_report(
     )
     shares = partial(input_shares, loader, which)
     return replace(report, inputs=made.run("inputs", "shares of missing cells", shares, {}))
+
+
+def say_decided(
+    job: config.Job, targets: Mapping[str, Any], judged: Judged
+) -> dict[str, dict[str, Any]]:
+    """What decisions about the test rows cost, of tasks that make some; see `Report`."""
+    groups = judged.groups.labels if judged.groups else None
+    found = {}
+    for task, options in job.tasks.items():
+        costs = costs_in(task, options, targets[task])
+        if costs is not None:
+            p_BC, truth = judged.answers[task]["probability"], judged.truth[task]
+            found[task] = realised(costs, p_BC, truth, groups=groups)
+    return {task: said for task, said in found.items() if said}
+
+
+def say_unlike_rows(likeness: Likeness | None, judged: Judged) -> dict[str, Any]:
+    """How many test rows are unlike those of training; see `Report`."""
+    if likeness is None or judged.view is None:
+        return {}
+    return count_unlike(likeness, likeness.judge(judged.view))
 
 
 def report_without_figures(

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import Answers
+from modalloy.answer.answers import Answers, View
 from modalloy.answer.loader import Loader
 from modalloy.answer.row_groups import RowGroup
 from modalloy.job import config
@@ -33,6 +33,7 @@ class Judged:
     unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
     simple: dict[str, Answers] = field(default_factory=dict)  # of a task's fitted methods by name
     kinds: Sequence[RowGroup] = ()  # of rows, where promises are kept for each
+    view: View | None = None  # where rows are compared with those of training
 
 
 def draw_figures(job: config.Job, loader: Loader, judged: Judged, made: Sections) -> list[Figure]:

@@ -16,6 +16,7 @@ from modalloy.report.headline import say_card, say_count
 from modalloy.report.html import Markup, data_uri, fold, img, join, safe, table, tag
 from modalloy.report.lettering import shape_of
 from modalloy.report.taskpage import task_section
+from modalloy.report.unlike import unlike_part
 
 # Even a cell that smuggles HTML in could neither run a script nor reach a network.
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
@@ -198,6 +199,8 @@ def data_section(report: Report) -> Markup:
     if more := len(report.inputs) - len(rows):
         what = f"The {len(rows)} that lack most cells, and {more:,} more, see report.json."
         parts.append(tag("p", what, kind="quiet"))
+    if report.unlike:
+        parts.append(unlike_part(report.unlike))
     if report.findings:
         items = join(
             tag(

@@ -16,6 +16,7 @@ from modalloy.judge.wording import (
     say_gain,
     say_interval,
 )
+from modalloy.report.decided import decided_part
 from modalloy.report.headline import say_count, say_sure
 from modalloy.report.html import Dot, Markup, dots, fold, join, table, tag
 from modalloy.report.made_of import made_of_part
@@ -31,6 +32,8 @@ def task_section(report: Report, task: str) -> Markup:
     parts = [figures_table(report, task), before_table(report, task)]
     if report.calibrated.get(task):
         parts.append(promised_part(report, task))
+    if report.decided.get(task):
+        parts.append(decided_part(report, task))
     if report.made_of.get(task):
         parts.append(made_of_part(report, task))
     if report.baselines.get(task):

@@ -1,0 +1,188 @@
+"""Whether runs tell what they never learned from, and what decisions by cost are worth.
+
+    python -m bench.unlike [SET ...] [--data FOLDER] [--runs FOLDER] [--rows 200]
+
+The scoreboard's jobs, made cheap: pretrained encoders are frozen. Of each run, test rows as they
+are beside the same rows with one thing changed: the picture is of another set, noise, or black; a
+sensor's channel is dead (constant 0) or shifted by three deviations of its training samples.
+Writes the AUROC of `unlike.score`, how often the column that was changed is the one that is named,
+and the shares called unlike, to bench/results/unlike.json; of elpv also what decisions cost.
+Runs that are in the folder already are taken as they are.
+"""
+
+import argparse
+import io
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from bench.shared_sets import default_data, job_files
+from modalloy.answer.predictor import Predictor
+from modalloy.job.job_file import load_job
+from modalloy.runs.run import Run, load_run
+from modalloy.table.split import split_job
+from modalloy.table.table import open_table
+from modalloy.verbs import train
+
+RESULTS = Path(__file__).parent / "results" / "unlike.json"
+GOAL = 0.90  # AUROC
+SHIFT = 3.0  # deviations
+SETS = ("elpv", "cmapss_fd001", "cwru")
+FOREIGN = {"deeppcb": ("test_img", "*.png"), "easy_vqa": ("img", "*.png")}
+COSTS = {"costs": {"miss": 10, "false_alarm": 1, "ask": 0.5}, "positive": "1"}
+CHANNELS = {  # column of the job -> the channels that are changed, one after the other
+    "cmapss_fd001": ("sensors", ("s02", "s07", "s12", "s21")),
+    "cwru": ("vibration", ("vib_drive_end", "vib_fan_end")),
+}
+
+
+class Odd(NamedTuple):
+    """Rows with one thing changed, and the beginning of the name of what is unlike then."""
+
+    what: str
+    rows: pd.DataFrame
+    column: str
+
+
+def main() -> None:
+    """Train what is not there yet, and judge it."""
+    parser = argparse.ArgumentParser(prog="python -m bench.unlike")
+    parser.add_argument("sets", nargs="*", choices=[*SETS, []])
+    parser.add_argument("--data", type=Path, default=default_data())
+    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--rows", type=int, default=200)
+    args = parser.parse_args()
+    if not args.data.is_dir():
+        sys.exit(f"No data folder at {args.data}; give it with --data.")
+    found = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        runs = args.runs or Path(folder)
+        for name in args.sets or SETS:
+            start = time.perf_counter()
+            run = run_of(name, args.data, runs)
+            found[name] = judge(run, name, args.data, args.rows)
+            found[name]["seconds"] = round(time.perf_counter() - start)
+            RESULTS.write_text(json.dumps(found, indent=1) + "\n")
+            print(told(name, found[name]), flush=True)
+
+
+def run_of(name: str, data: Path, runs: Path) -> Run:
+    """The run of a set, trained where it is not there."""
+    if (runs / name / "run.json").is_file():
+        return load_run(runs / name)
+    path = job_files(name)[0]
+    found = load_job(path)
+    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain["table"] = str(data / Path(found.table).relative_to(path.parent))
+    for column in plain["columns"].values():
+        if column.get("encoder", "scratch") != "scratch":
+            column |= {"tune": "frozen", "augment": "none", "all_views": False}
+            for option in ("encoder_lr", "frozen_first", "freeze_epochs"):
+                plain["train"].pop(option, None)
+    if name == "elpv":
+        plain["split"]["validation"] = 0.1
+        plain["tasks"]["defective"]["decide"] = COSTS
+    return train(plain, out=runs / name, quiet=True)
+
+
+def judge(run: Run, name: str, data: Path, count: int) -> dict[str, Any]:
+    """Figures of one set."""
+    draw, predictor = np.random.default_rng(0), Predictor(run)
+    table = open_table(run.job.table)
+    parts = split_job(table, run.job)
+    frame = frame_of(run.job.table)
+    test = draw.permutation(parts.test)[:count]
+    usual = with_bytes(frame.iloc[test], name, data)
+    before = predictor.frame(usual)
+    lines = {}
+    for odd in odd_rows(name, usual, frame.iloc[parts.train], data, draw):
+        after = predictor.frame(odd.rows)
+        scores = [f["unlike.score"].to_numpy(float) for f in (after, before)]
+        named = after.loc[after["unlike"] == "yes", "unlike.column"].str.startswith(odd.column)
+        lines[odd.what] = {
+            "auroc": round(auroc(*scores), 4),
+            "goal": GOAL,
+            "unlike": round(float((after["unlike"] == "yes").mean()), 4),
+            "named": round(float(named.mean()), 4) if len(named) else None,
+        }
+    usual_share = round(float((before["unlike"] == "yes").mean()), 4)
+    report = json.loads((run.path / "report.json").read_text())
+    decided = report["decided"].get("defective", {})
+    found = {"usual rows unlike": usual_share, "changed": lines, "limit": report["unlike"]}
+    return found | ({"decided": decided["policies"]} if decided else {})
+
+
+def odd_rows(
+    name: str, usual: pd.DataFrame, train_rows: pd.DataFrame, data: Path, draw: np.random.Generator
+) -> Iterator[Odd]:
+    """The same rows with one thing changed, one change after the other."""
+    if name == "elpv":
+        for other, (folder, ending) in FOREIGN.items():
+            files = sorted((data / other / folder).glob(ending))
+            some = [files[i] for i in draw.choice(len(files), len(usual), replace=False)]
+            rows = usual.assign(image=[path.read_bytes() for path in some])
+            yield Odd(f"pictures of {other}", rows, "image")
+        pixels = draw.integers(0, 256, (len(usual), 160, 160), dtype=np.uint8)
+        yield Odd("noise", usual.assign(image=[png(p) for p in pixels]), "image")
+        black = png(np.zeros((160, 160), dtype=np.uint8))
+        yield Odd("a black picture", usual.assign(image=[black] * len(usual)), "image")
+        return
+    column, channels = CHANNELS[name]
+    for channel in channels:
+        known = train_rows[channel].dropna()
+        samples = np.concatenate([np.asarray(x, dtype=float) for x in known])
+        there = usual[usual[channel].notna()]
+        cells = [np.asarray(x, dtype=float) for x in there[channel]]
+        dead = there.assign(**{channel: [0 * x for x in cells]})
+        shifted = there.assign(**{channel: [x + SHIFT * samples.std() for x in cells]})
+        yield Odd(f"{channel} dead", dead, f"{column}[{channel}]")
+        yield Odd(f"{channel} shifted", shifted, f"{column}[{channel}]")
+
+
+def with_bytes(rows: pd.DataFrame, name: str, data: Path) -> pd.DataFrame:
+    """Rows whose pictures are in the cells, so that they may lie anywhere."""
+    if name != "elpv":
+        return rows
+    return rows.assign(image=[(data / name / path).read_bytes() for path in rows["image"]])
+
+
+def frame_of(table: str) -> pd.DataFrame:
+    """A table as a frame."""
+    return pd.read_csv(table) if table.endswith(".csv") else pd.read_parquet(table)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """A picture as a file."""
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    return out.getvalue()
+
+
+def auroc(odd: np.ndarray, usual: np.ndarray) -> float:
+    """The share of pairs in which the odd row scores higher."""
+    above = odd[:, None] > usual
+    return float(above.mean() + 0.5 * (odd[:, None] == usual).mean())
+
+
+def told(name: str, found: dict[str, Any]) -> str:
+    """The figures of a set as lines."""
+    lines = [f"{name}: {100 * found['usual rows unlike']:.1f} % of usual rows are unlike"]
+    for what, line in found["changed"].items():
+        said = f"AUROC {line['auroc']:.3f}, unlike {line['unlike']:.2f}, named {line['named']}"
+        lines.append(f"  {what:<24} {said}")
+    for policy, line in found.get("decided", {}).items():
+        low, high = line["interval"]["cost"]
+        lines.append(f"  {policy:<24} {line['cost']:.3f} a row ({low:.3f} to {high:.3f})")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

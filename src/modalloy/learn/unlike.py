@@ -1,0 +1,47 @@
+"""What a finished training keeps of its rows, so that rows unlike all of them are known later."""
+
+import numpy as np
+
+from modalloy.answer.answers import View
+from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
+from modalloy.classical.rows import belonging
+from modalloy.model.model import Model
+from modalloy.table.split import Parts, joined
+from modalloy.unlike.fitting import fit_likeness
+from modalloy.unlike.likeness import Likeness
+
+MOST = 2000  # training rows that are kept, and rows that they are compared with
+
+
+def fit_unlike(model: Model, loader: Loader, parts: Parts, *, refit: bool) -> Likeness | None:
+    """What to compare rows with; None where the job wants none or rows are too few.
+
+    Ordinary distances are those of the rows that calibrate and of the validation rows. With `refit`
+    (and after folds) the model has learned from the latter; where few other rows are left, training
+    rows are each compared with all others but those that belong together with it.
+    """
+    job = model.job
+    if job.unlike.use == "never":
+        return None
+    train = joined(parts).train if refit else parts.train
+    held = np.concatenate([parts.calibration, parts.validation[: 0 if refit else None]])
+    draw = np.random.default_rng(job.seed)
+    rows = drawn(train, draw)
+    held = drawn(held, draw)
+    references = view_rows(model, loader, rows)
+    judges = view_rows(model, loader, held) if len(held) else None
+    groups = belonging(job, loader.cells, rows)
+    return fit_likeness(references, judges, share=job.unlike.share, groups=groups)
+
+
+def view_rows(model: Model, loader: Loader, rows: np.ndarray) -> View:
+    """What the network makes of these rows."""
+    view = answer_rows(model, loader, rows, viewed=True).view
+    assert view is not None, "it was asked for, of one row at least"
+    return view
+
+
+def drawn(rows: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+    """At most `MOST` of these rows, in ascending order."""
+    return np.sort(draw.choice(rows, MOST, replace=False) if len(rows) > MOST else rows)
