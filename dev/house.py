@@ -39,6 +39,7 @@ ROOMS: list[set[str]] = [
     {"answer"},
     {"judge"},
     {"report"},
+    {"attribution"},
     {"learn"},
     {"verbs", "demonstration", "diagnosis"},
     {"cli", "__main__"},

@@ -21,6 +21,7 @@ __all__ = [
     "demo",
     "doctor",
     "evaluate",
+    "explain",
     "init",
     "load_job",
     "load_run",
@@ -33,13 +34,14 @@ if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.runs.run import load_run
-    from modalloy.verbs import check, demo, evaluate, init, predict, train
+    from modalloy.verbs import check, demo, evaluate, explain, init, predict, train
 
 _HOMES = {
     "init": "verbs",
     "check": "verbs",
     "train": "verbs",
     "evaluate": "verbs",
+    "explain": "verbs",
     "predict": "verbs",
     "demo": "verbs",
     "doctor": "diagnosis",
