@@ -210,7 +210,9 @@ def series(score: NetworkScore, reader: SeriesReader) -> Inside:
     encoder = score.encoder
     assert isinstance(encoder, SeriesEncoder)
     x = score.values["x"]
-    found = by_gradients(score, "x") if not encoder.fits else None
+    # Random convolutions have no gradient, and shapes of a signal do not change with its size.
+    learned = encoder.learned and not encoder.fits
+    found = by_gradients(score, "x") if learned else None
     method: Method = "occlusion" if found is None else "integrated gradients"
     part_CL = hide_stretches(score, "x", x, x.shape[-1]) if found is None else found
     rate_hz = reader.rate_hz or 0.0
