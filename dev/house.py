@@ -40,6 +40,7 @@ ROOMS: list[set[str]] = [
     {"answer"},
     {"judge"},
     {"report"},
+    {"attribution"},
     {"learn"},
     {"verbs", "demonstration", "diagnosis"},
     {"cli", "__main__"},

@@ -41,6 +41,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     said = [{"text": "fault: 'crack' is the class of none"}]
     changes = {"rows": 4, "tasks": {"fault": {"before": {"ece": 0.2}, "after": {}}}, "said": said}
     verb("calibrate", SimpleNamespace(path=tmp_path, notes={"recalibrated": changes}))
+    verb("explain", SimpleNamespace(text=lambda: "fault: crack"))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
     verb("demo", None)
     verb("train", SimpleNamespace(path=tmp_path, notes={"interrupted": False}))
@@ -50,6 +51,20 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
 def run(*words: str) -> Any:
     """The command in this process."""
     return CliRunner().invoke(app, list(words))
+
+
+def test_explain_hands_its_words_to_the_verb(calls: list[tuple[Any, ...]]) -> None:
+    words = ("--row", "3", "--class", "ok", "--actionable", "load, speed", "--lines", "3.5,5")
+    done = run("explain", "r", "t.csv", *words)
+    assert done.exit_code == 0
+    assert "The page is r/explain.html" in done.output
+    ((name, args, options),) = calls
+    assert (name, *args) == ("explain", Path("r"), "t.csv")
+    assert (options["row"], options["label"], options["past"]) == (3, "ok", 3)
+    assert (options["actionable"], options["lines"]) == (["load", "speed"], [3.5, 5.0])
+    done = run("explain", "r", "t.csv", "--lines", "fast")
+    assert done.exit_code == 2
+    assert "--lines: 'fast' is no list of numbers" in done.output
 
 
 @pytest.mark.parametrize(
@@ -78,7 +93,18 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
     )
     code += "; atexit.register(lambda: print('LOADED', 'torch' in sys.modules)); main()"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    for verb in ("init", "check", "train", "evaluate", "predict", "calibrate", "doctor", "demo"):
+    verbs = (
+        "init",
+        "check",
+        "train",
+        "evaluate",
+        "predict",
+        "calibrate",
+        "explain",
+        "doctor",
+        "demo",
+    )
+    for verb in verbs:
         assert f"  {verb} " in done.stdout
     assert "LOADED False" in done.stdout
 

@@ -9,6 +9,7 @@ import torch
 
 from conftest import make_job
 from modalloy.answer.loader import Loader
+from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.model.model import Model
 from modalloy.readers.build import fit_readers, fit_targets
@@ -33,11 +34,12 @@ def untrained(
     seed: int = 0,
     parent: Parent | None = None,
     parts: Mapping[str, bytes] | None = None,
+    job: config.Job | None = None,
     columns: tuple[str, ...] = ("load", "site"),
     **notes: Any,
 ) -> Run:
-    """Write a run over columns of the small table; `seed` makes its weights."""
-    job = load_job(make_job(table, columns=columns))
+    """Write a run over columns of the small table, or of a job; `seed` makes its weights."""
+    job = load_job(make_job(table, columns=columns)) if job is None else job
     opened = open_table(table)
     loader, every = Loader(opened, job, {}, {}), np.arange(opened.rows)
     readers = fit_readers(job, lambda names: loader.cells(names, every))

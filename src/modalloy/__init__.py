@@ -22,6 +22,7 @@ __all__ = [
     "demo",
     "doctor",
     "evaluate",
+    "explain",
     "init",
     "load_job",
     "load_run",
@@ -34,13 +35,14 @@ if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.runs.run import load_run
-    from modalloy.verbs import calibrate, check, demo, evaluate, init, predict, train
+    from modalloy.verbs import calibrate, check, demo, evaluate, explain, init, predict, train
 
 _HOMES = {
     "init": "verbs",
     "check": "verbs",
     "train": "verbs",
     "evaluate": "verbs",
+    "explain": "verbs",
     "predict": "verbs",
     "calibrate": "verbs",
     "demo": "verbs",

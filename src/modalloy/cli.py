@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperGroup
 
 import modalloy
-from modalloy.errors import ModalloyError
+from modalloy.errors import JobError, ModalloyError
 from modalloy.machine.limits import cores, processes_here, rest_soon
 
 if TYPE_CHECKING:
@@ -211,6 +211,54 @@ def calibrate(
 
 
 @app.command()
+def explain(
+    run: RunFolder,
+    table: Table,
+    row: Annotated[
+        int | None, typer.Option("--row", help="Number of the row, from 0; else the whole table.")
+    ] = None,
+    task: Annotated[str | None, typer.Option("--task", help="One task; else all.")] = None,
+    label: Annotated[
+        str | None, typer.Option("--class", metavar="NAME", help="Class to explain; else answer.")
+    ] = None,
+    item: Annotated[int, typer.Option("--item", help="Which span or box, from 0.")] = 0,
+    actionable: Annotated[
+        str, typer.Option("--actionable", metavar="COLUMNS", help="Numbers one can change: a,b.")
+    ] = "",
+    past: Annotated[int, typer.Option("--past", min=0, help="How many past rows.")] = 3,
+    lines: Annotated[
+        str, typer.Option("--lines", help="Multiples of shaft speed to mark: 3.58,5.42.")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", metavar="HTML", help="Page to write.")
+    ] = None,
+    sheet: Sheet = None,
+) -> None:
+    """Say why a row is answered as it is.
+
+    What each column adds, where in its cells, the nearest past rows, and what would change it;
+    without --row which columns carry which class. The page is RUN/explain.html, JSON beside it.
+    """
+    _take_cores()
+    page = out or run / "explain.html"
+    found = modalloy.explain(
+        run,
+        table,
+        row=row,
+        task=task,
+        label=label,
+        item=item,
+        actionable=[name.strip() for name in actionable.split(",") if name.strip()],
+        past=past,
+        lines=_numbers("--lines", lines),
+        out=page,
+        sheet=sheet,
+    )
+    typer.echo(found.text())
+    typer.echo(f"\nThe page is {page}; open it in a browser.")
+
+
+@app.command()
 def doctor() -> None:
     """Say what is installed and works here, and what to do about the rest.
 
@@ -231,6 +279,14 @@ def demo(
     """
     _take_cores()
     modalloy.demo(out)
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    """Numbers between commas; a sentence where one of them is none."""
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise JobError(f"{option}: '{text}' is no list of numbers such as 3.58,5.42.") from error
 
 
 def _goes_on(out: Path) -> str:

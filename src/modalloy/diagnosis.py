@@ -46,6 +46,7 @@ def doctor() -> Diagnosis:
             *_media(seen),
             *_pretrained("torch facts" in seen),
             _demo_data(),
+            _explains(),
             _remembered(),
             *_unwanted(),
         ]
@@ -121,6 +122,15 @@ def _demo_data() -> Vital:
     except importlib.metadata.PackageNotFoundError:
         return Vital("demo data", "absent", "elpv-dataset", "pip install 'modalloy[demo]'")
     return Vital("demo data", "ok", f"elpv-dataset {version} (CC BY-NC-SA 4.0)")
+
+
+def _explains() -> Vital:
+    """What `modalloy explain` looks inside cells with."""
+    try:
+        version = importlib.metadata.version("captum")
+    except importlib.metadata.PackageNotFoundError:
+        return Vital("explain", "absent", "captum", "pip install 'modalloy[explain]'")
+    return Vital("explain", "ok", f"captum {version}")
 
 
 def _remembered() -> Vital:

@@ -14,6 +14,8 @@ from modalloy.tasks.custom import check_kits
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.attribution.explanation import Explanation
+    from modalloy.attribution.whole import Overview
     from modalloy.checks.check import Check
     from modalloy.judge.report import Report
     from modalloy.runs.run import Run
@@ -169,6 +171,57 @@ def calibrate(
     loaded = run if isinstance(run, Run) else load_run(run)
     opened = open_table(table, sheet=sheet)
     return recalibrate(loaded, opened, Path(out) if out else None, coverage=coverage)
+
+
+def explain(
+    run: "Run | str | Path",
+    table: Any,
+    *,
+    row: int | None = None,
+    task: str | None = None,
+    label: str | None = None,
+    item: int = 0,
+    actionable: Sequence[str] = (),
+    past: int = 3,
+    lines: Sequence[float] = (),
+    out: str | Path | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Explanation | Overview":
+    """Why a run answers a row of a table as it does, or without `row` what its answers hang on.
+
+    A row: what each column adds to the answer (Shapley values), where in its cells (integrated
+    gradients of the network), the nearest rows that were learned from, and which change of numbers
+    would change the answer. A table: the columns' part for at most 100 of its rows.
+
+    row: its number, from 0. task: one task, all for None. label: the class to explain, the answered
+    one for None. item: which span or box of the answer, from 0. actionable: number columns that one
+    can change. past: how many past rows. lines: multiples of the shaft's speed that spectra are
+    marked at, such as those of a bearing. out: write the page (`.html`), with `.json` beside it.
+    Both results have `text()`, `as_dict()` and `html()`, which a notebook shows.
+
+    Raises TableError for a row that the table lacks, JobError for a task, class or column that the
+    run lacks and where the extra `explain` is not installed.
+    """
+    from modalloy.answer.predictor import Predictor
+    from modalloy.attribution.explain_row import chosen_tasks, explain_row
+    from modalloy.attribution.whole import explain_table
+    from modalloy.report.page import check_page
+    from modalloy.runs.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    if out is not None:
+        check_page(Path(out))
+    tasks, predictor = chosen_tasks(loaded, task), Predictor(loaded)
+    loader, _ = predictor.open(open_table(table, sheet=sheet))
+    if row is None:
+        found = explain_table(predictor, loader, tasks, quiet=quiet)
+    else:
+        asked = {"tasks": tasks, "label": label, "item": item, "actionable": actionable}
+        found = explain_row(predictor, loader, row, **asked, past=past, lines=lines)
+    if out is not None:
+        found.save(Path(out))
+    return found
 
 
 def refuse_caveats(caveats: Sequence[str]) -> None:

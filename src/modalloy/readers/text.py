@@ -97,6 +97,18 @@ class TextReader(Reader):
             encoding.ids, _shapes(encoding, {w: text[a:b] for w, (a, b) in spans.items()})
         )
 
+    def words_of(self, cell: Any) -> tuple[list[str], list[int]]:
+        """The words of a cell, and the word of each of its pieces, -1 where it is of none."""
+        text = (self._plain(cell) or "")[: self.max_tokens * LONGEST_PIECE]
+        encoding = self._tokenizer.encode(text)
+        spans: dict[int, tuple[int, int]] = {}
+        for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
+            if word is not None:
+                spans[word] = (spans.get(word, (start, end))[0], end)
+        number = {word: i for i, word in enumerate(spans)}
+        found = [-1 if w is None else number[w] for w in encoding.word_ids]
+        return [text[a:b] for a, b in spans.values()], found
+
     @staticmethod
     def _plain(cell: Any) -> str | None:
         """The cell as text that the tokenizer takes."""
@@ -132,6 +144,14 @@ class TokensReader(TextReader):
             if word is not None:
                 first[word] = at
         return Pieces(encoding.ids, _shapes(encoding, dict(enumerate(words))), first)
+
+    def words_of(self, cell: Any) -> tuple[list[str], list[int]]:
+        """The words of a cell as far as they are read, and the word of each of its pieces."""
+        words = to_words(cell)
+        assert isinstance(words, list), "only cells that were read are asked for"
+        words = [_encodable(w)[:LONGEST_PIECE] for w in words][: self.max_tokens]
+        encoding = self._tokenizer.encode(words, is_pretokenized=True)
+        return words, [-1 if w is None else w for w in encoding.word_ids]
 
     @staticmethod
     def _plain(cell: Any) -> str | None:

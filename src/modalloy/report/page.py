@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,14 @@ from modalloy.errors import RunError
 from modalloy.judge.report import Report, plain
 from modalloy.judge.sections import AGAIN, LACKS, Sections, at_once, say_failed
 from modalloy.machine.files import write_safely
+from modalloy.report.document import document
 from modalloy.report.figure import Figure, as_markup
 from modalloy.report.headline import say_card, say_count
-from modalloy.report.html import Markup, data_uri, fold, img, join, safe, table, tag
+from modalloy.report.html import Markup, data_uri, fold, img, join, table, tag
 from modalloy.report.lettering import shape_of
 from modalloy.report.taskpage import task_section
 from modalloy.report.unlike import unlike_part
 
-# Even a cell that smuggles HTML in could neither run a script nor reach a network.
-POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 MOST_LINES = 100  # columns and findings that the page lists
 
 
@@ -92,21 +90,8 @@ def lacking(failed: Sequence[dict[str, Any]]) -> Markup:
 def skeleton(report: Report, parts: Sequence[tuple[str, str, Markup]]) -> str:
     """Head, navigation and sections."""
     title = report.title or ", ".join(report.tasks) or "report"
-    style = files("modalloy.report").joinpath("page.css").read_text(encoding="utf-8")
-    links = join(tag("a", name, href=f"#{key}") for key, name, _ in parts)
-    first = parts[0][2]
-    sections = [tag("section", first, id=parts[0][0])]
-    sections += [tag("section", tag("h2", name), inner, id=key) for key, name, inner in parts[1:]]
-    footer = tag("footer", "Written by Modalloy. The same figures are in report.json.")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<title>{safe(title)} - Modalloy report</title>\n<style>\n{style}</style>\n</head>\n"
-        "<body>\n"
-        f"{heading(report, title)}\n{tag('nav', tag('div', links))}\n"
-        f"{tag('main', join(sections, chr(10)), footer)}\n</body>\n</html>\n"
-    )
+    footer = "Written by Modalloy. The same figures are in report.json."
+    return document(f"{title} - Modalloy report", heading(report, title), parts, footer)
 
 
 def heading(report: Report, title: str) -> Markup:

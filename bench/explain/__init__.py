@@ -1,0 +1,1 @@
+"""How faithful explanations are: planted causes, and answers as strong parts are taken away."""

@@ -1,0 +1,263 @@
+"""The one number of an answer that is explained: a class's probability, a value, a span, a box."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modalloy.answer.decoding.boxes import areas, clip_boxes
+from modalloy.answer.decoding.locate import boxes_at, peaks
+from modalloy.answer.decoding.logits import sigmoid, softmax
+from modalloy.attribution.asked_row import AskedRow, Hidden
+from modalloy.errors import JobError, TableError
+from modalloy.job import config
+from modalloy.job.options import did_you_mean
+from modalloy.judge.metrics.spans import Span, spans_of
+from modalloy.judge.wording import brief
+from modalloy.model.tasks.task import Outputs
+from modalloy.readers.number import from_log
+
+NOWHERE = Span("", 0, 0)
+SURE = 1e-6  # probabilities nearer to 0 or 1 have no log-odds of their own
+
+
+@dataclass(frozen=True)
+class Outcome(ABC):
+    """What is explained of one task's answer to one row.
+
+    what: in words. unit: of a number. on: the column that a span or box is marked on: without it
+    there is none, and its score is 0.
+    """
+
+    task: str
+    what: str
+    unit: str = ""
+    on: str | None = None
+
+    @abstractmethod
+    def value(self, asked: AskedRow, hidden: Sequence[Hidden]) -> np.ndarray:
+        """The number in the answer to each way to see the row, (B,)."""
+
+    @abstractmethod
+    def score(self, outputs: Outputs) -> Tensor:
+        """What the network says of it, (B,), on a scale without ends: log-odds, or the target's
+        standardised value.
+        """
+
+    def worth(self, asked: AskedRow, hidden: Sequence[Hidden]) -> np.ndarray:
+        """The number with these columns hidden, (B,)."""
+        found = np.zeros(len(hidden))
+        seen = [i for i, h in enumerate(hidden) if self.on is None or self.on not in h]
+        if seen:
+            found[seen] = self.value(asked, [hidden[i] for i in seen])
+        return found
+
+
+@dataclass(frozen=True)
+class ClassOutcome(Outcome):
+    """The probability of a class or label."""
+
+    name: str = ""
+    index: int = 0
+    several: bool = False
+
+    def value(self, asked: AskedRow, hidden: Sequence[Hidden]) -> np.ndarray:
+        """After blend and stage, as `predict` gives it."""
+        p_BC = asked.ask(self.task, hidden)["probability"]
+        return np.asarray(p_BC, np.float64)[:, self.index]
+
+    def score(self, outputs: Outputs) -> Tensor:
+        """Log-odds of the mean probability over members."""
+        logits_BKC = outputs["logits"].float()
+        p_BKC = logits_BKC.sigmoid() if self.several else logits_BKC.softmax(-1)
+        return log_odds(p_BKC.mean(1)[:, self.index])
+
+
+@dataclass(frozen=True)
+class NumberOutcome(Outcome):
+    """The number that a `regress` task answers."""
+
+    def value(self, asked: AskedRow, hidden: Sequence[Hidden]) -> np.ndarray:
+        """In the target's unit; its logarithm where the task learns that."""
+        return np.asarray(asked.ask(self.task, hidden)["value"], np.float64)
+
+    def score(self, outputs: Outputs) -> Tensor:
+        """Standardised, the mean over members."""
+        return outputs["value"].float().mean(1)
+
+
+@dataclass(frozen=True)
+class SpanOutcome(Outcome):
+    """How sure a span is: the mean probability of the tags of its words."""
+
+    span: Span = NOWHERE
+    tags: tuple[int, ...] = ()
+
+    def value(self, asked: AskedRow, hidden: Sequence[Hidden]) -> np.ndarray:
+        """Of the network, which answers such tasks alone."""
+        logits_BKWC = asked.outputs(self.task, hidden)["logits"]
+        p_BWC = softmax(logits_BKWC.astype(np.float64)).mean(1)
+        return p_BWC[:, np.arange(self.span.first, self.span.last), list(self.tags)].mean(1)
+
+    def score(self, outputs: Outputs) -> Tensor:
+        """Log-odds of the same."""
+        p_BWC = outputs["logits"].float().softmax(-1).mean(1)
+        words = torch.arange(self.span.first, self.span.last, device=p_BWC.device)
+        tags = torch.tensor(self.tags, device=p_BWC.device)
+        return log_odds(p_BWC[:, words, tags].mean(1))
+
+
+@dataclass(frozen=True)
+class BoxOutcome(Outcome):
+    """The score of a box: the heat of its class where its middle is."""
+
+    box: tuple[float, ...] = ()
+    index: int = 0
+    cell: int = 0
+
+    def value(self, asked: AskedRow, hidden: Sequence[Hidden]) -> np.ndarray:
+        """Of the network, which answers such tasks alone."""
+        heat_BCN = asked.outputs(self.task, hidden)["heat"].astype(np.float64)
+        heat_BCN = heat_BCN.reshape(*heat_BCN.shape[:2], -1)
+        return sigmoid(heat_BCN[:, self.index, self.cell])
+
+    def score(self, outputs: Outputs) -> Tensor:
+        """The heat's logit."""
+        return outputs["heat"].float().flatten(2)[:, self.index, self.cell]
+
+
+def log_odds(p_B: Tensor) -> Tensor:
+    """Of probabilities."""
+    return torch.logit(p_B, eps=SURE)
+
+
+def find_outcome(asked: AskedRow, task: str, *, label: str | None, item: int) -> Outcome | None:
+    """What to explain of a task's answer; None where a row has no span or box at all.
+
+    label: the class, label or kind to explain, the likeliest for None. item: which of several spans
+    or boxes, from 0, as the answer lists them. Raises JobError for a label that the task lacks,
+    TableError for an item that the answer lacks.
+    """
+    options, target = asked.run.job.tasks[task], asked.run.targets[task]
+    names = list(getattr(target, "names", ()))
+    if label is not None and label not in names and options.type == "classify":
+        raise JobError(
+            f"task '{task}' has no class '{label}'.{did_you_mean(label, names)} It has: "
+            f"{', '.join(names)}."
+        )
+    match options:
+        case config.Classify():
+            p_C = asked.ask(task, [frozenset()])["probability"][0]
+            at = int(np.argmax(p_C)) if label is None else names.index(label)
+            what = f"probability of '{names[at]}'"
+            return ClassOutcome(
+                task, what, name=names[at], index=at, several=options.labels == "multi"
+            )
+        case config.Regress():
+            unit = options.unit or ""
+            if options.scale == "log":
+                unit = f"log({unit or 'target'})"
+            return NumberOutcome(task, f"{options.target}", unit)
+        case config.Tag():
+            return find_span(asked, task, options, item)
+        case config.Locate():
+            return find_box(asked, task, options, item)
+        case config.Custom():
+            raise JobError(
+                f"task '{task}' is a custom one: explain knows classify, regress, tag and locate."
+            )
+        case _:
+            assert_never(options)
+
+
+def find_span(asked: AskedRow, task: str, options: config.Tag, item: int) -> Outcome | None:
+    """The span of this number in the row's tags."""
+    if options.on not in asked.columns:
+        return None
+    tags, names = asked.ask(task, [frozenset()])["tags"][0], asked.run.targets[task].names
+    spans = spans_of(tags)
+    if not spans:
+        return None
+    span = pick(spans, item, f"row {asked.row}: task '{task}'", "span", "spans")
+    index = tuple(list(names).index(t) for t in tags[span.first : span.last])
+    several = len(index) > 1
+    where = f"words {span.first} to {span.last - 1} are" if several else f"word {span.first} is"
+    what = f"certainty that {where} '{span.kind}'"
+    return SpanOutcome(task, what, on=options.on, span=span, tags=index)
+
+
+def find_box(asked: AskedRow, task: str, options: config.Locate, item: int) -> Outcome | None:
+    """The box of this number, best first, and the cell of the heat map that it comes from."""
+    if options.on not in asked.columns:
+        return None
+    answer, outputs = asked.ask(task, [frozenset()]), asked.outputs(task, [frozenset()])
+    boxes, names = answer["boxes"][0], list(asked.run.targets[task].names)
+    if not len(boxes):
+        return None
+    at = pick(range(len(boxes)), item, f"row {asked.row}: task '{task}'", "box", "boxes")
+    kind = names.index(answer["names"][0][at])
+    scores, classes, cells = peaks(sigmoid(outputs["heat"][0]), 2 * options.max_boxes)
+    size_2 = outputs["size"][0]
+    own = clip_boxes(boxes_at(outputs["sides"][0], cells, size_2), *size_2)
+    off = np.abs(own - boxes[at]).max(1) + np.where(classes == kind, 0.0, np.inf)
+    off += np.where(areas(own) > 0, np.abs(scores - answer["scores"][0][at]), np.inf)
+    box = tuple(round(float(v), 1) for v in boxes[at])
+    what = f"score of the '{names[kind]}' at {box[0]:g} {box[1]:g} {box[2]:g} {box[3]:g}"
+    cell = int(cells[int(np.argmin(off))])
+    return BoxOutcome(task, what, on=options.on, box=box, index=kind, cell=cell)
+
+
+def say_answer(asked: AskedRow, task: str) -> str:
+    """A task's answer to a row in words."""
+    options, target = asked.run.job.tasks[task], asked.run.targets[task]
+    answer = asked.ask(task, [frozenset()])
+    match options:
+        case config.Classify():
+            p_C, names = answer["probability"][0], target.names
+            if options.several:
+                return say_truth([n for n, p in zip(names, p_C, strict=True) if p >= 0.5])
+            best = int(np.argmax(p_C))
+            return f"{names[best]} ({100 * p_C[best]:.0f} % sure)"
+        case config.Regress():
+            value = np.asarray(answer["value"], np.float64)[:1]
+            value = from_log(value) if options.scale == "log" else value
+            return f"{brief(float(value[0]))} {options.unit or ''}".rstrip()
+        case config.Tag():
+            return say_truth(list(answer["tags"][0]))
+        case config.Locate():
+            return counted(list(answer["names"][0]), "box", "boxes")
+        case config.Custom():
+            return "answered by a custom task"
+        case _:
+            assert_never(options)
+
+
+def say_truth(truth: Any) -> str:
+    """A true answer in words: a class, labels, a number, spans, boxes."""
+    if truth is None:
+        return "unknown"
+    if isinstance(truth, dict):
+        return counted(list(truth["names"]), "box", "boxes")
+    if isinstance(truth, list):
+        if truth and all(t == "O" or t[:2] in ("B-", "I-") for t in truth):
+            return counted([s.kind for s in spans_of(truth)], "span", "spans")
+        return ", ".join(map(str, truth)) or "no label"
+    return brief(truth) if isinstance(truth, float) else str(truth)
+
+
+def counted(kinds: list[str], one: str, many: str) -> str:
+    """`3 boxes: scratch, dent`."""
+    said = f"{len(kinds)} {one if len(kinds) == 1 else many}"
+    return f"{said}: {', '.join(dict.fromkeys(kinds))}" if kinds else said
+
+
+def pick(found: Sequence[Any], item: int, where: str, one: str, many: str) -> Any:
+    """One of several, or a TableError that says how many there are."""
+    if not 0 <= item < len(found):
+        count = f"{len(found)} {one if len(found) == 1 else many}"
+        raise TableError(f"{where} answers {count}, counted from 0; there is no item {item}.")
+    return found[item]
