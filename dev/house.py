@@ -40,6 +40,7 @@ ROOMS: list[set[str]] = [
     {"judge"},
     {"report"},
     {"learn"},
+    {"search"},
     {"verbs", "demonstration", "diagnosis"},
     {"cli", "__main__"},
 ]

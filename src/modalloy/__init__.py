@@ -26,6 +26,7 @@ __all__ = [
     "load_run",
     "predict",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -33,12 +34,13 @@ if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.runs.run import load_run
-    from modalloy.verbs import check, demo, evaluate, init, predict, train
+    from modalloy.verbs import check, demo, evaluate, init, predict, train, tune
 
 _HOMES = {
     "init": "verbs",
     "check": "verbs",
     "train": "verbs",
+    "tune": "verbs",
     "evaluate": "verbs",
     "predict": "verbs",
     "demo": "verbs",

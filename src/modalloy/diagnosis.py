@@ -46,6 +46,7 @@ def doctor() -> Diagnosis:
             *_media(seen),
             *_pretrained("torch facts" in seen),
             _demo_data(),
+            _search(),
             _remembered(),
             *_unwanted(),
         ]
@@ -121,6 +122,15 @@ def _demo_data() -> Vital:
     except importlib.metadata.PackageNotFoundError:
         return Vital("demo data", "absent", "elpv-dataset", "pip install 'modalloy[demo]'")
     return Vital("demo data", "ok", f"elpv-dataset {version} (CC BY-NC-SA 4.0)")
+
+
+def _search() -> Vital:
+    """The package that `modalloy tune` searches with."""
+    try:
+        version = importlib.metadata.version("optuna")
+    except importlib.metadata.PackageNotFoundError:
+        return Vital("search", "absent", "optuna", "pip install 'modalloy[tune]'")
+    return Vital("search", "ok", f"optuna {version}")
 
 
 def _remembered() -> Vital:

@@ -9,6 +9,7 @@ from typing import Any
 from modalloy.job.config import Attention, Fusion, Number, Options, Text, Train, Trunk
 from modalloy.job.faults import Fault, quoted
 from modalloy.job.options import did_you_mean, listed
+from modalloy.job.ranges import broken_ranges
 
 Groups = dict[str, dict[str, Any]]
 
@@ -42,6 +43,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _smoothing(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
     yield from _passes(data.get("train"))
+    yield from broken_ranges(data)
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:
