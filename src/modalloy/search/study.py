@@ -16,7 +16,7 @@ from optuna.distributions import IntDistribution
 from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, GPSampler, NSGAIISampler, TPESampler
 from optuna.storages import BaseStorage, RDBStorage
-from optuna.study import Study
+from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from modalloy.errors import RunError
@@ -64,7 +64,9 @@ def disconnect(storage: BaseStorage) -> None:
 
 def open_study(storage: BaseStorage, name: str, manner: Manner, seed: int) -> Study:
     """The study of this name, made where it is not there; the seed draws what it tries next."""
-    directions = ["maximize", "minimize"] if manner.against else ["maximize"]
+    directions = [StudyDirection.MAXIMIZE]
+    if manner.against is not None:
+        directions.append(StudyDirection.MINIMIZE)
     sampler, pruner = sampler_of(manner.sampler, seed), pruner_of(manner)
     try:
         return optuna.create_study(

@@ -58,7 +58,7 @@ def tried(trial: FrozenTrial) -> Tried:
     return Tried(
         trial.number,
         known.get("changed", {}),
-        trial.values[0] if scored else None,
+        score_of(trial) if scored else None,
         sorted(trial.intermediate_values.items()),
         known.get("figures", {}),
         known.get("seconds"),
@@ -67,6 +67,12 @@ def tried(trial: FrozenTrial) -> Tried:
         known.get("default", False),
         known.get("why", ""),
     )
+
+
+def score_of(trial: FrozenTrial) -> float:
+    """The score of a trial that has one; costs come after it."""
+    assert trial.values is not None
+    return trial.values[0]
 
 
 def best_of(trials: Sequence[Tried]) -> Tried | None:
@@ -100,11 +106,11 @@ def importance(study: Study, seed: int) -> dict[str, float]:
     scored = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     most = max((len(t.params) for t in scored), default=0)
     whole = [t for t in scored if len(t.params) == most]
-    if len(whole) < FEWEST or len({t.values[0] for t in whole}) < 2:
+    if len(whole) < FEWEST or len({score_of(t) for t in whole}) < 2:
         return {}
     alone = optuna.create_study(directions=study.directions)
     alone.add_trials(whole)
     found: Mapping[str, float] = get_param_importances(
-        alone, evaluator=FanovaImportanceEvaluator(seed=seed), target=lambda t: t.values[0]
+        alone, evaluator=FanovaImportanceEvaluator(seed=seed), target=score_of
     )
     return {path: float(share) for path, share in found.items()}
