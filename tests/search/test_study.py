@@ -17,6 +17,7 @@ from modalloy.learn.progress import Progress
 from modalloy.search.manner import USUAL, Manner
 from modalloy.search.space import Space
 from modalloy.search.study import (
+    SETTLED,
     STARTUP,
     TRIES,
     connect,
@@ -126,17 +127,18 @@ def at(score: float, looks: int) -> Progress:
 
 def test_a_bad_trial_is_ended_at_a_look_and_a_good_one_goes_on() -> None:
     study = in_memory()
-    for score in (0.8, 0.7, 0.9):
+    for score in (0.8, 0.7, 0.9, 0.75):
         trial = study.ask()
-        for looks in (1, 2, 3):
+        for looks in range(1, SETTLED + 2):
             Looks(trial, bench())(at(score, looks), WHOLE)
         study.tell(trial, score)
     good, bad = study.ask(), study.ask()
-    for looks in (1, 2, 3):
+    for looks in range(1, SETTLED + 2):
         Looks(good, bench())(at(0.85, looks), WHOLE)
-    Looks(bad, bench())(at(0.2, 1), WHOLE)  # nothing is ended at the first look
+    for looks in range(1, SETTLED):  # nothing is ended at the first looks
+        Looks(bad, bench())(at(0.2, looks), WHOLE)
     with pytest.raises(Pruned):
-        Looks(bad, bench())(at(0.2, 2), WHOLE)
+        Looks(bad, bench())(at(0.2, SETTLED), WHOLE)
 
 
 def test_folds_are_compared_after_each_fold() -> None:
@@ -149,7 +151,7 @@ def test_folds_are_compared_after_each_fold() -> None:
     looks(second, FOLD)
     looks(at(0.1, 1), FOLD)
     reported = study.get_trials()[0].intermediate_values
-    assert reported == {1: pytest.approx(0.7), 2: pytest.approx(0.8)}
+    assert reported == {SETTLED: pytest.approx(0.7), SETTLED + 1: pytest.approx(0.8)}
 
 
 def test_the_end_of_the_time_meets_a_trial_at_its_next_look() -> None:

@@ -14,7 +14,7 @@ from modalloy.judge.wording import label, say
 from modalloy.machine.files import write_safely
 from modalloy.report.charts import BLUE, FAINT, GREEN, ORANGE, chart, legend
 from modalloy.report.figure import Figure
-from modalloy.report.html import Dot, Markup, dots, fold, join, safe, table, tag
+from modalloy.report.html import Dot, Markup, dots, join, safe, table, tag
 from modalloy.report.lettering import drawn
 from modalloy.report.page import POLICY, show_figures
 from modalloy.runs.run import Run
@@ -87,9 +87,10 @@ def in_short(job: config.Job, trials: Sequence[Tried], best: Tried, run: Run) ->
         tested = found.get(name, {}).get(metric)
         said = [say(metric, value, unit) for value in (*ours, tested)]
         rows.append([f"{name}: {label(metric)}", *said])
+    before = default.changed if default else {}
     changed = [
-        (path, say_value(default.changed.get(path) if default else None), say_value(value))
-        for path, value in sorted(best.changed.items())
+        (path, say_value(before.get(path)), say_value(value))
+        for path, value in differing(best, default).items()
     ]
     what = "The job as it was is the best of them." if best.default else ""
     more = table(("option", "the job as it was", "best"), changed) if changed else Markup("")
@@ -127,7 +128,7 @@ def history(trials: Sequence[Tried]) -> Figure:
         axes.axhline(first.score, color=FAINT, lw=1, ls=":", label="the job as it was")
     axes.set(xlabel="trial", ylabel=SCORE)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    legend(axes, fontsize=8, loc="lower right")
+    legend(axes, fontsize=8)
     return Figure("Scores in the order of trials", "chart", drawn(canvas))
 
 
@@ -148,7 +149,7 @@ def edge(trials: Sequence[Tried], cost: Cost, best: Sequence[Tried]) -> Figure:
     if xs and max(xs) > 10 * min(xs) > 0:
         axes.set_xscale("log")
     axes.set(xlabel=SAID[cost], ylabel=SCORE)
-    legend(axes, fontsize=8, loc="lower right")
+    legend(axes, fontsize=8)
     return Figure(f"Score against {SAID[cost]}", "chart", drawn(canvas))
 
 
@@ -162,24 +163,32 @@ def importance_section(shares: Mapping[str, float]) -> Markup:
 
 
 def trials_section(trials: Sequence[Tried], best: Tried) -> Markup:
-    """Every trial: its score, its cost, and what it changed."""
+    """Every trial: what it changed, its score and its cost."""
+    first = next((t for t in trials if t.default), None)
     rows = []
     for trial in trials:
         number = tag("strong", f"{trial.number} (best)") if trial is best else str(trial.number)
-        changed = ", ".join(f"{p}: {say_value(v)}" for p, v in sorted(trial.changed.items()))
-        what = "the job as it was" if trial.default else changed
-        told = fold(trial.why or "what it tried", tag("p", what, kind="quiet"))
+        changed = [f"{path}: {say_value(v)}" for path, v in differing(trial, first).items()]
+        told = "the job as it was" if trial.default else ", ".join(changed)
+        why = tag("p", f"No score: {trial.why}.", kind="quiet") if trial.why else ""
         rows.append(
             (
                 number,
+                join([tag("span", told, kind="quiet"), why]),
                 trial.said,
                 "–" if trial.seconds is None else f"{trial.seconds:.1f}",
                 "–" if trial.parameters is None else f"{trial.parameters:,}",
                 "–" if trial.latency_ms is None else f"{trial.latency_ms:.2f}",
-                told,
             )
         )
-    return table(("trial", SCORE, "seconds", "parameters", "ms a row", ""), rows)
+    head = ("trial", "otherwise than the job", SCORE, "seconds", "parameters", "ms a row")
+    return table(head, rows, numbers=2)
+
+
+def differing(trial: Tried, default: Tried | None) -> dict[str, Any]:
+    """What a trial has otherwise than the job as it was, by path."""
+    before = default.changed if default else {}
+    return {p: v for p, v in sorted(trial.changed.items()) if p not in before or before[p] != v}
 
 
 def say_value(value: Any) -> str:

@@ -26,7 +26,8 @@ from modalloy.search.space import Space, from_json, to_json
 
 FILE = "study.db"
 STARTUP = 6  # trials before a sampler learns from them; half of each is as the job has it
-SETTLED = 2  # the first look at which a trial may be ended
+SETTLED = 4  # the first look at which a trial may be ended
+SCORED = 4  # trials that are gone through before one is ended
 POPULATION = 12  # of NSGA-II
 TRIES = 2  # of one trial that dies with its process
 WAIT_S = 60  # for another process that writes to SQLite
@@ -105,7 +106,7 @@ def pruner_of(manner: Manner) -> BasePruner:
         return NopPruner()
     match manner.pruner:
         case "median":
-            return MedianPruner(n_startup_trials=2, n_warmup_steps=SETTLED)
+            return MedianPruner(n_startup_trials=SCORED, n_warmup_steps=SETTLED)
         case "hyperband":
             return HyperbandPruner(min_resource=SETTLED)
         case "none":

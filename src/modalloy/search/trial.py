@@ -25,7 +25,7 @@ from modalloy.learn.training import Learned, begin_job, learn_judged
 from modalloy.model.model import Model
 from modalloy.search.manner import Cost
 from modalloy.search.space import Space
-from modalloy.search.study import suggested
+from modalloy.search.study import SETTLED, suggested
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 
@@ -94,7 +94,7 @@ class Looks:
             scores = [known.best.value for known in self.folds if known.best is not None]
             self.folds.append(progress)
             if scores:
-                self.report(float(np.mean(scores)), len(scores))
+                self.report(float(np.mean(scores)), SETTLED - 1 + len(scores))
 
     def report(self, score: float, step: int) -> None:
         """The best score until now at this step; `Pruned` where others were better there."""
@@ -141,11 +141,11 @@ def say_ended(error: Exception) -> str:
     """Why a trial has no score of its own."""
     match error:
         case Pruned():
-            return "ended early: others were better at this look"
+            return "ended early, because others were better at the same look"
         case OutOfTime():
             return "the search's time was over"
         case _:
-            return str(error).splitlines()[0]
+            return str(error).splitlines()[0].rstrip(".")
 
 
 def job_with(job: config.Job, values: Mapping[str, Any], *, default: bool = False) -> config.Job:
