@@ -44,6 +44,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     verb("explain", SimpleNamespace(text=lambda: "fault: crack"))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
     verb("demo", None)
+    verb("tune", SimpleNamespace(text=lambda: "4 trials"))
     verb("train", SimpleNamespace(path=tmp_path, notes={"interrupted": False}))
     return noted
 
@@ -97,6 +98,7 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
         "init",
         "check",
         "train",
+        "tune",
         "evaluate",
         "predict",
         "calibrate",
@@ -147,6 +149,18 @@ def test_train_passes_its_options_and_prints_the_report(calls: list[Any], tmp_pa
     assert calls == [("train", (Path("job.yaml"),), {"out": tmp_path, "resume": True})]
     assert "75.0 %" in done.stdout
     assert "report.html" in done.stdout
+
+
+def test_tune_passes_its_options_and_says_where_its_best_is(calls: list[Any]) -> None:
+    done = run("tune", "job.yaml", "-o", "study", "--minutes", "5", "--against", "size")
+    assert done.exit_code == 0, done.output
+    asked = {"minutes": 5.0, "trials": None, "workers": 1, "storage": None}
+    manner = {"sampler": None, "pruner": "median", "against": "size"}
+    told = {"out": Path("study"), "resume": False, **asked, **manner}
+    assert calls == [("tune", (Path("job.yaml"),), told)]
+    assert "4 trials" in done.stdout
+    assert "study/best.yaml" in done.stdout
+    assert run("tune", "job.yaml", "-o", "study", "--sampler", "dice").exit_code == 2
 
 
 def test_an_interrupted_training_ends_with_its_own_status(

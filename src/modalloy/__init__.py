@@ -28,6 +28,7 @@ __all__ = [
     "load_run",
     "predict",
     "train",
+    "tune",
 ]
 
 if TYPE_CHECKING:
@@ -35,12 +36,23 @@ if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.runs.run import load_run
-    from modalloy.verbs import calibrate, check, demo, evaluate, explain, init, predict, train
+    from modalloy.verbs import (
+        calibrate,
+        check,
+        demo,
+        evaluate,
+        explain,
+        init,
+        predict,
+        train,
+        tune,
+    )
 
 _HOMES = {
     "init": "verbs",
     "check": "verbs",
     "train": "verbs",
+    "tune": "verbs",
     "evaluate": "verbs",
     "explain": "verbs",
     "predict": "verbs",

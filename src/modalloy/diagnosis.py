@@ -47,6 +47,7 @@ def doctor() -> Diagnosis:
             *_pretrained("torch facts" in seen),
             _demo_data(),
             _explains(),
+            _search(),
             _remembered(),
             *_unwanted(),
         ]
@@ -131,6 +132,15 @@ def _explains() -> Vital:
     except importlib.metadata.PackageNotFoundError:
         return Vital("explain", "absent", "captum", "pip install 'modalloy[explain]'")
     return Vital("explain", "ok", f"captum {version}")
+
+
+def _search() -> Vital:
+    """The package that `modalloy tune` searches with."""
+    try:
+        version = importlib.metadata.version("optuna")
+    except importlib.metadata.PackageNotFoundError:
+        return Vital("search", "absent", "optuna", "pip install 'modalloy[tune]'")
+    return Vital("search", "ok", f"optuna {version}")
 
 
 def _remembered() -> Vital:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from modalloy.errors import JobError, TableError
 from modalloy.job import config
 from modalloy.job.job_file import check_against, load_job
+from modalloy.machine.imports import require
+from modalloy.search.manner import Cost, Manner, Pruner, Sampler
 from modalloy.table.table import Table, open_table
 from modalloy.tasks.columns import number_columns
 from modalloy.tasks.custom import check_kits
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from modalloy.checks.check import Check
     from modalloy.judge.report import Report
     from modalloy.runs.run import Run
+    from modalloy.search.tune_run import Tuned
 
 JobSource = config.Job | Mapping[str, Any] | str | Path
 
@@ -77,6 +80,40 @@ def train(
 
     job, opened = prepare(job, table)
     return train_run(job, opened, Path(out), resume=resume, quiet=quiet)
+
+
+def tune(
+    job: JobSource,
+    *,
+    out: str | Path,
+    minutes: float | None = None,
+    trials: int | None = None,
+    workers: int = 1,
+    storage: str | None = None,
+    sampler: Sampler | None = None,
+    pruner: Pruner = "median",
+    against: Cost | None = None,
+    resume: bool = False,
+    table: Any = None,
+    quiet: bool = False,
+) -> "Tuned":
+    """Search the options of a job by its validation rows, then train the best one.
+
+    out: the study's directory; `best.yaml` and the run `best` are in it, and `tune.html` says what
+    was found. minutes: of everything, the last training by its estimate. trials: of the study in
+    all; 20 where neither is said. workers: processes here. storage: URL of a database that Optuna
+    knows, for several machines. sampler: `tpe`, or `nsga2` with `against`, unless one is named.
+    against: weigh the score against `latency` or `size`. resume: go on with a study.
+
+    Raises what `train` raises; RunError for another job's study and a storage that is not there.
+    """
+    require("optuna", "tune", "a search")
+    from modalloy.search.tune_run import Asked, tune_run
+
+    job, opened = prepare(job, table)
+    drawn = sampler or ("nsga2" if against else "tpe")
+    asked = Asked(minutes, trials, workers, storage, Manner(drawn, pruner, against))
+    return tune_run(job, opened, Path(out), asked, resume=resume, quiet=quiet)
 
 
 def evaluate(

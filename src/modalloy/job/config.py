@@ -656,6 +656,10 @@ class Job(Options):
     """How sure answers are, and what they promise."""
     unlike: Unlike = Unlike()
     """Which rows are unlike anything that was learned from."""
+    tune: dict[str, Any] = {}
+    """Values that the verb `tune` tries in place of those it would choose: an option's path and
+    `[low, high]`, `[low, high, log]` or `{any: [a, b]}`, as in `{train.lr: [1e-4, 1e-2, log]}`.
+    `columns.*.bins` means every column that has the option. Training itself does not read it."""
     seed: Annotated[int, Field(ge=0, le=4_294_967_295)] = 0
     """Start of every random choice."""
     allow_leak: bool = False

@@ -147,7 +147,8 @@ def job_text(job: Job) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
-    data = job.model_dump(mode="json", by_alias=True, exclude_none=True)
+    unsaid = None if job.tune else {"tune"}
+    data = job.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unsaid)
     # Line ends of other alphabets (U+0085, U+2028) only survive as escapes.
     yaml.allow_unicode = json.dumps(data, ensure_ascii=False).isprintable()
     text = io.StringIO()

@@ -130,9 +130,9 @@ def _may_be(option: Schema) -> str:
 def _default(option: Schema) -> str:
     """A default as the job file would say it."""
     value = option.get("default")
-    if isinstance(value, dict):
+    if isinstance(value, dict) and value:
         return f"`{value['type']}`" if "type" in value else "see below"
-    if value is None or value == []:
+    if value in (None, [], {}):
         return "none"
     if isinstance(value, list):
         return f"`[{', '.join(value)}]`"
@@ -142,6 +142,8 @@ def _default(option: Schema) -> str:
 def _is_group(option: Schema) -> bool:
     """Whether an option of the top level has a section of its own."""
     inner = resolve(option)
+    if inner.get("additionalProperties") is True:  # any names, any values
+        return False
     return any(key in inner for key in ("properties", "additionalProperties", "discriminator"))
 
 

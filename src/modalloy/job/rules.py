@@ -10,6 +10,7 @@ from modalloy.job.config import Attention, Fusion, Number, Options, Text, Train,
 from modalloy.job.cost_rules import broken_costs
 from modalloy.job.faults import Fault, quoted
 from modalloy.job.options import did_you_mean, listed
+from modalloy.job.ranges import broken_ranges
 
 Groups = dict[str, dict[str, Any]]
 
@@ -43,6 +44,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _smoothing(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
     yield from _passes(data.get("train"))
+    yield from broken_ranges(data)
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:

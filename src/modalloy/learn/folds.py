@@ -21,7 +21,7 @@ from modalloy.job.steps import course
 from modalloy.judge.validate import Answering, Score, validate
 from modalloy.learn import processes
 from modalloy.learn.frozen_vectors import Vectors, fitted_vectors
-from modalloy.learn.phase import FOLD
+from modalloy.learn.phase import FOLD, Watch
 from modalloy.learn.plan import supervised_plan
 from modalloy.learn.progress import LOG, Progress, write_log
 from modalloy.learn.train import train_model
@@ -97,7 +97,14 @@ def as_one_of(job: config.Job, rows: int) -> config.Job:
 
 
 def train_fold(
-    model: Model, loader: Loader, parts: Parts, job: config.Job, out: Path, *, quiet: bool
+    model: Model,
+    loader: Loader,
+    parts: Parts,
+    job: config.Job,
+    out: Path,
+    *,
+    quiet: bool,
+    watch: Watch | None = None,
 ) -> Fold:
     """Train on a fold's rows and keep what is answered to the others after each look."""
     seen: list[Answers] = []
@@ -108,7 +115,8 @@ def train_fold(
 
     shutil.rmtree(out, ignore_errors=True)  # of a training that was killed
     plan = replace(supervised_plan(model, loader, parts.validation), score=score)
-    progress = train_model(model, loader, parts, job, out, plan=plan, quiet=quiet, phase=FOLD)
+    given = (model, loader, parts, job, out)
+    progress = train_model(*given, plan=plan, quiet=quiet, phase=FOLD, watch=watch)
     epochs = [line["epoch"] for line in progress.curves]
     looks = dict(zip(epochs, seen, strict=False))
     rows = np.concatenate([parts.train, parts.validation])

@@ -18,7 +18,7 @@ import numpy as np
 from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.learn.frozen_features import frozen_features
-from modalloy.learn.phase import REFIT, WHOLE, Phase
+from modalloy.learn.phase import REFIT, WHOLE, Phase, Watch
 from modalloy.learn.probe import Probe, apply
 from modalloy.learn.progress import Progress
 from modalloy.learn.train import train_model
@@ -118,6 +118,7 @@ def learn_in_two(
     resume: bool,
     quiet: bool,
     like: Phases | None,
+    watch: Watch | None = None,
 ) -> Phases:
     """Learn all but the pretrained encoders, then everything; leaves the model at its best.
 
@@ -127,7 +128,8 @@ def learn_in_two(
     again = like is not None
     whole = REFIT if again else WHOLE
     first = replace(whole, title=f"{whole.title}, encoders frozen", still=True, share=FIRST)
-    learn = partial(train_model, model, loader, parts, job, out, resume=resume, quiet=quiet)
+    given = (model, loader, parts, job, out)
+    learn = partial(train_model, *given, resume=resume, quiet=quiet, watch=watch)
     with unchanging(model):
         frozen = learn(like=like.frozen if like else None, phase=first)
     let_go(model, loader)

@@ -1,5 +1,6 @@
 """Which part of a training one plan is for: where it is kept, its name, and what came before it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from modalloy.learn.progress import AGAIN, AGAIN_LOG, LAST, LOG, Progress
@@ -22,6 +23,8 @@ class Phase:
     share: float = 1.0
 
 
+# Told after each look how far a part of a training is; it may raise to end it there.
+Watch = Callable[[Progress, Phase], None]
 WHOLE = Phase(LAST, LOG, "training")
 FOLD = Phase(None, LOG, "training")
 REFIT = Phase(AGAIN, AGAIN_LOG, "training on all rows")

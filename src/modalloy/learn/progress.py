@@ -76,8 +76,8 @@ def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor
 
 def fingerprint(job: config.Job) -> str:
     """Tells jobs apart."""
-    # Left out where there is none: checkpoints are older than this option.
-    without = None if job.train.start else {"train": {"start"}}
+    # Left out where there is none, and what training does not read: checkpoints are older.
+    without: dict[str, Any] = {"tune": True} | ({} if job.train.start else {"train": {"start"}})
     return hashlib.sha256(job.model_dump_json(exclude=without).encode()).hexdigest()
 
 

@@ -21,7 +21,7 @@ from modalloy.judge.validate import MOST_ROWS
 from modalloy.learn import processes
 from modalloy.learn.clock import Clock
 from modalloy.learn.fit import Step, fit
-from modalloy.learn.phase import WHOLE, Phase
+from modalloy.learn.phase import WHOLE, Phase, Watch
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.precision import choose_precision, set_up
 from modalloy.learn.progress import Progress, restore, store, write_log
@@ -48,6 +48,7 @@ def train_model(
     quiet: bool = False,
     like: Progress | None = None,
     phase: Phase = WHOLE,
+    watch: Watch | None = None,
     now: Callable[[], float] = time.perf_counter,
 ) -> Progress:
     """Train a model in place, on the device where it lies, and leave it with its best weights.
@@ -60,6 +61,7 @@ def train_model(
         earlier run, for checkpoints to keep. phase: which part of a training this is.
     like: an earlier training to repeat with other rows: as many epochs as its best one, on its
         schedule and with its precision.
+    watch: asked after each look whether to go on; what it raises ends the training.
     now: seconds of the clock that `minutes` are told by.
     """
     rank, world = processes.start()
@@ -77,7 +79,8 @@ def train_model(
     minutes = None if job.train.minutes is None else phase.share * job.train.minutes
     clock = Clock(minutes, now() - notes.seconds, now, world)
     epochs = like.best_epoch + 1 if like else way.epochs
-    given = (job, plan, loader, parts, way, epochs, clock, path, log, phase.still)
+    told = None if watch is None else partial(watch, notes, phase)
+    given = (job, plan, loader, parts, way, epochs, clock, path, log, phase.still, told)
     going = Going(*given, state=state, notes=notes, best=best, rank=rank, world=world)
     with Bar(phase.title, way.per_epoch * epochs, quiet=quiet or rank > 0) as bar:
         bar.advance(state.step)
@@ -105,6 +108,7 @@ class Going:
     path: Path | None
     log: Path
     still: bool
+    told: Callable[[], None] | None
     state: State[Model]
     notes: Progress
     best: dict[str, Tensor]
@@ -146,6 +150,8 @@ def go_on(going: Going, bar: Bar) -> None:
             if rank == 0:
                 write_log(going.log, notes)
                 saved = going.keep()
+            if going.told is not None:
+                going.told()
 
 
 def steps_of(

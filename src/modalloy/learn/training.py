@@ -23,7 +23,7 @@ from modalloy.learn.folds import FOLDER, Fold, as_one_of, assign, keep_log, toge
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.frozen_first import Phases, hold_still, learn_in_two
 from modalloy.learn.held_out import HeldOut, from_folds, hold_out
-from modalloy.learn.phase import REFIT, WHOLE
+from modalloy.learn.phase import REFIT, WHOLE, Watch
 from modalloy.learn.progress import AGAIN, LAST, Progress
 from modalloy.learn.resumed_start import frozen_trunks, held_start, start_of
 from modalloy.learn.train import train_model
@@ -154,14 +154,11 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
     """Train what was begun; with `refit`, and after folds, once more, on all rows."""
     job, table, out, start = begun.job, begun.table, begun.out, begun.start
     count = folds(job, len(begun.parts.train), len(begun.parts.validation))
-    if count:
-        first = train_folds(begun, count, quiet=quiet)
-    else:
-        first = train_begun(begun, resume=resume, quiet=quiet, like=None)
-        if processes.start()[0] == 0:
-            own = first.parts
-            held = hold_out(first.model, first.loader, own.train, own.validation)
-            first = first._replace(held_out=held)
+    first = learn_judged(begun, resume=resume, quiet=quiet)
+    if not count and processes.start()[0] == 0:
+        own = first.parts
+        held = hold_out(first.model, first.loader, own.train, own.validation)
+        first = first._replace(held_out=held)
     if not (count or job.train.refit) or first.interrupted or first.progress.best is None:
         return first
     rows = joined(first.parts)
@@ -176,7 +173,17 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
     return first._replace(model=again.model, loader=again.loader, parts=begun.parts, refit=True)
 
 
-def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
+def learn_judged(
+    begun: Begun, *, resume: bool = False, quiet: bool = False, watch: Watch | None = None
+) -> Learned:
+    """Train what was begun as far as rows judge it that are not learned from, alone or in folds."""
+    count = folds(begun.job, len(begun.parts.train), len(begun.parts.validation))
+    if count:
+        return train_folds(begun, count, quiet=quiet, watch=watch)
+    return train_begun(begun, resume=resume, quiet=quiet, like=None, watch=watch)
+
+
+def train_folds(begun: Begun, count: int, *, quiet: bool, watch: Watch | None = None) -> Learned:
     """Cross-validate over training and validation rows: how many passes answer held-out rows best.
 
     The outcome is of the last fold, with the progress of all of them together; one that is
@@ -205,7 +212,8 @@ def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
             first=last,
             whole=whole,
         )
-        outcome = train_fold(some.model, some.loader, some.parts, settings, out, quiet=quiet)
+        given = (some.model, some.loader, some.parts, settings, out)
+        outcome = train_fold(*given, quiet=quiet, watch=watch)
         shutil.rmtree(out, ignore_errors=True)
         last = last._replace(
             model=some.model,
@@ -223,13 +231,20 @@ def train_folds(begun: Begun, count: int, *, quiet: bool) -> Learned:
     return last._replace(progress=progress, held_out=held_out)
 
 
-def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Learned | None) -> Learned:
+def train_begun(
+    begun: Begun,
+    *,
+    resume: bool,
+    quiet: bool,
+    like: Learned | None,
+    watch: Watch | None = None,
+) -> Learned:
     """One training, on these parts."""
     given = (begun.model, begun.loader, begun.parts, begun.job, begun.out)
     phases = None
     if begun.in_two:
         both = like.phases if like else None
-        phases = learn_in_two(*given, resume=resume, quiet=quiet, like=both)
+        phases = learn_in_two(*given, resume=resume, quiet=quiet, like=both, watch=watch)
         progress = phases.progress
     else:
         progress = train_model(
@@ -239,6 +254,7 @@ def train_begun(begun: Begun, *, resume: bool, quiet: bool, like: Learned | None
             quiet=quiet,
             like=like.progress if like else None,
             phase=REFIT if like else WHOLE,
+            watch=watch,
         )
     return Learned(
         begun.model,

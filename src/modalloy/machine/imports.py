@@ -10,7 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
+from importlib.util import find_spec
 from typing import Any
+
+from modalloy.errors import JobError
 
 PATIENCE_S = 300
 LONGEST = 160  # characters of an error that are told
@@ -36,6 +39,12 @@ def probe(modules: Iterable[str]) -> dict[str, Any]:
         if line.startswith("{"):
             seen |= json.loads(line)
     return seen
+
+
+def require(module: str, extra: str, what: str) -> None:
+    """Refuse what needs a package of an extra that is not installed; JobError with what to do."""
+    if find_spec(module) is None:
+        raise JobError(f"{what} needs {module}; run: pip install 'modalloy[{extra}]'")
 
 
 def main() -> None:
