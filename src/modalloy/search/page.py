@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ from modalloy.judge.report import Report
 from modalloy.judge.wording import label, say
 from modalloy.machine.files import write_safely
 from modalloy.report.charts import BLUE, FAINT, GREEN, ORANGE, chart, legend
+from modalloy.report.document import document
 from modalloy.report.figure import Figure
-from modalloy.report.html import Dot, Markup, dots, join, safe, table, tag
+from modalloy.report.html import Dot, Markup, dots, join, table, tag
 from modalloy.report.lettering import drawn
-from modalloy.report.page import POLICY, show_figures
+from modalloy.report.page import show_figures
 from modalloy.runs.run import Run
 from modalloy.search.manner import Cost
 from modalloy.search.tried import COSTS, Tried, default_of
@@ -55,24 +55,11 @@ def write_tune_page(
         ),
         ("trials", "Trials", trials_section(trials, best)),
     ]
-    write_safely(path, skeleton(", ".join(job.tasks), parts).encode("utf-8"))
-
-
-def skeleton(title: str, parts: Sequence[tuple[str, str, Markup]]) -> str:
-    """Head, navigation and sections, as a report has them."""
-    style = files("modalloy.report").joinpath("page.css").read_text(encoding="utf-8")
-    links = join(tag("a", name, href=f"#{key}") for key, name, _ in parts)
-    sections = join(tag("section", tag("h2", name), inner, id=key) for key, name, inner in parts)
-    head = tag("header", tag("p", "Modalloy search", kind="kicker"), tag("h1", title))
-    footer = tag("footer", "Written by Modalloy. The same figures are in tune.json.")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        f"<title>{safe(title)} - Modalloy search</title>\n<style>\n{style}</style>\n</head>\n"
-        f"<body>\n{head}\n{tag('nav', tag('div', links))}\n"
-        f"{tag('main', sections, footer)}\n</body>\n</html>\n"
-    )
+    title = ", ".join(job.tasks)
+    heading = tag("header", tag("p", "Modalloy search", kind="kicker"), tag("h1", title))
+    footer = "Written by Modalloy. The same figures are in tune.json."
+    page = document(f"{title} - Modalloy search", heading, parts, footer)
+    write_safely(path, page.encode("utf-8"))
 
 
 def in_short(job: config.Job, trials: Sequence[Tried], best: Tried, run: Run) -> Markup:
