@@ -55,7 +55,7 @@ def realised(
     own = [groups[i] for i in at.tolist()]
     counts = Counter(own)
     kinds = sorted(counts, key=lambda g: (-counts[g], g))
-    if len(kinds) > 1 or promise.own:
+    if len(kinds) > 1:
         found["kinds"] = [
             {
                 "missing": list(kind.missing),
