@@ -14,7 +14,7 @@ from modalloy.attribution.explanation import Explanation, TaskReasons
 from modalloy.attribution.inside import look_inside
 from modalloy.attribution.network_score import captum, network_part
 from modalloy.attribution.outcome import find_outcome, say_answer
-from modalloy.attribution.past import PastRow, TrainingRows, training_rows
+from modalloy.attribution.past import TrainingRows, training_rows
 from modalloy.errors import JobError, TableError
 from modalloy.job.options import did_you_mean
 from modalloy.runs.run import Run
@@ -47,16 +47,17 @@ def explain_row(
     columns = list(dict.fromkeys(c for r in predictor.run.readers.values() for c in r.columns))
     which = np.array([row])
     status = {n: said[0] for n, said in statuses(loader, which).items()}
-    found: list[PastRow] | str
-    if isinstance(learned, TrainingRows):
-        found = learned.nearest(loader, row, past) if past else []
-        cells = learned.loader.cells(columns, np.array([p.row for p in found], dtype=np.int64))
-        compared, whole = len(learned.rows), learned.learned
-    else:
-        found, cells, compared, whole = learned, None, 0, 0
+    source, own = loader.table.source, loader.cells(columns, which)
+    if isinstance(learned, str):
+        given_past = learned.rstrip(".") or "Not asked for"
+        return Explanation(
+            predictor.run, source, row, reasons, status, own, given_past, lines=tuple(lines)
+        )
+    near = learned.nearest(loader, row, past) if past else []
+    theirs = learned.loader.cells(columns, np.array([p.row for p in near], dtype=np.int64))
     return Explanation(
-        predictor.run, str(loader.table.source), row, reasons, status,
-        loader.cells(columns, which), found, cells, compared, whole, tuple(lines),
+        predictor.run, source, row, reasons, status, own, near, theirs,
+        len(learned.rows), learned.learned, tuple(lines),
     )  # fmt: skip
 
 

@@ -186,7 +186,7 @@ def row_part(found: Explanation) -> Markup:
 def past_part(found: Explanation) -> Markup:
     """The nearest rows that were learned from, with their true answers."""
     if isinstance(found.past, str):
-        return tag("p", f"{found.past or 'Not asked for'}.", kind="quiet")
+        return tag("p", f"{found.past}.", kind="quiet")
     if not found.past or found.past_cells is None:
         return tag("p", "Not asked for.", kind="quiet")
     of = f"{found.compared:,} of {found.learned:,}" if found.compared < found.learned else (

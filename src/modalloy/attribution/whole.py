@@ -191,8 +191,7 @@ def explain_table(
     tables = [
         TaskOverview(t, rows[0].outcome.unit, columns, rows) for t, rows in found.items() if rows
     ]
-    source = str(loader.table.source)
-    return Overview(predictor.run, source, len(which), count, tables, exact)
+    return Overview(predictor.run, loader.table.source, len(which), count, tables, exact)
 
 
 def share_row(asked: AskedRow, task: str) -> RowShares | None:
