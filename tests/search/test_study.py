@@ -29,7 +29,7 @@ from modalloy.search.study import (
     revive,
     suggested,
 )
-from modalloy.search.trial import Bench, Looks, OutOfTime, Pruned
+from modalloy.search.trial import Bench, Looks, Orphaned, OutOfTime, Pruned
 
 SPACE: Space = {
     "train.lr": Between(1e-4, 1e-2, log=True),
@@ -160,7 +160,7 @@ def test_the_end_of_the_time_meets_a_trial_at_its_next_look() -> None:
     with pytest.raises(OutOfTime):
         Looks(trial, bench(until=1.0))(at(0.9, 2), WHOLE)
     Looks(trial, bench(until=1.0), default=True)(at(0.9, 2), WHOLE)  # it alone has its time
-    with pytest.raises(OutOfTime):  # so does the end of the process that started this one
+    with pytest.raises(Orphaned):  # so does the end of the process that started this one
         Looks(trial, bench(parent=os.getpid()))(at(0.9, 2), WHOLE)
 
 

@@ -40,6 +40,10 @@ class OutOfTime(Exception):
     """A trial that the end of the search's time meets."""
 
 
+class Orphaned(Exception):
+    """The process that started this one is gone; its trial is tried anew with `--resume`."""
+
+
 @dataclass
 class Bench:
     """What all trials of a process share.
@@ -84,7 +88,9 @@ class Looks:
 
     def __call__(self, progress: Progress, phase: Phase) -> None:
         """After a look; in folds, after the first of the next one."""
-        if self.bench.orphaned or (self.bench.over and not self.default):
+        if self.bench.orphaned:
+            raise Orphaned
+        if self.bench.over and not self.default:
             raise OutOfTime
         if self.bench.against is not None or progress.best is None:
             return
@@ -106,7 +112,8 @@ class Looks:
 def try_one(study: Study, trial: Trial, bench: Bench) -> None:
     """Train one job and tell the study how well validation rows were answered, and at what cost.
 
-    Ctrl-C leaves the trial as it is: it is tried anew when the search goes on.
+    Ctrl-C, and the end of the process that started this one, leave the trial as it is: it is tried
+    anew when the search goes on.
     """
     begun = time.perf_counter()
     values = suggested(trial, bench.space, bench.own)

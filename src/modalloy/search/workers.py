@@ -25,7 +25,7 @@ from modalloy.search.study import (
     open_study,
     space_in,
 )
-from modalloy.search.trial import Bench, try_one
+from modalloy.search.trial import Bench, Orphaned, try_one
 from modalloy.table.split import split_job
 from modalloy.table.table import Table, open_table
 from modalloy.tasks.columns import number_columns
@@ -153,6 +153,8 @@ def main() -> None:
         take_trials(work, job, table, parent=parent)
     except ModalloyError as error:
         sys.exit(str(error))
+    except Orphaned:
+        sys.exit("the process that started this one is gone")
 
 
 if __name__ == "__main__":
