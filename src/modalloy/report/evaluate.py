@@ -11,7 +11,6 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answered, Answers
 from modalloy.answer.blended import ask, blended
-from modalloy.answer.decide import costs_in
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.promise import Promise, by_of, keep_promises
@@ -21,12 +20,10 @@ from modalloy.answer.table_caveats import Usual, sentence, statuses, table_cavea
 from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import Finding, finding
 from modalloy.classical.method import FittedMethod
-from modalloy.job import config
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
 from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
-from modalloy.judge.decided import realised
 from modalloy.judge.environment import environment
 from modalloy.judge.facts import rows_by_use, say_split
 from modalloy.judge.figures import truth_of
@@ -42,7 +39,7 @@ from modalloy.report.calibrated import say_adjusted, say_promised
 from modalloy.report.judged import Judged, draw_figures
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
-from modalloy.report.unlike import count_unlike
+from modalloy.report.said_of_rows import say_decided, say_unlike_rows
 from modalloy.table.split import Parts, joined
 from modalloy.unlike.likeness import Likeness
 
@@ -246,27 +243,6 @@ def whole_report(
     )
     shares = partial(input_shares, loader, which)
     return replace(report, inputs=made.run("inputs", "shares of missing cells", shares, {}))
-
-
-def say_decided(
-    job: config.Job, targets: Mapping[str, Any], judged: Judged
-) -> dict[str, dict[str, Any]]:
-    """What decisions about the test rows cost, of tasks that make some; see `Report`."""
-    groups = judged.groups.labels if judged.groups else None
-    found = {}
-    for task, options in job.tasks.items():
-        costs = costs_in(task, options, targets[task])
-        if costs is not None:
-            p_BC, truth = judged.answers[task]["probability"], judged.truth[task]
-            found[task] = realised(costs, p_BC, truth, groups=groups)
-    return {task: said for task, said in found.items() if said}
-
-
-def say_unlike_rows(likeness: Likeness | None, judged: Judged) -> dict[str, Any]:
-    """How many test rows are unlike those of training; see `Report`."""
-    if likeness is None or judged.view is None:
-        return {}
-    return count_unlike(likeness, likeness.judge(judged.view))
 
 
 def report_without_figures(
