@@ -131,7 +131,7 @@ def split_once(learned: Learned, task: str, known: Known, seed: int, splits: int
     options, names, before = job.tasks[task], names_of(targets[task]), {task: rest.answer}
     after = adjust(before, made.stages)
     kept = keep_promises(job.tasks, made.promises, before, after, rest.groups)[task]
-    said = realised(options, made.promises[task], kept, rest.truth, rest.groups, names)
+    said = realised(made.promises[task], kept, rest.truth, rest.groups, names)
     each = 1.0 - (1.0 - TOGETHER) / splits
     low, high = band(said["fitted_on"], said["rows"], said["asked"], sure=each)
     size = said.get("size", said.get("width"))

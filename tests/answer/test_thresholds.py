@@ -18,7 +18,6 @@ from modalloy.job import config
 from modalloy.judge.calibrated import band, realised
 
 WHOLE, BLIND, RARE = RowGroup(), RowGroup(("photo",)), RowGroup(("photo", "note"))
-NUMBER = config.Regress(target="y")
 ASKED = config.Calibrate()
 
 
@@ -35,10 +34,10 @@ def test_rows_that_lack_a_column_get_intervals_of_their_own(draw: np.random.Gene
     own = Thresholds.fit("residual", answer, y, groups, coverage=0.9)
     assert own.of(BLIND).limit_K[0] == pytest.approx(3 * own.of(WHOLE).limit_K[0], rel=0.1)
     new, truth, kinds = rows(draw, 4000)
-    told = realised(NUMBER, own, {**new, **own.apply(new, kinds)}, truth.tolist(), kinds, None)
+    told = realised(own, {**new, **own.apply(new, kinds)}, truth.tolist(), kinds, None)
     pooled = Thresholds.fit("residual", answer, y, [WHOLE] * len(y), coverage=0.9)
     same = {**new, **pooled.apply(new, kinds)}
-    before = realised(NUMBER, pooled, same, truth.tolist(), kinds, None)
+    before = realised(pooled, same, truth.tolist(), kinds, None)
     by_kind = {tuple(k["missing"]): k["coverage"] for k in told["kinds"]}
     without_own = {tuple(k["missing"]): k["coverage"] for k in before["kinds"]}
     assert told["coverage"] == pytest.approx(0.9, abs=0.02)
@@ -96,7 +95,7 @@ def test_labels_have_a_threshold_each_and_quantiles_are_taken_where_there_are_an
     found = fit_promise(several, ["a", "b"], known, ASKED)
     assert isinstance(found, Thresholds)
     told = {**known.answer, **found.apply(known.answer, known.groups)}
-    said = realised(several, found, told, truth, known.groups, ["a", "b"])
+    said = realised(found, told, truth, known.groups, ["a", "b"])
     assert said["coverage"] == pytest.approx(0.9, abs=0.01)
     task = config.Regress(target="y", quantiles=(0.1, 0.5, 0.9), lowest=0.0)
     y = draw.normal(5, 1, 400)
@@ -157,8 +156,7 @@ def test_tags_and_boxes_say_which_of_them_are_sure() -> None:
     boxes[0], names[0] = np.array([[0, 0, 8, 8], [20, 20, 28, 28]]), ["a", "a"]
     known = {"boxes": boxes, "names": names, "scores": scores}
     truth = [{"boxes": [[0, 0, 8, 8]], "names": ["a"]}]
-    options = config.Locate(target="y", on="photo")
-    said = realised(options, found, known | found.apply(known), truth, [WHOLE], ["a"])
+    said = realised(found, known | found.apply(known), truth, [WHOLE], ["a"])
     assert (said["precision"], said["sure"]) == (1.0, 0.5)
 
 

@@ -16,6 +16,7 @@ from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.readers.targets.regress import within
 from modalloy.runs.run import Run
+from modalloy.tasks.kit import kit_of
 
 PART = "conformal.json"
 FORM = 1  # of what this version writes
@@ -40,7 +41,7 @@ class Known(NamedTuple):
 
 
 def fit_promise(
-    options: config.TaskOptions,
+    options: Any,
     names: Sequence[str] | None,
     known: Known,
     asked: config.Calibrate,
@@ -54,27 +55,27 @@ def fit_promise(
     known = known.some(np.flatnonzero([t is not None for t in known.truth]))
     if not len(known.truth):
         return None
-    match options:
-        case config.Classify() if options.several:
+    match kind := kit_of(options).promises:
+        case "classes" if options.several:
             truth = labels_of(known.truth, names or ())
             return Thresholds.fit("labels", known.answer, truth, known.groups, **given)
-        case config.Classify():
+        case "classes":
             index = {name: c for c, name in enumerate(names or ())}
             truth = np.array([index.get(t, NEVER) for t in known.truth])
             return Thresholds.fit(asked.sets, known.answer, truth, known.groups, **given)
-        case config.Regress():
+        case "number":
             ends = outer_quantiles(options.quantiles)
             method: Method = "residual" if ends is None else "quantiles"
             truth = np.array(known.truth, dtype=np.float64)
             given |= {"quantiles": ends}
             return Thresholds.fit(method, known.answer, truth, known.groups, **given)
-        case config.Tag() | config.Locate():
+        case "items":
             items = judged_items(known.answer, known.truth)
             return Precision.fit(*items, coverage=asked.coverage)
-        case config.Custom():
+        case None:
             return None
         case _:
-            assert_never(options)
+            assert_never(kind)
 
 
 def labels_of(truth: Sequence[Any], names: Sequence[str]) -> np.ndarray:
@@ -85,7 +86,7 @@ def labels_of(truth: Sequence[Any], names: Sequence[str]) -> np.ndarray:
 
 
 def keep_promises(
-    tasks: Mapping[str, config.TaskOptions],
+    tasks: Mapping[str, Any],
     promises: Mapping[str, Promise],
     before: Answers,
     after: Answers,
@@ -101,9 +102,8 @@ def keep_promises(
         match promise:
             case Thresholds():
                 said = promise.apply(before[task], groups)
-                options = tasks[task]
-                if isinstance(options, config.Regress):  # no truth lies beyond its bounds
-                    said = {end: within(options, y) for end, y in said.items()}
+                if kit_of(tasks[task]).promises == "number":  # no truth lies beyond its bounds
+                    said = {end: within(tasks[task], y) for end, y in said.items()}
             case Precision():
                 said = promise.apply(before[task])
             case _:

@@ -15,15 +15,13 @@ from modalloy.answer.conformal import rank
 from modalloy.answer.precision import Precision, judged_items
 from modalloy.answer.promise import Promise, labels_of
 from modalloy.answer.row_groups import RowGroup
-from modalloy.answer.thresholds import Thresholds
-from modalloy.job import config
+from modalloy.answer.thresholds import Method, Thresholds
 
 MOST = 12  # kinds of rows with figures of their own, the commonest first
 SURE = 0.95  # chance that realised coverage lies in its band
 
 
 def realised(
-    options: config.TaskOptions,
     promise: Promise,
     answer: Answer,
     truth: Sequence[Any],
@@ -44,8 +42,8 @@ def realised(
             pass
         case _:
             assert_never(promise)
-    hit_N, of_N = covered(options, known, right, names)
-    size_N, sure_N = sizes(options, known)
+    hit_N, of_N = covered(promise.method, known, right, names)
+    size_N, sure_N = sizes(promise.method, known)
     found = {
         "method": promise.method,
         "asked": promise.coverage,
@@ -116,36 +114,38 @@ def band(fitted: int, rows: int, coverage: float, *, sure: float = SURE) -> list
 
 
 def covered(
-    options: config.TaskOptions,
+    method: Method,
     answer: Answer,
     truth: Sequence[Any],
     names: Sequence[str] | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How many truths of each row its set or interval holds, and how many it has, (N,) each."""
     ones = np.ones(len(truth), dtype=np.int64)
-    match options:
-        case config.Classify() if options.several:
+    match method:
+        case "labels":
             yes_NC = labels_of(truth, names or ())
             return (yes_NC & answer["set"]).sum(1), yes_NC.sum(1)
-        case config.Classify():
+        case "lac" | "aps" | "raps":
             at = {name: c for c, name in enumerate(names or ())}
             inside = [t in at and bool(s[at[t]]) for t, s in zip(truth, answer["set"], strict=True)]
             return np.array(inside, dtype=np.int64), ones
-        case _:
+        case "residual" | "quantiles":
             y = np.array(truth, dtype=np.float64)
             inside = (answer["low"] <= y) & (y <= answer["high"])
             return inside.astype(np.int64), ones
+        case _:
+            assert_never(method)
 
 
-def sizes(options: config.TaskOptions, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
+def sizes(method: Method, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
     """How many names each set holds, or how wide each interval is; and which sets are the answer
     itself.
     """
-    if not isinstance(options, config.Classify):
+    if method in ("residual", "quantiles"):
         return answer["high"] - answer["low"], np.zeros(len(answer["low"]))
     p_NC = answer["probability"]
     chosen_NC = p_NC >= 0.5
-    if not options.several:
+    if method != "labels":
         chosen_NC = p_NC.argmax(1)[:, None] == np.arange(p_NC.shape[1])
     same_N = (answer["set"] == chosen_NC).all(1)
     return answer["set"].sum(1).astype(np.float64), same_N.astype(np.float64)

@@ -114,7 +114,7 @@ def lacks(
 ) -> Iterator[str]:
     """What rows are too few to promise, with how many are needed."""
     known = [t for t in truth if t is not None]
-    if isinstance(options, config.Custom):
+    if kit_of(options).promises is None:
         return
     need = fewest(coverage)
     match promise:

@@ -159,7 +159,7 @@ def compare(
     for when, (answer, promise) in both.items():
         said = score(options, known.truth, answer, names)
         if promise is not None and {"set", "low", "sure"} & answer.keys():
-            said |= realised(options, promise, answer, known.truth, known.groups, names)
+            said |= realised(promise, answer, known.truth, known.groups, names)
         found[when] = {m: said[m] for m in SHOWN if said.get(m) is not None}
     return found
 

@@ -47,5 +47,5 @@ def say_promised(
     found = {}
     for task, promise in promises.items():
         given = (judged.answers[task], judged.truth[task], judged.kinds, names_of(targets[task]))
-        found[task] = {"source": source, **realised(job.tasks[task], promise, *given)}
+        found[task] = {"source": source, **realised(promise, *given)}
     return found

@@ -6,7 +6,7 @@ beat, and drawings. Each part has a base class in the room of its trade, which s
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 from modalloy.errors import JobError
 from modalloy.job import config
@@ -25,6 +25,8 @@ class Kit:
     whole_row: it gives one answer a row, so that each input's summary alone can answer too.
     numbers: its target's cells are numbers.
     averaged: answers to one row may be averaged: `probability` of classes, or a `value`.
+    promises: what calibrated answers can promise: sets of `classes`, intervals of a `number`, or
+    precision of `items` such as spans and boxes.
     """
 
     target: str
@@ -36,6 +38,7 @@ class Kit:
     whole_row: bool = True
     numbers: bool = False
     averaged: bool = False
+    promises: Literal["classes", "number", "items"] | None = None
 
 
 CLASSIFY = Kit(
@@ -46,6 +49,7 @@ CLASSIFY = Kit(
     baseline="modalloy.judge.baselines.classify:ClassBaseline",
     drawing="modalloy.report.drawing.classify:ClassDrawing",
     averaged=True,
+    promises="classes",
 )
 REGRESS = Kit(
     target="modalloy.readers.targets.regress:NumberTarget",
@@ -56,6 +60,7 @@ REGRESS = Kit(
     drawing="modalloy.report.drawing.regress:NumberDrawing",
     numbers=True,
     averaged=True,
+    promises="number",
 )
 TAG = Kit(
     target="modalloy.readers.targets.tag:TagTarget",
@@ -65,6 +70,7 @@ TAG = Kit(
     baseline="modalloy.judge.baselines.tag:TagBaseline",
     drawing="modalloy.report.drawing.tag:TagDrawing",
     whole_row=False,
+    promises="items",
 )
 LOCATE = Kit(
     target="modalloy.readers.targets.locate:BoxTarget",
@@ -74,6 +80,7 @@ LOCATE = Kit(
     baseline="modalloy.judge.baselines.locate:BoxBaseline",
     drawing="modalloy.report.drawing.locate:BoxDrawing",
     whole_row=False,
+    promises="items",
 )
 
 
