@@ -154,7 +154,7 @@ def spots(path: str, data: Mapping[str, Any]) -> list[Path]:
     fitting = [name for name in names if rest.startswith(f"{name}.")]  # names may hold dots
     if not fitting:
         return [tuple(path.split("."))]
-    name = max(fitting, key=lambda n: len(str(n)))
+    name = max((len(name), name) for name in fitting)[1]
     return [(head, name, rest[len(name) + 1 :])]
 
 
