@@ -151,6 +151,7 @@ def make_job(
         "train": {"epochs": 2, "batch": 16, "precision": "float32"},
         "blend": {"use": "never"},
         "calibrate": {"use": "never"},
+        "unlike": {"use": "never"},
     }
     return job | changes
 

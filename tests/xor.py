@@ -44,6 +44,7 @@ def xor_job(table: Path, **changes: Any) -> dict[str, Any]:
         },
         "train": {"epochs": 1, "batch": 32, "precision": "float32"},
         "calibrate": {"use": "never"},
+        "unlike": {"use": "never"},
     }
     return job | changes
 

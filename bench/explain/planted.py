@@ -82,6 +82,8 @@ def planted_job(
         "tasks": {"state": {"type": "classify", "target": "state"}},
         "train": {"epochs": epochs, "batch": 16, "precision": "float32"},
         "blend": {"use": "never"},
+        "calibrate": {"use": "never"},
+        "unlike": {"use": "never"},
     }  # fmt: skip
 
 

@@ -132,7 +132,9 @@ def test_a_task_called_row_leaves_the_row_numbers(trained: tuple[Run, Path]) -> 
     assert found["row.number"].tolist() == [4, 5, 6]
     assert found["row"].between(-200, 300).all()
     assert found["row"].nunique() > 1
-    assert list(found) == ["row.number", "row", "status.load"]
+    own = ["row.number", "row", "row.low", "row.high"]
+    unlike = ["row.unlike", "row.unlike.score", "row.unlike.column"]
+    assert list(found) == [*own, *unlike, "status.load"]
 
 
 SLICES = [

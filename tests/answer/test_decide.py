@@ -17,7 +17,7 @@ NAMES = ("fault", "fine")
 def costs(names: tuple[str, ...] = NAMES, counts: tuple[int, ...] = (10, 90), **said: Any) -> Costs:
     """Costs of a task with such a group `decide`."""
     options = config.Classify(target="y", decide=config.Decide(**said))
-    found = costs_of("fault", options, names, counts)
+    found = costs_of("fault", options.decide, names, counts)
     assert found is not None
     return found
 

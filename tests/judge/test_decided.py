@@ -13,7 +13,7 @@ from modalloy.report.page import page
 def costs() -> Costs:
     """A miss costs ten false alarms."""
     said = config.Decide(costs={"miss": 10, "false_alarm": 1, "ask": 0.5}, positive="fault")
-    found = costs_of("crack", config.Classify(target="y", decide=said), ("fault", "fine"), (1, 9))
+    found = costs_of("crack", config.Decide.model_validate(said), ("fault", "fine"), (1, 9))
     assert found is not None
     return found
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from modalloy.answer.answers import Answer
 from modalloy.classical.rowwise import product
-from modalloy.job import config
 from modalloy.job.costs import Costs, costs_of
 
 
@@ -65,9 +64,8 @@ def ranges(costs: Costs) -> list[Range]:
 
 def costs_in(task: str, options: Any, target: Any) -> Costs | None:
     """The costs of a fitted task's decisions; None where it makes none."""
-    if not isinstance(options, config.Classify) or options.decide is None:
-        return None
-    return costs_of(task, options, target.names, target.counts)
+    decide = getattr(options, "decide", None)
+    return None if decide is None else costs_of(task, decide, target.names, target.counts)
 
 
 def decision_columns(task: str, options: Any, target: Any, answer: Answer) -> Mapping[str, Any]:

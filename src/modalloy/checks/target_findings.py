@@ -46,8 +46,8 @@ def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], li
         try:
             reader = fit_target(task, goal, lambda columns: table.take(columns, parts.train))
             answers = _answers(reader, table, np.arange(table.rows))
-            if isinstance(goal, config.Classify) and isinstance(reader, ClassTarget):
-                costs_of(task, goal, reader.names, reader.counts)
+            if isinstance(reader, ClassTarget):
+                costs_of(task, getattr(goal, "decide", None), reader.names, reader.counts)
         except JobError as error:
             found.append(finding("error", goal.target, str(error)))
             continue

@@ -41,13 +41,12 @@ class Costs(NamedTuple):
 
 
 def costs_of(
-    task: str, options: config.Classify, names: Sequence[str], counts: Sequence[int]
+    task: str, decide: config.Decide | None, names: Sequence[str], counts: Sequence[int]
 ) -> Costs | None:
     """The costs of a task whose classes are known; None where the job names none.
 
     counts: training rows of each class. JobError where the costs are of other classes.
     """
-    decide = options.decide
     if decide is None:
         return None
     where = f"tasks.{task}.decide"

@@ -1,7 +1,7 @@
 """`evaluate`: the whole report of a model on test rows, and its page."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -134,6 +134,8 @@ def judge_rows(
     truth = truth_of(loader, which)
     groups = made.run("groups", "groups of rows", partial(group_labels, loader, which), None)
     scoring = time.perf_counter()
+    names = {n: names_of(t) for n, t in loader.targets.items()}
+    labels = groups.labels if groups else None
     found = Subsets({}, {})
     if len(subsets) > 1 or answered.alone:
         score = partial(
@@ -141,43 +143,39 @@ def judge_rows(
             inputs=inputs,
             answers_of=seen.__getitem__,
             truth=truth,
-            names={n: names_of(t) for n, t in loader.targets.items()},
+            names=names,
             always=always,
-            groups=groups.labels if groups else None,
+            groups=labels,
         )
-        for task, options in model.job.tasks.items():
-            said = "what each column is worth"
-            own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
-            of_task = partial(score, {task: options}, alone=own)
-            one = made.run("subsets", said, of_task, None, task=task)
-            if one is not None:
-                found.table.update(one.table)
-                found.gain.update(one.gain)
+        found = subsets_of(model, answered, score, made)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     before = {task: combined[EVERYTHING][task] for task in stages}
-    simple = {
-        task: made.run(
-            PART, "simple methods", partial(ask_methods, own, answered, loader, which), {}
-        )
-        for task, own in extras.methods.items()
-    }
-    judged = Judged(
-        which,
-        truth,
-        seen[EVERYTHING],
-        groups,
-        found,
-        seconds,
-        unadjusted=before,
-        simple=simple,
-        view=answered.view,
-    )
+    given = (which, truth, seen[EVERYTHING], groups, found, seconds, before)
+    judged = Judged(*given, view=answered.view)
+    for task, own in extras.methods.items():
+        ask_own = partial(ask_methods, own, answered, loader, which)
+        judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
     promises = extras.promises
     if promises:
         judged.kinds = groups_of(loader, which, statuses(loader, which), by_of(promises))
-        given = (model.job.tasks, promises, combined[EVERYTHING], judged.answers)
-        judged.answers = keep_promises(*given, judged.kinds)
+        both = (combined[EVERYTHING], judged.answers)
+        judged.answers = keep_promises(model.job.tasks, promises, *both, judged.kinds)
     return judged
+
+
+def subsets_of(
+    model: Model, answered: Answered, score: Callable[..., Subsets], made: Sections
+) -> Subsets:
+    """What each set of inputs is worth, task by task."""
+    found = Subsets({}, {})
+    for task, options in model.job.tasks.items():
+        own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
+        of_task = partial(score, {task: options}, alone=own)
+        one = made.run("subsets", "what each column is worth", of_task, None, task=task)
+        if one is not None:
+            found.table.update(one.table)
+            found.gain.update(one.gain)
+    return found
 
 
 def ask_methods(

@@ -22,6 +22,7 @@ from modalloy.job.ranges import (
 )
 from modalloy.job.rules import MEDIA
 from modalloy.job.tuned import pretrained
+from modalloy.tasks.kit import kit_of
 
 Space = dict[str, Range]
 Fits = Callable[[config.Job], bool]
@@ -92,7 +93,7 @@ def usual(job: config.Job, data: Mapping[str, Any]) -> Iterator[tuple[str, Range
             Between(train.encoder_lr / RATE, train.encoder_lr * RATE, log=True),
         )
     yield "train.weight_decay", around(train.weight_decay, DECAY)
-    if any(isinstance(task, config.Classify) for task in job.tasks.values()):
+    if any(kit_of(task).whole_row and not kit_of(task).numbers for task in job.tasks.values()):
         yield "train.label_smoothing", Between(0.0, max(SMOOTHING, train.label_smoothing))
     kinds = ("concat", "multilinear", "gated", "attention", "tabm") if several else ("concat",)
     yield "fuse.type", OneOf(tuple(dict.fromkeys((fuse.type, *kinds, "tabm"))))
