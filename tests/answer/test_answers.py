@@ -133,7 +133,7 @@ def test_a_task_called_row_leaves_the_row_numbers(trained: tuple[Run, Path]) -> 
     assert found["row"].between(-200, 300).all()
     assert found["row"].nunique() > 1
     own = ["row.number", "row", "row.low", "row.high"]
-    unlike = ["row.unlike", "row.unlike.score", "row.unlike.column"]
+    unlike = ["unlike", "unlike.score", "unlike.column"]
     assert list(found) == [*own, *unlike, "status.load"]
 
 

@@ -3,23 +3,20 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from modalloy.answer.decoding.boxes import areas, clip_boxes
-from modalloy.answer.decoding.locate import boxes_at, peaks
 from modalloy.answer.decoding.logits import sigmoid, softmax
 from modalloy.attribution.asked_row import AskedRow, Hidden
 from modalloy.errors import JobError, TableError
-from modalloy.job import config
 from modalloy.job.options import did_you_mean
 from modalloy.judge.metrics.spans import Span, spans_of
 from modalloy.judge.wording import brief
 from modalloy.model.tasks.task import Outputs
-from modalloy.readers.number import from_log
+from modalloy.tasks.kit import kit_of, part
 
 NOWHERE = Span("", 0, 0)
 SURE = 1e-6  # probabilities nearer to 0 or 1 have no log-odds of their own
@@ -149,91 +146,33 @@ def find_outcome(asked: AskedRow, task: str, *, label: str | None, item: int) ->
             f"task '{task}' has no class '{label}'.{did_you_mean(label, names)} It has: "
             f"{', '.join(names)}."
         )
-    match options:
-        case config.Classify():
-            p_C = asked.ask(task, [frozenset()])["probability"][0]
-            at = int(np.argmax(p_C)) if label is None else names.index(label)
-            what = f"probability of '{names[at]}'"
-            return ClassOutcome(
-                task, what, name=names[at], index=at, several=options.labels == "multi"
-            )
-        case config.Regress():
-            unit = options.unit or ""
-            if options.scale == "log":
-                unit = f"log({unit or 'target'})"
-            return NumberOutcome(task, f"{options.target}", unit)
-        case config.Tag():
-            return find_span(asked, task, options, item)
-        case config.Locate():
-            return find_box(asked, task, options, item)
-        case config.Custom():
-            raise JobError(
-                f"task '{task}' is a custom one: explain knows classify, regress, tag and locate."
-            )
-        case _:
-            assert_never(options)
-
-
-def find_span(asked: AskedRow, task: str, options: config.Tag, item: int) -> Outcome | None:
-    """The span of this number in the row's tags."""
-    if options.on not in asked.columns:
-        return None
-    tags, names = asked.ask(task, [frozenset()])["tags"][0], asked.run.targets[task].names
-    spans = spans_of(tags)
-    if not spans:
-        return None
-    span = pick(spans, item, f"row {asked.row}: task '{task}'", "span", "spans")
-    index = tuple(list(names).index(t) for t in tags[span.first : span.last])
-    several = len(index) > 1
-    where = f"words {span.first} to {span.last - 1} are" if several else f"word {span.first} is"
-    what = f"certainty that {where} '{span.kind}'"
-    return SpanOutcome(task, what, on=options.on, span=span, tags=index)
-
-
-def find_box(asked: AskedRow, task: str, options: config.Locate, item: int) -> Outcome | None:
-    """The box of this number, best first, and the cell of the heat map that it comes from."""
-    if options.on not in asked.columns:
-        return None
-    answer, outputs = asked.ask(task, [frozenset()]), asked.outputs(task, [frozenset()])
-    boxes, names = answer["boxes"][0], list(asked.run.targets[task].names)
-    if not len(boxes):
-        return None
-    at = pick(range(len(boxes)), item, f"row {asked.row}: task '{task}'", "box", "boxes")
-    kind = names.index(answer["names"][0][at])
-    scores, classes, cells = peaks(sigmoid(outputs["heat"][0]), 2 * options.max_boxes)
-    size_2 = outputs["size"][0]
-    own = clip_boxes(boxes_at(outputs["sides"][0], cells, size_2), *size_2)
-    off = np.abs(own - boxes[at]).max(1) + np.where(classes == kind, 0.0, np.inf)
-    off += np.where(areas(own) > 0, np.abs(scores - answer["scores"][0][at]), np.inf)
-    box = tuple(round(float(v), 1) for v in boxes[at])
-    what = f"score of the '{names[kind]}' at {box[0]:g} {box[1]:g} {box[2]:g} {box[3]:g}"
-    cell = int(cells[int(np.argmin(off))])
-    return BoxOutcome(task, what, on=options.on, box=box, index=kind, cell=cell)
+    return kind_of(task, options).find(asked, task, label=label, item=item)
 
 
 def say_answer(asked: AskedRow, task: str) -> str:
     """A task's answer to a row in words."""
-    options, target = asked.run.job.tasks[task], asked.run.targets[task]
-    answer = asked.ask(task, [frozenset()])
-    match options:
-        case config.Classify():
-            p_C, names = answer["probability"][0], target.names
-            if options.several:
-                return say_truth([n for n, p in zip(names, p_C, strict=True) if p >= 0.5])
-            best = int(np.argmax(p_C))
-            return f"{names[best]} ({100 * p_C[best]:.0f} % sure)"
-        case config.Regress():
-            value = np.asarray(answer["value"], np.float64)[:1]
-            value = from_log(value) if options.scale == "log" else value
-            return f"{brief(float(value[0]))} {options.unit or ''}".rstrip()
-        case config.Tag():
-            return say_truth(list(answer["tags"][0]))
-        case config.Locate():
-            return counted(list(answer["names"][0]), "box", "boxes")
-        case config.Custom():
-            return "answered by a custom task"
-        case _:
-            assert_never(options)
+    return kind_of(task, asked.run.job.tasks[task]).say(asked, task)
+
+
+class Kind(Protocol):
+    """What explaining asks of one kind of task; each kind is a file in `kinds`."""
+
+    def find(self, asked: AskedRow, task: str, *, label: str | None, item: int) -> Outcome | None:
+        """What to explain, as `find_outcome` says; the label is one that the task has."""
+
+    def say(self, asked: AskedRow, task: str) -> str:
+        """The answer in words."""
+
+
+def kind_of(task: str, options: Any) -> Kind:
+    """How a kind of task is explained. JobError for kinds that are not."""
+    place = kit_of(options).explained
+    if place is None:
+        raise JobError(
+            f"task '{task}' is a custom one: explain knows classify, regress, tag and locate."
+        )
+    found: Kind = part(place)()
+    return found
 
 
 def say_truth(truth: Any) -> str:

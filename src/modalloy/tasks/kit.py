@@ -27,6 +27,7 @@ class Kit:
     averaged: answers to one row may be averaged: `probability` of classes, or a `value`.
     promises: what calibrated answers can promise: sets of `classes`, intervals of a `number`, or
     precision of `items` such as spans and boxes.
+    explained: a `Kind` (attribution/outcome.py): which number of an answer is explained.
     """
 
     target: str
@@ -39,6 +40,7 @@ class Kit:
     numbers: bool = False
     averaged: bool = False
     promises: Literal["classes", "number", "items"] | None = None
+    explained: str | None = None
 
 
 CLASSIFY = Kit(
@@ -50,6 +52,7 @@ CLASSIFY = Kit(
     drawing="modalloy.report.drawing.classify:ClassDrawing",
     averaged=True,
     promises="classes",
+    explained="modalloy.attribution.kinds.classify:ClassKind",
 )
 REGRESS = Kit(
     target="modalloy.readers.targets.regress:NumberTarget",
@@ -61,6 +64,7 @@ REGRESS = Kit(
     numbers=True,
     averaged=True,
     promises="number",
+    explained="modalloy.attribution.kinds.regress:NumberKind",
 )
 TAG = Kit(
     target="modalloy.readers.targets.tag:TagTarget",
@@ -71,6 +75,7 @@ TAG = Kit(
     drawing="modalloy.report.drawing.tag:TagDrawing",
     whole_row=False,
     promises="items",
+    explained="modalloy.attribution.kinds.tag:TagKind",
 )
 LOCATE = Kit(
     target="modalloy.readers.targets.locate:BoxTarget",
@@ -81,6 +86,7 @@ LOCATE = Kit(
     drawing="modalloy.report.drawing.locate:BoxDrawing",
     whole_row=False,
     promises="items",
+    explained="modalloy.attribution.kinds.locate:BoxKind",
 )
 
 

@@ -1,0 +1,1 @@
+"""What is explained of each kind of task; each is a file beside this one."""
