@@ -98,7 +98,7 @@ def test_the_run_answers_as_the_stronger_method(trained: tuple[Predictor, Path])
     page = (run.path / "report.html").read_text()
     assert "How the answer is made" in page
     assert " signs" in (run.path / "card.md").read_text()
-    assert run.parts == ("blend.safetensors", "unlike.safetensors")
+    assert run.parts == ("blend.safetensors",)
 
 
 def test_predict_evaluate_and_frames_agree(trained: tuple[Predictor, Path], tmp_path: Path) -> None:

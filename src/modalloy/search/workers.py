@@ -15,6 +15,7 @@ from optuna.study import Study
 from modalloy.errors import ModalloyError, RunError
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.machine.files import locked
 from modalloy.machine.limits import cores
 from modalloy.search.manner import Cost, Manner, Pruner, Sampler
 from modalloy.search.space import own_values
@@ -30,6 +31,7 @@ from modalloy.table.split import split_job
 from modalloy.table.table import Table, open_table
 from modalloy.tasks.columns import number_columns
 
+TURN, TURN_S = "tune.turn", 60.0  # held while a trial is taken; seconds to wait for it
 POLL_S = 0.2
 MODULE = "modalloy.search.workers"
 
@@ -84,7 +86,10 @@ def take_trials(
         own = own_values(job, space)
         bench = Bench(job, table, parts, space, own, work.against, work.until, parent)
         while not bench.over:
-            trial = next_trial(study, work.owner, work.trials)
+            # SQLite has no locks of rows: two processes at once may be handed the same trial.
+            turn = locked(Path(work.out) / TURN, f"{work.out}: no turn to take.", patience_s=TURN_S)
+            with turn:
+                trial = next_trial(study, work.owner, work.trials)
             if trial is None:
                 break
             try_one(study, trial, bench)
