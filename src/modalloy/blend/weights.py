@@ -14,9 +14,7 @@ import numpy as np
 
 DOUBT = 0.02  # share of each probability given away, so that one row cannot decide alone
 PRIOR_ROWS = 30.0  # as many rows speak for the weights before any row is seen
-LASTING = (
-    0.05  # of the pull, however many rows there are: what holds for them may not hold for others
-)
+LASTING = 0.05  # of that pull, however many rows there are: others may be unlike them
 ALIKE = 0.3  # correlation of what is right or wrong in rows that belong together
 STEPS = 500  # of the descent; it ends sooner where nothing moves
 STILL = 1e-6  # a change of all weights together that counts as none
