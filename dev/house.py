@@ -44,6 +44,7 @@ ROOMS: list[set[str]] = [
     {"learn"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
+    {"commands"},
     {"cli", "__main__"},
 ]
 ABOVE = """\
