@@ -6,7 +6,7 @@ and what abstaining saves: one training a set, its held-back rows split twenty t
 The jobs are the scoreboard's, made cheap: pretrained encoders are frozen, and the split is drawn by
 rows, so that held-back rows are of one kind, which is all that conformal prediction asks for. Half
 of these calibrate, the other half is judged; both are drawn anew each time. Answers are the
-blend's, as a run gives them. Writes bench/results/calibration.json and the table of its page.
+blend's, as a run gives them, and the network's alone, which no blend has made less sure. Writes bench/results/calibration.json and the table of its page.
 
 coverage: splits whose realised coverage of 90 % lies in its beta-binomial band; the band is as wide
 as all twenty together need to lie in it in 95 of 100 cases. ece: before and after the stage, means
@@ -30,6 +30,7 @@ from bench.shared_sets import cheap_job, default_data
 
 from modalloy.answer.promise import Known, keep_promises
 from modalloy.answer.stage import adjust
+from modalloy.blend.mixture import NOTHING
 from modalloy.job.job_file import load_job
 from modalloy.judge.calibrated import band, realised
 from modalloy.judge.metrics.score import score
@@ -98,10 +99,14 @@ def splits_of(name: str, data: Path, splits: int) -> Iterator[tuple[str, list[Sp
         model, loader, parts = learned.model, learned.loader, learned.parts
         given = (model, loader, parts, learned.held_out, Sections())
         blend = fit_blend(*given, refit=learned.refit).blend
-        for task, held in answer_kept(model, loader, parts.test, blend).items():
-            known = known_rows(loader, task, held, ())
-            known = known.some(np.flatnonzero([t is not None for t in known.truth]))
-            yield task, [split_once(learned, task, known, k, splits) for k in range(splits)]
+        for said, what in ((blend, ""), (NOTHING, ", network alone")):
+            for task, held in answer_kept(model, loader, parts.test, said).items():
+                if what and task not in blend.tasks:
+                    continue  # it is the network alone as it is
+                known = known_rows(loader, task, held, ())
+                known = known.some(np.flatnonzero([t is not None for t in known.truth]))
+                found = [split_once(learned, task, known, k, splits) for k in range(splits)]
+                yield f"{task}{what}", found
 
 
 def learn(name: str, data: Path, out: Path) -> Learned:
