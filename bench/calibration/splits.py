@@ -6,7 +6,8 @@ and what abstaining saves: one training a set, its held-back rows split twenty t
 The jobs are the scoreboard's, made cheap: pretrained encoders are frozen, and the split is drawn by
 rows, so that held-back rows are of one kind, which is all that conformal prediction asks for. Half
 of these calibrate, the other half is judged; both are drawn anew each time. Answers are the
-blend's, as a run gives them, and the network's alone, which no blend has made less sure. Writes bench/results/calibration.json and the table of its page.
+blend's, as a run gives them, and the network's alone, which no blend has made less sure. Writes
+bench/results/calibration.json and the table of its page.
 
 coverage: splits whose realised coverage of 90 % lies in its beta-binomial band; the band is as wide
 as all twenty together need to lie in it in 95 of 100 cases. ece: before and after the stage, means
