@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 import modalloy as ma
+from conftest import write_table
 from modalloy.errors import JobError, LeakError, RunError, TableError
 from modalloy.judge.report import Report
 from modalloy.machine.files import locked
@@ -109,11 +110,9 @@ def test_same_seed_same_weights_and_another_seed_others(
     assert any(not torch.equal(a[name], c[name]) for name in a)
 
 
-def test_killed_at_any_moment_resumes_to_the_same_weights(
-    small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_killed_at_any_moment_resumes_to_the_same_weights(job_dict: Any, tmp_path: Path) -> None:
     job = job_dict(
-        small_table,
+        write_table(tmp_path, rows=40),
         columns=COLUMNS,
         train={
             "epochs": 12,
@@ -141,7 +140,7 @@ def test_killed_at_any_moment_resumes_to_the_same_weights(
                     time.sleep(delay)
                     os.kill(child, signal.SIGKILL)
                     break
-                time.sleep(0.002)
+                time.sleep(0.005)
             ended = int(trainer.stdout.readline())
             assert ended in (0, -signal.SIGKILL)
             kills += ended != 0

@@ -131,7 +131,8 @@ def test_the_card_of_a_run_says_what_its_report_says(
         assert lines["95 % interval"] == ends
         assert len(report.baselines[task]) >= 2
         for name, simple in report.baselines[task].items():
-            assert lines[name] == [say(m, simple.get(m), unit) for m in names]
+            noted = f"{name} ({simple['note']})" if "note" in simple else name
+            assert lines[noted] == [say(m, simple.get(m), unit) for m in names]
     # Lines to beat are the blend's own methods, with what is to be said of their fits.
     assert report.baselines["fault"]["logistic regression on words"]["note"] == linear.STOPPED
     frame = pd.read_parquet(small_table)
