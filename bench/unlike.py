@@ -28,8 +28,8 @@ from bench.shared_sets import default_data, job_files
 from modalloy.answer.predictor import Predictor
 from modalloy.job.job_file import load_job
 from modalloy.runs.run import Run, load_run
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 from modalloy.verbs import train
 
 RESULTS = Path(__file__).parent / "results" / "unlike.json"
