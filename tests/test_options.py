@@ -22,8 +22,8 @@ from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.train import train_model
 from modalloy.model.model import Model
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 Case = tuple[str, str, Any, Any]  # base job, where in it, one value, another value
 

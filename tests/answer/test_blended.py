@@ -24,7 +24,7 @@ from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.build import fit_readers, fit_targets
 from modalloy.readers.reader import Reader
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 from modalloy.unlike.projection import projected
 
 WHICH = np.arange(12)

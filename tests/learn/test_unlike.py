@@ -23,8 +23,8 @@ from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
 from modalloy.runs.saving import save_run
 from modalloy.table.fingerprints import fingerprints
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 from modalloy.unlike.fitting import BOTH
 from modalloy.unlike.kept import PART, likeness_of, likeness_to_bytes
 from untrained import NOTES

@@ -20,8 +20,9 @@ from modalloy.report.extras import Extras
 from modalloy.runs.parts import CHECKPOINTS, PAGE
 from modalloy.runs.run import Run
 from modalloy.table.fingerprints import learned_rows, same_parts
+from modalloy.table.open_table import open_table
 from modalloy.table.split import learnable, split_job
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 CALIBRATED_ROWS = "calibrated-rows.bin"  # a part of a run that was calibrated anew
 
