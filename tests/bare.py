@@ -24,6 +24,7 @@ class Bare(nn.Module):
         self.tasks = Named({"y": nn.Linear(16, 3)})
         self.inputs, self.readers, self.shared = ["x"], {"x": None}, {}
         self.adapted: Adapted | None = None
+        self.allocation: nn.Module | None = None
 
     def train(self, mode: bool = True) -> "Bare":
         """As `Body` does it."""

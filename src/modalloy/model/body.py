@@ -52,6 +52,7 @@ class Body(nn.Module):
         self.fusion = build_fusion(job.fuse, self.inputs, job.fuse.width)
         self.in_bfloat16 = False  # inside media encoders while training; set by the probe
         self.adapted: Adapted | None = None  # while small parts learn beside its layers
+        self.allocation: nn.Module | None = None  # of ranks to layers, while these learn
 
     @property
     def device(self) -> torch.device:

@@ -10,6 +10,7 @@ from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.machine.imports import require
 from modalloy.model.adapted import Adapted, Place, inside
+from modalloy.model.adapters.adalora import Allocation
 from modalloy.model.adapters.methods import put
 from modalloy.model.adapters.places import column_options, layers_of, ranks_of
 from modalloy.model.adapters.product import Parts, product
@@ -127,9 +128,11 @@ def put_beside(model: Model, adapted: Adapted, ranks: Mapping[str, int] | None) 
             continue
         if options.method == "pissa":
             adapted.original |= {f.name: kept(f.layer) for f in found}
-        name = f"{options.method}_{number:02d}"
+        name = f"{options.method}{number:02d}"  # peft looks for `lora_` in names
         adapted.tuners[name] = put(model, options, found, wanted, name)
         adapted.layers |= wanted
+        if options.method == "adalora":
+            model.allocation = Allocation(model, adapted.tuners[name])
         if options.method == "pissa":
             begun = {f.name: product(model.get_submodule(f.name), None) for f in found}
             adapted.first |= {n: Parts(*(t.detach().clone() for t in p)) for n, p in begun.items()}
@@ -160,12 +163,16 @@ def beside(module: nn.Module) -> bool:
 
 def own_parameters(model: Model, adapted: Adapted) -> list[nn.Parameter]:
     """What a method has added to the layers of a model and learns."""
-    found = []
+    return [p for p, _ in own_by_method(model, adapted)]
+
+
+def own_by_method(model: Model, adapted: Adapted) -> Iterator[tuple[nn.Parameter, str]]:
+    """The same, each with the method that it belongs to."""
     for layer in adapted.layers:
+        method = adapted.place_of(layer).options.method
         for name, p in model.get_submodule(layer).named_parameters():
-            if not name.startswith("base_layer.") and ".ranknum" not in f".{name}":
-                found.append(p)
-    return found
+            if not name.startswith(("base_layer.", "ranknum.")):
+                yield p, method
 
 
 def blocks_that_learn(model: Model, adapted: Adapted) -> list[nn.Parameter]:
@@ -230,6 +237,8 @@ def finish(model: Model, *, keep: bool) -> None:
     adapted = model.adapted
     if adapted is None:
         return
+    if model.allocation is not None and keep:
+        model.allocation.settle(model)
     for name in adapted.layers:
         layer = model.get_submodule(name)
         base = layer.get_submodule("base_layer")
@@ -242,7 +251,7 @@ def finish(model: Model, *, keep: bool) -> None:
     for encoder in model.encoders.values():
         encoder.adapted = False
     learn_only(model, adapted.learning)
-    model.adapted = None
+    model.adapted = model.allocation = None
     model.train(model.training)
 
 

@@ -18,10 +18,9 @@ from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.model.adapted import Adapted
 from modalloy.model.adapters.attach import BESIDE, HEADS, attach
-from modalloy.model.adapters.product import product
+from modalloy.model.adapters.product import AS_LORA, product
 from modalloy.model.model import Model
 
-AS_LORA = ("lora", "rslora", "pissa", "adalora")  # kept as the product of two matrices
 FORMAT = 1
 
 

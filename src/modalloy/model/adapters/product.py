@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 
 
+AS_LORA = ("lora", "rslora", "pissa", "adalora")  # methods whose change is such a product
+
+
 class Parts(NamedTuple):
     """A change of a layer as the product of two matrices, or kernels: `up` after `down`.
 
