@@ -130,7 +130,7 @@ def _beside(path: tuple[str, ...], tune: Any, adapter: Any) -> Iterator[Fault]:
 
 
 def _adapted(data: dict[str, Any], columns: Groups) -> Iterator[Fault]:
-    """A fusion begins from nothing unless an earlier run gives it weights; ranks shrink by steps."""
+    """A fusion begins from nothing without an earlier run; ranks shrink by the count of steps."""
     fuse, train = data.get("fuse"), data.get("train")
     tune = fuse.get("tune", "full") if isinstance(fuse, dict) else "full"
     if isinstance(fuse, dict):
