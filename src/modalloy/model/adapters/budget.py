@@ -21,6 +21,7 @@ from modalloy.job import config
 from modalloy.model.adapters.attach import attach, detach, places_of
 from modalloy.model.adapters.file import adapter_to_bytes
 from modalloy.model.adapters.places import Found, layers_of
+from modalloy.model.adapters.product import layer_of
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
@@ -187,7 +188,7 @@ def begin_there(model: Model, asked: Mapping[str, Asked]) -> None:
     adapted = model.adapted
     assert adapted is not None
     for name, rank in adapted.layers.items():
-        layer = model.get_submodule(name)
+        layer = layer_of(model, name)
         (key,) = layer.scaling
         down = layer.lora_A[key].weight
         length = down.flatten(1).norm(dim=1).mean()
