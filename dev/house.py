@@ -29,6 +29,7 @@ ROOMS: list[set[str]] = [
     {"model.trunks"},
     {"model.encoders", "model.tasks"},
     {"model"},
+    {"model.adapters"},
     {"objectives"},
     {"answer.answers"},
     {"answer.decoding"},

@@ -212,6 +212,19 @@ ELSEWHERE = {
     "::test_tune_says_what_of_patchtst_changes",
     "Series.last_n": "tests/model/encoders/test_encoder_series.py"
     "::test_tune_says_what_of_patchtst_changes",
+    **dict.fromkeys(
+        ("Beside.rank", "Beside.alpha", "Beside.layers"),
+        "tests/model/adapters/test_attach.py::test_rank_alpha_and_layers_change_what_learns",
+    ),
+    **dict.fromkeys(
+        ("Adapter.method", "Adapter.last_n"),
+        "tests/model/adapters/test_attach.py"
+        "::test_head_last_n_and_full_learn_as_much_as_they_say",
+    ),
+    "Adapter.budget_kb": "tests/model/adapters/test_budget.py"
+    "::test_a_budget_is_kept_and_too_small_a_one_is_refused",
+    "Fusion.tune": "tests/learn/test_adapting.py"
+    "::test_an_encoder_and_a_fusion_of_an_earlier_run_are_adapted_by_tune",
     "Custom.use": "tests/tasks/test_kit.py"
     "::test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered",
     "Blend.use": "tests/learn/test_blending.py::test_options_say_whether_it_is_blended",
@@ -263,6 +276,8 @@ GROUPS = {
     "Job.blend",
     "Job.calibrate",
     "Job.unlike",
+    "Trunk.adapter",
+    "Fusion.adapter",
     "Classify.decide",
 }  # hold options
 

@@ -23,6 +23,7 @@ from modalloy.job.steps import folds
 from modalloy.judge.before import Before, look_before, missed
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
+from modalloy.learn.adapting import say_adapted
 from modalloy.learn.blending import Blended, fit_blend
 from modalloy.learn.calibrate import Calibration, calibrate_learned
 from modalloy.learn.frozen_first import say_kept
@@ -96,6 +97,10 @@ def learn_and_report(
     findings = [*found.findings]
     if learned.interrupted:
         findings.append(finding("warning", "training", say_interrupted(learned)))
+    if learned.adapted is not None:
+        findings += [
+            finding(level, "adapter", said) for level, said in say_adapted(learned.adapted)
+        ]
     phases = learned.phases.note() if learned.phases else None
     if phases is not None and phases["tuned"] is not None:
         findings.append(finding("note", "training", say_kept(phases)))
@@ -115,6 +120,8 @@ def learn_and_report(
     }
     if phases is not None:
         notes["phases"] = phases
+    if learned.adapted is not None:
+        notes["adapted"] = learned.adapted
     if learned.started is not None:
         notes["start"] = learned.started.note()
     if rank > 0:
