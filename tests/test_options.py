@@ -218,8 +218,7 @@ ELSEWHERE = {
     ),
     **dict.fromkeys(
         ("Adapter.method", "Adapter.last_n"),
-        "tests/model/adapters/test_attach.py"
-        "::test_head_last_n_and_full_learn_as_much_as_they_say",
+        "tests/model/adapters/test_attach.py::test_head_last_n_and_full_learn_as_much_as_they_say",
     ),
     "Adapter.budget_kb": "tests/model/adapters/test_budget.py"
     "::test_a_budget_is_kept_and_too_small_a_one_is_refused",
