@@ -10,7 +10,7 @@ from torch import Tensor
 
 from modalloy.attacks.apgd import APGD
 from modalloy.attacks.attack import Attack
-from modalloy.attacks.budget import Budget
+from modalloy.attacks.budget import Budget, CellsOf
 from modalloy.attacks.corruptions import CORRUPTIONS, SEVERITIES, befalls, corrupt
 from modalloy.attacks.fgsm import FGSM
 from modalloy.attacks.lying import LIES, lie
@@ -27,7 +27,7 @@ from modalloy.attacks.pgd import PGD
 from modalloy.attacks.square import Square
 from modalloy.attacks.transfer import Whole, transfer
 from modalloy.attacks.trial import HONEST, Effort, Trial
-from modalloy.attacks.words import CellsOf, Words
+from modalloy.attacks.words import Words
 from modalloy.errors import JobError
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -87,6 +87,18 @@ class Suite:
             "tasks": {t: asdict(r) for t, r in self.tasks.items()},
         }
 
+    def text(self) -> str:
+        """All of it for a terminal, a line for each figure and each check."""
+        within = ", ".join(f"{c} {t}" for c, t in self.budgets.items())
+        lines = [f"attacks within {within}"]
+        for task, found in self.tasks.items():
+            lines.append(f"{task}, {found.rows} rows")
+            pairs = [*lines_of(found), *((f"check: {c.name}", c.said) for c in found.checks)]
+            wide = max(len(name) for name, _ in pairs)
+            lines += [f"  {name.ljust(wide)}  {said}" for name, said in pairs]
+            lines += list(found.said)
+        return "\n".join(lines)
+
     @classmethod
     def from_dict(cls, kept: Mapping[str, Any]) -> "Suite":
         """What `as_dict` wrote, also after JSON."""
@@ -99,6 +111,28 @@ class Suite:
             own["said"] = tuple(found["said"])
             tasks[name] = Result(**own)
         return cls(dict(kept["budgets"]), tasks)
+
+
+def lines_of(found: Result) -> list[tuple[str, str]]:
+    """What each attack left of a task's figure, in words."""
+
+    def said(value: float) -> str:
+        if found.figure == "accuracy":
+            return f"{100 * value:.1f} %"
+        return f"{value:.3g} {found.unit}".rstrip()
+
+    lines = [("clean", said(found.clean))]
+    lines += [(name, said(value)) for name, value in found.attacks.items()]
+    lines.append(("worst of all", said(found.worst)))
+    lines += [(f"{name} alone", said(value)) for name, value in found.columns.items()]
+    lines += [(f"{name} lies", said(value)) for name, value in found.lying.items()]
+    for kind, curve in found.corruptions.items():
+        lines.append((kind.replace("_", " "), ", ".join(map(said, curve))))
+    for factor, value in found.growth:
+        lines.append((f"{factor:g} times the budgets", said(value)))
+    if found.blind is not None:
+        lines.append(("one answer for all", said(found.blind)))
+    return lines + [(f"whole answer, {name}", said(value)) for name, value in found.whole.items()]
 
 
 def run_suite(
