@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from modalloy.attacks.masking import Check
-from modalloy.attacks.suite import Result, Suite
+from modalloy.attacks.results import Result, Suite
 from modalloy.report.robustness import attacks_table, growth_figure
 
 FOUND: dict[str, Any] = {

@@ -183,6 +183,8 @@ def moves_nothing(budget: Budget, reader: Reader) -> str | None:
         return f"{name}: {told} is no whole number of {budget.unit}."
     if reader.kind == "image" and brightness(budget) < 1.0:
         return f"{name}: {told} moves no pixel, which hold whole numbers of 0 to 255."
+    if reader.kind == "number" and not math.isfinite(own_size(budget, reader)):
+        return f"{name}: its range in training has no end, so {told} is no size; give one in sd."
     if budget.whole and own_size(budget, reader) < 1.0:
         return (
             f"{name}: {told} is {own_size(budget, reader):.3g} of its own unit and moves nothing, "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from modalloy.attacks.suite import Suite, lines_of
+from modalloy.attacks.results import Suite, lines_of
 from modalloy.judge.wording import label
 from modalloy.report.charts import FAINT, LINES, chart, legend
 from modalloy.report.figure import Figure
