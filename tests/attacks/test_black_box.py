@@ -1,11 +1,12 @@
 """Square, names and words: within their budgets, and as good as a slow search on tiny inputs."""
 
 import re
+import warnings
 
 import pytest
 import torch
 
-from attacked import Small, generator, small
+from attacked import Logits, Small, classifier, generator, small
 from modalloy.attacks.attack import answering, by_loss, look
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.joint import Joint
@@ -42,6 +43,29 @@ def test_square_asks_for_answers_alone_and_stays_within_its_budget() -> None:
         assert not apart[~found.batch.present[name]].any()
     assert loss(found, after[1]).mean() > loss(found, after[0]).mean()
     assert loss(found, after[1]).mean() > loss(found, found.batch).mean()
+
+
+def test_square_breaks_about_as_many_rows_as_the_toolboxs() -> None:
+    found, queries = small(("photo",)), 40
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the toolbox uses what numpy and torch have let go
+        from art.attacks.evasion import SquareAttack
+
+        estimator = classifier(found, "photo", "pixels", (0.0, 255.0))
+        theirs = SquareAttack(estimator, max_iter=queries, eps=8.0, batch_size=12, verbose=False)
+        y = found.batch.targets["fault"]["y"]
+        pixels = found.batch.values["photo"]["pixels"].float()
+        wanted = torch.from_numpy(theirs.generate(pixels.numpy(), y.numpy()))
+    attack = Square(queries, tasks=("fault",))
+    after = attack(found.model, found.batch, [Budget("photo", 8.0, "/255")], draw=generator())
+    see, here = Logits(found, "photo", "pixels"), found.batch.present["photo"]
+    with torch.no_grad():
+        right = [
+            int((see(x.float()).argmax(1) == y)[here].sum())
+            for x in (pixels, wanted, after.values["photo"]["pixels"])
+        ]
+    assert right[2] < right[0]
+    assert abs(right[2] - right[1]) <= 1
 
 
 def test_squares_are_those_of_the_paper() -> None:

@@ -221,6 +221,53 @@ def test_harm_is_that_of_the_answer_that_is_given() -> None:
     assert not ours.loss_B[~life["known"]].any()
 
 
+def test_a_text_is_moved_as_freelb_moves_it() -> None:
+    """The slow version adds to what the layer of vectors returns, and knows nothing of moves."""
+    found = small(("note",))
+    size, steps = 0.2, 3
+    encoder, note = found.model.encoder("note"), found.batch.values["note"]
+    here = found.batch.present["note"]
+    mask_BL1 = note["mask"][here][..., None].float()
+    usual = encoder.pieces.weight.detach().norm(dim=1).mean()
+    radius_B11 = (size * usual * mask_BL1.sum((1, 2)).sqrt())[:, None, None]
+    delta = torch.zeros(int(here.sum()), note["ids"].shape[1], encoder.pieces.embedding_dim)
+    target = found.batch.targets["fault"]
+    for _ in range(steps):
+        delta.requires_grad_()
+        hook = encoder.pieces.register_forward_hook(lambda _, given, out, d=delta: out + d)
+        logits = found.model(found.batch).tasks["fault"]["logits"][:, 0]
+        hook.remove()
+        F.cross_entropy(logits, target["y"], reduction="sum").backward()
+        slope = delta.grad * mask_BL1
+        length = slope.flatten(1).norm(dim=1)[:, None, None]
+        step = 2.5 / steps * radius_B11 * slope / length
+        delta = (delta + step).detach()
+        delta = delta / (delta.flatten(1).norm(dim=1)[:, None, None] / radius_B11).clamp_min(1.0)
+    budgets = [Budget("note", size, "embedding", "embedding")]
+    attack = PGD(steps, random=False, worst=False, tasks=("fault",))
+    after = attack(found.model, found.batch, budgets, draw=generator())
+    torch.testing.assert_close(after.values["note"]["moved"][here], delta, atol=1e-4, rtol=1e-3)
+
+
+def test_boxes_are_attacked_by_their_training_loss() -> None:
+    tasks = {"boxes": {"type": "locate", "target": "boxes", "labels": "box_names", "on": "photo"}}
+    found = small(("photo",), tasks=tasks, rows=4)
+    after = PGD(3)(found.model, found.batch, [PHOTO], draw=generator())
+    losses = []
+    for batch in (found.batch, after):
+        with torch.no_grad():
+            out = found.model(batch)
+            rows = harm(found.model, out, batch).loss_B
+            target = {k: v[1:2] for k, v in batch.targets["boxes"].items()}
+            alone = found.model.task("boxes").loss(
+                {k: v[1:2] for k, v in out.tasks["boxes"].items()}, target
+            )
+        assert rows[1].item() == pytest.approx(alone.item(), rel=1e-5)
+        losses.append(rows)
+    assert (losses[1] >= losses[0]).all()
+    assert losses[1].mean() > losses[0].mean()
+
+
 def test_tags_are_attacked_by_their_training_loss() -> None:
     words = {"type": "tokens", "max_tokens": 16, "vocabulary": 128}
     tasks = {"tags": {"type": "tag", "target": "tags", "on": "words"}}
