@@ -14,7 +14,7 @@ from modalloy.attacks.apgd import APGD
 from modalloy.attacks.attack import answering, by_loss, climb
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.fgsm import FGSM
-from modalloy.attacks.goal import aimed, aims_of, behind, harm, harm_of, pooled
+from modalloy.attacks.goal import aimed, aims_of, behind, harm, harm_of, margin, pooled
 from modalloy.attacks.moves import Moves
 from modalloy.attacks.pgd import PGD
 from modalloy.errors import JobError
@@ -219,6 +219,33 @@ def test_harm_is_that_of_the_answer_that_is_given() -> None:
     ours = harm_of(found.model.task("life"), output.tasks["life"], life)
     torch.testing.assert_close(ours.loss_B[life["known"]], squared[life["known"]])
     assert not ours.loss_B[~life["known"]].any()
+
+
+def test_labels_are_wrong_where_any_of_them_is() -> None:
+    tasks = {"codes": {"type": "classify", "target": "fault_code", "labels": "multi"}}
+    labelled = small(("load",), tasks=tasks)
+    task, target = labelled.model.task("codes"), labelled.batch.targets["codes"]
+    with torch.no_grad():
+        output = labelled.model(labelled.batch)
+    out = output.tasks["codes"]
+    logits_BC, y_BC = out["logits"][:, 0], target["y"].float()
+    ours = harm_of(task, out, target)
+    wanted = F.binary_cross_entropy_with_logits(logits_BC, y_BC, reduction="none").sum(1)
+    torch.testing.assert_close(ours.loss_B, wanted)
+    assert torch.equal(ours.wrong_B, ((logits_BC > 0).float() != y_BC).any(1))
+    far = margin(labelled.model, output, labelled.batch).loss_B
+    assert torch.equal(far > 0, ours.wrong_B)
+    for aim_B in aims_of(task, out, target, 9):
+        near_B = aimed(task, out, target, aim_B).loss_B
+        for row, label in enumerate(aim_B.tolist()):
+            side = -1.0 if y_BC[row, label] else 1.0
+            assert near_B[row].item() == pytest.approx(side * logits_BC[row, label].item())
+    after = APGD(5, targeted=True)(
+        labelled.model, labelled.batch, [Budget("load", 2.0, "sd")], draw=generator()
+    )
+    with torch.no_grad():
+        worse = harm(labelled.model, labelled.model(after), after)
+    assert (worse.wrong_B | ~ours.wrong_B).all()
 
 
 def test_a_text_is_moved_as_freelb_moves_it() -> None:
