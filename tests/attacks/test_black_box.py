@@ -2,12 +2,13 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 
 from attacked import Logits, Small, classifier, generator, small
-from modalloy.attacks.attack import answering, by_loss, look
+from modalloy.attacks.attack import answering, by_loss, look, some
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.joint import Joint
 from modalloy.attacks.moves import Moves
@@ -16,6 +17,7 @@ from modalloy.attacks.pgd import PGD
 from modalloy.attacks.square import Square, changed, first, groups, share_at
 from modalloy.attacks.typos import SPARE, rewritten, typos
 from modalloy.attacks.words import Words
+from modalloy.cells.cells import Cells
 from modalloy.readers.batch import TABLE
 
 
@@ -93,7 +95,7 @@ def test_square_finds_what_a_try_of_all_corners_finds() -> None:
     moves = Moves.of(found.model, found.batch, budgets)
     assert groups(moves) == [(0, (2,))]
     # Without early stops, so that the margin is what is raised to the end.
-    after = Square(60, tasks=("life",))(found.model, found.batch, budgets, draw=generator())
+    after = Square(40, tasks=("life",))(found.model, found.batch, budgets, draw=generator())
     best = [
         loss(found, moves.batch(moves.project(moves.zero() + torch.tensor([[a, b]]))), "life")
         for a in (-1.0, 1.0)
@@ -174,17 +176,12 @@ def test_words_change_within_their_budget_and_as_a_slow_search_would() -> None:
     assert said is not None
     at = next(i for i, (a, b) in enumerate(zip(before, said, strict=True)) if a != b)
     reader = found.model.readers["note"]
-    slow = []
+    lone, slow = some(found.batch, torch.tensor([row])), []
     for other in typos(before[at]):
         text = " ".join([*before[:at], other, *before[at + 1 :]])
-        cells = type(found.loader.cells(("note",), found.batch.rows))({"note": [text]})
-        read = {k: torch.from_numpy(v) for k, v in reader.read(cells).values.items()}
-        lone = small(("note", "load"), rows=row + 1)
-        batch = lone.batch
-        values = {TABLE: {k: v[row:] for k, v in batch.values[TABLE].items()}, "note": read}
-        present = {k: v[row:] for k, v in batch.present.items()}
-        targets = {t: {k: v[row:] for k, v in x.items()} for t, x in batch.targets.items()}
-        one = type(batch)(values, present, targets, batch.rows[row:])
+        read = reader.read(Cells({"note": [text]})).values
+        values = {**lone.values, "note": {k: torch.from_numpy(v) for k, v in read.items()}}
+        one = replace(lone, values=values)
         slow.append(float(loss(found, one, "life")[0]))
     assert float(loss(found, after, "life")[row]) == pytest.approx(max(slow), rel=1e-4)
 
