@@ -11,7 +11,7 @@ from modalloy.attacks.attack import Attack
 from modalloy.attacks.budget import Budget, CellsOf
 from modalloy.attacks.corruptions import CORRUPTIONS, SEVERITIES, befalls, corrupt
 from modalloy.attacks.fgsm import FGSM
-from modalloy.attacks.lying import LIES, lie
+from modalloy.attacks.lying import LIES, Lie, lie
 from modalloy.attacks.masking import (
     Check,
     check_black_box,
@@ -187,13 +187,12 @@ def alone_of(
 
 def lied(trial: Trial, column: str) -> Tensor:
     """What each row costs where a column says noise or is another row's, by the worse."""
-    readers = trial.model.readers
-    return worst_of(
-        [
-            trial.changed(lambda b, d, how=how: lie(b, readers, column, how, draw=d), how, column)
-            for how in LIES
-        ]
-    )
+
+    def lying(how: Lie) -> Tensor:
+        readers = trial.model.readers
+        return trial.changed(lambda b, d: lie(b, readers, column, how, draw=d), how, column)
+
+    return worst_of([lying(how) for how in LIES])
 
 
 def corrupted(trial: Trial) -> dict[str, list[float]]:
