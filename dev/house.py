@@ -46,6 +46,7 @@ ROOMS: list[set[str]] = [
     {"economize"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
+    {"commands"},
     {"cli", "__main__"},
 ]
 ABOVE = """\
