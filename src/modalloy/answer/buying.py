@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from modalloy.answer.answers import Answered, Answers, Hidden, View
-from modalloy.answer.blended import blended, hidden_names
+from modalloy.answer.blended import blended
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, decoded, pooled
 from modalloy.answer.views import view_of
@@ -40,7 +40,7 @@ class Bought(NamedTuple):
 
 @dataclass
 class Group:
-    """Rows that have bought the same inputs, all of them encoded. at: their places among all rows."""
+    """Rows that have bought the same inputs, all of them encoded. at: places among all rows."""
 
     rows: np.ndarray
     at: np.ndarray
@@ -65,7 +65,9 @@ class Group:
 class Buyer:
     """A network and its blend with a plan, over the rows of one table."""
 
-    def __init__(self, model: Model, blend: Blend, loader: Loader, plan: Plan, viewed: bool) -> None:
+    def __init__(
+        self, model: Model, blend: Blend, loader: Loader, plan: Plan, viewed: bool
+    ) -> None:
         self.model, self.blend, self.loader, self.plan = model, blend, loader, plan
         self.viewed = viewed
 
@@ -155,7 +157,7 @@ class Buyer:
             for n in model.inputs
         }
         output = model.decide(tokens, Batch({}, {}, {}, group.rows))
-        hidden: Hidden = frozenset(model.inputs) - group.tokens.keys()
+        hidden: Hidden = frozenset(model.inputs).difference(group.tokens)
         heads = {
             i: decoded(model, {n: o[i] for n, o in output.auxiliary.items()})
             for i in self.blend.heads
@@ -245,7 +247,9 @@ def joined_views(parts: list[View], back: np.ndarray) -> View:
     widths = {n: x_BF.shape[1] for part in parts for n, x_BF in part.columns.items()}
     nothing = {n: np.full((1, width), np.nan, np.float32) for n, width in widths.items()}
     columns = {
-        n: np.concatenate([p.columns.get(n, nothing[n].repeat(len(p), axis=0)) for p in parts])[back]
+        n: np.concatenate([p.columns.get(n, nothing[n].repeat(len(p), axis=0)) for p in parts])[
+            back
+        ]
         for n in widths
     }
     return View(

@@ -107,8 +107,9 @@ class Predictor:
         or no), `unlike.score` (above 1 it is) and `unlike.column`, what is unlike (`row.unlike`...
         where a task is called `unlike`); `bought`, the inputs that a policy read for the row, where
         the run has one; `status.COLUMN` of every input that is read. `attrs["caveats"]` and
-        `attrs["notes"]` hold the sentences, `attrs["saved"]` what a policy saved. Where no row is picked the frame
-        is empty, with the columns and types that it has otherwise. Arguments as for `answers`.
+        `attrs["notes"]` hold the sentences, `attrs["saved"]` what a policy saved. Where no row is
+        picked the frame is empty, with the columns and types that it has otherwise. Arguments as
+        for `answers`.
         """
         from modalloy.answer.frame import frame_of
 

@@ -53,8 +53,8 @@ def refuse_few(rows: int, asked: Asked, where: str) -> None:
     if rows >= need:
         return
     raise TableError(
-        f"{where}: {rows} rows with an answer are kept for the certificate, and \"at most "
-        f"{100 * asked.alpha:g} % more wrong decisions, with {100 * asked.sure:g} % probability\" "
+        f'{where}: {rows} rows with an answer are kept for the certificate, and "at most '
+        f'{100 * asked.alpha:g} % more wrong decisions, with {100 * asked.sure:g} % probability" '
         f"needs at least {need}, even if none of them is worse (300 rows may show "
         f"{max(0, most_worse(300, asked))} worse ones, 1,000 rows {most_worse(1000, asked)}); give "
         "a table with more labelled rows, or ask for a larger --alpha."

@@ -20,7 +20,9 @@ ROUNDS = 5
 ROWS = 32  # whose cells are read and encoded together
 
 
-def costs_of(inputs: Sequence[str], readers: Sequence[str], given: Mapping[str, float]) -> dict[str, float]:
+def costs_of(
+    inputs: Sequence[str], readers: Sequence[str], given: Mapping[str, float]
+) -> dict[str, float]:
     """What the user says of every input; `table` costs nothing unless it is named. JobError for a
     name that is no input, a cost that is none, and a column that is left out.
     """

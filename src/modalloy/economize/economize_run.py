@@ -23,7 +23,6 @@ from modalloy.economize.frontier import (
 )
 from modalloy.economize.lessons import (
     MOST,
-    Asked as Answered,
     Lessons,
     Outcome,
     ask_subsets,
@@ -31,6 +30,9 @@ from modalloy.economize.lessons import (
     follow,
     judges_of,
     lessons_of,
+)
+from modalloy.economize.lessons import (
+    Asked as Answered,
 )
 from modalloy.economize.page import write_page
 from modalloy.economize.rows import FEWEST_TO_LEARN, Rows, folds, given_table, own_table
@@ -77,8 +79,8 @@ def economize(
     before and after, every arm, and the certificate.
 
     Raises RunError for a run with a single input and where the folder is used; JobError for costs
-    that lack a column and tasks without a single answer a row; TableError where rows are too few for
-    the certificate, with how many are needed.
+    that lack a column and tasks without a single answer a row; TableError where rows are too few
+    for the certificate, with how many are needed.
     """
     place = out or run.path.resolve().with_name(f"{run.path.resolve().name}-economized")
     job = asked_job(run.job, alpha, sure, costs)
@@ -289,7 +291,7 @@ def arm_lines(points: Any, tables: Tables, asked: Asked, plan: Plan) -> list[dic
         lines.append(
             {
                 "arm": arm.NAME,
-                "chosen": arm.NAME == plan.arm,
+                "chosen": plan.arm == arm.NAME,
                 "cost": [share_of_all(e, tables.shown) for e in ends],
                 "worse": [float(e.worse_N.mean()) for e in ends],
                 "certified": at,

@@ -57,8 +57,8 @@ def learn_points(
     arms: Sequence[ModuleType] = ARMS,
     tick: Callable[[int], None] = lambda n: None,
 ) -> list[Point]:
-    """Every arm's rules, learned from all rows; what each costs and loses is said by rules that were
-    learned in the same way without the rows of a fold. tick is called after every fit.
+    """Every arm's rules, learned from all rows; what each costs and loses is said by rules that
+    were learned in the same way without the rows of a fold. tick is called after every fit.
     """
     points: list[Point] = []
     for arm in arms:
@@ -79,8 +79,9 @@ def learn_points(
 
 
 def sequence(lessons: Lessons, points: Sequence[Point]) -> list[Point]:
-    """To buy every column, then points that none beats in both cost and risk: the safest and dearest
-    first."""
+    """To buy every column, then points that none beats in both cost and risk: the safest and
+    dearest first.
+    """
     every = Subset(np.ones(len(lessons.names), dtype=bool))
     found = follow(every, lessons)
     start = Point(EVERYTHING, every, float(found.cost_N.mean()), float(found.risk_N.mean()))

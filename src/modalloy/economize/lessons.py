@@ -1,5 +1,5 @@
-"""What every set of inputs would have answered for rows with a known truth: policies are learned and
-judged on this table alone.
+"""What every set of inputs would have answered for rows with a known truth: policies are learned
+and judged on this table alone.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -143,7 +143,7 @@ def judges_of(predictor: Predictor) -> dict[str, Judge]:
 
 
 def fit_features(judges: Mapping[str, Judge], asked: Asked) -> Features:
-    """What rules see, and how far numbers may be off, by the rows that policies are learned from."""
+    """What rules see, and how far numbers may be off, by the rows that teach."""
     full = asked.answers[-1]
     for task, judge in judges.items():
         judge.learn_tolerance(full[task], asked.truth[task])

@@ -1,4 +1,4 @@
-"""Writes `economize.html`: what each way of buying costs and loses, and the one that is certified."""
+"""Writes `economize.html`: what each way of buying costs and loses, and which is certified."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,7 +41,11 @@ def write_page(
     """Write the page, whole or not at all."""
     parts = [
         ("answer", "In short", in_short(compared)),
-        ("frontier", "What columns cost and what leaving them out loses", frontier(arms, plan, which)),
+        (
+            "frontier",
+            "What columns cost and what leaving them out loses",
+            frontier(arms, plan, which),
+        ),
         ("arms", "Every arm, certified as though it stood alone", arms_table(arms)),
         ("columns", "Columns", columns_table(plan, shown)),
     ]

@@ -38,8 +38,8 @@ class Rows(NamedTuple):
 
 
 def own_table(predictor: Predictor) -> Rows:
-    """Validation rows teach and calibration rows certify, where a run's split has both and the model
-    learned from neither; else halves of what there is. RunError where there is nothing.
+    """Validation rows teach and calibration rows certify, where a run's split has both and the
+    model learned from neither; else halves of what there is. RunError where there is nothing.
     """
     run = predictor.run
     loader, test, extras = own_rows(predictor)
@@ -54,7 +54,9 @@ def own_table(predictor: Predictor) -> Rows:
         source = "learned from validation rows, certified by the calibration rows of the split"
     elif len(calibration):
         learn, certify = halves(calibration, labels, run.job.seed)
-        source = "learned from one half of the calibration rows of the split, certified by the other"
+        source = (
+            "learned from one half of the calibration rows of the split, certified by the other"
+        )
     elif len(usable):
         learn, certify = halves(usable, labels, run.job.seed)
         source = "learned from one half of the validation rows, certified by the other"
@@ -64,8 +66,8 @@ def own_table(predictor: Predictor) -> Rows:
         )
     else:
         raise RunError(
-            f"{run.path}: its model has learned from all rows but those to test on, so none is left "
-            "to learn a policy from; give a table of other labelled rows, or train with "
+            f"{run.path}: its model has learned from all rows but those to test on, so none is "
+            "left to learn a policy from; give a table of other labelled rows, or train with "
             "split: {calibration: 0.1}."
         )
     shown, which = (test, "test rows") if len(test) else (certify, "rows of the certificate")

@@ -20,8 +20,8 @@ class Judge:
     """Judges answers of one task. tolerance: how far a number may be off.
 
     One class a row: wrong where another class is answered. Several labels: wrong where any of them
-    is. A number: wrong where it misses the truth by more than the run with every column read misses
-    nine of ten of the rows that policies are learned from, on the scale that the task is learned on.
+    is. A number: wrong where it misses the truth by more than the run with every column misses nine
+    of ten of the rows that policies are learned from, on the scale that the task is learned on.
     """
 
     def __init__(self, name: str, options: config.TaskOptions, names: Sequence[str] | None) -> None:
@@ -78,7 +78,9 @@ class Judge:
 
     def _truth(self, truth: Sequence[Any]) -> np.ndarray:
         """Which classes are true of each row, (N, C) bool."""
-        own = [set(map(str, t if isinstance(t, list) else [t])) if t is not None else () for t in truth]
+        own = [
+            set(map(str, t if isinstance(t, list) else [t])) if t is not None else () for t in truth
+        ]
         return np.array([[n in some for n in self.names] for some in own], dtype=bool).reshape(
             len(truth), len(self.names)
         )

@@ -82,7 +82,7 @@ def plan_of(run: Run) -> Plan | None:
 
 
 def no_longer_holds(run: Run, plan: Plan) -> str:
-    """A sentence where a run's weights are not those that its plan was certified for, else empty."""
+    """A sentence where a run has other weights than its plan was certified for, else empty."""
     if run.sealed["model.safetensors"] == plan.weights:
         return ""
     return (

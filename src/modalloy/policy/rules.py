@@ -94,7 +94,12 @@ class Gate:
 
 
 Rule = Subset | Cascade | Scored | Gate
-KINDS: dict[str, type[Rule]] = {"subset": Subset, "cascade": Cascade, "scored": Scored, "gate": Gate}
+KINDS: dict[str, type[Rule]] = {
+    "subset": Subset,
+    "cascade": Cascade,
+    "scored": Scored,
+    "gate": Gate,
+}
 
 
 def rule_to_state(rule: Rule) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -118,7 +123,9 @@ def rule_to_state(rule: Rule) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 def rule_from_state(meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Rule:
     """The rule that was kept."""
     own = {k: v for k, v in meta.items() if k not in ("kind", "nets")}
-    own |= {k: a.astype(bool) if a.dtype == np.uint8 else a for k, a in arrays.items() if "/" not in k}
+    own |= {
+        k: a.astype(bool) if a.dtype == np.uint8 else a for k, a in arrays.items() if "/" not in k
+    }
     nets = tuple(net_at(arrays, n) for n in range(meta["nets"]))
     match meta["kind"]:
         case "subset":

@@ -10,7 +10,7 @@ from modalloy.policy.rules import Cascade, Rule
 
 NAME = "confidence cascade"
 ALL_ORDERS_UP_TO = 3  # inputs; of more, an order is made input by input
-LEVELS = (0.0, 0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 0.95, 0.98)  # shares of rows that go on
+LEVELS = (0.1, 0.25, 0.4, 0.55, 0.7, 0.8, 0.9, 0.95, 1.0)  # shares of rows that go on
 
 
 def fit(lessons: Lessons, prices: Sequence[float], *, seed: int) -> list[Rule]:
@@ -61,6 +61,6 @@ def with_thresholds(lessons: Lessons, order: np.ndarray) -> Iterator[Cascade]:
 def between(sure_N: np.ndarray) -> list[float]:
     """Thresholds midway between two sureties that rows have, and one above all of them."""
     value_V = np.unique(sure_N.astype(np.float64))
-    at = np.unique((np.array(LEVELS) * (len(value_V) - 1)).astype(int))
+    at = np.unique(np.ceil(np.array(LEVELS) * (len(value_V) - 1)).astype(int))
     middle = (value_V[at[at > 0]] + value_V[at[at > 0] - 1]) / 2.0
     return [0.0, *middle.tolist(), np.inf]

@@ -1,6 +1,6 @@
-"""Reinforcement learning by fitted Q: backward induction over the process of buying, with the return
-of every set known (Ernst et al. 2005; costly features as such a process: Janisch et al. 2019, arXiv
-1711.07364).
+"""Reinforcement learning by fitted Q: backward induction over the process of buying, with the
+return of every set known (Ernst et al. 2005; costly features as such a process: Janisch et al.
+2019, arXiv 1711.07364).
 """
 
 from collections.abc import Sequence

@@ -1,5 +1,4 @@
-"""Several small networks that learn side by side, one for each price; what learned rules are made of.
-"""
+"""Several small networks that learn side by side, one a price; what learned rules are made of."""
 
 from collections.abc import Callable, Iterator
 
@@ -61,16 +60,17 @@ def normal(draw: torch.Generator, *shape: int) -> Tensor:
 
 
 def spread(lessons: Lessons) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and deviation of what rules see over all sets and rows, (F,) float32; masks as they are.
-    """
+    """Mean and deviation of what rules see over all sets and rows, (F,) float32."""
     masks = np.full(2 * len(lessons.names), 0.5, dtype=np.float32)
     x_F = lessons.x_SNF.mean((0, 1), dtype=np.float64).astype(np.float32)
     scale_F = lessons.x_SNF.std((0, 1), dtype=np.float64).astype(np.float32)
-    return np.concatenate([masks, x_F]), np.concatenate([masks, np.where(scale_F < 1e-4, 1, scale_F)])
+    return np.concatenate([masks, x_F]), np.concatenate(
+        [masks, np.where(scale_F < 1e-4, 1, scale_F)]
+    )
 
 
 class States:
-    """States that rows can be in: a set of inputs that are there, for a row. set_T, row_T: of each."""
+    """States that rows can be in: sets of inputs that are there. set_T, row_T: of each state."""
 
     def __init__(self, lessons: Lessons, sets: np.ndarray) -> None:
         bought_SM = lessons.bought_SM[sets]
