@@ -43,7 +43,7 @@ ROOMS: list[set[str]] = [
     {"report"},
     {"attribution"},
     {"learn"},
-    {"economize"},
+    {"economy"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
     {"commands"},

@@ -4,7 +4,7 @@ over what their rows look like.
 
 import numpy as np
 
-from modalloy.economize.lessons import Lessons
+from modalloy.economy.lessons import Lessons
 
 NAMES = ("a", "b", "c")
 

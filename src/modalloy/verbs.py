@@ -238,7 +238,7 @@ def economize(
     costs that lack a column and for tasks without one answer a row; TableError where rows are too
     few, with how many are needed.
     """
-    from modalloy.economize.economize_run import economize as run_economize
+    from modalloy.economy.economize_run import economize as run_economize
     from modalloy.runs.run import Run, load_run
 
     loaded = run if isinstance(run, Run) else load_run(run)

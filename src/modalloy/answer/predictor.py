@@ -258,7 +258,8 @@ class Predictor:
             given = (self.run.job.tasks, self.promises, some.answers, after)
             after = keep_promises(*given, rows)
         caveats = [sentence(f) for f in found]
-        caveats += [said for said in [no_longer_holds(self.run, self.plan)] if said]
+        if broken := no_longer_holds(self.run, self.plan):
+            caveats.append(f"policy: {broken}")
         unlike = self.likeness.judge(some.view) if self.likeness and some.view else None
         names, saved = names_bought(some), saved_by(self.plan, some)
         notes = list(loader.table.notes)

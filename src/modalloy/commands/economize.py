@@ -36,7 +36,7 @@ def economize(
     A run that skips the rest, certified on rows kept apart: leaving it out makes no more decisions
     wrong than allowed. NEWRUN/economize.html shows every way that was tried.
     """
-    from modalloy.economize.economize_run import PAGE, say_changes
+    from modalloy.economy.economize_run import PAGE, say_changes
 
     take_cores()
     given = costs_in(costs) if costs else None

@@ -633,7 +633,7 @@ class Unlike(Options):
 
 
 class Economize(Options):
-    """What columns cost, and what leaving some out may lose; training itself reads nothing of it."""
+    """What columns cost, and what leaving some out may lose; training reads nothing of it."""
 
     costs: dict[str, NonNegativeFloat] = {}
     """What a cell of each media column costs, and of all number, category and time columns together

@@ -86,6 +86,6 @@ def no_longer_holds(run: Run, plan: Plan) -> str:
     if run.sealed["model.safetensors"] == plan.weights:
         return ""
     return (
-        "policy: which columns are bought was certified for other weights than this run has; "
+        "which columns are bought was certified for other weights than this run has; "
         "`modalloy economize` certifies it anew"
     )

@@ -1,6 +1,6 @@
 """Rules that say what a row buys next, each from what `Seen` shows of it; numpy alone.
 
-What learns them is in `economize/arms/`; a run keeps the one that was chosen.
+What learns them is in `economy/arms/`; a run keeps the one that was chosen.
 """
 
 from collections.abc import Mapping

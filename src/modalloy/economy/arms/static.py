@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modalloy.economize.lessons import Lessons
+from modalloy.economy.lessons import Lessons
 from modalloy.policy.rules import Rule, Subset
 
 NAME = "static subset"

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from modalloy.economize.arms.nets import Nets, States
-from modalloy.economize.lessons import Lessons
+from modalloy.economy.arms.nets import Nets, States
+from modalloy.economy.lessons import Lessons
 from modalloy.policy.rules import Rule, Scored
 
 NAME = "fitted Q (RL)"

@@ -10,9 +10,9 @@ from modalloy.answer.answers import Answers
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.stage import adjust
 from modalloy.checks.finding import some
-from modalloy.economize.certificate import Asked, refuse_few, said
-from modalloy.economize.costs import answer_ms, costs_of, measured_ms
-from modalloy.economize.frontier import (
+from modalloy.economy.certificate import Asked, refuse_few, said
+from modalloy.economy.costs import answer_ms, costs_of, measured_ms
+from modalloy.economy.frontier import (
     ARMS,
     FOLDS,
     Certified,
@@ -21,7 +21,7 @@ from modalloy.economize.frontier import (
     of_arm,
     sequence,
 )
-from modalloy.economize.lessons import (
+from modalloy.economy.lessons import (
     MOST,
     Lessons,
     Outcome,
@@ -31,11 +31,11 @@ from modalloy.economize.lessons import (
     judges_of,
     lessons_of,
 )
-from modalloy.economize.lessons import (
+from modalloy.economy.lessons import (
     Asked as Answered,
 )
-from modalloy.economize.page import write_page
-from modalloy.economize.rows import FEWEST_TO_LEARN, Rows, folds, given_table, own_table
+from modalloy.economy.page import write_page
+from modalloy.economy.rows import FEWEST_TO_LEARN, Rows, folds, given_table, own_table
 from modalloy.errors import RunError, TableError
 from modalloy.job import config
 from modalloy.judge.compared import Compared, Pair, compare

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from modalloy.economize.lessons import Lessons
+from modalloy.economy.lessons import Lessons
 from modalloy.policy.net import Net
 
 HIDDEN = 24

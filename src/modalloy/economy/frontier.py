@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.economize.arms import cascade, fitted_q, gate, gradient, static, value
-from modalloy.economize.certificate import Asked, passed
-from modalloy.economize.lessons import Lessons, Outcome, follow
+from modalloy.economy.arms import cascade, fitted_q, gate, gradient, static, value
+from modalloy.economy.certificate import Asked, passed
+from modalloy.economy.lessons import Lessons, Outcome, follow
 from modalloy.policy.rules import Rule, Subset
 
 ARMS: tuple[ModuleType, ...] = (static, cascade, value, gate, gradient, fitted_q)

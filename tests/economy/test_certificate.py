@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from modalloy.economize.certificate import (
+from modalloy.economy.certificate import (
     Asked,
     chance,
     fewest_rows,

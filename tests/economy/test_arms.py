@@ -7,9 +7,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from modalloy.economize.arms import cascade, fitted_q, gate, gradient, static, value
-from modalloy.economize.frontier import ARMS
-from modalloy.economize.lessons import Lessons, follow
+from modalloy.economy.arms import cascade, fitted_q, gate, gradient, static, value
+from modalloy.economy.frontier import ARMS
+from modalloy.economy.lessons import Lessons, follow
 from modalloy.policy.rules import Cascade, Rule, Subset
 from processes import exact, process, told_by_the_first, worth_nothing_alone
 

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 
-from modalloy.economize.lessons import Lessons, follow
+from modalloy.economy.lessons import Lessons, follow
 from modalloy.policy.rules import Cascade, Rule
 
 NAME = "confidence cascade"

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.economize.lessons import Lessons, follow
+from modalloy.economy.lessons import Lessons, follow
 from modalloy.job import config
 from modalloy.judge.compared import Compared
 from modalloy.machine.files import write_safely
@@ -67,16 +67,16 @@ def in_short(compared: Compared) -> Markup:
 def frontier(arms: Sequence[Mapping[str, Any]], plan: Plan, which: str) -> Markup:
     """Worse decisions over cost, a line an arm; what each certifies alone is filled."""
     canvas, axes = chart(8.4, 4.4)
-    for arm, color, mark in zip(arms, LINES, MARKS, strict=True):
+    for arm, color, mark in zip(arms, LINES, MARKS, strict=False):
         cost = [100.0 * c for c in arm["cost"]]
         worse = [100.0 * w for w in arm["worse"]]
         at = arm["certified"]
         line = {"color": color, "marker": mark, "ms": 6}
         axes.plot(cost, worse, "-", lw=1.2, mfc="white", **line, label=arm["arm"])
-        axes.plot(cost[at : at + 1], worse[at : at + 1], "", ls="none", **line)
+        axes.plot(cost[at : at + 1], worse[at : at + 1], ls="none", **line)
         if arm["chosen"]:
             ring = {"mfc": "none", "mec": INK, "mew": 1.6, "label": "certified and taken"}
-            axes.plot(cost[at : at + 1], worse[at : at + 1], "o", ls="none", ms=13, **ring)
+            axes.plot(cost[at : at + 1], worse[at : at + 1], marker="o", ls="none", ms=13, **ring)
     alpha = 100.0 * plan.certificate["alpha"]
     axes.axhline(alpha, color=RED, lw=1.0, ls=":", label=f"{alpha:g} % worse decisions")
     axes.set(xlabel="cost, % of buying every column", ylabel=f"worse decisions, % of {which}")

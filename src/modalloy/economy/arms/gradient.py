@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from modalloy.economize.arms.nets import Nets
-from modalloy.economize.lessons import Lessons
+from modalloy.economy.arms.nets import Nets
+from modalloy.economy.lessons import Lessons
 from modalloy.policy.rules import Rule, Scored
 
 NAME = "policy gradient (RL)"

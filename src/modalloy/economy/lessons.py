@@ -14,7 +14,7 @@ from modalloy.answer.buying import there_of
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.predictor import Predictor
-from modalloy.economize.wrong import Judge
+from modalloy.economy.wrong import Judge
 from modalloy.judge.figures import truth_of
 from modalloy.policy.rules import Rule
 from modalloy.policy.seen import Features, Seen
