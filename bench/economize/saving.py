@@ -1,5 +1,5 @@
-"""What `economize` saves on real sets at a certified loss, every arm beside the others; and a bandit
-over ways to fuse beside random search.
+"""What `economize` saves on real sets at a certified loss, every arm beside the others; and a
+bandit over ways to fuse beside random search.
 
     python -m bench.economize [SET ...] [--alpha 0.02] [--rows N] [--runs 12] [--data FOLDER]
 

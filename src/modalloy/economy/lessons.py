@@ -167,9 +167,3 @@ def lessons_of(
     return Lessons(
         asked.names, share_M, x_SNF, worse_SN.astype(float), loss_STN.mean(1), asked.there_NM
     )
-
-
-def known_truth(asked: Asked) -> np.ndarray:
-    """Positions of rows of which some task's truth is known."""
-    known = [[t is not None for t in truth] for truth in asked.truth.values()]
-    return np.flatnonzero(np.any(known, axis=0))

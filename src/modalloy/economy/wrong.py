@@ -42,7 +42,9 @@ class Judge:
             return Form(self.kind, len(self.names))
         y_N = np.asarray(answer["value"], dtype=np.float64)
         scale = float(y_N.std()) or 1.0
-        return Form("number", 0, float(y_N.mean()), scale, answer.get("quantiles") is not None)
+        quantiles = answer.get("quantiles")
+        several = quantiles is not None and quantiles.shape[1] > 1
+        return Form("number", 0, float(y_N.mean()), scale, several)
 
     def learn_tolerance(self, answer: Answer, truth: Sequence[Any]) -> None:
         """Take how far a number may be off from answers with every column read."""

@@ -1,4 +1,4 @@
-"""A bandit for each option of a job: values that scored well are tried more often, none is given up.
+"""A bandit for each option of a job: values that scored well are tried more often.
 
 Reinforcement learning without states: Thompson sampling (Thompson 1933; Russo et al. 2018, arXiv
 1707.02038) with a normal belief about the score of each value.
@@ -82,13 +82,22 @@ class BanditSampler(BaseSampler):
         if values is None:
             return self.even.sample_independent(study, trial, param_name, param_distribution)
         worse = study.directions[0] == StudyDirection.MINIMIZE
-        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        scored = [(t, s) for t in done if (s := score_of(t)) is not None]
         tried = [
-            (values.index(t.params[param_name]), -t.values[0] if worse else t.values[0])
-            for t in done
-            if t.values is not None and t.params.get(param_name) in values
+            (values.index(t.params[param_name]), -score if worse else score)
+            for t, score in scored
+            if t.params.get(param_name) in values
         ]
         return values[choose(tried, len(values), self.draw)]
+
+
+def score_of(trial: FrozenTrial) -> float | None:
+    """The score of a trial; of one that was ended early, the last that it reported."""
+    if trial.state == TrialState.COMPLETE:
+        return trial.values[0]
+    looks = trial.intermediate_values
+    return looks[max(looks)] if looks else None
 
 
 def values_of(among: BaseDistribution) -> list[Any] | None:
