@@ -162,6 +162,28 @@ def test_costs_alpha_and_sure_change_what_is_bought(made: Made, tmp_path: Path) 
     assert strict >= was["costs"]["Cost a row"][1]
 
 
+def test_a_report_judges_what_is_bought(made: Made, tmp_path: Path, no_lines: None) -> None:
+    frame = pd.read_parquet(made.table).head(90)
+    frame.to_parquet(made.table.parent / "some.parquet", index=False)
+    some = made.table.parent / "some.parquet"
+    report = ma.evaluate(made.new, some, out=tmp_path / "r.html", quiet=True)
+    answers = ma.predict(made.new, some, quiet=True)
+    right = (answers["fault"] == frame["fault_code"]).mean()
+    assert report.tasks["fault"]["accuracy"] == pytest.approx(right)
+    assert any("columns that the run's policy" in f["what"] for f in report.findings)
+
+
+def test_a_policy_of_other_weights_says_so(made: Made, tmp_path: Path) -> None:
+    data = made.new.part("policy.safetensors")
+    other = untrained(
+        tmp_path / "other", made.table, job=made.run.job, seed=5, parts={"policy.safetensors": data}
+    )
+    found = ma.predict(other, made.table, rows=slice(0, 4), quiet=True)
+    assert any("certified for other weights" in said for said in found.attrs["caveats"])
+    known = ma.predict(made.new, made.table, rows=slice(0, 4), quiet=True)
+    assert not any("certified" in said for said in known.attrs["caveats"])
+
+
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [

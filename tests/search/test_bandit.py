@@ -1,5 +1,7 @@
 """A bandit believes what a normal prior and its trials say, and tries what is good more often."""
 
+from typing import Literal
+
 import numpy as np
 import optuna
 import pytest
@@ -31,7 +33,9 @@ def test_it_draws_the_best_of_three_more_often_than_chance(draw: np.random.Gener
 
 
 @pytest.mark.parametrize("direction", ["maximize", "minimize"])
-def test_optuna_asks_it_for_few_values_and_draws_the_rest_evenly(direction: str) -> None:
+def test_optuna_asks_it_for_few_values_and_draws_the_rest_evenly(
+    direction: Literal["maximize", "minimize"],
+) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sign = 1.0 if direction == "maximize" else -1.0
 

@@ -170,8 +170,8 @@ def look(
         ]
     features = fit_features(judges, every[0])
     cost_M = np.array([cost[name] for name in names])
-    found = [lessons_of(answers, judges, features, cost_M) for answers in every]
-    return Tables(*found, every[2]), features
+    learn, certify_by, shown = (lessons_of(own, judges, features, cost_M) for own in every)
+    return Tables(learn, certify_by, shown, every[2]), features
 
 
 def timings(predictor: Predictor, plan: Plan, rows: Rows) -> tuple[float, float]:
@@ -216,7 +216,7 @@ def before_after(
     unit = f" ({plan.unit} of reading and encoding)" if plan.unit else ""
     bought_NM = shown.bought_SM[ended.set_N]
     costs = {
-        f"Cost a row{unit}": Pair(*(float(x) for x in absolute(plan, every, bought_NM))),
+        f"Cost a row{unit}": Pair(*absolute(plan, every, bought_NM)),
         "Columns bought a row": Pair(
             float(shown.there_NM.sum(1).mean()) + len(plan.always),
             float(bought_NM.sum(1).mean()) + len(plan.always),

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from modalloy.answer.answers import Hidden
+from modalloy.answer.answers import Answers, Hidden
 from modalloy.answer.blended import blended
 from modalloy.answer.buying import there_of
 from modalloy.answer.loader import Loader
@@ -102,7 +102,7 @@ class Asked(NamedTuple):
     """Answers to rows by set of inputs, and what is true of them."""
 
     names: tuple[str, ...]
-    answers: Sequence[Mapping[str, Any]]  # by the number of the set, before stages
+    answers: Sequence[Answers]  # by the number of the set, before stages
     truth: Mapping[str, Sequence[Any]]
     there_NM: np.ndarray
 

@@ -31,7 +31,7 @@ class Judge:
                 "decision is wrong when a column is left out; economize needs runs whose tasks are "
                 "classify or regress."
             )
-        self.name, self.names = name, [str(n) for n in names or ()]
+        self.name, self.names = name, list(names or ())
         several = bool(getattr(options, "several", False))
         self.kind = "number" if names is None else "labels" if several else "classes"
         self.tolerance = np.inf

@@ -88,9 +88,10 @@ class Gate:
     def wants(self, seen: Seen) -> np.ndarray:
         """As in `Subset`."""
         first_BM = seen.open_BM & self.first_M
-        looks_B = ~first_BM.any(1) & ~(seen.bought_BM & ~self.first_M).any(1)
+        starts_B1 = first_BM.any(axis=1, keepdims=True)
+        done_B1 = (seen.bought_BM & ~self.first_M).any(axis=1, keepdims=True)
         chosen_BM = self.sets_KM[self.net(seen.inputs()).argmax(1)] & seen.open_BM
-        return np.where(first_BM.any(1)[:, None], first_BM, chosen_BM & looks_B[:, None])
+        return np.where(starts_B1, first_BM, chosen_BM & ~done_B1)
 
 
 Rule = Subset | Cascade | Scored | Gate

@@ -95,7 +95,7 @@ class BanditSampler(BaseSampler):
 def score_of(trial: FrozenTrial) -> float | None:
     """The score of a trial; of one that was ended early, the last that it reported."""
     if trial.state == TrialState.COMPLETE:
-        return trial.values[0]
+        return None if trial.values is None else trial.values[0]
     looks = trial.intermediate_values
     return looks[max(looks)] if looks else None
 
