@@ -15,7 +15,7 @@ from modalloy.job.inputs import inputs
 from modalloy.job.job_file import load_job
 from modalloy.job.ranges import plain
 from modalloy.job.rules import MEDIA
-from modalloy.search.bandit import choose
+from modalloy.search.bandit import Way, choose
 from modalloy.search.trial import Bench, learn_trial
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
@@ -39,9 +39,9 @@ def compare_ways(case: str, job: config.Job, table: Table, runs: int, seeds: int
     options = [list(KINDS), list(DEPTHS), subsets(job)]
     parts = split_job(table, job)
     bench = Bench(job, table, parts._replace(test=parts.test[:0]), {}, {})
-    scores: dict[tuple[int, ...], float] = {}
+    scores: dict[Way, float] = {}
 
-    def score(way: tuple[int, ...]) -> float:
+    def score(way: Way) -> float:
         if way not in scores:
             kind, depth, away = (own[v] for own, v in zip(options, way, strict=True))
             scores[way] = score_of(job, bench, kind, depth, away)
@@ -61,12 +61,11 @@ def compare_ways(case: str, job: config.Job, table: Table, runs: int, seeds: int
 
 
 def search(score: Any, sizes: list[int], runs: int, seed: int, *, bandit: bool) -> Searched:
-    """So many short trainings; each option is a bandit of its own, or drawn evenly."""
+    """So many short trainings; drawn by a bandit, or evenly."""
     draw = np.random.default_rng(seed)
-    tried: list[tuple[tuple[int, ...], float]] = []
+    tried: list[tuple[Way, float]] = []
     for _ in range(runs):
-        known = [[(way[o], s) for way, s in tried] if bandit else [] for o in range(len(sizes))]
-        way = tuple(choose(own, size, draw) for own, size in zip(known, sizes, strict=True))
+        way = choose(tried if bandit else [], sizes, draw)
         tried.append((way, score(way)))
     found = [s for _, s in tried]
     return Searched(max(found), mean(found))

@@ -1,5 +1,6 @@
 """`economize`: a run that buys row by row, certified; answers are those with the rest hidden."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ import pytest
 import modalloy as ma
 from conftest import make_job, write_table
 from modalloy.answer.predictor import Predictor
+from modalloy.economy import economize_run
+from modalloy.economy.arms import cascade, fitted_q, static
 from modalloy.economy.economize_run import say_changes
 from modalloy.job.job_file import load_job
 from modalloy.media.media import open_image
@@ -36,7 +39,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("plant")
     table = write_table(folder, rows=340)
     run = untrained(folder / "run", table, job=load_job(job_of(table)), steps=30)
-    new = ma.economize(run, out=folder / "new", alpha=0.05, costs=COSTS, quiet=True)
+    with pytest.MonkeyPatch.context() as patch:  # what the others learn, test_arms.py asks
+        patch.setattr(economize_run, "ARMS", (static, cascade, fitted_q))
+        new = ma.economize(run, out=folder / "new", alpha=0.05, costs=COSTS, quiet=True)
     return Made(run, table, new)
 
 
@@ -71,7 +76,7 @@ def test_a_run_that_buys_is_a_run_with_its_parent_and_its_certificate(made: Made
     page = (new.path / "economize.html").read_text()
     for arm in note["arms"]:
         assert arm["arm"] in page
-    assert "policy gradient (RL)" in page
+    assert "fitted Q (RL)" in page
 
 
 def test_answers_are_those_with_the_rest_hidden(made: Made) -> None:
@@ -149,7 +154,11 @@ def test_missing_cells_are_not_bought_and_say_so(made: Made) -> None:
     assert 0.0 < saved["cost"] < saved["full"]
 
 
-def test_costs_alpha_and_sure_change_what_is_bought(made: Made, tmp_path: Path) -> None:
+def test_costs_alpha_and_sure_change_what_is_bought(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(economize_run, "ARMS", (static, cascade))
+
     def mean_cost(name: str, **options: Any) -> tuple[float, dict[str, Any]]:
         new = ma.economize(made.run, out=tmp_path / name, quiet=True, **options)
         note = new.notes["economized"]
@@ -157,9 +166,16 @@ def test_costs_alpha_and_sure_change_what_is_bought(made: Made, tmp_path: Path) 
 
     strict, kept = mean_cost("strict", alpha=0.02, sure=0.95, costs=COSTS)
     assert (kept["alpha"], kept["sure"]) == (0.02, 0.95)
-    was = made.new.notes["economized"]
-    assert kept["allowed"] < was["certificate"]["allowed"]
-    assert strict >= was["costs"]["Cost a row"][1]
+    loose, was = mean_cost("loose", alpha=0.2, sure=0.6, costs=COSTS)
+    assert kept["allowed"] < was["allowed"]
+    assert strict > loose
+    other = {"photo": 1.0, "vibration": 50.0, "table": 20.0}
+    dear, _ = mean_cost("dear", alpha=0.05, costs=other)
+    assert dear != pytest.approx(loose)
+    job = load_job(job_of(made.table, economize={"costs": COSTS, "alpha": 0.2, "sure": 0.6}))
+    named = dataclasses.replace(made.run, job=job)
+    new = ma.economize(named, out=tmp_path / "named", quiet=True)  # the job says it all
+    assert new.notes["economized"]["costs"]["Cost a row"][1] == loose
 
 
 def test_a_report_judges_what_is_bought(made: Made, tmp_path: Path, no_lines: None) -> None:

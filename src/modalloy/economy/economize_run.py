@@ -110,7 +110,7 @@ def economize(
         tables, features = look(predictor, rows, names, cost, judges, quiet=quiet)
         fold_N = folds(rows.labels_of(rows.learn), len(rows.learn), FOLDS)
         with Bar("learning to buy", len(ARMS) * (FOLDS + 1), quiet=quiet) as bar:
-            points = learn_points(tables.learn, fold_N, seed=job.seed, tick=bar.advance)
+            points = learn_points(tables.learn, fold_N, seed=job.seed, arms=ARMS, tick=bar.advance)
         found = certify(sequence(tables.learn, points), tables.certify, asked)
         promise = said(asked, int(found.outcome.worse_N.sum()), len(tables.certify))
         promise |= {"source": rows.source}

@@ -54,7 +54,7 @@ def learn_points(
     fold_N: np.ndarray,
     *,
     seed: int,
-    arms: Sequence[ModuleType] = ARMS,
+    arms: Sequence[ModuleType],
     tick: Callable[[int], None] = lambda n: None,
 ) -> list[Point]:
     """Every arm's rules, learned from all rows; what each costs and loses is said by rules that

@@ -13,7 +13,7 @@ from modalloy.economy.lessons import Lessons
 from modalloy.policy.rules import Rule, Scored
 
 NAME = "fitted Q (RL)"
-STEPS = 250
+STEPS = 160
 
 
 def fit(lessons: Lessons, prices: Sequence[float], *, seed: int) -> list[Rule]:

@@ -12,7 +12,7 @@ from modalloy.economy.lessons import Lessons
 from modalloy.policy.rules import Gate, Rule
 
 NAME = "Gumbel gate"
-STEPS = 250
+STEPS = 160
 WARM, COLD = 1.0, 0.3  # temperatures of the relaxed choice at the first and last step
 FREE = 1e-3  # share of all cost below which an input is looked at first, whatever it says
 

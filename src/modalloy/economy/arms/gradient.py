@@ -12,8 +12,8 @@ from modalloy.economy.lessons import Lessons
 from modalloy.policy.rules import Rule, Scored
 
 NAME = "policy gradient (RL)"
-STEPS = 300
-ROWS = 256  # that go the way together in each step
+STEPS = 200
+ROWS = 128  # that go the way together in each step
 ENTROPY = 0.02  # weight at the first step, falling to 0
 NEVER = -1e9  # the logit of what cannot be bought
 

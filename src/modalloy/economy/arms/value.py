@@ -12,7 +12,7 @@ from modalloy.economy.lessons import Lessons
 from modalloy.policy.rules import Rule, Scored
 
 NAME = "value network"
-STEPS = 250
+STEPS = 160
 FREE = 1e-3  # share of all cost below which inputs cost the same
 
 
