@@ -110,9 +110,7 @@ def saved_on(name: str, job: config.Job, table: Table, alpha: float) -> list[Lin
     latency = ratio(costs["Milliseconds a row, measured"])
     columns = ratio(costs["Columns bought a row"])
     enough = latency <= LATENCY or columns <= COLUMNS
-    chosen = next((arm for arm in note["arms"] if arm["chosen"]), None)
-    worse = 0.0 if chosen is None else chosen["worse"][chosen["certified"]]
-    kept = note["certificate"]
+    worse, kept = note["point"]["worse"], note["certificate"]
     told = f"{kept['worse']} of {kept['rows']} on its rows, {kept['allowed']} allowed"
     goal = f"<= {LATENCY:g}, or columns <= {COLUMNS:g}"
     lines = [

@@ -281,7 +281,7 @@ def explain(
     run lacks and where the extra `explain` is not installed.
     """
     from modalloy.answer.predictor import Predictor
-    from modalloy.attribution.explain_row import chosen_tasks, explain_row
+    from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
     from modalloy.attribution.whole import explain_table
     from modalloy.report.page import check_page
     from modalloy.runs.run import Run, load_run
@@ -290,7 +290,10 @@ def explain(
     if out is not None:
         check_page(Path(out))
     tasks, predictor = chosen_tasks(loaded, task), Predictor(loaded)
-    loader, _ = predictor.open(open_table(table, sheet=sheet))
+    opened = open_table(table, sheet=sheet)
+    loader, _ = predictor.open(opened)
+    if row is not None and predictor.plan is not None:
+        loader, _ = predictor.open(opened, inputs=columns_bought(predictor, loader, row))
     if row is None:
         found = explain_table(predictor, loader, tasks, quiet=quiet)
     else:

@@ -189,6 +189,14 @@ def test_a_report_judges_what_is_bought(made: Made, tmp_path: Path, no_lines: No
     assert any("columns that the run's policy" in f["what"] for f in report.findings)
 
 
+def test_a_row_is_explained_by_what_is_bought(made: Made) -> None:
+    pytest.importorskip("captum")
+    found = ma.predict(made.new, made.table, rows=slice(0, 20), quiet=True)
+    row = int(found.index[found["bought"] == "table"][0])
+    why = ma.explain(made.new, made.table, row=row, past=0, quiet=True)
+    assert set(why.as_dict()["tasks"]["fault"]["columns"]) <= {"load", "site"}
+
+
 def test_a_policy_of_other_weights_says_so(made: Made, tmp_path: Path) -> None:
     data = made.new.part("policy.safetensors")
     other = untrained(

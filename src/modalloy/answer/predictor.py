@@ -8,14 +8,14 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Hidden
 from modalloy.answer.blended import blended, hidden_names
-from modalloy.answer.buying import NOT_BOUGHT, Bought, bought_statuses, buy_rows
+from modalloy.answer.bought_prediction import bought_prediction
+from modalloy.answer.buying import Bought, buy_rows
 from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
 from modalloy.answer.prediction import Embedding, Prediction
 from modalloy.answer.promise import by_of, keep_promises, promises_of
 from modalloy.answer.row_groups import groups_of, without
-from modalloy.answer.saved import names_bought, saved_by
 from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import (
     cell_caveats,
@@ -29,7 +29,7 @@ from modalloy.errors import TableError
 from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
-from modalloy.policy.plan import no_longer_holds, plan_of
+from modalloy.policy.plan import plan_of
 from modalloy.runs.run import Run, load_run
 from modalloy.table.table import Table, open_table
 from modalloy.unlike.kept import likeness_of
@@ -184,7 +184,10 @@ class Predictor:
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
         if self.plan is not None and not hidden:
-            return self._buy(loader, which, found, len(picked), batch, quiet=quiet), len(picked)
+            with Bar("answering", len(which), quiet=quiet) as bar:
+                some = self.bought(loader, which, batch=batch, tick=bar.advance)
+            given = (self.run, self.plan, self.promises, self.likeness)
+            return bought_prediction(*given, loader, which, some, found, len(picked)), len(picked)
         asked = list(dict.fromkeys([EVERYTHING, *hidden]))
         with Bar("answering", len(which), quiet=quiet) as bar:
             tick = bar.advance
@@ -232,35 +235,3 @@ class Predictor:
         given = (self.model, self.blend, loader, which, self.plan)
         viewed = self.likeness is not None
         return buy_rows(*given, viewed=viewed, batch=AT_ONCE * batch, tick=tick)
-
-    def _buy(
-        self,
-        loader: Loader,
-        which: np.ndarray,
-        found: list[Finding],
-        picked: int,
-        batch: int,
-        *,
-        quiet: bool,
-    ) -> Prediction:
-        """The prediction of a run with a policy."""
-        assert self.plan is not None, "only runs with a policy buy"
-        with Bar("answering", len(which), quiet=quiet) as bar:
-            some = self.bought(loader, which, batch=batch, tick=bar.advance)
-        read = statuses(loader, which)
-        said = bought_statuses(read, some, loader, NOT_BOUGHT)
-        if picked:
-            found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
-        after = adjust(some.answers, self.run.stages)
-        if self.promises:
-            gone = bought_statuses(read, some, loader, "missing")
-            rows = groups_of(loader, which, gone, by_of(self.promises))
-            given = (self.run.job.tasks, self.promises, some.answers, after)
-            after = keep_promises(*given, rows)
-        caveats = [sentence(f) for f in found]
-        if broken := no_longer_holds(self.run, self.plan):
-            caveats.append(f"policy: {broken}")
-        unlike = self.likeness.judge(some.view) if self.likeness and some.view else None
-        names, saved = names_bought(some), saved_by(self.plan, some)
-        notes = list(loader.table.notes)
-        return Prediction(which, after, said, notes, caveats, {}, unlike, names, saved)

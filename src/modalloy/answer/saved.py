@@ -18,13 +18,12 @@ def names_bought(found: Bought) -> list[str]:
     return [BETWEEN.join(n for n, b in zip(names, row, strict=True) if b) for row in bought_BM]
 
 
-def saved_by(plan: Plan, found: Bought) -> dict[str, Any]:
-    """Rows, cells that were bought and that were there by input, and the mean cost of a row as it
-    was and with every cell bought, in `unit`; as JSON.
+def saved_by(plan: Plan, found: Bought, rows: int) -> dict[str, Any]:
+    """Of the first so many rows: cells that were bought and that were there by input, and the mean
+    cost of a row as it was and with every cell bought, in `unit`; as JSON.
     """
-    rows = len(next(iter(found.there.values())))
-    bought = {n: int(b.sum()) for n, b in found.bought.items()}
-    there = {n: int(t.sum()) for n, t in found.there.items()}
+    bought = {n: int(b[:rows].sum()) for n, b in found.bought.items()}
+    there = {n: int(t[:rows].sum()) for n, t in found.there.items()}
 
     def mean_cost(cells: Mapping[str, int]) -> float:
         return sum(plan.costs[n] * count for n, count in cells.items()) / max(1, rows)

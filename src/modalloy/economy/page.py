@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.economy.before_after import point_of
 from modalloy.economy.lessons import Lessons, follow
 from modalloy.job import config
 from modalloy.judge.compared import Compared
@@ -36,7 +37,6 @@ def write_page(
     arms: Sequence[Mapping[str, Any]],
     plan: Plan,
     shown: Lessons,
-    which: str,
 ) -> None:
     """Write the page, whole or not at all."""
     parts = [
@@ -44,7 +44,7 @@ def write_page(
         (
             "frontier",
             "What columns cost and what leaving them out loses",
-            frontier(arms, plan, which),
+            frontier(arms, plan, shown, compared.which),
         ),
         ("arms", "Every arm, certified as though it stood alone", arms_table(arms)),
         ("columns", "Columns", columns_table(plan, shown)),
@@ -64,7 +64,7 @@ def in_short(compared: Compared) -> Markup:
     return join([table(head, compared.lines(), numbers=2), of, *said])
 
 
-def frontier(arms: Sequence[Mapping[str, Any]], plan: Plan, which: str) -> Markup:
+def frontier(arms: Sequence[Mapping[str, Any]], plan: Plan, shown: Lessons, which: str) -> Markup:
     """Worse decisions over cost, a line an arm; what each certifies alone is filled."""
     canvas, axes = chart(8.4, 4.4)
     for arm, color, mark in zip(arms, LINES, MARKS, strict=False):
@@ -74,9 +74,11 @@ def frontier(arms: Sequence[Mapping[str, Any]], plan: Plan, which: str) -> Marku
         line = {"color": color, "marker": mark, "ms": 6}
         axes.plot(cost, worse, "-", lw=1.2, mfc="white", **line, label=arm["arm"])
         axes.plot(cost[at : at + 1], worse[at : at + 1], ls="none", **line)
-        if arm["chosen"]:
-            ring = {"mfc": "none", "mec": INK, "mew": 1.6, "label": "certified and taken"}
-            axes.plot(cost[at : at + 1], worse[at : at + 1], marker="o", ls="none", ms=13, **ring)
+    taken = point_of(plan, shown)
+    ring = {"mfc": "none", "mec": INK, "mew": 1.6, "label": f"certified and taken: {plan.arm}"}
+    axes.plot(
+        [100.0 * taken["cost"]], [100.0 * taken["worse"]], marker="o", ls="none", ms=13, **ring
+    )
     alpha = 100.0 * plan.certificate["alpha"]
     axes.axhline(alpha, color=RED, lw=1.0, ls=":", label=f"{alpha:g} % worse decisions")
     axes.set(xlabel="cost, % of buying every column", ylabel=f"worse decisions, % of {which}")

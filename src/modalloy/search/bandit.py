@@ -1,7 +1,7 @@
 """A bandit over the options of a job: values that scored well are tried more often.
 
-Reinforcement learning without states: Thompson sampling (Thompson 1933) with a linear belief of what
-each value adds to the score (Agrawal & Goyal 2013, arXiv 1209.3352).
+Reinforcement learning without states: Thompson sampling (Thompson 1933) with a linear belief of
+what each value adds to the score (Agrawal & Goyal 2013, arXiv 1209.3352).
 """
 
 from collections.abc import Sequence
