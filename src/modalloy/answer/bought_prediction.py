@@ -51,7 +51,7 @@ def bought_prediction(
         said,
         list(loader.table.notes),
         caveats,
-        unlike=likeness.judge(some.view) if likeness and some.view else None,
+        unlike=None if likeness is None or some.view is None else likeness.judge(some.view),
         bought=names_bought(some),
         saved=saved_by(plan, some, picked),
     )

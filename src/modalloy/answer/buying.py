@@ -22,6 +22,7 @@ from modalloy.policy.plan import Plan
 from modalloy.policy.seen import Seen
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays
 
+CELLS_AT_ONCE = 256  # a cell may hold a whole file
 NOT_BOUGHT = "not bought"  # the status of a cell that was there, and was not read
 
 
@@ -194,12 +195,14 @@ def there_of(loader: Loader, name: str, which: np.ndarray) -> np.ndarray:
     """Which rows have a cell of an input that could be read, (B,) bool; no file is opened."""
     readers = loader.tabular if name == TABLE else [loader.readers[name]]
     found_B = np.zeros(len(which), dtype=bool)
-    for reader in readers:
-        if reader.name in loader.hidden:
-            continue
-        cells = loader.cells(reader.columns, which)
-        rows = zip(*(cells[c] for c in reader.columns), strict=True)
-        found_B |= np.array([not all(map(empty, row)) for row in rows], dtype=bool)
+    for start in range(0, len(which), CELLS_AT_ONCE):
+        at = slice(start, start + CELLS_AT_ONCE)
+        for reader in readers:
+            if reader.name in loader.hidden:
+                continue
+            cells = loader.cells(reader.columns, which[at])
+            rows = zip(*(cells[c] for c in reader.columns), strict=True)
+            found_B[at] |= np.array([not all(map(empty, row)) for row in rows], dtype=bool)
     return found_B
 
 
