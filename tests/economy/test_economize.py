@@ -208,6 +208,25 @@ def test_a_policy_of_other_weights_says_so(made: Made, tmp_path: Path) -> None:
     assert not any("certified" in said for said in known.attrs["caveats"])
 
 
+def test_halves_of_a_given_table_teach_and_certify(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(economize_run, "ARMS", (static,))
+    monkeypatch.setattr(economize_run, "MOST", 2)  # of three inputs the cheapest is always bought
+    new = ma.economize(
+        made.run, made.table, out=tmp_path / "x", alpha=0.05, costs=COSTS, quiet=True
+    )
+    said = new.notes["economized"]["said"]
+    assert any("rows that the model has learned from were left out" in line for line in said)
+    assert any("table cost least and are always bought" in line for line in said)
+    assert "learned from one half of the given rows, certified by the other" in said
+    plan = plan_of(new)
+    assert plan is not None
+    assert (plan.always, plan.inputs) == (("table",), ("photo", "vibration"))
+    found = ma.predict(new, made.table, quiet=True)
+    assert found["bought"].str.startswith("table").all()
+
+
 @pytest.mark.parametrize(
     ("options", "error", "said"),
     [

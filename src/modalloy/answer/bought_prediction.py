@@ -1,4 +1,4 @@
-"""What a run with a policy says of rows: answers with their stage and promises, and what was saved."""
+"""What a run with a policy says of rows: answers, what they promise, and what was saved."""
 
 from collections.abc import Mapping
 
