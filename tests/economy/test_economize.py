@@ -208,6 +208,19 @@ def test_a_policy_of_other_weights_says_so(made: Made, tmp_path: Path) -> None:
     assert not any("certified" in said for said in known.attrs["caveats"])
 
 
+@pytest.mark.parametrize(
+    ("costs", "said"),
+    [
+        ({"load": 1.0}, r"economize\.costs\.load: is no input of its own"),
+        ({"foto": 1.0}, r"economize\.costs\.foto: is no input.* Did you mean 'photo'"),
+        ({"photo": -1.0}, r"economize\.costs\.photo: must be"),
+    ],
+)
+def test_costs_in_the_job_are_checked_with_the_job(costs: dict[str, float], said: str) -> None:
+    with pytest.raises(ma.JobError, match=said):
+        load_job(make_job("parts.csv", columns=COLUMNS, economize={"costs": costs}))
+
+
 def test_halves_of_a_given_table_teach_and_certify(
     made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from processes import told_by_the_first
 
 from modalloy.economy.arms import static
 from modalloy.economy.certificate import Asked
@@ -18,6 +17,7 @@ from modalloy.economy.frontier import (
 from modalloy.economy.lessons import Lessons, follow
 from modalloy.economy.rows import folds, halves
 from modalloy.policy.rules import Subset
+from processes import told_by_the_first
 
 
 def point(bought: list[int], cost: float, risk: float) -> Point:
