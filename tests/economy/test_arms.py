@@ -76,7 +76,10 @@ def test_the_cascade_is_the_best_order_with_the_best_thresholds(lessons: Lessons
 
 
 @pytest.mark.parametrize("arm", ARMS)
-def test_cells_that_are_not_there_are_never_bought(arm: ModuleType) -> None:
+def test_cells_that_are_not_there_are_never_bought(
+    arm: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arm, "STEPS", 10, raising=False)
     few = told_by_the_first(24)
     there = np.ones((24, 3), dtype=bool)
     there[::2, 0] = False
@@ -87,7 +90,10 @@ def test_cells_that_are_not_there_are_never_bought(arm: ModuleType) -> None:
         assert not (bought_NM & ~there).any()
 
 
-def test_a_higher_price_buys_less_and_the_seed_draws_the_same_rule(lessons: Lessons) -> None:
+def test_a_higher_price_buys_less_and_the_seed_draws_the_same_rule(
+    lessons: Lessons, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradient, "STEPS", 60)
     for arm in (static, cascade, gradient):
         first, again = (arm.fit(lessons, (0.01, 5.0), seed=3) for _ in range(2))
         cost = [float(follow(rule, lessons).cost_N.mean()) for rule in first]
