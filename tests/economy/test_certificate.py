@@ -28,6 +28,11 @@ def test_rows_allow_what_the_tables_say(rows: int, share: float) -> None:
     assert most_worse(rows, TWO) / rows == pytest.approx(share, abs=0.0005)
 
 
+def test_more_certainty_allows_fewer_worse_decisions() -> None:
+    allowed = [most_worse(300, Asked(0.02, sure)) for sure in (0.6, 0.9, 0.99)]
+    assert allowed == [4, 2, 0]
+
+
 def test_too_few_rows_get_a_sentence_with_how_many_are_needed() -> None:
     assert fewest_rows(TWO) == 114  # 0.98 ** 114 < 0.1 <= 0.98 ** 113
     assert most_worse(113, TWO) == -1
