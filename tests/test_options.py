@@ -243,6 +243,10 @@ ELSEWHERE = {
         "tests/answer/test_decide.py::test_positive_ask_and_costs_change_what_is_decided",
     ),
     **dict.fromkeys(
+        ("Economize.costs", "Economize.alpha", "Economize.sure"),
+        "tests/economy/test_economize.py::test_costs_alpha_and_sure_change_what_is_bought",
+    ),
+    **dict.fromkeys(
         ("Unlike.use", "Unlike.share"),
         "tests/learn/test_unlike.py"
         "::test_never_keeps_nothing_and_a_larger_share_calls_more_rows_unlike",
@@ -274,6 +278,7 @@ GROUPS = {
     "Job.train",
     "Job.blend",
     "Job.calibrate",
+    "Job.economize",
     "Job.unlike",
     "Trunk.adapter",
     "Fusion.adapter",

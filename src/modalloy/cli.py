@@ -11,6 +11,7 @@ from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
 from modalloy.commands.demo import demo
 from modalloy.commands.doctor import doctor
+from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
 from modalloy.commands.init import init
@@ -29,6 +30,7 @@ VERBS = (  # in the order of --help
     evaluate,
     predict,
     calibrate,
+    economize,
     explain,
     doctor,
     demo,

@@ -701,6 +701,19 @@ class Unlike(Options):
     """Share of rows like those of training that may be called unlike by mistake."""
 
 
+class Economize(Options):
+    """What columns cost, and what leaving some out may lose; training reads nothing of it."""
+
+    costs: dict[str, NonNegativeFloat] = {}
+    """What a cell of each media column costs, and of all number, category and time columns together
+    as `table`, in money or anything else: `{photo: 2.5, note: 0}`. Milliseconds of reading and
+    encoding are measured where this is empty."""
+    alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
+    """Share of decisions that may become wrong by leaving columns out."""
+    sure: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.9
+    """How probable it must be that no more do."""
+
+
 class Job(Options):
     """Everything a training needs, in one page."""
 
@@ -725,6 +738,8 @@ class Job(Options):
     """How sure answers are, and what they promise."""
     unlike: Unlike = Unlike()
     """Which rows are unlike anything that was learned from."""
+    economize: Economize = Economize()
+    """What columns cost, for the verb `economize`."""
     tune: dict[str, Any] = {}
     """Values that the verb `tune` tries in place of those it would choose: an option's path and
     `[low, high]`, `[low, high, log]` or `{any: [a, b]}`, as in `{train.lr: [1e-4, 1e-2, log]}`.
