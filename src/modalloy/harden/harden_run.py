@@ -1,0 +1,165 @@
+"""The whole way of `harden`: a run in, judged, hardened, judged again; a new run with its page out."""
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from modalloy.answer.predictor import Predictor
+from modalloy.attacks.budget import Budget, budgets_of
+from modalloy.checks.finding import Finding, finding
+from modalloy.errors import JobError
+from modalloy.harden.judged import Judged, judge_rows
+from modalloy.harden.learn_on import Hardened, learn_on
+from modalloy.harden.objective import refuse_training
+from modalloy.harden.page import robustness_page
+from modalloy.harden.rows import Rows, rows_of
+from modalloy.harden.told import compare_judged, said_of
+from modalloy.job import config
+from modalloy.job.job_file import load_job
+from modalloy.job.options import did_you_mean
+from modalloy.judge.compared import Compared
+from modalloy.judge.sections import Sections
+from modalloy.learn.held_out import hold_out
+from modalloy.learn.progress import Progress
+from modalloy.learn.run_lock import claim
+from modalloy.learn.train_run import blend_and_save
+from modalloy.learn.training import Learned
+from modalloy.report.rescore import CALIBRATED_ROWS, calibrated_rows
+from modalloy.runs.rows import save_prints
+from modalloy.runs.run import Run
+from modalloy.table.fingerprints import fingerprints
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
+
+PAGE, FIGURES = "robustness.html", "robustness.json"  # parts of a run that was hardened
+TRAININGS: tuple[str, ...] = get_args(config.Harden.model_fields["training"].annotation)
+ALONE = (
+    "the run was blended with methods that no attack here reaches; the hardened run answers by its "
+    "network alone, so that what was attacked is what answers"
+)
+
+
+def harden_run(
+    run: Run,
+    table: Table | None,
+    out: Path | None,
+    *,
+    training: str | None = None,
+    budgets: Mapping[str, str | float] | None = None,
+    quiet: bool = False,
+    suite: Mapping[str, Any] | None = None,
+) -> Run:
+    """A run like this one whose network has learned on under attack.
+
+    table: rows to learn from; the run's own for None. out: its folder, `RUN-hardened` otherwise.
+    training, budgets: in place of those in the job's `harden` section. suite: what `run_suite` takes.
+    """
+    place = out or run.path.resolve().with_name(f"{run.path.resolve().name}-hardened")
+    job = hardened_job(run.job, table, training, budgets)
+    predictor = Predictor(run)
+    model, blended = predictor.model, bool(predictor.blend.tasks)
+    refuse_training(model, job.harden)
+    allowed = budgets_of(job, run.readers, job.harden.budgets)
+    with claim(place, resume=False):
+        rows = rows_of(run, job, predictor, table)
+        model.job = job
+        judge = partial(judge_rows, model, rows.loader, rows.parts.test, allowed, **(suite or {}))
+        before = judge() if len(rows.parts.test) else None
+        went = learn_on(model, rows, allowed, place, earlier=run.notes, quiet=quiet)
+        after = judge() if before is not None else None
+        said = [*rows.said]
+        if blended:
+            said.append(finding("note", "blend", ALONE))
+        said += [finding(*words) for words in said_of(run, job, went, before, after)]
+        found = compare_judged(model, rows, run, went, before, after, said)
+        return save_hardened(run, place, predictor, rows, went, allowed, found, before, after, said)
+
+
+def hardened_job(
+    job: config.Job,
+    table: Table | None,
+    training: str | None,
+    budgets: Mapping[str, str | float] | None,
+) -> config.Job:
+    """The job of the new run: it says how it was hardened, and that its network answers alone.
+
+    JobError for a training that there is not.
+    """
+    changes: dict[str, Any] = {}
+    if training is not None:
+        if training not in TRAININGS:
+            raise JobError(
+                f"training: there is no '{training}'.{did_you_mean(training, TRAININGS)} There are "
+                f"{', '.join(TRAININGS)}."
+            )
+        changes["training"] = training
+    if budgets:
+        changes["budgets"] = {**job.harden.budgets, **budgets}
+    new = {
+        "harden": job.harden.model_copy(update=changes),
+        "blend": job.blend.model_copy(update={"use": "never"}),
+    }
+    job = job.model_copy(update=new)
+    return job if table is None else load_job(job, table=table)
+
+
+def save_hardened(
+    run: Run,
+    place: Path,
+    predictor: Predictor,
+    rows: Rows,
+    went: Hardened,
+    budgets: list[Budget],
+    found: Compared,
+    before: Judged | None,
+    after: Judged | None,
+    said: list[Finding],
+) -> Run:
+    """Fit anew what answers promise, and write the run with its page, all of it or nothing."""
+    model, loader, parts, made = predictor.model, rows.loader, rows.parts, Sections()
+    earlier = bool(run.notes.get("refit")) and not rows.given
+    progress = Progress(0, went.epochs, epoch=went.epochs, curves=went.curves)
+    held = hold_out(model, loader, parts.train, parts.validation)
+    learned = Learned(model, loader, parts, progress, refit=earlier, held_out=held)
+    told = {
+        "training": model.job.harden.training,
+        "budgets": {b.column: b.text() for b in budgets},
+        "compared": found.as_dict(),
+        "share": went.chosen.share,
+        "tried": [list(t) for t in went.chosen.tried],
+        "epochs": went.epochs,
+        "seconds": went.seconds,
+        "interrupted": went.interrupted,
+        "said": [f.as_dict() for f in said],
+        "before": None if before is None else before.suite.as_dict(),
+        "after": None if after is None else after.suite.as_dict(),
+    }
+    notes = {
+        **run.notes,
+        "hardened": told,
+        "findings": [*run.notes["findings"], *(f.as_dict() for f in said)],
+        "seconds": {**run.notes["seconds"], "hardening": went.seconds},
+    }
+    prints = run.prints()
+    free = {
+        PAGE: robustness_page(model.job, found, told, before, after, said).encode(),
+        FIGURES: json.dumps(told, indent=1).encode(),
+    }
+    older = calibrated_rows(run)
+    if rows.given:
+        older = np.concatenate([older, *prints])
+        prints = Parts(*(fingerprints(loader.table, model.job, part) for part in parts))
+    if len(older):
+        free[CALIBRATED_ROWS] = older.astype("<i8").tobytes()
+    save_prints(place, prints)
+    parent = run.as_parent("harden")
+    return blend_and_save(learned, place, notes, made, parent=parent, parts=free)[0]
+
+
+def say_changes(notes: Mapping[str, Any]) -> str:
+    """The table of what hardening has changed, for a terminal."""
+    return Compared.from_dict(notes["hardened"]["compared"]).text()
