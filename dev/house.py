@@ -43,6 +43,7 @@ ROOMS: list[set[str]] = [
     {"report"},
     {"attribution"},
     {"learn"},
+    {"harden"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
     {"cli", "__main__"},

@@ -259,6 +259,41 @@ def calibrate(
 
 
 @app.command()
+def harden(
+    run: RunFolder,
+    table: Annotated[
+        str | None, typer.Argument(help="Table of rows to learn from; the run's own otherwise.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="NEWRUN", help="Folder to write; RUN-hardened."),
+    ] = None,
+    training: Annotated[
+        str | None,
+        typer.Option(help="fgsm_rs, pgd, trades, freelb or corruptions; as the job says otherwise."),
+    ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option("--budget", metavar="COLUMN=SIZE", help="As in photo=8/255; once a column."),
+    ] = None,
+    sheet: Sheet = None,
+) -> None:
+    """Learn on under attack, so that answers hold where cells are attacked, worn or wrong.
+
+    The page is NEWRUN/robustness.html: clean rows, each attack, one column lying, corruptions.
+    """
+    from modalloy.harden.harden_run import PAGE, say_changes
+
+    _take_cores()
+    given = _budgets(budget or ())
+    made = modalloy.harden(run, table, out=out, training=training, budgets=given, sheet=sheet)
+    typer.echo(say_changes(made.notes))
+    typer.echo(f"\nThe run is {made.path}, its page {made.path / PAGE}.")
+    said = [f for f in made.notes["hardened"]["said"] if f["where"] != "robust"]
+    _tell_caveats([f["text"] for f in said], strict=False)
+
+
+@app.command()
 def explain(
     run: RunFolder,
     table: Table,
@@ -335,6 +370,17 @@ def _numbers(option: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
         raise JobError(f"{option}: '{text}' is no list of numbers such as 3.58,5.42.") from error
+
+
+def _budgets(given: Iterable[str]) -> dict[str, str]:
+    """Sizes by column from `COLUMN=SIZE`; a sentence where one is not written so."""
+    found = {}
+    for text in given:
+        column, equals, size = text.rpartition("=")
+        if not equals or not column.strip() or not size.strip():
+            raise JobError(f"--budget: write COLUMN=SIZE such as photo=8/255, not '{text}'.")
+        found[column.strip()] = size.strip()
+    return found
 
 
 def _goes_on(out: Path) -> str:

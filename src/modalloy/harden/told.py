@@ -119,5 +119,5 @@ NOT_ROBUST = "not to be called robust, because a check of the attacks failed:"
 
 def failed_checks(judged: Judged, task: str) -> list[str]:
     """Checks against gradient masking that a task failed, in words."""
-    return [c.what for c in judged.suite.tasks[task].checks if not c.ok]
+    return [c.what for c in getattr(judged.suite.tasks[task], "checks", ()) if not c.ok]
 
