@@ -51,12 +51,11 @@ def harden_run(
     training: str | None = None,
     budgets: Mapping[str, str | float] | None = None,
     quiet: bool = False,
-    suite: Mapping[str, Any] | None = None,
 ) -> Run:
     """A run like this one whose network has learned on under attack.
 
     table: rows to learn from; the run's own for None. out: its folder, `RUN-hardened` otherwise.
-    training, budgets: in place of those in the job's `harden` section. suite: what `run_suite` takes.
+    training, budgets: in place of those in the job's `harden` section.
     """
     place = out or run.path.resolve().with_name(f"{run.path.resolve().name}-hardened")
     job = hardened_job(run.job, table, training, budgets)
@@ -67,7 +66,7 @@ def harden_run(
     with claim(place, resume=False):
         rows = rows_of(run, job, predictor, table)
         model.job = job
-        judge = partial(judge_rows, model, rows.loader, rows.parts.test, allowed, **(suite or {}))
+        judge = partial(judge_rows, model, rows.loader, rows.parts.test, allowed)
         before = judge() if len(rows.parts.test) else None
         went = learn_on(model, rows, allowed, place, earlier=run.notes, quiet=quiet)
         after = judge() if before is not None else None

@@ -1,82 +1,104 @@
-"""How far answers of a network hold on test rows: as they are, under the suite, with one column
-lying, corrupted.
-"""
+"""How far answers of a network hold on test rows: as they are, and under the suite of attacks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import assert_never
 
 import numpy as np
-import torch
 
-from modalloy.answer.answers import Answer, Answers
+from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.suite import Suite, run_suite
+from modalloy.attacks.trial import Effort
 from modalloy.harden.answers import answers_to, batches_of
-from modalloy.harden.lies import noise, places
-from modalloy.judge.metrics.score import primary, score
-from modalloy.model.model import Model, essential_inputs
-from modalloy.model.tokens import Batch
-from modalloy.objectives.lying import mixed, reordered
-from modalloy.readers.targets.target import names_of
+from modalloy.job import config
+from modalloy.judge.metrics.bootstrap import draw_weights
+from modalloy.model.model import Model
 
-MOST_ROWS = 300  # test rows that the suite attacks; a larger part is sampled
-LIES = ("noise", "another row's")
+QUICK = Effort(steps=20, restarts=2, aims=3, queries=100)
+TAIL = 0.025  # of drawn differences, on either side of an interval
 
 
 @dataclass(frozen=True)
 class Judged:
     """What was found of one network.
 
-    clean: answers to all test rows. lies: column -> lie -> answers to them. suite: of those that
-    were attacked. Rows and their order are the same for every network that is compared.
+    clean: answers to all test rows. rows: those that were attacked. suite: what attacks found.
     """
 
     clean: Answers
-    lies: Mapping[str, Mapping[str, Answers]]
+    rows: np.ndarray
     suite: Suite
 
 
 def judge_rows(
-    model: Model, loader: Loader, which: np.ndarray, budgets: Sequence[Budget], **suite: Any
+    model: Model, loader: Loader, which: np.ndarray, budgets: Sequence[Budget]
 ) -> Judged:
-    """Judge a network by these rows. suite: what `run_suite` takes beside them."""
-    ask = partial(answers_to, model, loader, which)
-    free = [n for n in places(model) if n not in essential_inputs(model.job)]
-    lies: dict[str, dict[str, Answers]] = {}
-    for column in free if len(places(model)) > 1 else ():
-        told = {"noise": partial(noisy, model, column), "another row's": partial(other, model, column)}
-        lies[column] = {lie: ask(told[lie]) for lie in LIES}
-    batches = list(batches_of(model, loader, drawn_rows(which)))
-    was = model.training
-    found = run_suite(model, batches, budgets, **suite)
-    model.train(was)
-    return Judged(ask(), lies, found)
+    """Judge a network by test rows: all of them as they are, and a part under attack."""
+    options = model.job.harden
+    rows = drawn_rows(which, options.rows)
+    clean, batches = answers_to(model, loader, which), list(batches_of(model, loader, rows))
+    given = (model, batches, budgets)
+    found = run_suite(*given, effort=effort_of(options), cells_of=loader.cells)
+    return Judged(clean, rows, found)
 
 
-def drawn_rows(which: np.ndarray) -> np.ndarray:
-    """Those of some rows that are attacked, always the same."""
-    if len(which) <= MOST_ROWS:
+def effort_of(options: config.Harden) -> Effort:
+    """How hard the suite tries."""
+    match options.effort:
+        case "quick":
+            return QUICK
+        case "full":
+            return Effort()
+        case other:
+            assert_never(other)
+
+
+def drawn_rows(which: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of some rows, always the same."""
+    if len(which) <= most:
         return which
-    return np.sort(np.random.default_rng(0).choice(which, MOST_ROWS, replace=False))
+    return np.sort(np.random.default_rng(0).choice(which, most, replace=False))
 
 
-def noisy(model: Model, column: str, batch: Batch, draw: torch.Generator) -> Batch:
-    """The batch with noise in one column."""
-    return noise(model, batch, column, draw)
+def gain_interval(
+    suites: tuple[Suite, Suite], task: str, attack: str, groups: Sequence[str] | None
+) -> tuple[float, float] | None:
+    """95 % of how much a figure changes from the first suite to the second, with rows, or groups of
+    them, drawn anew; None where fewer than two are known.
+
+    groups: a label for each row with a known answer.
+    """
+    costs: list[Mapping[str, np.ndarray]] = [suite.costs[task] for suite in suites]
+    old_N, new_N = (own[attack] for own in costs)
+    result = suites[0].tasks[task]
+    scale = scale_of(result.figure, suites, task)
+    changes = []
+    for weight_NR in draw_weights(len(old_N), groups, 400, 0):
+        total_R = np.maximum(weight_NR.sum(0), 1e-12)
+        both = [(weight_NR * cost_N[:, None]).sum(0) / total_R for cost_N in (old_N, new_N)]
+        figures = [told(result.figure, mean_R, scale) for mean_R in both]
+        changes.append(figures[1] - figures[0])
+    if not changes:
+        return None
+    low, high = np.quantile(np.concatenate(changes), [TAIL, 1 - TAIL])
+    return float(low), float(high)
 
 
-def other(model: Model, column: str, batch: Batch, draw: torch.Generator) -> Batch:
-    """The batch with another row's cell in one column; a batch of one row keeps its own."""
-    order = torch.arange(len(batch)).roll(1 + int(torch.randint(max(1, len(batch) - 1), (), generator=draw)))
-    rows_B = torch.ones(len(batch), dtype=torch.bool)
-    return mixed(batch, reordered(batch, order), places(model)[column], rows_B)
+def scale_of(figure: str, suites: tuple[Suite, Suite], task: str) -> float:
+    """What turns the root of a mean squared cost into the unit of the task."""
+    result, costs = suites[0].tasks[task], suites[0].costs[task]["clean"]
+    mean = float(np.sqrt(costs.mean())) if figure == "rmse" else 0.0
+    return result.clean / mean if mean else 1.0
 
 
-def figure_of(model: Model, loader: Loader, which: np.ndarray, task: str, answer: Answer) -> float:
-    """A task's own figure of answers to these rows; NaN where no row has an answer."""
-    options, target = model.job.tasks[task], loader.targets[task]
-    truth = target.truth(loader.cells(target.columns, which))
-    return score(options, truth, answer, names_of(target)).get(primary(options)[0], float("nan"))
+def told(figure: str, mean_R: np.ndarray, scale: float) -> np.ndarray:
+    """Figures of mean costs."""
+    match figure:
+        case "accuracy":
+            return 1 - mean_R
+        case "rmse":
+            return np.sqrt(mean_R) * scale
+        case _:
+            return mean_R

@@ -1,28 +1,22 @@
-"""What a sensor that lies says in place of a cell: where each column stands, noise of its kind, and
-all that it may say.
+"""What a lying or a worn sensor says while a network learns: where each column stands in a batch,
+all that it may say, and corruptions of it at any severity.
 """
 
-from collections.abc import Mapping
+from functools import partial
 
 import torch
-from torch import Tensor
 
 from modalloy.attacks.budget import Budget
+from modalloy.attacks.corruptions import CORRUPTIONS, SEVERITIES, befalls, corrupt
+from modalloy.attacks.lying import lie
 from modalloy.attacks.moves import Moves
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
-from modalloy.objectives.lying import Place, mixed, reordered
+from modalloy.objectives.corrupted import Corrupt
+from modalloy.objectives.lying import Place
 from modalloy.objectives.reach import Reach, ReachOf
-from modalloy.readers.audio import AudioReader
 from modalloy.readers.batch import TABLE
 from modalloy.readers.build import TABULAR
-from modalloy.readers.category import CategoryReader
-from modalloy.readers.image import ImageReader
-from modalloy.readers.number import KNEE, NumberReader
-from modalloy.readers.reader import Reader
-from modalloy.readers.series import SeriesReader
-from modalloy.readers.text import TextReader
-from modalloy.readers.vector import VectorReader
 
 # By kind of column, a budget that reaches about all that its cells may say.
 ANYTHING: dict[str, tuple[float, str]] = {
@@ -53,12 +47,13 @@ def places(model: Model) -> dict[str, Place]:
 
 def anything(model: Model) -> dict[str, ReachOf[Model]]:
     """By column, all that it may say; categories, which no gradient moves, are left out."""
-    budgets = {
-        name: Budget(name, *ANYTHING[r.kind], "embedding" if r.kind in ("text", "tokens") else "linf")
-        for name, r in model.readers.items()
-        if r.kind in ANYTHING
-    }
-    return {name: within([budget]) for name, budget in budgets.items()}
+    found = {}
+    for name, reader in model.readers.items():
+        if reader.kind in ANYTHING:
+            size, unit = ANYTHING[reader.kind]
+            what = "embedding" if unit == "embedding" else "linf"
+            found[name] = within([Budget(name, size, unit, what)])
+    return found
 
 
 def within(budgets: list[Budget]) -> ReachOf[Model]:
@@ -70,67 +65,23 @@ def within(budgets: list[Budget]) -> ReachOf[Model]:
     return reach
 
 
-def noise(model: Model, batch: Batch, column: str, draw: torch.Generator | None = None) -> Batch:
-    """The batch with noise in all cells of one column that are there; of a date another row's.
-
-    draw: torch's global generator for None.
-    """
-    draw = draw or torch.default_generator
-    place, reader = places(model)[column], model.readers[column]
-    own = batch.values[place.input]
-    if place.tensor is None:
-        values = {**own, **media_noise(reader, own, draw)}
-    else:
-        told = plain_noise(reader, own[place.tensor][:, place.at], draw)
-        if told is None:
-            order = torch.randperm(len(batch), generator=draw)
-            rows_B = torch.ones(len(batch), dtype=torch.bool)
-            return mixed(batch, reordered(batch, order), place, rows_B)
-        x = own[place.tensor].clone()
-        x[:, place.at] = told
-        values = {**own, place.tensor: x}
-    every = {**batch.values, place.input: values}
-    return Batch(every, batch.present, batch.targets, batch.rows)
+def noise(model: Model, batch: Batch, column: str) -> Batch:
+    """The batch with noise in one column, from torch's global generator."""
+    return lie(batch, model.readers, column, "noise", draw=torch.default_generator)
 
 
-def media_noise(
-    reader: Reader, own: Mapping[str, Tensor], draw: torch.Generator
-) -> dict[str, Tensor]:
-    """Arrays of a media column without a trace of what they were, of the same sizes."""
-
-    def normal(x: Tensor) -> Tensor:
-        return torch.randn(x.shape, generator=draw).to(x.device, x.dtype)
-
-    match reader:
-        case ImageReader():
-            x = own["pixels"]
-            pixels = torch.randint(0, 256, x.shape, generator=draw).to(x.device, x.dtype)
-            return {"pixels": pixels}
-        case AudioReader():
-            x_BL = own["wave"]
-            there_BL = torch.arange(x_BL.shape[1], device=x_BL.device) < own["length"][:, None]
-            power_B1 = (x_BL.square().sum(1) / own["length"].clamp_min(1))[:, None]
-            return {"wave": (normal(x_BL) * power_B1.sqrt()).clamp(-1.0, 1.0) * there_BL}
-        case SeriesReader():
-            return {"x": normal(own["x"]) * own["mask"][:, None]}
-        case VectorReader():
-            return {"x": normal(own["x"])}
-        case TextReader():
-            ids = torch.randint(0, reader.vocabulary, own["ids"].shape, generator=draw)
-            return {"ids": torch.where(own["mask"], ids.to(own["ids"].device), own["ids"])}
-        case _:
-            raise AssertionError(f"{reader.kind} has no noise")
+def corruptions(model: Model) -> list[tuple[Place, Corrupt]]:
+    """Every corruption of every column of a model, each with where its column stands."""
+    where = places(model)
+    return [
+        (where[name], partial(worn, model, kind, name))
+        for kind in CORRUPTIONS
+        for name in befalls(kind, model.readers)
+    ]
 
 
-def plain_noise(reader: Reader, x: Tensor, draw: torch.Generator) -> Tensor | None:
-    """Cells of one plain column, (B,); None where noise has no form of its own."""
-    match reader:
-        case NumberReader():
-            z_B = torch.randn(x.shape, generator=draw).to(x.device, x.dtype)
-            return z_B / (1.0 + (z_B / KNEE) ** 2).sqrt()
-        case CategoryReader():
-            names = len(reader.names) + 1
-            return torch.randint(0, names, x.shape, generator=draw).to(x.device, x.dtype)
-        case _:
-            return None
-
+def worn(model: Model, kind: str, column: str, batch: Batch) -> Batch:
+    """The batch with one column corrupted, at a severity drawn from torch's global generator."""
+    severity = SEVERITIES[int(torch.randint(len(SEVERITIES), ()))]
+    own = {"draw": torch.default_generator, "columns": [column]}
+    return corrupt(batch, model.readers, kind, severity, **own)

@@ -6,8 +6,7 @@ from typing import assert_never
 
 from modalloy.attacks.budget import Budget
 from modalloy.errors import JobError
-from modalloy.harden.lies import anything, noise, places, within
-from modalloy.harden.worn import corruptions
+from modalloy.harden.lies import anything, corruptions, noise, places, within
 from modalloy.job import config
 from modalloy.model.model import Model, essential_inputs
 from modalloy.objectives.adversarial import fgsm_rs, pgd

@@ -63,9 +63,9 @@ def checks(job: config.Job, before: Judged, after: Judged) -> Markup:
     """Each check of each task, before and after."""
     lines = []
     for name in job.tasks:
-        both = (getattr(judged.suite.tasks[name], "checks", ()) for judged in (before, after))
+        both = (judged.suite.tasks[name].checks for judged in (before, after))
         for old, new in zip(*both, strict=True):
-            lines.append((name, new.name, say_check(old.ok), say_check(new.ok), new.what))
+            lines.append((name, new.name, say_check(old.passed), say_check(new.passed), new.said))
     head = ("task", "check", "before", "after", "what was found after")
     return join([tag("p", CHECKS), table(head, lines, numbers=5)])
 
@@ -77,7 +77,7 @@ def say_check(ok: bool) -> str:
 
 def curves(task: str, before: Judged, after: Judged) -> Iterator[Figure]:
     """A task's figure over the severity of each corruption of each column, before and after."""
-    old, new = (getattr(judged.suite.tasks[task], "corruptions", {}) for judged in (before, after))
+    old, new = (judged.suite.tasks[task].corruptions for judged in (before, after))
     clean = after.suite.tasks[task].clean
     for name, values in new.items():
         canvas, axes = chart(3.4, 2.6)

@@ -4,18 +4,17 @@ from collections.abc import Iterator, Sequence
 
 from modalloy.answer.answers import Answer
 from modalloy.checks.finding import Finding, Level
-from modalloy.harden.judged import Judged
+from modalloy.harden.judged import Judged, gain_interval
 from modalloy.harden.learn_on import Hardened
 from modalloy.harden.rows import Rows
 from modalloy.job import config
 from modalloy.judge.compared import Compared, Pair, compare
-from modalloy.judge.metrics.score import primary
 from modalloy.judge.slices import Groups, group_labels
+from modalloy.judge.wording import say
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.run import Run
 
-WORST = "worst of all attacks"
 LONG = 3.0  # times the training, beyond which it is said that hardening was slow
 
 
@@ -28,24 +27,25 @@ def compare_judged(
     after: Judged | None,
     said: Sequence[Finding],
 ) -> Compared:
-    """The one table: clean, each attack, the worst of all, each column lying; and seconds."""
+    """The one table: clean rows, each attack, the worst of all, one column at a time; seconds."""
     tasks: dict[str, dict[str, Pair]] = {}
+    units: dict[str, str] = {}
     which = rows.parts.test
     if before is not None and after is not None:
         groups = group_labels(rows.loader, which)
-        for name in model.job.tasks:
+        for name, options in model.job.tasks.items():
             given = (model, rows, name, groups)
-            tasks[f"{name}, clean"] = pair_of(*given, before.clean[name], after.clean[name])
-            tasks |= attacked_pairs(name, before, after)
-            for column, lies in after.lies.items():
-                for lie, answers in lies.items():
-                    old = before.lies[column][lie][name]
-                    tasks[f"{name}, {column} is {lie}"] = pair_of(*given, old, answers[name])
+            own = {f"{name}, clean": pair_of(*given, before.clean[name], after.clean[name])}
+            units[f"{name}, clean"] = str(getattr(options, "unit", None) or "")
+            own |= attacked_pairs(name, before, after, attacked_labels(rows, name, after, groups))
+            units |= dict.fromkeys(own.keys() - units.keys(), after.suite.tasks[name].unit)
+            tasks |= own
     taken = run.notes["seconds"].get("training")
     costs = {"Seconds of training, of hardening": Pair(taken, went.seconds)} if taken else {}
-    units = {t: str(getattr(model.job.tasks[t.split(", ")[0]], "unit", "") or "") for t in tasks}
     sentences = [f"{f.what}." for f in said if f.where == "robust"]
-    return Compared("harden", len(which), "test rows", tasks, units, costs, sentences)
+    attacked = 0 if after is None else len(after.rows)
+    on = f"test rows, {attacked} of them attacked" if attacked else "test rows"
+    return Compared("harden", len(which), on, tasks, units, costs, sentences)
 
 
 def pair_of(
@@ -58,15 +58,40 @@ def pair_of(
     return compare(options, truth, before, after, names_of(target), groups=groups)
 
 
-def attacked_pairs(task: str, before: Judged, after: Judged) -> dict[str, dict[str, Pair]]:
-    """A task's figures under each attack of the suite, and under the worst of all a row."""
+def attacked_labels(
+    rows: Rows, task: str, judged: Judged, groups: Groups | None
+) -> list[str] | None:
+    """The group of each attacked row with a known answer; None where rows stand alone."""
+    if groups is None:
+        return None
+    target, which = rows.loader.targets[task], judged.rows
+    known_N = target.read(rows.loader.cells(target.columns, which))["known"]
+    of = dict(zip(rows.parts.test.tolist(), groups.labels, strict=True))
+    return [of[row] for row, known in zip(which.tolist(), known_N, strict=True) if known]
+
+
+def attacked_pairs(
+    task: str, before: Judged, after: Judged, groups: Sequence[str] | None
+) -> dict[str, dict[str, Pair]]:
+    """A task's figures under each attack of the suite, under the worst of all a row, and with one
+    column attacked or lying.
+    """
     old, new = before.suite.tasks[task], after.suite.tasks[task]
-    found = {
-        f"{task}, {attack}": {new.figure: Pair(old.attacks[attack], value)}
-        for attack, value in new.attacks.items()
-        if attack in old.attacks
-    }
-    return {**found, f"{task}, {WORST}": {new.figure: Pair(old.worst, new.worst)}}
+    suites = (before.suite, after.suite)
+    found = {}
+    values = {**new.attacks, "worst": new.worst}
+    earlier = {**old.attacks, "worst": old.worst}
+    for attack, value in values.items():
+        ends = gain_interval(suites, task, attack, groups)
+        name = "worst of all attacks" if attack == "worst" else attack
+        found[f"{task}, {name}"] = {new.figure: Pair(earlier[attack], value, ends)}
+    for words, now, then in (
+        ("alone attacked", new.columns, old.columns),
+        ("lying", new.lying, old.lying),
+    ):
+        for column, value in now.items():
+            found[f"{task}, {column} {words}"] = {new.figure: Pair(then[column], value)}
+    return found
 
 
 def said_of(
@@ -100,24 +125,16 @@ MIXED = "weights were chosen by validation rows between the old ones and what wa
 
 
 def verdict(task: str, before: Judged, after: Judged) -> tuple[Level, str, str]:
-    """Whether the answers of a task may be called robust, and how far."""
+    """Whether the answers of a task may be called robust, and how far: as the suite says, and only
+    where hardening gained something under the worst of all attacks.
+    """
     old, new = before.suite.tasks[task], after.suite.tasks[task]
-    failed = failed_checks(after, task)
-    if failed:
-        return "warning", "robust", f"{task}: {NOT_ROBUST} {'; '.join(failed)}"
-    figure = new.figure.replace("_", " ")
+    why = " ".join(new.said).rstrip(".")
     gained = new.worst > old.worst if new.figure == "accuracy" else new.worst < old.worst
     if not gained:
-        return "warning", "robust", f"{task}: {NO_GAIN.format(figure, old.worst, new.worst)}"
-    return "note", "robust", f"{task}: {ROBUST.format(figure, new.worst, old.worst)}"
+        told = NO_GAIN.format(say(new.figure, old.worst, new.unit), say(new.figure, new.worst, new.unit))
+        return "warning", "robust", f"{task}: {told}; {why}"
+    return ("note" if new.robust else "warning"), "robust", why
 
 
-ROBUST = "robust within these budgets as far as these attacks show: {} {:.3f}, and {:.3f} before"
-NO_GAIN = "hardening gained nothing under the worst of all attacks: {} {:.3f} before, {:.3f} now"
-NOT_ROBUST = "not to be called robust, because a check of the attacks failed:"
-
-
-def failed_checks(judged: Judged, task: str) -> list[str]:
-    """Checks against gradient masking that a task failed, in words."""
-    return [c.what for c in getattr(judged.suite.tasks[task], "checks", ()) if not c.ok]
-
+NO_GAIN = "hardening gained nothing under the worst of all attacks, {} before and {} now"

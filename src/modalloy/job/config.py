@@ -653,6 +653,11 @@ class Harden(Options):
     of the training, counting what the attack costs."""
     lr: PositiveFloat | Literal["auto"] = "auto"
     """Highest learning rate; `auto` takes that of the training."""
+    rows: PositiveInt = 200
+    """Test rows that are attacked at most for the figures before and after; more are sampled."""
+    effort: Literal["quick", "full"] = "quick"
+    """How hard the suite of attacks tries on them: `quick` takes 20 steps, 2 restarts and 100
+    queries of the black box, `full` 100, 5 and 1,000, some ten times as long."""
 
 
 class Unlike(Options):
