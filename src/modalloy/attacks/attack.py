@@ -1,7 +1,8 @@
 """What every attack does: the rows of a batch in, the rows as an attacker hands them over out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, Protocol, Self
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.goal import Harm, harm
 from modalloy.attacks.moves import Moves
-from modalloy.model.model import Model
+from modalloy.model.model import Model, Output
 from modalloy.model.tokens import Batch
 
 
@@ -67,21 +68,37 @@ def answering(model: Model) -> Iterator[None]:
         model.train(was)
 
 
-def look(model: Model, moves: Moves, u_BM: Tensor, tasks: Sequence[str] | None) -> Harm:
-    """The harm of a move, without gradients; inside `answering`."""
+Measure = Callable[[Model, Output, Batch], Harm]
+
+
+def by_loss(tasks: Sequence[str] | None) -> Measure:
+    """Harm as the losses of some tasks."""
+    return partial(harm, tasks=tasks)
+
+
+def look(model: Model, batch: Batch, measure: Measure) -> Harm:
+    """The harm of a batch, without gradients; inside `answering`."""
     with torch.no_grad():
-        batch = moves.batch(u_BM)
-        return harm(model, model(batch), batch, tasks)
+        return measure(model, model(batch), batch)
 
 
-def climb(
-    model: Model, moves: Moves, u_BM: Tensor, tasks: Sequence[str] | None
-) -> tuple[Harm, Tensor]:
+def climb(model: Model, moves: Moves, u_BM: Tensor, measure: Measure) -> tuple[Harm, Tensor]:
     """The harm of a move and the gradient of its loss, (B, M); inside `answering`."""
     u_BM = u_BM.detach().requires_grad_()
     with torch.enable_grad():
         batch = moves.batch(u_BM)
-        found = harm(model, model(batch), batch, tasks)
+        found = measure(model, model(batch), batch)
         (slope_BM,) = torch.autograd.grad(found.loss_B.sum(), u_BM, allow_unused=True)
     slope_BM = torch.zeros_like(u_BM) if slope_BM is None else slope_BM
     return Harm(found.loss_B.detach(), found.wrong_B), slope_BM.nan_to_num(0.0, 0.0, 0.0)
+
+
+def some(batch: Batch, rows: Tensor) -> Batch:
+    """Some rows of a batch, in this order; a row may come again."""
+    at = rows.to(next(iter(batch.present.values())).device)
+    return Batch(
+        {i: {k: v[at] for k, v in values.items()} for i, values in batch.values.items()},
+        {i: v[at] for i, v in batch.present.items()},
+        {t: {k: v[at] for k, v in values.items()} for t, values in batch.targets.items()},
+        batch.rows[rows.cpu().numpy()] if len(batch.rows) else batch.rows,
+    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from modalloy.attacks.attack import answering, climb
+from modalloy.attacks.attack import answering, by_loss, climb
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.moves import Moves
 from modalloy.model.model import Model
@@ -38,6 +38,6 @@ class FGSM:
         if not moves.any:
             return batch
         with answering(model):
-            _, slope_BM = climb(model, moves, u_BM, self.tasks)
+            _, slope_BM = climb(model, moves, u_BM, by_loss(self.tasks))
         u_BM = moves.project(u_BM + self.step * moves.steepest(slope_BM))
         return moves.batch(u_BM, handed=True)

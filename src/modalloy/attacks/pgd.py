@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from modalloy.attacks.attack import Found, answering, climb, look
+from modalloy.attacks.attack import Found, answering, by_loss, climb, look
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.moves import Moves
 from modalloy.model.model import Model
@@ -49,18 +49,19 @@ class PGD:
 
     def search(self, model: Model, moves: Moves, draw: torch.Generator) -> torch.Tensor:
         """The move of each row, (B, M)."""
+        measure = by_loss(self.tasks)
         length = 2.5 / self.steps if self.step is None else self.step
         best: Found | None = None
         for _ in range(self.restarts):
             u_BM = moves.start(draw) if self.random else moves.zero()
             for _ in range(self.steps):
-                found, slope_BM = climb(model, moves, u_BM, self.tasks)
+                found, slope_BM = climb(model, moves, u_BM, measure)
                 if self.worst:
                     best = Found(u_BM, found) if best is None else best.or_worse(u_BM, found)
                 u_BM = moves.project(u_BM + length * moves.steepest(slope_BM))
             if not self.worst and self.restarts == 1:
                 return u_BM
-            found = look(model, moves, u_BM, self.tasks)
+            found = look(model, moves.batch(u_BM), measure)
             best = Found(u_BM, found) if best is None else best.or_worse(u_BM, found)
         assert best is not None, "restarts is at least 1"
         return best.u_BM
