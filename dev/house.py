@@ -43,7 +43,7 @@ ROOMS: list[set[str]] = [
     {"report"},
     {"attribution"},
     {"learn"},
-    {"harden"},
+    {"hardening"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
     {"cli", "__main__"},

@@ -3,18 +3,20 @@ attacked or lying beside a training without it.
 
     python -m bench.robustness [SET ...] [--effort quick|full] [--rows 200] [--data FOLDER]
 
-Writes bench/results/robustness.json and the table of docs/verbs/harden.md after every set; sets that
-are there already are left out unless they are named.
+Writes bench/results/robustness.json and the table of docs/verbs/harden.md after every set; sets
+that are there already are left out unless they are named.
 """
 
 import argparse
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.line import ROOT, Line, publish, read
 from bench.robustness.jobs import JOBS
 from bench.robustness.measure import Measured, measure
 from bench.shared_sets import default_data
+from modalloy.judge.compared import Pair
 from modalloy.machine.limits import cores, rest_soon
 
 PAGE = "verbs/harden.md"
@@ -48,14 +50,12 @@ def lines_of(name: str, found: Measured, command: str) -> list[Line]:
     """What the goals of a set came to."""
     (task,) = found.told["after"]["tasks"]
     pairs = found.found.tasks
-    worst = pairs[f"{task}, worst of all attacks"]["accuracy"]
-    clean = pairs[f"{task}, clean"]["accuracy"]
-    (seconds,) = found.found.costs.values()
-    assert worst.before is not None and worst.after is not None, "the suite gives both"
-    assert clean.before is not None and clean.after is not None, "so does the clean comparison"
-    assert seconds.before is not None and seconds.after is not None, "both were timed"
+    worst = known(pairs[f"{task}, worst of all attacks"]["accuracy"])
+    clean = known(pairs[f"{task}, clean"]["accuracy"])
+    seconds = known(next(iter(found.found.costs.values())))
     lost, times = 100 * (clean.before - clean.after), seconds.after / seconds.before
-    ends = None if worst.interval is None else tuple(worst.before + e for e in worst.interval)
+    change = pairs[f"{task}, worst of all attacks"]["accuracy"].interval
+    ends = None if change is None else (worst.before + change[0], worst.before + change[1])
     column, (own, without) = min(found.columns.items(), key=lambda c: c[1][0] - c[1][1])
     goal = max(2 * worst.before, 1e-9)
     lines = [
@@ -83,6 +83,20 @@ def lines_of(name: str, found: Measured, command: str) -> list[Line]:
         ),
     ]  # fmt: skip
     return [line._replace(seconds=found.seconds, command=command) for line in lines]
+
+
+class Known(NamedTuple):
+    """A figure that is there both before and after."""
+
+    before: float
+    after: float
+
+
+def known(pair: Pair) -> Known:
+    """A pair of which neither is absent."""
+    assert pair.before is not None, "the bench has test rows"
+    assert pair.after is not None, "the bench has test rows"
+    return Known(pair.before, pair.after)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The sets of the bench, each with a cheap job: encoders from nothing, a class to answer, budgets."""
+"""The sets of the bench, each with a cheap job: encoders from nothing, a class, budgets."""
 
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,11 @@ JOBS: dict[str, dict[str, Any]] = {
     "cwru": {
         "split": {"column": "split"},
         "columns": {
-            name: {"type": "series", "rate_hz": 12000, "front": ["learned", "statistics", "spectrum"]}
+            name: {
+                "type": "series",
+                "rate_hz": 12000,
+                "front": ["learned", "statistics", "spectrum"],
+            }
             for name in ("vib_drive_end", "vib_fan_end")
         },
         "tasks": {"condition": {"type": "classify", "target": "condition"}},

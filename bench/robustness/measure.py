@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench.robustness.jobs import JOBS, job_of
-from modalloy.harden.answers import answers_to
-from modalloy.harden.harden_run import harden_run
-from modalloy.harden.judged import drawn_rows
+from modalloy.hardening.answers import answers_to
+from modalloy.hardening.harden_run import harden_run
+from modalloy.hardening.judged import drawn_rows
 from modalloy.job import config
 from modalloy.judge.compared import Compared
 from modalloy.judge.metrics.score import score
@@ -26,8 +26,10 @@ from modalloy.table.table import open_table
 
 
 class Measured(NamedTuple):
-    """What was found of one set. columns: by column, accuracy of the hardened network where it alone
-    is attacked or lies, by the worse, and of one that was trained without it; on the same rows.
+    """What was found of one set.
+
+    columns: by column, accuracy of the hardened network where it alone is attacked or lies, by the
+    worse, and of one that was trained without it; on the same rows.
     """
 
     found: Compared

@@ -270,7 +270,9 @@ def harden(
     ] = None,
     training: Annotated[
         str | None,
-        typer.Option(help="fgsm_rs, pgd, trades, freelb or corruptions; as the job says otherwise."),
+        typer.Option(
+            help="fgsm_rs, pgd, trades, freelb or corruptions; as the job says otherwise."
+        ),
     ] = None,
     budget: Annotated[
         list[str] | None,
@@ -282,7 +284,7 @@ def harden(
 
     The page is NEWRUN/robustness.html: clean rows, each attack, one column lying, corruptions.
     """
-    from modalloy.harden.harden_run import PAGE, say_changes
+    from modalloy.hardening.harden_run import PAGE, say_changes
 
     _take_cores()
     given = _budgets(budget or ())

@@ -224,14 +224,14 @@ def harden(
 
     table: rows to learn from, split as the job says; the run's own for None. out: its directory,
     `RUN-hardened` otherwise. training: `fgsm_rs`, `pgd`, `trades`, `freelb` or `corruptions`;
-    budgets: how far an attacker may move columns, as in `{"photo": "8/255", "load": "0.1 sd"}`; both
-    in place of what the job's `harden` section says. sheet: the sheet of an Excel table.
+    budgets: how far an attacker may move columns, `{"photo": "8/255", "load": "0.1 sd"}`; both in
+    place of what the job's `harden` section says. sheet: the sheet of an Excel table.
 
     `notes["hardened"]` holds the figures of test rows before and after; `robustness.html` shows
     them. JobError for a budget of no column or without a unit; TableError where no row is left to
     learn from; RunError where the run's own table is gone or changed, or the directory is used.
     """
-    from modalloy.harden.harden_run import harden_run
+    from modalloy.hardening.harden_run import harden_run
     from modalloy.runs.run import Run, load_run
 
     loaded = run if isinstance(run, Run) else load_run(run)

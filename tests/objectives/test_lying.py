@@ -1,4 +1,4 @@
-"""A lying column is another row's, noise or an attack, in the share of rows asked for and no other."""
+"""A lying column is another row's, noise or an attack, in the share of rows asked for."""
 
 from collections.abc import Sequence
 
@@ -33,9 +33,7 @@ def seen_by(lies: Sequence[Lie], *, chance: float, steps: int = 60) -> list[Batc
     def left(net: Net, batch: Batch) -> Box:
         return Box(batch, 50.0)
 
-    wrapped = lying(
-        watched, PLACES, chance=chance, noise=noise, anything={"left": left}, lies=lies
-    )
+    wrapped = lying(watched, PLACES, chance=chance, noise=noise, anything={"left": left}, lies=lies)
     net, last = Net(), []
     for _ in range(steps):
         wrapped(net, rows())

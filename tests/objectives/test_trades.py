@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from test_supervised import model_and_batch
 from torch import Tensor
 
 from modalloy.model.model import Model
@@ -13,7 +14,6 @@ from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
 from modalloy.objectives.trades import NEAR, distance, of_labels, trades
 from modalloy.readers.batch import TABLE
-from test_supervised import model_and_batch
 
 BETA, STEPS = 3.0, 2
 

@@ -1,4 +1,4 @@
-"""Adversarial training: an objective on rows as an attacker who sees the weights would hand them in.
+"""Adversarial training: an objective on rows that somebody who sees the weights has moved.
 
 `fgsm_rs`: one step from a random start (Wong, Rice & Kolter 2020, 2001.03994). `pgd`: several
 (Madry et al. 2018, 1706.06083). A share of rows may stay as it is; they teach beside the others in

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import torch
 
 from modalloy.model.tokens import Batch
-from modalloy.objectives.lying import Place, mixed
 from modalloy.objectives.losses import Losses, Net, Objective
+from modalloy.objectives.lying import Place, mixed
 from modalloy.objectives.reach import draw_rows
 
 Corrupt = Callable[[Batch], Batch]  # one column of all rows, corrupted

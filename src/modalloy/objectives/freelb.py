@@ -13,9 +13,7 @@ from modalloy.objectives.reach import ReachOf, of_tasks, uphill
 RATE = 0.4  # of one step
 
 
-def freelb(
-    objective: Objective[Net], reach_of: ReachOf[Net], *, steps: int
-) -> Objective[Net]:
+def freelb(objective: Objective[Net], reach_of: ReachOf[Net], *, steps: int) -> Objective[Net]:
     """The mean of the objective over so many points, from a random start up the gradient, while the
     model trains.
     """

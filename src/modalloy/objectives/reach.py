@@ -1,4 +1,4 @@
-"""How far an attacker may move a batch, as objectives see it, and steps up a loss that stay there."""
+"""How far an attacker may move a batch, as objectives see it, and steps up a loss in there."""
 
 from collections.abc import Callable
 from typing import Protocol

@@ -11,7 +11,7 @@ from modalloy.answer.loader import Loader
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.suite import Suite, run_suite
 from modalloy.attacks.trial import Effort
-from modalloy.harden.answers import answers_to, batches_of
+from modalloy.hardening.answers import answers_to, batches_of
 from modalloy.job import config
 from modalloy.judge.metrics.bootstrap import draw_weights
 from modalloy.model.model import Model

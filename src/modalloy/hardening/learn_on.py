@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from modalloy.attacks.budget import Budget
-from modalloy.harden.looks import ATTACKED, STEPS, Chosen, Looks, choose_weights
-from modalloy.harden.objective import FORWARD, cost_of, hardening
-from modalloy.harden.rows import Rows
+from modalloy.hardening.looks import ATTACKED, STEPS, Chosen, Looks, choose_weights
+from modalloy.hardening.objective import FORWARD, cost_of, hardening
+from modalloy.hardening.rows import Rows
 from modalloy.job import config
 from modalloy.judge.validate import Score
 from modalloy.learn.augment import augmenting

@@ -1,4 +1,4 @@
-"""The whole way of `harden`: a run in, judged, hardened, judged again; a new run with its page out."""
+"""The whole way of `harden`: a run in, judged, hardened and judged again; a new run out."""
 
 import json
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from modalloy.answer.predictor import Predictor
 from modalloy.attacks.budget import Budget, budgets_of
 from modalloy.checks.finding import Finding, finding
 from modalloy.errors import JobError
-from modalloy.harden.judged import Judged, judge_rows
-from modalloy.harden.learn_on import Hardened, learn_on
-from modalloy.harden.objective import refuse_training
-from modalloy.harden.page import robustness_page
-from modalloy.harden.rows import Rows, rows_of
-from modalloy.harden.told import compare_judged, said_of
+from modalloy.hardening.judged import Judged, judge_rows
+from modalloy.hardening.learn_on import Hardened, learn_on
+from modalloy.hardening.objective import refuse_training
+from modalloy.hardening.page import robustness_page
+from modalloy.hardening.rows import Rows, rows_of
+from modalloy.hardening.told import compare_judged, said_of
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.job.options import did_you_mean

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from modalloy.checks.finding import Finding
-from modalloy.harden.judged import Judged
+from modalloy.hardening.judged import Judged
 from modalloy.job import config
 from modalloy.judge.compared import Compared
 from modalloy.judge.wording import label, say
@@ -94,7 +94,9 @@ def how(told: Mapping[str, Any]) -> Markup:
     """Training, budgets, and the weights that were looked at."""
     budgets = table(("column", "an attacker may move it by"), told["budgets"].items(), numbers=2)
     parts = [
-        tag("p", f"Training: {told['training']}, {told['epochs']} epochs, {told['seconds']:.0f} s."),
+        tag(
+            "p", f"Training: {told['training']}, {told['epochs']} epochs, {told['seconds']:.0f} s."
+        ),
         budgets,
     ]
     if told["tried"]:

@@ -34,7 +34,9 @@ class Rows:
 def own_table(run: Run) -> Table:
     """The table that a run was trained on; RunError where it is gone."""
     if run.job.table == FRAME:
-        raise RunError(f"{run.path}: was trained on a frame in memory; give the table to learn from.")
+        raise RunError(
+            f"{run.path}: was trained on a frame in memory; give the table to learn from."
+        )
     try:
         return open_table(run.job.table, sheet=run.job.sheet)
     except TableError as error:

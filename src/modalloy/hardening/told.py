@@ -1,12 +1,12 @@
-"""What hardening has changed, in one table and in sentences; whether a task may be called robust."""
+"""What hardening has changed, in one table and in sentences, and whether that is robust."""
 
 from collections.abc import Iterator, Sequence
 
 from modalloy.answer.answers import Answer
 from modalloy.checks.finding import Finding, Level
-from modalloy.harden.judged import Judged, gain_interval
-from modalloy.harden.learn_on import Hardened
-from modalloy.harden.rows import Rows
+from modalloy.hardening.judged import Judged, gain_interval
+from modalloy.hardening.learn_on import Hardened
+from modalloy.hardening.rows import Rows
 from modalloy.job import config
 from modalloy.judge.compared import Compared, Pair, compare
 from modalloy.judge.slices import Groups, group_labels
@@ -132,7 +132,8 @@ def verdict(task: str, before: Judged, after: Judged) -> tuple[Level, str, str]:
     why = " ".join(new.said).rstrip(".")
     gained = new.worst > old.worst if new.figure == "accuracy" else new.worst < old.worst
     if not gained:
-        told = NO_GAIN.format(say(new.figure, old.worst, new.unit), say(new.figure, new.worst, new.unit))
+        both = (say(new.figure, value, new.unit) for value in (old.worst, new.worst))
+        told = NO_GAIN.format(*both)
         return "warning", "robust", f"{task}: {told}; {why}"
     return ("note" if new.robust else "warning"), "robust", why
 

@@ -14,9 +14,9 @@ from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.pgd import PGD
-from modalloy.harden.answers import answers_to
+from modalloy.hardening.answers import answers_to
 from modalloy.judge.metrics.score import primary
-from modalloy.judge.validate import MOST_ROWS, Score, validate
+from modalloy.judge.validate import Score, validate
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 

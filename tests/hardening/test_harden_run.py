@@ -1,24 +1,23 @@
-"""A hardened run is a run like any other, with its page, its parent and figures before and after."""
+"""A hardened run is one like any other, with its page, its parent, figures before and after."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import modalloy as ma
 from conftest import make_job, write_table
-from modalloy.attacks.fgsm import FGSM
-from modalloy.harden import harden_run as verb
-from modalloy.harden.harden_run import say_changes
+from modalloy.attacks.trial import Effort
+from modalloy.hardening import judged
+from modalloy.hardening.harden_run import say_changes
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.judge.compared import Compared
 from modalloy.runs.run import Run
 from untrained import untrained
 
-QUICK: dict[str, Any] = {"attacks": (lambda tasks: FGSM(tasks=tasks),)}
+QUICK = Effort(steps=2, restarts=2, aims=1, queries=4)
 COLUMNS = ("load", "site", "vibration")
 
 
@@ -36,7 +35,7 @@ def quick_job(table: Path, **harden: Any) -> config.Job:
         make_job(
             table,
             columns=COLUMNS,
-            harden={"epochs": 2, "budgets": {"vibration": "0.5 sd"}, **harden},
+            harden={"epochs": 2, "rows": 8, "budgets": {"vibration": "0.5 sd"}, **harden},
             calibrate={},
             unlike={},
         )
@@ -51,9 +50,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     job = quick_job(table)
     seconds = {"training": 1.0}
     run = untrained(folder / "run", table, job=job, parts={"index.bin": b"old"}, seconds=seconds)
-    new = verb.harden_run(
-        run, None, folder / "new", budgets={"load": "0.3 kN"}, quiet=True, suite=QUICK
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judged, "QUICK", QUICK)
+        new = ma.harden(run, out=folder / "new", budgets={"load": "0.3 kN"}, quiet=True)
     return Made(run, table, new)
 
 
@@ -82,8 +81,10 @@ def test_the_table_shows_clean_attacked_and_lying_rows(made: Made) -> None:
     assert found.rows == len(made.run.prints().test)
     named = {*found.tasks}
     assert {"fault, clean", "fault, FGSM", "fault, worst of all attacks"} <= named
-    assert {"fault, load is noise", "life, vibration is another row's"} <= named
-    clean, worst = (found.tasks[f"fault, {k}"]["accuracy"] for k in ("clean", "worst of all attacks"))
+    assert {"fault, load alone attacked", "life, vibration lying"} <= named
+    clean, worst = (
+        found.tasks[f"fault, {k}"]["accuracy"] for k in ("clean", "worst of all attacks")
+    )
     assert worst.after <= clean.after + 1e-9
     assert clean.interval is not None
     text = say_changes(made.new.notes)

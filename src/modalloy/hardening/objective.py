@@ -6,7 +6,7 @@ from typing import assert_never
 
 from modalloy.attacks.budget import Budget
 from modalloy.errors import JobError
-from modalloy.harden.lies import anything, corruptions, noise, places, within
+from modalloy.hardening.lies import anything, corruptions, noise, places, within
 from modalloy.job import config
 from modalloy.model.model import Model, essential_inputs
 from modalloy.objectives.adversarial import fgsm_rs, pgd
@@ -22,9 +22,7 @@ STEPS, FREELB_STEPS = 7, 3  # of `steps: auto`
 FORWARD = 1 / 3  # of a pass over some rows, its part without gradients
 
 
-def hardening(
-    model: Model, options: config.Harden, budgets: Sequence[Budget]
-) -> Objective[Model]:
+def hardening(model: Model, options: config.Harden, budgets: Sequence[Budget]) -> Objective[Model]:
     """The objective of a hardening.
 
     From the outside in: inputs are hidden as in any training, one column lies in some rows, some
