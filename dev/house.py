@@ -39,6 +39,7 @@ ROOMS: list[set[str]] = [
     {"blend"},
     {"unlike"},
     {"answer"},
+    {"attacks.whole"},
     {"judge"},
     {"report"},
     {"attribution"},

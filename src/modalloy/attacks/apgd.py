@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -125,9 +126,7 @@ class APGD:
 def stalls(losses: list[Tensor], since: int) -> Tensor:
     """Whether too few of the last steps have raised the loss, (B,)."""
     recent = losses[-since - 1 :]
-    rises_B = torch.stack([(b > a).float() for a, b in zip(recent, recent[1:], strict=False)]).sum(
-        0
-    )
+    rises_B = torch.stack([(b > a).float() for a, b in pairwise(recent)]).sum(0)
     return rises_B <= RISING * since
 
 

@@ -1,4 +1,4 @@
-"""What befalls plain cells, lists and texts: noise, gain, offset, lost cells, clipping, a late clock."""
+"""What befalls plain cells, lists and texts: noise, gain, offset, clipping, loss, late clocks."""
 
 from collections.abc import Mapping
 

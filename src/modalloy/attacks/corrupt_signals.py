@@ -1,4 +1,4 @@
-"""What befalls a sensor or microphone: noise, blur, gain, offset, gaps, clipping, clock skew, spikes.
+"""What befalls a sensor or microphone: noise, blur, gain, offset, gaps, clipping, skew, spikes.
 
 A standardised series is treated in its channels' robust deviations, a recording in shares of its
 own loudness; offsets and spikes of recordings are shares of full scale.

@@ -42,8 +42,8 @@ def corrupt(
 ) -> Batch:
     """The rows as though this had happened to some columns, to all that it can befall for None.
 
-    severity: 1 to 5. Missing cells stay missing; `dropout` of a plain cell makes it missing. Columns
-    that the kind cannot befall are as they were. JobError for a kind that does not exist.
+    severity: 1 to 5. Missing cells stay missing; `dropout` of a plain cell makes it missing.
+    Columns that the kind cannot befall are as they were. JobError for a kind that does not exist.
     """
     if kind not in CORRUPTIONS:
         raise JobError(

@@ -53,7 +53,8 @@ class Square:
     ) -> Tensor:
         """The worst move found of each row, (B, M), for whoever answers a batch."""
         places = groups(moves)
-        u_BM = moves.project(torch.cat([first(s, len(moves.given), draw) for _, s in places], 1))
+        begin = torch.cat([first(s, len(moves.given), draw) for _, s in places], 1)
+        u_BM = moves.project(begin.to(moves.low_BM))
         best = Found(u_BM, answers(moves.batch(u_BM, handed=True)))
         for query in range(1, self.queries):
             if bool(best.harm.wrong_B.all()):

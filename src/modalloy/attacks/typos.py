@@ -12,7 +12,10 @@ NEAR = {  # on a keyboard, row by row
     for i, letter in enumerate(row)
 }
 # Words that a text may lose without another meaning; none that denies or counts.
-SPARE = frozenset("a an the of at on in to by for is was are were be been it its this that".split())
+SPARE = frozenset(
+    ("a", "an", "the", "of", "at", "on", "in", "to", "by", "for", "is", "was", "are", "were", "be",
+     "been", "it", "its", "this", "that")
+)  # fmt: skip
 SHORT = 3  # letters up to which a word has no typo
 
 

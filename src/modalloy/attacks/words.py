@@ -28,8 +28,8 @@ class Words:
     the loss are changed first, each to the worst of some changes; `typos.py` says which.
 
     cells_of: cells of some columns of the table's rows, as a loader has them. looked: words of a
-    text that are weighed, drawn where it has more. tries: changes of a word that are asked for. So a
-    column takes `looked + size * tries` answers. tasks: those attacked, all for None.
+    text that are weighed, drawn where it has more. tries: changes of a word that are asked for. So
+    a column takes `looked + size * tries` answers. tasks: those attacked, all for None.
     """
 
     cells_of: CellsOf
