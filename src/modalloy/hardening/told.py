@@ -102,7 +102,9 @@ def said_of(
         yield "warning", "harden", f"interrupted after {went.epochs} of {went.planned} epochs"
     share = went.chosen.share
     if share == 0.0:
-        yield "warning", "harden", KEPT.format(points=job.harden.clean_loss)
+        least = went.chosen.tried[0][1] - job.harden.clean_loss / 100
+        dear = all(clean < least for _, clean, _ in went.chosen.tried[1:])
+        yield "warning", "harden", KEPT.format(points=job.harden.clean_loss) if dear else HELD
     elif share < 1.0:
         yield "note", "harden", f"{MIXED}: {100 * share:.0f} % of the way from the old to the new"
     taken = run.notes["seconds"].get("training")
@@ -120,6 +122,10 @@ KEPT = (
     "no weights between the old and the new ones answered clean validation rows within "
     "{points:g} points of the old ones, so the old weights are kept: allow a greater clean_loss, "
     "or smaller budgets"
+)
+HELD = (
+    "none of the weights that were learned answered attacked validation rows better than the old "
+    "ones, which are kept"
 )
 MIXED = "weights were chosen by validation rows between the old ones and what was learned"
 
