@@ -47,6 +47,7 @@ ROOMS: list[set[str]] = [
     {"hardening"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
+    {"commands"},
     {"cli", "__main__"},
 ]
 ABOVE = """\
