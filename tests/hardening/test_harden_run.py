@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import modalloy as ma
@@ -19,6 +20,7 @@ from untrained import untrained
 
 QUICK = Effort(steps=2, restarts=2, aims=1, queries=4)
 COLUMNS = ("load", "site", "vibration")
+VIBRATION = {"type": "series", "length": 32, "front": ["statistics"]}
 
 
 class Made(NamedTuple):
@@ -31,15 +33,10 @@ class Made(NamedTuple):
 
 def quick_job(table: Path, **harden: Any) -> config.Job:
     """A job whose hardening takes two passes."""
-    return load_job(
-        make_job(
-            table,
-            columns=COLUMNS,
-            harden={"epochs": 2, "rows": 8, "budgets": {"vibration": "0.5 sd"}, **harden},
-            calibrate={},
-            unlike={},
-        )
-    )
+    given = {"epochs": 2, "rows": 6, "budgets": {"vibration": "0.5 sd"}, **harden}
+    job = make_job(table, columns=COLUMNS, harden=given, calibrate={}, unlike={})
+    job["columns"]["vibration"] = VIBRATION
+    return load_job(job)
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +99,56 @@ def test_weights_are_chosen_by_validation_rows(made: Made) -> None:
     kept = [t for t in told["tried"] if t[1] >= least - 1e-9]
     assert told["share"] == max(kept, key=lambda t: (t[2], t[1]))[0]
     assert told["epochs"] == 2
+
+
+def test_bad_input_gets_a_sentence_and_writes_nothing(made: Made, tmp_path: Path) -> None:
+    def refused(error: type[Exception], said: str, **options: Any) -> None:
+        with pytest.raises(error, match=said):
+            ma.harden(made.run, out=tmp_path / "none", quiet=True, **options)
+        assert not (tmp_path / "none").exists()
+
+    refused(ma.JobError, "lod: this model reads no such column", budgets={"lod": "1 kN"})
+    refused(ma.JobError, "load: 0.5 has no unit", budgets={"load": 0.5})
+    refused(ma.JobError, "there is no 'fgsm'.* Did you mean 'fgsm_rs'", training="fgsm")
+    refused(ma.JobError, "this run reads none; take fgsm_rs", training="freelb")
+    refused(ma.TableError, "name the Excel file", sheet="first")
+    with pytest.raises(ma.RunError, match="holds a finished run"):
+        ma.harden(made.run, out=made.new.path)
+    frame = pd.read_parquet(made.table)
+    with pytest.raises(ma.JobError, match="no column 'vibration'"):
+        ma.harden(made.run, frame.drop(columns="vibration"), out=tmp_path / "none")
+    blank = frame.assign(fault_code=None, hours_left=None)
+    with pytest.raises(ma.TableError, match="no row to learn from has an answer"):
+        ma.harden(made.run, blank, out=tmp_path / "none")
+
+
+def test_rows_that_changed_or_are_gone_are_not_learned_from(tmp_path: Path) -> None:
+    table = write_table(tmp_path, rows=24)
+    run = untrained(tmp_path / "run", table, job=quick_job(table))
+    frame = pd.read_parquet(table)
+    frame.assign(load=frame["load"] + 1).to_parquet(table)
+    with pytest.raises(ma.RunError, match="no longer holds the rows that this run was trained"):
+        ma.harden(run, quiet=True)
+    table.unlink()
+    with pytest.raises(ma.RunError, match=r"hardening learns from rows.*or give another"):
+        ma.harden(run, quiet=True)
+    assert not (tmp_path / "run-hardened").exists()
+
+
+def test_another_table_teaches_and_what_the_run_knew_is_left_out_of_its_test(
+    made: Made, tmp_path: Path
+) -> None:
+    frame = pd.read_parquet(made.table)
+    fresh = pd.read_parquet(write_table(tmp_path, rows=60, seed=9))
+    fresh["machine"] = "n" + fresh["machine"].astype(str)
+    both = pd.concat([fresh, frame], ignore_index=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judged, "QUICK", QUICK)
+        new = ma.harden(made.run, both, out=tmp_path / "new", quiet=True)
+    assert new.job.table == "<frame>"
+    told = new.notes["hardened"]
+    assert any("test rows that the run has learned from" in f["text"] for f in told["said"])
+    assert told["compared"]["rows"] < len(new.prints().test)
+    older = np.concatenate([*made.run.prints()])
+    assert set(older) <= set(np.frombuffer(new.part("calibrated-rows.bin"), dtype="<i8"))
+    assert new.parent == made.run.as_parent("harden")

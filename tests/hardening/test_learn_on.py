@@ -20,23 +20,24 @@ from modalloy.objectives.reach import of_tasks
 from modalloy.objectives.supervised import supervised
 
 COLUMNS = ("load", "site", "vibration", "note")
+VIBRATION = {"type": "series", "length": 32, "front": ["statistics"]}
 
 
 @pytest.fixture(scope="module")
 def found() -> Small:
     """A network over four kinds of column."""
-    return small(COLUMNS)
+    return small(COLUMNS, more={"vibration": VIBRATION})
 
 
 def learned(found: Small, **options: Any) -> float:
-    """What the loss is over ten batches of one seed, hidden inputs and dropout alike."""
+    """What the loss is over five batches, each of its seed, hidden inputs and dropout alike."""
     model = found.model
     asked = config.Harden(**{"corrupted": 0.0, "lying": 0.0, **options})
     budgets = budgets_of(model.job, model.readers, asked.budgets)
     objective = hardening(model, asked, budgets)
     model.train()
     total = 0.0
-    for step in range(10):
+    for step in range(5):
         torch.manual_seed(step)
         total += of_tasks(objective(model, found.batch)).item()
     model.eval()
@@ -53,7 +54,7 @@ def test_each_option_of_the_objective_changes_the_loss(found: Small) -> None:
     assert learned(found, **steps, beta=beta) > learned(found, **steps) > plain
     assert learned(found, training="freelb", steps=2) != usual
     assert learned(found, attacked=1.0) > usual
-    assert learned(found, budgets={"vibration": "2 sd"}) > usual
+    assert learned(found, budgets=dict.fromkeys(COLUMNS, 0)) < usual
     assert learned(found, training="corruptions", corrupted=0.9) != plain
     assert learned(found, training="corruptions", lying=0.9) > plain
 
@@ -145,8 +146,7 @@ def test_places_lies_and_corruptions_name_every_column(found: Small) -> None:
 
 
 def test_gradients_reach_cells_through_an_encoder_that_stays_as_it_is() -> None:
-    more = {"vibration": {"type": "series", "length": 32, "front": ["statistics"]}}
-    found = small(("load",), more=more)
+    found = small(("load",), more={"vibration": VIBRATION})
     assert found.model.encoder("vibration").frozen
     with through_frozen(found.model):
         values = {i: dict(v) for i, v in found.batch.values.items()}

@@ -151,7 +151,7 @@ def save_hardened(
     older = calibrated_rows(run)
     if rows.given:
         older = np.concatenate([older, *prints])
-        prints = Parts(*(fingerprints(loader.table, model.job, part) for part in parts))
+        prints = Parts(*(fingerprints(loader.table, model.job, part) for part in rows.split))
     if len(older):
         free[CALIBRATED_ROWS] = older.astype("<i8").tobytes()
     save_prints(place, prints)

@@ -21,12 +21,14 @@ from modalloy.table.table import Table, open_table
 class Rows:
     """Rows to learn from, to choose by and to test on, and the loader that reads them.
 
-    parts: of rows with an answer. given: whether another table than the run's own was given. said:
-    what is to be known of the rows.
+    parts: of rows with an answer that the run had not learned from. split: all rows, as the job
+    splits them. given: whether another table than the run's own was given. said: what is to be
+    known of the rows.
     """
 
     loader: Loader
     parts: Parts
+    split: Parts
     given: bool
     said: list[Finding]
 
@@ -57,7 +59,7 @@ def rows_of(run: Run, job: config.Job, predictor: Predictor, table: Table | None
     found = predictor.open(opened, answers=True)
     opened = found.loader.table
     check_against(job, opened)
-    parts = split_job(opened, job)
+    parts = split = split_job(opened, job)
     if not given and not same_parts(opened, run.job, parts, run.prints()):
         raise RunError(
             f"{run.path}: {opened.source} no longer holds the rows that this run was trained and "
@@ -77,7 +79,7 @@ def rows_of(run: Run, job: config.Job, predictor: Predictor, table: Table | None
         said.append(finding("warning", "validation", UNCHOSEN))
     elif run.notes.get("refit"):
         said.append(finding("note", "validation", REFIT))
-    return Rows(loader, parts, given, said)
+    return Rows(loader, parts, split, given, said)
 
 
 UNCHOSEN = (
@@ -98,4 +100,5 @@ def without_learned(run: Run, table: Table, parts: Parts) -> tuple[Parts, list[F
     if not seen.any():
         return parts, []
     what = f"{int(seen.sum())} test rows that the run has learned from were left out"
-    return parts._replace(test=parts.test[~seen]), [finding("warning", "rows", what)]
+    # A leak, so that a report on all test rows of this table says so in red.
+    return parts._replace(test=parts.test[~seen]), [finding("leak", "rows", what)]
