@@ -1,5 +1,5 @@
 """Robust accuracy before and after `harden`, what it costs clean rows and seconds, and one column
-attacked or lying beside a training without it.
+attacked or noise beside a training without it.
 
     python -m bench.robustness [SET ...] [--effort quick|full] [--rows 200] [--data FOLDER]
 
@@ -72,7 +72,7 @@ def lines_of(name: str, found: Measured, command: str) -> list[Line]:
             "<= 3", times <= 3.0,
         ),
         Line(
-            name, "accuracy with any one column attacked or lying", own, None,
+            name, "accuracy with any one column attacked or noise", own, None,
             f"{without:.3f} trained without {column}", f">= {without - 0.03:.3f}",
             own >= without - 0.03,
         ),

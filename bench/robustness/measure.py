@@ -6,8 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from bench.robustness.jobs import JOBS, job_of
+from modalloy.answer.answers import Answers
+from modalloy.answer.loader import Loader
+from modalloy.answer.predictor import Predictor
+from modalloy.attacks.lying import lie
 from modalloy.hardening.answers import answers_to
 from modalloy.hardening.harden_run import harden_run
 from modalloy.hardening.judged import drawn_rows
@@ -17,6 +22,7 @@ from modalloy.judge.metrics.score import score
 from modalloy.judge.sections import Sections
 from modalloy.learn.train_run import blend_and_save
 from modalloy.learn.training import Learned, learn_job
+from modalloy.model.tokens import Batch
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
@@ -28,8 +34,9 @@ from modalloy.table.table import open_table
 class Measured(NamedTuple):
     """What was found of one set.
 
-    columns: by column, accuracy of the hardened network where it alone is attacked or lies, by the
-    worse, and of one that was trained without it; on the same rows.
+    columns: by column, accuracy of the hardened network where it alone is attacked or noise, by the
+    worse, and of one that was trained without it; on the same rows. Another row's cell in its place
+    is left out: of two columns that contradict each other nobody can say which one is right.
     """
 
     found: Compared
@@ -52,7 +59,7 @@ def measure(name: str, data: Path, **harden: Any) -> Measured:
         columns = {}
         for column in JOBS[name]["columns"]:
             without = accuracy_without(job_of(name, data, without=column, **harden), folder)
-            worse = min(after["columns"].get(column, 1.0), after["lying"][column])
+            worse = min(after["columns"].get(column, 1.0), accuracy_in_noise(new, column))
             columns[column] = (worse, without)
     found = Compared.from_dict(told["compared"])
     return Measured(found, told, columns, time.perf_counter() - start)
@@ -84,12 +91,28 @@ def learned_by(job: config.Job, out: Path) -> tuple[Learned, Parts]:
     return learn_job(job, table, parts, out=out, quiet=True), parts
 
 
+def accuracy_in_noise(run: Run, column: str) -> float:
+    """Accuracy of a run's network on the rows that are attacked, where one column is noise."""
+    predictor, table = Predictor(run), open_table(run.job.table)
+    loader, model = predictor.open(table, answers=True).loader, predictor.model
+    rows = drawn_rows(split_job(table, run.job).test, run.job.harden.rows)
+
+    def change(batch: Batch, draw: torch.Generator) -> Batch:
+        return lie(batch, model.readers, column, "noise", draw=draw)
+
+    return accuracy(run.job, loader, rows, answers_to(model, loader, rows, change))
+
+
+def accuracy(job: config.Job, loader: Loader, rows: np.ndarray, answers: Answers) -> float:
+    """Accuracy of answers to these rows in the job's only task."""
+    (task,) = job.tasks
+    target = loader.targets[task]
+    truth = target.truth(loader.cells(target.columns, rows))
+    return float(score(job.tasks[task], truth, answers[task], names_of(target))["accuracy"])
+
+
 def accuracy_without(job: config.Job, folder: Path) -> float:
     """Accuracy of a plain training of a job, on the rows that are attacked of the others."""
     learned, parts = learned_by(job, folder / "without")
     rows = drawn_rows(parts.test, job.harden.rows)
-    (task,) = job.tasks
-    target = learned.loader.targets[task]
-    truth = target.truth(learned.loader.cells(target.columns, rows))
-    answer = answers_to(learned.model, learned.loader, rows)[task]
-    return float(np.float64(score(job.tasks[task], truth, answer, names_of(target))["accuracy"]))
+    return accuracy(job, learned.loader, rows, answers_to(learned.model, learned.loader, rows))
