@@ -20,6 +20,7 @@ from untrained import untrained
 
 QUICK = Effort(steps=2, restarts=2, aims=1, queries=4)
 COLUMNS = ("load", "site", "vibration")
+KINDS = ("rows to attack, clean", "worst of all attacks")
 VIBRATION = {"type": "series", "length": 32, "front": ["statistics"]}
 
 
@@ -79,9 +80,7 @@ def test_the_table_shows_clean_attacked_and_lying_rows(made: Made) -> None:
     named = {*found.tasks}
     assert {"fault, clean", "fault, FGSM", "fault, worst of all attacks"} <= named
     assert {"fault, load alone attacked", "life, vibration lying"} <= named
-    clean, worst = (
-        found.tasks[f"fault, {k}"]["accuracy"] for k in ("clean", "worst of all attacks")
-    )
+    clean, worst = (found.tasks[f"fault, {kind}"]["accuracy"] for kind in KINDS)
     assert worst.after <= clean.after + 1e-9
     assert clean.interval is not None
     text = say_changes(made.new.notes)

@@ -15,6 +15,7 @@ from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.run import Run
 
+NAMES = {"clean": "rows to attack, clean", "worst": "worst of all attacks"}
 LONG = 3.0  # times the training, beyond which it is said that hardening was slow
 
 
@@ -73,18 +74,19 @@ def attacked_labels(
 def attacked_pairs(
     task: str, before: Judged, after: Judged, groups: Sequence[str] | None
 ) -> dict[str, dict[str, Pair]]:
-    """A task's figures under each attack of the suite, under the worst of all a row, and with one
-    column attacked or lying.
+    """A task's figures of the rows that are attacked: as they are, under each attack of the suite,
+    under the worst of all a row, and with one column attacked or lying.
     """
     old, new = before.suite.tasks[task], after.suite.tasks[task]
     suites = (before.suite, after.suite)
     found = {}
-    values = {**new.attacks, "worst": new.worst}
-    earlier = {**old.attacks, "worst": old.worst}
+    values = {"clean": new.clean, **new.attacks, "worst": new.worst}
+    earlier = {"clean": old.clean, **old.attacks, "worst": old.worst}
     for attack, value in values.items():
         ends = gain_interval(suites, task, attack, groups)
-        name = "worst of all attacks" if attack == "worst" else attack
-        found[f"{task}, {name}"] = {new.figure: Pair(earlier[attack], value, ends)}
+        found[f"{task}, {NAMES.get(attack, attack)}"] = {
+            new.figure: Pair(earlier[attack], value, ends)
+        }
     for words, now, then in (
         ("alone attacked", new.columns, old.columns),
         ("lying", new.lying, old.lying),
