@@ -9,17 +9,20 @@ import pytest
 
 import modalloy as ma
 from conftest import make_job, write_table
+from modalloy.answer.predictor import Predictor
 from modalloy.attacks.trial import Effort
 from modalloy.hardening import judged
-from modalloy.hardening.harden_run import say_changes
+from modalloy.hardening.harden_run import hardened_job, say_changes
+from modalloy.hardening.rows import rows_of
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.judge.compared import Compared
 from modalloy.runs.run import Run
+from modalloy.table.table import open_table
 from untrained import untrained
 
-QUICK = Effort(steps=2, restarts=2, aims=1, queries=4)
-COLUMNS = ("load", "site", "vibration")
+QUICK = Effort(steps=1, restarts=2, aims=1, queries=2)
+COLUMNS = ("load", "vibration")
 KINDS = ("rows to attack, clean", "worst of all attacks")
 VIBRATION = {"type": "series", "length": 32, "front": ["statistics"]}
 
@@ -37,6 +40,7 @@ def quick_job(table: Path, **harden: Any) -> config.Job:
     given = {"epochs": 2, "rows": 6, "budgets": {"vibration": "0.5 sd"}, **harden}
     job = make_job(table, columns=COLUMNS, harden=given, calibrate={}, unlike={})
     job["columns"]["vibration"] = VIBRATION
+    del job["tasks"]["life"]
     return load_job(job)
 
 
@@ -79,7 +83,7 @@ def test_the_table_shows_clean_attacked_and_lying_rows(made: Made) -> None:
     assert found.rows == len(made.run.prints().test)
     named = {*found.tasks}
     assert {"fault, clean", "fault, FGSM", "fault, worst of all attacks"} <= named
-    assert {"fault, load alone attacked", "life, vibration lying"} <= named
+    assert {"fault, load alone attacked", "fault, vibration lying"} <= named
     clean, worst = (found.tasks[f"fault, {kind}"]["accuracy"] for kind in KINDS)
     assert worst.after <= clean.after + 1e-9
     assert clean.interval is not None
@@ -134,20 +138,22 @@ def test_rows_that_changed_or_are_gone_are_not_learned_from(tmp_path: Path) -> N
     assert not (tmp_path / "run-hardened").exists()
 
 
-def test_another_table_teaches_and_what_the_run_knew_is_left_out_of_its_test(
+def test_of_another_table_what_the_run_knew_is_left_out_of_its_test_rows(
     made: Made, tmp_path: Path
 ) -> None:
     frame = pd.read_parquet(made.table)
     fresh = pd.read_parquet(write_table(tmp_path, rows=60, seed=9))
     fresh["machine"] = "n" + fresh["machine"].astype(str)
-    both = pd.concat([fresh, frame], ignore_index=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(judged, "QUICK", QUICK)
-        new = ma.harden(made.run, both, out=tmp_path / "new", quiet=True)
-    assert new.job.table == "<frame>"
-    told = new.notes["hardened"]
-    assert any("test rows that the run has learned from" in f["text"] for f in told["said"])
-    assert told["compared"]["rows"] < len(new.prints().test)
-    older = np.concatenate([*made.run.prints()])
-    assert set(older) <= set(np.frombuffer(new.part("calibrated-rows.bin"), dtype="<i8"))
-    assert new.parent == made.run.as_parent("harden")
+    both = open_table(pd.concat([fresh, frame], ignore_index=True))
+    job = hardened_job(made.run.job, both, "pgd", None)
+    assert (job.table, job.harden.training) == ("<frame>", "pgd")
+    found = rows_of(made.run, job, Predictor(made.run), both)
+    assert found.given
+    (said,) = [f for f in found.said if f.where == "rows"]
+    assert said.what.endswith("test rows that the run has learned from were left out")
+    left = len(found.split.test) - len(found.parts.test)
+    assert said.what.startswith(f"{left} ")
+    assert 0 < left < len(found.split.test)
+    own = rows_of(made.run, made.run.job, Predictor(made.run), None)
+    assert not own.given
+    assert len(own.parts.test) == len(made.run.prints().test)

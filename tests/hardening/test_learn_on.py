@@ -56,7 +56,7 @@ def test_each_option_of_the_objective_changes_the_loss(found: Small) -> None:
     assert learned(found, attacked=1.0) > usual
     assert learned(found, budgets=dict.fromkeys(COLUMNS, 0)) < usual
     assert learned(found, training="corruptions", corrupted=0.9) != plain
-    assert learned(found, training="corruptions", lying=0.9) > plain
+    assert learned(found, training="corruptions", lying=0.9) != plain
 
 
 def test_passes_and_rate_are_those_asked_for_or_as_many_as_the_time_allows(found: Small) -> None:

@@ -1,20 +1,24 @@
 """Writes `robustness.html`: what hardening changed, attack by attack, and what that shows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure as Canvas
 
 from modalloy.checks.finding import Finding
 from modalloy.hardening.judged import Judged
 from modalloy.job import config
 from modalloy.judge.compared import Compared
 from modalloy.judge.wording import label, say
-from modalloy.report.charts import BLUE, FAINT, GREEN, chart, legend
+from modalloy.report.charts import BLUE, FAINT, GREEN, INK, dress, legend
 from modalloy.report.document import document
 from modalloy.report.figure import Figure
 from modalloy.report.html import Markup, join, table, tag
-from modalloy.report.lettering import drawn
+from modalloy.report.lettering import DPI, drawn
 from modalloy.report.page import show_figures
 
+ACROSS = 4  # charts of corruptions side by side
 SHOWS = (
     "Every figure is of test rows, which chose nothing. An attack is a search for the worst cell "
     "within its budget by somebody who knows every weight; a better search than these may find "
@@ -40,7 +44,7 @@ def robustness_page(
     parts = [("answer", "In short", in_short(found, said))]
     if before is not None and after is not None:
         parts.append(("checks", "Checks of the attacks", checks(job, before, after)))
-        worn = [f for name in job.tasks for f in curves(name, before, after)]
+        worn = [f for n in job.tasks if (f := curves(n, before, after)) is not None]
         if worn:
             parts.append(("corruptions", "Corruptions", show_figures(worn)))
     parts.append(("how", "How it was hardened", how(told)))
@@ -75,19 +79,31 @@ def say_check(ok: bool) -> str:
     return "holds" if ok else "fails"
 
 
-def curves(task: str, before: Judged, after: Judged) -> Iterator[Figure]:
-    """A task's figure over the severity of each corruption of each column, before and after."""
-    old, new = (judged.suite.tasks[task].corruptions for judged in (before, after))
-    clean = after.suite.tasks[task].clean
-    for name, values in new.items():
-        canvas, axes = chart(3.4, 2.6)
-        severities = range(1, len(values) + 1)
-        axes.plot(severities, old[name], color=BLUE, lw=1.6, marker="o", ms=3, label="before")
-        axes.plot(severities, values, color=GREEN, lw=1.6, marker="s", ms=3, label="after")
-        axes.axhline(clean, color=FAINT, lw=1, ls=":", label="clean, after")
-        axes.set(xlabel="severity", ylabel=label(after.suite.tasks[task].figure))
-        legend(axes, fontsize=7)
-        yield Figure(f"{task}: {name}", "chart", drawn(canvas))
+def curves(task: str, before: Judged, after: Judged) -> Figure | None:
+    """A task's figure over the severity of each corruption, before and after, side by side."""
+    old, new = (judged.suite.tasks[task] for judged in (before, after))
+    kinds = list(new.corruptions)
+    if not kinds:
+        return None
+    rows = -(-len(kinds) // ACROSS)
+    canvas = Canvas(figsize=(9.2, 2.3 * rows), dpi=DPI, layout="constrained", facecolor="white")
+    every = np.atleast_1d(canvas.subplots(rows, ACROSS, sharey=True)).ravel()
+    for axes, kind in zip(every, kinds, strict=False):
+        dress(axes)
+        severities = range(1, len(new.corruptions[kind]) + 1)
+        for values, color, mark, said in (
+            (old.corruptions[kind], BLUE, "o", "before"),
+            (new.corruptions[kind], GREEN, "s", "after"),
+        ):
+            axes.plot(severities, values, color=color, lw=1.5, marker=mark, ms=3, label=said)
+        axes.axhline(new.clean, color=FAINT, lw=1, ls=":", label="clean, after")
+        axes.set_title(kind.replace("_", " "), fontsize=9, color=INK)
+    for axes in every[len(kinds) :]:
+        axes.set_axis_off()
+    legend(every[0], fontsize=7)
+    unit = f" [{new.unit}]" if new.unit else ""
+    note = f"{label(new.figure)}{unit} over severity; done to every column that it can befall."
+    return Figure(f"{task} under corruptions", "chart", drawn(canvas), note)
 
 
 def how(told: Mapping[str, Any]) -> Markup:
