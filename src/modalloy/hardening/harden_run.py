@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 import numpy as np
 
+from modalloy.answer.answers import Answers
 from modalloy.answer.predictor import Predictor
 from modalloy.attacks.budget import Budget, budgets_of
 from modalloy.checks.finding import Finding, finding
@@ -23,6 +24,7 @@ from modalloy.job.job_file import load_job
 from modalloy.job.options import did_you_mean
 from modalloy.judge.compared import Compared
 from modalloy.judge.sections import Sections
+from modalloy.learn.calibrate import answer_kept
 from modalloy.learn.held_out import hold_out
 from modalloy.learn.progress import Progress
 from modalloy.learn.run_lock import claim
@@ -68,13 +70,14 @@ def harden_run(
         model.job = job
         judge = partial(judge_rows, model, rows.loader, rows.parts.test, allowed)
         before = judge() if len(rows.parts.test) else None
+        whole = blended_answers(predictor, rows) if blended else {}
         went = learn_on(model, rows, allowed, place, earlier=run.notes, quiet=quiet)
         after = judge() if before is not None else None
         said = [*rows.said]
         if blended:
             said.append(finding("note", "blend", ALONE))
         said += [finding(*words) for words in said_of(run, job, went, before, after)]
-        found = compare_judged(model, rows, run, went, before, after, said)
+        found = compare_judged(model, rows, run, went, before, after, said, whole)
         return save_hardened(run, place, predictor, rows, went, allowed, found, before, after, said)
 
 
@@ -104,6 +107,15 @@ def hardened_job(
     }
     job = job.model_copy(update=new)
     return job if table is None else load_job(job, table=table)
+
+
+def blended_answers(predictor: Predictor, rows: Rows) -> Answers:
+    """What the run answered to the test rows as a whole; nothing without any."""
+    which = rows.parts.test
+    if not len(which):
+        return {}
+    held = answer_kept(predictor.model, rows.loader, which, predictor.blend)
+    return {task: one.answer for task, one in held.items()}
 
 
 def save_hardened(
@@ -139,6 +151,7 @@ def save_hardened(
     }
     notes = {
         **run.notes,
+        "interrupted": False,
         "hardened": told,
         "findings": [*run.notes["findings"], *(f.as_dict() for f in said)],
         "seconds": {**run.notes["seconds"], "hardening": went.seconds},

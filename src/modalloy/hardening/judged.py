@@ -24,7 +24,8 @@ TAIL = 0.025  # of drawn differences, on either side of an interval
 class Judged:
     """What was found of one network.
 
-    clean: answers to all test rows. rows: those that were attacked. suite: what attacks found.
+    clean: answers to all test rows. rows: those that were attacked. suite: what attacks found, of
+    the tasks that these rows have an answer of.
     """
 
     clean: Answers
@@ -39,8 +40,9 @@ def judge_rows(
     options = model.job.harden
     rows = drawn_rows(which, options.rows)
     clean, batches = answers_to(model, loader, which), list(batches_of(model, loader, rows))
-    given = (model, batches, budgets)
-    found = run_suite(*given, effort=effort_of(options), cells_of=loader.cells)
+    known = [n for n in model.tasks if any(b.targets[n]["known"].any() for b in batches)]
+    effort = effort_of(options)
+    found = run_suite(model, batches, budgets, effort=effort, tasks=known, cells_of=loader.cells)
     return Judged(clean, rows, found)
 
 

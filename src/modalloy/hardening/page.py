@@ -43,8 +43,8 @@ def robustness_page(
     """The page as one file."""
     parts = [("answer", "In short", in_short(found, said))]
     if before is not None and after is not None:
-        parts.append(("checks", "Checks of the attacks", checks(job, before, after)))
-        worn = [f for n in job.tasks if (f := curves(n, before, after)) is not None]
+        parts.append(("checks", "Checks of the attacks", checks(before, after)))
+        worn = [f for n in after.suite.tasks if (f := curves(n, before, after)) is not None]
         if worn:
             parts.append(("corruptions", "Corruptions", show_figures(worn)))
     parts.append(("how", "How it was hardened", how(told)))
@@ -63,10 +63,10 @@ def in_short(found: Compared, said: Sequence[Finding]) -> Markup:
     return join([lines, table(head, found.lines(), numbers=2), rows, tag("p", SHOWS)])
 
 
-def checks(job: config.Job, before: Judged, after: Judged) -> Markup:
+def checks(before: Judged, after: Judged) -> Markup:
     """Each check of each task, before and after."""
     lines = []
-    for name in job.tasks:
+    for name in after.suite.tasks:
         both = (judged.suite.tasks[name].checks for judged in (before, after))
         for old, new in zip(*both, strict=True):
             lines.append((name, new.name, say_check(old.passed), say_check(new.passed), new.said))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from modalloy.answer.answers import Answer
+from modalloy.answer.answers import Answer, Answers
 from modalloy.checks.finding import Finding, Level
 from modalloy.hardening.judged import Judged, gain_interval
 from modalloy.hardening.learn_on import Hardened
@@ -15,6 +15,7 @@ from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.run import Run
 
+BLENDED = "beside the old blend"
 NAMES = {"clean": "rows to attack, clean", "worst": "worst of all attacks"}
 LONG = 3.0  # times the training, beyond which it is said that hardening was slow
 
@@ -27,17 +28,23 @@ def compare_judged(
     before: Judged | None,
     after: Judged | None,
     said: Sequence[Finding],
+    whole: Answers,
 ) -> Compared:
-    """The one table: clean rows, each attack, the worst of all, one column at a time; seconds."""
+    """The one table: clean rows, each attack, the worst of all, one column at a time; seconds.
+
+    whole: what the old run answered to the test rows where more than its network had a say.
+    """
     tasks: dict[str, dict[str, Pair]] = {}
     units: dict[str, str] = {}
     which = rows.parts.test
     if before is not None and after is not None:
         groups = group_labels(rows.loader, which)
-        for name, options in model.job.tasks.items():
-            given = (model, rows, name, groups)
+        for name in after.suite.tasks:
+            options, given = model.job.tasks[name], (model, rows, name, groups)
             own = {f"{name}, clean": pair_of(*given, before.clean[name], after.clean[name])}
-            units[f"{name}, clean"] = str(getattr(options, "unit", None) or "")
+            if name in whole:
+                own[f"{name}, clean, {BLENDED}"] = pair_of(*given, whole[name], after.clean[name])
+            units |= dict.fromkeys(own, str(getattr(options, "unit", None) or ""))
             own |= attacked_pairs(name, before, after, attacked_labels(rows, name, after, groups))
             units |= dict.fromkeys(own.keys() - units.keys(), after.suite.tasks[name].unit)
             tasks |= own
@@ -117,9 +124,13 @@ def said_of(
         yield "warning", "robust", "no test row was there, so nobody knows how far answers hold"
         return
     for name in job.tasks:
-        yield verdict(name, before, after)
+        if name in after.suite.tasks:
+            yield verdict(name, before, after)
+        else:
+            yield "warning", "robust", f"{name}: {UNKNOWN}"
 
 
+UNKNOWN = "no test row that was attacked has an answer, so nobody knows how far answers hold"
 KEPT = (
     "no weights between the old and the new ones answered clean validation rows within "
     "{points:g} points of the old ones, so the old weights are kept: allow a greater clean_loss, "
