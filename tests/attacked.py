@@ -56,18 +56,17 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 class Logits(nn.Module):
-    """The network as other libraries see it: one value of one column in, logits out."""
+    """The network as other libraries see it: one value of its only column in, logits out."""
 
     def __init__(self, found: Small, column: str, name: str, task: str = "fault") -> None:
         super().__init__()
         self.found, self.column, self.name, self.task = found, column, name, task
 
     def forward(self, x: Tensor) -> Tensor:
-        given = self.found.batch
-        values = {self.column: {**given.values[self.column], self.name: x}}
-        if len(x) != len(given):
-            raise AssertionError("the other values belong to all rows")
-        batch = Batch(values, given.present, given.targets, given.rows)
+        given = self.found.batch.values[self.column]
+        values = {k: v[: len(x)] for k, v in given.items()} | {self.name: x}
+        here = torch.ones(len(x), dtype=torch.bool)
+        batch = Batch({self.column: values}, {self.column: here})
         return self.found.model(batch).tasks[self.task]["logits"][:, 0]
 
 

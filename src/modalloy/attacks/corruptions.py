@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from modalloy.attacks import corrupt_pictures, corrupt_plain, corrupt_signals
 from modalloy.errors import JobError
@@ -66,18 +67,27 @@ def corrupt(
                 f"columns.{name}: the batch holds what its frozen encoder said, not its cells, "
                 "which a corruption changes; read it with a loader that keeps no features."
             )
-        match reader.kind:
-            case "image":
-                held["pixels"] = corrupt_pictures.corrupt(held["pixels"], kind, severity, draw)
-            case "audio":
-                held["wave"] = corrupt_signals.corrupt_wave(held, kind, severity, draw)
-            case "series":
-                held["x"] = corrupt_signals.corrupt_series(held, kind, severity, draw)
-            case "vector":
-                held["x"] = corrupt_plain.corrupt_list(held["x"], kind, severity, draw)
-            case _:
-                held["mask"] = corrupt_plain.drop_pieces(held["mask"], severity, draw)
+        key, after = corrupt_media(held, reader.kind, kind, severity, draw)
+        here = present[name].reshape(-1, *(1 for _ in after.shape[1:]))
+        held[key] = torch.where(here, after, held[key])
     return replace(batch, values=values, present=present)
+
+
+def corrupt_media(
+    held: Mapping[str, Tensor], of: str, kind: str, severity: int, draw: torch.Generator
+) -> tuple[str, Tensor]:
+    """The value of a media column that changes, and what it is then, rows first."""
+    match of:
+        case "image":
+            return "pixels", corrupt_pictures.corrupt(held["pixels"], kind, severity, draw)
+        case "audio":
+            return "wave", corrupt_signals.corrupt_wave(held, kind, severity, draw)
+        case "series":
+            return "x", corrupt_signals.corrupt_series(held, kind, severity, draw)
+        case "vector":
+            return "x", corrupt_plain.corrupt_list(held["x"], kind, severity, draw)
+        case _:
+            return "mask", corrupt_plain.drop_pieces(held["mask"], severity, draw)
 
 
 def befalls(kind: str, readers: Mapping[str, Reader]) -> list[str]:

@@ -277,8 +277,8 @@ class Moment(Valid):
     ) -> None:
         self.x_BF, self.reader, self.place = x_BF, reader, place
         self.days = budget.size * DAYS[budget.unit]
-        one_B1 = x_BF.new_ones(len(x_BF), 1)
-        super().__init__(budget.column, -one_B1, one_B1, present_B)
+        one_B = x_BF.new_ones(len(x_BF))
+        super().__init__(budget.column, -one_B, one_B, present_B)
 
     def put(self, values: Values, u_BS: Tensor, *, handed: bool) -> None:
         """`time`."""
