@@ -6,12 +6,14 @@ and what abstaining saves: one training a set, its held-back rows split twenty t
 The jobs are the scoreboard's, made cheap: pretrained encoders are frozen, and the split is drawn by
 rows, so that held-back rows are of one kind, which is all that conformal prediction asks for. Half
 of these calibrate, the other half is judged; both are drawn anew each time. Answers are the
-blend's, as a run gives them, and the network's alone, which no blend has made less sure. Writes bench/results/calibration.json and the table of its page.
+blend's, as a run gives them, and the network's alone, which no blend has made less sure. Writes
+bench/results/calibration.json and the table of its page.
 
 coverage: splits whose realised coverage of 90 % lies in its beta-binomial band; the band is as wide
 as all twenty together need to lie in it in 95 of 100 cases. ece: before and after the stage, means
 over the splits. error: of all rows and of those left when the least sure tenth abstains, by the
-threshold of the calibrating half.
+threshold of the calibrating half. were it perfect: the calibration error that the judged rows would
+show by chance if each class came true as often as it is said to.
 """
 
 import argparse
@@ -19,7 +21,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -63,7 +65,7 @@ class Split(NamedTuple):
     inside: bool
     coverage: float
     size: float
-    ece: tuple[float, float] | None
+    ece: tuple[float, float, float] | None
     error: tuple[float, float] | None
 
 
@@ -136,13 +138,22 @@ def split_once(learned: Learned, task: str, known: Known, seed: int, splits: int
     inside = low <= said["coverage"] <= high
     if names is None:
         return Split(inside, said["coverage"], size, None, None)
-    both = [score(options, rest.truth, a[task], names)["ece"] for a in (before, after)]
+    ece = [score(options, rest.truth, a[task], names)["ece"] for a in (before, after)]
+    draw = np.random.default_rng(seed)
+    chance = [drawn_truth(after[task]["probability"], names, draw) for _ in range(10)]
+    floor = statistics.mean(score(options, t, after[task], names)["ece"] for t in chance)
     sure = adjust({task: half.answer}, made.stages)[task]["probability"].max(1)
     p_BC = after[task]["probability"]
     wrong = np.array([names[c] for c in p_BC.argmax(1)]) != np.array(rest.truth)
     left = p_BC.max(1) > np.quantile(sure, ABSTAIN)
     error = (float(wrong.mean()), float(wrong[left].mean()))
-    return Split(inside, said["coverage"], size, (both[0], both[1]), error)
+    return Split(inside, said["coverage"], size, (ece[0], ece[1], floor), error)
+
+
+def drawn_truth(p_BC: np.ndarray, names: Sequence[str], draw: np.random.Generator) -> list[str]:
+    """Classes that come true as often as is said."""
+    reached_BC = p_BC.cumsum(1) > draw.random(len(p_BC))[:, None] * p_BC.sum(1, keepdims=True)
+    return [names[c] for c in reached_BC.argmax(1)]
 
 
 def lines_of_task(case: str, found: list[Split], seconds: float, command: str) -> list[Line]:
@@ -162,14 +173,15 @@ def lines_of_task(case: str, found: list[Split], seconds: float, command: str) -
         known = [p for p in pairs if p is not None]
         if not known:
             continue
-        old, new = (statistics.mean(x) for x in zip(*known, strict=True))
+        old, new, *floor = (statistics.mean(x) for x in zip(*known, strict=True))
+        perfect = "".join(f", {f:.3f} were it perfect" for f in floor)
         lines.append(
             Line(
                 case,
                 metric,
                 new,
-                ends([after for _, after in known]),
-                f"{old:.3f} before",
+                ends([pair[1] for pair in known]),
+                f"{old:.3f} before{perfect}",
                 f"<= {share * old:.3f}",
                 new <= share * old,
                 **made,
