@@ -132,10 +132,9 @@ def save_hardened(
 ) -> Run:
     """Fit anew what answers promise, and write the run with its page, all of it or nothing."""
     model, loader, parts, made = predictor.model, rows.loader, rows.parts, Sections()
-    earlier = bool(run.notes.get("refit")) and not rows.given
     progress = Progress(0, went.epochs, epoch=went.epochs, curves=went.curves)
     held = hold_out(model, loader, parts.train, parts.validation)
-    learned = Learned(model, loader, parts, progress, refit=earlier, held_out=held)
+    learned = Learned(model, loader, parts, progress, held_out=held)
     told = {
         "training": model.job.harden.training,
         "budgets": {b.column: b.text() for b in budgets},

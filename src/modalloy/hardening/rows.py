@@ -88,7 +88,8 @@ UNCHOSEN = (
 )
 REFIT = (
     "the run had learned from its validation rows too, so their clean score before hardening "
-    "flatters it, and weights are chosen a little more carefully than need be"
+    "flatters it, and what is fitted on them now promises a little too much: "
+    "`modalloy calibrate` fits it on other rows"
 )
 
 
