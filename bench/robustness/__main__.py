@@ -1,7 +1,7 @@
 """Robust accuracy before and after `harden`, what it costs clean rows and seconds, and one column
 attacked or noise beside a training without it.
 
-    python -m bench.robustness [SET ...] [--effort quick|full] [--rows 200] [--data FOLDER]
+    python -m bench.robustness [SET ...] [--effort quick|full] [--rows 120] [--data FOLDER]
 
 Writes bench/results/robustness.json and the table of docs/verbs/harden.md after every set; sets
 that are there already are left out unless they are named.
@@ -27,7 +27,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.robustness")
     parser.add_argument("sets", nargs="*", help=", ".join(JOBS))
     parser.add_argument("--effort", choices=("quick", "full"), default="quick")
-    parser.add_argument("--rows", type=int, default=200, help="test rows that are attacked")
+    parser.add_argument("--rows", type=int, default=120, help="test rows that are attacked")
     parser.add_argument("--data", type=Path, default=default_data())
     args = parser.parse_args()
     if not args.data.is_dir():

@@ -27,7 +27,7 @@ JOBS: dict[str, dict[str, Any]] = {
             "std_intensity": {"type": "number"},
         },
         "tasks": {"defective": {"type": "classify", "target": "defective"}},
-        "train": {"epochs": 20},
+        "train": {"epochs": 15},
         "harden": {"budgets": {"image": "4/255"}},
     },
     "av_digits": {
