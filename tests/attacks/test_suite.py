@@ -139,7 +139,7 @@ def test_every_part_of_an_effort_is_felt() -> None:
 
     def costs(effort: Effort) -> dict[str, Any]:
         return dict(
-            run_suite(taught.model, [taught.batch], budgets, effort=effort, tasks=["life"]).costs[
+            run_suite(found.model, [found.batch], budgets, effort=effort, tasks=["life"]).costs[
                 "life"
             ]
         )

@@ -10,9 +10,8 @@ import torch
 from attacked import Small, generator, small
 from modalloy.attacks.attack import answering
 from modalloy.attacks.budget import Budget, budgets_of
-from modalloy.attacks.moves import Moves
+from modalloy.attacks.moves import Moves, valid_of
 from modalloy.attacks.pgd import PGD
-from modalloy.attacks.valid import valid_of
 from modalloy.cells.cells import Cells
 from modalloy.errors import JobError
 from modalloy.model.tokens import Batch

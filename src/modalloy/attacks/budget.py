@@ -2,14 +2,19 @@
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
+from modalloy.cells.cells import Cells
+from modalloy.cells.numbers import to_numbers
 from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.job.options import did_you_mean
 from modalloy.readers.reader import Reader
 
+CellsOf = Callable[[Sequence[str], np.ndarray], Cells]
 What = Literal["linf", "embedding", "words", "characters", "name"]
 OWN = "unit"  # says a column's own unit, whatever it is called
 SIZE = re.compile(r"^\s*([-+]?[0-9.]+(?:e[-+]?\d+)?)\s*(.*?)\s*$", re.IGNORECASE)
@@ -117,6 +122,22 @@ def budgets_of(
     return found
 
 
+def whole_columns(readers: Mapping[str, Reader], cells_of: CellsOf, rows: np.ndarray) -> list[str]:
+    """Number columns whose cells are whole in all of these rows, such as those of training.
+
+    cells_of: cells of some columns of some rows, as a loader has them.
+    """
+    found = []
+    for name, reader in readers.items():
+        if reader.kind == "number":
+            cells = cells_of(reader.columns, rows)
+            x = to_numbers(cells[name], cells.decimal)
+            x = x[np.isfinite(x)]
+            if len(x) and (x == np.round(x)).all():
+                found.append(name)
+    return found
+
+
 def sizes_of(given: str | float | None, usual: Sequence[str]) -> list[str]:
     """The sizes that are said of one column, as texts."""
     if given is None:
@@ -162,6 +183,8 @@ def moves_nothing(budget: Budget, reader: Reader) -> str | None:
         return f"{name}: {told} is no whole number of {budget.unit}."
     if reader.kind == "image" and brightness(budget) < 1.0:
         return f"{name}: {told} moves no pixel, which hold whole numbers of 0 to 255."
+    if reader.kind == "number" and not math.isfinite(own_size(budget, reader)):
+        return f"{name}: its range in training has no end, so {told} is no size; give one in sd."
     if budget.whole and own_size(budget, reader) < 1.0:
         return (
             f"{name}: {told} is {own_size(budget, reader):.3g} of its own unit and moves nothing, "

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.corrupt_pictures import coin, normal
-from modalloy.attacks.valid import Amount, Moment, put_column
+from modalloy.attacks.valid_plain import Amount, Moment, put_column
 from modalloy.readers.build import TABULAR
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader

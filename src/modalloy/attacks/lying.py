@@ -2,19 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-from modalloy.attacks.valid import put_column
+from modalloy.attacks.valid_plain import put_column
 from modalloy.model.tokens import Batch
 from modalloy.readers.batch import TABLE
 from modalloy.readers.build import TABULAR
 from modalloy.readers.category import CategoryReader
+from modalloy.readers.number import NumberReader
 from modalloy.readers.reader import Reader
+from modalloy.readers.text import TextReader
 
-LIES = ("noise", "row")
+Lie = Literal["noise", "row"]
+LIES: tuple[Lie, ...] = get_args(Lie)
 DRAWN = {"image": "pixels", "audio": "wave", "series": "x", "vector": "x", "text": "ids"}
 
 
@@ -22,7 +25,7 @@ def lie(
     batch: Batch,
     readers: Mapping[str, Reader],
     column: str,
-    how: Literal["noise", "row"],
+    how: Lie,
     *,
     draw: torch.Generator,
 ) -> Batch:
@@ -73,6 +76,7 @@ def drawn_cells(reader: Reader, x_B: Tensor, draw: torch.Generator) -> Tensor:
     """A number between the ends of training, evenly on the reader's scale, or any known name."""
     if isinstance(reader, CategoryReader):
         return torch.randint(1, len(reader.names) + 1, x_B.shape, generator=draw).to(x_B)
+    assert isinstance(reader, NumberReader), "dates are taken from other rows"
     low, high = reader.edges[0], reader.edges[-1]
     return (low + (high - low) * torch.rand(x_B.shape, generator=draw)).to(x_B)
 
@@ -94,7 +98,7 @@ def drawn_media(
         case "vector":
             return torch.randn(x.shape, generator=draw).to(x)
         case _:
-            vocabulary = reader.vocabulary
-            drawn = torch.randint(0, vocabulary, x.shape, generator=draw).to(x)
+            assert isinstance(reader, TextReader), "every other kind has a case above"
+            drawn = torch.randint(0, reader.vocabulary, x.shape, generator=draw).to(x)
             kept = held["shape"] == 0  # special pieces stay where they are
             return torch.where(kept | ~held["mask"], x, drawn)

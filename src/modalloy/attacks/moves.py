@@ -12,10 +12,24 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from modalloy.attacks.budget import Budget
-from modalloy.attacks.valid import Valid, valid_of
+from modalloy.attacks.budget import COUNTED, Budget
+from modalloy.attacks.valid import Valid
+from modalloy.attacks.valid_media import Entries, Picture, Samples, Vectors, Wave
+from modalloy.attacks.valid_plain import Amount, Moment
+from modalloy.errors import JobError
+from modalloy.model.encoders.text import TextEncoder
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.readers.audio import AudioReader
+from modalloy.readers.batch import TABLE
+from modalloy.readers.build import TABULAR
+from modalloy.readers.image import ImageReader
+from modalloy.readers.number import NumberReader
+from modalloy.readers.reader import Reader
+from modalloy.readers.series import SeriesReader
+from modalloy.readers.text import TextReader
+from modalloy.readers.time import TimeReader
+from modalloy.readers.vector import VectorReader
 
 
 class Moves:
@@ -77,3 +91,48 @@ class Moves:
             for part, u_BS in zip(self.parts, u_BM.split(self.sizes, 1), strict=True):
                 part.put(values, u_BS, handed=handed)
         return replace(self.given, values=values)
+
+
+def valid_of(model: Model, batch: Batch, budget: Budget) -> Valid | None:
+    """What a budget allows in a batch; None for one that counts words or names.
+
+    JobError where the batch holds what a frozen encoder said of the column, not its cells.
+    """
+    if budget.what in COUNTED or not budget.size:
+        return None
+    reader: Reader = model.readers[budget.column]
+    if reader.kind in TABULAR:
+        return tabular_of(model, batch, budget, reader)
+    values, present_B = batch.values[budget.column], batch.present[budget.column]
+    if "features" in values:
+        raise JobError(
+            f"columns.{budget.column}: the batch holds what its frozen encoder said, not its "
+            "cells, which an attack changes; read it with a loader that keeps no features."
+        )
+    match reader:
+        case ImageReader():
+            return Picture(budget, values, present_B)
+        case AudioReader():
+            return Wave(budget, values, present_B)
+        case SeriesReader():
+            return Samples(budget, values, present_B, reader)
+        case VectorReader():
+            return Entries(budget, values, present_B, reader)
+        case TextReader():
+            encoder = model.encoder(budget.column)
+            assert isinstance(encoder, TextEncoder)
+            return Vectors(budget, values, present_B, encoder)
+        case _:
+            raise AssertionError(f"{reader.kind} has no moves")
+
+
+def tabular_of(model: Model, batch: Batch, budget: Budget, reader: Reader) -> Valid:
+    """What a budget allows in a number or time column."""
+    kinds = [[r.name for r in model.readers.values() if r.kind == k] for k in TABULAR]
+    place = [name for names in kinds for name in names].index(budget.column)
+    own = next(names.index(budget.column) for names in kinds if budget.column in names)
+    given, present_B = batch.values[TABLE], batch.present[TABLE][:, place]
+    if isinstance(reader, NumberReader):
+        return Amount(budget, given["number"][:, own], present_B, reader, own)
+    assert isinstance(reader, TimeReader)
+    return Moment(budget, given["time"][:, own], present_B, reader, own)

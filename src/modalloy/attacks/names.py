@@ -7,7 +7,7 @@ import torch
 
 from modalloy.attacks.attack import Found, answering, by_loss, look
 from modalloy.attacks.budget import Budget
-from modalloy.attacks.valid import put_column
+from modalloy.attacks.valid_plain import put_column
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.batch import TABLE

@@ -1,8 +1,6 @@
 """Every attack on the rows of a table, the worst of all a row, and whether it can be believed."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +8,7 @@ from torch import Tensor
 
 from modalloy.attacks.apgd import APGD
 from modalloy.attacks.attack import Attack
-from modalloy.attacks.budget import Budget
+from modalloy.attacks.budget import Budget, CellsOf
 from modalloy.attacks.corruptions import CORRUPTIONS, SEVERITIES, befalls, corrupt
 from modalloy.attacks.fgsm import FGSM
 from modalloy.attacks.lying import LIES, lie
@@ -24,81 +22,17 @@ from modalloy.attacks.masking import (
 )
 from modalloy.attacks.names import Names
 from modalloy.attacks.pgd import PGD
+from modalloy.attacks.results import Result, Suite
 from modalloy.attacks.square import Square
 from modalloy.attacks.transfer import Whole, transfer
-from modalloy.attacks.trial import HONEST, Effort, Trial
-from modalloy.attacks.words import CellsOf, Words
+from modalloy.attacks.trial import HONEST, Effort, Trial, Written
+from modalloy.attacks.words import Words
 from modalloy.errors import JobError
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
 GROWTH = (1.0, 4.0, 16.0, 64.0)  # times the budgets
-
-
-@dataclass(frozen=True)
-class Result:
-    """How far one task's answers hold.
-
-    figure: `accuracy`, the share of right answers; `rmse` in `unit`; or `loss`, the mean training
-    loss. rows: those with a known answer. clean: without an attack. attacks: attack -> the figure
-    under it, all columns at once. worst: each row by the attack that hurts it most. columns: column
-    -> the figure where it alone is attacked. lying: column -> where it says noise or is another
-    row's, each row by the worse. corruptions: kind -> a figure for each severity. growth: how many
-    times the budgets, and the figure. blind: the figure of always giving one answer, None where
-    there is no such answer. robust: whether the word may be used. whole: figures of the whole
-    answer, with what stands beside the network, see `transfer`.
-    """
-
-    task: str
-    figure: str
-    unit: str
-    rows: int
-    clean: float
-    attacks: Mapping[str, float]
-    worst: float
-    columns: Mapping[str, float]
-    lying: Mapping[str, float]
-    corruptions: Mapping[str, Sequence[float]]
-    growth: Sequence[tuple[float, float]]
-    blind: float | None
-    checks: Sequence[Check]
-    robust: bool
-    said: Sequence[str]
-    whole: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Suite:
-    """What a suite of attacks has found.
-
-    budgets: column -> as texts. costs: task -> attack -> what each row with a known answer costs
-    (1 where its class is wrong, or its loss), for paired intervals; `clean` and `worst` among them;
-    not part of what is kept.
-    """
-
-    budgets: Mapping[str, str]
-    tasks: Mapping[str, Result]
-    costs: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict, compare=False)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The form that notes and reports keep."""
-        return {
-            "budgets": dict(self.budgets),
-            "tasks": {t: asdict(r) for t, r in self.tasks.items()},
-        }
-
-    @classmethod
-    def from_dict(cls, kept: Mapping[str, Any]) -> "Suite":
-        """What `as_dict` wrote, also after JSON."""
-        known = {f.name for f in fields(Result)}
-        tasks = {}
-        for name, found in kept["tasks"].items():
-            own = {k: v for k, v in found.items() if k in known}
-            own["checks"] = tuple(Check(*c) for c in found["checks"])
-            own["growth"] = tuple((float(a), float(b)) for a, b in found["growth"])
-            own["said"] = tuple(found["said"])
-            tasks[name] = Result(**own)
-        return cls(dict(kept["budgets"]), tasks)
+NUMBERS = ("linf", "embedding")  # what attacks by gradients move
 
 
 def run_suite(
@@ -148,52 +82,58 @@ def judge(
     costs: dict[str, Tensor] = {"clean": trial.clean_N}
     if written.by:
         costs[" and ".join(written.by)] = written.costs_N
-    numbers = [b for b in budgets if b.what in ("linf", "embedding")]
-    restarts: list[Tensor] = []
+    numbers = [b for b in budgets if b.what in NUMBERS]
+    checks, growth = [], []
     if numbers:
-        for attack in (FGSM(tasks=(trial.task,)), PGD(steps=effort.steps, tasks=(trial.task,))):
-            costs[attack.name] = trial.under(attack, numbers, start=written)
-        single = APGD(steps=effort.steps, tasks=(trial.task,))
-        restarts = [
-            trial.under(single, numbers, start=written, again=i) for i in range(effort.restarts)
-        ]
-        costs[single.name] = worst_of(restarts)
-        if trial.aims:
-            targeted = APGD(effort.steps, targeted=True, aims=effort.aims, tasks=(trial.task,))
-            costs[targeted.name] = trial.under(targeted, numbers, start=written)
-        square = Square(effort.queries, tasks=(trial.task,))
-        costs[square.name] = trial.under(square, numbers, start=written)
+        by_attack, restarts = moved(trial, numbers, written, effort)
+        costs |= by_attack
+        growth = trial.growth(numbers, GROWTH, effort.steps)
+        checks = checked(trial, numbers, by_attack, restarts, growth)
     worst_N = worst_of(list(costs.values()))
-    growth = trial.growth(numbers, GROWTH, effort.steps) if numbers else []
-    checks = checked(trial, numbers, costs, restarts, growth, effort) if numbers else []
-    alone = alone_of(trial, budgets, effort, cells_of) if effort.columns_alone else {}
-    columns = list(dict.fromkeys(b.column for b in budgets))
-    lying = {c: trial.figure_of(lied(trial, c)) for c in columns} if effort.columns_alone else {}
-    curves = corrupted(trial) if effort.corruptions else {}
-    handed = {} if whole is None else transfer(trial, whole, budgets, effort)
-    blind = trial.blind
-    blind_said = None if blind is None else trial.figure_of(torch.tensor([blind]))
-    robust, said = verdict(trial, worst_N, checks, blind)
+    columns = list(dict.fromkeys(b.column for b in budgets)) if effort.columns_alone else []
+    alone = {c: alone_of(trial, c, budgets, effort, cells_of) for c in columns}
+    robust, said = verdict(trial, worst_N, checks)
+    told = trial.figure_of
     result = Result(
-        trial.task,
-        trial.figure,
-        trial.unit,
-        len(trial.clean_N),
-        trial.figure_of(trial.clean_N),
-        {n: trial.figure_of(c) for n, c in costs.items() if n != "clean"},
-        trial.figure_of(worst_N),
-        {c: trial.figure_of(v) for c, v in alone.items()},
-        lying,
-        curves,
-        [(factor, trial.figure_of(torch.tensor([cost]))) for factor, cost in growth],
-        blind_said,
-        checks,
-        robust,
-        said,
-        handed,
+        task=trial.task,
+        figure=trial.figure,
+        unit=trial.unit,
+        rows=len(trial.clean_N),
+        clean=told(trial.clean_N),
+        attacks={n: told(c) for n, c in costs.items() if n != "clean"},
+        worst=told(worst_N),
+        columns={c: told(cost_N) for c, cost_N in alone.items()},
+        lying={c: told(lied(trial, c)) for c in columns},
+        corruptions=corrupted(trial) if effort.corruptions else {},
+        growth=[(factor, told(torch.tensor([cost]))) for factor, cost in growth],
+        blind=None if trial.blind is None else told(torch.tensor([trial.blind])),
+        checks=checks,
+        robust=robust,
+        said=said,
+        whole={} if whole is None else transfer(trial, whole, budgets, effort),
     )
-    kept = {n: c.double().numpy() for n, c in {**costs, "worst": worst_N}.items()}
-    return result, kept
+    return result, {n: c.double().numpy() for n, c in {**costs, "worst": worst_N}.items()}
+
+
+def moved(
+    trial: Trial, numbers: Sequence[Budget], start: Written, effort: Effort
+) -> tuple[dict[str, Tensor], list[Tensor]]:
+    """What each row costs under each attack that moves numbers, all columns at once; and after each
+    restart of APGD-CE.
+    """
+    own, costs = (trial.task,), {}
+    for attack in (FGSM(tasks=own), PGD(steps=effort.steps, tasks=own)):
+        costs[attack.name] = trial.under(attack, numbers, start=start)
+    single = APGD(steps=effort.steps, tasks=own)
+    restarts = [trial.under(single, numbers, start=start, again=i) for i in range(effort.restarts)]
+    costs[single.name] = worst_of(restarts)
+    if trial.aims:
+        targeted = APGD(effort.steps, targeted=True, aims=effort.aims, tasks=own)
+        costs[targeted.name] = trial.under(targeted, numbers, start=start)
+    if any(b.what == "linf" for b in numbers):  # else a black box has nothing to move
+        square = Square(effort.queries, tasks=own)
+        costs[square.name] = trial.under(square, numbers, start=start)
+    return costs, restarts
 
 
 def searches(
@@ -213,34 +153,33 @@ def checked(
     costs: Mapping[str, Tensor],
     restarts: Sequence[Tensor],
     growth: Sequence[tuple[float, float]],
-    effort: Effort,
 ) -> list[Check]:
     """The checks against masked gradients."""
-    by_slope = [c for n, c in costs.items() if n in ("FGSM", "APGD-CE", "APGD-T") or "PGD-" in n]
-    found = [
-        check_growth(trial.figure, growth, trial.blind),
-        check_black_box(worst_of(by_slope), costs["Square"]),
-    ]
+    by_slope = [cost_N for name, cost_N in costs.items() if name != "Square"]
+    found = [check_growth(trial.figure, growth, trial.blind)]
+    if "Square" in costs:
+        found.append(check_black_box(worst_of(by_slope), costs["Square"]))
     if len(restarts) > 1:
         found.append(check_restarts(trial.figure, [float(c.mean()) for c in restarts]))
     return [*found, check_slopes(trial.flat(numbers))]
 
 
 def alone_of(
-    trial: Trial, budgets: Sequence[Budget], effort: Effort, cells_of: CellsOf | None
-) -> dict[str, Tensor]:
+    trial: Trial,
+    column: str,
+    budgets: Sequence[Budget],
+    effort: Effort,
+    cells_of: CellsOf | None,
+) -> Tensor:
     """What each row costs where one column alone is attacked, as its kind is attacked best."""
-    found = {}
-    attack = APGD(steps=effort.steps, tasks=(trial.task,))
-    for column in dict.fromkeys(b.column for b in budgets):
-        own = [b for b in budgets if b.column == column]
-        written = trial.rewritten(searches(trial, own, cells_of), own)
-        parts = [trial.clean_N, written.costs_N]
-        numbers = [b for b in own if b.what in ("linf", "embedding")]
-        if numbers:
-            parts.append(trial.under(attack, numbers, start=written))
-        found[column] = worst_of(parts)
-    return found
+    own = [b for b in budgets if b.column == column]
+    written = trial.rewritten(searches(trial, own, cells_of), own)
+    parts = [trial.clean_N, written.costs_N]
+    numbers = [b for b in own if b.what in NUMBERS]
+    if numbers:
+        attack = APGD(steps=effort.steps, tasks=(trial.task,))
+        parts.append(trial.under(attack, numbers, start=written))
+    return worst_of(parts)
 
 
 def lied(trial: Trial, column: str) -> Tensor:
@@ -271,9 +210,7 @@ def corrupted(trial: Trial) -> dict[str, list[float]]:
     }
 
 
-def verdict(
-    trial: Trial, worst_N: Tensor, checks: Sequence[Check], blind: float | None
-) -> tuple[bool, list[str]]:
+def verdict(trial: Trial, worst_N: Tensor, checks: Sequence[Check]) -> tuple[bool, list[str]]:
     """Whether the word robust may be used, and why or why not."""
     failed = [c for c in checks if not c.passed]
     said = [
@@ -282,12 +219,12 @@ def verdict(
     ]
     if not checks:
         said.append(f"{trial.task}: nothing was attacked by gradients, so nothing was checked.")
-    elif blind is None:
+    elif trial.blind is None:
         said.append(
             f"{trial.task}: there is no blind answer to compare with, so its figures stand without "
             "the word robust."
         )
-    elif float(worst_N.mean()) >= blind:
+    elif float(worst_N.mean()) >= trial.blind:
         said.append(
             f"{trial.task}: under the worst attack it is no better than always giving one answer, "
             "so the word robust is refused."

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.goal import Harm
+from modalloy.attacks.joint import Joint
 from modalloy.attacks.moves import Moves
 from modalloy.attacks.names import Names
 from modalloy.attacks.pgd import PGD
@@ -35,14 +36,12 @@ def transfer(
     readers = trial.model.readers
     own = [b for b in budgets if readers[b.column].kind in WRITABLE and b.what in ("linf", "name")]
     costs: dict[str, list[Tensor]] = {"clean": [], "transferred": [], "Square": []}
-    attacks = (Names(tasks=(trial.task,)), PGD(steps=effort.steps, tasks=(trial.task,)))
+    both = Joint((Names(tasks=(trial.task,)), PGD(steps=effort.steps, tasks=(trial.task,))))
     square = Square(max(2, effort.queries // FEWER), tasks=(trial.task,))
     for i, batch in enumerate(trial.batches):
         costs["clean"].append(whole(batch, trial.task))
-        handed = batch
-        for attack in attacks:
-            draw = trial.draw("transfer", attack.name, str(i))
-            handed = attack(trial.model, handed, own, draw=draw)
+        draw = trial.draw("transfer", both.name, str(i))
+        handed = both(trial.model, batch, own, draw=draw)
         costs["transferred"].append(whole(handed, trial.task))
         draw = trial.draw("transfer", square.name, str(i))
         costs["Square"].append(searched(trial, square, whole, batch, own, draw))

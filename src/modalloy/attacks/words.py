@@ -1,15 +1,14 @@
 """Words changed so that the label stays: a greedy black-box search over typos and the like."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 
 from modalloy.attacks.attack import answering
-from modalloy.attacks.budget import Budget
+from modalloy.attacks.budget import Budget, CellsOf
 from modalloy.attacks.goal import Harm, harm
 from modalloy.attacks.typos import rewritten, typos
 from modalloy.cells.cells import Cells
@@ -19,7 +18,6 @@ from modalloy.readers.text import TextReader, TokensReader, to_words
 
 PROBE = "-"  # stands in a word's place while its weight is measured
 Words_ = list[str]
-CellsOf = Callable[[Sequence[str], np.ndarray], Cells]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from modalloy.attacks.budget import OWN, Budget
-from modalloy.attacks.valid import Amount
+from modalloy.attacks.valid_plain import Amount
 from modalloy.cells.cells import Cells
 from modalloy.errors import JobError
 from modalloy.model.tokens import Batch

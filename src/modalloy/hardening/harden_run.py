@@ -10,7 +10,7 @@ import numpy as np
 
 from modalloy.answer.answers import Answers
 from modalloy.answer.predictor import Predictor
-from modalloy.attacks.budget import Budget, budgets_of
+from modalloy.attacks.budget import Budget, budgets_of, whole_columns
 from modalloy.checks.finding import Finding, finding
 from modalloy.errors import JobError
 from modalloy.hardening.judged import Judged, judge_rows
@@ -64,9 +64,11 @@ def harden_run(
     predictor = Predictor(run)
     model, blended = predictor.model, bool(predictor.blend.tasks)
     refuse_training(model, job.harden)
-    allowed = budgets_of(job, run.readers, job.harden.budgets)
+    budgets_of(job, run.readers, job.harden.budgets)  # faults of these come first
     with claim(place, resume=False):
         rows = rows_of(run, job, predictor, table)
+        whole_numbers = whole_columns(run.readers, rows.loader.cells, rows.parts.train)
+        allowed = budgets_of(job, run.readers, job.harden.budgets, whole=whole_numbers)
         model.job = job
         judge = partial(judge_rows, model, rows.loader, rows.parts.test, allowed)
         before = judge() if len(rows.parts.test) else None

@@ -9,7 +9,8 @@ import numpy as np
 from modalloy.answer.answers import Answers
 from modalloy.answer.loader import Loader
 from modalloy.attacks.budget import Budget
-from modalloy.attacks.suite import Suite, run_suite
+from modalloy.attacks.results import Suite
+from modalloy.attacks.suite import run_suite
 from modalloy.attacks.trial import Effort
 from modalloy.hardening.answers import answers_to, batches_of
 from modalloy.job import config
