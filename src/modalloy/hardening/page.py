@@ -17,6 +17,7 @@ from modalloy.report.figure import Figure
 from modalloy.report.html import Markup, join, table, tag
 from modalloy.report.lettering import DPI, drawn
 from modalloy.report.page import show_figures
+from modalloy.report.robustness import growth_figure
 
 ACROSS = 4  # charts of corruptions side by side
 SHOWS = (
@@ -71,7 +72,9 @@ def checks(before: Judged, after: Judged) -> Markup:
         for old, new in zip(*both, strict=True):
             lines.append((name, new.name, say_check(old.passed), say_check(new.passed), new.said))
     head = ("task", "check", "before", "after", "what was found after")
-    return join([tag("p", CHECKS), table(head, lines, numbers=5)])
+    suites = {"before": before.suite, "after": after.suite}
+    grown = [growth_figure(suites, n) for n, found in after.suite.tasks.items() if found.growth]
+    return join([tag("p", CHECKS), table(head, lines, numbers=5), show_figures(grown)])
 
 
 def say_check(ok: bool) -> str:
