@@ -36,8 +36,8 @@ class Made(NamedTuple):
 
 
 def quick_job(table: Path, **harden: Any) -> config.Job:
-    """A job whose hardening takes five passes, from weights that nobody trained."""
-    given = {"epochs": 5, "lr": 0.01, "clean_loss": 90, "rows": 6, **harden}
+    """A job whose hardening takes three passes, from weights that nobody trained."""
+    given = {"epochs": 3, "lr": 0.01, "clean_loss": 90, "rows": 6, **harden}
     given |= {"budgets": {"vibration": "0.5 sd"}}
     job = make_job(table, columns=COLUMNS, harden=given, calibrate={}, unlike={})
     job["columns"]["vibration"] = VIBRATION
@@ -52,7 +52,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     table = write_table(folder)
     job = quick_job(table)
     seconds = {"training": 1.0}
-    run = untrained(folder / "run", table, job=job, parts={"index.bin": b"old"}, seconds=seconds)
+    given = {"job": job, "parts": {"index.bin": b"old"}, "seconds": seconds}
+    run = untrained(folder / "run", table, seed=1, **given)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(judged, "QUICK", QUICK)
         new = ma.harden(run, out=folder / "new", budgets={"load": "0.3 kN"}, quiet=True)
@@ -102,7 +103,7 @@ def test_weights_are_chosen_by_validation_rows(made: Made) -> None:
     least = told["tried"][0][1] - 0.9
     kept = [t for t in told["tried"] if t[1] >= least - 1e-9]
     assert told["share"] == max(kept, key=lambda t: (t[2], t[1]))[0]
-    assert told["epochs"] == 5
+    assert told["epochs"] == 3
 
 
 def test_bad_input_gets_a_sentence_and_writes_nothing(made: Made, tmp_path: Path) -> None:
