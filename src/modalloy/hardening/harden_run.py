@@ -1,7 +1,7 @@
 """The whole way of `harden`: a run in, judged, hardened and judged again; a new run out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -10,20 +10,20 @@ import numpy as np
 
 from modalloy.answer.answers import Answers
 from modalloy.answer.predictor import Predictor
-from modalloy.attacks.budget import Budget, budgets_of, whole_columns
+from modalloy.attacks.budget import budgets_of, whole_columns
 from modalloy.checks.finding import Finding, finding
 from modalloy.errors import JobError
-from modalloy.hardening.judged import Judged, judge_rows
-from modalloy.hardening.learn_on import Hardened, learn_on
+from modalloy.hardening.judged import judge_rows
+from modalloy.hardening.learn_on import learn_on
 from modalloy.hardening.objective import refuse_training
 from modalloy.hardening.page import robustness_page
 from modalloy.hardening.rows import Rows, rows_of
-from modalloy.hardening.told import compare_judged, said_of
+from modalloy.hardening.told import Outcome, compare_judged, said_of
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.job.options import did_you_mean
 from modalloy.judge.compared import Compared
-from modalloy.judge.sections import Sections
+from modalloy.judge.sections import Found, Other, Sections
 from modalloy.learn.calibrate import answer_kept
 from modalloy.learn.held_out import hold_out
 from modalloy.learn.progress import Progress
@@ -75,12 +75,10 @@ def harden_run(
         whole = blended_answers(predictor, rows) if blended else {}
         went = learn_on(model, rows, allowed, place, earlier=run.notes, quiet=quiet)
         after = judge() if before is not None else None
-        said = [*rows.said]
-        if blended:
-            said.append(finding("note", "blend", ALONE))
-        said += [finding(*words) for words in said_of(run, job, went, before, after)]
-        found = compare_judged(model, rows, run, went, before, after, said, whole)
-        return save_hardened(run, place, predictor, rows, went, allowed, found, before, after, said)
+        outcome = Outcome(run, model, rows, allowed, went, before, after, whole)
+        said = [*rows.said, *([finding("note", "blend", ALONE)] if blended else ())]
+        said += [finding(*words) for words in said_of(outcome)]
+        return save_hardened(outcome, place, said)
 
 
 def hardened_job(
@@ -120,26 +118,55 @@ def blended_answers(predictor: Predictor, rows: Rows) -> Answers:
     return {task: one.answer for task, one in held.items()}
 
 
-def save_hardened(
-    run: Run,
-    place: Path,
-    predictor: Predictor,
-    rows: Rows,
-    went: Hardened,
-    budgets: list[Budget],
-    found: Compared,
-    before: Judged | None,
-    after: Judged | None,
-    said: list[Finding],
-) -> Run:
+class AtOnce(Sections):
+    """Parts whose failures are the caller's: nothing is written that lacks one."""
+
+    def run(
+        self, part: str, what: str, make: Callable[[], Found], otherwise: Other, *, task: str = ""
+    ) -> Found | Other:
+        """What `make` returns."""
+        return make()
+
+
+def save_hardened(outcome: Outcome, place: Path, said: list[Finding]) -> Run:
     """Fit anew what answers promise, and write the run with its page, all of it or nothing."""
-    model, loader, parts, made = predictor.model, rows.loader, rows.parts, Sections()
+    run, model, rows, went = outcome.run, outcome.model, outcome.rows, outcome.went
     progress = Progress(0, went.epochs, epoch=went.epochs, curves=went.curves)
-    held = hold_out(model, loader, parts.train, parts.validation)
-    learned = Learned(model, loader, parts, progress, held_out=held)
-    told = {
-        "training": model.job.harden.training,
-        "budgets": {b.column: b.text() for b in budgets},
+    held = hold_out(model, rows.loader, rows.parts.train, rows.parts.validation)
+    learned = Learned(model, rows.loader, rows.parts, progress, held_out=held)
+    found = compare_judged(outcome, said)
+    told = noted(outcome, found, said)
+    notes = {
+        **run.notes,
+        "interrupted": False,
+        "hardened": told,
+        "findings": [*run.notes["findings"], *told["said"]],
+        "seconds": {**run.notes["seconds"], "hardening": went.seconds},
+    }
+    free = {
+        PAGE: robustness_page(found, told, outcome, said).encode(),
+        FIGURES: json.dumps(told, indent=1).encode(),
+    }
+    prints, older = run.prints(), calibrated_rows(run)
+    if rows.given:
+        older, table = np.concatenate([older, *prints]), rows.loader.table
+        prints = Parts(*(fingerprints(table, model.job, part) for part in rows.split))
+    if len(older):
+        free[CALIBRATED_ROWS] = older.astype("<i8").tobytes()
+    save_prints(place, prints)
+    parent = run.as_parent("harden")
+    return blend_and_save(learned, place, notes, AtOnce(), parent=parent, parts=free)[0]
+
+
+def noted(outcome: Outcome, found: Compared, said: list[Finding]) -> dict[str, Any]:
+    """What the notes of the new run and `robustness.json` keep."""
+    went, before, after = outcome.went, outcome.before, outcome.after
+    budgets: dict[str, list[str]] = {}
+    for budget in outcome.budgets:
+        budgets.setdefault(budget.column, []).append(budget.text())
+    return {
+        "training": outcome.model.job.harden.training,
+        "budgets": {column: ", ".join(sizes) for column, sizes in budgets.items()},
         "compared": found.as_dict(),
         "share": went.chosen.share,
         "tried": [list(t) for t in went.chosen.tried],
@@ -150,27 +177,6 @@ def save_hardened(
         "before": None if before is None else before.suite.as_dict(),
         "after": None if after is None else after.suite.as_dict(),
     }
-    notes = {
-        **run.notes,
-        "interrupted": False,
-        "hardened": told,
-        "findings": [*run.notes["findings"], *(f.as_dict() for f in said)],
-        "seconds": {**run.notes["seconds"], "hardening": went.seconds},
-    }
-    prints = run.prints()
-    free = {
-        PAGE: robustness_page(model.job, found, told, before, after, said).encode(),
-        FIGURES: json.dumps(told, indent=1).encode(),
-    }
-    older = calibrated_rows(run)
-    if rows.given:
-        older = np.concatenate([older, *prints])
-        prints = Parts(*(fingerprints(loader.table, model.job, part) for part in rows.split))
-    if len(older):
-        free[CALIBRATED_ROWS] = older.astype("<i8").tobytes()
-    save_prints(place, prints)
-    parent = run.as_parent("harden")
-    return blend_and_save(learned, place, notes, made, parent=parent, parts=free)[0]
 
 
 def say_changes(notes: Mapping[str, Any]) -> str:

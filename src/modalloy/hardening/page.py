@@ -8,7 +8,7 @@ from matplotlib.figure import Figure as Canvas
 
 from modalloy.checks.finding import Finding
 from modalloy.hardening.judged import Judged
-from modalloy.job import config
+from modalloy.hardening.told import Outcome
 from modalloy.judge.compared import Compared
 from modalloy.judge.wording import label, say
 from modalloy.report.charts import BLUE, FAINT, GREEN, INK, dress, legend
@@ -34,14 +34,10 @@ CHECKS = (
 
 
 def robustness_page(
-    job: config.Job,
-    found: Compared,
-    told: Mapping[str, Any],
-    before: Judged | None,
-    after: Judged | None,
-    said: Sequence[Finding],
+    found: Compared, told: Mapping[str, Any], outcome: Outcome, said: Sequence[Finding]
 ) -> str:
-    """The page as one file."""
+    """The page as one file. told: as the notes of the new run keep it."""
+    before, after = outcome.before, outcome.after
     parts = [("answer", "In short", in_short(found, said))]
     if before is not None and after is not None:
         parts.append(("checks", "Checks of the attacks", checks(before, after)))
@@ -49,7 +45,7 @@ def robustness_page(
         if worn:
             parts.append(("corruptions", "Corruptions", show_figures(worn)))
     parts.append(("how", "How it was hardened", how(told)))
-    title = ", ".join(job.tasks)
+    title = ", ".join(outcome.model.job.tasks)
     heading = tag("header", tag("p", "Modalloy robustness", kind="kicker"), tag("h1", title))
     footer = "Written by Modalloy. The same figures are in robustness.json."
     return document(f"{title} - Modalloy robustness", heading, parts, footer)

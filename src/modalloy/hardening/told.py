@@ -1,75 +1,81 @@
 """What hardening has changed, in one table and in sentences, and whether that is robust."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from modalloy.answer.answers import Answer, Answers
+from modalloy.attacks.budget import Budget
 from modalloy.checks.finding import Finding, Level
 from modalloy.hardening.judged import Judged, gain_interval
 from modalloy.hardening.learn_on import Hardened
 from modalloy.hardening.rows import Rows
-from modalloy.job import config
 from modalloy.judge.compared import Compared, Pair, compare
-from modalloy.judge.slices import Groups, group_labels
+from modalloy.judge.slices import group_labels
 from modalloy.judge.wording import say
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.run import Run
 
 BLENDED = "beside the old blend"
+SECONDS = "Seconds of training, of hardening"
 NAMES = {"clean": "rows to attack, clean", "worst": "worst of all attacks"}
 LONG = 3.0  # times the training, beyond which it is said that hardening was slow
 
 
-def compare_judged(
-    model: Model,
-    rows: Rows,
-    run: Run,
-    went: Hardened,
-    before: Judged | None,
-    after: Judged | None,
-    said: Sequence[Finding],
-    whole: Answers,
-) -> Compared:
+@dataclass(frozen=True)
+class Outcome:
+    """All that a hardening of a run came to.
+
+    before, after: what was found of its network; None without test rows. whole: what the old run
+    answered to the test rows, where more than its network had a say.
+    """
+
+    run: Run
+    model: Model
+    rows: Rows
+    budgets: list[Budget]
+    went: Hardened
+    before: Judged | None
+    after: Judged | None
+    whole: Answers
+
+    def pair(self, task: str, before: Answer, after: Answer) -> dict[str, Pair]:
+        """A task's own figure of two answers to the test rows, with a paired interval."""
+        target, which = self.rows.loader.targets[task], self.rows.parts.test
+        truth = target.truth(self.rows.loader.cells(target.columns, which))
+        options, groups = self.model.job.tasks[task], group_labels(self.rows.loader, which)
+        return compare(options, truth, before, after, names_of(target), groups=groups)
+
+
+def compare_judged(outcome: Outcome, said: Sequence[Finding]) -> Compared:
     """The one table: clean rows, each attack, the worst of all, one column at a time; seconds.
 
-    whole: what the old run answered to the test rows where more than its network had a say.
+    said: sentences, of which those on robustness stand below it.
     """
     tasks: dict[str, dict[str, Pair]] = {}
     units: dict[str, str] = {}
-    which = rows.parts.test
+    rows, before, after = outcome.rows, outcome.before, outcome.after
     if before is not None and after is not None:
-        groups = group_labels(rows.loader, which)
         for name in after.suite.tasks:
-            options, given = model.job.tasks[name], (model, rows, name, groups)
-            own = {f"{name}, clean": pair_of(*given, before.clean[name], after.clean[name])}
-            if name in whole:
-                own[f"{name}, clean, {BLENDED}"] = pair_of(*given, whole[name], after.clean[name])
-            units |= dict.fromkeys(own, str(getattr(options, "unit", None) or ""))
-            own |= attacked_pairs(name, before, after, attacked_labels(rows, name, after, groups))
+            own = {f"{name}, clean": outcome.pair(name, before.clean[name], after.clean[name])}
+            if name in outcome.whole:
+                old = outcome.whole[name]
+                own[f"{name}, clean, {BLENDED}"] = outcome.pair(name, old, after.clean[name])
+            unit = getattr(outcome.model.job.tasks[name], "unit", None)
+            units |= dict.fromkeys(own, str(unit or ""))
+            own |= attacked_pairs(name, before, after, attacked_labels(rows, name, after))
             units |= dict.fromkeys(own.keys() - units.keys(), after.suite.tasks[name].unit)
             tasks |= own
-    taken = run.notes["seconds"].get("training")
-    costs = {"Seconds of training, of hardening": Pair(taken, went.seconds)} if taken else {}
+    taken = outcome.run.notes["seconds"].get("training")
+    costs = {SECONDS: Pair(taken, outcome.went.seconds)} if taken else {}
     sentences = [f"{f.what}." for f in said if f.where == "robust"]
-    attacked = 0 if after is None else len(after.rows)
-    on = f"test rows, {attacked} of them attacked" if attacked else "test rows"
-    return Compared("harden", len(which), on, tasks, units, costs, sentences)
+    on = "test rows" if after is None else f"test rows, {len(after.rows)} of them attacked"
+    return Compared("harden", len(rows.parts.test), on, tasks, units, costs, sentences)
 
 
-def pair_of(
-    model: Model, rows: Rows, task: str, groups: Groups | None, before: Answer, after: Answer
-) -> dict[str, Pair]:
-    """A task's own figure by two networks, with a paired interval."""
-    target = rows.loader.targets[task]
-    truth = target.truth(rows.loader.cells(target.columns, rows.parts.test))
-    options = model.job.tasks[task]
-    return compare(options, truth, before, after, names_of(target), groups=groups)
-
-
-def attacked_labels(
-    rows: Rows, task: str, judged: Judged, groups: Groups | None
-) -> list[str] | None:
+def attacked_labels(rows: Rows, task: str, judged: Judged) -> list[str] | None:
     """The group of each attacked row with a known answer; None where rows stand alone."""
+    groups = group_labels(rows.loader, rows.parts.test)
     if groups is None:
         return None
     target, which = rows.loader.targets[task], judged.rows
@@ -103,10 +109,9 @@ def attacked_pairs(
     return found
 
 
-def said_of(
-    run: Run, job: config.Job, went: Hardened, before: Judged | None, after: Judged | None
-) -> Iterator[tuple[Level, str, str]]:
+def said_of(outcome: Outcome) -> Iterator[tuple[Level, str, str]]:
     """What is to be known of a hardening: level, where, a sentence without its full stop."""
+    job, went, before, after = outcome.model.job, outcome.went, outcome.before, outcome.after
     if went.interrupted:
         yield "warning", "harden", f"interrupted after {went.epochs} of {went.planned} epochs"
     share = went.chosen.share
@@ -116,7 +121,7 @@ def said_of(
         yield "warning", "harden", KEPT.format(points=job.harden.clean_loss) if dear else HELD
     elif share < 1.0:
         yield "note", "harden", f"{MIXED}: {100 * share:.0f} % of the way from the old to the new"
-    taken = run.notes["seconds"].get("training")
+    taken = outcome.run.notes["seconds"].get("training")
     if taken and went.seconds > LONG * taken:
         times = went.seconds / taken
         yield "note", "harden", f"hardening took {times:.1f} times as long as the training"
