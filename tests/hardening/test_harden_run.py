@@ -11,6 +11,7 @@ import modalloy as ma
 from conftest import make_job, write_table
 from modalloy.answer.predictor import Predictor
 from modalloy.attacks.trial import Effort
+from modalloy.commands.harden import budgets
 from modalloy.hardening import judged
 from modalloy.hardening.harden_run import hardened_job, say_changes
 from modalloy.hardening.rows import rows_of
@@ -122,6 +123,10 @@ def test_bad_input_gets_a_sentence_and_writes_nothing(made: Made, tmp_path: Path
     frame = pd.read_parquet(made.table)
     with pytest.raises(ma.JobError, match="no column 'vibration'"):
         ma.harden(made.run, frame.drop(columns="vibration"), out=tmp_path / "none")
+    assert budgets(["photo = 8/255", "a=b=0.2 kN"]) == {"photo": "8/255", "a=b": "0.2 kN"}
+    for text in ("photo", "=8/255", "photo="):
+        with pytest.raises(ma.JobError, match="--budget: write COLUMN=SIZE such as photo=8/255"):
+            budgets([text])
     blank = frame.assign(fault_code=None, hours_left=None)
     with pytest.raises(ma.TableError, match="no row to learn from has an answer"):
         ma.harden(made.run, blank, out=tmp_path / "none")
