@@ -1,5 +1,7 @@
 """A small untrained network and the rows that tests attack, with slow views of what was changed."""
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Mapping
 from functools import cache
@@ -30,7 +32,9 @@ class Small(NamedTuple):
 
 @cache
 def _table() -> Path:
-    return write_table(Path(tempfile.mkdtemp()))
+    folder = Path(tempfile.mkdtemp(prefix="modalloy-attacked-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return write_table(folder)
 
 
 def small(

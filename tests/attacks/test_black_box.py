@@ -1,12 +1,14 @@
 """Square, names and words: within their budgets, and as good as a slow search on tiny inputs."""
 
 import re
+import warnings
+from dataclasses import replace
 
 import pytest
 import torch
 
-from attacked import Small, generator, small
-from modalloy.attacks.attack import answering, by_loss, look
+from attacked import Logits, Small, classifier, generator, small
+from modalloy.attacks.attack import answering, by_loss, look, some
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.joint import Joint
 from modalloy.attacks.moves import Moves
@@ -15,6 +17,7 @@ from modalloy.attacks.pgd import PGD
 from modalloy.attacks.square import Square, changed, first, groups, share_at
 from modalloy.attacks.typos import SPARE, rewritten, typos
 from modalloy.attacks.words import Words
+from modalloy.cells.cells import Cells
 from modalloy.readers.batch import TABLE
 
 
@@ -44,6 +47,38 @@ def test_square_asks_for_answers_alone_and_stays_within_its_budget() -> None:
     assert loss(found, after[1]).mean() > loss(found, found.batch).mean()
 
 
+def test_square_gains_as_much_margin_as_the_toolboxs() -> None:
+    found, queries, eps = small(("photo",)), 40, 32.0
+    y, here = found.batch.targets["fault"]["y"], found.batch.present["photo"]
+    pixels = found.batch.values["photo"]["pixels"].float()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the toolbox uses what numpy and torch have let go
+        from art.attacks.evasion import SquareAttack
+
+        estimator = classifier(found, "photo", "pixels", (0.0, 255.0))
+        theirs = SquareAttack(estimator, max_iter=queries, eps=eps, batch_size=12, verbose=False)
+        wanted = torch.from_numpy(theirs.generate(pixels.numpy(), y.numpy()))
+    attack = Square(queries, tasks=("fault",))
+    after = attack(found.model, found.batch, [Budget("photo", eps, "/255")], draw=generator())
+    see = Logits(found, "photo", "pixels")
+
+    def ahead(x: torch.Tensor) -> torch.Tensor:
+        """How far the true class is before the other one."""
+        with torch.no_grad():
+            logits_BC = see(x.float())
+        true_B = logits_BC.gather(1, y[:, None])[:, 0]
+        return true_B - logits_BC.gather(1, 1 - y[:, None])[:, 0]
+
+    right_B = (ahead(pixels) > 0) & here  # both leave wrong rows alone
+    gains = [
+        float((ahead(pixels) - ahead(x))[right_B].mean())
+        for x in (wanted, after.values["photo"]["pixels"])
+    ]
+    assert right_B.sum() > 3
+    assert gains[1] > 0
+    assert gains[1] >= 0.8 * gains[0]
+
+
 def test_squares_are_those_of_the_paper() -> None:
     shares = [share_at(0.8, q, 10_000) for q in (1, 11, 51, 201, 501, 1001, 9000)]
     assert shares == [0.8, 0.4, 0.2, 0.1, 0.05, 0.025, 0.8 / 2**9]
@@ -69,7 +104,7 @@ def test_square_finds_what_a_try_of_all_corners_finds() -> None:
     moves = Moves.of(found.model, found.batch, budgets)
     assert groups(moves) == [(0, (2,))]
     # Without early stops, so that the margin is what is raised to the end.
-    after = Square(60, tasks=("life",))(found.model, found.batch, budgets, draw=generator())
+    after = Square(40, tasks=("life",))(found.model, found.batch, budgets, draw=generator())
     best = [
         loss(found, moves.batch(moves.project(moves.zero() + torch.tensor([[a, b]]))), "life")
         for a in (-1.0, 1.0)
@@ -150,17 +185,12 @@ def test_words_change_within_their_budget_and_as_a_slow_search_would() -> None:
     assert said is not None
     at = next(i for i, (a, b) in enumerate(zip(before, said, strict=True)) if a != b)
     reader = found.model.readers["note"]
-    slow = []
+    lone, slow = some(found.batch, torch.tensor([row])), []
     for other in typos(before[at]):
         text = " ".join([*before[:at], other, *before[at + 1 :]])
-        cells = type(found.loader.cells(("note",), found.batch.rows))({"note": [text]})
-        read = {k: torch.from_numpy(v) for k, v in reader.read(cells).values.items()}
-        lone = small(("note", "load"), rows=row + 1)
-        batch = lone.batch
-        values = {TABLE: {k: v[row:] for k, v in batch.values[TABLE].items()}, "note": read}
-        present = {k: v[row:] for k, v in batch.present.items()}
-        targets = {t: {k: v[row:] for k, v in x.items()} for t, x in batch.targets.items()}
-        one = type(batch)(values, present, targets, batch.rows[row:])
+        read = reader.read(Cells({"note": [text]})).values
+        values = {**lone.values, "note": {k: torch.from_numpy(v) for k, v in read.items()}}
+        one = replace(lone, values=values)
         slow.append(float(loss(found, one, "life")[0]))
     assert float(loss(found, after, "life")[row]) == pytest.approx(max(slow), rel=1e-4)
 

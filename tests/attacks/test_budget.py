@@ -83,3 +83,7 @@ def test_a_budget_grows_in_its_unit() -> None:
     assert Budget("a", 2.0, "sd").times(4).size == 8.0
     assert Budget("a", -40.0, "dBFS").times(10).size == pytest.approx(-20.0)
     assert Budget("a", 2.0, "words", "words").times(4).size == 2.0
+    assert Budget("a", 2.0, "sd").times(4).free
+    assert not Budget("a", 2.0, "sd").times(1.0).free
+    assert budgets({"note": "1 word"})["note"] == [Budget("note", 1.0, "words", "words")]
+    assert Budget("note", 1.0, "words", "words").text() == "1 word"

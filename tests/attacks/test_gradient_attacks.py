@@ -14,7 +14,7 @@ from modalloy.attacks.apgd import APGD
 from modalloy.attacks.attack import answering, by_loss, climb
 from modalloy.attacks.budget import Budget
 from modalloy.attacks.fgsm import FGSM
-from modalloy.attacks.goal import aimed, aims_of, behind, harm, harm_of, pooled
+from modalloy.attacks.goal import aimed, aims_of, behind, harm, harm_of, margin, pooled
 from modalloy.attacks.moves import Moves
 from modalloy.attacks.pgd import PGD
 from modalloy.errors import JobError
@@ -219,6 +219,80 @@ def test_harm_is_that_of_the_answer_that_is_given() -> None:
     ours = harm_of(found.model.task("life"), output.tasks["life"], life)
     torch.testing.assert_close(ours.loss_B[life["known"]], squared[life["known"]])
     assert not ours.loss_B[~life["known"]].any()
+
+
+def test_labels_are_wrong_where_any_of_them_is() -> None:
+    tasks = {"codes": {"type": "classify", "target": "fault_code", "labels": "multi"}}
+    labelled = small(("load",), tasks=tasks)
+    task, target = labelled.model.task("codes"), labelled.batch.targets["codes"]
+    with torch.no_grad():
+        output = labelled.model(labelled.batch)
+    out = output.tasks["codes"]
+    logits_BC, y_BC = out["logits"][:, 0], target["y"].float()
+    ours = harm_of(task, out, target)
+    wanted = F.binary_cross_entropy_with_logits(logits_BC, y_BC, reduction="none").sum(1)
+    torch.testing.assert_close(ours.loss_B, wanted)
+    assert torch.equal(ours.wrong_B, ((logits_BC > 0).float() != y_BC).any(1))
+    far = margin(labelled.model, output, labelled.batch).loss_B
+    assert torch.equal(far > 0, ours.wrong_B)
+    for aim_B in aims_of(task, out, target, 9):
+        near_B = aimed(task, out, target, aim_B).loss_B
+        for row, label in enumerate(aim_B.tolist()):
+            side = -1.0 if y_BC[row, label] else 1.0
+            assert near_B[row].item() == pytest.approx(side * logits_BC[row, label].item())
+    after = APGD(5, targeted=True)(
+        labelled.model, labelled.batch, [Budget("load", 2.0, "sd")], draw=generator()
+    )
+    with torch.no_grad():
+        worse = harm(labelled.model, labelled.model(after), after)
+    assert (worse.wrong_B | ~ours.wrong_B).all()
+
+
+def test_a_text_is_moved_as_freelb_moves_it() -> None:
+    """The slow version adds to what the layer of vectors returns, and knows nothing of moves."""
+    found = small(("note",))
+    size, steps = 0.2, 3
+    encoder, note = found.model.encoder("note"), found.batch.values["note"]
+    here = found.batch.present["note"]
+    mask_BL1 = note["mask"][here][..., None].float()
+    usual = encoder.pieces.weight.detach().norm(dim=1).mean()
+    radius_B11 = (size * usual * mask_BL1.sum((1, 2)).sqrt())[:, None, None]
+    delta = torch.zeros(int(here.sum()), note["ids"].shape[1], encoder.pieces.embedding_dim)
+    target = found.batch.targets["fault"]
+    for _ in range(steps):
+        delta.requires_grad_()
+        hook = encoder.pieces.register_forward_hook(lambda _, given, out, d=delta: out + d)
+        logits = found.model(found.batch).tasks["fault"]["logits"][:, 0]
+        hook.remove()
+        F.cross_entropy(logits, target["y"], reduction="sum").backward()
+        slope = delta.grad * mask_BL1
+        length = slope.flatten(1).norm(dim=1)[:, None, None]
+        step = 2.5 / steps * radius_B11 * slope / length
+        delta = (delta + step).detach()
+        delta = delta / (delta.flatten(1).norm(dim=1)[:, None, None] / radius_B11).clamp_min(1.0)
+    budgets = [Budget("note", size, "embedding", "embedding")]
+    attack = PGD(steps, random=False, worst=False, tasks=("fault",))
+    after = attack(found.model, found.batch, budgets, draw=generator())
+    torch.testing.assert_close(after.values["note"]["moved"][here], delta, atol=1e-4, rtol=1e-3)
+
+
+def test_boxes_are_attacked_by_their_training_loss() -> None:
+    tasks = {"boxes": {"type": "locate", "target": "boxes", "labels": "box_names", "on": "photo"}}
+    found = small(("photo",), tasks=tasks, rows=4)
+    after = PGD(3)(found.model, found.batch, [PHOTO], draw=generator())
+    losses = []
+    for batch in (found.batch, after):
+        with torch.no_grad():
+            out = found.model(batch)
+            rows = harm(found.model, out, batch).loss_B
+            target = {k: v[1:2] for k, v in batch.targets["boxes"].items()}
+            alone = found.model.task("boxes").loss(
+                {k: v[1:2] for k, v in out.tasks["boxes"].items()}, target
+            )
+        assert rows[1].item() == pytest.approx(alone.item(), rel=1e-5)
+        losses.append(rows)
+    assert (losses[1] >= losses[0]).all()
+    assert losses[1].mean() > losses[0].mean()
 
 
 def test_tags_are_attacked_by_their_training_loss() -> None:

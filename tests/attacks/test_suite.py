@@ -121,7 +121,7 @@ def test_what_is_found_does_not_depend_on_order_and_survives_json(suite: Suite) 
     kept = json.loads(json.dumps(suite.as_dict()))
     back = Suite.from_dict(kept)
     assert json.loads(json.dumps(back.as_dict())) == kept
-    assert back.budgets["note"] == "0.1 embedding, 1 words"
+    assert back.budgets["note"] == "0.1 embedding, 1 word"
     both = [
         run_suite(taught.model, [taught.batch], [LOAD], effort=LITTLE, tasks=order).as_dict()[
             "tasks"

@@ -59,6 +59,18 @@ def test_a_number_moves_as_its_cell_would(scale: str, size: float, unit: str) ->
         assert (own[~there] == 0.0).all()
 
 
+def test_only_a_growing_budget_leaves_the_range_of_training() -> None:
+    found = small(("load",))
+    high = found.model.readers["load"].span[1]
+    ends = []
+    for budget in (Budget("load", 50.0, "kN"), Budget("load", 25.0, "kN").times(2.0)):
+        after = moved(found, budget, 1.0)
+        own = valid_of(found.model, after, Budget("load", 1.0, "kN")).x_B
+        ends.append(float(own[found.batch.present[TABLE][:, 0]].max()))
+    assert ends[0] == pytest.approx(high, rel=1e-3)
+    assert ends[1] > high + 10
+
+
 def test_whole_numbers_stay_whole_and_within_training() -> None:
     found = small(("load",))
     given = found.loader.cells(("load",), found.batch.rows)["load"]

@@ -120,6 +120,7 @@ def test_the_whole_answer_is_handed_what_breaks_the_network_and_searched(
         whole=own,
     )
     assert suite.tasks["same"].whole.keys() == {"clean", "transferred", "Square", "worst"}
+    assert "of the whole answer" in suite.tasks["same"].said[-1]
 
 
 def test_whole_numbers_are_known_by_their_cells(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ class Predictor:
                 hidden=asked,
                 heads=self.blend.heads,
                 widths=self.blend.widths,
-                viewed=self.likeness is not None,
+                viewed=None if self.likeness is None else self.likeness.pooled,
                 batch=batch,
                 tick=tick,
             )

@@ -49,6 +49,7 @@ WHATS: dict[str, What] = {
     "name": "name",
 }
 COUNTED = ("words", "characters", "name")
+ALSO = {"word": "words", "character": "characters", "names": "name"}  # as one may write them
 
 
 class Budget(NamedTuple):
@@ -57,7 +58,8 @@ class Budget(NamedTuple):
     size: in `unit`. what: `linf`, every number of a cell by at most the size; `embedding`, the
     vectors of a text's pieces, all together by the size times their usual length (L2); `words` and
     `characters`, so many of them changed; `name`, another known name. whole: the column's numbers
-    are whole and stay so.
+    are whole and stay so. free: the range of training does not bound a number, which only the check
+    of growing budgets asks for.
 
     Units: `/255` of a picture's brightness; `%` of full brightness, of a recording's full scale, of
     the range of a number in training; `dBFS`; the column's own, `unit` where it has no name; `sd`,
@@ -69,19 +71,21 @@ class Budget(NamedTuple):
     unit: str
     what: What = "linf"
     whole: bool = False
+    free: bool = False
 
     def times(self, factor: float) -> "Budget":
-        """The same with another size; what is counted and names stay as they are."""
+        """The same with another size, for checks; what is counted stays as it is."""
         if self.what in COUNTED:
             return self
         if self.unit == "dBFS":
-            return self._replace(size=self.size + 20 * math.log10(factor))
-        return self._replace(size=self.size * factor)
+            return self._replace(size=self.size + 20 * math.log10(factor), free=factor > 1)
+        return self._replace(size=self.size * factor, free=factor > 1)
 
     def text(self) -> str:
         """`8/255`, `0.1 kN`."""
         gap = "" if self.unit == "/255" else " "
-        return f"{self.size:.4g}{gap}{self.unit}"
+        unit = self.unit.removesuffix("s") if self.size == 1 and self.what in COUNTED else self.unit
+        return f"{self.size:.4g}{gap}{unit}"
 
 
 def budgets_of(
@@ -154,7 +158,7 @@ def read_budget(
     found = SIZE.match(said)
     if found is None:
         return f"{name}: {said!r} is no size with a unit; write it such as {usual}."
-    size, unit = to_float(found[1]), found[2].removeprefix("of ")
+    size, unit = to_float(found[1]), ALSO.get(found[2], found[2])
     own = getattr(options, "unit", None)
     if size == 0.0 and unit in ("", *units, own) and unit != "dBFS":
         return Budget(name, 0.0, unit)

@@ -46,8 +46,8 @@ class Suite:
     """What a suite of attacks has found.
 
     budgets: column -> as texts. costs: task -> attack -> what each row with a known answer costs
-    (1 where its class is wrong, or its loss), for paired intervals; `clean` and `worst` among them;
-    not part of what is kept.
+    (1 where its class is wrong, or its loss), for paired intervals; `clean`, `COLUMN alone` and
+    `worst` among them; not part of what is kept.
     """
 
     budgets: Mapping[str, str]

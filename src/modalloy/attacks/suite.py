@@ -11,7 +11,7 @@ from modalloy.attacks.attack import Attack
 from modalloy.attacks.budget import Budget, CellsOf
 from modalloy.attacks.corruptions import CORRUPTIONS, SEVERITIES, befalls, corrupt
 from modalloy.attacks.fgsm import FGSM
-from modalloy.attacks.lying import LIES, lie
+from modalloy.attacks.lying import LIES, Lie, lie
 from modalloy.attacks.masking import (
     Check,
     check_black_box,
@@ -24,7 +24,7 @@ from modalloy.attacks.names import Names
 from modalloy.attacks.pgd import PGD
 from modalloy.attacks.results import Result, Suite
 from modalloy.attacks.square import Square
-from modalloy.attacks.transfer import Whole, transfer
+from modalloy.attacks.transfer import Whole, say_whole, transfer
 from modalloy.attacks.trial import HONEST, Effort, Trial, Written
 from modalloy.attacks.words import Words
 from modalloy.errors import JobError
@@ -89,10 +89,12 @@ def judge(
         costs |= by_attack
         growth = trial.growth(numbers, GROWTH, effort.steps)
         checks = checked(trial, numbers, by_attack, restarts, growth)
-    worst_N = worst_of(list(costs.values()))
     columns = list(dict.fromkeys(b.column for b in budgets)) if effort.columns_alone else []
     alone = {c: alone_of(trial, c, budgets, effort, cells_of) for c in columns}
+    worst_N = worst_of([*costs.values(), *alone.values()])
     robust, said = verdict(trial, worst_N, checks)
+    handed = {} if whole is None else transfer(trial, whole, budgets, effort)
+    said += [say_whole(trial, handed)] if handed else []
     told = trial.figure_of
     result = Result(
         task=trial.task,
@@ -110,9 +112,10 @@ def judge(
         checks=checks,
         robust=robust,
         said=said,
-        whole={} if whole is None else transfer(trial, whole, budgets, effort),
+        whole=handed,
     )
-    return result, {n: c.double().numpy() for n, c in {**costs, "worst": worst_N}.items()}
+    costs |= {f"{column} alone": cost_N for column, cost_N in alone.items()} | {"worst": worst_N}
+    return result, {name: cost_N.double().numpy() for name, cost_N in costs.items()}
 
 
 def moved(
@@ -184,13 +187,12 @@ def alone_of(
 
 def lied(trial: Trial, column: str) -> Tensor:
     """What each row costs where a column says noise or is another row's, by the worse."""
-    readers = trial.model.readers
-    return worst_of(
-        [
-            trial.changed(lambda b, d, how=how: lie(b, readers, column, how, draw=d), how, column)
-            for how in LIES
-        ]
-    )
+
+    def lying(how: Lie) -> Tensor:
+        readers = trial.model.readers
+        return trial.changed(lambda b, d: lie(b, readers, column, how, draw=d), how, column)
+
+    return worst_of([lying(how) for how in LIES])
 
 
 def corrupted(trial: Trial) -> dict[str, list[float]]:

@@ -6,7 +6,7 @@ against the network, and searched as a black box. Texts and dates stay as they a
 attacked batch no longer tells how they were written.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -49,6 +49,16 @@ def transfer(
     joined = {name: torch.cat(parts) for name, parts in costs.items()}
     joined["worst"] = torch.stack(list(joined.values())).amax(0)
     return {name: trial.figure_of(cost_N) for name, cost_N in joined.items()}
+
+
+def say_whole(trial: Trial, figures: Mapping[str, float]) -> str:
+    """What was found of the whole answer, in a sentence."""
+    clean, worst = (trial.say_figure(figures[name]) for name in ("clean", "worst"))
+    return (
+        f"{trial.task}: of the whole answer, with what stands beside the network, {clean} as rows "
+        f"are, and {worst} under the worst attack on it; nobody can follow its gradient, so better "
+        "attacks may exist."
+    )
 
 
 def searched(

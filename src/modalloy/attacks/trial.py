@@ -116,8 +116,11 @@ class Trial:
                 return mean
 
     def say(self, costs_N: Tensor) -> str:
-        """The figure in words."""
-        value = self.figure_of(costs_N)
+        """The figure of such costs in words."""
+        return self.say_figure(self.figure_of(costs_N))
+
+    def say_figure(self, value: float) -> str:
+        """A figure in words."""
         match self.figure:
             case "accuracy":
                 return f"{100 * value:.1f} % of answers are right"

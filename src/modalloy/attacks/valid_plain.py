@@ -35,8 +35,9 @@ class Amount(Valid):
         self.size = budget.size
         if budget.unit == "%":
             self.size = budget.size / 100 * (high - low)
+        low, high = (-torch.inf, torch.inf) if budget.free else (low, high)
         ends = y_B.new_tensor([low, high], dtype=torch.float64)
-        if self.scaled:
+        if self.scaled and not budget.free:
             ends = (log(ends, reader) - reader.center) / reader.scale
         self.x_B = self.unread(y_B)
         below, above = (ends[0] - self.x_B) / self.size, (ends[1] - self.x_B) / self.size

@@ -17,7 +17,6 @@ from modalloy.model.tokens import Batch, tensors
 from modalloy.readers.text import TextReader, TokensReader, to_words
 
 PROBE = "-"  # stands in a word's place while its weight is measured
-Words_ = list[str]
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Words:
 
     def written(
         self, model: Model, batch: Batch, budget: Budget, draw: torch.Generator
-    ) -> tuple[Batch, list[Words_ | None]]:
+    ) -> tuple[Batch, list[list[str] | None]]:
         """The rows after the search in one column, and their words; None for cells left alone."""
         asked = Asked(model, batch, budget.column, self.cells_of, self.tasks)
         chance = random.Random(int(torch.randint(2**31, (), generator=draw)))
@@ -77,7 +76,7 @@ class Words:
         ]
 
     def heaviest(
-        self, asked: "Asked", words: Sequence[Words_ | None], chance: random.Random
+        self, asked: "Asked", words: Sequence[list[str] | None], chance: random.Random
     ) -> list[list[int]]:
         """The places of each text's words, those whose loss of them does most harm first."""
         places = [drawn_places(w, self.looked, chance) for w in words]
@@ -95,12 +94,12 @@ class Words:
 
     def options(
         self,
-        words: Words_ | None,
+        words: list[str] | None,
         order: Sequence[int],
         step: int,
         budget: Budget,
         chance: random.Random,
-    ) -> list[Words_]:
+    ) -> list[list[str]]:
         """Changes of a text at its next heaviest word that has any, drawn where there are many."""
         if words is None or step >= len(order) or order[step] >= len(words):
             return []
@@ -137,7 +136,7 @@ class Asked:
         others = [i for i in model.inputs if i != column]
         self.tokens = model.encode(batch, others)
 
-    def values(self, words: Sequence[Words_ | None]) -> dict[str, torch.Tensor]:
+    def values(self, words: Sequence[list[str] | None]) -> dict[str, torch.Tensor]:
         """The column's values with these words; cells whose words are the same stay as written."""
         split = isinstance(self.reader, TokensReader)
         triples = zip(words, self.words, self.cells, strict=True)
@@ -149,19 +148,19 @@ class Asked:
         read = self.reader.read(Cells({self.column: said})).values
         return {k: v.to(device) for k, v in tensors(read).items()}
 
-    def batch(self, words: Sequence[Words_ | None]) -> Batch:
+    def batch(self, words: Sequence[list[str] | None]) -> Batch:
         """The rows with these words."""
         values = {**self.given.values, self.column: self.values(words)}
         return Batch(values, self.given.present, self.given.targets, self.given.rows)
 
-    def harm(self, words: Sequence[Words_ | None]) -> Harm:
+    def harm(self, words: Sequence[list[str] | None]) -> Harm:
         """How wrong the answers are with these words, without encoding the other columns again."""
         batch = self.batch(words)
         tokens = {**self.tokens, self.column: self.model.encode_one(self.column, batch)}
         return harm(self.model, self.model.decide(tokens, batch), batch, self.tasks)
 
 
-def words_of(cell: Any, reader: TextReader) -> Words_ | None:
+def words_of(cell: Any, reader: TextReader) -> list[str] | None:
     """The words of a cell; None where it is no text that is written in words."""
     if isinstance(reader, TokensReader):
         words = to_words(cell)
@@ -169,7 +168,7 @@ def words_of(cell: Any, reader: TextReader) -> Words_ | None:
     return cell.split() or None if isinstance(cell, str) else None
 
 
-def drawn_places(words: Words_ | None, most: int, chance: random.Random) -> list[int]:
+def drawn_places(words: list[str] | None, most: int, chance: random.Random) -> list[int]:
     """Places of words that have a typo, at most so many."""
     found = [] if words is None else [i for i, w in enumerate(words) if typos(w)]
     return chance.sample(found, most) if len(found) > most else found

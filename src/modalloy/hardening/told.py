@@ -100,12 +100,12 @@ def attacked_pairs(
         found[f"{task}, {NAMES.get(attack, attack)}"] = {
             new.figure: Pair(earlier[attack], value, ends)
         }
-    for words, now, then in (
-        ("alone attacked", new.columns, old.columns),
-        ("lying", new.lying, old.lying),
-    ):
-        for column, value in now.items():
-            found[f"{task}, {column} {words}"] = {new.figure: Pair(then[column], value)}
+    for column, value in new.columns.items():
+        ends = gain_interval(suites, task, f"{column} alone", groups)
+        pair = Pair(old.columns[column], value, ends)
+        found[f"{task}, {column} alone attacked"] = {new.figure: pair}
+    for column, value in new.lying.items():
+        found[f"{task}, {column} lying"] = {new.figure: Pair(old.lying[column], value)}
     return found
 
 

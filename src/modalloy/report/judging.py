@@ -51,7 +51,7 @@ def judge_rows(
             "hidden": list(hidden),
             "heads": blend.heads,
             "widths": {**blend.widths, **extras.widths},
-            "viewed": extras.likeness is not None,
+            "viewed": None if extras.likeness is None else extras.likeness.pooled,
         }
         answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
     combined = blended(blend, answered, loader, which)
