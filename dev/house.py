@@ -48,6 +48,7 @@ ROOMS: list[set[str]] = [
     {"attribution"},
     {"learn"},
     {"economy"},
+    {"hardening"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
     {"commands"},

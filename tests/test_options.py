@@ -251,6 +251,29 @@ ELSEWHERE = {
         "tests/learn/test_unlike.py"
         "::test_never_keeps_nothing_and_a_larger_share_calls_more_rows_unlike",
     ),
+    **dict.fromkeys(
+        (
+            "Harden.training",
+            "Harden.budgets",
+            "Harden.attacked",
+            "Harden.steps",
+            "Harden.beta",
+            "Harden.corrupted",
+            "Harden.lying",
+        ),
+        "tests/hardening/test_learn_on.py::test_each_option_of_the_objective_changes_the_loss",
+    ),
+    **dict.fromkeys(
+        ("Harden.epochs", "Harden.lr"),
+        "tests/hardening/test_learn_on.py"
+        "::test_passes_and_rate_are_those_asked_for_or_as_many_as_the_time_allows",
+    ),
+    **dict.fromkeys(
+        ("Harden.rows", "Harden.effort"),
+        "tests/hardening/test_learn_on.py::test_rows_and_effort_say_how_much_is_attacked",
+    ),
+    "Harden.clean_loss": "tests/hardening/test_learn_on.py"
+    "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -282,6 +305,7 @@ GROUPS = {
     "Job.unlike",
     "Trunk.adapter",
     "Fusion.adapter",
+    "Job.harden",
     "Classify.decide",
 }  # hold options
 

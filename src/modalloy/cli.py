@@ -14,6 +14,7 @@ from modalloy.commands.doctor import doctor
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
+from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
@@ -31,6 +32,7 @@ VERBS = (  # in the order of --help
     predict,
     calibrate,
     economize,
+    harden,
     explain,
     doctor,
     demo,

@@ -251,6 +251,38 @@ def economize(
     return run_economize(loaded, opened, place, **asked, quiet=quiet)
 
 
+def harden(
+    run: "Run | str | Path",
+    table: Any = None,
+    *,
+    out: str | Path | None = None,
+    training: str | None = None,
+    budgets: Mapping[str, str | float] | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Run":
+    """A run like this one whose network has learned on under attack, and how far it holds now.
+
+    table: rows to learn from, split as the job says; the run's own for None. out: its directory,
+    `RUN-hardened` otherwise. training: `fgsm_rs`, `pgd`, `trades`, `freelb` or `corruptions`;
+    budgets: how far an attacker may move columns, `{"photo": "8/255", "load": "0.1 sd"}`; both in
+    place of what the job's `harden` section says. sheet: the sheet of an Excel table.
+
+    `notes["hardened"]` holds the figures of test rows before and after; `robustness.html` shows
+    them. JobError for a budget of no column or without a unit; TableError where no row is left to
+    learn from; RunError where the run's own table is gone or changed, or the directory is used.
+    """
+    from modalloy.hardening.harden_run import harden_run
+    from modalloy.runs.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    if sheet is not None and table is None:
+        raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    opened = None if table is None else open_table(table, sheet=sheet)
+    place = Path(out) if out else None
+    return harden_run(loaded, opened, place, training=training, budgets=budgets, quiet=quiet)
+
+
 def explain(
     run: "Run | str | Path",
     table: Any,

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -139,9 +140,19 @@ def learn_and_report(
 
 
 def blend_and_save(
-    learned: Learned, out: Path, notes: dict[str, Any], made: Sections
+    learned: Learned,
+    out: Path,
+    notes: dict[str, Any],
+    made: Sections,
+    *,
+    parent: Parent | None = None,
+    parts: Mapping[str, bytes] | None = None,
 ) -> tuple[Run, Blended]:
-    """Fit what is done to answers after the network, and write the run with all of it."""
+    """Fit what is done to answers after the network, and write the run with all of it.
+
+    parent: the run that it was made from, for None the one that the training started from. parts:
+    free parts that it holds besides.
+    """
     start = time.perf_counter()
     model, loader = learned.model, learned.loader
     held = (learned.parts, learned.held_out, made)
@@ -175,8 +186,8 @@ def blend_and_save(
         notes,
         decimal=loader.table.decimal,
         stages=found.stages,
-        parent=parent_of(learned),
-        parts=kept,
+        parent=parent or parent_of(learned),
+        parts=kept | dict(parts or {}),
     )
     return run, blended
 
