@@ -42,6 +42,7 @@ ROOMS: list[set[str]] = [
     {"report"},
     {"attribution"},
     {"learn"},
+    {"adaptation"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
     {"cli", "__main__"},

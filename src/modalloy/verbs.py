@@ -16,6 +16,7 @@ from modalloy.tasks.custom import check_kits
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.adaptation.asked import Method
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
     from modalloy.checks.check import Check
@@ -208,6 +209,42 @@ def calibrate(
     loaded = run if isinstance(run, Run) else load_run(run)
     opened = open_table(table, sheet=sheet)
     return recalibrate(loaded, opened, Path(out) if out else None, coverage=coverage)
+
+
+def adapt(
+    run: "Run | str | Path",
+    table: Any,
+    *,
+    out: str | Path | None = None,
+    method: "Method" = "full",
+    last_n: int = 2,
+    minutes: float | None = None,
+    window: str | None = None,
+    replay: float | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Run":
+    """A run like this one that has learned from the labelled rows of a table.
+
+    Some of these rows are held back by the job's split rules: `notes["adapted"]["compared"]` has
+    the figures before and after on them, and on the run's own test rows. out: its directory,
+    `RUN-adapted` otherwise. method: which weights learn: `head`, `last_n` blocks of each pretrained
+    encoder with all that stands on them, or `full`. minutes: of the training. window: `30d` lets a
+    row count half as much for each thirty days that it is older, replays old training rows, and
+    refuses to lose more than a point on old test rows. replay: share of each step that old rows
+    have. sheet: the sheet of an Excel table, the first otherwise.
+
+    Raises TableError where rows are too few, hold a class that the run never knew, or none is as
+    new as the window; RunError where the directory holds a run, or the old would be forgotten.
+    """
+    from modalloy.adaptation.adapt_run import adapt_run
+    from modalloy.adaptation.asked import Asked
+    from modalloy.runs.run import Run, load_run
+
+    asked = Asked(method, last_n, minutes, window, replay)
+    loaded = run if isinstance(run, Run) else load_run(run)
+    opened = open_table(table, sheet=sheet)
+    return adapt_run(loaded, opened, Path(out) if out else None, asked, quiet=quiet)
 
 
 def explain(

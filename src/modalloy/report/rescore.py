@@ -15,13 +15,12 @@ from modalloy.judge.figures import truth_of
 from modalloy.judge.report import Report
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import Extras, evaluate_rows
+from modalloy.runs.learned_from import ADAPTED_ROWS, CALIBRATED_ROWS, prints_in
 from modalloy.runs.parts import PAGE
 from modalloy.runs.run import Run
 from modalloy.table.fingerprints import learned_rows, same_parts
 from modalloy.table.split import learnable, split_job
 from modalloy.table.table import Table, open_table
-
-CALIBRATED_ROWS = "calibrated-rows.bin"  # a part of a run that was calibrated anew
 
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
@@ -89,8 +88,8 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
     loader, which, found = answered_rows(predictor, table)
     table = loader.table
     prints = run.prints()
-    learned = [prints.train, prints.validation, prints.calibration, calibrated_rows(run)]
-    learned = np.concatenate(learned)
+    own = [prints.train, prints.validation, prints.calibration]
+    learned = np.concatenate([*own, *(prints_in(run, p) for p in (CALIBRATED_ROWS, ADAPTED_ROWS))])
     known = which[learned_rows(table, run.job, which, learned)]
     findings = [note.as_dict() for note in reading_notes(table)]
     if len(known):
@@ -126,12 +125,6 @@ def answered_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarra
             f"absent or empty.{hints} `modalloy predict` answers rows without one."
         )
     return loader, which, found
-
-
-def calibrated_rows(run: Run) -> np.ndarray:
-    """Fingerprints of the rows of another table that a run was calibrated anew on, (N,) int64."""
-    data = run.part(CALIBRATED_ROWS) if CALIBRATED_ROWS in run.sealed else b""
-    return np.frombuffer(data, dtype="<i8")
 
 
 def earlier(path: Path) -> Report | None:

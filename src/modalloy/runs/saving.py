@@ -1,7 +1,7 @@
 """Writes a sealed run; killed anywhere, the directory holds the older run or the new one."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -58,11 +58,8 @@ def save_run(
     it was made from, and the verb. parts: free parts by their names, such as `index.bin`; RunError
     for a name that no part can have.
     """
-    from safetensors.torch import save
-
-    weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     made = Run(path, job, readers, targets, model.trunk_configs(), notes, decimal, stages or {})
-    return write_run(made, save(weights), parent=parent, parts=parts)
+    return write_run(made, weights_of(model), parent=parent, parts=parts)
 
 
 def derive_run(
@@ -74,17 +71,31 @@ def derive_run(
     notes: dict[str, Any],
     stages: Mapping[str, Stage],
     parts: Mapping[str, bytes],
+    model: "Model | None" = None,
+    readers: Mapping[str, Reader] | None = None,
+    without: Collection[str] = (),
 ) -> Run:
-    """Write a run that another verb made from this one, with its weights as they are.
+    """Write a run that another verb made from this one.
 
-    Fingerprints and the parts that are not given anew are the older run's.
+    Fingerprints and the parts that are not given anew are the older run's, but for those in
+    `without`. model: with the new weights; readers: as columns are read from now on; both are the
+    older run's where they are not given.
     """
     prints = run.prints()
     save_prints(path, prints)
-    kept = {name: run.part(name) for name in run.parts}
+    kept = {name: run.part(name) for name in run.parts if name not in without}
     made = replace(run, path=path, job=job, notes=notes, stages=stages)
-    weights = run.part("model.safetensors")
+    if readers is not None:
+        made = replace(made, readers=readers)
+    weights = run.part("model.safetensors") if model is None else weights_of(model)
     return write_run(made, weights, parent=run.as_parent(verb), parts=kept | dict(parts))
+
+
+def weights_of(model: "Model") -> bytes:
+    """All weights of a model as a run keeps them."""
+    from safetensors.torch import save
+
+    return save({n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()})
 
 
 def write_run(

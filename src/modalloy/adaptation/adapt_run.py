@@ -1,0 +1,298 @@
+"""The whole way of `adapt` with labels: a finished run and a table of new rows; a run that has
+learned from them, with its figures before and after.
+"""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from modalloy.adaptation.ageing import Ages, weigh_by_age
+from modalloy.adaptation.asked import Asked
+from modalloy.adaptation.figures import OLD, Answering, Pairs, beaten, compare_answers, points_lost, worst
+from modalloy.adaptation.keeping import Kept, Tried, keep_old
+from modalloy.adaptation.learning import fine_tune
+from modalloy.adaptation.methods import adapted_job, learning_weights, model_to_learn
+from modalloy.adaptation.new_rows import OWN, NewRows, open_new
+from modalloy.adaptation.old_rows import OldRows, open_old
+from modalloy.adaptation.still_true import OURS, Still, changed_inputs, fit_again
+from modalloy.answer.answers import Answer
+from modalloy.answer.answers import EVERYTHING
+from modalloy.answer.network import answer_rows
+from modalloy.answer.predictor import Predictor
+from modalloy.blend.mixture import NOTHING
+from modalloy.checks.finding import counted, finding
+from modalloy.errors import RunError
+from modalloy.job import config
+from modalloy.judge.compared import Compared, Pair
+from modalloy.learn.progress import Progress
+from modalloy.learn.run_lock import claim
+from modalloy.model.model import Model
+from modalloy.runs.learned_from import ADAPTED_ROWS, prints_in, to_part
+from modalloy.runs.run import Run
+from modalloy.runs.saving import derive_run
+from modalloy.table.fingerprints import fingerprints
+from modalloy.table.table import Table
+
+
+class World(NamedTuple):
+    """What an adapting looks at: the run as it was, new rows, and old ones or why there are none."""
+
+    predictor: Predictor
+    new: NewRows
+    old: OldRows | None
+    unseen: str
+    ages: Ages | None
+
+
+class Learned(NamedTuple):
+    """The model that has learned, how, and how far it went from the old weights."""
+
+    model: Model
+    progress: Progress
+    kept: Kept | None
+    numbers: int  # weights that learned
+
+
+def adapt_run(
+    run: Run, table: Table, out: Path | None = None, asked: Asked | None = None, *, quiet: bool = False
+) -> Run:
+    """A run like this one that has learned from labelled rows of a table.
+
+    out: its folder, `RUN-adapted` otherwise. `notes["adapted"]` holds figures before and after, on
+    rows held back from both and on the run's own test rows. Readers and targets stay.
+
+    Raises TableError where rows are too few, show a class that the run never knew, or none is as
+    new as the window; RunError where the folder is used, and where what was learned cannot be had
+    without losing more of the old than is allowed: then nothing is written.
+    """
+    start, asked = time.perf_counter(), asked or Asked()
+    place = out or run.path.resolve().with_name(f"{run.path.resolve().name}-adapted")
+    job = adapted_job(run.job, asked)
+    world = look(run, table, job, asked)
+    with claim(place, resume=False):
+        learned = learn(world, job, asked, quiet=quiet)
+        return write(world, learned, place, asked, time.perf_counter() - start)
+
+
+def look(run: Run, table: Table, job: config.Job, asked: Asked) -> World:
+    """Open the rows, new and old; what is asked is refused here, before anything is learned."""
+    predictor = Predictor(run)
+    new = open_new(run, job, table)
+    ages = None
+    if asked.window is not None:
+        learnable = np.concatenate(new.parts[:2])
+        ages = weigh_by_age(run.job, new.loader.table, learnable, asked.window)
+    found = open_old(predictor, job)
+    if isinstance(found, str) and asked.window is not None:
+        raise RunError(
+            f"{run.path}: a window keeps what was known by the old rows, and they cannot be looked "
+            f"at: {found}. Put the old table back, or adapt without a window."
+        )
+    if isinstance(found, str) and asked.replayed:
+        raise RunError(f"{run.path}: old rows cannot be replayed: {found}.")
+    old = None if isinstance(found, str) else found
+    return World(predictor, new, old, found if isinstance(found, str) else "", ages)
+
+
+def learn(world: World, job: config.Job, asked: Asked, *, quiet: bool) -> Learned:
+    """Learn from new rows; beside a window only as far as old rows allow."""
+    model = model_to_learn(world.predictor.run, job, asked)
+    numbers = learning_weights(model)
+    before = {n: t.detach().clone() for n, t in model.state_dict().items()}
+    old = world.old if asked.replayed or asked.window is not None else None
+    folder = Path(tempfile.mkdtemp(prefix="modalloy-adapt-"))
+    try:
+        progress = fine_tune(
+            model, world.new, job, folder, asked, old=old, ages=world.ages, quiet=quiet
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    if progress.interrupted:
+        raise KeyboardInterrupt
+    model.eval()
+    kept = None
+    if asked.window is not None and old is not None and len(old.judge):
+        kept = stay_near(world, model, before, asked)
+    return Learned(model, progress, kept, numbers)
+
+
+def stay_near(
+    world: World, model: Model, before: Mapping[str, torch.Tensor], asked: Asked
+) -> Kept:
+    """Go as far from the old weights as rows allow that were held back, new and old; RunError where
+    no step helps the new ones and keeps the old ones."""
+    new, old = world.new, world.old
+    assert old is not None
+    was = [network_answers(world.predictor.model, *rows) for rows in judging(new, old)]
+
+    def judge() -> Tried:
+        now = [network_answers(model, *rows) for rows in judging(new, old)]
+        changes = [
+            points_lost(*rows, a, b) for rows, a, b in zip(judging(new, old), was, now, strict=True)
+        ]
+        return Tried(worst(changes[1])[1], beaten(changes[0]))
+
+    kept = keep_old(model, before, judge, most=asked.lost)
+    if not kept.share:
+        raise RunError(
+            f"{world.predictor.run.path}: nothing was written. No step from the old weights towards "
+            f"those learned answers new validation rows better and old ones at most {asked.lost:g} "
+            "points worse. Label more new rows, replay more old ones (--replay), or adapt without a "
+            "window into a run for the new rows alone."
+        )
+    return kept
+
+
+def judging(new: NewRows, old: OldRows):
+    """Rows that say what a step gains, and what it loses."""
+    return ((new.loader, new.parts.validation), (old.loader, old.judge))
+
+
+def network_answers(model: Model, loader, rows: np.ndarray) -> Mapping[str, Answer]:
+    """What the network alone says of these rows."""
+    return answer_rows(model, loader, rows).seen[EVERYTHING]
+
+
+def write(world: World, learned: Learned, place: Path, asked: Asked, seconds: float) -> Run:
+    """Fit again what hung on the old weights, compare, and write the run."""
+    predictor, new, old, model = world.predictor, world.new, world.old, learned.model
+    run = predictor.run
+    changed = changed_inputs(model, predictor.blend, predictor.model)
+    calibrated = bool(run.stages or predictor.promises)
+    still = fit_again(model, predictor.blend, new, old, changed=changed, calibrated=calibrated)
+    both = (
+        Answering(predictor.model, predictor.blend, run.stages),
+        Answering(model, still.blend, still.calibration.stages),
+    )
+    compared, lost = compare_both(world, both, learned, asked, seconds)
+    refuse_forgetting(world, lost, asked)
+    said = [*told(world, learned, asked), *still.said]
+    compared = Compared(**{**vars(compared), "said": tuple(said)})
+    rows = np.concatenate(new.parts[:2])
+    prints = fingerprints(new.loader.table, run.job, rows)
+    notes = {
+        **run.notes,
+        "calibrated_on": still.calibration.source,
+        "adapted": note(world, learned, asked, compared),
+        "blend": {
+            t: {**m, "blended": t in still.blend.tasks}
+            for t, m in run.notes.get("blend", {}).items()
+        },
+    }
+    job = run.job.model_copy(update={"columns": model.job.columns})
+    if asked.method == "head":
+        job = run.job
+    return derive_run(
+        run,
+        place,
+        "adapt",
+        job=job,
+        notes=notes,
+        stages=still.calibration.stages,
+        parts=still.parts()
+        | {ADAPTED_ROWS: to_part(np.concatenate([prints_in(run, ADAPTED_ROWS), prints]))},
+        model=model,
+        without=OURS,
+    )
+
+
+def compare_both(
+    world: World, both: tuple[Answering, Answering], learned: Learned, asked: Asked, seconds: float
+) -> tuple[Compared, dict[str, float]]:
+    """Figures on rows that neither run has learned from, and points lost on old test rows."""
+    new, old = world.new, world.old
+    test = new.parts.test
+    figures: Pairs = compare_answers(
+        new.loader, test, *(a.answers(new.loader, test) for a in both)
+    )
+    which, lost = "new rows held back from both", {}
+    if old is not None and len(old.test):
+        answers = [a.answers(old.loader, old.test) for a in both]
+        figures |= compare_answers(old.loader, old.test, *answers, name=OLD)
+        lost = points_lost(old.loader, old.test, *answers)
+        which += f", and {len(old.test)} old test rows"
+    job = world.predictor.run.job
+    units = {name.format(t): unit_of(o) for t, o in job.tasks.items() for name in ("{}", OLD)}
+    costs = {
+        "weights that learned": Pair(None, float(learned.numbers)),
+        "seconds": Pair(None, seconds),
+    }
+    return Compared("adapt", len(test), which, figures, units, costs), lost
+
+
+def unit_of(options: config.TaskOptions) -> str:
+    """The unit of a task's numbers."""
+    return getattr(options, "unit", None) or ""
+
+
+def refuse_forgetting(world: World, lost: Mapping[str, float], asked: Asked) -> None:
+    """RunError where, beside a window, old test rows are answered worse than is allowed."""
+    task, points = worst(lost)
+    if asked.window is not None and points > asked.lost:
+        assert world.old is not None
+        raise RunError(
+            f"{world.predictor.run.path}: nothing was written. {task}: the {len(world.old.test)} old "
+            f"test rows would be answered {points:.1f} points worse, and {asked.lost:g} are allowed, "
+            "though other old rows had not shown it. Replay more old rows (--replay), or adapt "
+            "without a window into a run for the new rows alone."
+        )
+
+
+def told(world: World, learned: Learned, asked: Asked) -> list[str]:
+    """What was done, and what to know of it."""
+    new, old, run = world.new, world.old, world.predictor.run
+    parts = new.parts
+    by = "" if new.by == OWN else f"; parted by {new.by}"
+    said = [
+        f"{len(parts.train)} new rows were learned from, {len(parts.validation)} said when to stop, "
+        f"{len(parts.test)} were held back{by}"
+    ]
+    if new.seen:
+        said.append(f"{counted(new.seen, 'row')} that the model has learned from were left out")
+    if learned.progress.best_epoch < 0 and learned.kept is None:
+        said.append("new validation rows are answered no better than before: no weight was changed")
+    if world.ages is not None:
+        ages = world.ages
+        said.append(
+            f"a row counts half as much for each {asked.window} that it is older by '{ages.column}': "
+            f"they weigh as much as {ages.counts:.0f} rows of one age"
+        )
+    if old is not None and asked.replayed:
+        said.append(f"{100 * asked.replayed:g} % of each step were {len(old.train)} old rows")
+    if learned.kept is not None:
+        kept = learned.kept
+        said.append(
+            f"{100 * kept.share:g} % of the way from the old weights to the learned ones: there old "
+            f"rows that judge lose {max(0.0, kept.lost):.1f} points, new ones gain {kept.gained:.1f}"
+        )
+    if old is None:
+        said.append(f"what was forgotten of the old rows is not known: {world.unseen}")
+    elif not len(old.test):
+        said.append("what was forgotten of the old rows is not known: the run kept no test rows")
+    elif run.notes.get("adapted") is not None:
+        said.append("old test rows are those of the first training; earlier adaptings' are not here")
+    return said
+
+
+def note(world: World, learned: Learned, asked: Asked, compared: Compared) -> dict[str, Any]:
+    """What the new run's notes say of it."""
+    parts = world.new.parts
+    found = {
+        "method": asked.method,
+        "window": asked.window,
+        "replay": asked.replayed,
+        "rows": {n: len(getattr(parts, n)) for n in ("train", "validation", "test")},
+        "by": world.new.by,
+        "weights": learned.numbers,
+        "share": None if learned.kept is None else learned.kept.share,
+        "curves": learned.progress.curves,
+        "compared": compared.as_dict(),
+        "found": [f.as_dict() for f in world.new.found],
+    }
+    return found | {"said": [finding("note", "adapt", s).as_dict() for s in compared.said]}

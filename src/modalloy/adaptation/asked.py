@@ -1,0 +1,70 @@
+"""What `adapt` is asked for: which weights learn and for how long, and how old rows are kept known."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from modalloy.errors import RunError
+from modalloy.job.options import did_you_mean
+
+Method = Literal["head", "last_n", "full"]
+METHODS: tuple[str, ...] = get_args(Method)
+LAST_N = 2  # blocks of each pretrained encoder
+REPLAYED = 0.5  # share of what is learned that old rows have, beside a window
+UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+WINDOW = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What fine-tuning is asked for.
+
+    method: which weights learn. last_n: blocks of each pretrained encoder that `last_n` lets learn.
+    minutes: of the training. window: half-life of a row's weight, as in `30d`; a number without a
+    unit where the times are numbers. replay: share of what is learned that old training rows have;
+    None takes half beside a window, else nothing. lost: points that old test rows may lose beside a
+    window.
+    """
+
+    method: Method = "full"
+    last_n: int = LAST_N
+    minutes: float | None = None
+    window: str | None = None
+    replay: float | None = None
+    lost: float = 1.0
+
+    def __post_init__(self) -> None:
+        """RunError for values that none of this can mean."""
+        if self.method not in METHODS:
+            hint = did_you_mean(self.method, list(METHODS))
+            raise RunError(
+                f"method: '{self.method}' is no way to fine-tune.{hint} Take one of "
+                f"{', '.join(METHODS)}."
+            )
+        if self.last_n < 1:
+            raise RunError(f"last_n: {self.last_n} is no number of blocks; give 1 or more.")
+        if self.minutes is not None and not 0.0 < self.minutes < float("inf"):
+            raise RunError(f"minutes: {self.minutes:g} is no time to learn in; give more than 0.")
+        if self.replay is not None and not 0.0 <= self.replay < 1.0:
+            raise RunError(f"replay: {self.replay:g} is no share from 0 to below 1.")
+        if self.window is not None:
+            half_life(self.window)
+
+    @property
+    def replayed(self) -> float:
+        """Share of what is learned that old rows have."""
+        if self.replay is not None:
+            return self.replay
+        return REPLAYED if self.window is not None else 0.0
+
+
+def half_life(window: str) -> float:
+    """Seconds of a window such as `30d`, or the number where it has no unit; else RunError."""
+    found = WINDOW.fullmatch(window)
+    unit = found[2] if found else ""
+    if found is None or (unit and unit not in UNITS_S) or float(found[1]) <= 0:
+        raise RunError(
+            f"window: '{window}' is no stretch of time; write 30d, 12h, 2w or 90min, or a plain "
+            "number where the times of the table are numbers."
+        )
+    return float(found[1]) * UNITS_S.get(unit, 1.0)
