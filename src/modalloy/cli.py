@@ -4,7 +4,7 @@ import errno
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
@@ -256,6 +256,67 @@ def calibrate(
     typer.echo(say_changes(made.notes))
     typer.echo(f"\nThe run is {made.path}; `modalloy evaluate {made.path}` writes its report.")
     _tell_caveats([f["text"] for f in made.notes["recalibrated"]["said"]], strict=False)
+
+
+@app.command()
+def adapt(
+    run: RunFolder,
+    table: Table,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="NEWRUN", help="Folder to write; RUN-adapted."),
+    ] = None,
+    method: Annotated[
+        str, typer.Option(help="Which weights learn: head, last_n or full.")
+    ] = "full",
+    last_n: Annotated[
+        int, typer.Option("--last-n", help="Blocks of each pretrained encoder, for last_n.")
+    ] = 2,
+    minutes: Annotated[float | None, typer.Option(help="Of the training.")] = None,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="Rows count half for each 30d, say, that they are older."
+        ),
+    ] = None,
+    replay: Annotated[
+        float | None, typer.Option(help="Share of each step that old training rows have.")
+    ] = None,
+    without_labels: Annotated[
+        bool, typer.Option("--without-labels", help="Rows have no answers; nothing is fitted.")
+    ] = False,
+    tent: Annotated[
+        bool, typer.Option("--tent", help="Without labels: make the entropy of classes small.")
+    ] = False,
+    canary: Annotated[
+        str | None,
+        typer.Option(metavar="TABLE", help="Without labels: labelled rows; what harms is undone."),
+    ] = None,
+    sheet: Sheet = None,
+) -> None:
+    """Fine-tune a run on new rows, or adapt it without labels.
+
+    Figures before and after are of rows held back, and of the run's own test rows.
+    """
+    from modalloy.judge.compared import Compared
+
+    _take_cores()
+    made = modalloy.adapt(
+        run,
+        table,
+        out=out,
+        method=cast("Any", method),
+        last_n=last_n,
+        minutes=minutes,
+        window=window,
+        replay=replay,
+        without_labels=without_labels,
+        tent=tent,
+        canary=canary,
+        sheet=sheet,
+    )
+    typer.echo(Compared.from_dict(made.notes["adapted"]["compared"]).text())
+    typer.echo(f"\nThe run is {made.path}; `modalloy evaluate {made.path}` writes its report.")
 
 
 @app.command()

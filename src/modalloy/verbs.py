@@ -221,30 +221,45 @@ def adapt(
     minutes: float | None = None,
     window: str | None = None,
     replay: float | None = None,
+    without_labels: bool = False,
+    tent: bool = False,
+    canary: Any = None,
     sheet: str | None = None,
     quiet: bool = False,
 ) -> "Run":
-    """A run like this one that has learned from the labelled rows of a table.
+    """A run like this one that has learned from the rows of a table.
 
-    Some of these rows are held back by the job's split rules: `notes["adapted"]["compared"]` has
+    Of labelled rows some are held back by the job's split rules: `notes["adapted"]["compared"]` has
     the figures before and after on them, and on the run's own test rows. out: its directory,
     `RUN-adapted` otherwise. method: which weights learn: `head`, `last_n` blocks of each pretrained
     encoder with all that stands on them, or `full`. minutes: of the training. window: `30d` lets a
     row count half as much for each thirty days that it is older, replays old training rows, and
     refuses to lose more than a point on old test rows. replay: share of each step that old rows
-    have. sheet: the sheet of an Excel table, the first otherwise.
+    have.
+
+    without_labels: no row needs an answer. Numbers and channels of sensors are standardised anew
+    where they drifted, those that went wrong are hidden, batch norms take the rows' figures. tent:
+    then norms learn to make the entropy of classes small. canary: a table of labelled rows; steps
+    that make its answers worse are undone. sheet: the sheet of an Excel table, the first otherwise.
 
     Raises TableError where rows are too few, hold a class that the run never knew, or none is as
-    new as the window; RunError where the directory holds a run, or the old would be forgotten.
+    new as the window, and for a canary without labels; RunError where the directory holds a run,
+    the old would be forgotten, or options do not go together.
     """
     from modalloy.adaptation.adapt_run import adapt_run
-    from modalloy.adaptation.asked import Asked
+    from modalloy.adaptation.asked import Asked, refuse_mixed
+    from modalloy.adaptation.unlabelled_run import adapt_unlabelled
     from modalloy.runs.run import Run, load_run
 
     asked = Asked(method, last_n, minutes, window, replay)
+    refuse_mixed(asked, without_labels=without_labels, tent=tent, canary=canary is not None)
     loaded = run if isinstance(run, Run) else load_run(run)
     opened = open_table(table, sheet=sheet)
-    return adapt_run(loaded, opened, Path(out) if out else None, asked, quiet=quiet)
+    place = Path(out) if out else None
+    if not without_labels:
+        return adapt_run(loaded, opened, place, asked, quiet=quiet)
+    watched = None if canary is None else open_table(canary)
+    return adapt_unlabelled(loaded, opened, place, use_tent=tent, canary=watched)
 
 
 def explain(

@@ -14,7 +14,15 @@ import torch
 
 from modalloy.adaptation.ageing import Ages, weigh_by_age
 from modalloy.adaptation.asked import Asked
-from modalloy.adaptation.figures import OLD, Answering, Pairs, beaten, compare_answers, points_lost, worst
+from modalloy.adaptation.figures import (
+    OLD,
+    Answering,
+    Pairs,
+    beaten,
+    compare_answers,
+    points_lost,
+    worst,
+)
 from modalloy.adaptation.keeping import Kept, Tried, keep_old
 from modalloy.adaptation.learning import fine_tune
 from modalloy.adaptation.methods import adapted_job, learning_weights, model_to_learn
@@ -60,7 +68,12 @@ class Learned(NamedTuple):
 
 
 def adapt_run(
-    run: Run, table: Table, out: Path | None = None, asked: Asked | None = None, *, quiet: bool = False
+    run: Run,
+    table: Table,
+    out: Path | None = None,
+    asked: Asked | None = None,
+    *,
+    quiet: bool = False,
 ) -> Run:
     """A run like this one that has learned from labelled rows of a table.
 
@@ -122,9 +135,7 @@ def learn(world: World, job: config.Job, asked: Asked, *, quiet: bool) -> Learne
     return Learned(model, progress, kept, numbers)
 
 
-def stay_near(
-    world: World, model: Model, before: Mapping[str, torch.Tensor], asked: Asked
-) -> Kept:
+def stay_near(world: World, model: Model, before: Mapping[str, torch.Tensor], asked: Asked) -> Kept:
     """Go as far from the old weights as rows allow that were held back, new and old; RunError where
     no step helps the new ones and keeps the old ones."""
     new, old = world.new, world.old
@@ -208,9 +219,7 @@ def compare_both(
     """Figures on rows that neither run has learned from, and points lost on old test rows."""
     new, old = world.new, world.old
     test = new.parts.test
-    figures: Pairs = compare_answers(
-        new.loader, test, *(a.answers(new.loader, test) for a in both)
-    )
+    figures: Pairs = compare_answers(new.loader, test, *(a.answers(new.loader, test) for a in both))
     which, lost = "new rows held back from both", {}
     if old is not None and len(old.test):
         answers = [a.answers(old.loader, old.test) for a in both]
@@ -276,7 +285,9 @@ def told(world: World, learned: Learned, asked: Asked) -> list[str]:
     elif not len(old.test):
         said.append("what was forgotten of the old rows is not known: the run kept no test rows")
     elif run.notes.get("adapted") is not None:
-        said.append("old test rows are those of the first training; earlier adaptings' are not here")
+        said.append(
+            "old test rows are those of the first training; earlier adaptings' are not here"
+        )
     return said
 
 

@@ -46,8 +46,10 @@ def weigh_by_age(job: config.Job, table: Table, which: np.ndarray, window: str) 
         inside = int((age_N[which] <= life_s).sum())
     if not inside:
         newest = age_N[which][np.isfinite(age_N[which])]
-        lies = f"the newest lies {told(newest.min(), life_s, window)} before" if len(newest) else (
-            "none of them has a time"
+        lies = (
+            f"the newest lies {told(newest.min(), life_s, window)} before"
+            if len(newest)
+            else ("none of them has a time")
         )
         raise TableError(
             f"{table.source}: no row with an answer that the run has not learned from lies within "

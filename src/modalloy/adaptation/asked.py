@@ -68,3 +68,19 @@ def half_life(window: str) -> float:
             "number where the times of the table are numbers."
         )
     return float(found[1]) * UNITS_S.get(unit, 1.0)
+
+
+def refuse_mixed(asked: Asked, *, without_labels: bool, tent: bool, canary: bool) -> None:
+    """RunError where an option is given that the other way of adapting has no use for."""
+    if not without_labels:
+        given = [n for n, there in {"tent": tent, "canary": canary}.items() if there]
+        if given:
+            raise RunError(
+                f"{given[0]}: is for adapting without labels; add --without-labels, or leave it out."
+            )
+        return
+    plain = Asked()
+    names = ("method", "last_n", "minutes", "window", "replay")
+    given = [n for n in names if getattr(asked, n) != getattr(plain, n)]
+    if given:
+        raise RunError(f"{given[0]}: is for labelled rows, and nothing is fitted without labels.")

@@ -70,7 +70,8 @@ def points_lost(
         metric = of_one(options)
         names = names_of(loader.targets[task])
         old, new = (
-            tally(options, truths[task], a[task], names).score().get(metric) for a in (before, after)
+            tally(options, truths[task], a[task], names).score().get(metric)
+            for a in (before, after)
         )
         if old is not None and new is not None and np.isfinite(old) and np.isfinite(new):
             found[task] = 100.0 * (old - new)

@@ -26,7 +26,9 @@ class Tried(NamedTuple):
     gained: float
 
 
-def between(old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float) -> dict[str, Tensor]:
+def between(
+    old: Mapping[str, Tensor], new: Mapping[str, Tensor], share: float
+) -> dict[str, Tensor]:
     """Weights so far from the old ones towards the new ones (WiSE-FT, Wortsman et al. 2021,
     2109.01903); whole numbers, such as counters, are the new ones.
     """

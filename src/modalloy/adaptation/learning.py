@@ -51,7 +51,10 @@ def fine_tune(
         frozen_features(model, old.loader, np.concatenate([old.train, old.judge]), quiet=quiet)
     score = partial(score_of, model, new, old)
     plan = Plan(
-        objective_of(model, job, new, asked, old, ages), Weighting(job), augmenting(job), score=score
+        objective_of(model, job, new, asked, old, ages),
+        Weighting(job),
+        augmenting(job),
+        score=score,
     )
     before = Progress(0, 0, best=score())
     phase = Phase(None, LOG, "adapting", before=before)

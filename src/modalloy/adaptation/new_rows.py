@@ -51,7 +51,9 @@ def open_new(run: Run, job: config.Job, table: Table) -> NewRows:
     table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
     strict = job.unreadable == "refuse"
     cache_gb = disk_share_gb(job)
-    loader = Loader(table, job, run.readers, run.targets, strict=strict, cache_gb=cache_gb)
+    loader = Loader(
+        table, job, run.readers, run.targets, strict=strict, cache_gb=cache_gb, hidden=run.hidden
+    )
     truths = truth_of(loader, np.arange(table.rows))
     refuse_unknown(loader, truths)
     rows = zip(*truths.values(), strict=True)

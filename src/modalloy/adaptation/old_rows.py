@@ -38,7 +38,12 @@ def open_old(predictor: Predictor, job: config.Job) -> OldRows | str:
     except ModalloyError as error:
         return str(error).removeprefix(f"{run.path}: ").rstrip(".")
     loader = Loader(
-        opened.table, job, run.readers, run.targets, cache_gb=disk_share_gb(job) / 2
+        opened.table,
+        job,
+        run.readers,
+        run.targets,
+        cache_gb=disk_share_gb(job) / 2,
+        hidden=run.hidden,
     )
     assert extras.parts is not None, "own rows come in parts"
     parts, learned = extras.parts, bool(run.notes.get("refit"))

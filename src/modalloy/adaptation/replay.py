@@ -37,7 +37,9 @@ def replaying(
     return both
 
 
-def endless(loader: Loader, rows: np.ndarray, size: int, seed: int, model: Model) -> Iterator[Batch]:
+def endless(
+    loader: Loader, rows: np.ndarray, size: int, seed: int, model: Model
+) -> Iterator[Batch]:
     """Batches of these rows in ever new orders, where the model lies."""
     epoch = 0
     lengths = loader.lengths(rows)

@@ -22,7 +22,7 @@ from modalloy.answer.table_caveats import (
     statuses,
 )
 from modalloy.blend.kept import blend_of
-from modalloy.checks.finding import Finding, some
+from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
 from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
@@ -144,12 +144,16 @@ class Predictor:
         for name in self.blend.widths:  # the network and what it is blended with see the same
             encoder, reader = self.model.encoder(name), run.readers[name]
             loader.features[name] = FrozenFeatures(encoder, reader, loader.cache())
-        return Opened(loader, [f for f in found if f.where not in hidden])
+        found = [f for f in found if f.where not in hidden]
+        return Opened(loader, [*found, *(not_read(n) for n in sorted(run.hidden))])
 
     def hidden(self, inputs: Collection[str] | None) -> frozenset[str]:
-        """The columns that are not read where only these are; TableError for an unknown one."""
+        """The columns that are not read where only these are; TableError for an unknown one.
+
+        Those that the run itself hides are never read.
+        """
         if inputs is None:
-            return frozenset()
+            return self.run.hidden
         have = list(self.run.readers)
         for name in [inputs] if isinstance(inputs, str) else inputs:
             if name not in have:
@@ -157,7 +161,8 @@ class Predictor:
                     f"inputs: this model reads no column '{name}'.{did_you_mean(name, have)} It "
                     f"reads {some(have, 12)}."
                 )
-        return frozenset(have) - ({inputs} if isinstance(inputs, str) else set(inputs))
+        asked = {inputs} if isinstance(inputs, str) else set(inputs)
+        return (frozenset(have) - asked) | self.run.hidden
 
     def _answer(
         self,
@@ -206,3 +211,9 @@ class Predictor:
         unlike = self.likeness.judge(view) if self.likeness and view is not None else None
         found_all = Prediction(which, seen[EVERYTHING], said, notes, caveats, own, unlike)
         return found_all, len(picked)
+
+
+def not_read(column: str) -> Finding:
+    """What to say of a column that a run hides."""
+    what = "is not read: it had gone wrong when the run was adapted without labels"
+    return finding("warning", column, what)

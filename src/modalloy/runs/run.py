@@ -73,6 +73,11 @@ class Run:
         return found
 
     @property
+    def hidden(self) -> frozenset[str]:
+        """Columns that are not read any more, since they have gone wrong."""
+        return frozenset(self.notes.get("hidden", ()))
+
+    @property
     def parts(self) -> tuple[str, ...]:
         """Names of the parts that this run holds beside those that every run has."""
         return tuple(sorted(self.sealed.keys() - set(PARTS)))

@@ -1,0 +1,88 @@
+"""Runs that were trained in a second and have no report, and tables that drift: for tests of
+`adapt`.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modalloy.job.job_file import load_job
+from modalloy.judge.sections import Sections
+from modalloy.learn.train_run import blend_and_save
+from modalloy.learn.training import learn_job
+from modalloy.runs.rows import save_prints
+from modalloy.runs.run import Run
+from modalloy.table.fingerprints import fingerprints
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import open_table
+
+NOTES = {
+    "interrupted": False, "refit": False, "curves": [], "findings": [], "cells": {}, "seconds": {},
+}  # fmt: skip
+
+
+def trained(path: Path, given: dict[str, Any]) -> Run:
+    """A run of a job, with all its parts but the report."""
+    job = load_job(given)
+    table = open_table(job.table)
+    parts = split_job(table, job)
+    path.mkdir()
+    learned = learn_job(job, table, parts, out=path, quiet=True)
+    save_prints(path, Parts(*(fingerprints(table, job, part) for part in parts)))
+    run, _ = blend_and_save(learned, path, {**NOTES, "seconds": {}}, Sections(()))
+    return run
+
+
+def job_of(table: Path, columns: dict[str, Any], tasks: dict[str, Any], **changes: Any) -> Any:
+    """A job over a generated table whose network learns in a second."""
+    job = {
+        "table": str(table),
+        "split": {"column": "part"},
+        "columns": columns,
+        "fuse": {"type": "concat", "width": 32, "layers": 1},
+        "tasks": tasks,
+        "train": {"epochs": 30, "batch": 32, "lr": 5e-3, "precision": "float32", "folds": 0},
+        "blend": {"use": "never"},
+        "calibrate": {"use": "never"},
+        "unlike": {"use": "never"},
+    }
+    return job | changes
+
+
+WAVES = {"waves": {"type": "series", "from": ["up", "side"], "front": ["statistics"], "length": 24}}
+KIND = {"kind": {"type": "classify", "target": "kind"}}
+
+
+def write_waves(path: Path, *, rows: int = 240, seed: int = 0) -> Path:
+    """`up` and `side`, lists of 24 samples of which the other is a noisy double; `kind`, three of
+    them, by how high and how steep they are; `heat`, a number that is high for one kind.
+    """
+    draw = np.random.default_rng(seed)
+    kind = draw.integers(0, 3, rows)
+    steps = np.linspace(-1, 1, 24)
+    level, slope = np.array([0.0, 1.5, 0.0])[kind], np.array([0.0, 0.0, 1.5])[kind]
+    up = level[:, None] + slope[:, None] * steps + draw.normal(0, 0.4, (rows, 24))
+    side = 2.0 * up + draw.normal(0, 0.1, up.shape)
+    frame = pd.DataFrame({"up": [*up.round(4)], "side": [*side.round(4)]})
+    frame["heat"] = (20.0 + 4.0 * (kind == 1) + draw.normal(0, 1.0, rows)).round(4)
+    frame["kind"] = np.array(["flat", "high", "steep"])[kind]
+    frame["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(rows) % 5]
+    frame.to_parquet(path, index=False)
+    return path
+
+
+def write_tide(path: Path, *, rows: int = 400, new: bool = False, seed: int = 0) -> Path:
+    """`x`, `day` and the answer `y`: sin x of old rows, whose x lies below 0; of new rows, whose x
+    drifts above it, y goes on as a steeper line than any old row shows.
+    """
+    draw = np.random.default_rng(seed)
+    day = np.sort(draw.uniform(0, 100, rows)) + (200 if new else 0)
+    share = (day - 200) / 100 if new else np.zeros(rows)
+    x = share * 3 + draw.uniform(-0.5, 0.5, rows) if new else draw.uniform(-3, 0, rows)
+    y = np.where(x > 0, 2.0 * x, np.sin(2 * x)) + draw.normal(0, 0.05, rows)
+    frame = pd.DataFrame({"x": x, "day": day, "y": y})
+    frame["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(rows) % 5]
+    frame.to_parquet(path, index=False)
+    return path
