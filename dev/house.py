@@ -45,6 +45,7 @@ ROOMS: list[set[str]] = [
     {"adaptation"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
+    {"commands"},
     {"cli", "__main__"},
 ]
 ABOVE = """\

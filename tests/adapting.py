@@ -73,16 +73,20 @@ def write_waves(path: Path, *, rows: int = 240, seed: int = 0) -> Path:
     return path
 
 
-def write_tide(path: Path, *, rows: int = 400, new: bool = False, seed: int = 0) -> Path:
-    """`x`, `day` and the answer `y`: sin x of old rows, whose x lies below 0; of new rows, whose x
-    drifts above it, y goes on as a steeper line than any old row shows.
+def write_tide(path: Path, *, rows: int = 300, new: bool = False, seed: int = 0) -> Path:
+    """`x`, `tool`, `day` and the answer `y`: sin 2x; of new rows, which another tool made and which
+    `tool` shows, plus what grows from 0 to 2 day by day. The newest of these test, the ones before
+    validate.
     """
     draw = np.random.default_rng(seed)
     day = np.sort(draw.uniform(0, 100, rows)) + (200 if new else 0)
-    share = (day - 200) / 100 if new else np.zeros(rows)
-    x = share * 3 + draw.uniform(-0.5, 0.5, rows) if new else draw.uniform(-3, 0, rows)
-    y = np.where(x > 0, 2.0 * x, np.sin(2 * x)) + draw.normal(0, 0.05, rows)
-    frame = pd.DataFrame({"x": x, "day": day, "y": y})
-    frame["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(rows) % 5]
+    x, tool = draw.uniform(-2, 2, rows), draw.normal(0, 1, rows) + (3 if new else 0)
+    grown = (day - 200) / 50 if new else np.zeros(rows)
+    y = np.sin(2 * x) + grown + draw.normal(0, 0.05, rows)
+    frame = pd.DataFrame({"x": x, "tool": tool, "day": day, "y": y})
+    parts = np.array(["train", "train", "train", "val", "test"])[np.arange(rows) % 5]
+    if new:
+        parts = np.repeat(["train", "val", "test"], [rows - 2 * (rows // 5)] + 2 * [rows // 5])
+    frame["part"] = parts
     frame.to_parquet(path, index=False)
     return path

@@ -220,6 +220,7 @@ def adapt(
     last_n: int = 2,
     minutes: float | None = None,
     window: str | None = None,
+    time: str | None = None,
     replay: float | None = None,
     without_labels: bool = False,
     tent: bool = False,
@@ -234,8 +235,8 @@ def adapt(
     `RUN-adapted` otherwise. method: which weights learn: `head`, `last_n` blocks of each pretrained
     encoder with all that stands on them, or `full`. minutes: of the training. window: `30d` lets a
     row count half as much for each thirty days that it is older, replays old training rows, and
-    refuses to lose more than a point on old test rows. replay: share of each step that old rows
-    have.
+    refuses to lose more than a point on old test rows. time: the column of times that it goes by,
+    the job's otherwise. replay: share of each step that old rows have.
 
     without_labels: no row needs an answer. Numbers and channels of sensors are standardised anew
     where they drifted, those that went wrong are hidden, batch norms take the rows' figures. tent:
@@ -251,7 +252,7 @@ def adapt(
     from modalloy.adaptation.unlabelled_run import adapt_unlabelled
     from modalloy.runs.run import Run, load_run
 
-    asked = Asked(method, last_n, minutes, window, replay)
+    asked = Asked(method, last_n, minutes, window, time, replay)
     refuse_mixed(asked, without_labels=without_labels, tent=tent, canary=canary is not None)
     loaded = run if isinstance(run, Run) else load_run(run)
     opened = open_table(table, sheet=sheet)

@@ -100,7 +100,7 @@ def look(run: Run, table: Table, job: config.Job, asked: Asked) -> World:
     ages = None
     if asked.window is not None:
         learnable = np.concatenate(new.parts[:2])
-        ages = weigh_by_age(run.job, new.loader.table, learnable, asked.window)
+        ages = weigh_by_age(run.job, new.loader.table, learnable, asked.window, asked.time)
     found = open_old(predictor, job)
     if isinstance(found, str) and asked.window is not None:
         raise RunError(

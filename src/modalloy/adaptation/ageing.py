@@ -28,13 +28,15 @@ class Ages(NamedTuple):
     counts: float
 
 
-def weigh_by_age(job: config.Job, table: Table, which: np.ndarray, window: str) -> Ages:
+def weigh_by_age(
+    job: config.Job, table: Table, which: np.ndarray, window: str, by: str | None = None
+) -> Ages:
     """Weights of rows by how much older they are than the newest row of the table.
 
-    which: rows that can be learned from. TableError where the job names no column of times, or none
+    which: rows that can be learned from. by: the column of times, else the job's. TableError where the job names no column of times, or none
     of these rows is as new as the window.
     """
-    column = time_column(job, table)
+    column = time_column(job, table) if by is None else by
     life_s = half_life(window)
     moment_N = table.moments(column)
     known = np.isfinite(moment_N)
@@ -78,8 +80,8 @@ def time_column(job: config.Job, table: Table) -> str:
     if found is None:
         known = ", ".join(f"'{c}'" for c in dict.fromkeys(named) if c) or "none"
         raise TableError(
-            f"{table.source}: a window needs a column of times, and the job's are {known}. Add one "
-            "to the table, or adapt without a window."
+            f"{table.source}: a window needs a column of times, and the job's are {known}. Name one "
+            "of the table's with --time, or adapt without a window."
         )
     return found
 

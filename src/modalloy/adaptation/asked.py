@@ -21,7 +21,7 @@ class Asked:
 
     method: which weights learn. last_n: blocks of each pretrained encoder that `last_n` lets learn.
     minutes: of the training. window: half-life of a row's weight, as in `30d`; a number without a
-    unit where the times are numbers. replay: share of what is learned that old training rows have;
+    unit where the times are numbers. time: the column that it goes by; else the job's. replay: share of what is learned that old training rows have;
     None takes half beside a window, else nothing. lost: points that old test rows may lose beside a
     window.
     """
@@ -30,6 +30,7 @@ class Asked:
     last_n: int = LAST_N
     minutes: float | None = None
     window: str | None = None
+    time: str | None = None
     replay: float | None = None
     lost: float = 1.0
 
@@ -49,6 +50,8 @@ class Asked:
             raise RunError(f"replay: {self.replay:g} is no share from 0 to below 1.")
         if self.window is not None:
             half_life(self.window)
+        elif self.time is not None:
+            raise RunError("time: is the column that a window goes by; give --window too.")
 
     @property
     def replayed(self) -> float:
@@ -80,7 +83,7 @@ def refuse_mixed(asked: Asked, *, without_labels: bool, tent: bool, canary: bool
             )
         return
     plain = Asked()
-    names = ("method", "last_n", "minutes", "window", "replay")
+    names = ("method", "last_n", "minutes", "window", "time", "replay")
     given = [n for n in names if getattr(asked, n) != getattr(plain, n)]
     if given:
         raise RunError(f"{given[0]}: is for labelled rows, and nothing is fitted without labels.")

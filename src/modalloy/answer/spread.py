@@ -42,8 +42,8 @@ def learn_spread(value_N: np.ndarray, error_N: np.ndarray) -> tuple[Spread, np.n
     """A spread, and beside it each row's by what the other four fifths of the rows say, (N,).
 
     None where rows are fewer than FEWEST, and where the rows of the other fifths do not surely tell
-    errors better than their mean does, by the likelihood of a Laplace distribution. What is learned in
-    fifths so depends on no row's own error, and conformal scores keep their promise.
+    errors better than their mean does, by the likelihood of a Laplace distribution. What is learned
+    in fifths so depends on no row's own error, and conformal scores keep their promise.
     """
     if len(value_N) < FEWEST or not error_N.any():
         return None
