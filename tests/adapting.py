@@ -80,7 +80,7 @@ def write_tide(path: Path, *, rows: int = 300, new: bool = False, seed: int = 0)
     """
     draw = np.random.default_rng(seed)
     day = np.sort(draw.uniform(0, 100, rows)) + (200 if new else 0)
-    x, tool = draw.uniform(-2, 2, rows), draw.normal(0, 1, rows) + (3 if new else 0)
+    x, tool = draw.uniform(-2, 2, rows), draw.normal(0, 1, rows) + (5 if new else 0)
     grown = (day - 200) / 50 if new else np.zeros(rows)
     y = np.sin(2 * x) + grown + draw.normal(0, 0.05, rows)
     frame = pd.DataFrame({"x": x, "tool": tool, "day": day, "y": y})

@@ -149,7 +149,7 @@ def stay_near(world: World, model: Model, before: Mapping[str, torch.Tensor], as
         ]
         return Tried(worst(changes[1])[1], beaten(changes[0]))
 
-    kept = keep_old(model, before, judge, most=asked.lost)
+    kept = keep_old(model, before, judge, most=asked.aimed)
     if not kept.share:
         raise RunError(
             f"{world.predictor.run.path}: nothing was written. No step from the old weights towards "

@@ -10,7 +10,7 @@ from modalloy.job.options import did_you_mean
 Method = Literal["head", "last_n", "full"]
 METHODS: tuple[str, ...] = get_args(Method)
 LAST_N = 2  # blocks of each pretrained encoder
-REPLAYED = 0.5  # share of what is learned that old rows have, beside a window
+REPLAYED = 0.8  # share of what is learned that old rows have, beside a window
 UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
 WINDOW = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*")
 
@@ -22,7 +22,7 @@ class Asked:
     method: which weights learn. last_n: blocks of each pretrained encoder that `last_n` lets learn.
     minutes: of the training. window: half-life of a row's weight, as in `30d`; a number without a
     unit where the times are numbers. time: the column that it goes by; else the job's. replay: share of what is learned that old training rows have;
-    None takes half beside a window, else nothing. lost: points that old test rows may lose beside a
+    None takes .8 beside a window, else nothing. lost: points that old test rows may lose beside a
     window.
     """
 
@@ -33,6 +33,11 @@ class Asked:
     time: str | None = None
     replay: float | None = None
     lost: float = 1.0
+
+    @property
+    def aimed(self) -> float:
+        """Points that old rows may lose which say so meanwhile: others may lose more than they."""
+        return self.lost / 2
 
     def __post_init__(self) -> None:
         """RunError for values that none of this can mean."""

@@ -1,5 +1,6 @@
 """Fine-tuning of a run's model on new rows, perhaps with old ones beside them."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from modalloy.adaptation.methods import holding_still
 from modalloy.adaptation.new_rows import NewRows
 from modalloy.adaptation.old_rows import OldRows
 from modalloy.adaptation.replay import endless, replaying
+from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.steps import rows_a_step
 from modalloy.judge.validate import Score, validate
@@ -26,6 +28,8 @@ from modalloy.model.model import Model, essential_inputs
 from modalloy.objectives.hiding import hiding
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import Parts
+
+STEEP = 50.0  # what a unit of the score costs on old rows that is lost beyond what is allowed
 
 
 def fine_tune(
@@ -49,7 +53,7 @@ def fine_tune(
     frozen_features(model, new.loader, rows, quiet=quiet)
     if old is not None:
         frozen_features(model, old.loader, np.concatenate([old.train, old.judge]), quiet=quiet)
-    score = partial(score_of, model, new, old)
+    score = score_of(model, new, old, asked.aimed / 100.0)
     plan = Plan(
         objective_of(model, job, new, asked, old, ages),
         Weighting(job),
@@ -82,10 +86,23 @@ def objective_of(
     return replaying(objective, map(views, past), asked.replayed, again=plain)
 
 
-def score_of(model: Model, new: NewRows, old: OldRows | None) -> Score:
-    """How well new validation rows are answered, and old ones where any are replayed."""
-    found = validate(model, new.loader, new.parts.validation, processes.answer_together)
+def score_of(
+    model: Model, new: NewRows, old: OldRows | None, allowed: float
+) -> Callable[[], Score]:
+    """Says how well new validation rows are answered; with old ones, less a steep price for what
+    these lose beyond what is allowed, in units of the score.
+    """
+
+    def of(loader: Loader, rows: np.ndarray) -> Score:
+        return validate(model, loader, rows, processes.answer_together)
+
     if old is None or not len(old.judge):
-        return found
-    past = validate(model, old.loader, old.judge, processes.answer_together)
-    return Score((found.value + past.value) / 2, found.figures)
+        return partial(of, new.loader, new.parts.validation)
+    before = of(old.loader, old.judge).value
+
+    def both() -> Score:
+        lost = before - of(old.loader, old.judge).value
+        found = of(new.loader, new.parts.validation)
+        return Score(found.value - STEEP * max(0.0, lost - allowed), found.figures)
+
+    return both

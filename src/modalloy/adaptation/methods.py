@@ -14,6 +14,7 @@ from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Losses, Objective
 from modalloy.runs.run import Run
 
+LONGER = 2  # steps and looks, where old rows have to stay known meanwhile
 SLOWER = 0.3  # of the rates that the run was trained at: its weights are near their place
 
 
@@ -33,8 +34,9 @@ def adapted_job(job: config.Job, asked: Asked) -> config.Job:
             "lr": job.train.lr * slower,
             "encoder_lr": job.train.encoder_lr * slower,
             "epochs": "auto",
-            "batch": "auto",
-            "patience": job.train.patience or config.Train().patience,
+            "least_steps": job.train.least_steps * (1 if asked.window is None else LONGER),
+            "patience": (job.train.patience or config.Train().patience)
+            * (1 if asked.window is None else LONGER),
             "folds": 0,
             "refit": False,
             "freeze_epochs": 0,
