@@ -28,6 +28,7 @@ ROOMS: list[set[str]] = [
     {"model.trunks"},
     {"model.encoders", "model.tasks"},
     {"model"},
+    {"model.adapters"},
     {"objectives"},
     {"answer.answers"},
     {"answer.decoding"},

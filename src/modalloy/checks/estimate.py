@@ -10,7 +10,7 @@ one a kind of encoder computes; it carries over from machine to machine better t
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -119,7 +119,7 @@ def estimate(
     heads = len(job.tasks) * (1 + many * bool(job.fuse.auxiliary and many > 1))
     timed = job.train.minutes is not None
     seconds = sum(gflop_of(w, job, parts) for w in works if not timed or not w.changed) / gflops
-    changed = sum((w.parameters - w.words) * w.changed for w in works)
+    changed = sum(w.changing for w in works)
     passes_s = steps * (STEP_S + HEAD_S * heads + UPDATE_S * changed)
     passes_s += STORE_S * changed * epochs(job, parts)
     seconds += 60.0 * job.train.minutes if job.train.minutes is not None else passes_s
@@ -153,11 +153,18 @@ def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
     for name, options in inputs(job).items():
         columns = () if getattr(options, "history", None) else sources(name, options)
         cells = replace(table.take(columns, rows), allow_outside=job.allow_outside)
-        found.append(work(name, options, cells))
+        found.append(mark(work(name, options, cells), options))
     costly = [w for w in found if w is not None]
     tabular = [o for o in inputs(job).values() if isinstance(o, config.Tabular)]
     weights = sum(tabular_weights(o, float(job.fuse.width)) for o in tabular)
     return [*costly, fusion_work(job.fuse, costly, len(found) - len(costly), weights)]
+
+
+def mark(found: Work | None, options: config.Column) -> Work | None:
+    """The work of an input, told whether small parts learn beside its layers."""
+    tune = options.tune if isinstance(options, config.Trunk) else "full"
+    beside = tune in get_args(config.Method)
+    return found if found is None else found._replace(beside=beside)
 
 
 def epochs(job: config.Job, parts: Parts) -> float:
@@ -237,9 +244,16 @@ def _columns(options: Any) -> int:
     return 1 if isinstance(options, config.Tabular) else 48
 
 
+def state_bytes(w: Work) -> float:
+    """Bytes of an input's weights, and of what their learning keeps."""
+    if w.beside:
+        return 4.0 * w.parameters + STATE * w.changing
+    return w.parameters * (STATE if w.changed else 4)
+
+
 def _memory_gb(job: config.Job, table: Table, works: list[Work], batch: int) -> float:
     """The process, the weights with their moments, and what one step keeps for its gradients."""
-    state = sum(w.parameters * (STATE if w.changed else 4) for w in works)
+    state = sum(state_bytes(w) for w in works)
     kept = sum(w.gflop * 1e9 * PRICES[w.kind].bytes * max(w.changed, 0.1) for w in works)
     tabular = 4.0 * table.rows * len(inputs(job))
     return START_GB + (state + kept * batch + tabular) / 1e9

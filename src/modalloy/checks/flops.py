@@ -35,6 +35,8 @@ LEAST_AREA = 56.0**2  # pixels: smaller pictures are halved less often
 STRIDED = {"small": (64, 3), "base": (128, 5)}  # width and dilated layers of series from scratch
 FRONT = 400.0  # for each sample and octave of a fixed front: transforms are slow for their FLOP
 RANDOM = {"minirocket": 5e4, "hydra": 1e5}  # for each sample of a front of random convolutions
+BESIDE = 0.03  # parameters that adapters have, for each of the network
+BACK = 0.6  # of the work of learning, what is left where weights themselves have no gradient
 HEADS = 3e6  # FLOP of a series' layers after its fronts
 MOST_TOKENS = 64.0
 CELL = {"small": 12, "base": 32}  # numbers that a plain cell becomes
@@ -46,7 +48,7 @@ class Work(NamedTuple):
 
     changed: share of its blocks that training changes; 0 for a frozen trunk, which runs once.
     tokens: what it hands to the fusion. words: parameters of its word table, of which a step
-    changes only a few rows.
+    changes only a few rows. beside: small parts learn beside its layers, and nothing else.
     """
 
     kind: str
@@ -56,6 +58,13 @@ class Work(NamedTuple):
     changed: float = 1.0
     tokens: float = 1.0
     words: float = 0.0
+    beside: bool = False
+
+    @property
+    def changing(self) -> float:
+        """Parameters that training changes, but for the word table."""
+        own = self.parameters - self.words
+        return own * (BESIDE if self.beside else self.changed)
 
 
 def work(name: str, options: config.Column, cells: Cells) -> Work | None:
@@ -223,6 +232,8 @@ def _changed(options: config.Trunk, blocks: int) -> float:
             return 0.0
         case "last_n":
             return min(1.0, options.last_n / blocks)
+        case "lora" | "rslora" | "dora" | "pissa" | "adalora" | "ia3" | "vera" | "layernorm":
+            return BACK
         case other:
             assert_never(other)
 

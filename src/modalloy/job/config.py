@@ -19,7 +19,23 @@ from pydantic import (
 )
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-Tune = Literal["frozen", "full", "last_n"]
+Method = Literal["lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"]
+Tune = Literal[
+    "frozen",
+    "full",
+    "last_n",
+    "lora",
+    "rslora",
+    "dora",
+    "pissa",
+    "adalora",
+    "ia3",
+    "vera",
+    "layernorm",
+]
+TuneFusion = Literal[
+    "full", "lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"
+]
 Front = Literal[
     "convolution",
     "learned",
@@ -43,6 +59,49 @@ class Options(BaseModel):
         use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
+
+
+# --- adapters ----------------------------------------------------------------------------------
+
+
+class Beside(Options):
+    """Small parts that learn beside the layers of a network, while its own weights stay."""
+
+    rank: PositiveInt | None = None
+    """Directions in which a layer may change; none means 8 (64 under `vera`), or as many as the
+    layer has where these are fewer. Under `adalora` the mean of all layers at the end."""
+    alpha: PositiveFloat | None = None
+    """How strongly they act: times alpha over the rank, under `rslora` over its root; none means
+    twice the rank under `lora`, `dora` and `adalora`, else the rank."""
+    layers: Literal["attention", "all"] = "attention"
+    """Which layers they stand beside: the queries and values of attention (keys, values and the
+    way down under `ia3`), or every linear and convolution layer, which is also what networks
+    without attention get."""
+
+
+class Adapter(Beside):
+    """How a finished run is adapted: what of it learns, and how much of that there may be."""
+
+    method: Literal[
+        "head",
+        "last_n",
+        "full",
+        "lora",
+        "rslora",
+        "dora",
+        "pissa",
+        "adalora",
+        "ia3",
+        "vera",
+        "layernorm",
+    ] = "rslora"
+    """`head`: what answers alone; `last_n`: the last blocks too; `full`: everything; the others are
+    ways of learning beside the layers, see docs/adapters.md."""
+    last_n: PositiveInt = 2
+    """Number of blocks of each encoder that change under `last_n`, counted from the output."""
+    budget_kb: PositiveFloat | None = None
+    """Kilobytes (1,000 bytes) that the file may take; ranks then go to the layers and columns whose
+    gradients ask for them most. For `lora`, `rslora` and `dora`."""
 
 
 # --- columns -----------------------------------------------------------------------------------
@@ -106,9 +165,14 @@ class Trunk(Options):
     size: Literal["small", "base"] = "small"
     """Width and depth of the encoder when it is trained from scratch."""
     tune: Tune = "full"
-    """How a pretrained encoder may change: not at all, everything, or its last blocks."""
+    """How a pretrained encoder may change: not at all, everything, its last blocks, or by small
+    parts beside its layers, which are merged into them in the end (`lora` and its kin, see
+    docs/adapters.md). An encoder from scratch can have these where `train.start` gives it weights.
+    """
     last_n: PositiveInt = 2
     """Number of blocks that change under `tune: last_n`, counted from the output."""
+    adapter: Beside = Beside()
+    """What stands beside its layers under `tune: lora` and its kin."""
 
 
 class Text(Trunk):
@@ -294,6 +358,11 @@ class Fusion(Options):
     """Weight of each single modality's own head, so that none is starved by the strongest."""
     consistency: NonNegativeFloat = 0.0
     """Weight of ||W_1 z_1 + W_2 z_2 + ... - z||^2 / width: the summaries together predict z."""
+    tune: TuneFusion = "full"
+    """How the fusion may change where `train.start` gives it weights: everything, or by small parts
+    beside its layers."""
+    adapter: Beside = Beside()
+    """What stands beside its layers under `tune: lora` and its kin."""
 
 
 class Concat(Fusion):

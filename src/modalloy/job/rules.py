@@ -4,9 +4,19 @@ The data may be half wrong: a rule looks at the parts that can be read and keeps
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
-from modalloy.job.config import Attention, Fusion, Number, Options, Text, Train, Trunk
+from modalloy.job.config import (
+    Attention,
+    Beside,
+    Fusion,
+    Method,
+    Number,
+    Options,
+    Text,
+    Train,
+    Trunk,
+)
 from modalloy.job.cost_rules import broken_costs
 from modalloy.job.faults import Fault, quoted
 from modalloy.job.options import did_you_mean, listed
@@ -17,6 +27,7 @@ Groups = dict[str, dict[str, Any]]
 TABULAR = ("number", "category", "time")
 MEDIA = ("vector", "text", "tokens", "image", "audio", "series")
 CHANGES = ("flip", "rotate", "gain", "jitter")  # augmentations that no default asks for
+BESIDE = get_args(Method)  # ways of learning beside the layers of a network
 NEEDS_RATE = ("spectrum", "envelope", "order")
 
 
@@ -27,7 +38,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     columns, tasks = groups(data, "columns"), groups(data, "tasks")
     yield from _something_to_learn(data, columns)
     for name, options in columns.items():
-        yield from _trunk(name, options)
+        yield from _trunk(name, options, _starts(data.get("train")))
         if options.get("type") == "number":
             yield from _number(name, options)
         if options.get("type") == "series":
@@ -40,6 +51,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
         yield from _task(name, options, columns)
     yield from _split(data.get("split"), columns, tasks)
     yield from _heads(data.get("fuse"))
+    yield from _adapted(data, columns)
     yield from _auxiliary(data.get("fuse"), columns, tasks)
     yield from _smoothing(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
@@ -69,13 +81,21 @@ def _something_to_learn(data: dict[str, Any], columns: Groups) -> Iterator[Fault
         yield Fault(("columns", "table"), why)
 
 
-def _trunk(name: str, options: dict[str, Any]) -> Iterator[Fault]:
+def _trunk(name: str, options: dict[str, Any], started: bool) -> Iterator[Fault]:
     """Options that only one kind of encoder reads, asked for under the other."""
     encoder = options.get("encoder", _default(Trunk, "encoder"))
     tune = options.get("tune", _default(Trunk, "tune"))
     path = ("columns", name)
-    if encoder == "scratch" and tune != "full" and "tune" in options:
+    if encoder == "scratch" and tune in ("frozen", "last_n"):
         yield Fault((*path, "tune"), f"{tune} needs a pretrained encoder; this one is scratch.")
+    if encoder == "scratch" and tune in BESIDE and not started:
+        why = f"{tune} needs weights to stand beside; take a pretrained encoder, or train.start."
+        yield Fault((*path, "tune"), why)
+    front = options.get("front")
+    if tune in BESIDE and isinstance(front, list) and not {"learned", "convolution"} & set(front):
+        why = f"{tune} has nothing to stand beside: no front of this series is learned."
+        yield Fault((*path, "tune"), why)
+    yield from _beside(path, tune, options.get("adapter"))
     if encoder != "scratch":
         for option, group in (("size", Trunk), ("vocabulary", Text)):
             if options.get(option, _default(group, option)) != _default(group, option):
@@ -86,6 +106,43 @@ def _trunk(name: str, options: dict[str, Any]) -> Iterator[Fault]:
     if _is_frozen(options) and options.get("augment") in CHANGES and not options.get("all_views"):
         why = "has no effect: a frozen encoder sees each cell once; take it away, or change tune."
         yield Fault((*path, "augment"), why)
+
+
+def _starts(train: Any) -> bool:
+    """Whether a training goes on from an earlier run's weights."""
+    return isinstance(train, dict) and train.get("start") is not None
+
+
+def _beside(path: tuple[str, ...], tune: Any, adapter: Any) -> Iterator[Fault]:
+    """Options of what stands beside layers, without it or of another method."""
+    if not isinstance(adapter, dict):
+        return
+    asked = [
+        o for o in Beside.model_fields if adapter.get(o, _default(Beside, o)) != _default(Beside, o)
+    ]
+    if asked and tune not in BESIDE:
+        yield Fault((*path, "adapter"), f"is for tune: {' | '.join(BESIDE)}. Got tune: {tune}.")
+        return
+    unread = {"ia3": ("rank", "alpha"), "layernorm": tuple(Beside.model_fields), "vera": ("alpha",)}
+    for option in asked:
+        if option in unread.get(tune, ()):
+            yield Fault((*path, "adapter", option), f"is not read by {tune}; take it away.")
+
+
+def _adapted(data: dict[str, Any], columns: Groups) -> Iterator[Fault]:
+    """A fusion begins from nothing unless an earlier run gives it weights; ranks shrink by steps."""
+    fuse, train = data.get("fuse"), data.get("train")
+    tune = fuse.get("tune", "full") if isinstance(fuse, dict) else "full"
+    if isinstance(fuse, dict):
+        if tune in BESIDE and not _starts(train):
+            yield Fault(("fuse", "tune"), f"{tune} needs weights to stand beside; set train.start.")
+        yield from _beside(("fuse",), tune, fuse.get("adapter"))
+    tunes = [tune, *(options.get("tune") for options in columns.values())]
+    if "adalora" in tunes and isinstance(train, dict) and train.get("minutes") is not None:
+        why = (
+            "does not say how many steps there are, by which adalora shrinks its ranks; set epochs."
+        )
+        yield Fault(("train", "minutes"), why)
 
 
 def _number(name: str, options: dict[str, Any]) -> Iterator[Fault]:

@@ -22,14 +22,19 @@ class Scheduled:
     """One step of the optimiser: what a training does unless a verb has another way.
 
     Gradients are averaged over processes and shortened to `clip`; the rate climbs and falls
-    (`schedule`); the moving average follows.
+    (`schedule`); the moving average follows. before, after: what a way of learning does with the
+    gradients as they came, and with the changed weights while they are still there.
     """
 
     settings: config.Train
     world: int = 1
+    before: Callable[[State], None] | None = None
+    after: Callable[[State], None] | None = None
 
     def __call__(self, state: State) -> float:
         """Change the weights, use the gradients up and count the step; the rate of new parts."""
+        if self.before is not None:
+            self.before(state)
         parameters = [p for g in state.optimizer.param_groups for p in g["params"]]
         processes.average_gradients(parameters, self.world)
         clip(parameters, self.settings.clip)
@@ -37,6 +42,8 @@ class Scheduled:
         for group in state.optimizer.param_groups:
             group["lr"] = group["top_lr"] * factor
         state.optimizer.step()
+        if self.after is not None:
+            self.after(state)
         state.optimizer.zero_grad(set_to_none=True)
         state.step += 1
         every = 1 if state.steps < SHORT else AVERAGE_EVERY

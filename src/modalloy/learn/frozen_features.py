@@ -30,7 +30,7 @@ def frozen_features(
     out anew. They keep the same rows: what one has no room for, none keeps.
     """
     _, world = processes.start()
-    still = {i for i, e in model.encoders.items() if e.frozen or e.held}
+    still = {i for i, e in model.encoders.items() if e.still}
     frozen = [i for i in model.inputs if i in still]
     if not frozen:
         return

@@ -7,7 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from modalloy.job import config
+from modalloy.model.adapters.attach import own_by_method
 from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.model import Model
 
 
 def build_optimizer(
@@ -15,14 +17,20 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """AdamW or SGD; pretrained trunks of encoders at `encoder_lr`, the rest at `lr`.
 
+    What stands beside the layers of a trunk begins from nothing, so it learns at `lr`; but PiSSA's
+    parts are the trunk's own strongest directions.
+
     total: what makes one number of the losses, where it learns as well.
     """
     trunks = [m.trunk for m in model.modules() if isinstance(m, Encoder) and m.trunk is not None]
     trunk = {id(p) for t in trunks for p in t.parameters()}
+    fresh, vectors = beside_layers(model)
+    trunk -= fresh
     own = [] if total is None else list(total.named_parameters())
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, p in [*trained(model), *own]:
-        groups.setdefault((id(p) in trunk, decays(name, p)), []).append(p)
+        decayed = decays(name, p) and id(p) not in vectors
+        groups.setdefault((id(p) in trunk, decayed), []).append(p)
     listed = [
         {
             "params": params,
@@ -39,6 +47,19 @@ def build_optimizer(
             return torch.optim.SGD(listed, momentum=0.9)
         case other:
             assert_never(other)
+
+
+def beside_layers(model: nn.Module) -> tuple[set[int], set[int]]:
+    """Parameters that stand beside layers and begin from nothing, and those of them that scale
+    single numbers, by their ids: pulled to zero, these would silence a layer.
+    """
+    fresh, vectors = set(), set()
+    if not isinstance(model, Model) or model.adapted is None:
+        return fresh, vectors
+    for p, method in own_by_method(model, model.adapted):
+        fresh |= {id(p)} if method != "pissa" else set()
+        vectors |= {id(p)} if p.numel() == max(p.shape) else set()
+    return fresh, vectors
 
 
 def decays(name: str, p: Tensor) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from modalloy.answer.loader import Loader
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
+from modalloy.learn.adapting import allocating
 from modalloy.learn.augment import augmenting
 from modalloy.learn.change import Change
 from modalloy.learn.fit import Views
@@ -47,4 +48,5 @@ def supervised_plan(model: Model, loader: Loader, validation: np.ndarray) -> Pla
         score = partial(validate, model, loader, validation, processes.answer_together)
     chance, keep = job.fuse.modality_dropout, essential_inputs(job)
     objective = hiding(supervised, chance=chance, keep=keep)
-    return Plan(objective, Weighting(job), augmenting(job), score=score)
+    change = allocating(model, job.train)
+    return Plan(objective, Weighting(job), augmenting(job), change=change, score=score)

@@ -96,7 +96,7 @@ def apply(model: Model, choice: Probe) -> None:
     rows before.
     """
     model.in_bfloat16 = choice.half
-    changing = [e for e in model.encoders.values() if not (e.frozen or e.held)]
+    changing = [e for e in model.encoders.values() if not e.still]
     if choice.half and not torch.cuda.is_available():
         for encoder in changing:
             plain_attention(encoder.trunk)

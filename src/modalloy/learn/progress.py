@@ -78,6 +78,10 @@ def fingerprint(job: config.Job) -> str:
     """Tells jobs apart."""
     # Left out where there is none, and what training does not read: checkpoints are older.
     without: dict[str, Any] = {"tune": True} | ({} if job.train.start else {"train": {"start"}})
+    plain = {n for n, o in job.columns.items() if getattr(o, "adapter", None) == config.Beside()}
+    without["columns"] = {name: {"adapter"} for name in plain}
+    unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
+    without["fuse"] = {n for n, usual in unsaid.items() if getattr(job.fuse, n) == usual}
     return hashlib.sha256(job.model_dump_json(exclude=without).encode()).hexdigest()
 
 

@@ -201,6 +201,7 @@ def begin_state(
     processes.same_everywhere(model.state_dict().values(), world)
     state = State.begin(model, plan.total, job.train, steps)
     state.unread = started.unread if started else frozenset()
+    state.unread |= model.adapted.unread if model.adapted else frozenset()
     return state
 
 

@@ -114,6 +114,8 @@ def learn_and_report(
     }
     if phases is not None:
         notes["phases"] = phases
+    if learned.adapted is not None:
+        notes["adapted"] = learned.adapted
     if learned.started is not None:
         notes["start"] = learned.started.note()
     if rank > 0:

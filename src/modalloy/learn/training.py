@@ -6,7 +6,7 @@ For whoever judges by other means or not at all: `train`, searches of settings, 
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from modalloy.job import config
 from modalloy.job.steps import folds
 from modalloy.job.tuned import frozen_first
 from modalloy.learn import processes
+from modalloy.learn.adapting import begin_adapted, end_adapted
 from modalloy.learn.fitted_fronts import fit_fronts
 from modalloy.learn.fitted_rows import open_rows
 from modalloy.learn.folds import FOLDER, Fold, as_one_of, assign, keep_log, together, train_fold
@@ -43,7 +44,8 @@ class Learned(NamedTuple):
     the second part. refit: the validation rows were learned from too. start: the run that it began
     from, where it was read; started: what it has from there. phases: both parts of a training that
     began on frozen encoders, of which progress is the sum. held_out: rows with the answers of
-    networks that had not learned from them; None where nobody will ask for them.
+    networks that had not learned from them; None where nobody will ask for them. adapted: what was
+    learned beside layers and folded into them, by layer and column.
     """
 
     model: Model
@@ -56,6 +58,7 @@ class Learned(NamedTuple):
     started: Started | None = None
     phases: Phases | None = None
     held_out: HeldOut | None = None
+    adapted: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,7 @@ def begin_job(
         started = replace(started, unlike=unlike, unread=taken.unread)
     elif started is not None:
         model.load_state_dict(frozen_trunks(model, path), strict=False)
+    started = begin_adapted(model, started)
     quiet = quiet or rank > 0
     frozen_features(model, loader, np.concatenate(parts), quiet=quiet)
     in_two = start is None and started is None and frozen_first(job)
@@ -170,7 +174,13 @@ def finish_job(begun: Begun, *, resume: bool = False, quiet: bool = False) -> Le
     )
     if again.interrupted:
         return first._replace(interrupted=True)
-    return first._replace(model=again.model, loader=again.loader, parts=begun.parts, refit=True)
+    return first._replace(
+        model=again.model,
+        loader=again.loader,
+        parts=begun.parts,
+        refit=True,
+        adapted=again.adapted,
+    )
 
 
 def learn_judged(
@@ -214,12 +224,14 @@ def train_folds(begun: Begun, count: int, *, quiet: bool, watch: Watch | None = 
         )
         given = (some.model, some.loader, some.parts, settings, out)
         outcome = train_fold(*given, quiet=quiet, watch=watch)
+        adapted = end_adapted(some.model)
         shutil.rmtree(out, ignore_errors=True)
         last = last._replace(
             model=some.model,
             loader=some.loader,
             parts=begun.parts._replace(train=some.parts.train, validation=some.parts.validation),
             progress=outcome.progress,
+            adapted=adapted,
         )
         if outcome.progress.interrupted:
             return last._replace(interrupted=True)
@@ -265,4 +277,5 @@ def train_begun(
         start=begun.start,
         started=begun.started,
         phases=phases,
+        adapted=end_adapted(begun.model),
     )

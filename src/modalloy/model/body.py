@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 
 from modalloy.errors import JobError
 from modalloy.job import config
+from modalloy.model.adapted import Adapted
 from modalloy.model.encoders.build import build_encoder
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.table import TableEncoder
@@ -50,11 +51,20 @@ class Body(nn.Module):
         replace_dropout(self.encoders)
         self.fusion = build_fusion(job.fuse, self.inputs, job.fuse.width)
         self.in_bfloat16 = False  # inside media encoders while training; set by the probe
+        self.adapted: Adapted | None = None  # while small parts learn beside its layers
+        self.allocation: nn.Module | None = None  # of ranks to layers, while these learn
 
     @property
     def device(self) -> torch.device:
         """Where its weights lie, and where batches must come to."""
         return next(self.parameters()).device
+
+    def train(self, mode: bool = True) -> Self:
+        """Running figures of what is adapted stand still: they belong to weights that do, too."""
+        super().train(mode)
+        for module in self.adapted.still if self.adapted is not None else ():
+            module.eval()
+        return self
 
     def encoder(self, name: str) -> Encoder:
         """The encoder that reads an input; a template picture shares the one of its picture."""

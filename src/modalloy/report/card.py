@@ -193,7 +193,8 @@ def say_encoder(options: Any) -> str:
     if encoder in (None, "scratch"):
         return encoder or "–"
     tuned = {"full": "fine-tuned", "last_n": f"last {options.last_n} blocks fine-tuned"}
-    return f"{encoder}, {tuned.get(options.tune, options.tune)}"
+    tuned["frozen"] = "frozen"
+    return f"{encoder}, {tuned.get(options.tune, f'adapted by {options.tune}')}"
 
 
 def say_seen(run: Run, name: str) -> str:

@@ -67,7 +67,7 @@ def one_view(encoders: Sequence[nn.Module]) -> Iterator[None]:
 
     What frozen encoders say comes with the rows, for the model too, and has all views.
     """
-    seen = (e for e in encoders if isinstance(e, ImageEncoder) and not (e.frozen or e.held))
+    seen = (e for e in encoders if isinstance(e, ImageEncoder) and not e.still)
     held = [(e, e.views) for e in seen]
     for encoder, _ in held:
         encoder.views = ""

@@ -51,12 +51,14 @@ class AudioEncoder(Encoder):
         self.augment = options.augment == "mask"
         if options.encoder == "scratch":
             self.scratch = ScratchAudio(reader.rate_hz, options.size)
+            self.blocks = list(self.scratch.net.stages)
             inside, steps = self.scratch.width, self.scratch.steps(reader.length)
             layers = 0
         else:
             trunk = open_trunk(reader, options, pretrained, trunk_config)
             set_trainable(trunk, options, reader.name)
             self.trunk, self.trunk_config = trunk.module, trunk.config
+            self.blocks = trunk.blocks
             settings = from_transformers(trunk.module).config
             inside, steps = settings.hidden_size, reader.length // STEP
             layers = min(LAYERS, settings.num_hidden_layers)
@@ -72,6 +74,11 @@ class AudioEncoder(Encoder):
             self.scale = nn.LayerNorm(inside)
             self.project = nn.Linear(inside, width)
             self.summarise = nn.Linear(3 * inside, width)
+
+    @property
+    def network(self) -> nn.Module:
+        """The trunk, or the network from scratch."""
+        return self.scratch if self.trunk is None else self.trunk
 
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Moments of some layers (B, layers, 2 F) of a frozen trunk; else states and mask."""

@@ -22,12 +22,24 @@ class Encoder(Partaker, nn.Module, ABC):
     frozen: bool = False
     fits: bool = False  # has a front that is taken from training rows before any learning
     held: bool = False  # for now treated as frozen; it learns later
+    adapted: bool = False  # for now small parts learn beside its layers, frozen or not
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.width = width
         self.trunk = None  # set here: a class attribute would hide the module set later
         self.absent_D = nn.Parameter(torch.randn(width) * 0.02)
+        self.blocks: list[nn.Module] = []  # of its network, from input to output
+
+    @property
+    def network(self) -> nn.Module:
+        """What is adapted: the trunk, the network from scratch, or all where it has neither."""
+        return self
+
+    @property
+    def still(self) -> bool:
+        """Whether its features depend on nothing that learns now."""
+        return (self.frozen and not self.adapted) or self.held
 
     @abstractmethod
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -102,7 +114,7 @@ class Encoder(Partaker, nn.Module, ABC):
         """Features from the cache where they came with the batch, else from the trunk."""
         if "features" in values:
             return values
-        if self.frozen or self.held:
+        if self.still:
             with torch.no_grad():
                 return self.features(values)
         return self.features(values)
@@ -115,7 +127,7 @@ class Encoder(Partaker, nn.Module, ABC):
         """
         self.training = mode
         for child in self.children():
-            still = child is self.trunk and (self.frozen or self.held)
+            still = child is self.trunk and self.still
             child.train(mode and not still)
         return self
 

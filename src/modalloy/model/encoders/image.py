@@ -44,10 +44,12 @@ class ImageEncoder(Encoder):
         mean, std = [127.0], [64.0]
         if options.encoder == "scratch":
             self.scratch, widths = build_cnn(reader.channels, reader.pixels, options.size)
+            self.blocks = list(self.scratch.stages)
         else:
             trunk = open_trunk(reader, options, pretrained, trunk_config)
             set_trainable(trunk, options, reader.name)
             self.trunk, self.trunk_config = trunk.module, trunk.config
+            self.blocks = trunk.blocks
             widths = widths_of(trunk.module)
             mean, std = scale_of(trunk)
         self.register_buffer("mean_C11", torch.tensor(mean)[:, None, None], persistent=False)
@@ -62,6 +64,11 @@ class ImageEncoder(Encoder):
             self.project = nn.Linear(widths.last, width)
         self.summarise = nn.Linear(widths.pooled, width)
         self.still_norms()
+
+    @property
+    def network(self) -> nn.Module:
+        """The trunk, or the network from scratch."""
+        return self.scratch if self.trunk is None else self.trunk
 
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Pooled vector (B, 1, F) of a frozen trunk.

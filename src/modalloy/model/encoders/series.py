@@ -102,6 +102,7 @@ class SeriesEncoder(Encoder):
             size, layers = SIZES[options.size]
             norm = self.convolution
             self.strided = StridedFront(channels, options.length, size, layers, batch_norm=norm)
+            self.blocks = [*self.strided.halvings, *self.strided.layers]
             self.register_buffer("places_TD", sinusoids(STEPS, self.width), persistent=False)
         else:
             load = pretrained or trunk_config is None
@@ -114,8 +115,16 @@ class SeriesEncoder(Encoder):
             self.channel_CD = nn.Parameter(torch.randn(channels, self.width) * 0.02)
             set_trainable(Trunk(self.trunk, self.trunk.blocks), options, reader.name)
             still_norms(self.trunk)
+            self.blocks = self.trunk.blocks
         self.step = nn.Linear(size, self.width)
         self.pool = nn.Linear(size if self.convolution else 3 * size, self.width)
+
+    @property
+    def network(self) -> nn.Module:
+        """The learned front; all of it where every front is fixed."""
+        if not self.learned:
+            return self
+        return self.strided if self.patches is None else self.patches
 
     @property
     def patches(self) -> PatchTrunk | None:

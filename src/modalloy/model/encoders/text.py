@@ -57,10 +57,12 @@ class TextEncoder(Encoder):
         if options.encoder == "scratch":
             self.scratch = ScratchText(reader.vocabulary, reader.max_tokens, options.size)
             inside = outside = SIZES[options.size][0]
+            self.blocks = list(self.scratch.blocks)
         else:
             trunk = open_trunk(reader, options, pretrained, trunk_config)
             set_trainable(trunk, options, reader.name)
             self.trunk, self.trunk_config = trunk.module, trunk.config
+            self.blocks = trunk.blocks
             model = from_transformers(trunk.module)
             pieces = model.get_input_embeddings()
             assert isinstance(pieces, nn.Embedding)
@@ -68,7 +70,7 @@ class TextEncoder(Encoder):
         self.frozen = self.trunk is not None and options.tune == "frozen"
         self.pooled = self.frozen and reader.kind == "text"
         # Gradients into the input would have to pass all blocks that `last_n` holds still.
-        self.shape_first = self.trunk is None or options.tune == "full"
+        self.shape_first = self.trunk is None or options.tune not in ("frozen", "last_n")
         if not self.pooled:
             self.shape_CF = nn.Embedding(SHAPES, inside if self.shape_first else width)
             nn.init.zeros_(self.shape_CF.weight)
@@ -77,6 +79,11 @@ class TextEncoder(Encoder):
             self.scale = Standardise(outside, dropout=FROZEN_DROPOUT)
         self.project = nn.Linear(outside, width)
         self.summarise = nn.Linear(outside if self.trunk is not None else 2 * outside, width)
+
+    @property
+    def network(self) -> nn.Module:
+        """The trunk, or the network from scratch."""
+        return self.scratch if self.trunk is None else self.trunk
 
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Last states (B, L, F) with mask and words; of a pooled trunk the mean state (B, 1, F)."""

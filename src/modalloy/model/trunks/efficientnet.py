@@ -115,13 +115,14 @@ class ConvNorm(nn.Module):
         super().__init__()
         self.conv = nn.Conv2d(inside, outside, kernel, stride, groups=groups, bias=False)
         self.norm = nn.BatchNorm2d(outside, eps=EPSILON, momentum=0.01)
-        self.active = active
+        self.kernel, self.stride, self.active = kernel, stride, active
 
     def forward(self, x: Tensor) -> Tensor:
         """The map after convolution, norm and activation."""
-        kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
+        kernel, stride = self.kernel, self.stride
         down, right = (max(0, (ceil(n / stride) - 1) * stride + kernel - n) for n in x.shape[2:])
-        if down == right and down % 2 == 0:  # even padding needs no copy of the map
+        even = down == right and down % 2 == 0
+        if even and type(self.conv) is nn.Conv2d:  # then it needs no copy of the map
             x = F.conv2d(x, self.conv.weight, None, stride, down // 2, 1, self.conv.groups)
         else:
             pad = (right // 2, right - right // 2, down // 2, down - down // 2)

@@ -1,4 +1,4 @@
-"""A pretrained module and what of it may change: the rule behind `tune: frozen | full | last_n`."""
+"""A pretrained module and what of it may change: the rule behind `tune` of a column."""
 
 from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
@@ -35,6 +35,8 @@ def set_trainable(trunk: Trunk, options: config.Trunk, column: str) -> None:
             trunk.module.requires_grad_(True)
         case "frozen":
             trunk.module.requires_grad_(False).eval()
+        case "lora" | "rslora" | "dora" | "pissa" | "adalora" | "ia3" | "vera" | "layernorm":
+            trunk.module.requires_grad_(False)  # what learns beside its layers comes later
         case "last_n":
             if not trunk.blocks:
                 raise JobError(
