@@ -18,16 +18,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
 from bench.line import Line, publish, table
-from bench.shared_sets import default_data, job_files
+from bench.shared_sets import cheap_job, default_data
 from modalloy.answer.predictor import Predictor
-from modalloy.job.job_file import load_job
 from modalloy.runs.run import Run, load_run
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
@@ -82,15 +81,7 @@ def run_of(name: str, data: Path, runs: Path) -> Run:
     """The run of a set, trained where it is not there."""
     if (runs / name / "run.json").is_file():
         return load_run(runs / name)
-    path = job_files(name)[0]
-    found = load_job(path)
-    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-    plain["table"] = str(data / Path(found.table).relative_to(path.parent))
-    for column in plain["columns"].values():
-        if column.get("encoder", "scratch") != "scratch":
-            column |= {"tune": "frozen", "augment": "none", "all_views": False}
-            for option in ("encoder_lr", "frozen_first", "freeze_epochs"):
-                plain["train"].pop(option, None)
+    plain = cheap_job(name, data)
     if name == "elpv":
         plain["split"]["validation"] = 0.1
         plain["tasks"]["defective"]["decide"] = COSTS

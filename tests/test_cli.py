@@ -266,6 +266,7 @@ def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any
     assert "caveat: fault: 'crack' is the class of none." in done.stderr
 
 
+@pytest.mark.usefixtures("no_lines")
 def test_every_verb_reads_the_sheet_that_is_named(tmp_path: Path) -> None:
     x = [float(i % 20) for i in range(60)]
     parts = pd.DataFrame({"x": x, "y": ["low" if i % 3 else "high" for i in range(60)]})
