@@ -41,6 +41,16 @@ from modalloy.judge.compared import Compared, Pair
 from modalloy.learn.progress import Progress
 from modalloy.learn.run_lock import claim
 from modalloy.model.model import Model
+from modalloy.model.adapters.attach import merge
+from modalloy.model.adapters.file import adapter_to_bytes, take_adapter
+from modalloy.model.adapters.ranks import told_ranks
+from modalloy.runs.adapters import (
+    adapter_parts,
+    adapters_of,
+    plain,
+    refuse_adapter_name,
+    with_adapter,
+)
 from modalloy.runs.learned_from import ADAPTED_ROWS, prints_in, to_part
 from modalloy.runs.run import Run
 from modalloy.runs.saving import derive_run
@@ -65,6 +75,8 @@ class Learned(NamedTuple):
     progress: Progress
     kept: Kept | None
     numbers: int  # weights that learned
+    ranks: dict[str, Any]  # what stands beside layers, by layer and column
+    adapter: bytes | None  # what was learned, as its own file
 
 
 def adapt_run(
@@ -85,6 +97,9 @@ def adapt_run(
     without losing more of the old than is allowed: then nothing is written.
     """
     start, asked = time.perf_counter(), asked or Asked()
+    if asked.name is not None:
+        refuse_adapter_name(run, asked.name)
+        run = plain(run)
     place = out or run.path.resolve().with_name(f"{run.path.resolve().name}-adapted")
     job = adapted_job(run.job, asked)
     world = look(run, table, job, asked)
@@ -115,24 +130,32 @@ def look(run: Run, table: Table, job: config.Job, asked: Asked) -> World:
 
 def learn(world: World, job: config.Job, asked: Asked, *, quiet: bool) -> Learned:
     """Learn from new rows; beside a window only as far as old rows allow."""
-    model = model_to_learn(world.predictor.run, job, asked)
+    run, new = world.predictor.run, world.new
+    model = model_to_learn(run, job, asked, new.loader, new.parts.train)
     numbers = learning_weights(model)
-    before = {n: t.detach().clone() for n, t in model.state_dict().items()}
     old = world.old if asked.replayed or asked.window is not None else None
     folder = Path(tempfile.mkdtemp(prefix="modalloy-adapt-"))
     try:
-        progress = fine_tune(
-            model, world.new, job, folder, asked, old=old, ages=world.ages, quiet=quiet
-        )
+        progress = fine_tune(model, new, job, folder, asked, old=old, ages=world.ages, quiet=quiet)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     if progress.interrupted:
         raise KeyboardInterrupt
+    ranks = told_ranks(model) if model.adapted is not None else {}
+    data = None
+    if asked.name is None:
+        merge(model)
+    else:  # what is judged is what the file holds
+        base = run.sealed["model.safetensors"]
+        data = adapter_to_bytes(model, base=base, name=asked.name)
+        model = run.model()
+        take_adapter(model, data, base=base)
+        merge(model)
     model.eval()
     kept = None
     if asked.window is not None and old is not None and len(old.judge):
-        kept = stay_near(world, model, before, asked)
-    return Learned(model, progress, kept, numbers)
+        kept = stay_near(world, model, run.model().state_dict(), asked)
+    return Learned(model, progress, kept, numbers, ranks, data)
 
 
 def stay_near(world: World, model: Model, before: Mapping[str, torch.Tensor], asked: Asked) -> Kept:
@@ -196,21 +219,17 @@ def write(world: World, learned: Learned, place: Path, asked: Asked, seconds: fl
             for t, m in run.notes.get("blend", {}).items()
         },
     }
-    job = run.job.model_copy(update={"columns": model.job.columns})
-    if asked.method == "head":
-        job = run.job
-    return derive_run(
-        run,
-        place,
-        "adapt",
-        job=job,
-        notes=notes,
-        stages=still.calibration.stages,
-        parts=still.parts()
-        | {ADAPTED_ROWS: to_part(np.concatenate([prints_in(run, ADAPTED_ROWS), prints]))},
-        model=model,
-        without=OURS,
-    )
+    parts = still.parts()
+    parts[ADAPTED_ROWS] = to_part(np.concatenate([prints_in(run, ADAPTED_ROWS), prints]))
+    given: dict[str, Any] = {"job": run.job, "stages": run.stages, "notes": run.notes}
+    if asked.name is not None and learned.adapter is not None:
+        stages = still.calibration.stages
+        own = adapter_parts(run, asked.name, parts, stages=stages, notes=notes, without=OURS)
+        own[f"adapter.{asked.name}.safetensors"] = learned.adapter
+        given["notes"] = {**run.notes, "adapter": asked.name}
+        return with_adapter(derive_run(run, place, "adapt", **given, parts=own), None)
+    given |= {"stages": still.calibration.stages, "notes": notes}
+    return derive_run(run, place, "adapt", **given, parts=parts, model=model, without=OURS)
 
 
 def compare_both(
@@ -232,6 +251,8 @@ def compare_both(
         "weights that learned": Pair(None, float(learned.numbers)),
         "seconds": Pair(None, seconds),
     }
+    if learned.adapter is not None:
+        costs["file of the adapter, KB"] = Pair(None, len(learned.adapter) / 1000)
     return Compared("adapt", len(test), which, figures, units, costs), lost
 
 
@@ -258,10 +279,13 @@ def told(world: World, learned: Learned, asked: Asked) -> list[str]:
     new, old, run = world.new, world.old, world.predictor.run
     parts = new.parts
     by = "" if new.by == OWN else f"; parted by {new.by}"
+    beside = adapters_of(run)
     said = [
         f"{len(parts.train)} new rows were learned from, {len(parts.validation)} said when to stop, "
         f"{len(parts.test)} were held back{by}"
     ]
+    if beside and asked.name is None:
+        said.append(f"adapters of the old weights are left behind: {', '.join(beside)}")
     if new.seen:
         said.append(f"{counted(new.seen, 'row')} that the model has learned from were left out")
     if learned.progress.best_epoch < 0 and learned.kept is None:
@@ -301,6 +325,8 @@ def note(world: World, learned: Learned, asked: Asked, compared: Compared) -> di
         "rows": {n: len(getattr(parts, n)) for n in ("train", "validation", "test")},
         "by": world.new.by,
         "weights": learned.numbers,
+        "name": asked.name,
+        "ranks": learned.ranks,
         "share": None if learned.kept is None else learned.kept.share,
         "curves": learned.progress.curves,
         "compared": compared.as_dict(),

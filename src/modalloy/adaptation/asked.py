@@ -7,9 +7,13 @@ from typing import Literal, get_args
 from modalloy.errors import RunError
 from modalloy.job.options import did_you_mean
 
-Method = Literal["head", "last_n", "full"]
+Method = Literal[
+    "head", "last_n", "full", "lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"
+]
 METHODS: tuple[str, ...] = get_args(Method)
-LAST_N = 2  # blocks of each pretrained encoder
+RANKED = ("lora", "rslora", "dora", "pissa", "adalora", "vera")
+BUDGETED = ("lora", "rslora", "dora")
+LAST_N = 2  # blocks of each encoder
 REPLAYED = 0.8  # share of what is learned that old rows have, beside a window
 UNITS_S = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
 WINDOW = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*")
@@ -19,14 +23,18 @@ WINDOW = re.compile(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*")
 class Asked:
     """What fine-tuning is asked for.
 
-    method: which weights learn. last_n: blocks of each pretrained encoder that `last_n` lets learn.
-    minutes: of the training. window: half-life of a row's weight, as in `30d`; a number without a
+    method: which weights learn. name: of an adapter, which is kept beside the old weights; without
+    one these are changed. rank: of what learns beside layers. budget_kb: of the adapter's file, which
+    ranks are shared out by. last_n: blocks of each encoder that `last_n` lets learn. minutes: of the training. window: half-life of a row's weight, as in `30d`; a number without a
     unit where the times are numbers. time: the column that it goes by; else the job's. replay: share of what is learned that old training rows have;
     None takes .8 beside a window, else nothing. lost: points that old test rows may lose beside a
     window.
     """
 
-    method: Method = "full"
+    method: Method = "rslora"
+    name: str | None = None
+    rank: int | None = None
+    budget_kb: float | None = None
     last_n: int = LAST_N
     minutes: float | None = None
     window: str | None = None
@@ -46,6 +54,21 @@ class Asked:
             raise RunError(
                 f"method: '{self.method}' is no way to fine-tune.{hint} Take one of "
                 f"{', '.join(METHODS)}."
+            )
+        if self.rank is not None and (self.rank < 1 or self.method not in RANKED):
+            raise RunError(
+                f"rank: {self.rank} is none that {self.method} can have; give 1 or more, with one of "
+                f"{', '.join(RANKED)}."
+            )
+        if self.budget_kb is not None and (self.budget_kb <= 0 or self.method not in BUDGETED):
+            raise RunError(
+                f"budget_kb: {self.budget_kb:g} shares no ranks out under {self.method}; give more "
+                f"than 0, with one of {', '.join(BUDGETED)}."
+            )
+        if self.name is not None and self.window is not None:
+            raise RunError(
+                "name: a window changes the weights themselves, as far as old rows allow, and leaves "
+                "no adapter; leave --name out."
             )
         if self.last_n < 1:
             raise RunError(f"last_n: {self.last_n} is no number of blocks; give 1 or more.")
@@ -88,7 +111,7 @@ def refuse_mixed(asked: Asked, *, without_labels: bool, tent: bool, canary: bool
             )
         return
     plain = Asked()
-    names = ("method", "last_n", "minutes", "window", "time", "replay")
+    names = ("method", "name", "rank", "budget_kb", "last_n", "minutes", "window", "time", "replay")
     given = [n for n in names if getattr(asked, n) != getattr(plain, n)]
     if given:
         raise RunError(f"{given[0]}: is for labelled rows, and nothing is fitted without labels.")

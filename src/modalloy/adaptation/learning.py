@@ -17,6 +17,7 @@ from modalloy.job import config
 from modalloy.job.steps import rows_a_step
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
+from modalloy.learn.adapting import allocating
 from modalloy.learn.augment import augmenting
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.phase import Phase
@@ -54,6 +55,7 @@ def fine_tune(
     if old is not None:
         frozen_features(model, old.loader, np.concatenate([old.train, old.judge]), quiet=quiet)
     score = score_of(model, new, old, asked.aimed / 100.0)
+    change = allocating(model, job.train)
     plan = Plan(
         objective_of(model, job, new, asked, old, ages),
         Weighting(job),

@@ -2,31 +2,38 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, assert_never
+from itertools import islice
 
-from torch import nn
+import numpy as np
+from torch import Tensor, nn
 
 from modalloy.adaptation.asked import Asked
+from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.tuned import pretrained
+from modalloy.learn.epoch_order import epoch_order
+from modalloy.learn.weighting import Weighting
+from modalloy.model.adapters.attach import attach
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Losses, Objective
+from modalloy.objectives.supervised import supervised
 from modalloy.runs.run import Run
 
 LONGER = 2  # steps and looks, where old rows have to stay known meanwhile
 SLOWER = 0.3  # of the rates that the run was trained at: its weights are near their place
+IN_PLACE = ("last_n", "full")  # methods that change the weights of encoders themselves
+BATCH, MEASURED = 32, 16  # rows a batch, and batches, that say which layers need capacity
 
 
 def adapted_job(job: config.Job, asked: Asked) -> config.Job:
     """The job that a fine-tuning learns by: which pretrained encoders change, and how fast."""
     columns = dict(job.columns)
+    tune = "full" if asked.method in IN_PLACE else "frozen"
     for name in pretrained(job):
-        changes: dict[str, Any] = {"tune": "frozen"}
-        if asked.method in ("full", "last_n"):
-            changes = {"tune": asked.method, "last_n": asked.last_n}
-        columns[name] = columns[name].model_copy(update=changes)
-    slower = 1.0 if asked.method == "head" else SLOWER
+        columns[name] = columns[name].model_copy(update={"tune": tune})
+    slower = SLOWER if asked.method in IN_PLACE else 1.0
+    longer = 1 if asked.window is None else LONGER
     settings = job.train.model_copy(
         update={
             "start": None,
@@ -34,46 +41,60 @@ def adapted_job(job: config.Job, asked: Asked) -> config.Job:
             "lr": job.train.lr * slower,
             "encoder_lr": job.train.encoder_lr * slower,
             "epochs": "auto",
-            "least_steps": job.train.least_steps * (1 if asked.window is None else LONGER),
-            "patience": (job.train.patience or config.Train().patience)
-            * (1 if asked.window is None else LONGER),
+            "least_steps": job.train.least_steps * longer,
+            "patience": (job.train.patience or config.Train().patience) * longer,
             "folds": 0,
             "refit": False,
             "freeze_epochs": 0,
         }
     )
-    return job.model_copy(update={"columns": columns, "train": settings})
+    fuse = job.fuse.model_copy(update={"tune": "full"})
+    return job.model_copy(update={"columns": columns, "train": settings, "fuse": fuse})
 
 
-def model_to_learn(run: Run, job: config.Job, asked: Asked) -> Model:
-    """A run's model of which only those weights learn that the method names."""
+def options_of(asked: Asked) -> config.Adapter:
+    """The same in the words of an adapter."""
+    return config.Adapter(
+        method=asked.method, rank=asked.rank, last_n=asked.last_n, budget_kb=asked.budget_kb
+    )
+
+
+def model_to_learn(
+    run: Run, job: config.Job, asked: Asked, loader: Loader, rows: np.ndarray
+) -> Model:
+    """A run's model of which only those weights learn that the method names.
+
+    rows: to learn from; with a budget they say which layers need capacity. JobError for a method
+    that a network cannot take, and for ranks above its layers'.
+    """
     model = replace(run, job=job).model()
-    match asked.method:
-        case "full":
-            pass
-        case "last_n":
-            standing = set(pretrained(job))
-            for name, encoder in model.encoders.items():
-                if name not in standing:
-                    encoder.requires_grad_(False)
-        case "head":
-            model.requires_grad_(False)
-            model.tasks.requires_grad_(True)
-            model.auxiliary.requires_grad_(True)
-        case _:
-            assert_never(asked.method)
+    options = options_of(asked)
+    if options.budget_kb is None:
+        attach(model, options)
+        return model
+    from modalloy.model.adapters.budget import attach_budgeted, measure
+
+    total = Weighting(job)
+
+    def loss(model: Model, batch: Batch) -> Tensor:
+        return total(supervised(model, batch))
+
+    order = islice(epoch_order(rows, BATCH, job.seed, 0, None), MEASURED)
+    batches = (Batch.of(given, model.device) for given in loader.stream(order))
+    attach_budgeted(model, options, measure(model, options, batches, loss))
     return model
 
 
 def holding_still(objective: Objective[Model]) -> Objective[Model]:
     """The objective with those parts in evaluation mode of which nothing learns.
 
-    Else their batch norms would take new figures, and their dropout would only be noise.
+    Else their dropout would only be noise.
     """
 
     def held(model: Model, batch: Batch) -> Losses:
-        for part in still_parts(model):
-            part.eval()
+        if model.training:
+            for part in still_parts(model):
+                part.eval()
         return objective(model, batch)
 
     return held

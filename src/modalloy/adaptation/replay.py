@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from modalloy.answer.loader import Loader, epoch_order
+from modalloy.answer.loader import Loader
+from modalloy.learn.epoch_order import epoch_order
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Losses, Objective

@@ -18,7 +18,8 @@ from modalloy.adaptation.restandardise import Drift, restandardise, say_drift
 from modalloy.adaptation.stand_ins import hide_channels
 from modalloy.adaptation.tent import tent
 from modalloy.answer.answers import View
-from modalloy.answer.loader import Loader, epoch_order
+from modalloy.answer.loader import Loader
+from modalloy.learn.epoch_order import epoch_order
 from modalloy.answer.network import BATCH
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.promise import PART as PROMISES

@@ -27,6 +27,7 @@ from modalloy.errors import TableError
 from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
+from modalloy.runs.adapters import with_adapter
 from modalloy.runs.run import Run, load_run
 from modalloy.table.table import Table, open_table
 from modalloy.unlike.kept import likeness_of
@@ -46,11 +47,13 @@ class Predictor:
     """A run's network and what it is blended with, read once; every method may be called from
     several threads at once.
 
-    run: a run or its directory. The network lies on this process's accelerator if it has one.
+    run: a run or its directory. adapter: one of the run's, or `none`; for None what it was made to
+    answer with. The network lies on this process's accelerator if it has one.
     """
 
-    def __init__(self, run: Run | str | Path) -> None:
-        self.run = run if isinstance(run, Run) else load_run(run)
+    def __init__(self, run: Run | str | Path, *, adapter: str | None = None) -> None:
+        loaded = run if isinstance(run, Run) else load_run(run)
+        self.run = loaded if adapter is None else with_adapter(loaded, adapter)
         self.model, self.blend = self.run.model(), blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness = likeness_of(self.run)

@@ -1,25 +1,40 @@
 """`modalloy adapt`: fine-tunes a run on new rows, or adapts it without labels, and tells what changed."""
 
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 import modalloy
-from modalloy.commands.arguments import RunFolder, Sheet, Table
+from modalloy.commands.arguments import RunFolder, Sheet
 from modalloy.commands.terminal import take_cores
+
+if TYPE_CHECKING:
+    from modalloy.runs.run import Run
 
 
 def adapt(
     run: RunFolder,
-    table: Table,
+    table: Annotated[
+        str | None, typer.Argument(help="Table file, folder of pictures, or sqlite:///...")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", metavar="NEWRUN", help="Folder to write; RUN-adapted."),
     ] = None,
-    method: Annotated[str, typer.Option(help="Which weights learn: head, last_n or full.")] = "full",
+    method: Annotated[
+        str,
+        typer.Option(help="Which weights learn: head, last_n, full, or beside layers lora and kin."),
+    ] = "rslora",
+    name: Annotated[
+        str | None, typer.Option(help="Keep it as an adapter of this name; else it is merged.")
+    ] = None,
+    rank: Annotated[int | None, typer.Option(help="Of what learns beside layers.")] = None,
+    budget_kb: Annotated[
+        float | None, typer.Option("--budget-kb", help="Of the adapter's file; shares ranks out.")
+    ] = None,
     last_n: Annotated[
-        int, typer.Option("--last-n", help="Blocks of each pretrained encoder, for last_n.")
+        int, typer.Option("--last-n", help="Blocks of each encoder, for last_n.")
     ] = 2,
     minutes: Annotated[float | None, typer.Option(help="Of the training.")] = None,
     window: Annotated[
@@ -42,6 +57,9 @@ def adapt(
         str | None,
         typer.Option(metavar="TABLE", help="Without labels: labelled rows; what harms is undone."),
     ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Say which adapters the run holds, and stop.")
+    ] = False,
     sheet: Sheet = None,
 ) -> None:
     """Fine-tune a run on new rows, or adapt it without labels.
@@ -50,12 +68,20 @@ def adapt(
     """
     from modalloy.judge.compared import Compared
 
+    if listed:
+        typer.echo(say_adapters(modalloy.load_run(run)))
+        return
+    if table is None:
+        raise typer.BadParameter("name the table of new rows, or ask for --list", param_hint="TABLE")
     take_cores()
     made = modalloy.adapt(
         run,
         table,
         out=out,
         method=cast("Any", method),
+        name=name,
+        rank=rank,
+        budget_kb=budget_kb,
         last_n=last_n,
         minutes=minutes,
         window=window,
@@ -68,3 +94,16 @@ def adapt(
     )
     typer.echo(Compared.from_dict(made.notes["adapted"]["compared"]).text())
     typer.echo(f"\nThe run is {made.path}; `modalloy evaluate {made.path}` writes its report.")
+
+
+def say_adapters(run: "Run") -> str:
+    """The adapters of a run, a line each; the one that it answers with is marked."""
+    from modalloy.runs.adapters import told_adapters
+
+    lines = [
+        f"{a['name']:<16} {a['method']:<10} {a['kb']:>8.1f} KB  "
+        + (f"{a['rows']} rows" if a["rows"] is not None else "")
+        + ("  (usual)" if a["usual"] else "")
+        for a in told_adapters(run)
+    ]
+    return "\n".join(line.rstrip() for line in lines) or f"{run.path} holds no adapter."

@@ -17,6 +17,7 @@ from modalloy.judge.report import Report
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import evaluate_rows
 from modalloy.report.extras import Extras
+from modalloy.runs.adapters import is_usual
 from modalloy.runs.learned_from import ADAPTED_ROWS, CALIBRATED_ROWS, prints_in
 from modalloy.runs.parts import CHECKPOINTS, PAGE
 from modalloy.runs.run import Run
@@ -29,16 +30,17 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     """Score a run on its own test rows, or on all rows of another table that have an answer.
 
     The run's card is written anew together with the run's own report, never for another table.
-    A finished training that was interrupted before its report needs its checkpoints no longer.
+    Nor of an adapter that is not its usual one. A finished training that was interrupted before its report needs its checkpoints no longer.
     """
-    page = out or run.path / (PAGE if table is None else "evaluated.html")
+    own = table is None and is_usual(run)
+    page = out or run.path / (PAGE if own else "evaluated.html")
     predictor = Predictor(run)
     if table is None:
         rows, which, extras = own_rows(predictor)
     else:
         rows, which, extras = given_rows(predictor, open_table(table))
     report = evaluate_rows(predictor.model, rows, which, extras, page, quiet=quiet)
-    if table is None and page.resolve() == (run.path / PAGE).resolve():
+    if own and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
         if not run.notes.get("interrupted"):
             shutil.rmtree(run.path / CHECKPOINTS, ignore_errors=True)
