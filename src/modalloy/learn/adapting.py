@@ -1,19 +1,29 @@
-"""Learning beside the layers of encoders (`tune: lora`): begun, driven, and folded into the weights."""
+"""Learning beside the layers of encoders (`tune: lora`): begun, driven, folded into weights."""
 
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
+import numpy as np
+import torch
+from torch import Tensor
+
+from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.learn import processes
 from modalloy.learn.change import Scheduled
 from modalloy.learn.state import State
 from modalloy.model.adapted import inside
 from modalloy.model.adapters.adalora import Allocation
-from modalloy.model.adapters.attach import attach_tuned, merge
+from modalloy.model.adapters.attach import attach, attach_tuned, merge
+from modalloy.model.adapters.budget import Asked, attach_budgeted, measure
 from modalloy.model.adapters.ranks import told_ranks
 from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
+from modalloy.objectives.supervised import supervised
 from modalloy.runs.start import Started
+
+MEASURED = 2048  # training rows that say which layers need capacity
+AT_ONCE = 32  # of them
 
 
 def begin_adapted(model: Model, started: Started | None) -> Started | None:
@@ -70,3 +80,57 @@ def share_out(state: State[Model]) -> None:
     for name, values in allocation.values(state.model):
         if name in state.average:
             state.average[name].mul_(values != 0)
+
+
+def attach_here(
+    model: Model,
+    loader: Loader,
+    rows: np.ndarray,
+    options: config.Adapter,
+    *,
+    columns: tuple[str, ...] | None = None,
+) -> list[str]:
+    """Attach to a model that answers already, its ranks shared out where a budget is given.
+
+    rows: training rows, by which layers are judged. What frozen encoders said of rows is forgotten
+    where they change from now on. Answers the changed layers.
+    """
+    if options.budget_kb is None:
+        made = attach(model, options, columns=columns)
+    else:
+        asked = measured(model, loader, rows, options, columns=columns)
+        made = attach_budgeted(model, options, asked, columns=columns)
+    for name, encoder in model.encoders.items():
+        if not encoder.still and (features := loader.features.pop(name, None)) is not None:
+            features.kept.close()
+    return made
+
+
+def measured(
+    model: Model,
+    loader: Loader,
+    rows: np.ndarray,
+    options: config.Adapter,
+    *,
+    columns: tuple[str, ...] | None = None,
+) -> dict[str, Asked]:
+    """What each layer asks for, by training rows (`MEASURED` of them at most, drawn by the seed).
+
+    Rows come as cells, not as what frozen encoders said of them.
+    """
+    draw = np.random.default_rng(model.job.seed)
+    some = draw.permutation(rows)[:MEASURED]
+    size = max(1, min(AT_ONCE, len(some) // 2))
+    chunks = [some[i : i + size] for i in range(0, len(some), size)]
+    kept = dict(loader.features)
+    loader.features.clear()
+    try:
+        batches = (Batch.of(arrays, model.device) for arrays in loader.stream(chunks))
+        return measure(model, options, batches, whole_loss, columns=columns)
+    finally:
+        loader.features.update(kept)
+
+
+def whole_loss(model: Model, batch: Batch) -> Tensor:
+    """All losses of a batch together."""
+    return torch.stack(list(supervised(model, batch).values())).sum()

@@ -27,7 +27,8 @@ from modalloy.table.table import Table
 
 # Options that say how something is learned or printed; what it reads and means does not change.
 HOW = {
-    "tune", "last_n", "adapter", "augment", "unit", "weight", "loss", "class_weights", "lowest", "highest",
+    "tune", "last_n", "adapter", "augment", "unit", "weight", "loss", "class_weights", "lowest",
+    "highest",
 }  # fmt: skip
 
 

@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-
 AS_LORA = ("lora", "rslora", "pissa", "adalora")  # methods whose change is such a product
 
 

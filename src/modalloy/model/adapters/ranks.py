@@ -11,12 +11,13 @@ def told_ranks(model: Model) -> dict[str, Any]:
     """Which column needed how much: method, ranks of layers, and by column ranks and numbers.
 
     Of AdaLoRA what is left counts, of PiSSA what it began with. `columns` is ordered by capacity;
-    what no single column has is called `fusion`.
+    what no single column has is called `fusion`. Under a budget `asked` says how much the layers of
+    a column asked for: the squared length of their gradients that both halves of the rows agree on.
     """
     adapted = model.adapted
     assert adapted is not None, "nothing is attached"
     layers: dict[str, int] = {}
-    columns: dict[str, dict[str, int]] = {}
+    columns: dict[str, dict[str, float]] = {}
     for name, rank in adapted.layers.items():
         method = adapted.place_of(name).options.method
         if method in AS_LORA:
@@ -25,6 +26,10 @@ def told_ranks(model: Model) -> dict[str, Any]:
         own = columns.setdefault(column_of(model, name), {"rank": 0, "layers": 0, "numbers": 0})
         own["rank"] += rank
         own["layers"] += rank > 0 or method not in AS_LORA
+    for name, worth in adapted.worth.items():
+        column = column_of(model, name)
+        own = columns.setdefault(column, {"rank": 0, "layers": 0, "numbers": 0})
+        own["asked"] = own.get("asked", 0.0) + worth
     learned = own_parameters(model, adapted)
     ids = {id(p): n for n, p in model.named_parameters()}
     for p in learned:

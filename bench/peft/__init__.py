@@ -1,0 +1,1 @@
+"""Ways of fine-tuning small encoders on 500 labels: what each costs, and how well it answers."""
