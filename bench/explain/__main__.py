@@ -41,7 +41,8 @@ def planted(folder: Path, rows: int, epochs: int, asked: int) -> Line:
     found = 0
     for row in which:
         why = explain_row(predictor, loader, int(row), tasks=["state"], label="bad", past=0)
-        found += hits(why.as_dict()["tasks"]["state"], frame.cause[row], list(frame.place[row]))
+        said = why.as_dict()["tasks"]["state"]
+        found += int(hits(said, frame.cause[row], list(frame.place[row])))
     count, share = len(which), found / len(which)
     ends = tuple(binomtest(found, count).proportion_ci())
     given = ("planted causes", "share that come first", share, ends, f"{found} of {count} rows")
@@ -78,7 +79,7 @@ def curves(run: Run, name: str, task: str, rows: int) -> list[Line]:
 
 def ratio(by_chance: float, by_strength: float) -> float:
     """How many times smaller an area is; 100 at most, since a curve may pass its end."""
-    return by_chance / max(by_strength, 0.01 * by_chance)
+    return float(by_chance / max(by_strength, 0.01 * by_chance))
 
 
 def train_set(name: str, data: Path, folder: Path, minutes: float) -> Run:
