@@ -238,11 +238,11 @@ def adapt(
     Of labelled rows some are held back by the job's split rules: `notes["adapted"]["compared"]` has
     the figures before and after on them, and on the run's own test rows. out: its directory,
     `RUN-adapted` otherwise. method: which weights learn: `head`, `last_n` blocks of each encoder,
-    `full`, or small parts beside the layers (`rslora` and its kin, see docs/adapters.md). name: keep
-    what was learned as an adapter of this name beside the old weights; else it is merged into them.
-    rank: of these parts. budget_kb: of the adapter's file. minutes: of the training. window: `30d` lets a
-    row count half as much for each thirty days that it is older, replays old training rows, and
-    refuses to lose more than a point on old test rows. time: the column of times that it goes by,
+    `full`, or small parts beside the layers (`rslora` and its kin, see docs/adapters.md). name:
+    keep what was learned as an adapter of this name beside the old weights; else it is merged into
+    them. rank: of these parts. budget_kb: of the adapter's file. minutes: of the training. window:
+    `30d` lets a row count half as much for each thirty days that it is older, replays old training
+    rows, and refuses to lose more than a point on old test rows. time: the column that it goes by,
     the job's otherwise. replay: share of each step that old rows have.
 
     without_labels: no row needs an answer. Numbers and channels of sensors are standardised anew

@@ -6,47 +6,41 @@ import shutil
 import tempfile
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
-from modalloy.adaptation.ageing import Ages, weigh_by_age
+from modalloy.adaptation.account import Learned, World, compare_both, note, refuse_forgetting, told
+from modalloy.adaptation.ageing import weigh_by_age
 from modalloy.adaptation.asked import Asked
 from modalloy.adaptation.figures import (
-    OLD,
     Answering,
-    Pairs,
     beaten,
-    compare_answers,
     points_lost,
     worst,
 )
 from modalloy.adaptation.keeping import Kept, Tried, keep_old
 from modalloy.adaptation.learning import fine_tune
 from modalloy.adaptation.methods import adapted_job, learning_weights, model_to_learn
-from modalloy.adaptation.new_rows import OWN, NewRows, open_new
-from modalloy.adaptation.old_rows import OldRows, open_old
-from modalloy.adaptation.still_true import OURS, Still, changed_inputs, fit_again
-from modalloy.answer.answers import Answer
-from modalloy.answer.answers import EVERYTHING
+from modalloy.adaptation.new_rows import open_new
+from modalloy.adaptation.old_rows import open_old
+from modalloy.adaptation.still_true import OURS, changed_inputs, fit_again
+from modalloy.answer.answers import EVERYTHING, Answer
+from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.predictor import Predictor
-from modalloy.blend.mixture import NOTHING
-from modalloy.checks.finding import counted, finding
 from modalloy.errors import RunError
 from modalloy.job import config
-from modalloy.judge.compared import Compared, Pair
-from modalloy.learn.progress import Progress
 from modalloy.learn.run_lock import claim
-from modalloy.model.model import Model
 from modalloy.model.adapters.attach import merge
 from modalloy.model.adapters.file import adapter_to_bytes, take_adapter
 from modalloy.model.adapters.ranks import told_ranks
+from modalloy.model.model import Model
 from modalloy.runs.adapters import (
     adapter_parts,
-    adapters_of,
     plain,
     refuse_adapter_name,
     with_adapter,
@@ -56,27 +50,6 @@ from modalloy.runs.run import Run
 from modalloy.runs.saving import derive_run
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.table import Table
-
-
-class World(NamedTuple):
-    """What an adapting looks at: the run as it was, new rows, and old ones or why there are none."""
-
-    predictor: Predictor
-    new: NewRows
-    old: OldRows | None
-    unseen: str
-    ages: Ages | None
-
-
-class Learned(NamedTuple):
-    """The model that has learned, how, and how far it went from the old weights."""
-
-    model: Model
-    progress: Progress
-    kept: Kept | None
-    numbers: int  # weights that learned
-    ranks: dict[str, Any]  # what stands beside layers, by layer and column
-    adapter: bytes | None  # what was learned, as its own file
 
 
 def adapt_run(
@@ -163,32 +136,27 @@ def stay_near(world: World, model: Model, before: Mapping[str, torch.Tensor], as
     no step helps the new ones and keeps the old ones."""
     new, old = world.new, world.old
     assert old is not None
-    was = [network_answers(world.predictor.model, *rows) for rows in judging(new, old)]
+    sides = ((new.loader, new.parts.validation), (old.loader, old.judge))
+    was = [network_answers(world.predictor.model, *rows) for rows in sides]
 
     def judge() -> Tried:
-        now = [network_answers(model, *rows) for rows in judging(new, old)]
-        changes = [
-            points_lost(*rows, a, b) for rows, a, b in zip(judging(new, old), was, now, strict=True)
-        ]
+        now = [network_answers(model, *rows) for rows in sides]
+        changes = [points_lost(*rows, a, b) for rows, a, b in zip(sides, was, now, strict=True)]
         return Tried(worst(changes[1])[1], beaten(changes[0]))
 
     kept = keep_old(model, before, judge, most=asked.aimed)
     if not kept.share:
         raise RunError(
-            f"{world.predictor.run.path}: nothing was written. No step from the old weights towards "
-            f"those learned answers new validation rows better and old ones at most {asked.lost:g} "
-            "points worse. Label more new rows, replay more old ones (--replay), or adapt without a "
-            "window into a run for the new rows alone."
+            f"{world.predictor.run.path}: nothing was written. No step from the old weights "
+            "towards those learned answers new validation rows better and old ones at most "
+            f"{asked.aimed:g} points worse, half of what test rows may lose. Label more new rows, "
+            "replay more old ones (--replay), or adapt without a window into a run for the new "
+            "rows alone."
         )
     return kept
 
 
-def judging(new: NewRows, old: OldRows):
-    """Rows that say what a step gains, and what it loses."""
-    return ((new.loader, new.parts.validation), (old.loader, old.judge))
-
-
-def network_answers(model: Model, loader, rows: np.ndarray) -> Mapping[str, Answer]:
+def network_answers(model: Model, loader: Loader, rows: np.ndarray) -> Mapping[str, Answer]:
     """What the network alone says of these rows."""
     return answer_rows(model, loader, rows).seen[EVERYTHING]
 
@@ -207,7 +175,7 @@ def write(world: World, learned: Learned, place: Path, asked: Asked, seconds: fl
     compared, lost = compare_both(world, both, learned, asked, seconds)
     refuse_forgetting(world, lost, asked)
     said = [*told(world, learned, asked), *still.said]
-    compared = Compared(**{**vars(compared), "said": tuple(said)})
+    compared = replace(compared, said=tuple(said))
     rows = np.concatenate(new.parts[:2])
     prints = fingerprints(new.loader.table, run.job, rows)
     notes = {
@@ -230,106 +198,3 @@ def write(world: World, learned: Learned, place: Path, asked: Asked, seconds: fl
         return with_adapter(derive_run(run, place, "adapt", **given, parts=own), None)
     given |= {"stages": still.calibration.stages, "notes": notes}
     return derive_run(run, place, "adapt", **given, parts=parts, model=model, without=OURS)
-
-
-def compare_both(
-    world: World, both: tuple[Answering, Answering], learned: Learned, asked: Asked, seconds: float
-) -> tuple[Compared, dict[str, float]]:
-    """Figures on rows that neither run has learned from, and points lost on old test rows."""
-    new, old = world.new, world.old
-    test = new.parts.test
-    figures: Pairs = compare_answers(new.loader, test, *(a.answers(new.loader, test) for a in both))
-    which, lost = "new rows held back from both", {}
-    if old is not None and len(old.test):
-        answers = [a.answers(old.loader, old.test) for a in both]
-        figures |= compare_answers(old.loader, old.test, *answers, name=OLD)
-        lost = points_lost(old.loader, old.test, *answers)
-        which += f", and {len(old.test)} old test rows"
-    job = world.predictor.run.job
-    units = {name.format(t): unit_of(o) for t, o in job.tasks.items() for name in ("{}", OLD)}
-    costs = {
-        "weights that learned": Pair(None, float(learned.numbers)),
-        "seconds": Pair(None, seconds),
-    }
-    if learned.adapter is not None:
-        costs["file of the adapter, KB"] = Pair(None, len(learned.adapter) / 1000)
-    return Compared("adapt", len(test), which, figures, units, costs), lost
-
-
-def unit_of(options: config.TaskOptions) -> str:
-    """The unit of a task's numbers."""
-    return getattr(options, "unit", None) or ""
-
-
-def refuse_forgetting(world: World, lost: Mapping[str, float], asked: Asked) -> None:
-    """RunError where, beside a window, old test rows are answered worse than is allowed."""
-    task, points = worst(lost)
-    if asked.window is not None and points > asked.lost:
-        assert world.old is not None
-        raise RunError(
-            f"{world.predictor.run.path}: nothing was written. {task}: the {len(world.old.test)} old "
-            f"test rows would be answered {points:.1f} points worse, and {asked.lost:g} are allowed, "
-            "though other old rows had not shown it. Replay more old rows (--replay), or adapt "
-            "without a window into a run for the new rows alone."
-        )
-
-
-def told(world: World, learned: Learned, asked: Asked) -> list[str]:
-    """What was done, and what to know of it."""
-    new, old, run = world.new, world.old, world.predictor.run
-    parts = new.parts
-    by = "" if new.by == OWN else f"; parted by {new.by}"
-    beside = adapters_of(run)
-    said = [
-        f"{len(parts.train)} new rows were learned from, {len(parts.validation)} said when to stop, "
-        f"{len(parts.test)} were held back{by}"
-    ]
-    if beside and asked.name is None:
-        said.append(f"adapters of the old weights are left behind: {', '.join(beside)}")
-    if new.seen:
-        said.append(f"{counted(new.seen, 'row')} that the model has learned from were left out")
-    if learned.progress.best_epoch < 0 and learned.kept is None:
-        said.append("new validation rows are answered no better than before: no weight was changed")
-    if world.ages is not None:
-        ages = world.ages
-        said.append(
-            f"a row counts half as much for each {asked.window} that it is older by '{ages.column}': "
-            f"they weigh as much as {ages.counts:.0f} rows of one age"
-        )
-    if old is not None and asked.replayed:
-        said.append(f"{100 * asked.replayed:g} % of each step were {len(old.train)} old rows")
-    if learned.kept is not None:
-        kept = learned.kept
-        said.append(
-            f"{100 * kept.share:g} % of the way from the old weights to the learned ones: there old "
-            f"rows that judge lose {max(0.0, kept.lost):.1f} points, new ones gain {kept.gained:.1f}"
-        )
-    if old is None:
-        said.append(f"what was forgotten of the old rows is not known: {world.unseen}")
-    elif not len(old.test):
-        said.append("what was forgotten of the old rows is not known: the run kept no test rows")
-    elif run.notes.get("adapted") is not None:
-        said.append(
-            "old test rows are those of the first training; earlier adaptings' are not here"
-        )
-    return said
-
-
-def note(world: World, learned: Learned, asked: Asked, compared: Compared) -> dict[str, Any]:
-    """What the new run's notes say of it."""
-    parts = world.new.parts
-    found = {
-        "method": asked.method,
-        "window": asked.window,
-        "replay": asked.replayed,
-        "rows": {n: len(getattr(parts, n)) for n in ("train", "validation", "test")},
-        "by": world.new.by,
-        "weights": learned.numbers,
-        "name": asked.name,
-        "ranks": learned.ranks,
-        "share": None if learned.kept is None else learned.kept.share,
-        "curves": learned.progress.curves,
-        "compared": compared.as_dict(),
-        "found": [f.as_dict() for f in world.new.found],
-    }
-    return found | {"said": [finding("note", "adapt", s).as_dict() for s in compared.said]}

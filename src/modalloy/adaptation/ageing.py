@@ -33,8 +33,8 @@ def weigh_by_age(
 ) -> Ages:
     """Weights of rows by how much older they are than the newest row of the table.
 
-    which: rows that can be learned from. by: the column of times, else the job's. TableError where the job names no column of times, or none
-    of these rows is as new as the window.
+    which: rows that can be learned from. by: the column of times, else the job's. TableError where
+    the job names none, or none of these rows is as new as the window.
     """
     column = time_column(job, table) if by is None else by
     life_s = half_life(window)
@@ -80,7 +80,7 @@ def time_column(job: config.Job, table: Table) -> str:
     if found is None:
         known = ", ".join(f"'{c}'" for c in dict.fromkeys(named) if c) or "none"
         raise TableError(
-            f"{table.source}: a window needs a column of times, and the job's are {known}. Name one "
+            f"{table.source}: a window needs a column of times; the job's are {known}. Name one "
             "of the table's with --time, or adapt without a window."
         )
     return found
@@ -90,8 +90,8 @@ def counting_by_age(objective: Objective[Model], weight_N: np.ndarray) -> Object
     """The objective over those rows of a batch that are drawn by their weight.
 
     A row takes part in a step with the chance that its weight is: gradients are those of weighed
-    rows in the mean. A row without a time counts as the oldest. All chance comes from torch's global
-    generator, which the training seeds for each step.
+    rows in the mean. A row without a time counts as the oldest. All chance comes from torch's
+    global generator, which the training seeds for each step.
     """
     least = float(np.nanmin(weight_N))
     weight = torch.from_numpy(np.nan_to_num(weight_N, nan=least)).float()

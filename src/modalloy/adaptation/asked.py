@@ -1,4 +1,4 @@
-"""What `adapt` is asked for: which weights learn and for how long, and how old rows are kept known."""
+"""What `adapt` is asked for: which weights learn, for how long, and how old rows stay known."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,17 @@ from modalloy.errors import RunError
 from modalloy.job.options import did_you_mean
 
 Method = Literal[
-    "head", "last_n", "full", "lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"
+    "head",
+    "last_n",
+    "full",
+    "lora",
+    "rslora",
+    "dora",
+    "pissa",
+    "adalora",
+    "ia3",
+    "vera",
+    "layernorm",
 ]
 METHODS: tuple[str, ...] = get_args(Method)
 RANKED = ("lora", "rslora", "dora", "pissa", "adalora", "vera")
@@ -24,11 +34,12 @@ class Asked:
     """What fine-tuning is asked for.
 
     method: which weights learn. name: of an adapter, which is kept beside the old weights; without
-    one these are changed. rank: of what learns beside layers. budget_kb: of the adapter's file, which
-    ranks are shared out by. last_n: blocks of each encoder that `last_n` lets learn. minutes: of the training. window: half-life of a row's weight, as in `30d`; a number without a
-    unit where the times are numbers. time: the column that it goes by; else the job's. replay: share of what is learned that old training rows have;
-    None takes .8 beside a window, else nothing. lost: points that old test rows may lose beside a
-    window.
+    one these are changed. rank: of what learns beside layers. budget_kb: of the adapter's file, by
+    which ranks are shared out. last_n: blocks of each encoder that `last_n` lets learn. minutes: of
+    the training. window: half-life of a row's weight, as in `30d`; a number without a unit where
+    the times are numbers. time: the column that it goes by, else the job's. replay: share of what
+    is learned that old training rows have; None takes .8 beside a window, else nothing. lost:
+    points that old test rows may lose beside a window.
     """
 
     method: Method = "rslora"
@@ -57,7 +68,7 @@ class Asked:
             )
         if self.rank is not None and (self.rank < 1 or self.method not in RANKED):
             raise RunError(
-                f"rank: {self.rank} is none that {self.method} can have; give 1 or more, with one of "
+                f"rank: {self.rank} is none that {self.method} can have; give 1 or more, to one of "
                 f"{', '.join(RANKED)}."
             )
         if self.budget_kb is not None and (self.budget_kb <= 0 or self.method not in BUDGETED):
@@ -67,8 +78,8 @@ class Asked:
             )
         if self.name is not None and self.window is not None:
             raise RunError(
-                "name: a window changes the weights themselves, as far as old rows allow, and leaves "
-                "no adapter; leave --name out."
+                "name: a window changes the weights themselves, as far as old rows allow, and "
+                "leaves no adapter; leave --name out."
             )
         if self.last_n < 1:
             raise RunError(f"last_n: {self.last_n} is no number of blocks; give 1 or more.")
@@ -107,7 +118,7 @@ def refuse_mixed(asked: Asked, *, without_labels: bool, tent: bool, canary: bool
         given = [n for n, there in {"tent": tent, "canary": canary}.items() if there]
         if given:
             raise RunError(
-                f"{given[0]}: is for adapting without labels; add --without-labels, or leave it out."
+                f"{given[0]}: is for adapting without labels; give --without-labels, or leave it."
             )
         return
     plain = Asked()

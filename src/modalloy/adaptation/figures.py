@@ -1,6 +1,6 @@
 """Figures of a run before and after it was adapted, on new rows held back and on old test rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +9,7 @@ from modalloy.answer.answers import Answer
 from modalloy.answer.loader import Loader
 from modalloy.answer.stage import Stage, adjust
 from modalloy.blend.mixture import Blend
+from modalloy.job import config
 from modalloy.judge.compared import Pair, compare
 from modalloy.judge.figures import truth_of
 from modalloy.judge.metrics.score import measure_of, primary, tally
@@ -44,7 +45,7 @@ def compare_answers(
     after: Mapping[str, Answer],
     name: str = "{}",
 ) -> Pairs:
-    """Each task's figures by both, on rows that it has an answer for; name: of tasks in the table."""
+    """Each task's figures by both, on rows with an answer; name: of tasks in the table."""
     truths, groups, found = truth_of(loader, rows), group_labels(loader, rows), {}
     for task, options in loader.job.tasks.items():
         truth = truths[task]
@@ -63,7 +64,7 @@ def points_lost(
     before: Mapping[str, Answer],
     after: Mapping[str, Answer],
 ) -> dict[str, float]:
-    """How many points each task's answers to these rows are worse, below 0 where they are better."""
+    """How many points each task's answers to these rows are worse; below 0 they are better."""
     truths = truth_of(loader, rows)
     found = {}
     for task, options in loader.job.tasks.items():
@@ -78,7 +79,7 @@ def points_lost(
     return found
 
 
-def of_one(options: object) -> str:
+def of_one(options: config.TaskOptions) -> str:
     """The figure of a task of which a hundredth is a point: its first one, R² of numbers."""
     metric = primary(options)[0]
     form = METRICS.get(metric, UNNAMED).form
@@ -93,8 +94,3 @@ def worst(lost: Mapping[str, float]) -> tuple[str, float]:
 def beaten(lost: Mapping[str, float]) -> float:
     """Points gained in the mean of all tasks."""
     return -float(np.mean(list(lost.values()))) if lost else 0.0
-
-
-def listed(tasks: Sequence[str]) -> str:
-    """Names in a sentence."""
-    return ", ".join(f"'{t}'" for t in tasks)

@@ -27,6 +27,7 @@ from modalloy.learn.train import train_model
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model, essential_inputs
 from modalloy.objectives.hiding import hiding
+from modalloy.objectives.losses import Objective
 from modalloy.objectives.supervised import supervised
 from modalloy.table.split import Parts
 
@@ -60,6 +61,7 @@ def fine_tune(
         objective_of(model, job, new, asked, old, ages),
         Weighting(job),
         augmenting(job),
+        change=change,
         score=score,
     )
     before = Progress(0, 0, best=score())
@@ -75,7 +77,7 @@ def objective_of(
     asked: Asked,
     old: OldRows | None,
     ages: Ages | None,
-):
+) -> Objective[Model]:
     """What is minimised: the answers of new rows, by their age, and of old ones beside them."""
     chance, keep = job.fuse.modality_dropout, essential_inputs(job)
     plain = holding_still(hiding(supervised, chance=chance, keep=keep))

@@ -72,9 +72,9 @@ def few(run: Run, table: Table, fresh: int, seen: int, found: list[Finding]) -> 
     hints = "".join(f" {sentence(f)}." for f in found if f.where in names)
     but = f" besides {seen} that the model has learned from" if seen else ""
     return TableError(
-        f"{table.source}: {fresh} rows have an answer ({some(map(repr, names))}){but}, and adapting "
-        f"needs at least {LEAST}, some of which are held back; label more rows, or adapt without "
-        f"labels.{hints}"
+        f"{table.source}: {fresh} rows have an answer ({some(map(repr, names))}){but}, and "
+        f"adapting needs at least {LEAST}, some of which are held back; label more rows, or adapt "
+        f"without labels.{hints}"
     )
 
 
@@ -91,8 +91,8 @@ def refuse_unknown(loader: Loader, truths: dict[str, list]) -> None:
             if new:
                 rows = sum(a is not None and not target.classes(a) <= {*names} for a in truth)
                 raise TableError(
-                    f"{loader.table.source}: column '{target.columns[0]}', row {row}: '{new[0]}' is "
-                    f"a class that this run never knew ({rows} rows hold such ones; it knows "
+                    f"{loader.table.source}: column '{target.columns[0]}', row {row}: '{new[0]}' "
+                    f"is a class that this run never knew ({rows} rows hold such ones; it knows "
                     f"{some(map(repr, names))}). Adapting keeps the classes: leave these rows out, "
                     "or train a job over all rows with `train.start`, which takes over the rest."
                 )
@@ -114,8 +114,8 @@ def part_rows(job: config.Job, table: Table, which: np.ndarray) -> tuple[Parts, 
         if min(map(len, parts[:3])):
             return Parts(which[parts.train], which[parts.validation], which[parts.test]), by
     raise TableError(
-        f"{table.source}: {len(which)} labelled rows cannot be parted into some to learn from, some "
-        "to stop by and some to judge by; label more rows."
+        f"{table.source}: {len(which)} labelled rows cannot be parted into some to learn from, "
+        "some to stop by and some to judge by; label more rows."
     )
 
 

@@ -18,9 +18,9 @@ MOST_JUDGING = 500
 class OldRows(NamedTuple):
     """Old rows by their use now, none of them in two.
 
-    train: may be learned from again. judge: say how much of the old is lost while learning; learned:
-    the run has learned from them, so that more seems to be lost than is. test: the run's own test
-    rows, which choose nothing.
+    train: may be learned from again. judge: say how much of the old is lost while learning.
+    learned: the run has learned from them, so that more seems to be lost than is. test: the run's
+    own test rows, which choose nothing.
     """
 
     loader: Loader

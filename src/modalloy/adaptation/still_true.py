@@ -91,8 +91,8 @@ def choose_blend(
         if moved := sorted({i for _, m in mixture.methods for i in m.frozen} & {*changed}):
             del tasks[task]
             said.append(
-                f"{task}: the network answers alone, since classical methods beside it look at what "
-                f"the encoder of '{moved[0]}' said before"
+                f"{task}: the network answers alone, since classical methods beside it look at "
+                f"what the encoder of '{moved[0]}' said before"
             )
     usable = Blend(tasks, blend.widths if tasks else {})
     if not tasks:

@@ -1,5 +1,5 @@
-"""Tent: entropy of class probabilities made small by the norms' scales and shifts alone (Wang et al.
-2021, 2006.10726).
+"""Tent: entropy of class probabilities made small by the scales and shifts of norms alone (Wang et
+al. 2021, 2006.10726).
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
 
 
 def tent(model: Model, batches: Iterable[Batch], *, lr: float = LR) -> list[float]:
-    """One step of Adam for each batch, in place; the entropy of each batch before its step, in nats.
+    """One step of Adam for each batch, in place; each batch's entropy before its step, in nats.
 
     The paper lets batch norms use each batch's own figures; ours keep those that they have, so that
     a row is answered alone as it is in a batch. RunError where the run has no classes to answer.

@@ -19,7 +19,6 @@ from modalloy.adaptation.stand_ins import hide_channels
 from modalloy.adaptation.tent import tent
 from modalloy.answer.answers import View
 from modalloy.answer.loader import Loader
-from modalloy.learn.epoch_order import epoch_order
 from modalloy.answer.network import BATCH
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.promise import PART as PROMISES
@@ -30,6 +29,7 @@ from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.checks.finding import finding
 from modalloy.errors import TableError
 from modalloy.judge.compared import Compared, Pair
+from modalloy.learn.epoch_order import epoch_order
 from modalloy.learn.run_lock import claim
 from modalloy.learn.unlike import drawn, view_rows
 from modalloy.model.model import Model
@@ -54,7 +54,7 @@ class State(NamedTuple):
 
 
 class Reverted(NamedTuple):
-    """The state that is kept, its figures on the canary set, and sentences on those that are not."""
+    """The state that is kept, its figures on the canary set, and sentences on other states."""
 
     state: State
     figures: Pairs
@@ -140,7 +140,7 @@ def steps(predictor: Predictor, loader: Loader, *, use_tent: bool) -> Iterator[S
         entropies = tent(after, batches(now, order, after))
         said = [
             *first.said,
-            f"Tent lowered the entropy of classes from {entropies[0]:.3f} to {entropies[-1]:.3f} nats",
+            f"Tent took the entropy of classes from {entropies[0]:.3f} to {entropies[-1]:.3f} nats",
         ]
         yield State("Tent", first.readers, first.hidden, after, said)
 
@@ -154,7 +154,9 @@ def hide_wrong(predictor: Predictor, loader: Loader, state: State, drifts: list[
     told = [*state.said, *(found.said[n] for n in found.channels)]
     state = state._replace(readers=readers, said=told)
     wrong = beyond(predictor.likeness, seen(predictor, loader, state))
-    wider = sorted((d for d in drifts if d.clear and not d.dead), key=lambda d: -abs(np.log(d.gain)))
+    wider = sorted(
+        (d for d in drifts if d.clear and not d.dead), key=lambda d: -abs(np.log(d.gain))
+    )
     for name in [n for n in wrong if n in columns]:
         for drift in (d for d in wider if d.name.startswith(f"{name}[")):
             readers = without_channels(predictor, state.readers, [drift.name])
@@ -241,11 +243,11 @@ def shares_unlike(predictor: Predictor, loader: Loader, state: State) -> Pair | 
     if predictor.likeness is None:
         return None
     before = State("", dict(predictor.run.readers), predictor.run.hidden, predictor.model, [])
-    shares = [
+    was, now = (
         100.0 * float(predictor.likeness.judge(seen(predictor, loader, s)).unlike_B.mean())
         for s in (before, state)
-    ]
-    return Pair(*shares)
+    )
+    return Pair(was, now)
 
 
 def untested(run: Run, canary: Canary | None) -> list[str]:
@@ -253,8 +255,8 @@ def untested(run: Run, canary: Canary | None) -> list[str]:
     said = []
     if canary is None:
         said.append(
-            "no labelled row has said whether answers got better: give a canary set (--canary), and "
-            "steps that make it worse are undone"
+            "no labelled row has said whether answers got better: give a canary set (--canary), "
+            "and steps that make it worse are undone"
         )
     if run.stages or PROMISES in run.sealed:
         said.append(

@@ -1,4 +1,4 @@
-"""`modalloy adapt`: fine-tunes a run on new rows, or adapts it without labels, and tells what changed."""
+"""`modalloy adapt`: fine-tunes a run, or adapts it without labels, and tells what has changed."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -24,7 +24,9 @@ def adapt(
     ] = None,
     method: Annotated[
         str,
-        typer.Option(help="Which weights learn: head, last_n, full, or beside layers lora and kin."),
+        typer.Option(
+            help="Which weights learn: head, last_n, full, or beside layers lora and kin."
+        ),
     ] = "rslora",
     name: Annotated[
         str | None, typer.Option(help="Keep it as an adapter of this name; else it is merged.")
@@ -72,7 +74,9 @@ def adapt(
         typer.echo(say_adapters(modalloy.load_run(run)))
         return
     if table is None:
-        raise typer.BadParameter("name the table of new rows, or ask for --list", param_hint="TABLE")
+        raise typer.BadParameter(
+            "name the table of new rows, or ask for --list", param_hint="TABLE"
+        )
     take_cores()
     made = modalloy.adapt(
         run,

@@ -17,5 +17,7 @@ Strict = Annotated[
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
 Adapter = Annotated[
     str | None,
-    typer.Option("--adapter", metavar="NAME", help="One of the run's adapters, or none; else usual."),
+    typer.Option(
+        "--adapter", metavar="NAME", help="One of the run's adapters, or none; else usual."
+    ),
 ]

@@ -30,7 +30,8 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     """Score a run on its own test rows, or on all rows of another table that have an answer.
 
     The run's card is written anew together with the run's own report, never for another table.
-    Nor of an adapter that is not its usual one. A finished training that was interrupted before its report needs its checkpoints no longer.
+    Nor of an adapter that is not its usual one. A finished training that was interrupted before its
+    report needs its checkpoints no longer.
     """
     own = table is None and is_usual(run)
     page = out or run.path / (PAGE if own else "evaluated.html")
