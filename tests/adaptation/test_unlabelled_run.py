@@ -59,7 +59,11 @@ def told(run: Run) -> str:
 def test_gain_and_offset_are_undone(made: Made, tmp_path: Path) -> None:
     rows = drifted(made.rows)
     new = ma.adapt(made.run, rows.drop(columns="kind"), out=tmp_path / "new", without_labels=True)
-    clean, lost, back = (accuracy(made.run, made.rows), accuracy(made.run, rows), accuracy(new, rows))
+    clean, lost, back = (
+        accuracy(made.run, made.rows),
+        accuracy(made.run, rows),
+        accuracy(new, rows),
+    )
     assert clean - lost > 0.2
     assert back - lost >= 0.6 * (clean - lost)
     assert "waves[up] was standardised anew: 2" in told(new)
