@@ -113,9 +113,10 @@ def test_rows_that_were_learned_from_are_known_again(made: Made, tmp_path: Path)
     _, _, extras = given_rows(Predictor(made.full), open_table(made.frame))
     (seen,) = [f["what"] for f in extras.findings if f["level"] == "leak"]
     assert seen.startswith("120 of 150 rows")
-    with pytest.raises(ma.TableError, match="10 rows have an answer.*besides 10 that the model"):
-        rows = pd.concat([made.frame[made.frame["part"] == "train"].head(10), made.frame.tail(3)])
-        ma.adapt(made.full, pd.concat([rows, held_back(made.frame).head(8)]), out=tmp_path / "x")
+    learned = made.frame[made.frame["part"] == "train"].head(10)
+    rows = pd.concat([learned, held_back(made.frame).head(8)])
+    with pytest.raises(ma.TableError, match=r"8 rows have an answer.*besides 10 that the model"):
+        ma.adapt(made.full, rows, out=tmp_path / "x")
 
 
 def test_without_the_old_table_nobody_knows_what_is_forgotten(made: Made, tmp_path: Path) -> None:
@@ -139,7 +140,7 @@ def test_bad_input_gets_a_sentence(made: Made, tmp_path: Path) -> None:
     frame.loc[3, "kind"] = "dented"
     with pytest.raises(ma.TableError, match="row 3: 'dented' is a class that this run never knew"):
         ma.adapt(made.run, frame, out=out)
-    with pytest.raises(ma.TableError, match="5 rows have an answer .* needs at least 12"):
+    with pytest.raises(ma.TableError, match=r"5 rows have an answer .* needs at least 12"):
         ma.adapt(made.run, made.frame.head(5), out=out)
     with pytest.raises(ma.RunError, match="holds a finished run"):
         ma.adapt(made.run, made.frame, out=made.full.path)

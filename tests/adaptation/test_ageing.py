@@ -45,7 +45,7 @@ def test_a_window_without_rows_gets_a_sentence() -> None:
     table = open_table(pd.DataFrame({"a": 1.0, "y": 1.0, "t": [0.0, 1.0, 100.0]}))
     with pytest.raises(ma.TableError, match=r"lies within 5 of the newest.*lies 19\.8 times 5"):
         weigh_by_age(load_job(JOB), table, np.array([0, 1]), "5", "t")
-    with pytest.raises(ma.TableError, match="a window needs a column of times.*are none"):
+    with pytest.raises(ma.TableError, match=r"a window needs a column of times.*are none"):
         weigh_by_age(load_job(JOB), table, np.array([0, 1]), "5")
     with pytest.raises(ma.TableError, match="no column 'w'"):
         weigh_by_age(load_job(JOB), table, np.array([0, 1]), "5", "w")

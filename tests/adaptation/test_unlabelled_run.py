@@ -134,9 +134,9 @@ def test_a_canary_undoes_what_harms(made: Made, tmp_path: Path) -> None:
 
 def test_bad_input_gets_a_sentence(made: Made, tmp_path: Path) -> None:
     out = tmp_path / "new"
+    canary = made.canary.drop(columns="kind")
     with pytest.raises(ma.TableError, match="no row of this canary set has a label in 'kind'"):
-        canary = made.canary.drop(columns="kind")
         ma.adapt(made.run, made.rows, out=out, without_labels=True, canary=canary)
-    with pytest.raises(ma.TableError, match="8 rows say too little .* at least 20"):
+    with pytest.raises(ma.TableError, match=r"8 rows say too little .* at least 20"):
         ma.adapt(made.run, made.rows.head(8), out=out, without_labels=True)
     assert not out.exists()

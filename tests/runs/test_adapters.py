@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     rows["up"], rows["side"] = [-x for x in rows["up"]], [-x for x in rows["side"]]
     one = ma.adapt(run, rows, out=folder / "one", name="line3", rank=4, quiet=True)
     other = rows.assign(up=[2 * x + 1 for x in rows["up"]])
-    two = ma.adapt(one, other, out=folder / "two", name="line4", method="head", quiet=True)
+    two = ma.adapt(one, other, out=folder / "two", name="line4", budget_kb=12, quiet=True)
     return Made(run, one, two, rows)
 
 
@@ -63,6 +63,7 @@ def test_base_weights_stay_and_the_file_is_small(made: Made) -> None:
     assert told["line3"]["method"] == "rslora"
     assert told["line3"]["kb"] < 200
     assert told["line3"]["rows"] == 60
+    assert 2 < told["line4"]["kb"] <= 12
     assert [a["usual"] for a in told.values()] == [False, True]
     ranks = ma.load_run(made.two.path, adapter="line3").notes["adapted"]["ranks"]
     assert set(ranks["layers"].values()) <= {1, 2, 3, 4}
