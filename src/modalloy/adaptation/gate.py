@@ -24,21 +24,28 @@ class Gate(NamedTuple):
 
 
 def gate(
-    likeness: Likeness | None, view: View, dead: Sequence[str], columns: Sequence[str]
+    likeness: Likeness | None,
+    view: View,
+    dead: Sequence[str],
+    columns: Sequence[str],
+    channels: Mapping[str, Sequence[str]],
 ) -> Gate:
     """What to hide of rows seen so. dead: names of numbers and channels with one value in all rows.
-    columns: those of the job that may be hidden.
+    columns: those of the job that may be hidden. channels: of each series among them.
 
-    Without a likeness only the dead are known. At least one column stays.
+    Without a likeness only the dead are known. A series of which every channel went wrong is hidden
+    as a whole. At least one column stays.
     """
     wrong = {name: "has one value in all rows, which training never saw" for name in dead}
     wrong |= {n: said for n, said in beyond(likeness, view).items() if n not in wrong}
-    channels = [n for n in wrong if n not in columns]
+    gone = {name for name, own in channels.items() if own and wrong.keys() >= {*own}}
+    wrong |= dict.fromkeys(gone - wrong.keys(), "has no channel that is as in training")
     hidden = [n for n in wrong if n in columns]
     if len(hidden) >= len(columns):
         hidden = []
+    alone = [n for name, own in channels.items() if name not in gone for n in own if n in wrong]
     said = {n: f"{n} {why}, and is hidden from now on" for n, why in wrong.items()}
-    return Gate(hidden, channels, said)
+    return Gate(hidden, alone, said)
 
 
 def beyond(likeness: Likeness | None, view: View) -> Mapping[str, str]:

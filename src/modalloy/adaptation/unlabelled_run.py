@@ -4,6 +4,7 @@ that reads them as training read its own, or the run as it was where a canary se
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,8 +35,10 @@ from modalloy.learn.run_lock import claim
 from modalloy.learn.unlike import drawn, view_rows
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.readers.category import CategoryReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
+from modalloy.runs.adapters import adapters_of
 from modalloy.runs.run import Run
 from modalloy.runs.saving import derive_run
 from modalloy.table.table import Table
@@ -93,6 +96,8 @@ def adapt_unlabelled(
         unlike = shares_unlike(predictor, loader, kept.state)
         warned = [f"{f.where}: {f.what}" for f in found]
         said = [*kept.state.said, *kept.said, *untested(run, watched), *warned]
+        if beside := adapters_of(run):
+            said.append(f"adapters of the old weights are left behind: {', '.join(beside)}")
         rows = loader.table.rows if watched is None else len(watched.rows)
         which = "labelled rows of the canary set, by which steps were chosen"
         if watched is None:
@@ -148,27 +153,43 @@ def steps(predictor: Predictor, loader: Loader, *, use_tent: bool) -> Iterator[S
 def hide_wrong(predictor: Predictor, loader: Loader, state: State, drifts: list[Drift]) -> State:
     """The state without the channels, then the columns, that have gone wrong."""
     dead = [d.name for d in drifts if d.dead]
-    columns = [n for n in state.readers if n not in state.hidden]
-    found = gate(predictor.likeness, seen(predictor, loader, state), dead, columns)
+    columns = [
+        n
+        for n, reader in state.readers.items()
+        if n not in state.hidden and not isinstance(reader, CategoryReader)  # new names are no harm
+    ]
+    channels = {
+        n: channel_names(r)
+        for n, r in state.readers.items()
+        if n in columns and isinstance(r, SeriesReader)
+    }
+    look = partial(gate, predictor.likeness, dead=dead, columns=columns)
+    found = look(seen(predictor, loader, state), channels=channels)
     readers = without_channels(predictor, state.readers, found.channels)
     told = [*state.said, *(found.said[n] for n in found.channels)]
     state = state._replace(readers=readers, said=told)
-    wrong = beyond(predictor.likeness, seen(predictor, loader, state))
-    wider = sorted(
-        (d for d in drifts if d.clear and not d.dead), key=lambda d: -abs(np.log(d.gain))
-    )
-    for name in [n for n in wrong if n in columns]:
-        for drift in (d for d in wider if d.name.startswith(f"{name}[")):
+    state = hide_widest(predictor, loader, state, drifts)
+    gone = {*found.channels}
+    left = {n: [c for c in own if c not in gone] for n, own in channels.items()}
+    found = look(seen(predictor, loader, state), channels=left)
+    hidden, told = state.hidden | {*found.columns}, [found.said[n] for n in found.columns]
+    return state._replace(hidden=hidden, said=[*state.said, *told])
+
+
+def hide_widest(predictor: Predictor, loader: Loader, state: State, drifts: list[Drift]) -> State:
+    """The state without that drifted channel of each series gone wrong without which it is as in
+    training, if there is one: noise shows in no figure of the channel once it is standardised."""
+    clear = [d for d in drifts if d.clear and not d.dead]
+    for name in beyond(predictor.likeness, seen(predictor, loader, state)):
+        own = [d for d in clear if d.name.startswith(f"{name}[")]
+        for drift in sorted(own, key=lambda d: -abs(np.log(d.gain))):
             readers = without_channels(predictor, state.readers, [drift.name])
             tried = state._replace(readers=readers)
             if name not in beyond(predictor.likeness, seen(predictor, loader, tried)):
                 why = f"{drift.name} is hidden from now on: without it '{name}' is as in training"
                 state = tried._replace(said=[*state.said, why])
                 break
-    dead = [n for n in dead if n in columns]
-    found = gate(predictor.likeness, seen(predictor, loader, state), dead, columns)
-    hidden, told = state.hidden | {*found.columns}, [found.said[n] for n in found.columns]
-    return state._replace(hidden=hidden, said=[*state.said, *told])
+    return state
 
 
 def without_channels(
