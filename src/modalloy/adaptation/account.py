@@ -107,6 +107,13 @@ def told(world: World, learned: Learned, asked: Asked) -> list[str]:
         )
     if old is not None and asked.replayed:
         said.append(f"{100 * asked.replayed:g} % of each step were {len(old.train)} old rows")
+    if old is not None and old.learned and learned.kept is not None:
+        said.append(
+            "the run had learned from the old rows that judge, so that more seems lost than is"
+        )
+    if columns := learned.ranks.get("columns"):
+        shares = (f"{name} {found['numbers']} numbers" for name, found in columns.items())
+        said.append(f"what learned beside layers, by column: {', '.join(shares)}")
     if learned.kept is not None:
         kept = learned.kept
         said.append(
