@@ -49,6 +49,7 @@ ROOMS: list[set[str]] = [
     {"learn"},
     {"economy"},
     {"hardening"},
+    {"adaptation"},
     {"search"},
     {"verbs", "demonstration", "diagnosis"},
     {"commands"},

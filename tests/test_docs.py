@@ -25,6 +25,7 @@ from modalloy.job import reference
 from modalloy.job.job_file import load_job
 from modalloy.job.options import resolve, schema_of_job
 from modalloy.judge.baselines.baselines import Baselines
+from modalloy.judge.compared import Compared
 from modalloy.judge.report import Report
 from modalloy.report import evaluate
 from modalloy.runs.parts import PARTS
@@ -194,15 +195,20 @@ def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
 
         return call
 
+    compared = Compared("adapt", 4, "rows", {}).as_dict()
     said = types.SimpleNamespace(
         text=lambda: "",
         ok=True,
         path=tmp_path,
-        notes={"interrupted": False, "recalibrated": {"rows": 4, "tasks": {}, "said": []}},
+        notes={
+            "interrupted": False,
+            "recalibrated": {"rows": 4, "tasks": {}, "said": []},
+            "adapted": {"compared": compared},
+        },
         findings=[],
         caveats=[],
     )
-    named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
+    named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "adapt", "tune"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     for name in answers:

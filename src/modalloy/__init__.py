@@ -17,6 +17,7 @@ __all__ = [
     "Predictor",
     "RunError",
     "TableError",
+    "adapt",
     "calibrate",
     "check",
     "demo",
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from modalloy.job.job_file import load_job
     from modalloy.runs.run import load_run
     from modalloy.verbs import (
+        adapt,
         calibrate,
         check,
         demo,
@@ -63,6 +65,7 @@ _HOMES = {
     "calibrate": "verbs",
     "economize": "verbs",
     "harden": "verbs",
+    "adapt": "verbs",
     "demo": "verbs",
     "doctor": "diagnosis",
     "load_job": "job.job_file",

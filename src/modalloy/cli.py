@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 import modalloy
+from modalloy.commands.adapt import adapt
 from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
 from modalloy.commands.demo import demo
@@ -33,6 +34,7 @@ VERBS = (  # in the order of --help
     calibrate,
     economize,
     harden,
+    adapt,
     explain,
     doctor,
     demo,

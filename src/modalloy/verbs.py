@@ -17,6 +17,7 @@ from modalloy.tasks.custom import check_kits
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.adaptation.asked import Method
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
     from modalloy.checks.check import Check
@@ -124,6 +125,7 @@ def evaluate(
     out: str | Path | None = None,
     sheet: str | None = None,
     strict: bool = False,
+    adapter: str | None = None,
     quiet: bool = False,
 ) -> "Report":
     """Score a run: on its own test rows, or on all rows of another table.
@@ -131,15 +133,15 @@ def evaluate(
     out: write the report there (`.html` or `.htm`, with `.json` beside it); without it, and without
     a table, the run's own report is written anew. RunError for another ending or where its folder
     is absent. sheet: the sheet of an Excel table, the first otherwise. strict: where the report has
-    `caveats`, TableError names them, after the report is written.
+    `caveats`, TableError names them, after the report is written. adapter: one of the run's, or
+    `none`; what it was made to answer with otherwise.
     """
     from modalloy.report.page import check_page
     from modalloy.report.rescore import evaluate_run
-    from modalloy.runs.run import Run, load_run
 
     if out is not None:
         check_page(Path(out))
-    loaded = run if isinstance(run, Run) else load_run(run)
+    loaded = opened_run(run, adapter)
     if sheet is not None:
         if table is None:
             raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
@@ -158,6 +160,7 @@ def predict(
     rows: slice | None = None,
     sheet: str | None = None,
     strict: bool = False,
+    adapter: str | None = None,
     quiet: bool = False,
 ) -> "pd.DataFrame":
     """Answers for every row of a table, with probabilities and the status of every input cell.
@@ -170,12 +173,12 @@ def predict(
     `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; where the run is calibrated
     `TASK.set` and `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of
     tags and boxes; `status.COLUMN`. sheet: the sheet of an Excel table, the first otherwise.
+    adapter: one of the run's, or `none`; what it was made to answer with otherwise.
     """
     from modalloy.answer.frame import check_place, write_frame
     from modalloy.answer.predictor import Predictor
-    from modalloy.runs.run import Run, load_run
 
-    loaded = run if isinstance(run, Run) else load_run(run)
+    loaded = opened_run(run, adapter)
     if out is not None:
         check_place(Path(out))
     opened = open_table(table, sheet=sheet)
@@ -283,6 +286,63 @@ def harden(
     return harden_run(loaded, opened, place, training=training, budgets=budgets, quiet=quiet)
 
 
+def adapt(
+    run: "Run | str | Path",
+    table: Any,
+    *,
+    out: str | Path | None = None,
+    method: "Method" = "rslora",
+    name: str | None = None,
+    rank: int | None = None,
+    budget_kb: float | None = None,
+    last_n: int = 2,
+    minutes: float | None = None,
+    window: str | None = None,
+    time: str | None = None,
+    replay: float | None = None,
+    without_labels: bool = False,
+    tent: bool = False,
+    canary: Any = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Run":
+    """A run like this one that has learned from the rows of a table.
+
+    Of labelled rows some are held back by the job's split rules: `notes["adapted"]["compared"]` has
+    the figures before and after on them, and on the run's own test rows. out: its directory,
+    `RUN-adapted` otherwise. method: which weights learn: `head`, `last_n` blocks of each encoder,
+    `full`, or small parts beside the layers (`rslora` and its kin, see docs/adapters.md). name:
+    keep what was learned as an adapter of this name beside the old weights; else it is merged into
+    them. rank: of these parts. budget_kb: of the adapter's file. minutes: of the training. window:
+    `30d` lets a row count half as much for each thirty days that it is older, replays old training
+    rows, and refuses to lose more than a point on old test rows. time: the column that it goes by,
+    the job's otherwise. replay: share of each step that old rows have.
+
+    without_labels: no row needs an answer. Numbers and channels of sensors are standardised anew
+    where they drifted, those that went wrong are hidden, batch norms take the rows' figures. tent:
+    then norms learn to make the entropy of classes small. canary: a table of labelled rows; steps
+    that make its answers worse are undone. sheet: the sheet of an Excel table, the first otherwise.
+
+    Raises TableError where rows are too few, hold a class that the run never knew, or none is as
+    new as the window, and for a canary without labels; RunError where the directory holds a run,
+    the old would be forgotten, or options do not go together.
+    """
+    from modalloy.adaptation.adapt_run import adapt_run
+    from modalloy.adaptation.asked import Asked, refuse_mixed
+    from modalloy.adaptation.unlabelled_run import adapt_unlabelled
+    from modalloy.runs.run import Run, load_run
+
+    asked = Asked(method, name, rank, budget_kb, last_n, minutes, window, time, replay)
+    refuse_mixed(asked, without_labels=without_labels, tent=tent, canary=canary is not None)
+    loaded = run if isinstance(run, Run) else load_run(run)
+    opened = open_table(table, sheet=sheet)
+    place = Path(out) if out else None
+    if not without_labels:
+        return adapt_run(loaded, opened, place, asked, quiet=quiet)
+    watched = None if canary is None else open_table(canary)
+    return adapt_unlabelled(loaded, opened, place, use_tent=tent, canary=watched)
+
+
 def explain(
     run: "Run | str | Path",
     table: Any,
@@ -335,6 +395,16 @@ def explain(
     if out is not None:
         found.save(Path(out))
     return found
+
+
+def opened_run(run: "Run | str | Path", adapter: str | None) -> "Run":
+    """A run as it is handed over, or read; with the adapter that is asked for."""
+    from modalloy.runs.adapters import with_adapter
+    from modalloy.runs.run import Run, load_run
+
+    if not isinstance(run, Run):
+        return load_run(run, adapter=adapter)
+    return run if adapter is None else with_adapter(run, adapter)
 
 
 def refuse_caveats(caveats: Sequence[str]) -> None:

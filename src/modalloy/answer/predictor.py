@@ -24,12 +24,13 @@ from modalloy.answer.table_caveats import (
     statuses,
 )
 from modalloy.blend.kept import blend_of
-from modalloy.checks.finding import Finding, some
+from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
 from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
 from modalloy.policy.plan import plan_of
+from modalloy.runs.adapters import with_adapter
 from modalloy.runs.run import Run, load_run
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
@@ -52,11 +53,13 @@ class Predictor:
     """A run's network and what it is blended with, read once; every method may be called from
     several threads at once.
 
-    run: a run or its directory. The network lies on this process's accelerator if it has one.
+    run: a run or its directory. adapter: one of the run's, or `none`; for None what it was made to
+    answer with. The network lies on this process's accelerator if it has one.
     """
 
-    def __init__(self, run: Run | str | Path) -> None:
-        self.run = run if isinstance(run, Run) else load_run(run)
+    def __init__(self, run: Run | str | Path, *, adapter: str | None = None) -> None:
+        loaded = run if isinstance(run, Run) else load_run(run)
+        self.run = loaded if adapter is None else with_adapter(loaded, adapter)
         self.model, self.blend = self.run.model(), blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
@@ -155,12 +158,16 @@ class Predictor:
         for name in self.blend.widths:  # the network and what it is blended with see the same
             encoder, reader = self.model.encoder(name), run.readers[name]
             loader.features[name] = FrozenFeatures(encoder, reader, loader.cache())
-        return Opened(loader, [f for f in found if f.where not in hidden])
+        found = [f for f in found if f.where not in hidden]
+        return Opened(loader, [*found, *(not_read(n) for n in sorted(run.hidden))])
 
     def hidden(self, inputs: Collection[str] | None) -> frozenset[str]:
-        """The columns that are not read where only these are; TableError for an unknown one."""
+        """The columns that are not read where only these are; TableError for an unknown one.
+
+        Those that the run itself hides are never read.
+        """
         if inputs is None:
-            return frozenset()
+            return self.run.hidden
         have = list(self.run.readers)
         for name in [inputs] if isinstance(inputs, str) else inputs:
             if name not in have:
@@ -168,7 +175,8 @@ class Predictor:
                     f"inputs: this model reads no column '{name}'.{did_you_mean(name, have)} It "
                     f"reads {some(have, 12)}."
                 )
-        return frozenset(have) - ({inputs} if isinstance(inputs, str) else set(inputs))
+        asked = {inputs} if isinstance(inputs, str) else set(inputs)
+        return (frozenset(have) - asked) | self.run.hidden
 
     def _answer(
         self,
@@ -236,3 +244,9 @@ class Predictor:
         given = (self.model, self.blend, loader, which, self.plan)
         viewed = None if self.likeness is None else self.likeness.pooled
         return buy_rows(*given, viewed=viewed, batch=AT_ONCE * batch, tick=tick)
+
+
+def not_read(column: str) -> Finding:
+    """What to say of a column that a run hides."""
+    what = "is not read: it had gone wrong when the run was adapted without labels"
+    return finding("warning", column, what)

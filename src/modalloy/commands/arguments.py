@@ -15,3 +15,9 @@ Strict = Annotated[
     typer.Option("--strict", help="Exit code 3 where columns or cells are not as in training."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
+Adapter = Annotated[
+    str | None,
+    typer.Option(
+        "--adapter", metavar="NAME", help="One of the run's adapters, or none; else usual."
+    ),
+]

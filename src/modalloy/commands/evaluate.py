@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import modalloy
-from modalloy.commands.arguments import RunFolder, Sheet, Strict
+from modalloy.commands.arguments import Adapter, RunFolder, Sheet, Strict
 from modalloy.commands.terminal import notes_in, take_cores, tell_caveats, tell_notes
 
 
@@ -18,15 +18,17 @@ def evaluate(
     ] = None,
     sheet: Sheet = None,
     strict: Strict = False,
+    adapter: Adapter = None,
 ) -> None:
     """Score a run on its test rows or on another table.
 
     Figures with intervals, baselines, every subset of columns, slices, plots.
     """
     take_cores()
-    report = modalloy.evaluate(run, table, out=out, sheet=sheet)
+    report = modalloy.evaluate(run, table, out=out, sheet=sheet, adapter=adapter)
     typer.echo(report.text())
-    page = out or run / ("report.html" if table is None else "evaluated.html")
+    own = table is None and adapter is None
+    page = out or run / ("report.html" if own else "evaluated.html")
     typer.echo(f"\nThe report is {page}; open it in a browser.")
     tell_notes(notes_in(report.findings))
     tell_caveats(report.caveats, strict=strict)

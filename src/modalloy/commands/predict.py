@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import modalloy
-from modalloy.commands.arguments import RunFolder, Sheet, Strict, Table
+from modalloy.commands.arguments import Adapter, RunFolder, Sheet, Strict, Table
 from modalloy.commands.terminal import take_cores, tell_caveats, tell_notes
 
 
@@ -19,13 +19,14 @@ def predict(
     ] = None,
     sheet: Sheet = None,
     strict: Strict = False,
+    adapter: Adapter = None,
 ) -> None:
     """Answer the rows of a table.
 
     With probabilities, and beside them the state of every cell that was read.
     """
     take_cores()
-    answers = modalloy.predict(run, table, out=out, sheet=sheet)
+    answers = modalloy.predict(run, table, out=out, sheet=sheet, adapter=adapter)
     said = f"{len(answers)} rows answered in {out}\n" if out else answers.to_csv(index=False)
     typer.echo(said, nl=False)
     if "saved" in answers.attrs:

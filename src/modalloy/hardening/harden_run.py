@@ -30,7 +30,7 @@ from modalloy.learn.progress import Progress
 from modalloy.learn.run_lock import claim
 from modalloy.learn.train_run import blend_and_save
 from modalloy.learn.training import Learned
-from modalloy.report.rescore import CALIBRATED_ROWS, calibrated_rows
+from modalloy.runs.learned_from import CALIBRATED_ROWS, prints_in, to_part
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
 from modalloy.table.fingerprints import fingerprints
@@ -147,12 +147,12 @@ def save_hardened(outcome: Outcome, place: Path, said: list[Finding]) -> Run:
         PAGE: robustness_page(found, told, outcome, said).encode(),
         FIGURES: json.dumps(told, indent=1).encode(),
     }
-    prints, older = run.prints(), calibrated_rows(run)
+    prints, older = run.prints(), prints_in(run, CALIBRATED_ROWS)
     if rows.given:
         older, table = np.concatenate([older, *prints]), rows.loader.table
         prints = Parts(*(fingerprints(table, model.job, part) for part in rows.split))
     if len(older):
-        free[CALIBRATED_ROWS] = older.astype("<i8").tobytes()
+        free[CALIBRATED_ROWS] = to_part(older)
     save_prints(place, prints)
     parent = run.as_parent("harden")
     return blend_and_save(learned, place, notes, AtOnce(), parent=parent, parts=free)[0]

@@ -34,7 +34,8 @@ from modalloy.learn.calibrate import (
 )
 from modalloy.learn.run_lock import claim
 from modalloy.readers.targets.target import names_of
-from modalloy.report.rescore import CALIBRATED_ROWS, answered_rows
+from modalloy.report.rescore import answered_rows
+from modalloy.runs.learned_from import CALIBRATED_ROWS, all_learned, to_part
 from modalloy.runs.run import Run
 from modalloy.runs.saving import derive_run
 from modalloy.table.fingerprints import fingerprints, learned_rows
@@ -92,7 +93,7 @@ def recalibrate(
             stages=dict(run.stages) | fresh.stages,
             parts={
                 PART: promises_to_bytes(predictor.promises | fresh.promises),
-                CALIBRATED_ROWS: prints.astype("<i8").tobytes(),
+                CALIBRATED_ROWS: to_part(prints),
             },
         )
 
@@ -109,9 +110,7 @@ def calibrated_job(job: config.Job, coverage: float | None) -> config.Job:
 
 def unlearned(run: Run, table: Table, which: np.ndarray) -> tuple[np.ndarray, int]:
     """Those of these rows that the model has not learned from, and how many it has."""
-    prints = run.prints()
-    also = [prints.validation] if run.notes.get("refit") else []
-    known = learned_rows(table, run.job, which, np.concatenate([prints.train, *also]))
+    known = learned_rows(table, run.job, which, all_learned(run))
     return which[~known], int(known.sum())
 
 

@@ -40,7 +40,9 @@ class SeriesReader(Reader):
     the columns of CSV files of training, () where nothing is known of it. longest: samples of the
     longest row looked at; rows: training rows; both None in runs that did not ask. lined: a gap of
     a channel is filled on the straight line between its neighbours; with the centre at its ends,
-    and everywhere in runs that know nothing of it.
+    and everywhere in runs that know nothing of it. hidden: channels that are not looked at, having
+    gone wrong. stand_ins: for each of them what stands in its place: a constant, then a factor for
+    each channel, all one after the other; zeros where there are none.
     """
 
     kind: ClassVar[str] = "series"
@@ -58,6 +60,8 @@ class SeriesReader(Reader):
     longest: int | None = None
     rows: int | None = None
     lined: bool = False
+    hidden: tuple[int, ...] = ()
+    stand_ins: tuple[float, ...] = ()
 
     @classmethod
     def fit(cls, name: str, options: config.Series, cells: Cells) -> Self:
@@ -136,7 +140,7 @@ class SeriesReader(Reader):
             with np.errstate(over="ignore", invalid="ignore"):
                 z_CL = np.clip((x_CL - center_C1) / scale_C1, -LARGEST, LARGEST)
             z_CL = filled(z_CL, finite) if self.lined else np.where(finite, z_CL, 0.0)
-            x_BCL[row, :, : x_CL.shape[1]] = z_CL
+            x_BCL[row, :, : x_CL.shape[1]] = self._shown(z_CL)
             mask_BL[row, : x_CL.shape[1]] = finite.any(axis=0)
         present = np.array([not isinstance(x, str) for x in found], dtype=bool)
         status = [
@@ -145,6 +149,17 @@ class SeriesReader(Reader):
         ]
         values = {"x": x_BCL, "mask": mask_BL, "speed_hz": self._speed(cells)}
         return Read(values, present, status)
+
+    def _shown(self, z_CL: np.ndarray) -> np.ndarray:
+        """Standardised samples with something else in the place of hidden channels."""
+        if not self.hidden:
+            return z_CL
+        width = self.channels + 1
+        given = self.stand_ins or (0.0,) * (len(self.hidden) * width)
+        stand_in_KW = np.array(given).reshape(len(self.hidden), width)
+        out_CL = z_CL.copy()
+        out_CL[list(self.hidden)] = stand_in_KW[:, :1] + stand_in_KW[:, 1:] @ z_CL
+        return np.clip(out_CL, -LARGEST, LARGEST)
 
     def _check(self, one: Samples | str) -> np.ndarray | str:
         """A series whose channels are those that were fitted, or the status."""

@@ -18,6 +18,8 @@ from modalloy.policy.plan import no_longer_holds
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import evaluate_rows
 from modalloy.report.extras import Extras
+from modalloy.runs.adapters import is_usual
+from modalloy.runs.learned_from import ADAPTED_ROWS, CALIBRATED_ROWS, prints_in
 from modalloy.runs.parts import CHECKPOINTS, PAGE
 from modalloy.runs.run import Run
 from modalloy.table.fingerprints import learned_rows, same_parts
@@ -25,23 +27,23 @@ from modalloy.table.open_table import open_table
 from modalloy.table.split import learnable, split_job
 from modalloy.table.table import Table
 
-CALIBRATED_ROWS = "calibrated-rows.bin"  # a part of a run that was calibrated anew
-
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
     """Score a run on its own test rows, or on all rows of another table that have an answer.
 
     The run's card is written anew together with the run's own report, never for another table.
-    A finished training that was interrupted before its report needs its checkpoints no longer.
+    Nor of an adapter that is not its usual one. A finished training that was interrupted before its
+    report needs its checkpoints no longer.
     """
-    page = out or run.path / (PAGE if table is None else "evaluated.html")
+    own = table is None and is_usual(run)
+    page = out or run.path / (PAGE if own else "evaluated.html")
     predictor = Predictor(run)
     if table is None:
         rows, which, extras = own_rows(predictor)
     else:
         rows, which, extras = given_rows(predictor, open_table(table))
     report = evaluate_rows(predictor.model, rows, which, extras, page, quiet=quiet)
-    if table is None and page.resolve() == (run.path / PAGE).resolve():
+    if own and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
         if not run.notes.get("interrupted"):
             shutil.rmtree(run.path / CHECKPOINTS, ignore_errors=True)
@@ -98,8 +100,8 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
     loader, which, found = answered_rows(predictor, table)
     table = loader.table
     prints = run.prints()
-    learned = [prints.train, prints.validation, prints.calibration, calibrated_rows(run)]
-    learned = np.concatenate(learned)
+    own = [prints.train, prints.validation, prints.calibration]
+    learned = np.concatenate([*own, *(prints_in(run, p) for p in (CALIBRATED_ROWS, ADAPTED_ROWS))])
     known = which[learned_rows(table, run.job, which, learned)]
     findings = [note.as_dict() for note in reading_notes(table)]
     if len(known):
@@ -150,12 +152,6 @@ def answered_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarra
             f"absent or empty.{hints} `modalloy predict` answers rows without one."
         )
     return loader, which, found
-
-
-def calibrated_rows(run: Run) -> np.ndarray:
-    """Fingerprints of the rows of another table that a run was calibrated anew on, (N,) int64."""
-    data = run.part(CALIBRATED_ROWS) if CALIBRATED_ROWS in run.sealed else b""
-    return np.frombuffer(data, dtype="<i8")
 
 
 def earlier(path: Path) -> Report | None:

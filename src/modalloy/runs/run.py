@@ -30,7 +30,8 @@ class Run:
     where an older version did not keep it. stages: task -> what its answers go through. format:
     that of its files. parent: the run that it was made from, by another verb than `train`. sealed:
     sha256 of each of its parts. identity: names the run as a whole, for its children; empty in a
-    process that only took part in its training.
+    process that only took part in its training. adapter: that it answers with, "" for none; base:
+    then the same run without it, and files: parts that are the adapter's own, by their names.
     """
 
     path: Path
@@ -46,6 +47,9 @@ class Run:
     parent: Parent | None = None
     sealed: Mapping[str, str] = field(default_factory=dict)
     identity: str = ""
+    adapter: str = ""
+    base: "Run | None" = None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def model(self) -> "Model":
         """The trained model in evaluation mode, on this machine's accelerator if it has one.
@@ -64,6 +68,13 @@ class Run:
             raise RunError(
                 f"{self.path}/model.safetensors does not fit its job: {error}"
             ) from error
+        if self.adapter:
+            from modalloy.model.adapters.attach import merge
+            from modalloy.model.adapters.file import take_adapter
+
+            data = self.part(f"adapter.{self.adapter}.safetensors")
+            take_adapter(model, data, base=self.sealed["model.safetensors"])
+            merge(model)
         return placed(model).eval()
 
     def prints(self) -> Parts:
@@ -71,6 +82,11 @@ class Run:
         found = load_prints(self.path)
         assert found is not None, "load_run has looked"
         return found
+
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Columns that are not read any more, since they have gone wrong."""
+        return frozenset(self.notes.get("hidden", ()))
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -83,7 +99,7 @@ class Run:
             has = f"it has {', '.join(self.parts)}" if self.parts else "it has none"
             raise RunError(f"{self.path}: has no part '{name}'; {has}.")
         try:
-            data = (self.path / name).read_bytes()
+            data = (self.path / self.files.get(name, name)).read_bytes()
         except OSError as error:
             raise RunError(f"{self.path}: {name} cannot be read ({error.strerror}).") from error
         if hashlib.sha256(data).hexdigest() != self.sealed[name]:
@@ -98,13 +114,20 @@ class Run:
         return Parent(self.identity, verb, self.path.resolve().name)
 
 
-def load_run(path: str | Path) -> Run:
+def load_run(path: str | Path, *, adapter: str | None = None) -> Run:
     """Read a run of this or an older format, as it was made: no rule of today is applied to it.
 
-    RunError when a file is missing or is not the one that was written, or where a newer version
-    made the run.
+    adapter: that it answers with; `none` for none of them, and for None the one that the run was
+    made to answer with, if any. RunError when a file is missing or is not the one that was written,
+    where a newer version made the run, and where it holds no such adapter.
     """
-    path = Path(path)
+    from modalloy.runs.adapters import with_adapter
+
+    return with_adapter(load_plain(Path(path)), adapter)
+
+
+def load_plain(path: Path) -> Run:
+    """The run as it is without any of its adapters."""
     if not path.is_dir():
         raise RunError(f"{path}: no such run directory.")
     if not (path / "run.json").is_file():

@@ -1,7 +1,8 @@
 """Writes a sealed run; killed anywhere, the directory holds the older run or the new one."""
 
 import json
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from modalloy.job.job_file import save_job
 from modalloy.machine.files import locked, write_safely
 from modalloy.readers.build import to_state
 from modalloy.readers.reader import Reader
+from modalloy.runs.adapters import adapter_parts, with_adapter
 from modalloy.runs.parts import PARTS, ROWS, refuse_name
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
@@ -32,6 +34,7 @@ from modalloy.runs.seal import (
 if TYPE_CHECKING:
     from modalloy.model.model import Model
 
+ADAPTERS = re.compile(r"adapter\.")  # how the names of their parts begin
 PATIENCE_S = 30.0  # while another process seals the same run
 
 
@@ -58,11 +61,8 @@ def save_run(
     it was made from, and the verb. parts: free parts by their names, such as `index.bin`; RunError
     for a name that no part can have.
     """
-    from safetensors.torch import save
-
-    weights = {n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()}
     made = Run(path, job, readers, targets, model.trunk_configs(), notes, decimal, stages or {})
-    return write_run(made, save(weights), parent=parent, parts=parts)
+    return write_run(made, weights_of(model), parent=parent, parts=parts)
 
 
 def derive_run(
@@ -74,17 +74,55 @@ def derive_run(
     notes: dict[str, Any],
     stages: Mapping[str, Stage],
     parts: Mapping[str, bytes],
+    model: "Model | None" = None,
+    readers: Mapping[str, Reader] | None = None,
+    without: Collection[str] = (),
 ) -> Run:
-    """Write a run that another verb made from this one, with its weights as they are.
+    """Write a run that another verb made from this one.
 
-    Fingerprints and the parts that are not given anew are the older run's.
+    Fingerprints and the parts that are not given anew are the older run's, but for those in
+    `without`. model: with the new weights; readers: as columns are read from now on; both are the
+    older run's where they are not given. Of a run that answers with an adapter, everything else is
+    the adapter's and is kept beside it; new weights of such a run are plain ones, and adapters of
+    the older weights are left behind.
     """
     prints = run.prints()
     save_prints(path, prints)
-    kept = {name: run.part(name) for name in run.parts}
-    made = replace(run, path=path, job=job, notes=notes, stages=stages)
-    weights = run.part("model.safetensors")
-    return write_run(made, weights, parent=run.as_parent(verb), parts=kept | dict(parts))
+    parent = run.as_parent(verb)
+    if run.adapter and model is None:
+        own = run.base
+        assert own is not None, "a run with an adapter knows the one without"
+        named = adapter_parts(
+            own, run.adapter, parts, stages=stages, notes=notes, without=run_without(run, without)
+        )
+        kept = {name: own.part(name) for name in own.parts}
+        made = replace(own, path=path, job=job, notes={**own.notes, "adapter": run.adapter})
+        weights = own.part("model.safetensors")
+        made = write_run(made, weights, parent=parent, parts=kept | named)
+        return with_adapter(made, run.adapter)
+    gone = [p for p in run.parts if p in without or (model is not None and ADAPTERS.match(p))]
+    kept = {name: run.part(name) for name in run.parts if name not in gone}
+    told = {k: v for k, v in notes.items() if model is None or k != "adapter"}
+    made = replace(
+        run, path=path, job=job, notes=told, stages=stages, adapter="", base=None, files={}
+    )
+    if readers is not None:
+        made = replace(made, readers=readers)
+    weights = run.part("model.safetensors") if model is None else weights_of(model)
+    return write_run(made, weights, parent=parent, parts=kept | dict(parts))
+
+
+def run_without(run: Run, without: Collection[str]) -> set[str]:
+    """Parts of the plain run that an adapter does without, and these."""
+    assert run.base is not None
+    return {p for p in run.base.sealed if p not in run.sealed} | {*without}
+
+
+def weights_of(model: "Model") -> bytes:
+    """All weights of a model as a run keeps them."""
+    from safetensors.torch import save
+
+    return save({n: t.detach().cpu().contiguous() for n, t in model.state_dict().items()})
 
 
 def write_run(
@@ -134,6 +172,8 @@ def add_part(run: Run, name: str, data: bytes) -> Run:
     directory no longer holds the run that was loaded.
     """
     refuse_name(name)
+    if run.base is not None:
+        return with_adapter(add_part(run.base, name, data), run.adapter)
     with sealing(run.path):
         seal = read_seal(run.path)
         if seal.identity != run.identity:
