@@ -53,9 +53,8 @@ def answer_rows(
     vectors: dict[str, list[np.ndarray]] = {}
     views: list[View] = []
     for given in batches(loader, which[order], batch, wanted):
-        data = Batch.of(given, model.device)
         trunks = {*(widths or {}), *(viewed or ())} & set(wanted)
-        data = with_features(model, data, trunks)
+        data = with_features(model, Batch.of(given, model.device), trunks)
         tokens = model.encode(data, wanted)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
