@@ -4,6 +4,7 @@ import re
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,11 +58,14 @@ def test_square_gains_as_much_margin_as_the_toolboxs() -> None:
 
         estimator = classifier(found, "photo", "pixels", (0.0, 255.0))
         theirs = SquareAttack(estimator, max_iter=queries, eps=eps, batch_size=12, verbose=False)
-        wanted = torch.from_numpy(theirs.generate(pixels.numpy(), y.numpy()))
+        wanted = []
+        for seed in (0, 1):
+            np.random.seed(seed)
+            wanted.append(torch.from_numpy(theirs.generate(pixels.numpy(), y.numpy())))
     attack, budgets = Square(queries, tasks=("fault",)), [Budget("photo", eps, "/255")]
     ours = [
         attack(found.model, found.batch, budgets, draw=generator(seed)).values["photo"]["pixels"]
-        for seed in range(3)
+        for seed in (0, 1)
     ]
     see = Logits(found, "photo", "pixels")
 
@@ -73,12 +77,12 @@ def test_square_gains_as_much_margin_as_the_toolboxs() -> None:
         return true_B - logits_BC.gather(1, 1 - y[:, None])[:, 0]
 
     right_B = (ahead(pixels) > 0) & here  # both leave wrong rows alone
-    wanted_gain, *gains = [
-        float((ahead(pixels) - ahead(x))[right_B].mean()) for x in (wanted, *ours)
-    ]
+    own, their = (
+        float(torch.stack([(ahead(pixels) - ahead(x))[right_B].mean() for x in found_by]).mean())
+        for found_by in (ours, wanted)
+    )
     assert right_B.sum() > 3
-    assert min(gains) > 0
-    assert sum(gains) / 3 >= 0.75 * wanted_gain
+    assert own >= 0.8 * their > 0
 
 
 def test_squares_are_those_of_the_paper() -> None:
