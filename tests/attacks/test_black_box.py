@@ -4,6 +4,7 @@ import re
 import warnings
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,7 +36,7 @@ def test_square_asks_for_answers_alone_and_stays_within_its_budget() -> None:
     ]
     after = [
         Square(q, tasks=("fault",))(found.model, found.batch, budgets, draw=generator())
-        for q in (1, 20, 20)
+        for q in (2, 20, 20)
     ]
     for name in ("photo", "vibration"):
         key = "pixels" if name == "photo" else "x"
@@ -57,9 +58,15 @@ def test_square_gains_as_much_margin_as_the_toolboxs() -> None:
 
         estimator = classifier(found, "photo", "pixels", (0.0, 255.0))
         theirs = SquareAttack(estimator, max_iter=queries, eps=eps, batch_size=12, verbose=False)
-        wanted = torch.from_numpy(theirs.generate(pixels.numpy(), y.numpy()))
-    attack = Square(queries, tasks=("fault",))
-    after = attack(found.model, found.batch, [Budget("photo", eps, "/255")], draw=generator())
+        wanted = []
+        for seed in (0, 1):
+            np.random.seed(seed)
+            wanted.append(torch.from_numpy(theirs.generate(pixels.numpy(), y.numpy())))
+    attack, budgets = Square(queries, tasks=("fault",)), [Budget("photo", eps, "/255")]
+    ours = [
+        attack(found.model, found.batch, budgets, draw=generator(seed)).values["photo"]["pixels"]
+        for seed in (0, 1)
+    ]
     see = Logits(found, "photo", "pixels")
 
     def ahead(x: torch.Tensor) -> torch.Tensor:
@@ -70,13 +77,12 @@ def test_square_gains_as_much_margin_as_the_toolboxs() -> None:
         return true_B - logits_BC.gather(1, 1 - y[:, None])[:, 0]
 
     right_B = (ahead(pixels) > 0) & here  # both leave wrong rows alone
-    gains = [
-        float((ahead(pixels) - ahead(x))[right_B].mean())
-        for x in (wanted, after.values["photo"]["pixels"])
-    ]
+    own, their = (
+        float(torch.stack([(ahead(pixels) - ahead(x))[right_B].mean() for x in found_by]).mean())
+        for found_by in (ours, wanted)
+    )
     assert right_B.sum() > 3
-    assert gains[1] > 0
-    assert gains[1] >= 0.8 * gains[0]
+    assert own >= 0.8 * their > 0
 
 
 def test_squares_are_those_of_the_paper() -> None:
