@@ -63,7 +63,7 @@ def bare(case: Callable[[Any], Any], folder: Any, rows: int = 4) -> tuple[Any, d
         norm.train()
     if norms and isinstance(encoder, ImageEncoder):
         with torch.no_grad():
-            encoder.features(some)
+            encoder.features(values(16))
     return model.eval(), some
 
 
