@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 import modalloy
-from modalloy import cli
 from modalloy.cli import app
+from modalloy.commands import terminal
 from modalloy.errors import JobError, LeakError, RunError, TableError
 
 COMMAND = [sys.executable, "-m", "modalloy"]
@@ -77,7 +77,7 @@ def test_the_command_takes_its_share_of_the_machine(
 ) -> None:
     import torch
 
-    monkeypatch.setattr(cli, "cores", lambda: 6)
+    monkeypatch.setattr(terminal, "cores", lambda: 6)
     monkeypatch.setenv("RANK", "1")
     for name, count in zip(("WORLD_SIZE", "LOCAL_WORLD_SIZE"), processes, strict=True):
         monkeypatch.setenv(name, count)  # as good as unset where it is empty
@@ -266,6 +266,7 @@ def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any
     assert "caveat: fault: 'crack' is the class of none." in done.stderr
 
 
+@pytest.mark.usefixtures("no_lines")
 def test_every_verb_reads_the_sheet_that_is_named(tmp_path: Path) -> None:
     x = [float(i % 20) for i in range(60)]
     parts = pd.DataFrame({"x": x, "y": ["low" if i % 3 else "high" for i in range(60)]})

@@ -22,8 +22,8 @@ from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.train import train_model
 from modalloy.model.model import Model
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 Case = tuple[str, str, Any, Any]  # base job, where in it, one value, another value
 
@@ -218,8 +218,7 @@ ELSEWHERE = {
     ),
     **dict.fromkeys(
         ("Adapter.method", "Adapter.last_n"),
-        "tests/model/adapters/test_attach.py"
-        "::test_head_last_n_and_full_learn_as_much_as_they_say",
+        "tests/model/adapters/test_attach.py::test_head_last_n_and_full_learn_as_much_as_they_say",
     ),
     "Adapter.budget_kb": "tests/model/adapters/test_budget.py"
     "::test_a_budget_is_kept_and_too_small_a_one_is_refused",

@@ -18,8 +18,8 @@ from modalloy.runs.run import Run
 from modalloy.runs.saving import save_run
 from modalloy.runs.seal import Parent
 from modalloy.table.fingerprints import fingerprints
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 NOTES = {
     "epochs": 0, "best_epoch": 0, "interrupted": False, "refit": False, "precision": "float32",

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from bench.train_speed.same import BATCH, FROZEN_EPOCHS, MAX_TOKENS, PICTURE_EPOCHS, PIXELS, Done
-from modalloy.answer.loader import Loader, epoch_order
+from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.learn.epoch_order import epoch_order
 from modalloy.learn.fit import fit
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
@@ -19,8 +20,8 @@ from modalloy.learn.probe import apply, probe
 from modalloy.learn.state import State
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[Done]:

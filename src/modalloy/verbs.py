@@ -9,7 +9,8 @@ from modalloy.job import config
 from modalloy.job.job_file import check_against, load_job
 from modalloy.machine.imports import require
 from modalloy.search.manner import Cost, Manner, Pruner, Sampler
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 from modalloy.tasks.columns import number_columns
 from modalloy.tasks.custom import check_kits
 

@@ -14,11 +14,11 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.prediction import Prediction
 from modalloy.answer.predictor import Predictor
 from modalloy.errors import TableError
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory, no_lines: None) -> tuple[Predictor, Path]:
     """A predictor over every kind of column, and the table that it learned from."""
     from conftest import make_job, write_table
 

@@ -15,7 +15,8 @@ from modalloy.answer.table_caveats import find_columns, unusual
 from modalloy.errors import JobError, TableError
 from modalloy.job.job_file import load_job
 from modalloy.runs.run import Run
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 ROWS = 240
 
@@ -37,7 +38,7 @@ def parts(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, no_lines: None) -> Run:
     folder = tmp_path_factory.mktemp("caveats")
     parts().to_csv(folder / "parts.csv", index=False)
     job = {

@@ -29,8 +29,9 @@ from modalloy.job import config
 from modalloy.machine.limits import cores
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.readers.number import NumberReader
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 ROWS = 100
 

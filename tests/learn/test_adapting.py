@@ -15,8 +15,8 @@ from modalloy.learn.optimizer import build_optimizer
 from modalloy.learn.progress import fingerprint
 from modalloy.learn.training import Learned, learn_job
 from modalloy.model.adapters.attach import attach, detach
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 from untrained import untrained
 
 TRAIN = {"epochs": 2, "batch": 16, "precision": "float32", "lr": 1e-2}

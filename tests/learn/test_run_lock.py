@@ -26,8 +26,8 @@ from modalloy.machine.files import locked
 from modalloy.runs.rows import load_prints, save_prints
 from modalloy.runs.seal import digest
 from modalloy.table.fingerprints import fingerprints
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 pytestmark = pytest.mark.usefixtures("no_lines")
 
@@ -239,11 +239,15 @@ def test_a_finished_run_without_a_report_says_how_to_write_it(
 ) -> None:
     job, run = trained.job, shutil.copytree(trained.path, tmp_path / "run")
     (run / lost).unlink()
+    left = run / LAST  # it was killed before it had cleared up
+    left.parent.mkdir()
+    left.touch()
     for resume in (False, True):
         with pytest.raises(RunError, match=r"without its report; `modalloy evaluate .*` writes it"):
             ma.train(job, out=run, resume=resume, quiet=True)
     ma.evaluate(run, quiet=True)
     assert (run / lost).is_file()
+    assert not left.parent.exists()
 
 
 def test_a_training_that_an_older_version_began_is_gone_on_with(

@@ -13,6 +13,7 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import MINILM
 from modalloy.model.tokens import Tokens
+from modalloy.model.trunks import minirocket
 from modalloy.model.trunks.whisper import TINY_EN
 
 LENGTHS = {"ids": 1, "mask": 1, "shape": 1, "words": 1, "wave": 1, "x": 2}  # dimension of lengths
@@ -20,9 +21,10 @@ LENGTHS = {"ids": 1, "mask": 1, "shape": 1, "words": 1, "wave": 1, "x": 2}  # di
 
 @pytest.fixture(autouse=True)
 def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two layers stand for all that are alike."""
+    """Two layers, and a few biases of each kernel, stand for all that are alike."""
     monkeypatch.setitem(MINILM, "num_hidden_layers", 2)
     monkeypatch.setitem(TINY_EN, "encoder_layers", 2)
+    monkeypatch.setattr(minirocket, "PER_KERNEL", 32)
 
 
 def presence(encoder: Encoder, rows: int, kind: str) -> Tensor:

@@ -28,7 +28,8 @@ from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
 from modalloy.runs.run import Run, load_run
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 from modalloy.unlike.kept import likeness_of
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ class Predictor:
                 hidden=asked,
                 heads=self.blend.heads,
                 widths=self.blend.widths,
-                viewed=self.likeness is not None,
+                viewed=None if self.likeness is None else self.likeness.pooled,
                 batch=batch,
                 tick=tick,
             )

@@ -21,8 +21,8 @@ from modalloy.model.adapters.file import adapter_to_bytes
 from modalloy.model.adapters.places import Found
 from modalloy.model.adapters.ranks import told_ranks
 from modalloy.model.model import Model
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 ROWS = 384
 

@@ -1,0 +1,17 @@
+"""Arguments and options that several commands share, so that they are named and told alike."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Table = Annotated[str, typer.Argument(help="Table file, folder of pictures, or sqlite:///...")]
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="Job file, as `init` prints it.")]
+Sheet = Annotated[
+    str | None, typer.Option("--sheet", metavar="NAME", help="Sheet of an Excel file; else first.")
+]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Exit code 3 where columns or cells are not as in training."),
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]

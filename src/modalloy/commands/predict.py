@@ -1,0 +1,32 @@
+"""`modalloy predict`: answers the rows of a table, into a file or printed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import modalloy
+from modalloy.commands.arguments import RunFolder, Sheet, Strict, Table
+from modalloy.commands.terminal import take_cores, tell_caveats, tell_notes
+
+
+def predict(
+    run: RunFolder,
+    table: Table,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Parquet or CSV to write; else printed."),
+    ] = None,
+    sheet: Sheet = None,
+    strict: Strict = False,
+) -> None:
+    """Answer the rows of a table.
+
+    With probabilities, and beside them the state of every cell that was read.
+    """
+    take_cores()
+    answers = modalloy.predict(run, table, out=out, sheet=sheet)
+    said = f"{len(answers)} rows answered in {out}\n" if out else answers.to_csv(index=False)
+    typer.echo(said, nl=False)
+    tell_notes(answers.attrs.get("notes", ()))
+    tell_caveats(answers.attrs.get("caveats", ()), strict=strict)

@@ -1,0 +1,41 @@
+"""What several commands do beside their verb: take their cores, tell notes and caveats, and end."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import typer
+
+from modalloy.machine.limits import cores, processes_here
+
+REFUSED, STRANGE, INTERRUPTED = 2, 3, 130  # exit codes; 0 is well done, 1 a check that found faults
+
+
+def take_cores() -> None:
+    """Let torch use this process's share of the machine; who calls a verb in Python says it there.
+
+    Under torchrun those of its processes that run here share it.
+    """
+    import torch
+
+    torch.set_num_threads(max(1, cores() // processes_here()))
+
+
+def notes_in(findings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Those of a report's findings that say how its table was read."""
+    from modalloy.checks.finding import READING
+
+    return [f["what"] for f in findings if f["where"] == READING]
+
+
+def tell_notes(notes: Iterable[str]) -> None:
+    """Say what was taken for what when a table was read."""
+    for note in notes:
+        typer.echo(f"note: {note}.", err=True)
+
+
+def tell_caveats(caveats: Sequence[str], *, strict: bool) -> None:
+    """Say what is not as it was in training; under `--strict` the exit code says it too."""
+    for caveat in caveats:
+        typer.echo(f"caveat: {caveat}.", err=True)
+    if caveats and strict:
+        raise typer.Exit(STRANGE)
