@@ -58,7 +58,7 @@ def bare(case: Callable[[Any], Any], folder: Any, rows: int = 4) -> tuple[Any, d
     encoder, values = case(folder)
     model, some = Bare(encoder), values(rows)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    for norm in norms:  # figures of random weights, without which nothing comes through
+    for norm in norms:  # figures of what is seen here, without which random weights give nothing
         norm.momentum = 1.0
         norm.train()
     if norms and isinstance(encoder, ImageEncoder):

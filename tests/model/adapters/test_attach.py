@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bare import Bare, bare, learn
-from encoder_cases import CASES, series, text, vector
+from encoder_cases import CASES, image, series, text, vector
 from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.model.adapters.attach import BESIDE, attach, detach, merge
@@ -23,6 +23,8 @@ ALIKE = (
     "series all", "series convolution",
 )  # fmt: skip
 MORE = {
+    # Real weights: through so many random layers rounding alone grows to what is asked here.
+    "image lite": lambda _: image("efficientnet_lite0", 64, pretrained=True),
     "series fixed": lambda _: series(front=("statistics", "spectrum")),
     "series norms": lambda _: series(length=100, front=("convolution",)),
 }
