@@ -13,6 +13,7 @@ from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.fusion import build_fusion
 from modalloy.model.layers.named import Named
+from modalloy.model.trunks.efficientnet import EfficientNetLite
 
 
 class Bare(nn.Module):
@@ -58,12 +59,13 @@ def bare(case: Callable[[Any], Any], folder: Any, rows: int = 4) -> tuple[Any, d
     encoder, values = case(folder)
     model, some = Bare(encoder), values(rows)
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
-    for norm in norms:  # figures of random weights, without which nothing comes through
+    norms = [] if isinstance(encoder.trunk, EfficientNetLite) else norms
+    for norm in norms:  # figures of what is seen here, without which random weights give nothing
         norm.momentum = 1.0
         norm.train()
     if norms and isinstance(encoder, ImageEncoder):
         with torch.no_grad():
-            encoder.features(some)
+            encoder.features(values(16))
     return model.eval(), some
 
 

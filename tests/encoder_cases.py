@@ -51,7 +51,7 @@ def text(encoder: str, kind: type[TextReader] = TextReader, **options: Any) -> M
     return TextEncoder(reader, made, WIDTH, pretrained=encoder.startswith("hf:")), values
 
 
-def image(encoder: str, pixels: int = 32, **options: Any) -> Made:
+def image(encoder: str, pixels: int = 32, *, pretrained: bool = False, **options: Any) -> Made:
     """Coloured noise."""
     made = config.Image(encoder=encoder, pixels=pixels, **options)
     reader = ImageReader("photo", 3, pixels, 255.0)
@@ -63,7 +63,8 @@ def image(encoder: str, pixels: int = 32, **options: Any) -> Made:
             "size": torch.full((rows, 2), float(pixels)),
         }
 
-    return ImageEncoder(reader, made, WIDTH, pretrained=encoder.startswith("hf:")), values
+    read = pretrained or encoder.startswith("hf:")
+    return ImageEncoder(reader, made, WIDTH, pretrained=read), values
 
 
 def audio(encoder: str, **options: Any) -> Made:

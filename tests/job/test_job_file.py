@@ -118,7 +118,7 @@ CASES = [
      "is for tune: lora | rslora | dora | pissa | adalora | ia3 | vera | layernorm. Got"),
     ("efficientnet_lite0}", "efficientnet_lite0, tune: ia3, adapter: {rank: 4}}", 4,
      "columns.photo.adapter.rank", "is not read by ia3"),
-    ("heads: 4", "heads: 4, tune: dora", 11, "fuse.tune", "needs weights to stand beside"),
+    ("heads: 4", "heads: 4\n  tune: dora", 12, "fuse.tune", "needs weights to stand beside"),
     ("    type: tokens", "    type: tokens\n    last_n: 3", 7, "columns.words.last_n",
      "is for tune: last_n. Got tune: full."),
     ("efficientnet_lite0}", "efficientnet_lite0, size: base}", 4, "columns.photo.size",

@@ -59,6 +59,12 @@ def same(a: Learned, b: Learned) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
 
 
+def rank_of(change_OI: torch.Tensor) -> int:
+    """Directions of a change that are more than rounding."""
+    size_R = torch.linalg.svdvals(change_OI)
+    return int((size_R > 1e-3 * size_R[0]).sum())
+
+
 @pytest.mark.parametrize("tune", ["adalora", "pissa"])
 def test_a_training_goes_on_bit_for_bit_and_ends_plain(
     tune: str, small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -81,7 +87,8 @@ def test_a_training_goes_on_bit_for_bit_and_ends_plain(
 def test_an_encoder_and_a_fusion_of_an_earlier_run_are_adapted_by_tune(
     small_table: Path, job_dict: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = job_dict(small_table, columns=("note", "load"), train=dict(TRAIN) | {"patience": 0})
+    train = dict(TRAIN) | {"patience": 0, "ema": 0.0}
+    job = job_dict(small_table, columns=("note", "load"), train=train)
     start = untrained(tmp_path / "start", small_table, job=load_job(job))
     before = start.model().state_dict()
     job["columns"]["note"] |= {"tune": "lora", "adapter": {"rank": 3}}
@@ -93,7 +100,7 @@ def test_an_encoder_and_a_fusion_of_an_earlier_run_are_adapted_by_tune(
     ranks = {}
     for name in before:
         if name.endswith("weight") and before[name].ndim == 2:
-            ranks[name] = int(torch.linalg.matrix_rank(after[name] - before[name], tol=1e-5))
+            ranks[name] = rank_of(after[name] - before[name])
     network = {n: r for n, r in ranks.items() if n.startswith("encoders.in_note.scratch")}
     assert {r for n, r in network.items() if "query" in n or "value" in n} == {3}
     assert {r for n, r in network.items() if "query" not in n and "value" not in n} == {0}

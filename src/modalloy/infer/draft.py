@@ -167,7 +167,9 @@ def quoted(name: str) -> str:
 
 
 def _flow(value: Any) -> Any:
-    """Plain data as ruamel's flow style: {type: image, pixels: 64}."""
+    """Plain data, and groups of options, as ruamel's flow style: {type: image, pixels: 64}."""
+    if isinstance(value, BaseModel):
+        return _flow(value.model_dump(mode="json"))
     if isinstance(value, Mapping):
         group = CommentedMap({k: _flow(v) for k, v in value.items()})
         group.fa.set_flow_style()

@@ -105,12 +105,12 @@ def _trunk(name: str, options: dict[str, Any], started: bool) -> Iterator[Fault]
     path = ("columns", name)
     if encoder == "scratch" and tune in ("frozen", "last_n"):
         yield Fault((*path, "tune"), f"{tune} needs a pretrained encoder; this one is scratch.")
-    if encoder == "scratch" and tune in BESIDE and not started:
-        why = f"{tune} needs weights to stand beside; take a pretrained encoder, or train.start."
-        yield Fault((*path, "tune"), why)
     front = options.get("front")
     if tune in BESIDE and isinstance(front, list) and not {"learned", "convolution"} & set(front):
         why = f"{tune} has nothing to stand beside: no front of this series is learned."
+        yield Fault((*path, "tune"), why)
+    elif encoder == "scratch" and tune in BESIDE and not started:
+        why = f"{tune} needs weights to stand beside; take a pretrained encoder, or train.start."
         yield Fault((*path, "tune"), why)
     yield from _beside(path, tune, options.get("adapter"))
     if encoder != "scratch":
