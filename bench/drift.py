@@ -31,8 +31,8 @@ from modalloy.judge.figures import truth_of
 from modalloy.judge.metrics.score import tally
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.run import Run, load_run
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 from modalloy.verbs import adapt, train
 
 PAGE = "verbs/adapt.md"

@@ -28,8 +28,8 @@ from bench.line import Line, publish, table
 from bench.shared_sets import cheap_job, default_data
 from modalloy.answer.predictor import Predictor
 from modalloy.runs.run import Run, load_run
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 from modalloy.verbs import train
 
 PAGE = "decide.md"

@@ -15,8 +15,8 @@ from modalloy.learn.training import learn_job
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
 from modalloy.table.fingerprints import fingerprints
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 NOTES = {
     "interrupted": False, "refit": False, "curves": [], "findings": [], "cells": {}, "seconds": {},

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from modalloy.job import config
 from modalloy.model.adapted import Adapted
 from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.fusion import build_fusion
 from modalloy.model.layers.named import Named
@@ -55,7 +56,15 @@ def bare(case: Callable[[Any], Any], folder: Any, rows: int = 4) -> tuple[Any, d
     """The model of a case of an encoder, and values for it."""
     torch.manual_seed(0)
     encoder, values = case(folder)
-    return Bare(encoder).eval(), values(rows)
+    model, some = Bare(encoder), values(rows)
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:  # figures of random weights, without which nothing comes through
+        norm.momentum = 1.0
+        norm.train()
+    if norms and isinstance(encoder, ImageEncoder):
+        with torch.no_grad():
+            encoder.features(some)
+    return model.eval(), some
 
 
 def learn(model: Any, values: Mapping[str, Tensor], steps: int = 2) -> None:

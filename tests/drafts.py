@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 from modalloy.infer.infer import Draft, infer, job_yaml
 from modalloy.job import config
 from modalloy.job.rules import broken_rules
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 N = 200
 WORDS = ["seal", "pump", "leak", "worn", "crack", "weld", "bolt", "loose", "hot", "noise"]

@@ -79,13 +79,13 @@ def audio(encoder: str, **options: Any) -> Made:
     return AudioEncoder(reader, made, WIDTH, pretrained=encoder.startswith("hf:")), values
 
 
-def series(length: int = 300, **options: Any) -> Made:
+def series(length: int = 100, **options: Any) -> Made:
     """Noise on two channels; every other row has a shaft speed."""
     reader = SeriesReader("s", ("s",), False, length, 1000.0, 600.0, (1.0, 1.0), (1.0, 1.0), rows=8)
     made = config.Series(length=length, rate_hz=1000.0, rpm=600.0, **options)
 
     def values(rows: int) -> Values:
-        length_B = torch.tensor([(length, 40, 7, 129)[i % 4] for i in range(rows)])
+        length_B = torch.tensor([(length, 40, 7, 61)[i % 4] for i in range(rows)])
         mask_BL = torch.arange(length) < length_B[:, None]
         x_BCL = torch.randn(rows, 2, length) * mask_BL[:, None]
         speed_hz_B = torch.where(torch.arange(rows) % 2 == 0, 10.0, 0.0)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from bench import start
 from bench.calibration import splits
+from bench.economize import fusing
 from bench.line import table
 from bench.scoreboard import __main__ as scoreboard
 from bench.scoreboard.seed import Seed
@@ -173,3 +174,25 @@ def test_a_split_calibrates_one_half_and_judges_the_other() -> None:
     told = table(list(lines.values())).splitlines()
     assert told[3].startswith("| some, y | splits in the band | **5** |  |  | 5 of 5 | yes | 3 |")
     assert len({row.count("|") for row in told[1:-2]}) == 1
+
+
+def test_both_searches_among_ways_to_fuse_train_equally_often() -> None:
+    asked: list[tuple[int, ...]] = []
+
+    def score(way: tuple[int, ...]) -> float:
+        asked.append(way)
+        return float(way[0] == 2) + 0.5 * float(way[1] == 1)
+
+    bandit = fusing.search(score, [4, 3], 30, 0, bandit=True)
+    evenly = fusing.search(score, [4, 3], 30, 0, bandit=False)
+    assert len(asked) == 60
+    assert bandit.best == 1.5
+    assert bandit.mean > evenly.mean + 0.3
+    job = SimpleNamespace(
+        columns={
+            "photo": SimpleNamespace(type="image"),
+            "load": SimpleNamespace(type="number"),
+            "site": SimpleNamespace(type="category"),
+        }
+    )
+    assert fusing.subsets(job) == [(), ("photo",), ("load", "site")]

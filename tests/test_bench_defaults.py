@@ -20,8 +20,8 @@ from bench.scoreboard.goals import GOALS
 
 import modalloy as ma
 from modalloy.job.job_file import load_job
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 NOWHERE = Path("no such folder")
 QUICK = (

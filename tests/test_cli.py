@@ -41,6 +41,10 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     said = [{"text": "fault: 'crack' is the class of none"}]
     changes = {"rows": 4, "tasks": {"fault": {"before": {"ece": 0.2}, "after": {}}}, "said": said}
     verb("calibrate", SimpleNamespace(path=tmp_path, notes={"recalibrated": changes}))
+    pair = {"Cost a row": [3.0, 1.0, None]}
+    bought = {"verb": "economize", "rows": 4, "which": "test rows", "tasks": {}, "units": {}}
+    bought |= {"costs": pair, "said": ["bought by: an arm"], "arm": "an arm"}
+    verb("economize", SimpleNamespace(path=tmp_path, notes={"economized": bought}))
     verb("explain", SimpleNamespace(text=lambda: "fault: crack"))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
     verb("demo", None)
@@ -102,6 +106,7 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
         "evaluate",
         "predict",
         "calibrate",
+        "economize",
         "explain",
         "doctor",
         "demo",
@@ -251,9 +256,10 @@ def test_a_sheet_is_passed_to_every_verb_that_reads_a_table(calls: list[Any]) ->
         ("evaluate", "r", "a.xlsx"),
         ("predict", "r", "a"),
         ("calibrate", "r", "a"),
+        ("economize", "r", "a"),
     ):
         assert run(*words, "--sheet", "Lab data").exit_code == 0
-    assert [options["sheet"] for _, _, options in calls] == ["Lab data"] * 4
+    assert [options["sheet"] for _, _, options in calls] == ["Lab data"] * 5
 
 
 def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any]) -> None:
@@ -267,6 +273,36 @@ def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any
 
 
 @pytest.mark.usefixtures("no_lines")
+def test_economize_takes_costs_and_prints_what_has_changed(calls: list[Any]) -> None:
+    words = ("--costs", "photo=2.5, note=0", "--alpha", "0.05", "--sure", "0.8", "-o", "other")
+    done = run("economize", "r", *words)
+    options = {"out": Path("other"), "alpha": 0.05, "sure": 0.8, "sheet": None}
+    assert calls == [
+        ("economize", (Path("r"), None), {**options, "costs": {"photo": 2.5, "note": 0.0}})
+    ]
+    assert "Cost a row" in done.stdout
+    assert "0.33 times" in done.stdout
+    assert "bought by: an arm" in done.stdout
+    wrong = run("economize", "r", "--costs", "photo:2")
+    assert wrong.exit_code == 2
+    assert "'photo:2' is no cost; write column=number" in wrong.stderr
+
+
+def test_predict_says_what_was_saved(
+    calls: list[Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame({"row": [0, 1]})
+    counts = {"bought": {"photo": 1, "note": 2}, "there": {"photo": 2, "note": 2}}
+    frame.attrs["saved"] = {"rows": 2, **counts, "cost": 1.0, "full": 4.0, "unit": "ms"}
+    monkeypatch.setattr(modalloy, "predict", lambda *_, **__: frame)
+    done = run("predict", "r", "a.csv", "-o", str(tmp_path / "x.csv"))
+    said = "bought 3 of 4 cells (photo 1 of 2, note 2 of 2): a row cost 1 of 4 ms, 75 % less"
+    assert said in done.stdout
+    done = run("predict", "r", "a.csv")  # answers alone on stdout
+    assert said in done.stderr
+    assert said not in done.stdout
+
+
 def test_every_verb_reads_the_sheet_that_is_named(tmp_path: Path) -> None:
     x = [float(i % 20) for i in range(60)]
     parts = pd.DataFrame({"x": x, "y": ["low" if i % 3 else "high" for i in range(60)]})

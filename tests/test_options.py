@@ -22,8 +22,8 @@ from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.train import train_model
 from modalloy.model.model import Model
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 Case = tuple[str, str, Any, Any]  # base job, where in it, one value, another value
 
@@ -212,6 +212,18 @@ ELSEWHERE = {
     "::test_tune_says_what_of_patchtst_changes",
     "Series.last_n": "tests/model/encoders/test_encoder_series.py"
     "::test_tune_says_what_of_patchtst_changes",
+    **dict.fromkeys(
+        ("Beside.rank", "Beside.alpha", "Beside.layers"),
+        "tests/model/adapters/test_attach.py::test_rank_alpha_and_layers_change_what_learns",
+    ),
+    **dict.fromkeys(
+        ("Adapter.method", "Adapter.last_n"),
+        "tests/model/adapters/test_attach.py::test_head_last_n_and_full_learn_as_much_as_they_say",
+    ),
+    "Adapter.budget_kb": "tests/model/adapters/test_budget.py"
+    "::test_a_budget_is_kept_and_too_small_a_one_is_refused",
+    "Fusion.tune": "tests/learn/test_adapting.py"
+    "::test_an_encoder_and_a_fusion_of_an_earlier_run_are_adapted_by_tune",
     "Custom.use": "tests/tasks/test_kit.py"
     "::test_a_task_of_ones_own_is_checked_trained_judged_drawn_and_answered",
     "Blend.use": "tests/learn/test_blending.py::test_options_say_whether_it_is_blended",
@@ -231,10 +243,37 @@ ELSEWHERE = {
         "tests/answer/test_decide.py::test_positive_ask_and_costs_change_what_is_decided",
     ),
     **dict.fromkeys(
+        ("Economize.costs", "Economize.alpha", "Economize.sure"),
+        "tests/economy/test_economize.py::test_costs_alpha_and_sure_change_what_is_bought",
+    ),
+    **dict.fromkeys(
         ("Unlike.use", "Unlike.share"),
         "tests/learn/test_unlike.py"
         "::test_never_keeps_nothing_and_a_larger_share_calls_more_rows_unlike",
     ),
+    **dict.fromkeys(
+        (
+            "Harden.training",
+            "Harden.budgets",
+            "Harden.attacked",
+            "Harden.steps",
+            "Harden.beta",
+            "Harden.corrupted",
+            "Harden.lying",
+        ),
+        "tests/hardening/test_learn_on.py::test_each_option_of_the_objective_changes_the_loss",
+    ),
+    **dict.fromkeys(
+        ("Harden.epochs", "Harden.lr"),
+        "tests/hardening/test_learn_on.py"
+        "::test_passes_and_rate_are_those_asked_for_or_as_many_as_the_time_allows",
+    ),
+    **dict.fromkeys(
+        ("Harden.rows", "Harden.effort"),
+        "tests/hardening/test_learn_on.py::test_rows_and_effort_say_how_much_is_attacked",
+    ),
+    "Harden.clean_loss": "tests/hardening/test_learn_on.py"
+    "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -262,7 +301,11 @@ GROUPS = {
     "Job.train",
     "Job.blend",
     "Job.calibrate",
+    "Job.economize",
     "Job.unlike",
+    "Trunk.adapter",
+    "Fusion.adapter",
+    "Job.harden",
     "Classify.decide",
 }  # hold options
 

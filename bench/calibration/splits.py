@@ -42,8 +42,8 @@ from modalloy.learn.calibrate import answer_kept, fit_calibration, known_rows
 from modalloy.learn.training import Learned, learn_job
 from modalloy.machine.limits import cores
 from modalloy.readers.targets.target import names_of
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 PAGE = "verbs/calibrate.md"
 SETS = {  # columns that would take minutes to read, and that few answers need

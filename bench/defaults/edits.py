@@ -67,8 +67,8 @@ def for_choosing(printed: str, job: "Job", table: "Table") -> tuple[str, "Table"
     """
     import pyarrow as pa
 
+    from modalloy.table.open_table import open_table
     from modalloy.table.sources import open_source
-    from modalloy.table.table import open_table
 
     names = np.full(table.rows, None, dtype=object)
     for part, rows in rows_for_choosing(job, table)._asdict().items():

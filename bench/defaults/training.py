@@ -50,8 +50,8 @@ def train_once(
     from modalloy.checks.estimate import estimate
     from modalloy.job.job_file import load_job
     from modalloy.machine.limits import cores
+    from modalloy.table.open_table import open_table
     from modalloy.table.split import split_job
-    from modalloy.table.table import open_table
 
     torch.set_num_threads(cores())  # as the command does
     path = case.table(places)

@@ -22,8 +22,8 @@ from modalloy.attribution.explain_row import explain_row
 from modalloy.attribution.outcome import find_outcome
 from modalloy.machine.limits import rest_soon
 from modalloy.runs.run import Run
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 SETS = {"elpv": "defective", "financial_phrasebank": "sentiment", "cwru": "condition"}
 PAGE = "verbs/explain.md"

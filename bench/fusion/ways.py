@@ -34,8 +34,8 @@ from modalloy.learn.train import train_model
 from modalloy.machine.limits import cores
 from modalloy.model.device import placed
 from modalloy.model.model import Model
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 RESULTS = Path(__file__).parent.parent / "results" / "fusion.json"
 WAYS = ("concat", "sum", "multilinear", "gated", "attention", "bottleneck", "tabm")

@@ -54,9 +54,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="keeps what the heads have learned")
     parser.add_argument("--again", action="store_true", help="run cells that are there already")
     parser.add_argument("--shrink", type=float, default=1.0)
-    parser.add_argument(
-        "--cell", nargs=3, metavar=("SET", "METHOD", "SEED"), help=argparse.SUPPRESS
-    )
+    parser.add_argument("--cell", nargs=3, help=argparse.SUPPRESS)  # set, method, seed
     return parser.parse_args()
 
 

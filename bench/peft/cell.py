@@ -32,8 +32,8 @@ from modalloy.model.adapters.attach import BESIDE
 from modalloy.model.adapters.file import adapter_to_bytes
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 
 def run_cell(name: str, method: str, seed: int, data: Path, work: Path, shrink: float) -> dict:

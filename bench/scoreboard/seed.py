@@ -64,8 +64,8 @@ def run_seed(name: str, seed: int, data: Path, runs: Path | None) -> Seed:
 def said_before(name: str, data: Path) -> tuple[float, float]:
     """Seconds and GB that `check` estimates for a set, without its search for leaks."""
     from modalloy.checks.estimate import estimate
+    from modalloy.table.open_table import open_table
     from modalloy.table.split import split_job
-    from modalloy.table.table import open_table
 
     found = []
     for path in job_files(name):

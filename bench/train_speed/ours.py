@@ -20,8 +20,8 @@ from modalloy.learn.probe import apply, probe
 from modalloy.learn.state import State
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 def ours(table: Path, columns: dict[str, Any], epochs: int) -> Iterator[Done]:

@@ -15,8 +15,8 @@ from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.model import Model
 from modalloy.model.trunks.pretrained import SOURCES, find_weights
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 class Plain(nn.Module):

@@ -12,8 +12,10 @@ from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
 from modalloy.commands.demo import demo
 from modalloy.commands.doctor import doctor
+from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
+from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
@@ -30,6 +32,8 @@ VERBS = (  # in the order of --help
     evaluate,
     predict,
     calibrate,
+    economize,
+    harden,
     adapt,
     explain,
     doctor,

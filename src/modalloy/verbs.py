@@ -9,7 +9,8 @@ from modalloy.job import config
 from modalloy.job.job_file import check_against, load_job
 from modalloy.machine.imports import require
 from modalloy.search.manner import Cost, Manner, Pruner, Sampler
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 from modalloy.tasks.columns import number_columns
 from modalloy.tasks.custom import check_kits
 
@@ -213,6 +214,78 @@ def calibrate(
     return recalibrate(loaded, opened, Path(out) if out else None, coverage=coverage)
 
 
+def economize(
+    run: "Run | str | Path",
+    table: Any = None,
+    *,
+    out: str | Path | None = None,
+    alpha: float | None = None,
+    sure: float | None = None,
+    costs: Mapping[str, float] | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Run":
+    """A run like this one that reads, row by row, only the columns that the answer needs.
+
+    Several arms learn what to buy - a static subset, a confidence cascade, a value network, a
+    Gumbel gate, and two kinds of reinforcement learning - and the cheapest is taken of which rows
+    kept apart certify that, with probability `sure` (0.9), at most a share `alpha` (0.02) of the
+    decisions becomes wrong. `predict` then skips decoding and encoding, and counts what was saved.
+
+    table: labelled rows that the model has not learned from, half to learn from and half to certify
+    by; else validation and calibration rows of the run's own table. out: its directory,
+    `RUN-economized` otherwise. costs: of a cell, input -> cost; milliseconds are measured without.
+    sheet: the sheet of an Excel table, the first otherwise. `notes["economized"]` holds figures
+    before and after, `economize.html` shows every arm.
+
+    Raises RunError for a run with a single input and where the directory holds a run; JobError for
+    costs that lack a column and for tasks without one answer a row; TableError where rows are too
+    few, with how many are needed.
+    """
+    from modalloy.economy.economize_run import economize as run_economize
+    from modalloy.runs.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    if sheet is not None and table is None:
+        raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    opened = None if table is None else open_table(table, sheet=sheet)
+    place = Path(out) if out else None
+    asked = {"alpha": alpha, "sure": sure, "costs": costs}
+    return run_economize(loaded, opened, place, **asked, quiet=quiet)
+
+
+def harden(
+    run: "Run | str | Path",
+    table: Any = None,
+    *,
+    out: str | Path | None = None,
+    training: str | None = None,
+    budgets: Mapping[str, str | float] | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Run":
+    """A run like this one whose network has learned on under attack, and how far it holds now.
+
+    table: rows to learn from, split as the job says; the run's own for None. out: its directory,
+    `RUN-hardened` otherwise. training: `fgsm_rs`, `pgd`, `trades`, `freelb` or `corruptions`;
+    budgets: how far an attacker may move columns, `{"photo": "8/255", "load": "0.1 sd"}`; both in
+    place of what the job's `harden` section says. sheet: the sheet of an Excel table.
+
+    `notes["hardened"]` holds the figures of test rows before and after; `robustness.html` shows
+    them. JobError for a budget of no column or without a unit; TableError where no row is left to
+    learn from; RunError where the run's own table is gone or changed, or the directory is used.
+    """
+    from modalloy.hardening.harden_run import harden_run
+    from modalloy.runs.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    if sheet is not None and table is None:
+        raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    opened = None if table is None else open_table(table, sheet=sheet)
+    place = Path(out) if out else None
+    return harden_run(loaded, opened, place, training=training, budgets=budgets, quiet=quiet)
+
+
 def adapt(
     run: "Run | str | Path",
     table: Any,
@@ -301,7 +374,7 @@ def explain(
     run lacks and where the extra `explain` is not installed.
     """
     from modalloy.answer.predictor import Predictor
-    from modalloy.attribution.explain_row import chosen_tasks, explain_row
+    from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
     from modalloy.attribution.whole import explain_table
     from modalloy.report.page import check_page
     from modalloy.runs.run import Run, load_run
@@ -310,7 +383,10 @@ def explain(
     if out is not None:
         check_page(Path(out))
     tasks, predictor = chosen_tasks(loaded, task), Predictor(loaded)
-    loader, _ = predictor.open(open_table(table, sheet=sheet))
+    opened = open_table(table, sheet=sheet)
+    loader, _ = predictor.open(opened)
+    if row is not None and predictor.plan is not None:
+        loader, _ = predictor.open(opened, inputs=columns_bought(predictor, loader, row))
     if row is None:
         found = explain_table(predictor, loader, tasks, quiet=quiet)
     else:

@@ -15,7 +15,7 @@ from modalloy.answer.predictor import Predictor
 from modalloy.judge.compared import Compared
 from modalloy.report.rescore import given_rows
 from modalloy.runs.run import Run
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 COLUMNS = {"heat": {"type": "number", "bins": 4}} | WAVES
 

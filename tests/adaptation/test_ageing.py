@@ -14,7 +14,7 @@ from modalloy.adaptation.asked import half_life
 from modalloy.job.job_file import load_job
 from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Losses
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 JOB = {
     "table": "x",

@@ -8,7 +8,7 @@ import pytest
 
 from modalloy.adaptation.new_rows import OWN, part_rows
 from modalloy.job.job_file import load_job
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 JOB: dict[str, Any] = {
     "table": "x",

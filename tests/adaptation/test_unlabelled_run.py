@@ -77,7 +77,7 @@ def test_gain_and_offset_are_undone(made: Made, tmp_path: Path) -> None:
 
 def cells_of(rows: pd.DataFrame, reader):
     """Cells as a reader takes them."""
-    from modalloy.table.table import open_table
+    from modalloy.table.open_table import open_table
 
     return open_table(rows).take(reader.columns, np.arange(len(rows)))
 

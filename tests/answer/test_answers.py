@@ -17,7 +17,7 @@ from modalloy.answer.network import answer_rows
 from modalloy.errors import JobError, RunError, TableError
 from modalloy.judge.report import Report
 from modalloy.runs.run import Run
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 
 @pytest.fixture(scope="module")

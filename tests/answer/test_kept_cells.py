@@ -15,7 +15,8 @@ from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.readers.build import fit_readers, fit_targets
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 JOB: dict[str, Any] = {
     "table": "parts.csv",

@@ -20,8 +20,9 @@ from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.image import ImageReader
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 
 def rows_of(job: dict[str, Any]) -> Loader:

@@ -14,7 +14,7 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.prediction import Prediction
 from modalloy.answer.predictor import Predictor
 from modalloy.errors import TableError
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 
 @pytest.fixture(scope="module")

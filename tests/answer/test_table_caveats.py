@@ -15,7 +15,8 @@ from modalloy.answer.table_caveats import find_columns, unusual
 from modalloy.errors import JobError, TableError
 from modalloy.job.job_file import load_job
 from modalloy.runs.run import Run
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 ROWS = 240
 

@@ -14,7 +14,7 @@ from modalloy.attribution.outcome import find_outcome
 from modalloy.blend.mixture import Blend, Mixture
 from modalloy.errors import JobError, TableError
 from modalloy.job.job_file import load_job
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 from untrained import untrained
 from xor import signs, write_xor, xor_job
 

@@ -21,7 +21,7 @@ from modalloy.attribution.row_page import say_inside_of
 from modalloy.attribution.whole import value_of
 from modalloy.errors import JobError, TableError
 from modalloy.runs.run import Run
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 
 @pytest.fixture(scope="module")

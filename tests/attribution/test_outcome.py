@@ -15,7 +15,7 @@ from modalloy.attribution.outcome import find_outcome, say_answer
 from modalloy.errors import TableError
 from modalloy.job.job_file import load_job
 from modalloy.judge.metrics.spans import spans_of
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 from untrained import untrained
 
 ROW = 5

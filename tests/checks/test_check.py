@@ -22,8 +22,9 @@ from modalloy.checks.finding import Finding, finding, share
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 ROWS = 60
 

@@ -29,8 +29,9 @@ from modalloy.job import config
 from modalloy.machine.limits import cores
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.readers.number import NumberReader
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 ROWS = 100
 
@@ -89,6 +90,16 @@ def test_more_work_takes_longer(table: Table) -> None:
     assert frozen < last < base
     assert minutes(table, MINILM) > minutes(table, {"note": {"type": "text"}})
     assert minutes(table, LITE | MINILM) > max(base, minutes(table, MINILM))
+
+
+def test_learning_beside_layers_costs_less_than_learning_them(table: Table) -> None:
+    def of(tune: str) -> Estimate:
+        job = make({"note": MINILM["note"] | {"tune": tune}})
+        return estimate(job, table, PARTS, gflops=100.0)
+
+    frozen, beside, full = of("frozen"), of("lora"), of("full")
+    assert frozen.minutes < beside.minutes < full.minutes
+    assert frozen.memory_gb < beside.memory_gb < full.memory_gb - 0.5
 
 
 def test_a_pass_of_frozen_encoders_before_tuning_them_is_counted(table: Table) -> None:

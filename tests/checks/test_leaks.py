@@ -17,8 +17,8 @@ from modalloy.checks.name_hints import names_a_group, tells, words
 from modalloy.checks.target_findings import Truth
 from modalloy.checks.target_leakage import FOLDS, Asked, score
 from modalloy.job import config
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 ROWS = 200
 DRAW = np.random.default_rng

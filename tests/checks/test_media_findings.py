@@ -10,7 +10,7 @@ from modalloy.checks.finding import Finding
 from modalloy.checks.media_findings import file_findings
 from modalloy.checks.media_scan import Media, scan
 from modalloy.job import config
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 DRAW = np.random.default_rng(0)
 

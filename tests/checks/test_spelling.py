@@ -9,8 +9,8 @@ from modalloy.checks.check import Check, check
 from modalloy.checks.spelling import say_alike, spelled_alike
 from modalloy.infer.infer import job_yaml
 from modalloy.job import config
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
-from modalloy.table.table import open_table
 
 
 @pytest.mark.parametrize(

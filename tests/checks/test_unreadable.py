@@ -16,8 +16,9 @@ from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.rules import broken_rules
 from modalloy.readers.build import fit_reader
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 ROWS = 24
 TRAIN = 16

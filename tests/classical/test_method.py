@@ -16,7 +16,7 @@ from modalloy.classical.rows import MOST_ROWS
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.readers.build import fit_readers, fit_targets
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 ROWS = 120
 TRAIN = np.arange(80)

@@ -7,7 +7,7 @@ import pytest
 from drafts import valid
 from modalloy.infer.dates_between import between
 from modalloy.infer.infer import infer
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 ROWS = 120
 

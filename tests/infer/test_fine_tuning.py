@@ -13,7 +13,8 @@ from modalloy.infer.draft import Draft
 from modalloy.infer.fine_tuning import FEW, with_tuning
 from modalloy.infer.guessed import Guess
 from modalloy.infer.task_inference import InferredTask
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 PHOTO = Guess("image", "paths", {"encoder": "efficientnet_lite0", "pixels": 64})
 NOTE = Guess("text", "words", {"encoder": "minilm"})

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from drafts import N, draft_of, sentences, valid
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 # --- split ---------------------------------------------------------------------------------------
 

@@ -16,8 +16,8 @@ from modalloy.errors import TableError
 from modalloy.infer.infer import infer, job_yaml
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 # --- a whole table -------------------------------------------------------------------------------
 

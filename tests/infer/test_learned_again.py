@@ -8,7 +8,8 @@ from modalloy.infer.draft import Draft
 from modalloy.infer.guessed import Guess
 from modalloy.infer.learned_again import with_refit
 from modalloy.infer.task_inference import InferredTask
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 
 def drafted(rows: int, split: dict[str, object]) -> tuple[Table, Draft]:

@@ -13,8 +13,8 @@ from modalloy.checks.check import check
 from modalloy.checks.parting import parting_column
 from modalloy.infer.infer import Draft, infer
 from modalloy.job import config
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 PLACES, VIEWS = 23, 3
 ROWS = PLACES * VIEWS

@@ -13,7 +13,7 @@ from PIL import Image
 from drafts import N, draft_of, lists, sentences, valid
 from modalloy.errors import TableError
 from modalloy.infer.infer import infer
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from modalloy.cells.cells import Cells
 from modalloy.job import config
 from modalloy.readers.targets.regress import NumberTarget
 from modalloy.readers.time import TimeReader
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 def typed(cells: Any, name: str = "x", y: Any = None) -> tuple[str, str]:

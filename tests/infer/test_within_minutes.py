@@ -10,7 +10,8 @@ from modalloy.infer.draft import Draft
 from modalloy.infer.guessed import Guess
 from modalloy.infer.task_inference import InferredTask
 from modalloy.infer.within_minutes import within_minutes
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 
 def drafted(rows: int = 200) -> tuple[Table, Draft]:

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 from modalloy.job import config
 from modalloy.judge.slices import MOST_SLICES, columns_of, slices
 from modalloy.readers.category import CategoryReader
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 
 def shops(count: int = 25) -> tuple[Any, dict[str, Any], dict[str, Any]]:

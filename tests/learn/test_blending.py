@@ -34,8 +34,8 @@ from modalloy.learn.frozen_vectors import fitted_inputs, frozen_inputs, steady_i
 from modalloy.learn.held_out import NETWORK
 from modalloy.learn.training import Learned, learn_job
 from modalloy.report import evaluate
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 from xor import COLUMNS, fit_signs, signs, signs_from_state, write_xor, xor_job
 
 Changed = Callable[..., tuple[Learned, Blended]]

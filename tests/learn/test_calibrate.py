@@ -19,7 +19,7 @@ from modalloy.answer.stage import Temperature, scaled
 from modalloy.answer.thresholds import Thresholds
 from modalloy.judge.report import Report
 from modalloy.runs.run import Run
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 pytestmark = pytest.mark.usefixtures("no_lines")
 

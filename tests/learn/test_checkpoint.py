@@ -18,8 +18,8 @@ from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 def job_and_rows(table: Path, job_dict: Any, **train: Any) -> tuple[config.Job, Loader]:

@@ -18,8 +18,8 @@ from modalloy.learn.train import train_model
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Losses
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 STEP_S, LOOK_S = 0.5, 3.0
 

@@ -27,8 +27,8 @@ from modalloy.model.tokens import Batch
 from modalloy.objectives.hiding import hiding
 from modalloy.objectives.losses import Losses
 from modalloy.readers.batch import TABLE
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 SETTINGS = config.Train(lr=0.05, ema=0.0, clip=1e6, weight_decay=0.0, warmup=0.0)
 

@@ -9,8 +9,8 @@ import torch
 from modalloy.job.job_file import load_job
 from modalloy.judge.before import begun
 from modalloy.learn.training import Begun, begin_job
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 def begin(folder: Path, test_level: float) -> Begun:

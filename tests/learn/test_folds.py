@@ -22,8 +22,8 @@ from modalloy.learn.folds import assign
 from modalloy.learn.frozen_vectors import Vectors, pooled_rows
 from modalloy.learn.training import Learned, learn_job
 from modalloy.model.trunks import minirocket
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, joined, split_job
-from modalloy.table.table import open_table
 
 TRAIN = {"epochs": 6, "batch": 16, "lr": 3e-3, "precision": "float32"}
 

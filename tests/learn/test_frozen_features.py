@@ -22,8 +22,8 @@ from modalloy.learn.training import Learned, learn_job
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.image import ImageReader
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from modalloy.learn.frozen_first import Phases, say_kept
 from modalloy.learn.processes import answer_together
 from modalloy.learn.progress import Progress
 from modalloy.learn.training import Learned, learn_job
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 pytestmark = pytest.mark.usefixtures("no_lines")
 

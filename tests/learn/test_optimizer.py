@@ -13,8 +13,8 @@ from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.optimizer import RowAdamW, build_optimizer, clip, trained
 from modalloy.learn.weighting import Weighting
 from modalloy.model.model import Model
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 class Words(nn.Module):

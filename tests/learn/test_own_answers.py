@@ -15,8 +15,8 @@ from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader
 from modalloy.readers.target_means import FOLDS, LearnedAnswers, fold_of
 from modalloy.runs.start import alike
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 ROWS, NAMES = 160, 25
 

@@ -21,8 +21,8 @@ from modalloy.machine.limits import number_types_file
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 pytestmark = pytest.mark.usefixtures("no_lines")
 

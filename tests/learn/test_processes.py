@@ -195,7 +195,7 @@ from modalloy.learn.fitted_rows import open_loader
 from modalloy.answer.cache import Budget
 from modalloy.model.model import Model
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 job, out, budgets = load_job(json.loads(sys.argv[1])), sys.argv[2], json.loads(sys.argv[3])
 rank, world = processes.start()
 table = open_table(job.table)

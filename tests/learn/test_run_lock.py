@@ -26,8 +26,8 @@ from modalloy.machine.files import locked
 from modalloy.runs.rows import load_prints, save_prints
 from modalloy.runs.seal import digest
 from modalloy.table.fingerprints import fingerprints
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 pytestmark = pytest.mark.usefixtures("no_lines")
 

@@ -23,8 +23,8 @@ from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
 from modalloy.runs.saving import save_run
 from modalloy.table.fingerprints import fingerprints
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 from modalloy.unlike.fitting import BOTH
 from modalloy.unlike.kept import PART, likeness_of, likeness_to_bytes
 from untrained import NOTES
@@ -154,7 +154,8 @@ def test_never_keeps_nothing_and_a_larger_share_calls_more_rows_unlike(
     kept, more = likeness_of(run), likeness_of(kept_run(folder, tmp_path / "more", share=0.2))
     assert kept is not None
     assert more is not None
-    assert more.limit < kept.limit
+    for name, judged in kept.columns.items():  # the distance at which a row is unlike
+        assert more.limit * more.columns[name].unit < kept.limit * judged.unit
     found = Predictor(more_run := tmp_path / "more").frame(rows)["unlike"]
     assert more_run.is_dir()
     assert (found == "yes").mean() > (Predictor(run).frame(rows)["unlike"] == "yes").mean()

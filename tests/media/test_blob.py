@@ -25,7 +25,7 @@ from modalloy.media.sound import read_audio
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.image import ImageReader
 from modalloy.readers.series import SeriesReader
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 pytestmark = pytest.mark.usefixtures("no_lines")
 

@@ -19,8 +19,8 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.batch import TABLE
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 TEMPLATE = {
     "type": "locate",

@@ -30,8 +30,8 @@ from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.model.trunks.huggingface import quiet
 from modalloy.objectives.supervised import supervised
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
-from modalloy.table.table import open_table
 
 ON_GPU = pytest.mark.skipif(
     not torch.cuda.is_available(), reason="compares a GPU with the processor, and there is no GPU."

@@ -26,8 +26,8 @@ from modalloy.readers.targets.classify import ClassTarget
 from modalloy.readers.targets.locate import BoxTarget
 from modalloy.readers.targets.regress import NumberTarget
 from modalloy.readers.targets.tag import TagTarget
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 WIDTH = 16
 FUSIONS = [

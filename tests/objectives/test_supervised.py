@@ -18,8 +18,8 @@ from modalloy.objectives.supervised import (
     supervised,
 )
 from modalloy.readers.batch import TABLE
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 
 def model_and_batch(

@@ -10,8 +10,8 @@ from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.outliers import outlying, times_spread
 from modalloy.readers.targets.regress import NumberTarget
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
-from modalloy.table.table import open_table
 
 DRAW = np.random.default_rng(0)
 USUAL = DRAW.normal(50, 4, 200)

@@ -14,7 +14,7 @@ from modalloy.cells.moments import Form, date_form, to_moment
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.time import TimeReader
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 
 def fit(cells: list[object], **options: object) -> TimeReader:

@@ -18,7 +18,7 @@ from modalloy.readers.reader import Reader
 from modalloy.report.error_analysis import row_losses, worst_figure, worst_rows
 from modalloy.report.html import Markup
 from modalloy.report.show import show_cell, show_words, spark
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 CLASSIFY = config.Classify(target="y")
 

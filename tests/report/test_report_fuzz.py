@@ -16,8 +16,8 @@ from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.model import Model
 from modalloy.report.evaluate import evaluate_rows
 from modalloy.report.extras import Extras
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
-from modalloy.table.table import open_table
 
 SEEDS = range(8)
 COLUMNS: dict[str, dict[str, Any]] = {

@@ -19,8 +19,8 @@ from modalloy.learn.training import begin_job, learn_job
 from modalloy.runs.run import Run
 from modalloy.runs.seal import digest
 from modalloy.runs.start import compare, differs
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 pytestmark = pytest.mark.usefixtures("no_lines")
 

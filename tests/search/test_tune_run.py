@@ -16,8 +16,8 @@ from modalloy.machine import imports
 from modalloy.search import tune_run
 from modalloy.search.tried import COSTS, Tried, best_of, frontier
 from modalloy.search.tune_run import Tuned, limit_minutes
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 OWN = {"train.lr": [1e-3, 1e-2, "log"], "fuse.width": [8, 32], "columns.load.bins": [2, 6]}
 

@@ -8,7 +8,8 @@ import pytest
 
 from modalloy.cells.numbers import to_number
 from modalloy.readers.number import NumberReader
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 
 def table(folder: Path, text: str) -> Table:

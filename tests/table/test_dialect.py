@@ -7,7 +7,8 @@ import openpyxl
 import pytest
 
 from modalloy.errors import TableError
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 BODY = [(5.25, 20.5, "good"), (4.75, 21.0, "bad"), (6.5, 19.25, "good")]
 

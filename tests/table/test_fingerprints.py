@@ -9,8 +9,8 @@ import pytest
 from conftest import make_job, write_table
 from modalloy.job.job_file import load_job
 from modalloy.table.fingerprints import fingerprints, same_parts, seen_before
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 PLAIN = ("note", "load", "site", "photo", "sound", "taken_at")
 

@@ -9,7 +9,7 @@ from PIL import Image
 from modalloy.errors import TableError
 from modalloy.media.media import open_image
 from modalloy.table.folders import read_pictures
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8) * 3
 

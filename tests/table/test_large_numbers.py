@@ -12,7 +12,8 @@ import modalloy as ma
 from modalloy.job import config
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 FIRST = 2**53 + 1  # with its neighbour the same float64
 N = 48

@@ -22,7 +22,8 @@ from modalloy.readers.targets.regress import NumberTarget
 from modalloy.readers.targets.target import TargetReader
 from modalloy.readers.text import TextReader
 from modalloy.readers.time import TimeReader
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 N = 24
 START = datetime(2024, 5, 1, 6, 30)

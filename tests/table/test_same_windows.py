@@ -21,7 +21,8 @@ from modalloy.job import config
 from modalloy.readers.build import fit_readers
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 N = 18
 START = datetime(2024, 5, 1, 6, 30)

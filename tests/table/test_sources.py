@@ -23,7 +23,8 @@ from PIL import Image
 
 from modalloy.errors import TableError
 from modalloy.readers.number import NumberReader
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 COLUMNS = {
     "part": ["a", "b", None, 'Grün, mit "Komma"', "e\nf"],

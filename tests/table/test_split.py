@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from modalloy.errors import TableError
 from modalloy.job import config
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job, split_rows
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 shares = st.floats(0.05, 0.5)
 seeds = st.integers(0, 10)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.table import arrow_store
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 
 
 @pytest.fixture

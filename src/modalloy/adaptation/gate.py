@@ -10,9 +10,8 @@ import numpy as np
 from modalloy.answer.answers import View
 from modalloy.unlike.likeness import Likeness
 
-MOST_ROWS = (
-    0.5  # share of rows in which a column is beyond all training saw, from which it is hidden
-)
+# Share of rows in which a column is beyond all that training saw, from which it is hidden.
+MOST_ROWS = 0.5
 
 
 class Gate(NamedTuple):
@@ -52,10 +51,10 @@ def beyond(likeness: Likeness | None, view: View) -> Mapping[str, str]:
     """Columns and channels that are beyond all that training saw in most rows that have them."""
     if likeness is None:
         return {}
-    rarity_BS = likeness.rarity(view)[:, :-1]
+    score_BS = likeness.scores(view)[:, :-1]
     found = {}
     for s, name in enumerate(likeness.columns):
-        own_B = rarity_BS[np.isfinite(rarity_BS[:, s]), s]
+        own_B = score_BS[np.isfinite(score_BS[:, s]), s]
         share = float((own_B > likeness.limit).mean()) if len(own_B) else 0.0
         if share > MOST_ROWS:
             found[name] = f"is unlike anything that training saw in {100 * share:.0f} % of the rows"

@@ -21,7 +21,7 @@ from modalloy.classical.rows import belonging
 from modalloy.judge.figures import truth_of
 from modalloy.judge.metrics.score import tally
 from modalloy.learn.calibrate import Calibration, answer_kept, fit_calibration, known_rows
-from modalloy.learn.unlike import drawn, view_rows
+from modalloy.learn.unlike import drawn, pretrained_inputs, view_rows
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.unlike.fitting import fit_likeness
@@ -136,17 +136,17 @@ def likeness_again(
         used.append((old.loader, old.train, old.judge))
     else:
         said.append("rows like the old ones alone count as unlike: the old table is not there")
-    references, judges, groups = [], [], []
+    references, judges, groups, pooled = [], [], [], pretrained_inputs(model)
     for loader, train, held in used:
         rows = drawn(train, draw)
-        references.append(view_rows(model, loader, rows))
-        judges.append(view_rows(model, loader, drawn(held, draw)))
+        references.append(view_rows(model, loader, rows, pooled))
+        judges.append(view_rows(model, loader, drawn(held, draw), pooled))
         groups.append(belonging(job, loader.cells, rows))
     labels = None
     if all(g is not None for g in groups):
         labels = [f"{at}/{g}" for at, own in enumerate(groups) for g in own or ()]
-    share = job.unlike.share
-    return fit_likeness(joined(references), joined(judges), share=share, groups=labels)
+    given = {"share": job.unlike.share, "groups": labels, "pooled": pooled}
+    return fit_likeness(joined(references), joined(judges), **given)
 
 
 def joined(views: Sequence[View]) -> View:

@@ -224,7 +224,8 @@ def seen(predictor: Predictor, loader: Loader, state: State) -> View:
     model = replace(predictor.run, readers=state.readers).model()
     draw = np.random.default_rng(predictor.run.job.seed)
     rows = drawn(np.arange(loader.table.rows), draw)
-    return view_rows(model, reading(loader, state), rows)
+    pooled = predictor.likeness.pooled if predictor.likeness else ()
+    return view_rows(model, reading(loader, state), rows, pooled)
 
 
 def batches(loader: Loader, order: list[np.ndarray], model: Model) -> Iterator[Batch]:

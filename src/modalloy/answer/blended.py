@@ -62,7 +62,8 @@ def ask(
     sees = [{h: n & {*m.readers, *m.frozen} for h, n in hidden.items()} for m in methods]
     parts: list[dict[frozenset[str], list[Answer]]]
     parts = [{names: [] for names in own.values()} for own in sees]
-    for at, seen, gone in blocks_of(methods, loader, which):
+    never = frozenset.intersection(*hidden.values()) if hidden else frozenset()
+    for at, seen, gone in blocks_of(methods, loader, which, never):
         rows = len(which[at])
         for method, said in zip(methods, parts, strict=True):
             for names, answers in said.items():
@@ -77,21 +78,29 @@ def ask(
 
 
 def blocks_of(
-    methods: Sequence[FittedMethod], loader: Loader, which: np.ndarray
+    methods: Sequence[FittedMethod],
+    loader: Loader,
+    which: np.ndarray,
+    never: Collection[str] = (),
 ) -> Iterator[tuple[slice, Blocks, Blocks]]:
     """Plain features of all inputs that some method looks at, some rows at a time; and the features
     of as many rows that lack every input.
+
+    never: inputs that nobody will look at; no cell of theirs is read.
     """
     readers = {name: reader for m in methods for name, reader in m.readers.items()}
+    shown = {name: reader for name, reader in readers.items() if name not in never}
     columns = list(dict.fromkeys(c for r in readers.values() for c in r.columns))
     for start in range(0, len(which) if methods else 0, AT_ONCE):
         at = slice(start, start + AT_ONCE)
         if not readers:
             yield at, {}, {}
             continue
-        cells = loader.cells(columns, which[at])
-        blank = replace(cells, columns={c: [None] * len(cells) for c in columns})
-        yield at, read_blocks(readers, cells), read_blocks(readers, blank)
+        read = list(dict.fromkeys(c for r in shown.values() for c in r.columns))
+        cells = loader.cells(read, which[at])
+        blank = replace(cells, columns={c: [None] * len(which[at]) for c in columns})
+        gone = read_blocks(readers, blank)
+        yield at, gone | read_blocks(shown, cells), gone
 
 
 def hidden_names(hidden: Hidden, loader: Loader) -> frozenset[str]:

@@ -19,7 +19,8 @@ def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> 
     """One line of answers a row.
 
     Its `attrs["caveats"]` are sentences on what is not as it was in training, its `attrs["notes"]`
-    on what was taken for what when the table was read.
+    on what was taken for what when the table was read, and `attrs["saved"]` counts what a policy
+    has bought, where the run has one.
     """
     columns: dict[str, Any] = {"row.number" if "row" in job.tasks else "row": found.rows}
     for name, options in job.tasks.items():
@@ -27,8 +28,12 @@ def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> 
         columns |= decision_columns(name, options, targets[name], found.answers[name])
     if found.unlike is not None:
         columns |= unlike_columns(found.unlike, "row.unlike" if "unlike" in job.tasks else "unlike")
+    if found.bought is not None:
+        columns["row.bought" if "bought" in job.tasks else "bought"] = found.bought
     frame = pd.DataFrame(columns | {f"status.{name}": said for name, said in found.status.items()})
     frame.attrs["notes"], frame.attrs["caveats"] = found.notes, found.caveats
+    if found.saved is not None:
+        frame.attrs["saved"] = found.saved
     return frame
 
 

@@ -1,7 +1,7 @@
 """What a run says of the rows of a table, and what it was told: values without a network."""
 
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -17,7 +17,8 @@ class Prediction:
     status: column -> what each row's cell was worth. notes: sentences on what was taken for what
     when the table was read. caveats: on what is not as it was in training. hidden: answers with
     these inputs hidden besides, where they were asked for. unlike: how unlike training each row is;
-    None of a run that keeps no training rows.
+    None of a run that keeps no training rows. bought: the inputs that were read for each row, where
+    a policy chose them; saved: what that saves, see `saved_by`.
     """
 
     rows: np.ndarray
@@ -27,6 +28,8 @@ class Prediction:
     caveats: list[str]
     hidden: dict[Hidden, Answers] = field(default_factory=dict)
     unlike: Unlikeness | None = None
+    bought: list[str] | None = None
+    saved: dict[str, Any] | None = None
 
     def __getitem__(self, task: str) -> Answer:
         return self.answers[task]
@@ -50,6 +53,7 @@ class Prediction:
             status={name: said[:count] for name, said in self.status.items()},
             hidden={h: cut(answers) for h, answers in self.hidden.items()},
             unlike=unlike,
+            bought=None if self.bought is None else self.bought[:count],
         )
 
 

@@ -1,6 +1,6 @@
 """A run loaded once, asked from any thread: answers, their frame, and embeddings of any rows."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -8,6 +8,8 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Hidden
 from modalloy.answer.blended import blended, hidden_names
+from modalloy.answer.bought_prediction import bought_prediction
+from modalloy.answer.buying import Bought, buy_rows
 from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
@@ -27,13 +29,17 @@ from modalloy.errors import TableError
 from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
+from modalloy.policy.plan import plan_of
 from modalloy.runs.adapters import with_adapter
 from modalloy.runs.run import Run, load_run
-from modalloy.table.table import Table, open_table
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 from modalloy.unlike.kept import likeness_of
 
 if TYPE_CHECKING:
     import pandas as pd
+
+AT_ONCE = 4  # batches of rows that buy together: those that buy the same are encoded together
 
 
 class Opened(NamedTuple):
@@ -56,7 +62,7 @@ class Predictor:
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
         self.model, self.blend = self.run.model(), blend_of(self.run)
         self.promises = promises_of(self.run)
-        self.likeness = likeness_of(self.run)
+        self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
 
     def answers(
         self,
@@ -69,6 +75,9 @@ class Predictor:
         quiet: bool = True,
     ) -> Prediction:
         """Answers to the rows of a table, in their order.
+
+        Where the run has a policy (`economize`), each row is read as far as that buys; what it
+        leaves out is neither decoded nor encoded. With `hidden` every cell is read.
 
         rows: whatever `open_table` opens: a path, a frame, a table, or cells - a list of them for
         each column, or a list with one mapping a row, which may lack columns. A media cell is a
@@ -100,9 +109,11 @@ class Predictor:
         `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of tags and
         boxes; `TASK.decision` and its expected `TASK.cost` where the job has costs; `unlike` (yes
         or no), `unlike.score` (above 1 it is) and `unlike.column`, what is unlike (`row.unlike`...
-        where a task is called `unlike`); `status.COLUMN` of every input that is read.
-        `attrs["caveats"]` and `attrs["notes"]` hold the sentences. Where no row is picked the frame
-        is empty, with the columns and types that it has otherwise. Arguments as for `answers`.
+        where a task is called `unlike`); `bought`, the inputs that a policy read for the row, where
+        the run has one; `status.COLUMN` of every input that is read. `attrs["caveats"]` and
+        `attrs["notes"]` hold the sentences, `attrs["saved"]` what a policy saved. Where no row is
+        picked the frame is empty, with the columns and types that it has otherwise. Arguments as
+        for `answers`.
         """
         from modalloy.answer.frame import frame_of
 
@@ -181,6 +192,11 @@ class Predictor:
         loader, found = self.open(open_table(rows), inputs=inputs)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
+        if self.plan is not None and not hidden:
+            with Bar("answering", len(which), quiet=quiet) as bar:
+                some = self.bought(loader, which, batch=batch, tick=bar.advance)
+            given = (self.run, self.plan, self.promises, self.likeness)
+            return bought_prediction(*given, loader, which, some, found, len(picked)), len(picked)
         asked = list(dict.fromkeys([EVERYTHING, *hidden]))
         with Bar("answering", len(which), quiet=quiet) as bar:
             tick = bar.advance
@@ -191,7 +207,7 @@ class Predictor:
                 hidden=asked,
                 heads=self.blend.heads,
                 widths=self.blend.widths,
-                viewed=self.likeness is not None,
+                viewed=None if self.likeness is None else self.likeness.pooled,
                 batch=batch,
                 tick=tick,
             )
@@ -214,6 +230,20 @@ class Predictor:
         unlike = self.likeness.judge(view) if self.likeness and view is not None else None
         found_all = Prediction(which, seen[EVERYTHING], said, notes, caveats, own, unlike)
         return found_all, len(picked)
+
+    def bought(
+        self,
+        loader: Loader,
+        which: np.ndarray,
+        *,
+        batch: int = BATCH,
+        tick: Callable[[int], None] = lambda n: None,
+    ) -> Bought:
+        """Answers before their stage, each with what the run's policy buys for the row."""
+        assert self.plan is not None, "only runs with a policy buy"
+        given = (self.model, self.blend, loader, which, self.plan)
+        viewed = None if self.likeness is None else self.likeness.pooled
+        return buy_rows(*given, viewed=viewed, batch=AT_ONCE * batch, tick=tick)
 
 
 def not_read(column: str) -> Finding:

@@ -17,6 +17,7 @@ from modalloy.attribution.outcome import find_outcome, say_answer
 from modalloy.attribution.past import TrainingRows, training_rows
 from modalloy.errors import JobError, TableError
 from modalloy.job.options import did_you_mean
+from modalloy.readers.batch import TABLE
 from modalloy.runs.run import Run
 
 
@@ -59,6 +60,23 @@ def explain_row(
         predictor.run, source, row, reasons, status, own, near, theirs,
         len(learned.rows), learned.learned, tuple(lines),
     )  # fmt: skip
+
+
+def columns_bought(predictor: Predictor, loader: Loader, row: int) -> list[str]:
+    """The columns that the run's policy buys for a row: nothing else has a part in its answer.
+
+    TableError for a row that the table lacks, and for one that buys nothing.
+    """
+    check_row(loader, row)
+    found = predictor.bought(loader, np.array([row])).bought
+    tabular = [reader.name for reader in loader.tabular]
+    names = [c for i, b in found.items() if b[0] for c in (tabular if i == TABLE else [i])]
+    if not names:
+        raise TableError(
+            f"{loader.table.source}: row {row}: the run's policy buys no column for it, so nothing "
+            "in the row explains its answer."
+        )
+    return names
 
 
 def explain_task(

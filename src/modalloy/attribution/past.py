@@ -13,8 +13,8 @@ from modalloy.cells.numbers import to_numbers
 from modalloy.errors import TableError
 from modalloy.job.job_file import FRAME
 from modalloy.table.fingerprints import fingerprints, same_parts
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import open_table
 
 MOST = 1000  # training rows that a row is compared with
 RANGE = (0.01, 0.99)  # shares of training rows that the ends of a number's range lie at

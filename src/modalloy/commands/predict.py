@@ -29,5 +29,9 @@ def predict(
     answers = modalloy.predict(run, table, out=out, sheet=sheet, adapter=adapter)
     said = f"{len(answers)} rows answered in {out}\n" if out else answers.to_csv(index=False)
     typer.echo(said, nl=False)
+    if "saved" in answers.attrs:
+        from modalloy.answer.saved import say_saved
+
+        typer.echo(say_saved(answers.attrs["saved"]), err=out is None)
     tell_notes(answers.attrs.get("notes", ()))
     tell_caveats(answers.attrs.get("caveats", ()), strict=strict)

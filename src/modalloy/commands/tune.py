@@ -23,7 +23,7 @@ def tune(
         str | None, typer.Option(metavar="URL", help="Database for several machines.")
     ] = None,
     sampler: Annotated[
-        Sampler | None, typer.Option(help="Who draws: tpe; nsga2 with --against.")
+        Sampler | None, typer.Option(help="Who draws: tpe, gp, bandit; nsga2 with --against.")
     ] = None,
     pruner: Annotated[Pruner, typer.Option(help="Who ends poor trials early.")] = "median",
     against: Annotated[

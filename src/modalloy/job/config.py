@@ -691,6 +691,44 @@ class Calibrate(Options):
     thresholds of its own, as each set of missing columns does."""
 
 
+class Harden(Options):
+    """How `harden` learns on from a run, so that its answers hold where cells are attacked, worn or
+    wrong. Training itself reads none of it."""
+
+    training: Literal["fgsm_rs", "pgd", "trades", "freelb", "corruptions"] = "fgsm_rs"
+    """Rows are attacked by one step from a random start (`fgsm_rs`, Wong et al. 2020, 2001.03994),
+    by several (`pgd`, Madry et al. 2018, 1706.06083), answers are held alike beside each row
+    (`trades`, Zhang et al. 2019, 1901.08573), every step of an attack on text teaches (`freelb`,
+    Zhu et al. 2020, 1909.11764), or none is attacked (`corruptions`)."""
+    budgets: dict[str, str | float] = {}
+    """How far an attacker may move a column, with a unit, as in `{photo: 8/255, load: 0.1 sd}`; `0`
+    leaves a column alone. Columns that are not named have the usual budget of their type."""
+    attacked: Annotated[float, Field(gt=0.0, le=1.0)] = 0.5
+    """Share of a batch's rows that `fgsm_rs` and `pgd` attack; the others stay as they are."""
+    steps: PositiveInt | Literal["auto"] = "auto"
+    """Steps of the attack of `pgd`, `trades` and `freelb`; `auto` takes 7, and 3 of `freelb`."""
+    beta: PositiveFloat = 6.0
+    """Weight of what `trades` adds: more holds better and answers clean rows worse."""
+    corrupted: Share = 0.1
+    """Share of rows that noise, blur, gain, offset, dropout, clipping, a wrong clock or dirt
+    changes, beside the attack."""
+    lying: Share = 0.2
+    """Share of rows of which one column says something else - noise, another row's cell, or an
+    attack within all that it may say - while the answer stays; where there are several columns."""
+    clean_loss: NonNegativeFloat = 2.0
+    """Points (hundredths) of the validation rows' score that answers to clean rows may lose."""
+    epochs: PositiveInt | Literal["auto"] = "auto"
+    """Passes over the training rows at most; `auto` takes as many as fit into 2.5 times the passes
+    of the training, counting what the attack costs."""
+    lr: PositiveFloat | Literal["auto"] = "auto"
+    """Highest learning rate; `auto` takes that of the training."""
+    rows: PositiveInt = 200
+    """Test rows that are attacked at most for the figures before and after; more are sampled."""
+    effort: Literal["quick", "full"] = "quick"
+    """How hard the suite of attacks tries on them: `quick` takes 20 steps, 2 restarts and 100
+    queries of the black box, `full` 100, 5 and 1,000, some ten times as long."""
+
+
 class Unlike(Options):
     """Whether a row is unlike all that was learned from, as a whole and column by column."""
 
@@ -699,6 +737,19 @@ class Unlike(Options):
     rows are from these; `never` keeps nothing, and `predict` says nothing of it."""
     share: Annotated[float, Field(gt=0.0, le=0.5)] = 0.01
     """Share of rows like those of training that may be called unlike by mistake."""
+
+
+class Economize(Options):
+    """What columns cost, and what leaving some out may lose; training reads nothing of it."""
+
+    costs: dict[str, NonNegativeFloat] = {}
+    """What a cell of each media column costs, and of all number, category and time columns together
+    as `table`, in money or anything else: `{photo: 2.5, note: 0}`. Milliseconds of reading and
+    encoding are measured where this is empty."""
+    alpha: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.02
+    """Share of decisions that may become wrong by leaving columns out."""
+    sure: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.9
+    """How probable it must be that no more do."""
 
 
 class Job(Options):
@@ -725,6 +776,10 @@ class Job(Options):
     """How sure answers are, and what they promise."""
     unlike: Unlike = Unlike()
     """Which rows are unlike anything that was learned from."""
+    economize: Economize = Economize()
+    """What columns cost, for the verb `economize`."""
+    harden: Harden = Harden()
+    """How `harden` learns on so that answers hold where cells are attacked or wrong."""
     tune: dict[str, Any] = {}
     """Values that the verb `tune` tries in place of those it would choose: an option's path and
     `[low, high]`, `[low, high, log]` or `{any: [a, b]}`, as in `{train.lr: [1e-4, 1e-2, log]}`.

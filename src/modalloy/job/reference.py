@@ -78,6 +78,7 @@ def _shared(kinds: dict[str, Schema]) -> Iterator[str]:
         yield f"**{who}.** {_line(base.__doc__)}\n"
         yield from _table(base.model_json_schema(), names)
         yield ""
+        yield from _inner(base.model_json_schema(), names)
 
 
 def _kinds(kinds: dict[str, Schema]) -> Iterator[str]:
@@ -89,12 +90,17 @@ def _kinds(kinds: dict[str, Schema]) -> Iterator[str]:
         if names:
             yield from _table(schema, names)
             yield ""
-        for name in names:
-            inner = resolve(schema["properties"][name])
-            if "properties" in inner:
-                yield f"`{name}` holds:\n"
-                yield from _table(inner, list(inner["properties"]))
-                yield ""
+        yield from _inner(schema, names)
+
+
+def _inner(schema: Schema, names: list[str]) -> Iterator[str]:
+    """Options inside these options, where they are groups."""
+    for name in names:
+        inner = resolve(schema["properties"][name])
+        if "properties" in inner:
+            yield f"`{name}` holds:\n"
+            yield from _table(inner, list(inner["properties"]))
+            yield ""
 
 
 def _changed(schema: Schema, name: str) -> bool:

@@ -56,7 +56,24 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _smoothing(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
     yield from _passes(data.get("train"))
+    yield from _costs(data.get("economize"), columns)
     yield from broken_ranges(data)
+
+
+def _costs(economize: Any, columns: Groups) -> Iterator[Fault]:
+    """Costs are of inputs: media columns, and all tabular ones together."""
+    costs = economize.get("costs") if isinstance(economize, dict) else None
+    kinds = {name: options.get("type") for name, options in columns.items()}
+    media = [name for name, kind in kinds.items() if kind in MEDIA]
+    inputs = [*(["table"] if len(media) < len(kinds) else []), *media]
+    for name in costs if isinstance(costs, dict) else ():
+        path = ("economize", "costs", str(name))
+        if kinds.get(name) in TABULAR:
+            why = "is no input of its own: all number, category and time columns cost as 'table'."
+            yield Fault(path, why)
+        elif name not in inputs and None not in kinds.values():
+            why = f"is no input; there are: {', '.join(inputs)}.{did_you_mean(str(name), inputs)}"
+            yield Fault(path, why)
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:
@@ -130,7 +147,7 @@ def _beside(path: tuple[str, ...], tune: Any, adapter: Any) -> Iterator[Fault]:
 
 
 def _adapted(data: dict[str, Any], columns: Groups) -> Iterator[Fault]:
-    """A fusion begins from nothing unless an earlier run gives it weights; ranks shrink by steps."""
+    """A fusion begins from nothing without an earlier run; ranks shrink by the count of steps."""
     fuse, train = data.get("fuse"), data.get("train")
     tune = fuse.get("tune", "full") if isinstance(fuse, dict) else "full"
     if isinstance(fuse, dict):

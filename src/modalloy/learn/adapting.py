@@ -1,5 +1,6 @@
 """Learning beside the layers of encoders (`tune: lora`): begun, driven, folded into weights."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import torch
 from torch import Tensor
 
 from modalloy.answer.loader import Loader
+from modalloy.checks.finding import Level
 from modalloy.job import config
 from modalloy.learn import processes
 from modalloy.learn.change import Scheduled
@@ -56,6 +58,28 @@ def end_adapted(model: Model) -> dict[str, Any] | None:
         note["late"] = late
     merge(model)
     return note
+
+
+def say_adapted(note: Mapping[str, Any]) -> Iterator[tuple[Level, str]]:
+    """What stood beside the layers of which columns, and what is to be known of it."""
+    share = note["learned"] / note["parameters"]
+    parts = [
+        f"{name} {said_capacity(own)}" for name, own in note["columns"].items() if own["numbers"]
+    ]
+    told = "; ".join(parts) or "no layer asked for any"
+    yield "note", f"learned by {note['method']} ({share:.1%} of all numbers learned): {told}"
+    if note.get("late"):
+        yield (
+            "warning",
+            f"training ended before ranks had shrunk to what was asked for: {note['late']} "
+            "directions of least importance were taken away unjudged; give more epochs or patience",
+        )
+
+
+def said_capacity(own: Mapping[str, float]) -> str:
+    """Directions and numbers of one column."""
+    ranks = f"{own['rank']:.0f} directions in {own['layers']:.0f} layers, " if own["rank"] else ""
+    return f"{ranks}{own['numbers']:,.0f} numbers"
 
 
 def allocating(model: Model, settings: config.Train) -> Scheduled | None:

@@ -3,6 +3,7 @@
 import shutil
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -23,6 +24,7 @@ from modalloy.job.steps import folds
 from modalloy.judge.before import Before, look_before, missed
 from modalloy.judge.sections import Sections
 from modalloy.learn import processes
+from modalloy.learn.adapting import say_adapted
 from modalloy.learn.blending import Blended, fit_blend
 from modalloy.learn.calibrate import Calibration, calibrate_learned
 from modalloy.learn.frozen_first import say_kept
@@ -96,6 +98,10 @@ def learn_and_report(
     findings = [*found.findings]
     if learned.interrupted:
         findings.append(finding("warning", "training", say_interrupted(learned)))
+    if learned.adapted is not None:
+        findings += [
+            finding(level, "adapter", said) for level, said in say_adapted(learned.adapted)
+        ]
     phases = learned.phases.note() if learned.phases else None
     if phases is not None and phases["tuned"] is not None:
         findings.append(finding("note", "training", say_kept(phases)))
@@ -134,9 +140,19 @@ def learn_and_report(
 
 
 def blend_and_save(
-    learned: Learned, out: Path, notes: dict[str, Any], made: Sections
+    learned: Learned,
+    out: Path,
+    notes: dict[str, Any],
+    made: Sections,
+    *,
+    parent: Parent | None = None,
+    parts: Mapping[str, bytes] | None = None,
 ) -> tuple[Run, Blended]:
-    """Fit what is done to answers after the network, and write the run with all of it."""
+    """Fit what is done to answers after the network, and write the run with all of it.
+
+    parent: the run that it was made from, for None the one that the training started from. parts:
+    free parts that it holds besides.
+    """
     start = time.perf_counter()
     model, loader = learned.model, learned.loader
     held = (learned.parts, learned.held_out, made)
@@ -170,8 +186,8 @@ def blend_and_save(
         notes,
         decimal=loader.table.decimal,
         stages=found.stages,
-        parent=parent_of(learned),
-        parts=kept,
+        parent=parent or parent_of(learned),
+        parts=kept | dict(parts or {}),
     )
     return run, blended
 

@@ -27,8 +27,8 @@ class Adapted:
     places: what is adapted. layers: names of changed layers, with the rank of each (0 where the
     method has none). learning: parameters that learned before. original: weights of layers that a
     method has changed before any learning, by the layers' names; first: by how much. still: modules
-    whose running figures stand. columns: those that were named, of a finished run. worth: of layers whose
-    ranks are shared out by a budget, how much they asked for. tuners: by the name of the
+    whose running figures stand. columns: those that were named, of a finished run. worth: of layers
+    whose ranks are shared out by a budget, how much they asked for. tuners: by the name of the
     adapter, peft's own objects where they are needed while training.
     """
 

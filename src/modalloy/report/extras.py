@@ -1,9 +1,13 @@
 """What a report is told of a run beside its model and the test rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from modalloy.answer.buying import Bought
+from modalloy.answer.loader import Loader
 from modalloy.answer.promise import Promise
 from modalloy.answer.stage import Stage
 from modalloy.answer.table_caveats import Usual
@@ -40,3 +44,4 @@ class Extras:
     made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
     promises: Mapping[str, Promise] = field(default_factory=dict)  # what its answers promise
     source: str = ""  # rows that stages and promises were fitted on; see `learn/calibrate.py`
+    buys: Callable[[Loader, np.ndarray], Bought] | None = None  # where a policy says what is read

@@ -8,6 +8,7 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answered
 from modalloy.answer.blended import ask, blended
+from modalloy.answer.buying import bought_statuses
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.promise import by_of, keep_promises
@@ -39,7 +40,8 @@ def judge_rows(
     """Answers with everything seen and with inputs hidden.
 
     Inputs that a tag or locate task works on are never hidden. Heads of single inputs answer as
-    they are, without the task's blend and stage.
+    they are, without the task's blend and stage. Where a policy buys, its answers are judged; those
+    of subsets are of rows that all show the same inputs.
     """
     start = time.perf_counter()
     blend, stages = extras.blend, extras.stages
@@ -51,7 +53,7 @@ def judge_rows(
             "hidden": list(hidden),
             "heads": blend.heads,
             "widths": {**blend.widths, **extras.widths},
-            "viewed": extras.likeness is not None,
+            "viewed": None if extras.likeness is None else extras.likeness.pooled,
         }
         answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
     combined = blended(blend, answered, loader, which)
@@ -74,15 +76,22 @@ def judge_rows(
         )
         found = subsets_of(model, answered, score, made)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
+    bought = None if extras.buys is None else extras.buys(loader, which)
+    if bought is not None:
+        combined[EVERYTHING] = bought.answers
+        seen[EVERYTHING] = adjust(bought.answers, stages)
     before = {task: combined[EVERYTHING][task] for task in stages}
     given = (which, truth, seen[EVERYTHING], groups, found, seconds, before)
-    judged = Judged(*given, view=answered.view)
+    judged = Judged(*given, view=answered.view if bought is None else bought.view)
     for task, own in extras.methods.items():
         ask_own = partial(ask_methods, own, answered, loader, which)
         judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
     promises = extras.promises
     if promises:
-        judged.kinds = groups_of(loader, which, statuses(loader, which), by_of(promises))
+        said = statuses(loader, which)
+        if bought is not None:
+            said = bought_statuses(said, bought, loader, "missing")
+        judged.kinds = groups_of(loader, which, said, by_of(promises))
         both = (combined[EVERYTHING], judged.answers)
         judged.answers = keep_promises(model.job.tasks, promises, *both, judged.kinds)
     return judged

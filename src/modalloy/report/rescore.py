@@ -14,6 +14,7 @@ from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import FRAME, check_against
 from modalloy.judge.figures import truth_of
 from modalloy.judge.report import Report
+from modalloy.policy.plan import no_longer_holds
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import evaluate_rows
 from modalloy.report.extras import Extras
@@ -22,8 +23,9 @@ from modalloy.runs.learned_from import ADAPTED_ROWS, CALIBRATED_ROWS, prints_in
 from modalloy.runs.parts import CHECKPOINTS, PAGE
 from modalloy.runs.run import Run
 from modalloy.table.fingerprints import learned_rows, same_parts
+from modalloy.table.open_table import open_table
 from modalloy.table.split import learnable, split_job
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 
 
 def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
@@ -67,10 +69,11 @@ def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
             f"back, or score all rows of this one: `modalloy evaluate {run.path} {table.source}`."
         )
     known = earlier(run.path / "report.json")
+    findings = [*run.notes["findings"], *(f.as_dict() for f in policy_findings(predictor))]
     extras = Extras(
         learnable(parts, loader.labelled),
         None,
-        run.notes["findings"],
+        findings,
         run.notes["curves"],
         run.notes["seconds"],
         known,
@@ -83,6 +86,7 @@ def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
         made_of=run.notes.get("blend", {}),
         promises=predictor.promises,
         source=run.notes.get("calibrated_on", ""),
+        buys=None if predictor.plan is None else predictor.bought,
     )
     return loader, parts.test, extras
 
@@ -104,6 +108,7 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())
     usual = run.notes.get("cells", {})
+    findings += [f.as_dict() for f in policy_findings(predictor)]
     extras = Extras(
         findings=findings,
         caveats=found,
@@ -114,8 +119,22 @@ def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, 
         made_of=run.notes.get("blend", {}),
         promises=predictor.promises,
         source=run.notes.get("calibrated_on", ""),
+        buys=None if predictor.plan is None else predictor.bought,
     )
     return loader, which, extras
+
+
+def policy_findings(predictor: Predictor) -> list[Finding]:
+    """What is to be said of a run that buys columns row by row; nothing of any other."""
+    if predictor.plan is None:
+        return []
+    what = (
+        f"answers are those with the columns that the run's policy ({predictor.plan.arm}) buys for "
+        "each row; subsets of columns are judged with the same columns for every row"
+    )
+    broken = no_longer_holds(predictor.run, predictor.plan)
+    said = [finding("note", "policy", what)]
+    return said + ([finding("warning", "policy", broken)] if broken else [])
 
 
 def answered_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, list[Finding]]:

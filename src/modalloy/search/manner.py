@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-Sampler = Literal["tpe", "gp", "nsga2"]
+Sampler = Literal["tpe", "gp", "nsga2", "bandit"]
 Pruner = Literal["median", "hyperband", "none"]
 Cost = Literal["latency", "size"]
 

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from modalloy.errors import RunError
 from modalloy.job.ranges import Between, OneOf, Range
+from modalloy.search.bandit import BanditSampler
 from modalloy.search.manner import Manner, Sampler
 from modalloy.search.space import Space, from_json, to_json
 
@@ -96,6 +97,8 @@ def sampler_of(kind: Sampler, seed: int) -> BaseSampler:
             return GPSampler(n_startup_trials=STARTUP, seed=seed)
         case "nsga2":
             return NSGAIISampler(population_size=POPULATION, seed=seed)
+        case "bandit":
+            return BanditSampler(seed)
         case _:
             assert_never(kind)
 

@@ -27,8 +27,9 @@ from modalloy.search.study import (
     space_in,
 )
 from modalloy.search.trial import Bench, Orphaned, try_one
+from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
-from modalloy.table.table import Table, open_table
+from modalloy.table.table import Table
 from modalloy.tasks.columns import number_columns
 
 TURN, TURN_S = "tune.turn", 60.0  # held while a trial is taken; seconds to wait for it

@@ -18,8 +18,8 @@ from modalloy.judge.baselines.locate import BOXES
 from modalloy.judge.baselines.sample import draw
 from modalloy.judge.baselines.tag import TAGGER, WORDS, commonest_tags
 from modalloy.readers.build import fit_readers, fit_targets
+from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
-from modalloy.table.table import open_table
 
 
 class Case(NamedTuple):

@@ -28,7 +28,7 @@ class Allocation(nn.Module):
 
     def __init__(self, model: nn.Module, tuner: Any) -> None:
         super().__init__()
-        self.__dict__["tuner"] = tuner  # holds the model, which holds this
+        self.__dict__["held"] = tuner  # no part of this: it holds the model, which holds this
         own = list(self.own(model))
         total = sum(p.numel() for _, p in own)
         device = own[0][1].device
@@ -36,6 +36,11 @@ class Allocation(nn.Module):
         self.register_buffer("uncertainty_P", torch.zeros(total, device=device))
         ranks = sum(p.numel() for n, p in own if ".lora_E." in n)
         self.register_buffer("kept_R", torch.ones(ranks, dtype=torch.bool, device=device))
+
+    @property
+    def tuner(self) -> Any:
+        """peft's own object, which knows the schedule."""
+        return self.__dict__["held"]
 
     @property
     def budget(self) -> int:

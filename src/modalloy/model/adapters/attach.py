@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from modalloy.model.adapted import Adapted, Place, inside
 from modalloy.model.adapters.adalora import Allocation
 from modalloy.model.adapters.methods import put
 from modalloy.model.adapters.places import column_options, layers_of, ranks_of
-from modalloy.model.adapters.product import Parts, product
+from modalloy.model.adapters.product import Parts, layer_of, product
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.layers.scale import Standardise
 from modalloy.model.model import Model
@@ -134,7 +135,7 @@ def put_beside(model: Model, adapted: Adapted, ranks: Mapping[str, int] | None) 
         if options.method == "adalora":
             model.allocation = Allocation(model, adapted.tuners[name])
         if options.method == "pissa":
-            begun = {f.name: product(model.get_submodule(f.name), None) for f in found}
+            begun = {f.name: product(layer_of(model, f.name), None) for f in found}
             adapted.first |= {n: Parts(*(t.detach().clone() for t in p)) for n, p in begun.items()}
     for encoder in model.encoders.values():
         own = encoder.network
@@ -237,10 +238,10 @@ def finish(model: Model, *, keep: bool) -> None:
     adapted = model.adapted
     if adapted is None:
         return
-    if model.allocation is not None and keep:
+    if isinstance(model.allocation, Allocation) and keep:
         model.allocation.settle(model)
     for name in adapted.layers:
-        layer = model.get_submodule(name)
+        layer = layer_of(model, name)
         base = layer.get_submodule("base_layer")
         if keep:
             fold(layer, base)
@@ -255,7 +256,7 @@ def finish(model: Model, *, keep: bool) -> None:
     model.train(model.training)
 
 
-def fold(layer: nn.Module, base: nn.Module) -> None:
+def fold(layer: Any, base: nn.Module) -> None:
     """Fold what stands beside a layer into its weights, in place."""
     tuned = getattr(layer, "ln_tuning_layers", None)
     if isinstance(tuned, nn.ModuleDict):  # peft would put the copy in the place of the layer
@@ -263,7 +264,7 @@ def fold(layer: nn.Module, base: nn.Module) -> None:
         for own, learned in zip(base.parameters(), copy.parameters(), strict=True):
             own.copy_(learned)
         return
-    layer.merge()  # pyrefly: ignore[not-callable] every layer of peft has it
+    layer.merge()
 
 
 def column_of(model: Model, layer: str) -> str:

@@ -3,10 +3,11 @@
 How much a layer wants to change is read off the gradients of its weights, summed over training rows
 at the start: moving a layer along one direction of its gradient's singular vectors lowers the loss
 by its singular value (LoRA-GA, Wang et al. 2024, 2407.05000, begins LoRA there; GoRA, He et al.
-2025, 2502.12171, shares ranks out by gradients). We split the rows in two: a direction counts by
-the product of its share in both halves, which is zero on average for what is only noise, and it
-costs the bytes that it takes in the file. Directions are taken by worth for each byte, of all
-layers and columns together, until the file is full.
+2025, 2502.12171, shares ranks out by gradients). We split the rows in two: a direction that one
+half asks for counts by how much the other half asks for it as well, which is zero on average for
+what is only noise; one that counts no more than others are against is left out. It costs the bytes
+that it takes in the file. Directions are taken by worth for each byte, of all layers and columns
+together, until the file is full or nobody asks for more.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +21,7 @@ from modalloy.job import config
 from modalloy.model.adapters.attach import attach, detach, places_of
 from modalloy.model.adapters.file import adapter_to_bytes
 from modalloy.model.adapters.places import Found, layers_of
+from modalloy.model.adapters.product import layer_of
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
@@ -89,12 +91,19 @@ def asks(found: Found, one: Tensor, other: Tensor) -> Asked:
     one_OF, other_OF = one.flatten(1), other.flatten(1)
     outer, inner = one_OF.shape
     most = min(MOST, found.rank)
-    up_OR, _, down_RF = torch.linalg.svd(one_OF + other_OF, full_matrices=False)
-    up_OR, down_RF = up_OR[:, :most], down_RF[:most]
-    shares = [((up_OR.T @ g_OF) * down_RF).sum(1) for g_OF in (one_OF, other_OF)]
-    worth_R = (shares[0] * shares[1]).clamp_min(0.0)
-    order = worth_R.argsort(descending=True)
-    return Asked(found, worth_R[order], BYTES * (outer + inner), down_RF[order])
+    agreed_R = (agreed(one_OF, other_OF, most) + agreed(other_OF, one_OF, most)) / 2
+    floor = (-agreed_R).clamp_min(0.0).amax()
+    worth_R = torch.where(agreed_R > floor, agreed_R, 0.0).sort(descending=True).values
+    down_RF = torch.linalg.svd(one_OF + other_OF, full_matrices=False).Vh[:most]
+    return Asked(found, worth_R, BYTES * (outer + inner), down_RF)
+
+
+def agreed(one_OF: Tensor, other_OF: Tensor, most: int) -> Tensor:
+    """How much one half of the rows agrees with what the other asks for, direction by direction:
+    (R,), negative where it asks for the opposite."""
+    up_OR, size_R, down_RF = torch.linalg.svd(one_OF, full_matrices=False)
+    share_R = ((up_OR.T @ other_OF) * down_RF).sum(1)
+    return (size_R * share_R)[:most]
 
 
 def share_out(asked: Mapping[str, Asked], room: int) -> dict[str, int]:
@@ -179,7 +188,7 @@ def begin_there(model: Model, asked: Mapping[str, Asked]) -> None:
     adapted = model.adapted
     assert adapted is not None
     for name, rank in adapted.layers.items():
-        layer = model.get_submodule(name)
+        layer = layer_of(model, name)
         (key,) = layer.scaling
         down = layer.lora_A[key].weight
         length = down.flatten(1).norm(dim=1).mean()

@@ -18,7 +18,7 @@ from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.model.adapted import Adapted
 from modalloy.model.adapters.attach import BESIDE, HEADS, attach
-from modalloy.model.adapters.product import AS_LORA, product
+from modalloy.model.adapters.product import AS_LORA, layer_of, product
 from modalloy.model.model import Model
 
 FORMAT = 1
@@ -66,7 +66,7 @@ def learned(model: Model, adapted: Adapted) -> Iterator[tuple[str, Tensor]]:
         yield from changed(model, everything=method == "full")
         return
     for name in adapted.layers:
-        layer = model.get_submodule(name)
+        layer = layer_of(model, name)
         if method in AS_LORA:
             parts = product(layer, adapted.first.get(name))
             if len(parts.down):
@@ -91,16 +91,16 @@ def changed(model: Model, *, everything: bool) -> Iterator[tuple[str, Tensor]]:
             yield name, t
 
 
-def values_of(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def values_of(layer: Any) -> Iterator[tuple[str, Tensor]]:
     """What a layer's part holds beside two matrices, by a name that knows nothing of peft's."""
     for kind in ("lora_magnitude_vector", "ia3_l", "vera_lambda_b", "vera_lambda_d"):
         for held in getattr(layer, kind, {}).values():
-            yield kind, held.weight if isinstance(held, nn.Module) else held
+            yield kind, held.get_parameter("weight") if isinstance(held, nn.Module) else held
     for held in getattr(layer, "ln_tuning_layers", {}).values():
         yield from held.named_parameters()
 
 
-def shared_by_all(layer: nn.Module) -> Iterator[tuple[str, Tensor]]:
+def shared_by_all(layer: Any) -> Iterator[tuple[str, Tensor]]:
     """VeRA's two random matrices, which every layer takes its part of."""
     for kind in ("vera_A", "vera_B"):
         for held in getattr(layer, kind, {}).values():
@@ -136,7 +136,7 @@ def take_adapter(model: Model, data: bytes, *, base: str) -> None:
         raise RunError(f"adapter '{told['name']}' does not fit this run: {error}") from error
 
 
-def fill(layer: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
+def fill(layer: Any, name: str, tensors: Mapping[str, Tensor]) -> None:
     """Put what a file holds beside one layer."""
     if f"{name}.A" in tensors:
         (key,) = layer.scaling

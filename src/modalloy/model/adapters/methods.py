@@ -9,7 +9,7 @@ LoRA (Hu et al. 2021, 2106.09685), rsLoRA (Kalajdzievski 2023, 2312.03732), DoRA
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -17,7 +17,6 @@ from modalloy.job import config
 from modalloy.model.adapters.places import Found
 
 if TYPE_CHECKING:
-    from peft import PeftConfig
     from peft.tuners.tuners_utils import BaseTuner
 
 SPARE = 1.5  # times the rank that AdaLoRA ends with, which it begins with
@@ -50,12 +49,12 @@ def put(
 
 def asked(
     options: config.Adapter, found: Sequence[Found], ranks: Mapping[str, int]
-) -> tuple[type["BaseTuner"], "PeftConfig"]:
+) -> tuple[type["BaseTuner"], Any]:
     """peft's class for a method, and its settings but for the layers' names."""
     import peft
 
     rank = max(ranks.values())
-    alpha = options.alpha or rank * (2 if options.method in DOUBLE else 1)
+    alpha: Any = options.alpha or rank * (2 if options.method in DOUBLE else 1)
     match options.method:
         case "lora" | "rslora" | "dora" | "pissa":
             stable = options.method == "rslora"

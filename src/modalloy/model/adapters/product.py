@@ -18,6 +18,11 @@ class Parts(NamedTuple):
     up: Tensor
 
 
+def layer_of(model: nn.Module, name: str) -> Any:
+    """A layer with a part beside it, as peft made it; types do not know what it has."""
+    return model.get_submodule(name)
+
+
 def product(layer: Any, first: Parts | None) -> Parts:
     """What stands beside a layer as the product of two matrices; directions of no effect left out.
 
@@ -27,7 +32,7 @@ def product(layer: Any, first: Parts | None) -> Parts:
     (key,) = layer.scaling
     down, up, scale = layer.lora_A[key], layer.lora_B[key], layer.scaling[key]
     if isinstance(down, nn.Module):
-        parts = Parts(down.weight, up.weight * scale)
+        parts = Parts(down.get_parameter("weight"), up.get_parameter("weight") * scale)
     else:  # AdaLoRA: singular values between them
         values, base = layer.lora_E[key], layer.get_submodule("base_layer")
         kept = (values != 0).squeeze(1)

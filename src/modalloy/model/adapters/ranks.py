@@ -3,7 +3,7 @@
 from typing import Any
 
 from modalloy.model.adapters.attach import column_of, own_parameters
-from modalloy.model.adapters.product import AS_LORA, product
+from modalloy.model.adapters.product import AS_LORA, layer_of, product
 from modalloy.model.model import Model
 
 
@@ -21,7 +21,7 @@ def told_ranks(model: Model) -> dict[str, Any]:
     for name, rank in adapted.layers.items():
         method = adapted.place_of(name).options.method
         if method in AS_LORA:
-            rank = len(product(model.get_submodule(name), None).down)
+            rank = len(product(layer_of(model, name), None).down)
         layers[name] = rank
         own = columns.setdefault(column_of(model, name), {"rank": 0, "layers": 0, "numbers": 0})
         own["rank"] += rank

@@ -23,6 +23,7 @@ class Encoder(Partaker, nn.Module, ABC):
     fits: bool = False  # has a front that is taken from training rows before any learning
     held: bool = False  # for now treated as frozen; it learns later
     adapted: bool = False  # for now small parts learn beside its layers, frozen or not
+    opened: bool = False  # for now gradients pass a frozen trunk on their way to the cells
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -114,7 +115,7 @@ class Encoder(Partaker, nn.Module, ABC):
         """Features from the cache where they came with the batch, else from the trunk."""
         if "features" in values:
             return values
-        if self.still:
+        if self.still and not self.opened:
             with torch.no_grad():
                 return self.features(values)
         return self.features(values)

@@ -63,10 +63,8 @@ class TextEncoder(Encoder):
             set_trainable(trunk, options, reader.name)
             self.trunk, self.trunk_config = trunk.module, trunk.config
             self.blocks = trunk.blocks
-            model = from_transformers(trunk.module)
-            pieces = model.get_input_embeddings()
-            assert isinstance(pieces, nn.Embedding)
-            inside, outside = pieces.embedding_dim, model.config.hidden_size
+            inside = self.pieces.embedding_dim
+            outside = from_transformers(trunk.module).config.hidden_size
         self.frozen = self.trunk is not None and options.tune == "frozen"
         self.pooled = self.frozen and reader.kind == "text"
         # Gradients into the input would have to pass all blocks that `last_n` holds still.
@@ -85,13 +83,28 @@ class TextEncoder(Encoder):
         """The trunk, or the network from scratch."""
         return self.scratch if self.trunk is None else self.trunk
 
-    def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Last states (B, L, F) with mask and words; of a pooled trunk the mean state (B, 1, F)."""
-        mask_BL = values["mask"]
+    @property
+    def pieces(self) -> nn.Embedding:
+        """The vector of each piece, as the first block takes it."""
         if self.trunk is None:
-            states_BLF = self.scratch(values["ids"], mask_BL, self.shape_CF(values["shape"]))
+            return self.scratch.pieces_VF
+        pieces = from_transformers(self.trunk).get_input_embeddings()
+        assert isinstance(pieces, nn.Embedding)
+        return pieces
+
+    def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Last states (B, L, F) with mask and words; of a pooled trunk the mean state (B, 1, F).
+
+        Where the values hold `moved`, (B, L, F), it is added to the vectors of the pieces.
+        """
+        mask_BL, shape_BLF = values["mask"], None
+        if self.shape_first and not self.pooled:
+            shape_BLF = self.shape_CF(values["shape"])
+        if "moved" in values:
+            shape_BLF = values["moved"] + (0.0 if shape_BLF is None else shape_BLF)
+        if self.trunk is None:
+            states_BLF = self.scratch(values["ids"], mask_BL, shape_BLF)
         else:
-            shape_BLF = self.shape_CF(values["shape"]) if self.shape_first else None
             trunk = from_transformers(self.trunk)
             states_BLF = run_trunk(trunk, values["ids"], mask_BL, shape_BLF)
         if self.pooled:

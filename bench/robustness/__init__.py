@@ -1,0 +1,1 @@
+"""Robust accuracy of small networks before and after `harden`."""

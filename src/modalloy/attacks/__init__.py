@@ -1,0 +1,1 @@
+"""What an attacker may do to the cells of a row, and how far answers hold against it."""

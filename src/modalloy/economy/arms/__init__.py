@@ -1,0 +1,1 @@
+"""Ways to learn a rule of buying, a file each with the same outline."""

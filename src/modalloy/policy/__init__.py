@@ -1,0 +1,1 @@
+"""Which columns a row buys: rules that see what is bought so far and say what is bought next."""
