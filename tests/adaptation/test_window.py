@@ -14,7 +14,7 @@ from modalloy.adaptation.adapt_run import adapt_run
 from modalloy.adaptation.asked import Asked
 from modalloy.judge.compared import Compared
 from modalloy.runs.run import Run
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 
 COLUMNS = {"x": {"type": "number", "bins": 12}, "tool": {"type": "number", "bins": 4}}
 TASKS = {"y": {"type": "regress", "target": "y"}}
