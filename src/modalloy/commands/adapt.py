@@ -13,55 +13,65 @@ if TYPE_CHECKING:
     from modalloy.runs.run import Run
 
 
+NewRows = Annotated[
+    str | None, typer.Argument(help="Table file, folder of pictures, or sqlite:///...")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", metavar="NEWRUN", help="Folder to write; RUN-adapted.")
+]
+HowToLearn = Annotated[
+    str,
+    typer.Option(help="Which weights learn: head, last_n, full, or beside layers lora and kin."),
+]
+Name = Annotated[
+    str | None, typer.Option(help="Keep it as an adapter of this name; else it is merged.")
+]
+Rank = Annotated[int | None, typer.Option(help="Of what learns beside layers.")]
+BudgetKb = Annotated[
+    float | None, typer.Option("--budget-kb", help="Of the adapter's file; shares ranks out.")
+]
+LastN = Annotated[int, typer.Option("--last-n", help="Blocks of each encoder, for last_n.")]
+Minutes = Annotated[float | None, typer.Option(help="Of the training.")]
+Window = Annotated[
+    str | None,
+    typer.Option(metavar="AGE", help="A row counts half for each 30d, say, that it is older."),
+]
+TimeColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Times of a window; else the job's.")
+]
+Replay = Annotated[
+    float | None, typer.Option(help="Share of each step that old training rows have.")
+]
+WithoutLabels = Annotated[
+    bool, typer.Option("--without-labels", help="Rows have no answers; nothing is fitted.")
+]
+Tent = Annotated[
+    bool, typer.Option("--tent", help="Without labels: make the entropy of classes small.")
+]
+Canary = Annotated[
+    str | None,
+    typer.Option(metavar="TABLE", help="Without labels: labelled rows; what harms is undone."),
+]
+Listed = Annotated[bool, typer.Option("--list", help="Say which adapters the run holds, and stop.")]
+
+
 def adapt(
     run: RunFolder,
-    table: Annotated[
-        str | None, typer.Argument(help="Table file, folder of pictures, or sqlite:///...")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="NEWRUN", help="Folder to write; RUN-adapted."),
-    ] = None,
-    method: Annotated[
-        str,
-        typer.Option(
-            help="Which weights learn: head, last_n, full, or beside layers lora and kin."
-        ),
-    ] = "rslora",
-    name: Annotated[
-        str | None, typer.Option(help="Keep it as an adapter of this name; else it is merged.")
-    ] = None,
-    rank: Annotated[int | None, typer.Option(help="Of what learns beside layers.")] = None,
-    budget_kb: Annotated[
-        float | None, typer.Option("--budget-kb", help="Of the adapter's file; shares ranks out.")
-    ] = None,
-    last_n: Annotated[
-        int, typer.Option("--last-n", help="Blocks of each encoder, for last_n.")
-    ] = 2,
-    minutes: Annotated[float | None, typer.Option(help="Of the training.")] = None,
-    window: Annotated[
-        str | None,
-        typer.Option(metavar="AGE", help="A row counts half for each 30d, say, that it is older."),
-    ] = None,
-    time: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Times of a window; else the job's.")
-    ] = None,
-    replay: Annotated[
-        float | None, typer.Option(help="Share of each step that old training rows have.")
-    ] = None,
-    without_labels: Annotated[
-        bool, typer.Option("--without-labels", help="Rows have no answers; nothing is fitted.")
-    ] = False,
-    tent: Annotated[
-        bool, typer.Option("--tent", help="Without labels: make the entropy of classes small.")
-    ] = False,
-    canary: Annotated[
-        str | None,
-        typer.Option(metavar="TABLE", help="Without labels: labelled rows; what harms is undone."),
-    ] = None,
-    listed: Annotated[
-        bool, typer.Option("--list", help="Say which adapters the run holds, and stop.")
-    ] = False,
+    table: NewRows = None,
+    out: Out = None,
+    method: HowToLearn = "rslora",
+    name: Name = None,
+    rank: Rank = None,
+    budget_kb: BudgetKb = None,
+    last_n: LastN = 2,
+    minutes: Minutes = None,
+    window: Window = None,
+    time: TimeColumn = None,
+    replay: Replay = None,
+    without_labels: WithoutLabels = False,
+    tent: Tent = False,
+    canary: Canary = None,
+    listed: Listed = False,
     sheet: Sheet = None,
 ) -> None:
     """Fine-tune a run on new rows, or adapt it without labels.

@@ -58,22 +58,14 @@ def economize(
     asked.check()
     predictor = Predictor(run)
     inputs = predictor.model.inputs
-    if len(inputs) < 2:
-        raise RunError(
-            f"{run.path}: its model reads one input alone ({some(inputs)}), so there is nothing to "
-            "leave out; number, category and time columns together count as one."
-        )
+    refuse_single(run, inputs)
     judges = judges_of(predictor)
     given = job.economize.costs
     known = costs_of(inputs, list(run.readers), given) if given else None
     rows = own_table(predictor) if table is None else given_table(predictor, table)
     source = rows.loader.table
     refuse_few(len(rows.certify), asked, source.source)
-    if len(rows.learn) < FEWEST_TO_LEARN:
-        raise TableError(
-            f"{source.source}: {len(rows.learn)} rows with an answer are left to learn a policy "
-            f"from, and at least {FEWEST_TO_LEARN} are needed."
-        )
+    refuse_few_to_learn(len(rows.learn), source.source)
     with claim(place, resume=False):
         cost = measured_ms(predictor, source, rows.learn) if known is None else known
         names, always = decided_on(inputs, cost)
@@ -84,27 +76,35 @@ def economize(
         found = certify(sequence(tables.learn, points), tables.certify, asked)
         promise = said(asked, int(found.outcome.worse_N.sum()), len(tables.certify))
         promise |= {"source": rows.source}
-        plan = Plan(
-            tuple(names),
-            tuple(always),
-            cost,
-            "ms" if known is None else "",
-            features,
-            found.chosen.rule,
-            found.chosen.arm,
-            run.sealed["model.safetensors"],
-            promise,
-        )
+        what = (tuple(names), tuple(always), cost, "ms" if known is None else "", features)
+        of = (found.chosen.rule, found.chosen.arm, run.sealed["model.safetensors"])
+        plan = Plan(*what, *of, promise)
         timed = timings(predictor, plan, rows)
         compared = before_after(predictor, rows, tables, plan, found, timed)
         arms, point = arm_lines(points, tables, asked, plan), point_of(plan, tables.shown)
         note = {**compared.as_dict(), "certificate": promise, "inputs": dict(cost)}
         note |= {"arm": plan.arm, "arms": arms, "point": point, "always": always}
         write_page(place / PAGE, run.job, compared, arms, plan, tables.shown)
-        notes = {**run.notes, NOTE: note}
-        parts = {PART: plan.to_bytes()}
-        return derive_run(
-            run, place, "economize", job=job, notes=notes, stages=run.stages, parts=parts
+        changed: dict[str, Any] = {"job": job, "notes": {**run.notes, NOTE: note}}
+        changed |= {"stages": run.stages, "parts": {PART: plan.to_bytes()}}
+        return derive_run(run, place, "economize", **changed)
+
+
+def refuse_single(run: Run, inputs: list[str]) -> None:
+    """RunError where there is nothing to leave out."""
+    if len(inputs) < 2:
+        raise RunError(
+            f"{run.path}: its model reads one input alone ({some(inputs)}), so there is nothing to "
+            "leave out; number, category and time columns together count as one."
+        )
+
+
+def refuse_few_to_learn(rows: int, source: str) -> None:
+    """TableError where rows are too few for a policy."""
+    if rows < FEWEST_TO_LEARN:
+        raise TableError(
+            f"{source}: {rows} rows with an answer are left to learn a policy from, and at least "
+            f"{FEWEST_TO_LEARN} are needed."
         )
 
 

@@ -3,7 +3,7 @@
 import shutil
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from modalloy.answer.table_caveats import count_cells
 from modalloy.blend.kept import PART as BLEND
 from modalloy.blend.kept import blend_to_bytes
 from modalloy.checks.check import Check, check
-from modalloy.checks.finding import finding
+from modalloy.checks.finding import Finding, finding
 from modalloy.errors import LeakError, RunError, TableError
 from modalloy.job import config
 from modalloy.job.steps import folds
@@ -95,16 +95,8 @@ def learn_and_report(
     processes.stop()
     model, loader, progress = learned.model, learned.loader, learned.progress
     trained_s = time.perf_counter() - start
-    findings = [*found.findings]
-    if learned.interrupted:
-        findings.append(finding("warning", "training", say_interrupted(learned)))
-    if learned.adapted is not None:
-        findings += [
-            finding(level, "adapter", said) for level, said in say_adapted(learned.adapted)
-        ]
     phases = learned.phases.note() if learned.phases else None
-    if phases is not None and phases["tuned"] is not None:
-        findings.append(finding("note", "training", say_kept(phases)))
+    findings = [*found.findings, *found_in_training(learned, phases)]
     notes: dict[str, Any] = {
         "epochs": progress.epoch,
         "best_epoch": progress.best_epoch + 1,
@@ -137,6 +129,17 @@ def learn_and_report(
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
     report_on(learned, run, parts.test, before, made, blended, quiet=quiet)
     return run
+
+
+def found_in_training(learned: Learned, phases: dict[str, Any] | None) -> Iterator[Finding]:
+    """What is to be known of how a training went."""
+    if learned.interrupted:
+        yield finding("warning", "training", say_interrupted(learned))
+    if learned.adapted is not None:
+        for level, said in say_adapted(learned.adapted):
+            yield finding(level, "adapter", said)
+    if phases is not None and phases["tuned"] is not None:
+        yield finding("note", "training", say_kept(phases))
 
 
 def blend_and_save(

@@ -1,17 +1,17 @@
 """What a model and the methods beside it answer to test rows, some inputs hidden or none."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Answered
+from modalloy.answer.answers import EVERYTHING, Answered, Answers
 from modalloy.answer.blended import ask, blended
-from modalloy.answer.buying import bought_statuses
+from modalloy.answer.buying import Bought, bought_statuses
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
-from modalloy.answer.promise import by_of, keep_promises
+from modalloy.answer.promise import Promise, by_of, keep_promises
 from modalloy.answer.row_groups import groups_of
 from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import statuses
@@ -62,7 +62,6 @@ def judge_rows(
     groups = made.run("groups", "groups of rows", partial(group_labels, loader, which), None)
     scoring = time.perf_counter()
     names = {n: names_of(t) for n, t in loader.targets.items()}
-    labels = groups.labels if groups else None
     found = Subsets({}, {})
     if len(subsets) > 1 or answered.alone:
         score = partial(
@@ -72,7 +71,7 @@ def judge_rows(
             truth=truth,
             names=names,
             always=always,
-            groups=labels,
+            groups=groups.labels if groups else None,
         )
         found = subsets_of(model, answered, score, made)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
@@ -86,15 +85,25 @@ def judge_rows(
     for task, own in extras.methods.items():
         ask_own = partial(ask_methods, own, answered, loader, which)
         judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
-    promises = extras.promises
-    if promises:
-        said = statuses(loader, which)
-        if bought is not None:
-            said = bought_statuses(said, bought, loader, "missing")
-        judged.kinds = groups_of(loader, which, said, by_of(promises))
-        both = (combined[EVERYTHING], judged.answers)
-        judged.answers = keep_promises(model.job.tasks, promises, *both, judged.kinds)
+    if extras.promises:
+        promise(judged, loader, combined[EVERYTHING], bought, extras.promises)
     return judged
+
+
+def promise(
+    judged: Judged,
+    loader: Loader,
+    before: Answers,
+    bought: Bought | None,
+    promises: Mapping[str, Promise],
+) -> None:
+    """What the answers promise, by the kind of each row. before: answers before their stage."""
+    said = statuses(loader, judged.which)
+    if bought is not None:
+        said = bought_statuses(said, bought, loader, "missing")
+    judged.kinds = groups_of(loader, judged.which, said, by_of(promises))
+    given = (loader.job.tasks, promises, before, judged.answers, judged.kinds)
+    judged.answers = keep_promises(*given)
 
 
 def subsets_of(
