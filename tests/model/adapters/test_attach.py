@@ -12,7 +12,8 @@ from bare import Bare, bare, learn
 from encoder_cases import CASES, image, series, text, vector
 from modalloy.errors import JobError
 from modalloy.job import config
-from modalloy.model.adapters.attach import BESIDE, attach, detach, merge
+from modalloy.model.adapted import Adapted, Place
+from modalloy.model.adapters.attach import BESIDE, attach, detach, merge, put_beside
 from modalloy.model.adapters.places import NORMS
 from modalloy.model.encoders.text import MINILM
 from modalloy.model.trunks.whisper import TINY_EN
@@ -174,6 +175,25 @@ def test_figures_of_norms_stand_still_beside_adapters(tmp_path: Path) -> None:
     merge(model)
     for name, buffer in model.named_buffers():
         assert torch.equal(buffer, figures[name]), name
+
+
+def test_methods_side_by_side_are_all_awake(lists: Any) -> None:
+    model, values = lists
+    network = config.Adapter(method="lora", rank=2)
+    fusion = config.Adapter(method="rslora", rank=3)
+    places = (Place("encoders.in_x", "columns.x", network), Place("fusion", "fuse", fusion))
+    model.adapted = Adapted(places, {}, list(model.parameters()))
+    put_beside(model, model.adapted, None)
+    learn(model, values, steps=1)
+    for layer in model.adapted.layers:
+        (up,) = model.get_submodule(layer).lora_B.values()
+        assert up.weight.any(), layer  # it was zero before the first step
+    budgets = [config.Adapter(method="adalora", rank=r) for r in (2, 3)]
+    detach(model)
+    places = tuple(Place(p.root, p.whose, o) for p, o in zip(places, budgets, strict=True))
+    model.adapted = Adapted(places, {}, list(model.parameters()))
+    with pytest.raises(JobError, match="shares one budget of ranks"):
+        put_beside(model, model.adapted, None)
 
 
 def test_what_cannot_be_is_a_sentence(lists: Any) -> None:

@@ -117,6 +117,7 @@ def places_of(
 def put_beside(model: Model, adapted: Adapted, ranks: Mapping[str, int] | None) -> None:
     """Put the parts of each place beside its layers; places of the same options share a tuner."""
     require("peft", "adapt", "learning beside the layers of a network")
+    named: dict[str, str] = {}
     for number, (options, group) in enumerate(alike(adapted.places)):
         layers = [(p, layers_of(model, p)) for p in group]
         found = [f for _, some in layers for f in some]
@@ -132,11 +133,19 @@ def put_beside(model: Model, adapted: Adapted, ranks: Mapping[str, int] | None) 
         name = f"{options.method}{number:02d}"  # peft looks for `lora_` in names
         adapted.tuners[name] = put(model, options, found, wanted, name)
         adapted.layers |= wanted
+        named |= dict.fromkeys(wanted, name)
         if options.method == "adalora":
+            if model.allocation is not None:
+                raise JobError(
+                    f"{group[0].whose}: all that is tuned by adalora shares one budget of ranks; "
+                    "give it the same adapter options everywhere"
+                )
             model.allocation = Allocation(model, adapted.tuners[name])
         if options.method == "pissa":
             begun = {f.name: product(layer_of(model, f.name), None) for f in found}
             adapted.first |= {n: Parts(*(t.detach().clone() for t in p)) for n, p in begun.items()}
+    for layer, name in named.items():  # peft has put all to sleep that the last call did not make
+        layer_of(model, layer).set_adapter(name)
     for encoder in model.encoders.values():
         own = encoder.network
         encoder.adapted = own is not encoder and any(
