@@ -42,7 +42,7 @@ def test_words_reach_the_verb_and_its_table_the_terminal(calls: list[tuple[Any, 
     budgets = {"photo": "8/255", "load": "0.2 kN"}
     options = {"out": Path("new"), "training": "pgd", "budgets": budgets, "sheet": "S"}
     assert calls == [((Path("r"), "t.csv"), options)]
-    assert "fault, worst of all attacks  Accuracy    10.0 %  60.0 %  +50.0 points" in done.stdout
+    assert "fault, worst of all attacks  Accuracy  10.0 %  60.0 %  +50.0 points" in done.stdout
     assert "The run is new, its page new/robustness.html." in done.stdout
     assert "caveat: harden: interrupted after 2 of 3 epochs." in done.stderr
     assert "60 %." not in done.stderr
