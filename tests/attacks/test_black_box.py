@@ -111,14 +111,17 @@ def test_square_finds_what_a_try_of_all_corners_finds() -> None:
     assert groups(moves) == [(0, (2,))]
     # Without early stops, so that the margin is what is raised to the end.
     after = Square(40, tasks=("life",))(found.model, found.batch, budgets, draw=generator())
-    best = [
-        loss(found, moves.batch(moves.project(moves.zero() + torch.tensor([[a, b]]))), "life")
-        for a in (-1.0, 1.0)
-        for b in (-1.0, 1.0)
-    ]
-    torch.testing.assert_close(
-        loss(found, after, "life"), torch.stack(best).amax(0), atol=1e-4, rtol=1e-4
-    )
+    tried = {
+        (a, b): loss(
+            found, moves.batch(moves.project(moves.zero() + torch.tensor([[a, b]]))), "life"
+        )
+        for a in (-1.0, 0.0, 1.0)
+        for b in (-1.0, 0.0, 1.0)
+    }
+    corners = torch.stack([x for ends, x in tried.items() if 0.0 not in ends]).amax(0)
+    every, got = torch.stack(list(tried.values())).amax(0), loss(found, after, "life")
+    assert (got >= corners - 1e-4).all()
+    assert (got <= every + 1e-4).all()  # it leaves numbers as they are, or goes to an end
 
 
 def test_every_known_name_is_tried() -> None:

@@ -14,6 +14,7 @@ from modalloy.attacks.moves import Moves
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
+FEW = 8  # plain numbers of which any count is changed at once
 HALVED = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # of 10,000 queries
 
 
@@ -129,6 +130,8 @@ def changed(cell: Tensor, share: float, draw: torch.Generator) -> Tensor:
         cell[..., start : start + long] = signs((*cell.shape[:-1], 1), draw).to(cell)
     else:
         count = min(max(round(share * len(cell)), 1), len(cell))
+        if len(cell) <= FEW:  # from the row as it is, one at a time may never reach a corner
+            count = int(torch.randint(1, len(cell) + 1, (), generator=draw))
         at = torch.randperm(len(cell), generator=draw)[:count]
         cell[at] = signs((count,), draw).to(cell)
     return cell
