@@ -3,6 +3,7 @@
 import string
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
