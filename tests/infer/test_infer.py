@@ -3,6 +3,7 @@
 import string
 import wave
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,6 +64,11 @@ def test_pretrained_encoders_are_named_where_they_are_installed(
     assert [found[c].encoder for c in ("photo", "sound", "note")] == ["scratch"] * 3
 
 
+def plain(default: Any) -> Any:
+    """A default as YAML holds it."""
+    return default.model_dump() if isinstance(default, config.Options) else default
+
+
 def test_every_default_of_what_was_inferred_stands_once_as_a_comment(small_table: Path) -> None:
     draft = infer(open_table(small_table), ["fault_code", "hours_left", "tags", "boxes"])
     text = job_yaml(draft, "t.parquet")
@@ -72,7 +78,7 @@ def test_every_default_of_what_was_inferred_stands_once_as_a_comment(small_table
     for kind, group in groups.items():
         told = [x for x in text.splitlines() if x.strip().startswith(f"# defaults of {kind}: ")]
         fields = {f.alias or n: f for n, f in type(group).model_fields.items() if n != "type"}
-        wanted = {n: f.default for n, f in fields.items() if not f.is_required()}
+        wanted = {n: plain(f.default) for n, f in fields.items() if not f.is_required()}
         if kind == "series":
             wanted["front"] = config.usual_fronts(wanted)  # follows from the defaults before it
         if kind == "split":
