@@ -14,9 +14,9 @@ CHANNELS = {"waves": ["waves[a]", "waves[b]"]}
 
 def likeness(*shares: float) -> Any:
     """Of ten rows, in which so large a share of each name is beyond the limit."""
-    rarity = np.array([[5.0 if row < 10 * s else 1.0 for s in shares] for row in range(10)])
+    rarity = np.array([[2.0 if row < 10 * s else 0.5 for s in shares] for row in range(10)])
     whole = np.concatenate([rarity, np.ones((10, 1))], axis=1)
-    return SimpleNamespace(columns=dict.fromkeys(NAMES), limit=2.0, rarity=lambda view: whole)
+    return SimpleNamespace(columns=dict.fromkeys(NAMES), limit=1.0, scores=lambda view: whole)
 
 
 @pytest.mark.parametrize(
