@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from modalloy.job.config import Job
@@ -28,3 +28,22 @@ def open_job(path: Path, data: Path) -> "Job":
 
     job = load_job(path)
     return job.model_copy(update={"table": str(data / Path(job.table).relative_to(path.parent))})
+
+
+def cheap_job(name: str, data: Path) -> dict[str, Any]:
+    """The job of a set by hand, its table in the data folder, as YAML would hold it; pretrained
+    encoders stay frozen and see each cell once."""
+    from modalloy.job.job_file import load_job
+
+    path = job_files(name)[0]
+    found = load_job(path)
+    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
+    plain["table"] = str(data / Path(found.table).relative_to(path.parent))
+    for column in plain["columns"].values():
+        if column.get("encoder", "scratch") != "scratch":
+            column["tune"] = "frozen"
+            column |= {"augment": "none"} if "augment" in column else {}
+            column |= {"all_views": False} if "all_views" in column else {}
+    for option in ("encoder_lr", "frozen_first", "freeze_epochs"):
+        plain["train"].pop(option, None)
+    return plain

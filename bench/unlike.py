@@ -6,8 +6,8 @@ The scoreboard's jobs, made cheap: pretrained encoders are frozen. Of each run, 
 are beside the same rows with one thing changed: the picture is of another set, noise, or black; a
 sensor's channel is dead (constant 0) or shifted by three deviations of its training samples.
 Writes the AUROC of `unlike.score`, how often the column that was changed is the one that is named,
-and the shares called unlike, to bench/results/unlike.json; of elpv also what decisions cost.
-Runs that are in the folder already are taken as they are.
+and the shares called unlike, to bench/results/unlike.json and the table of its page; of elpv also
+what decisions cost. Runs that are in the folder already are taken as they are.
 """
 
 import argparse
@@ -18,21 +18,21 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bench.shared_sets import default_data, job_files
+from bench.line import Line, publish, table
+from bench.shared_sets import cheap_job, default_data
 from modalloy.answer.predictor import Predictor
-from modalloy.job.job_file import load_job
 from modalloy.runs.run import Run, load_run
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 from modalloy.verbs import train
 
-RESULTS = Path(__file__).parent / "results" / "unlike.json"
+PAGE = "decide.md"
 GOAL = 0.90  # AUROC
 SHIFT = 3.0  # deviations
 SETS = ("elpv", "cmapss_fd001", "cwru")
@@ -62,62 +62,56 @@ def main() -> None:
     args = parser.parse_args()
     if not args.data.is_dir():
         sys.exit(f"No data folder at {args.data}; give it with --data.")
-    found = json.loads(RESULTS.read_text()) if RESULTS.is_file() else {}
     with tempfile.TemporaryDirectory() as folder:
         runs = args.runs or Path(folder)
         for name in args.sets or SETS:
             start = time.perf_counter()
             run = run_of(name, args.data, runs)
-            found[name] = judge(run, name, args.data, args.rows)
-            found[name]["seconds"] = round(time.perf_counter() - start)
-            RESULTS.write_text(json.dumps(found, indent=1) + "\n")
-            print(told(name, found[name]), flush=True)
+            made = list(judge(run, name, args.data, args.rows))
+            after = {
+                "seconds": time.perf_counter() - start,
+                "command": f"python -m bench.unlike {name}",
+            }
+            lines = [line._replace(**after) for line in made]
+            publish("unlike", lines, PAGE)
+            print(table(lines), flush=True)
 
 
 def run_of(name: str, data: Path, runs: Path) -> Run:
     """The run of a set, trained where it is not there."""
     if (runs / name / "run.json").is_file():
         return load_run(runs / name)
-    path = job_files(name)[0]
-    found = load_job(path)
-    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-    plain["table"] = str(data / Path(found.table).relative_to(path.parent))
-    for column in plain["columns"].values():
-        if column.get("encoder", "scratch") != "scratch":
-            column |= {"tune": "frozen", "augment": "none", "all_views": False}
-            for option in ("encoder_lr", "frozen_first", "freeze_epochs"):
-                plain["train"].pop(option, None)
+    plain = cheap_job(name, data)
     if name == "elpv":
         plain["split"]["validation"] = 0.1
         plain["tasks"]["defective"]["decide"] = COSTS
     return train(plain, out=runs / name, quiet=True)
 
 
-def judge(run: Run, name: str, data: Path, count: int) -> dict[str, Any]:
+def judge(run: Run, name: str, data: Path, count: int) -> Iterator[Line]:
     """Figures of one set."""
     draw, predictor = np.random.default_rng(0), Predictor(run)
-    table = open_table(run.job.table)
-    parts = split_job(table, run.job)
+    opened = open_table(run.job.table)
+    parts = split_job(opened, run.job)
     frame = frame_of(run.job.table)
     test = draw.permutation(parts.test)[:count]
     usual = with_bytes(frame.iloc[test], name, data)
     before = predictor.frame(usual)
-    lines = {}
+    share = float((before["unlike"] == "yes").mean())
+    expected = f"{run.job.unlike.share:.0%} expected"
+    yield Line(name, "usual test rows called unlike", share, anchor=expected)
     for odd in odd_rows(name, usual, frame.iloc[parts.train], data, draw):
         after = predictor.frame(odd.rows)
         scores = [f["unlike.score"].to_numpy(float) for f in (after, before)]
-        named = after.loc[after["unlike"] == "yes", "unlike.column"].str.startswith(odd.column)
-        lines[odd.what] = {
-            "auroc": round(auroc(*scores), 4),
-            "goal": GOAL,
-            "unlike": round(float((after["unlike"] == "yes").mean()), 4),
-            "named": round(float(named.mean()), 4) if len(named) else None,
-        }
-    usual_share = round(float((before["unlike"] == "yes").mean()), 4)
+        yes = after["unlike"] == "yes"
+        named = after.loc[yes, "unlike.column"].str.startswith(odd.column)
+        right = f", of which {named.mean():.0%} by their column" if len(named) else ""
+        value, anchor = auroc(*scores), f"{yes.mean():.0%} called unlike{right}"
+        given = (f"{name}, {odd.what}", "AUROC of unlike.score", value, spread(*scores, draw))
+        yield Line(*given, anchor, f">= {GOAL}", value >= GOAL)
     report = json.loads((run.path / "report.json").read_text())
-    decided = report["decided"].get("defective", {})
-    found = {"usual rows unlike": usual_share, "changed": lines, "limit": report["unlike"]}
-    return found | ({"decided": decided["policies"]} if decided else {})
+    for policy, line in report["decided"].get("defective", {}).get("policies", {}).items():
+        yield Line(name, f"cost a row, {policy}", line["cost"], tuple(line["interval"]["cost"]))
 
 
 def odd_rows(
@@ -172,16 +166,11 @@ def auroc(odd: np.ndarray, usual: np.ndarray) -> float:
     return float(above.mean() + 0.5 * (odd[:, None] == usual).mean())
 
 
-def told(name: str, found: dict[str, Any]) -> str:
-    """The figures of a set as lines."""
-    lines = [f"{name}: {100 * found['usual rows unlike']:.1f} % of usual rows are unlike"]
-    for what, line in found["changed"].items():
-        said = f"AUROC {line['auroc']:.3f}, unlike {line['unlike']:.2f}, named {line['named']}"
-        lines.append(f"  {what:<24} {said}")
-    for policy, line in found.get("decided", {}).items():
-        low, high = line["interval"]["cost"]
-        lines.append(f"  {policy:<24} {line['cost']:.3f} a row ({low:.3f} to {high:.3f})")
-    return "\n".join(lines)
+def spread(odd: np.ndarray, usual: np.ndarray, draw: np.random.Generator) -> tuple[float, float]:
+    """Its 95 % interval, both kinds of rows drawn anew."""
+    drawn = [auroc(draw.choice(odd, len(odd)), draw.choice(usual, len(usual))) for _ in range(400)]
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return float(low), float(high)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 """
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -57,12 +58,14 @@ rooms above it alone; `tests/test_imports.py` says so.
 """
 
 
+@functools.cache
 def modules() -> list[str]:
     """Every file of the package as a dotted path inside it."""
     paths = sorted(path.relative_to(SOURCE) for path in SOURCE.rglob("*.py"))
     return [".".join(path.with_suffix("").parts) for path in paths]
 
 
+@functools.cache
 def room_of(name: str) -> int:
     """Number of the room that a dotted path belongs to: the innermost one."""
     parts = name.split(".")
@@ -74,6 +77,7 @@ def room_of(name: str) -> int:
     raise LookupError(f"{name} has no place in ROOMS of dev/house.py; add it")
 
 
+@functools.cache
 def purpose(module: str) -> str:
     """The first paragraph of a file's docstring, on one line, without its full stop."""
     tree = ast.parse((SOURCE / (module.replace(".", "/") + ".py")).read_text())

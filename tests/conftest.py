@@ -6,7 +6,11 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import atexit
+import functools
 import json
+import shutil
+import tempfile
 import traceback
 import wave
 from collections.abc import Callable, Iterator
@@ -159,13 +163,24 @@ def make_job(
 def write_table(
     folder: Path, *, rows: int = ROWS, seed: int = 0, name: str = "parts.parquet"
 ) -> Path:
-    """Write the small table and its media; the class shows in every column, some cells are missing.
+    """The small table and its media, in a folder; the class shows in every column, some cells lack.
 
     Columns: photo (grey 24 x 24 PNG, bright when cracked), sound (0.25 s WAV at 4 kHz, 800 Hz when
     cracked and 200 Hz otherwise), vibration (list of 32 numbers), note, load (kN), site, taken_at,
     machine (8 of them), words and tags (lists), boxes (list of lists) and box_names, fault_code,
     hours_left (h). A `.csv` name leaves out words, tags and boxes; its series are JSON lists.
     """
+    shutil.copytree(
+        _written(rows, seed, name), folder, copy_function=shutil.copyfile, dirs_exist_ok=True
+    )
+    return folder / name
+
+
+@functools.cache
+def _written(rows: int, seed: int, name: str) -> Path:
+    """The folder of one such table, which is written once: drawing it takes longer than a copy."""
+    folder = Path(tempfile.mkdtemp(prefix="modalloy-table-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     draw = np.random.default_rng(seed)
     (folder / "img").mkdir(parents=True, exist_ok=True)
     (folder / "snd").mkdir(exist_ok=True)
@@ -183,7 +198,7 @@ def write_table(
         frame.drop(columns=["words", "tags", "boxes", "box_names"]).to_csv(path, index=False)
     else:
         frame.to_parquet(path, index=False)
-    return path
+    return folder
 
 
 def write_row(folder: Path, row: int, draw: np.random.Generator) -> dict[str, Any]:

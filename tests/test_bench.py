@@ -13,6 +13,7 @@ import pytest
 from bench import start
 from bench.calibration import splits
 from bench.economize import fusing
+from bench.line import table
 from bench.scoreboard import __main__ as scoreboard
 from bench.scoreboard.seed import Seed
 from bench.scoreboard.table import said_table, write_readme, write_table
@@ -161,16 +162,18 @@ def test_a_split_calibrates_one_half_and_judges_the_other() -> None:
     )
     known = Known({"probability": p}, truth, [RowGroup()] * 600)
     found = [splits.split_once(learned, "y", known, k, 5) for k in range(5)]
-    line = splits.line_of("y", found)
-    assert line["inside"] == 5
-    assert line["coverage"] == pytest.approx(0.9, abs=0.03)
-    before, after = line["ece"]
-    assert after < 0.7 * before
-    every, left = line["error"]
-    assert left < every
-    told = splits.table([{"set": "some/y", **line}]).splitlines()
-    assert told[2].startswith("| some | y | 5 of 5 | ")
-    assert len({row.count("|") for row in told}) == 1
+    lines = {x.metric: x for x in splits.lines_of_task("some, y", found, 3.0, "python -m some")}
+    assert (lines["splits in the band"].value, lines["splits in the band"].reached) == (5, True)
+    assert lines["coverage of 90 %"].value == pytest.approx(0.9, abs=0.03)
+    for metric, share in (("calibration error", 0.5), ("error, 10% abstaining", 2 / 3)):
+        line = lines[metric]
+        before = float(line.anchor.partition(" before")[0])
+        assert line.value is not None
+        assert line.value < before
+        assert line.reached == (line.value <= share * before)
+    told = table(list(lines.values())).splitlines()
+    assert told[3].startswith("| some, y | splits in the band | **5** |  |  | 5 of 5 | yes | 3 |")
+    assert len({row.count("|") for row in told[1:-2]}) == 1
 
 
 def test_both_searches_among_ways_to_fuse_train_equally_often() -> None:

@@ -302,6 +302,7 @@ def test_predict_says_what_was_saved(
     assert said not in done.stdout
 
 
+@pytest.mark.usefixtures("no_lines")
 def test_every_verb_reads_the_sheet_that_is_named(tmp_path: Path) -> None:
     x = [float(i % 20) for i in range(60)]
     parts = pd.DataFrame({"x": x, "y": ["low" if i % 3 else "high" for i in range(60)]})

@@ -45,6 +45,7 @@ def limited(*verbs: tuple[int, *tuple[str, ...]]) -> list[tuple[int, str]]:
     return list(zip(codes, said, strict=True))
 
 
+@pytest.mark.usefixtures("no_lines")
 def test_verbs_say_so_and_keep_what_was_there(
     small_table: Path, job_dict: Any, tmp_path: Path
 ) -> None:

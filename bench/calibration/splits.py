@@ -6,31 +6,33 @@ and what abstaining saves: one training a set, its held-back rows split twenty t
 The jobs are the scoreboard's, made cheap: pretrained encoders are frozen, and the split is drawn by
 rows, so that held-back rows are of one kind, which is all that conformal prediction asks for. Half
 of these calibrate, the other half is judged; both are drawn anew each time. Answers are the
-blend's, as a run gives them. Writes bench/results/calibration.json and prints the table.
+blend's, as a run gives them, and the network's alone, which no blend has made less sure. Writes
+bench/results/calibration.json and the table of its page.
 
 coverage: splits whose realised coverage of 90 % lies in its beta-binomial band; the band is as wide
 as all twenty together need to lie in it in 95 of 100 cases. ece: before and after the stage, means
 over the splits. error: of all rows and of those left when the least sure tenth abstains, by the
-threshold of the calibrating half.
+threshold of the calibrating half. were it perfect: the calibration error that the judged rows would
+show by chance if each class came true as often as it is said to.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from bench.shared_sets import default_data, job_files
-from bench.written import put_lines
+from bench.line import Line, publish, table
+from bench.shared_sets import cheap_job, default_data
 
 from modalloy.answer.promise import Known, keep_promises
 from modalloy.answer.stage import adjust
+from modalloy.blend.mixture import NOTHING
 from modalloy.job.job_file import load_job
 from modalloy.judge.calibrated import band, realised
 from modalloy.judge.metrics.score import score
@@ -43,15 +45,18 @@ from modalloy.readers.targets.target import names_of
 from modalloy.table.split import split_job
 from modalloy.table.table import open_table
 
-RESULTS = Path(__file__).parent.parent / "results" / "calibration.json"
+PAGE = "verbs/calibrate.md"
 SETS = {  # columns that would take minutes to read, and that few answers need
     "shipments": ["item_text"],
     "financial_phrasebank": [],
     "excavators": [],
+    "elpv": [],
+    "esc10": [],
+    "banking77": [],
 }
 SPLIT = {"random": "stratified", "test": 0.4, "validation": 0.1}
 TOGETHER, ABSTAIN = 0.95, 0.1
-HEAD = ("set", "task", "in band", "coverage", "size", "ece", "after", "error", "after abstaining")
+HALF, THIRD_LESS = 1 / 2, 2 / 3  # of the calibration error, and of the error, at most
 
 
 class Split(NamedTuple):
@@ -60,7 +65,7 @@ class Split(NamedTuple):
     inside: bool
     coverage: float
     size: float
-    ece: tuple[float, float] | None
+    ece: tuple[float, float, float] | None
     error: tuple[float, float] | None
 
 
@@ -77,44 +82,39 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     for name in args.sets or SETS:
         start = time.perf_counter()
-        found = list(lines_of(name, args.data, args.splits))
-        seconds = round(time.perf_counter() - start)
-        lines = [{"set": f"{name}/{line['task']}", "seconds": seconds, **line} for line in found]
-        order = [line["set"] for line in lines] + [line["set"] for line in written()]
-        every = put_lines(lines, RESULTS, key="set", order=list(dict.fromkeys(order)))
-        print(table([line for line in every if line in lines]), f"{seconds} s", flush=True)
-    print(table(written()))
+        found = dict(splits_of(name, args.data, args.splits))
+        seconds = time.perf_counter() - start
+        command = f"python -m bench.calibration {name}"
+        lines = [
+            line
+            for task, split in found.items()
+            for line in lines_of_task(f"{name}, {task}", split, seconds, command)
+        ]
+        publish("calibration", lines, PAGE)
+        print(table(lines), flush=True)
 
 
-def written() -> list[dict[str, Any]]:
-    """The lines written so far."""
-    return json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
-
-
-def lines_of(name: str, data: Path, splits: int) -> Iterator[dict[str, Any]]:
-    """The figures of each task of a set."""
+def splits_of(name: str, data: Path, splits: int) -> Iterator[tuple[str, list[Split]]]:
+    """The splits of each task of a set."""
     with tempfile.TemporaryDirectory() as out:
         learned = learn(name, data, Path(out))
         model, loader, parts = learned.model, learned.loader, learned.parts
         given = (model, loader, parts, learned.held_out, Sections())
         blend = fit_blend(*given, refit=learned.refit).blend
-        for task, held in answer_kept(model, loader, parts.test, blend).items():
-            known = known_rows(loader, task, held, ())
-            known = known.some(np.flatnonzero([t is not None for t in known.truth]))
-            found = [split_once(learned, task, known, k, splits) for k in range(splits)]
-            yield line_of(task, found)
+        for said, what in ((blend, ""), (NOTHING, ", network alone")):
+            for task, held in answer_kept(model, loader, parts.test, said).items():
+                if what and task not in blend.tasks:
+                    continue  # it is the network alone as it is
+                known = known_rows(loader, task, held, ())
+                known = known.some(np.flatnonzero([t is not None for t in known.truth]))
+                found = [split_once(learned, task, known, k, splits) for k in range(splits)]
+                yield f"{task}{what}", found
 
 
 def learn(name: str, data: Path, out: Path) -> Learned:
     """The set's job made cheap, learned without a look at its held-back rows."""
-    path = job_files(name)[0]
-    found = load_job(path)
-    plain: dict[str, Any] = found.model_dump(mode="json", by_alias=True, exclude_none=True)
-    plain["table"] = str(data / Path(found.table).relative_to(path.parent))
+    plain = cheap_job(name, data)
     plain["columns"] = {n: o for n, o in plain["columns"].items() if n not in SETS[name]}
-    for column in plain["columns"].values():
-        if column.get("encoder", "scratch") != "scratch":
-            column["tune"] = "frozen"
     plain["split"] = SPLIT
     job = load_job(plain)
     opened = open_table(job.table)
@@ -138,50 +138,59 @@ def split_once(learned: Learned, task: str, known: Known, seed: int, splits: int
     inside = low <= said["coverage"] <= high
     if names is None:
         return Split(inside, said["coverage"], size, None, None)
-    both = [score(options, rest.truth, a[task], names)["ece"] for a in (before, after)]
+    ece = [score(options, rest.truth, a[task], names)["ece"] for a in (before, after)]
+    draw = np.random.default_rng(seed)
+    chance = [drawn_truth(after[task]["probability"], names, draw) for _ in range(10)]
+    floor = statistics.mean(score(options, t, after[task], names)["ece"] for t in chance)
     sure = adjust({task: half.answer}, made.stages)[task]["probability"].max(1)
     p_BC = after[task]["probability"]
     wrong = np.array([names[c] for c in p_BC.argmax(1)]) != np.array(rest.truth)
     left = p_BC.max(1) > np.quantile(sure, ABSTAIN)
     error = (float(wrong.mean()), float(wrong[left].mean()))
-    return Split(inside, said["coverage"], size, (both[0], both[1]), error)
+    return Split(inside, said["coverage"], size, (ece[0], ece[1], floor), error)
 
 
-def line_of(task: str, found: list[Split]) -> dict[str, Any]:
+def drawn_truth(p_BC: np.ndarray, names: Sequence[str], draw: np.random.Generator) -> list[str]:
+    """Classes that come true as often as is said."""
+    reached_BC = p_BC.cumsum(1) > draw.random(len(p_BC))[:, None] * p_BC.sum(1, keepdims=True)
+    return [names[c] for c in reached_BC.argmax(1)]
+
+
+def lines_of_task(case: str, found: list[Split], seconds: float, command: str) -> list[Line]:
     """Means over the splits, and in how many of them coverage lay in its band."""
-
-    def mean(pairs: list[tuple[float, float] | None]) -> list[float] | None:
-        known = [p for p in pairs if p is not None]
-        return [round(statistics.mean(x), 4) for x in zip(*known, strict=True)] if known else None
-
-    return {
-        "task": task,
-        "inside": sum(s.inside for s in found),
-        "splits": len(found),
-        "coverage": round(statistics.mean(s.coverage for s in found), 4),
-        "size": round(statistics.mean(s.size for s in found), 3),
-        "ece": mean([s.ece for s in found]),
-        "error": mean([s.error for s in found]),
-    }
-
-
-def table(lines: list[dict[str, Any]]) -> str:
-    """Markdown: a line a task."""
-
-    def pair(values: list[float] | None) -> list[str]:
-        return ["–", "–"] if values is None else [f"{v:.3f}" for v in values]
-
-    rows = [
-        [
-            line["set"].split("/")[0],
-            line["task"],
-            f"{line['inside']} of {line['splits']}",
-            f"{100 * line['coverage']:.1f} %",
-            f"{line['size']:.2f}",
-            *pair(line["ece"]),
-            *pair(line["error"]),
-        ]
-        for line in lines
+    made = {"seconds": seconds, "command": command}
+    inside, count = sum(s.inside for s in found), len(found)
+    every, spread = f"{count} of {count}", [s.coverage for s in found]
+    lines = [
+        Line(case, "splits in the band", inside, goal=every, reached=inside == count, **made),
+        Line(case, "coverage of 90 %", statistics.mean(spread), ends(spread), **made),
+        Line(case, "size", statistics.mean(s.size for s in found), **made),
     ]
-    rule = ["---"] * len(HEAD)
-    return "\n".join("| " + " | ".join(row) + " |" for row in [HEAD, rule, *rows])
+    for metric, share, pairs in (
+        ("calibration error", HALF, [s.ece for s in found]),
+        (f"error, {ABSTAIN:.0%} abstaining", THIRD_LESS, [s.error for s in found]),
+    ):
+        known = [p for p in pairs if p is not None]
+        if not known:
+            continue
+        old, new, *floor = (statistics.mean(x) for x in zip(*known, strict=True))
+        perfect = "".join(f", {f:.3f} were it perfect" for f in floor)
+        lines.append(
+            Line(
+                case,
+                metric,
+                new,
+                ends([pair[1] for pair in known]),
+                f"{old:.3f} before{perfect}",
+                f"<= {share * old:.3f}",
+                new <= share * old,
+                **made,
+            )
+        )
+    return lines
+
+
+def ends(values: list[float]) -> tuple[float, float]:
+    """Between which 95 of 100 splits lie."""
+    low, high = np.quantile(values, [0.025, 0.975])
+    return float(low), float(high)

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from bench.train_speed.same import BATCH, FROZEN_EPOCHS, MAX_TOKENS, PICTURE_EPOCHS, PIXELS, Done
-from modalloy.answer.loader import Loader, epoch_order
+from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.learn.epoch_order import epoch_order
 from modalloy.learn.fit import fit
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features

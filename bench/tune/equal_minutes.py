@@ -5,20 +5,22 @@
 The default job is the one that `init` prints, with the set's own split. It gets the same minutes:
 it is trained from one seed after the other, and the one that validation rows like best is trained
 by `train`. So both sides choose among as much; what differs is what they choose among. Writes
-bench/results/tune.json after every seed.
+bench/results/tune.json and the table of its page after every seed. What is judged is the mean over
+the seeds.
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 
 import modalloy as ma
+from bench.line import Line, publish
+from bench.line import table as say
 from bench.shared_sets import default_data, job_files, open_job
 from bench.written import mean
 from modalloy.checks.estimate import estimate
@@ -31,7 +33,7 @@ from modalloy.search.trial import Bench, learn_trial
 from modalloy.table.split import split_job
 from modalloy.table.table import Table, open_table
 
-RESULTS = Path(__file__).parent.parent / "results" / "tune.json"
+PAGE = "verbs/tune.md"
 SETS = ("bike_frames", "shipments", "cwru")
 
 
@@ -42,6 +44,14 @@ class Ended(NamedTuple):
     test: dict[str, float]
     trials: int
     seconds: float
+
+
+class Both(NamedTuple):
+    """Both sides of one seed."""
+
+    seed: int
+    default: Ended
+    search: Ended
 
 
 def main() -> None:
@@ -56,25 +66,17 @@ def main() -> None:
     if not args.data.is_dir():
         sys.exit(f"No data folder at {args.data}; give it with --data.")
     torch.set_num_threads(args.threads)
-    lines = written()
     for name in args.sets or SETS:
         job, table = open_set(name, args.data)
+        made: list[Both] = []
         for seed in range(args.seeds):
             own = job.model_copy(update={"seed": seed})
-            sides = {"default": repeated, "search": searched}
-            found = {side: run(own, table, args.minutes) for side, run in sides.items()}
-            line = {"set": name, "seed": seed, "minutes": args.minutes}
-            line |= {side: ended._asdict() for side, ended in found.items()}
-            lines = [b for b in lines if (b["set"], b["seed"]) != (name, seed)] + [line]
-            RESULTS.parent.mkdir(parents=True, exist_ok=True)
-            RESULTS.write_text(json.dumps(lines, indent=1) + "\n")
-            print(json.dumps(line), flush=True)
-    print(page(lines))
-
-
-def written() -> list[dict[str, Any]]:
-    """The lines written so far."""
-    return json.loads(RESULTS.read_text()) if RESULTS.is_file() else []
+            given = (own, table, args.minutes)
+            made.append(Both(seed, repeated(*given), searched(*given)))
+            command = f"python -m bench.tune {name} --minutes {args.minutes:g} --seeds {args.seeds}"
+            lines = lines_of(name, made, command)
+            publish("tune", lines, PAGE)
+            print(say(lines), flush=True)
 
 
 def open_set(name: str, data: Path) -> tuple[config.Job, Table]:
@@ -126,21 +128,31 @@ def figures(run: Path) -> dict[str, float]:
     }
 
 
-def gain(line: dict[str, Any]) -> float:
+def gain(both: Both) -> float:
     """How much better the search is on test rows: the mean over tasks, as a share of the default's
     figure."""
-    ours, theirs = line["search"]["test"], line["default"]["test"]
+    ours, theirs = both.search.test, both.default.test
     tasks = [t for t in ours if not t.endswith("/better")]
     return mean([ours[f"{t}/better"] * (ours[t] / theirs[t] - 1.0) for t in tasks])
 
 
-def page(lines: list[dict[str, Any]]) -> str:
-    """Markdown: a line for each set and seed."""
-    head = "| set | seed | minutes | default, validation | search, validation | search on test |"
-    out = [head, "|---" * 6 + "|"]
-    for line in lines:
-        sides = (line["default"], line["search"])
-        scores = " | ".join(f"{side['score']:.4f} ({side['trials']})" for side in sides)
-        first = f"{line['set']} | {line['seed']} | {line['minutes']:g}"
-        out.append(f"| {first} | {scores} | {100 * gain(line):+.1f} % |")
-    return "\n".join(out)
+def lines_of(name: str, made: list[Both], command: str) -> list[Line]:
+    """A line for each seed and side, and two for the means over the seeds."""
+    seconds = sum(b.default.seconds + b.search.seconds for b in made)
+    after = {"seconds": seconds, "command": command}
+    ahead = [b.search.score - b.default.score for b in made]
+    gains = [100.0 * gain(b) for b in made]
+    seeds = ", ".join(f"{b.default.score:.4f} then {b.search.score:.4f}" for b in made)
+    tested = ", ".join(f"{g:+.1f}" for g in gains)
+    trials = ", ".join(f"{b.default.trials} and {b.search.trials}" for b in made)
+    what = f"default, then search, by seed: {seeds}; trainings {trials}"
+    given = (name, "validation score, search ahead by", mean(ahead))
+    yes, on_test = mean(ahead) > 0.0, mean(gains) >= 0.0
+    lines = [Line(*given, ends(ahead), what, "> 0", yes, **after)]
+    given = (name, "test figures, search better by %", mean(gains), ends(gains))
+    return [*lines, Line(*given, f"by seed: {tested}", ">= 0", on_test, **after)]
+
+
+def ends(values: list[float]) -> tuple[float, float] | None:
+    """The lowest and the highest of some seeds."""
+    return (min(values), max(values)) if len(values) > 1 else None

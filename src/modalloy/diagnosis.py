@@ -31,6 +31,11 @@ NEEDED = {  # name of the distribution -> what must import
     "openpyxl": "openpyxl",
     "transformers": "transformers.models.bert.modeling_bert",
 }
+EXTRAS = (  # what it is for, the distribution, the extra that installs it, its licence if special
+    ("demo data", "elpv-dataset", "demo", " (CC BY-NC-SA 4.0)"),
+    ("explain", "captum", "explain", ""),
+    ("search", "optuna", "tune", ""),
+)
 UNWANTED = ("torchvision", "torchaudio", "torchcodec", "timm", "open_clip")
 
 
@@ -45,9 +50,7 @@ def doctor() -> Diagnosis:
             *look_at_machine(),
             *_media(seen),
             *_pretrained("torch facts" in seen),
-            _demo_data(),
-            _explains(),
-            _search(),
+            *_extras(),
             _remembered(),
             *_unwanted(),
         ]
@@ -116,31 +119,15 @@ def _pretrained(torch_works: bool) -> Iterator[Vital]:
             yield Vital(name, "ok", f"{size:.0f} MB, hash as pinned ({source.sha256[:12]})")
 
 
-def _demo_data() -> Vital:
-    """The pictures that `modalloy demo` learns from."""
-    try:
-        version = importlib.metadata.version("elpv-dataset")
-    except importlib.metadata.PackageNotFoundError:
-        return Vital("demo data", "absent", "elpv-dataset", "pip install 'modalloy[demo]'")
-    return Vital("demo data", "ok", f"elpv-dataset {version} (CC BY-NC-SA 4.0)")
-
-
-def _explains() -> Vital:
-    """What `modalloy explain` looks inside cells with."""
-    try:
-        version = importlib.metadata.version("captum")
-    except importlib.metadata.PackageNotFoundError:
-        return Vital("explain", "absent", "captum", "pip install 'modalloy[explain]'")
-    return Vital("explain", "ok", f"captum {version}")
-
-
-def _search() -> Vital:
-    """The package that `modalloy tune` searches with."""
-    try:
-        version = importlib.metadata.version("optuna")
-    except importlib.metadata.PackageNotFoundError:
-        return Vital("search", "absent", "optuna", "pip install 'modalloy[tune]'")
-    return Vital("search", "ok", f"optuna {version}")
+def _extras() -> Iterator[Vital]:
+    """Packages that single verbs need beside those of every training."""
+    for what, package, extra, licence in EXTRAS:
+        try:
+            version = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            yield Vital(what, "absent", package, f"pip install 'modalloy[{extra}]'")
+        else:
+            yield Vital(what, "ok", f"{package} {version}{licence}")
 
 
 def _remembered() -> Vital:

@@ -1,5 +1,7 @@
 """One row answers as inside a batch; a missing cell answers the same beside any neighbour."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 import torch
 
 import modalloy as ma
+from conftest import make_job, write_table
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
@@ -20,12 +23,19 @@ from modalloy.table.table import open_table
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
     """A run over every kind of column, and its table."""
-    from conftest import make_job, write_table
-
     folder = tmp_path_factory.mktemp("answers")
     table = write_table(folder)
     job = make_job(table, fuse={"type": "attention", "width": 16, "layers": 1, "heads": 2})
     return ma.train(job | {"blend": {}}, out=folder / "run", quiet=True), table
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Path]:
+    """A run over three columns whose network answers alone, which is evaluated sooner."""
+    folder = tmp_path_factory.mktemp("plain")
+    table = write_table(folder)
+    job = make_job(table, columns=("load", "site", "note"))
+    return ma.train(job, out=folder / "run", quiet=True), table
 
 
 def test_a_row_alone_answers_as_in_a_batch(trained: tuple[Run, Path]) -> None:
@@ -167,10 +177,8 @@ def test_no_row_is_written_with_its_columns(
     assert list(back) == list(found)
 
 
-def test_a_verb_leaves_the_threads_of_the_caller(trained: tuple[Run, Path], tmp_path: Path) -> None:
-    from conftest import make_job
-
-    run, table = trained
+def test_a_verb_leaves_the_threads_of_the_caller(plain: tuple[Run, Path], tmp_path: Path) -> None:
+    run, table = plain
     torch.set_num_threads(3)
     ma.predict(run, table, rows=slice(0, 2), quiet=True)
     ma.evaluate(run, table, out=tmp_path / "page.html", quiet=True)
@@ -189,10 +197,8 @@ def test_answers_are_written_and_read_back(trained: tuple[Run, Path], tmp_path: 
         ma.predict(run, table, out=tmp_path / "a.doc", rows=slice(0, 1), quiet=True)
 
 
-def test_a_run_that_was_tampered_with_is_refused(trained: tuple[Run, Path], tmp_path: Path) -> None:
-    import shutil
-
-    run, _ = trained
+def test_a_run_that_was_tampered_with_is_refused(plain: tuple[Run, Path], tmp_path: Path) -> None:
+    run, _ = plain
     copy = tmp_path / "copy"
     shutil.copytree(run.path, copy)
     again = ma.load_run(copy).model()
@@ -267,8 +273,8 @@ def test_rows_that_were_learned_from_are_named(trained: tuple[Run, Path], tmp_pa
     assert "Do not trust" not in page.read_text()
 
 
-def test_a_table_with_one_target_is_enough(trained: tuple[Run, Path], tmp_path: Path) -> None:
-    run, table = trained
+def test_a_table_with_one_target_is_enough(plain: tuple[Run, Path], tmp_path: Path) -> None:
+    run, table = plain
     frame = pd.read_parquet(table)
     less = frame.drop(columns=["hours_left", "machine", "site", "note"])
     report = ma.evaluate(run, less, out=tmp_path / "less.html", quiet=True)
@@ -280,8 +286,6 @@ def test_a_table_with_one_target_is_enough(trained: tuple[Run, Path], tmp_path: 
 
 
 def test_a_table_that_has_grown_is_refused(tmp_path: Path) -> None:
-    from conftest import make_job, write_table
-
     table = write_table(tmp_path)
     run = ma.train(make_job(table, columns=("load", "site")), out=tmp_path / "run", quiet=True)
     before = (tmp_path / "run" / "report.json").read_bytes()
@@ -296,14 +300,10 @@ def test_a_table_that_has_grown_is_refused(tmp_path: Path) -> None:
 
 def run_rows(report: bytes) -> dict[str, int]:
     """The rows by use that a report's file says."""
-    import json
-
     return json.loads(report)["rows"]
 
 
 def test_a_run_names_the_table_it_was_trained_on(tmp_path: Path) -> None:
-    from conftest import make_job, write_table
-
     table = write_table(tmp_path)
     columns = ("load", "site")
     job = ma.load_job(make_job(table, columns=columns))

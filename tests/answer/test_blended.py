@@ -25,6 +25,7 @@ from modalloy.model.tokens import Batch
 from modalloy.readers.build import fit_readers, fit_targets
 from modalloy.readers.reader import Reader
 from modalloy.table.table import open_table
+from modalloy.unlike.projection import projected
 
 WHICH = np.arange(12)
 PHOTO, TABLE = frozenset({"photo"}), frozenset({"table"})
@@ -159,3 +160,28 @@ def test_no_answer_of_several_lies_beyond_the_bounds(parts: tuple[Model, Loader]
         assert found["quantiles"].max() <= 9.0
     sure = {"probability": np.array([[0.2, 0.8]])}
     assert possible(load_job(make_job(str(parts[1].job.table))).tasks["fault"], sure) is sure
+
+
+def test_a_trunk_runs_once_for_all_that_looks_at_it(
+    parts: tuple[Model, Loader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, first = parts
+    loader = Loader(first.table, first.job, first.readers, {})
+    encoder, runs = model.encoder("photo"), []
+    plain = answer_rows(model, loader, WHICH)
+    features = encoder.features
+    monkeypatch.setattr(encoder, "features", lambda v: runs.append(len(v)) or features(v))
+    asked: Any = {"viewed": ["photo"], "widths": {"photo": width_of(parts)}}
+    before = len(runs)
+    found = answer_rows(model, loader, WHICH, **asked)
+    assert len(runs) - before == 1  # for the network, the vectors and the view
+    for key, values in plain.seen[EVERYTHING]["life"].items():
+        assert np.array_equal(found.seen[EVERYTHING]["life"][key], values)
+    assert found.view is not None
+    seen = found.view.columns["photo"]
+    assert np.array_equal(seen, projected(found.pooled["photo"]), equal_nan=True)
+    there = found.view.present_BN[:, found.view.names.index("photo")]
+    assert np.isnan(seen[:, 0]).tolist() == (~there).tolist()
+    summary = answer_rows(model, loader, WHICH, viewed=[]).view
+    assert summary is not None
+    assert summary.columns["photo"].shape[1] == model.job.fuse.width

@@ -7,11 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from modalloy.answer.cache import Budget, Cache
-from modalloy.answer.loader import Loader, epoch_order
+from modalloy.answer.loader import Loader
 from modalloy.answer.padding import pad_together
 from modalloy.errors import TableError
 from modalloy.job.job_file import load_job
@@ -30,27 +28,6 @@ def rows_of(job: dict[str, Any]) -> Loader:
     loaded = load_job(job)
     table = open_table(loaded.table)
     return open_loader(loaded, table, split_job(table, loaded))
-
-
-@given(st.integers(1, 200), st.integers(1, 33), st.integers(0, 5), st.booleans())
-@settings(max_examples=60, deadline=None)
-def test_an_epoch_shows_every_row_once(rows: int, batch: int, epoch: int, texts: bool) -> None:
-    which = np.arange(rows) * 3
-    lengths = np.arange(rows)[::-1] % 7 if texts else None
-    chunks = epoch_order(which, batch, 0, epoch, lengths)
-    assert sorted(np.concatenate(chunks)) == sorted(which)
-    assert max(len(c) for c in chunks) <= batch + 1
-    again = epoch_order(which, batch, 0, epoch, lengths)
-    assert all(np.array_equal(a, b) for a, b in zip(chunks, again, strict=True))
-
-
-def test_texts_of_like_length_share_a_batch() -> None:
-    lengths = np.random.default_rng(0).integers(1, 100, 400)
-    chunks = epoch_order(np.arange(400), 16, 0, 0, lengths)
-    spread = np.mean([np.ptp(lengths[c]) for c in chunks])
-    assert spread < 10
-    plain = epoch_order(np.arange(400), 16, 0, 0, None)
-    assert np.mean([np.ptp(lengths[c]) for c in plain]) > 60
 
 
 def test_cache_gb_keeps_decoded_pictures(

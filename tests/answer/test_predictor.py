@@ -18,7 +18,7 @@ from modalloy.table.table import open_table
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Path]:
+def trained(tmp_path_factory: pytest.TempPathFactory, no_lines: None) -> tuple[Predictor, Path]:
     """A predictor over every kind of column, and the table that it learned from."""
     from conftest import make_job, write_table
 

@@ -46,7 +46,7 @@ def german(found: list[dict[str, Any]], path: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, no_lines: None) -> Run:
     folder = tmp_path_factory.mktemp("reading")
     pd.DataFrame(rows(N, 1)).to_csv(folder / "train.csv", index=False)
     job = {

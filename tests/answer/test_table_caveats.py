@@ -37,7 +37,7 @@ def parts(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def run(tmp_path_factory: pytest.TempPathFactory, no_lines: None) -> Run:
     folder = tmp_path_factory.mktemp("caveats")
     parts().to_csv(folder / "parts.csv", index=False)
     job = {

@@ -169,7 +169,7 @@ def test_promises_are_json_and_those_of_another_version_get_a_sentence(
     promises = {"a": found, "b": Precision(0.9, None, 4, 5), "c": few}
     assert promises_from_bytes(promises_to_bytes(promises)) == promises
     with pytest.raises(RunError, match="made by a newer version"):
-        promises_from_bytes(b'{"form": 2, "tasks": {}}')
+        promises_from_bytes(b'{"form": 3, "tasks": {}}')
 
 
 def test_the_band_is_where_coverage_lies(draw: np.random.Generator) -> None:

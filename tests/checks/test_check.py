@@ -213,6 +213,23 @@ def test_constant_columns() -> None:
     assert found(report, "plant") == [("note", [], 0)]
 
 
+def test_a_column_with_one_value_in_all_training_rows() -> None:
+    """As where the rows of one line are learned from, and another line's are held out."""
+    frame = parts_table()
+    other = np.arange(ROWS) >= 48
+    frame["line"] = np.where(other, "south", "north")
+    frame["speed"] = np.where(other, np.arange(ROWS), 30.0)
+    frame["gap"] = frame["line"].where(np.arange(ROWS) % 5 < 3)  # tells whether it is there
+    inputs = {"line": {"type": "category"}, "speed": {"type": "number"}}
+    report = look(frame, LOAD | inputs | {"gap": {"type": "category"}})
+    for column in inputs:
+        assert found(report, column) == [("warning", list(range(48, 58)), 12)]
+    assert said(report, "line").startswith("every training cell holds 'north', ")
+    assert "leave the column out" in said(report, "speed")
+    assert [level for level, *_ in found(report, "gap")] == ["note"]
+    assert found(look(frame, LOAD), "line") == []
+
+
 def test_missing_shares() -> None:
     frame = parts_table()
     frame.loc[:19, "load"] = np.nan

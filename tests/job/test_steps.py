@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modalloy.answer.loader import epoch_order
 from modalloy.job import config
 from modalloy.job.steps import Course, course, folds, rows_a_step, steps_a_pass
+from modalloy.learn.epoch_order import epoch_order
 
 PLAIN = {"load": {"type": "number"}}
 

@@ -159,6 +159,20 @@ def test_text_has_the_best_simple_method_and_the_best_single_column() -> None:
     assert "best" not in some_report().text()
 
 
+def test_what_came_true_of_a_promise_stands_below_the_other_figures() -> None:
+    kept = {"method": "classes", "asked": 0.9, "fitted_on": 40, "coverage": 0.912}
+    kept |= {"size": 1.25, "sure": 0.8}
+    unknown = {"method": "interval", "asked": 0.9, "fitted_on": 40, "coverage": None}
+    report = replace(some_report(), calibrated={"fault": kept, "life": unknown})
+    lines = report.text().splitlines()
+    first, last = (line for line in lines if "promise kept" in line)
+    accuracy = next(line for line in lines if "Accuracy" in line)
+    assert first.index("91.2 %") + len("91.2 %") == accuracy.index("90.0 %") + len("90.0 %")
+    told = "hold the truth, 90 % promised; 1.25 classes a set, 80.0 % sure; by 40 rows"
+    assert first.endswith(f"91.2 %  {told}")
+    assert last.index("90 % promised, no row tells") == first.index(told)
+
+
 def test_unit_of_a_logarithmic_scale_says_so() -> None:
     report = Report(about={"cost": {"unit": "USD", "scale": "log"}, "n": {"scale": "log"}})
     assert report.unit("cost") == "log(USD)"

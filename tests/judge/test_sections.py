@@ -154,7 +154,7 @@ def test_lines_of_an_older_recipe_are_made_anew(run: Path) -> None:
 def test_the_answers_failing_leaves_what_is_known_without_them(
     run: Path, monkeypatch: pytest.MonkeyPatch, failing_parts: None
 ) -> None:
-    monkeypatch.setattr("modalloy.report.evaluate.answer_rows", broken)
+    monkeypatch.setattr("modalloy.report.judging.answer_rows", broken)
     report = ma.evaluate(run, quiet=True)
     assert report.tasks == {}
     assert [f["part"] for f in report.failed] == ["answers"]

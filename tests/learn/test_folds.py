@@ -9,6 +9,10 @@ import pytest
 
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
+from modalloy.classical import fit
+from modalloy.classical.linear import Linear
+from modalloy.classical.method import FittedMethod
+from modalloy.classical.training_rows import TrainingRows
 from modalloy.job.job_file import load_job
 from modalloy.judge.sections import Sections
 from modalloy.learn import train
@@ -17,6 +21,7 @@ from modalloy.learn.fitted_rows import fit_rows, open_loader
 from modalloy.learn.folds import assign
 from modalloy.learn.frozen_vectors import Vectors, pooled_rows
 from modalloy.learn.training import Learned, learn_job
+from modalloy.model.trunks import minirocket
 from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import open_table
 
@@ -67,12 +72,29 @@ def test_folds_choose_the_passes_and_all_rows_teach(
     assert once.progress.curves != found.progress.curves
 
 
+def fit_linear(
+    rows: TrainingRows, readers: Any, z_NF: np.ndarray, inputs: tuple[str, ...]
+) -> list[FittedMethod]:
+    """The linear model on frozen features alone, as `fit_frozen` fits it: boosting takes long."""
+    rows = fit.with_embeddings(rows, z_NF, inputs)
+    linear = Linear.fit(rows, words=False)
+    return [FittedMethod(fit.linear_frozen_name(rows.task), {}, inputs, linear)]
+
+
 @pytest.mark.parametrize("how", [{"folds": 3}, {"folds": 0, "refit": True}])
 def test_methods_see_held_back_rows_by_fronts_that_were_fitted_without_them(
-    how: dict[str, Any], small_table: Path, job_dict: Any, tmp_path: Path
+    how: dict[str, Any],
+    small_table: Path,
+    job_dict: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(minirocket, "PER_KERNEL", 32)
+    monkeypatch.setattr(fit, "fit_plain", lambda *_: [])
+    monkeypatch.setattr(fit, "fit_frozen", fit_linear)
     front = {"type": "series", "length": 32, "front": ["minirocket"]}
     job = job_dict(small_table, columns=(), blend={}, train=TRAIN | {"epochs": 2} | how)
+    del job["tasks"]["life"]
     found = learn(job | {"columns": {"vibration": front}}, tmp_path / "run")
     held = found.held_out
     assert held is not None

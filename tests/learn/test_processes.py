@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import load_file
 
 import modalloy as ma
+from conftest import make_job, write_table
+from modalloy.judge.report import Report
 from modalloy.learn import processes
 
 # Each process draws chance for its own rows: it is switched off where weights are compared.
@@ -37,7 +39,7 @@ train_run.evaluate_rows = lambda *given, **options: None
 train_run.write_card = lambda *given: None
 before.frozen_embeddings = lambda *given, **options: None
 before.first_figures = lambda *given: {}
-told = {"checks": 0, "rows": 0, "fits": 0, "answered": 0}
+told = {}
 def counting(module, name, key, of):
     real = getattr(module, name)
     def called(*given, **options):
@@ -48,7 +50,7 @@ counting(train_run, "check", "checks", lambda *given: 1)
 counting(fitted_rows, "fit_readers", "fits", lambda *given: 1)
 counting(FrozenFeatures, "run", "rows", lambda self, rows: len(rows))
 counting(processes, "answer_rows", "answered", lambda model, rows, which: len(which))
-job, out, how = json.loads(sys.argv[1])
+jobs, how = json.loads(sys.argv[1])
 if how == "stop":  # after the second epoch
     import modalloy.learn.train as train
     real = train.store
@@ -59,8 +61,12 @@ if how == "stop":  # after the second epoch
             os._exit(9)
     train.store = store
 import modalloy as ma
-ma.train(job, out=out, resume=how == "resume", quiet=True)
-open(f"{out}/told{rank}.json", "w").write(json.dumps(told))
+stop, processes.stop = processes.stop, lambda: None  # the group stays for the next job
+for job, out in jobs:
+    told.update(checks=0, rows=0, fits=0, answered=0)
+    ma.train(job, out=out, resume=how == "resume", quiet=True)
+    open(f"{out}/told{rank}.json", "w").write(json.dumps(told))
+stop()
 """
 
 
@@ -82,17 +88,21 @@ def launch(
 
 
 def train_in(
-    count: int, job: Any, out: Path, how: str = "", ends: tuple[int, ...] = (0,)
-) -> dict[str, torch.Tensor]:
-    """The weights that so many processes end with; one needs no launcher."""
-    script = out.parent / "train.py"
+    count: int, jobs: dict[str, Any], folder: Path, how: str = "", ends: tuple[int, ...] = (0,)
+) -> None:
+    """Train jobs one after the other in so many processes; one needs no launcher."""
+    script = folder / "train.py"
     script.write_text(TRAIN)
-    words = (str(script), json.dumps([job, str(out), how]))
+    some = [[job, str(folder / f"{name}-{count}")] for name, job in jobs.items()]
+    words = (str(script), json.dumps([some, how]))
     if count == 1:
         subprocess.run([sys.executable, *words], check=True, timeout=600)
     else:
         launch(count, *words, ends=ends)
-    return load_file(out / "model.safetensors") if how != "stop" else {}
+
+
+def weights(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(run / "model.safetensors")
 
 
 def told(out: Path, count: int = 2) -> list[dict[str, int]]:
@@ -105,15 +115,13 @@ def assert_near(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
         assert torch.allclose(t, b[name], rtol=2e-3, atol=2e-4), name
 
 
-def uneven_job(
-    table: Path, job_dict: Any, columns: tuple[str, ...], **train: Any
-) -> dict[str, Any]:
+def uneven_job(table: Path, columns: tuple[str, ...], **train: Any) -> dict[str, Any]:
     """Batches of seven rows, so that shares are never alike; missing cells, two tasks.
 
     The optimiser is plain descent: Adam would blow the last digit of a tiny gradient up to a step.
     """
     settings = {"epochs": 2, "batch": 7, "precision": "float32", "optimizer": "sgd", "lr": 0.02}
-    job = job_dict(table, columns=columns, train=settings | train)
+    job = make_job(table, columns=columns, train=settings | train)
     job["fuse"] |= {"dropout": 0.0, "modality_dropout": 0.0}
     for options in job["columns"].values():
         if options["type"] in ("series", "audio"):
@@ -260,61 +268,77 @@ def test_every_process_has_a_row_of_every_batch(
     assert found == shares
 
 
-@pytest.mark.torchrun
-def test_two_processes_end_with_the_weights_of_one(
-    small_table: Path, job_dict: Any, tmp_path: Path
-) -> None:
+def mixed_job(folder: Path) -> dict[str, Any]:
     """Two tasks with missing answers, missing cells, batch norms, own heads, consistency."""
-    frame = pd.read_parquet(small_table)
+    table = write_table(folder)
+    frame = pd.read_parquet(table)
     frame.loc[frame.index % 3 == 1, "fault_code"] = None
-    frame.to_parquet(small_table)
-    job = uneven_job(
-        small_table, job_dict, ("photo", "sound", "vibration", "note", "load", "site"), ema=0.9
-    )
+    frame.to_parquet(table)
+    job = uneven_job(table, ("photo", "sound", "vibration", "note", "load", "site"), ema=0.9)
     job["columns"]["vibration"]["front"] = ["statistics", "learned"]
     job["tasks"]["fault"]["class_weights"] = "balanced"
     job["fuse"] |= {"consistency": 0.1, "auxiliary": 0.3}
-    one = train_in(1, job, tmp_path / "one")
-    two = train_in(2, job, tmp_path / "two")
-    assert_near(one, two)
-    runs = [ma.load_run(tmp_path / name).notes for name in ("one", "two")]
+    return job
+
+
+def frozen_job(folder: Path) -> dict[str, Any]:
+    """A frozen series, which some rows lack, in batches of three; learned weights of the tasks."""
+    table = write_table(folder)
+    frame = pd.read_parquet(table)
+    frame.loc[frame.index % 4 == 0, "vibration"] = None
+    frame.to_parquet(table)
+    job = uneven_job(table, ("vibration", "load"), epochs=4, batch=3, patience=0)
+    job["columns"]["vibration"] |= {"front": ["statistics", "spectrum"]}
+    job["train"]["weighting"] = "uncertainty"
+    return job
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs `NAME-1` and `NAME-2` of one and of two processes; `frozen-2` was stopped and resumed.
+
+    Starting processes takes longer than these trainings: all of a kind share them.
+    """
+    folder = tmp_path_factory.mktemp("processes")
+    mixed, frozen = mixed_job(folder / "mixed"), frozen_job(folder / "frozen")
+    single = uneven_job(Path(frozen["table"]), ("note", "load"), epochs=1, batch=1)
+    jobs = {"mixed": mixed, "single": single}
+    train_in(1, jobs | {"frozen": frozen}, folder)
+    train_in(2, {"frozen": frozen}, folder, "stop", ends=(1, 9))
+    assert not (folder / "frozen-2" / "run.json").exists()
+    train_in(2, jobs | {"frozen": frozen}, folder, "resume")
+    return folder
+
+
+@pytest.mark.torchrun
+def test_two_processes_end_with_the_weights_of_one(trained: Path) -> None:
+    one, two = trained / "mixed-1", trained / "mixed-2"
+    assert_near(weights(one), weights(two))
+    runs = [ma.load_run(path).notes for path in (one, two)]
     assert [r["processes"] for r in runs] == [1, 2]
     for a, b in zip(*(r["curves"] for r in runs), strict=True):
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-3)
         assert b["score"] == pytest.approx(a["score"], abs=0.02)
-    first, second = told(tmp_path / "two")
+    first, second = told(two)
     assert (first["checks"], second["checks"]) == (1, 0)
     assert (first["fits"], second["fits"]) == (1, 0)
     assert abs(first["answered"] - second["answered"]) <= 2
-    assert first["answered"] + second["answered"] == told(tmp_path / "one", 1)[0]["answered"]
+    assert first["answered"] + second["answered"] == told(one, 1)[0]["answered"]
 
 
 @pytest.mark.torchrun
-def test_resumed_by_two_after_an_interruption_the_weights_are_those_of_one(
-    small_table: Path, job_dict: Any, tmp_path: Path
-) -> None:
-    """A frozen series, which some rows lack, in batches of three; learned weights of the tasks."""
-    frame = pd.read_parquet(small_table)
-    frame.loc[frame.index % 4 == 0, "vibration"] = None
-    frame.to_parquet(small_table)
-    job = uneven_job(small_table, job_dict, ("vibration", "load"), epochs=4, batch=3, patience=0)
-    job["columns"]["vibration"] |= {"front": ["statistics", "spectrum"]}
-    job["train"]["weighting"] = "uncertainty"
-    one = train_in(1, job, tmp_path / "one")
-    train_in(2, job, tmp_path / "two", "stop", ends=(1, 9))
-    assert not (tmp_path / "two" / "run.json").exists()
-    assert_near(one, train_in(2, job, tmp_path / "two", "resume"))
-    shares = [t["rows"] for t in told(tmp_path / "two")]
-    assert sum(shares) == told(tmp_path / "one", 1)[0]["rows"] == frame["vibration"].notna().sum()
+def test_resumed_by_two_after_an_interruption_the_weights_are_those_of_one(trained: Path) -> None:
+    one, two = trained / "frozen-1", trained / "frozen-2"
+    assert_near(weights(one), weights(two))
+    shares = [t["rows"] for t in told(two)]
+    known = pd.read_parquet(trained / "frozen" / "parts.parquet")["vibration"].notna().sum()
+    assert sum(shares) == told(one, 1)[0]["rows"] == known
     assert max(shares) < 0.7 * sum(shares)
 
 
 @pytest.mark.torchrun
-def test_a_batch_of_one_row_trains_in_two_processes(
-    small_table: Path, job_dict: Any, tmp_path: Path
-) -> None:
-    job = uneven_job(small_table, job_dict, ("note", "load"), epochs=1, batch=1)
-    assert_near(train_in(1, job, tmp_path / "one"), train_in(2, job, tmp_path / "two"))
+def test_a_batch_of_one_row_trains_in_two_processes(trained: Path) -> None:
+    assert_near(weights(trained / "single-1"), weights(trained / "single-2"))
 
 
 @pytest.mark.torchrun
@@ -346,4 +370,7 @@ def test_two_processes_train_evaluate_and_report(
     launch(2, "-m", "modalloy", "train", str(tmp_path / "job.yaml"), "-o", str(tmp_path / "two"))
     two = ma.load_run(tmp_path / "two")
     assert two.notes["processes"] == 2
-    assert ma.evaluate(two, quiet=True).tasks["fault"]["accuracy"] > 0.8
+    report = Report.load(two.path / "report.json")
+    assert report.failed == []
+    assert report.tasks["fault"]["accuracy"] > 0.8
+    assert len(ma.predict(two, small_table, quiet=True)) == 80

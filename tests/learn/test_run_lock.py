@@ -239,11 +239,15 @@ def test_a_finished_run_without_a_report_says_how_to_write_it(
 ) -> None:
     job, run = trained.job, shutil.copytree(trained.path, tmp_path / "run")
     (run / lost).unlink()
+    left = run / LAST  # it was killed before it had cleared up
+    left.parent.mkdir()
+    left.touch()
     for resume in (False, True):
         with pytest.raises(RunError, match=r"without its report; `modalloy evaluate .*` writes it"):
             ma.train(job, out=run, resume=resume, quiet=True)
     ma.evaluate(run, quiet=True)
     assert (run / lost).is_file()
+    assert not left.parent.exists()
 
 
 def test_a_training_that_an_older_version_began_is_gone_on_with(

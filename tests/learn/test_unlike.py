@@ -154,7 +154,8 @@ def test_never_keeps_nothing_and_a_larger_share_calls_more_rows_unlike(
     kept, more = likeness_of(run), likeness_of(kept_run(folder, tmp_path / "more", share=0.2))
     assert kept is not None
     assert more is not None
-    assert more.limit < kept.limit
+    for name, judged in kept.columns.items():  # the distance at which a row is unlike
+        assert more.limit * more.columns[name].unit < kept.limit * judged.unit
     found = Predictor(more_run := tmp_path / "more").frame(rows)["unlike"]
     assert more_run.is_dir()
     assert (found == "yes").mean() > (Predictor(run).frame(rows)["unlike"] == "yes").mean()

@@ -21,6 +21,7 @@ from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import MINILM, TextEncoder
 from modalloy.model.encoders.vector import VectorEncoder
 from modalloy.model.tokens import Tokens
+from modalloy.model.trunks import minirocket
 from modalloy.model.trunks.whisper import TINY_EN
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.category import CategoryReader
@@ -40,9 +41,10 @@ Made = tuple[Encoder, Callable[[int], Values]]  # an encoder, and a maker of so 
 
 @pytest.fixture(autouse=True)
 def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two layers stand for all that are alike."""
+    """Two layers, and a few biases of each kernel, stand for all that are alike."""
     monkeypatch.setitem(MINILM, "num_hidden_layers", 2)
     monkeypatch.setitem(TINY_EN, "encoder_layers", 2)
+    monkeypatch.setattr(minirocket, "PER_KERNEL", 32)
 
 
 def text(encoder: str, kind: type[TextReader] = TextReader, **options: Any) -> Made:
@@ -91,13 +93,13 @@ def audio(encoder: str, **options: Any) -> Made:
     return AudioEncoder(reader, made, WIDTH, pretrained=encoder.startswith("hf:")), values
 
 
-def series(length: int = 300, **options: Any) -> Made:
+def series(length: int = 100, **options: Any) -> Made:
     """Noise on two channels; every other row has a shaft speed."""
     reader = SeriesReader("s", ("s",), False, length, 1000.0, 600.0, (1.0, 1.0), (1.0, 1.0), rows=8)
     made = config.Series(length=length, rate_hz=1000.0, rpm=600.0, **options)
 
     def values(rows: int) -> Values:
-        length_B = torch.tensor([(length, 40, 7, 129)[i % 4] for i in range(rows)])
+        length_B = torch.tensor([(length, 40, 7, 61)[i % 4] for i in range(rows)])
         mask_BL = torch.arange(length) < length_B[:, None]
         x_BCL = torch.randn(rows, 2, length) * mask_BL[:, None]
         speed_hz_B = torch.where(torch.arange(rows) % 2 == 0, 10.0, 0.0)

@@ -10,6 +10,7 @@ import pytest
 
 import modalloy as ma
 from modalloy.cells.cells import Cells
+from modalloy.classical import linear
 from modalloy.errors import RunError
 from modalloy.job.job_file import load_job
 from modalloy.judge.metrics.classes import count_classes
@@ -115,6 +116,7 @@ def test_the_card_of_a_run_says_what_its_report_says(
 ) -> None:
     columns = ("note", "load", "site", "taken_at")
     job = job_dict(small_table, columns=columns, blend={})
+    monkeypatch.setattr(linear, "MOST_STEPS", 1)
     run = ma.train(job, out=tmp_path / "run", quiet=True)
     path = run.path / "card.md"
     text, report = path.read_text(), Report.load(run.path / "report.json")
@@ -129,7 +131,10 @@ def test_the_card_of_a_run_says_what_its_report_says(
         assert lines["95 % interval"] == ends
         assert len(report.baselines[task]) >= 2
         for name, simple in report.baselines[task].items():
-            assert lines[name] == [say(m, simple.get(m), unit) for m in names]
+            noted = f"{name} ({simple['note']})" if "note" in simple else name
+            assert lines[noted] == [say(m, simple.get(m), unit) for m in names]
+    # Lines to beat are the blend's own methods, with what is to be said of their fits.
+    assert report.baselines["fault"]["logistic regression on words"]["note"] == linear.STOPPED
     frame = pd.read_parquet(small_table)
     (seen,) = [t for t in shown if t[0][0] == "column"]
     lines = {line[0]: line for line in seen[2:]}

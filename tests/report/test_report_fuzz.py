@@ -14,7 +14,8 @@ from modalloy.judge.report import Report
 from modalloy.judge.sections import say_failed
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.model.model import Model
-from modalloy.report.evaluate import Extras, evaluate_rows
+from modalloy.report.evaluate import evaluate_rows
+from modalloy.report.extras import Extras
 from modalloy.table.split import Parts
 from modalloy.table.table import open_table
 

@@ -1,6 +1,7 @@
 """Every kind of table file is read alike, in memory and through a file, and bad ones are named."""
 
 import gzip
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -60,6 +61,14 @@ def write_excel(folder: Path) -> Path:
     return folder / "parts.xlsx"
 
 
+def write_json_lines(folder: Path) -> Path:
+    records = [dict(zip(COLUMNS, row, strict=True)) for row in zip(*COLUMNS.values(), strict=True)]
+    del records[1]["load"]  # as good as null
+    lines = [json.dumps(record, ensure_ascii=False) for record in records]
+    (folder / "parts.jsonl").write_text("\n".join(lines) + "\n\n", encoding="utf-8-sig")
+    return folder / "parts.jsonl"
+
+
 def write_stream(folder: Path) -> Path:
     table = pa.table(COLUMNS)
     with pa.ipc.new_stream(folder / "parts.arrow", table.schema) as out:
@@ -101,6 +110,7 @@ KINDS: dict[str, Callable[[Path], object]] = {
     "query": lambda f: (
         f"sqlite:///{write_sqlite(f)}?" + quote("SELECT * FROM parts ORDER BY count")
     ),
+    "json lines": write_json_lines,
     "frame": lambda f: pd.DataFrame(COLUMNS),
     "arrow": lambda f: pa.table(COLUMNS),
     "folder": write_folder,
@@ -439,6 +449,39 @@ def test_other_sources_are_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(TableError, match=message):
             open_table(source)
+
+
+def test_records_of_json_lines_keep_their_types(tmp_path: Path) -> None:
+    path = tmp_path / "log.ndjson"
+    path.write_text(
+        '{"spectrum": [1, 2.5], "words": ["pump", "leaks"], "ok": true}\r\n'
+        "\n"
+        '{"words": ["a\u2028b"], "when": "2024-05-01", "load": 7}\n'
+    )
+    table = open_table(path)
+    assert table.columns == ["spectrum", "words", "ok", "when", "load"]
+    assert table.rows == 3  # a blank line keeps its place
+    assert table.cells("spectrum")[0].tolist() == [1.0, 2.5]
+    assert table.cells("words") == [["pump", "leaks"], None, ["a\u2028b"]]
+    assert table.cells("ok") == [True, None, None]
+    assert [table.kind(c) for c in ("when", "load")] == ["time", "number"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b'{"x": 1}\n{"x": \n', r"line 2 is no JSON object \(Expecting value\); each line holds"),
+        (b'{"x": 1}\n\n7\n', r"line 3 is no JSON object \(it begins with '7'\)"),
+        (b'[\n {"x": 1}\n]', r"line 1 is no JSON object"),
+        (b'{"x": 1}\n{"x": "\xff"}\n', "line 2 is not UTF-8"),
+        (b'{"x": 1}\n{"x": 1, "x": 2}\n', "line 2 has the name 'x' more than once"),
+        (b"\n", "no columns"),
+    ],
+)
+def test_what_are_no_json_lines_gets_a_sentence(text: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_bytes(text)
+    with pytest.raises(TableError, match=rf"t\.jsonl: (the table has )?{said}"):
+        open_table(tmp_path / "t.jsonl")
 
 
 def test_odd_cells_of_a_frame_change_no_other_cell() -> None:

@@ -107,22 +107,25 @@ def test_test_rows_may_be_done_without_if_said_so() -> None:
 
 @quick
 @given(
-    groups=st.lists(st.integers(0, 7), min_size=3, max_size=120).filter(lambda g: len(set(g)) >= 3),
+    more=st.lists(st.integers(0, 7), max_size=120),
     test=shares,
     validation=shares,
+    calibration=st.just(0.0) | shares,
     seed=seeds,
 )
-def test_groups_stay_whole(groups: list[int], test: float, validation: float, seed: int) -> None:
-    table = table_of(g=groups)
-    parts = split(table, seed, by="g", test=test, validation=validation)
+def test_groups_stay_whole(
+    more: list[int], test: float, validation: float, calibration: float, seed: int
+) -> None:
+    asked = 3 + (calibration > 0)
+    groups = [*more, *range(asked)]  # as many as there are parts are enough
+    options = {"test": test, "validation": validation, "calibration": calibration}
+    parts = split(table_of(g=groups), seed, by="g", **options)
     check_disjoint(parts, len(groups))
     assert sum(map(len, parts)) == len(groups)
     held = [{groups[r] for r in part} for part in parts]
-    assert all(held[:3])
-    assert not held[0] & held[1]
-    assert not held[0] & held[2]
-    assert not held[1] & held[2]
-    again = split(table, seed, by="g", test=test, validation=validation)
+    assert all(held[:asked])
+    assert sum(map(len, held)) == len(set(groups))  # each group is in one part alone
+    again = split(table_of(g=groups), seed, by="g", **options)
     assert all(np.array_equal(a, b) for a, b in zip(parts, again, strict=True))
 
 
@@ -150,6 +153,8 @@ def test_rows_without_a_group_stay_together() -> None:
 def test_too_few_groups_are_refused() -> None:
     with pytest.raises(TableError, match=r"no validation rows: column 'g' has 2 groups"):
         split(table_of(g=["a", "b"] * 5), by="g")
+    with pytest.raises(TableError, match=r"no calibration rows: column 'g' has 3 groups"):
+        split(table_of(g=["a", "b", "c"] * 5), by="g", calibration=0.1)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Planted outliers are found, the column is right, and a missing cell is no oddity."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from modalloy.answer.answers import View
 from modalloy.unlike.fitting import BOTH, HELD, LEFT_OUT, fit_likeness, limit_of
 from modalloy.unlike.kept import likeness_from_bytes, likeness_to_bytes
 from modalloy.unlike.likeness import TOGETHER, Likeness, Unlikeness
-from modalloy.unlike.space import NEIGHBOURS, Space, Tail
+from modalloy.unlike.space import NEIGHBOURS, Space, Tail, shape_of
 
 COLUMNS = ("load", "heat", "photo", "shake[x]")
 
@@ -91,6 +92,35 @@ def test_a_missing_cell_is_no_oddity(draw: np.random.Generator) -> None:
     assert said.column == ["", "", ""]
 
 
+def test_a_number_that_is_now_and_then_far_off_hides_no_odd_picture(
+    draw: np.random.Generator,
+) -> None:
+    def heavy(count: int) -> View:
+        view = rows(draw, count)
+        return changed(view, "load", draw.standard_cauchy((count, 1)))
+
+    found = fit_likeness(heavy(400), heavy(200), share=0.01)
+    assert found is not None
+    usual = heavy(1000)
+    odd = changed(usual, "photo", usual.columns["photo"] + 4.0 * usual.columns["photo"].std(0))
+    said = found.judge(odd)
+    assert said.unlike_B.mean() > 0.9
+    assert np.mean([c == "photo" for c in said.column if c]) > 0.95
+    assert found.judge(usual).unlike_B.mean() < 0.04
+
+
+def test_parts_of_the_first_form_are_judged_by_rarities(draw: np.random.Generator) -> None:
+    found, usual = replace(fitted(draw), measure="rarity", limit=2.5), rows(draw, 50)
+    data = likeness_to_bytes(found)
+    assert b'\\"form\\": 1' in data or b'"form": 1' in data
+    again = likeness_from_bytes(data)
+    assert again.measure == "rarity"
+    load = again.columns["load"]
+    expected = load.tail.rarity(load.space.distances(usual.columns["load"]))
+    assert again.scores(usual)[:, 0].tolist() == expected.tolist()
+    assert again.judge(usual).score_B.tolist() == found.judge(usual).score_B.tolist()
+
+
 def test_the_share_is_kept_and_can_be_chosen(draw: np.random.Generator) -> None:
     many = {"held": rows(draw, 2000)}
     usual = rows(draw, 2000)
@@ -159,6 +189,12 @@ def test_a_tail_says_how_rare_a_distance_is(draw: np.random.Generator) -> None:
     tail = Tail.fit(draw.exponential(1.0, 20_000))
     assert tail.rarity(np.array([np.log(100.0), np.log(1e4)])) == pytest.approx([2, 4], abs=0.15)
     assert tail.distance(0.001) == pytest.approx(np.log(1000), abs=0.3)
+    assert tail.shape < 0.05
+    heavy = Tail.fit(draw.pareto(1 / 0.3, 50_000))
+    assert heavy.shape == pytest.approx(0.3, abs=0.05)
+    assert heavy.distance(1e-4) == pytest.approx(1e4**0.3 - 1, rel=0.1)
+    assert heavy.rarity(np.array([1e4**0.3 - 1])) == pytest.approx(4, abs=0.1)
+    assert shape_of(np.ones(9)) == 0.0  # too few to tell
     assert limit_of(np.arange(1.0, 1000.0), 0.01) == 990.0
     few = limit_of(draw.exponential(1.0, 60), 0.001)
     assert few > 3.5  # sixty rows alone cannot tell one in a thousand

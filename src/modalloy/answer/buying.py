@@ -2,7 +2,7 @@
 read nor encoded.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ import torch
 from modalloy.answer.answers import Answered, Answers, Hidden, View
 from modalloy.answer.blended import blended
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import BATCH, decoded, pooled
+from modalloy.answer.network import BATCH, decoded, pooled, with_features
 from modalloy.answer.views import view_of
 from modalloy.blend.mixture import Blend
 from modalloy.cells.cells import empty
@@ -49,6 +49,7 @@ class Group:
     values: dict[str, Arrays] = field(default_factory=dict)
     present: Arrays = field(default_factory=dict)
     vectors: Arrays = field(default_factory=dict)
+    pooled: Arrays = field(default_factory=dict)
 
     def take(self, i: np.ndarray) -> "Group":
         """Some of the rows."""
@@ -60,6 +61,7 @@ class Group:
             {name: {k: v[i] for k, v in own.items()} for name, own in self.values.items()},
             {name: p[i] for name, p in self.present.items()},
             {name: x[i] for name, x in self.vectors.items()},
+            {name: x[i] for name, x in self.pooled.items()},
         )
 
 
@@ -67,7 +69,7 @@ class Buyer:
     """A network and its blend with a plan, over the rows of one table."""
 
     def __init__(
-        self, model: Model, blend: Blend, loader: Loader, plan: Plan, viewed: bool
+        self, model: Model, blend: Blend, loader: Loader, plan: Plan, viewed: Collection[str] | None
     ) -> None:
         self.model, self.blend, self.loader, self.plan = model, blend, loader, plan
         self.viewed = viewed
@@ -130,24 +132,28 @@ class Buyer:
         answers, output = self._answer(part) if found is None else found
         at = np.arange(len(own)) if found is None else own
         answers = {task: {k: v[at] for k, v in a.items()} for task, a in answers.items()}
-        if not self.viewed:
+        if self.viewed is None:
             return part, answers, None
         index = torch.from_numpy(at)
         summaries = {n: s[index] for n, s in output.summaries.items()}
         some = Output({}, {}, Fused(output.fused.summary_BKD[index]), summaries)
         given = ArrayBatch(part.values, part.present, rows=part.rows)
-        return part, answers, view_of(self.model, self.loader, given, some)
+        return part, answers, view_of(self.model, self.loader, given, some, part.pooled)
 
     def _with(self, group: Group, names: Iterable[str]) -> Group:
         """The group with these inputs read and encoded."""
         for name in names:
             given = self.loader.batch(group.rows, inputs=[name])
             data = Batch.of(given, self.model.device)
+            if name in self.blend.widths or name in (self.viewed or ()):
+                data = with_features(self.model, data, [name])  # the trunk runs once for all
             group.tokens[name] = self.model.encode_one(name, data)
             group.values[name], group.present[name] = given.values[name], given.present[name]
             if name in self.blend.widths:
                 width = self.blend.widths[name]
                 group.vectors[name] = pooled(self.model, name, data, width)
+            if name in (self.viewed or ()):
+                group.pooled[name] = pooled(self.model, name, data)
         return group
 
     def _answer(self, group: Group) -> tuple[Answers, Output]:
@@ -178,15 +184,15 @@ def buy_rows(
     which: np.ndarray,
     plan: Plan,
     *,
-    viewed: bool = False,
+    viewed: Collection[str] | None = None,
     batch: int = BATCH,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Bought:
     """Answers of some rows, in their order, each with what a plan buys for it; the model is in
     evaluation mode.
 
-    An answer is the one that the run gives with the other inputs hidden. viewed: whether to keep
-    what the network makes of the rows. tick is called with the number of rows done.
+    An answer is the one that the run gives with the other inputs hidden. viewed: to keep what the
+    network makes of the rows, of these inputs as their trunks pool them. tick is called with the number of rows done.
     """
     return Buyer(model, blend, loader, plan, viewed).buy(which, batch=batch, tick=tick)
 

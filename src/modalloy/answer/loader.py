@@ -1,12 +1,12 @@
 """Batches of rows, read ahead in threads; what is costly to read is kept for the next epoch."""
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from modalloy.answer.cache import Budget, Cache
 from modalloy.answer.cell_status import Statuses
 from modalloy.answer.kept_cells import Kept
 from modalloy.answer.padding import pad_together
+from modalloy.answer.read_ahead import read_ahead
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.window import Window
 from modalloy.errors import TableError
@@ -34,9 +35,6 @@ NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the
 STRINGS_AT_ONCE = 8192  # rows whose strings are held at once
 TABULAR_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 5 bytes each
 COMING = 1024  # batches after one whose plain cells may be read with its own
-AHEAD = 3  # batches that are read while one is worked on
-Asked = TypeVar("Asked")
-Found = TypeVar("Found")
 
 
 class Features(Protocol):
@@ -330,39 +328,8 @@ class Loader:
             )
 
 
-def read_ahead(read: Callable[[Asked], Found], order: Iterable[Asked]) -> Iterator[Found]:
-    """What `read` makes of what it is asked, in order; a thread reads the next few meanwhile."""
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        waiting: list[Future[Found]] = []
-        for asked in order:
-            waiting.append(reader.submit(read, asked))
-            if len(waiting) > AHEAD:
-                yield waiting.pop(0).result()
-        for future in waiting:
-            yield future.result()
-
-
 def length_of(cell: Any) -> int:
     """Characters of a text cell, whatever it parsed as, or the number of its words."""
     if empty(cell):
         return 0
     return len(cell) if isinstance(cell, str | list | np.ndarray) else len(str(cell))
-
-
-def epoch_order(
-    rows: np.ndarray, batch: int, seed: int, epoch: int, lengths: np.ndarray | None
-) -> list[np.ndarray]:
-    """The batches of one epoch, shuffled; texts of like length share a batch, so that little is
-    padded.
-
-    Depends on its arguments alone, so a resumed run sees the same batches.
-    """
-    rng = np.random.default_rng((seed, epoch))
-    order = rng.permutation(len(rows))
-    if lengths is not None:
-        pools = [order[i : i + 50 * batch] for i in range(0, len(order), 50 * batch)]
-        order = np.concatenate([p[np.argsort(lengths[p], kind="stable")] for p in pools])
-    chunks = [rows[order[i : i + batch]] for i in range(0, len(order), batch)]
-    if len(chunks) > 1 and len(chunks[-1]) == 1:  # one row has no batch statistics
-        chunks[-2:] = [np.concatenate(chunks[-2:])]
-    return [chunks[i] for i in rng.permutation(len(chunks))]

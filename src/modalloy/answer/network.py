@@ -30,7 +30,7 @@ def answer_rows(
     inputs: Iterable[str] | None = None,
     heads: Collection[str] = (),
     widths: Mapping[str, int] | None = None,
-    viewed: bool = False,
+    viewed: Collection[str] | None = None,
     batch: int = BATCH,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Answered:
@@ -38,8 +38,9 @@ def answer_rows(
 
     inputs: those to read and run, all of them for None; the others are as though missing from every
     row. heads: inputs whose own heads are asked with each subset. widths: of inputs with a frozen
-    encoder whose pooled vectors are wanted, their length. viewed: whether to keep what the network
-    makes of the rows, see `View`; `hidden` then holds `EVERYTHING`. tick is called with the number
+    encoder whose pooled vectors are wanted, their length. viewed: to keep what the network makes of
+    the rows, see `View`, of these inputs as their trunks pool them; `hidden` then holds
+    `EVERYTHING`. tick is called with the number
     of rows done after every batch. JobError for a name that is no input.
     """
     wanted = [i for i in chosen_inputs(inputs, model.readers) if loader.shows(i)]
@@ -53,6 +54,8 @@ def answer_rows(
     views: list[View] = []
     for given in batches(loader, which[order], batch, wanted):
         data = Batch.of(given, model.device)
+        trunks = {*(widths or {}), *(viewed or ())} & set(wanted)
+        data = with_features(model, data, trunks)
         tokens = model.encode(data, wanted)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
@@ -60,8 +63,9 @@ def answer_rows(
             for i in heads:
                 parts = own.setdefault(h, {}).setdefault(i, [])
                 parts.append(decoded(model, {n: o[i] for n, o in output.auxiliary.items()}))
-            if not h and viewed:
-                views.append(view_of(model, loader, given, output))
+            if not h and viewed is not None:
+                said = {i: pooled(model, i, data) for i in viewed if i in trunks}
+                views.append(view_of(model, loader, given, output, said))
             if not h:
                 for i in wanted:
                     said = {n: o[i] for n, o in output.auxiliary.items()}
@@ -103,6 +107,24 @@ def embed_rows(model: Model, loader: Loader, which: np.ndarray, *, batch: int = 
         return np.concatenate([*parts, np.zeros((0, width), np.float32)])[back]
 
     return Embedding({name: joined(parts) for name, parts in columns.items()}, joined(fused))
+
+
+@torch.no_grad()
+def with_features(model: Model, batch: Batch, names: Collection[str]) -> Batch:
+    """The batch with what the trunks of these inputs say of its cells in the place of the cells, so
+    that they run once for all that looks at it.
+    """
+    values = dict(batch.values)
+    for name in names:
+        encoder, own = model.encoder(name), batch.values[name]
+        seen = batch.present[name].nonzero().squeeze(1)
+        if "features" in own or not len(seen):
+            continue
+        values[name] = {
+            key: x.new_zeros((len(batch), *x.shape[1:])).index_copy(0, seen, x)
+            for key, x in encoder.trunk_features({k: v[seen] for k, v in own.items()}).items()
+        }
+    return Batch(values, batch.present, batch.targets, batch.rows)
 
 
 @torch.no_grad()

@@ -198,7 +198,7 @@ class Predictor:
                 hidden=asked,
                 heads=self.blend.heads,
                 widths=self.blend.widths,
-                viewed=self.likeness is not None,
+                viewed=None if self.likeness is None else self.likeness.pooled,
                 batch=batch,
                 tick=tick,
             )
@@ -233,5 +233,5 @@ class Predictor:
         """Answers before their stage, each with what the run's policy buys for the row."""
         assert self.plan is not None, "only runs with a policy buy"
         given = (self.model, self.blend, loader, which, self.plan)
-        viewed = self.likeness is not None
+        viewed = None if self.likeness is None else self.likeness.pooled
         return buy_rows(*given, viewed=viewed, batch=AT_ONCE * batch, tick=tick)

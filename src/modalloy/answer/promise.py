@@ -19,7 +19,7 @@ from modalloy.runs.run import Run
 from modalloy.tasks.kit import kit_of
 
 PART = "conformal.json"
-FORM = 1  # of what this version writes
+FORM = 2  # of what this version writes; 1 had no spread of numbers
 
 Promise = Thresholds | Precision
 

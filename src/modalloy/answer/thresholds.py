@@ -20,8 +20,10 @@ from modalloy.answer.conformal import (
     within,
 )
 from modalloy.answer.row_groups import RowGroup
+from modalloy.answer.spread import Spread, learn_spread
 
-Method = Sets | Literal["labels", "residual", "quantiles"]
+Method = Sets | Literal["labels", "residual", "spread", "quantiles"]
+NUMBERS = ("residual", "spread", "quantiles")  # methods whose thresholds make intervals
 
 NEVER = -1  # the number of a class that no answer can be
 OWN = 3.0  # rows, times 1 / (1 - coverage), from which a kind of row has thresholds of its own
@@ -41,7 +43,8 @@ class Thresholds:
     every: of all rows together. own: of each kind of row that had enough of them. others: of all
     other kinds together, where these had enough; else `every` holds for them. by: columns whose
     values tell kinds of rows apart beside the columns that they lack. quantiles: places of the
-    lowest and the highest quantile in the answer, of `quantiles` alone.
+    lowest and the highest quantile in the answer, of `quantiles` alone. spread: how far off answers
+    mostly are, in multiples of which the thresholds of `spread` are.
     """
 
     kind: ClassVar[str] = "conformal"
@@ -52,6 +55,7 @@ class Thresholds:
     others: Limits | None = None
     by: tuple[str, ...] = ()
     quantiles: tuple[int, int] | None = None
+    spread: Spread | None = None
 
     @classmethod
     def fit(
@@ -69,11 +73,16 @@ class Thresholds:
 
         truth: numbers (N,), of classes their numbers (NEVER for one that no answer can be), or
         which labels each row has (N, C). A threshold is infinite where too few rows had a part in
-        it. Kinds of rows are Mondrian
-        categories (Vovk et al. 2003): each promises the coverage for itself.
+        it. Kinds of rows are Mondrian categories (Vovk et al. 2003): each promises the coverage for
+        itself. `residual` becomes `spread` where the rows show that some answers are further off
+        than others.
         """
         blank = cls(method, coverage, Limits(0, ()), by=by, quantiles=quantiles)
         score_NK = blank.scores(answer, truth)
+        spread = None
+        if method == "residual" and (learned := learn_spread(answer["value"], score_NK[:, 0])):
+            method, spread = "spread", learned[0]
+            score_NK = score_NK / learned[1][:, None]
 
         def of(rows: Sequence[int] | slice) -> Limits:
             some_NK = score_NK[rows]
@@ -86,7 +95,7 @@ class Thresholds:
         own = {g: of(rows) for g, rows in places.items() if len(rows) >= enough}
         rest = sorted(i for g, rows in places.items() if g not in own for i in rows)
         others = of(rest) if own and len(rest) >= enough else None
-        return cls(method, coverage, of(slice(None)), own, others, by, quantiles)
+        return cls(method, coverage, of(slice(None)), own, others, by, quantiles, spread)
 
     def scores(self, answer: Answer, truth: np.ndarray) -> np.ndarray:
         """How unlike its answer the truth of each row is, (N, 1); of labels (N, C)."""
@@ -97,8 +106,8 @@ class Thresholds:
                 return np.where(truth[:, None] == NEVER, inf, own_N1)
             case "labels":
                 return label_scores(answer["probability"], truth)
-            case "residual" | "quantiles":
-                return interval_scores(*self.ends(answer), truth)[:, None]
+            case "residual" | "spread" | "quantiles":
+                return interval_scores(*self.ends(answer), truth)[:, None] / self.unit(answer)
             case _:
                 assert_never(self.method)
 
@@ -109,6 +118,10 @@ class Thresholds:
             return value_B, value_B
         low, high = (np.asarray(answer["quantiles"][:, q], np.float64) for q in self.quantiles)
         return low, high
+
+    def unit(self, answer: Answer) -> np.ndarray | float:
+        """What the thresholds of each row are multiples of, (B, 1)."""
+        return 1.0 if self.spread is None else self.spread.of(answer["value"])[:, None]
 
     def of(self, group: RowGroup) -> Limits:
         """The thresholds that hold for a kind of row; a label that few of its rows had, and a kind
@@ -138,8 +151,8 @@ class Thresholds:
             case "labels":
                 score_BC = label_scores(answer["probability"])
                 return {"set": within(score_BC - limit_BK, 0.0)}
-            case "residual" | "quantiles":
-                low_B, high_B = widened(*self.ends(answer), limit_BK[:, 0])
+            case "residual" | "spread" | "quantiles":
+                low_B, high_B = widened(*self.ends(answer), (limit_BK * self.unit(answer))[:, 0])
                 return {"low": low_B, "high": high_B}
             case _:
                 assert_never(self.method)
@@ -154,6 +167,7 @@ class Thresholds:
             "others": None if self.others is None else as_json(self.others),
             "by": list(self.by),
             "quantiles": self.quantiles,
+            "spread": None if self.spread is None else [list(x) for x in self.spread],
         }
 
     @classmethod
@@ -165,7 +179,9 @@ class Thresholds:
         others = None if state["others"] is None else from_json(state["others"])
         ends = None if state["quantiles"] is None else (*state["quantiles"],)
         every, by = from_json(state["every"]), tuple(state["by"])
-        return cls(state["method"], state["coverage"], every, own, others, by, ends)
+        spread = state.get("spread")  # form 1 has none
+        learned = None if spread is None else Spread(*(tuple(x) for x in spread))
+        return cls(state["method"], state["coverage"], every, own, others, by, ends, learned)
 
 
 def as_json(limits: Limits) -> dict[str, Any]:

@@ -11,17 +11,21 @@ from modalloy.model.tokens import arrays
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays
 from modalloy.readers.number import unsquash
 from modalloy.readers.series import SeriesReader
+from modalloy.unlike.projection import projected
 
 LARGEST = 1000.0  # deviations of a number; more are not told apart
 LEAST_SPREAD = 1e-3  # of a channel whose samples are all alike, in its deviations
 
 
-def view_of(model: Model, loader: Loader, given: ArrayBatch, output: Output) -> View:
+def view_of(
+    model: Model, loader: Loader, given: ArrayBatch, output: Output, pooled: Arrays
+) -> View:
     """The view of a batch whose answers with nothing hidden are these.
 
-    A media column is seen as its encoder's summary, each channel of a series besides by its mean
-    and deviation. A number is seen as it is, a category by whether training had its name. Times
-    are not seen: tomorrow is always new.
+    A media column is seen as its trunk pools it, in few numbers, where `pooled` has it, (B, F) with
+    NaN where there is no cell; else as its encoder's summary, which tasks have made blind for much.
+    Each channel of a series is seen by its mean and deviation, too. A number is seen as it is, a
+    category by whether training had its name. Times are not seen: tomorrow is always new.
     """
     columns: dict[str, np.ndarray] = {}
     present: dict[str, np.ndarray] = {}
@@ -34,7 +38,8 @@ def view_of(model: Model, loader: Loader, given: ArrayBatch, output: Output) -> 
             columns |= tabular(loader, given.values[TABLE], there)
             continue
         present[name] = there
-        columns[name] = where(there, said[name])
+        seen = projected(pooled[name]) if name in pooled else said[name]
+        columns[name] = where(there, seen)
         reader = model.readers[name]
         if isinstance(reader, SeriesReader):
             columns |= channels(reader, loader, given, there)

@@ -77,7 +77,8 @@ def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterat
         level = "note" if options is None else "error"
         yield finding(level, column, "every cell is empty; leave the column out")
         return
-    if options is not None and not (codes[np.isin(rows, parts.train)] >= 0).any():
+    learned = np.isin(rows, parts.train)
+    if options is not None and not (codes[learned] >= 0).any():
         yield finding("error", column, "every training cell is empty; leave the column out")
         return
     lists = table.kind(column) in ("list", "other")
@@ -97,6 +98,15 @@ def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterat
         level = "note" if options is None else "warning"
         value = table.cells(column, rows[:1])[0]
         yield finding(level, column, f"every cell holds {value!r:.40}; it teaches nothing")
+    elif options is not None and distinct > 1 and _one_value(codes[learned]):
+        value = table.cells(column, rows[learned & (codes >= 0)][:1])[0]
+        others = (codes >= 0) & (codes != codes[learned].max())
+        what = (
+            f"every training cell holds {value!r:.40}, {share(others.sum(), len(rows))} of the "
+            "rows hold something else: it teaches nothing, and what that means nobody has "
+            "learned; leave the column out"
+        )
+        yield finding("warning", column, what, rows[others])
     elif options is not None and _tells_rows_apart(column, options, table, rows, codes):
         yield finding(
             "warning",
@@ -104,6 +114,13 @@ def _one_column(column: str, options: Any, table: Table, parts: Parts) -> Iterat
             f"all {distinct} values differ: it names rows instead of describing them; give it "
             "type: ignore",
         )
+
+
+def _one_value(codes: np.ndarray) -> bool:
+    """Whether training cells hold one value, but for a few that may be missing."""
+    known = codes[codes >= 0]
+    few = len(codes) - len(known) < max(1, HARDLY * len(codes))
+    return len(known) > 1 and len(np.unique(known)) == 1 and few
 
 
 def _tells_rows_apart(

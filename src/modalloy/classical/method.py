@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -52,6 +52,13 @@ class Method(Protocol):
         """What `method_from_state` needs: JSON, and arrays by name."""
 
 
+class MethodAnswers(NamedTuple):
+    """A method's answers to some rows, and what reports say of its fit; empty for nothing."""
+
+    answer: Answer
+    note: str = ""
+
+
 @dataclass(frozen=True)
 class FittedMethod:
     """A `Method`: a fitted model, and the readers of the inputs that it looks at."""
@@ -65,6 +72,11 @@ class FittedMethod:
     def inputs(self) -> frozenset[str]:
         """Names of the inputs whose cells it looks at."""
         return frozenset(self.readers)
+
+    @property
+    def note(self) -> str:
+        """What reports say of its fit, such as that it stopped early; empty for nothing."""
+        return self.model.note if isinstance(self.model, Linear) else ""
 
     def answer(self, cells: Cells, frozen_BF: np.ndarray | None) -> Answer:
         """As `Method.answer`."""

@@ -106,6 +106,6 @@ def answer_ms(
 def answer_all(predictor: Predictor, loader: Loader, rows: np.ndarray) -> None:
     """Answer rows with every cell read, as a run without a policy does."""
     blend = predictor.blend
-    viewed = predictor.likeness is not None
+    viewed = None if predictor.likeness is None else predictor.likeness.pooled
     given = {"heads": blend.heads, "widths": blend.widths, "viewed": viewed}
     blended(blend, answer_rows(predictor.model, loader, rows, **given), loader, rows)

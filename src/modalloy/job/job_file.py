@@ -22,7 +22,10 @@ from modalloy.machine.files import write_safely
 FRAME = "<frame>"  # stands for a table that was handed over in memory
 LARGEST_BYTES = 1_000_000
 EXCEL = (".xlsx", ".xlsm")
-TABLES = (".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".xls", ".gz", ".db", ".sqlite")
+TABLES = (
+    ".csv", ".tsv", ".parquet", ".feather", ".xlsx", ".xls", ".gz", ".jsonl", ".ndjson", ".db",
+    ".sqlite",
+)  # fmt: skip
 
 Source = str | Path | Mapping[str, Any] | Job
 

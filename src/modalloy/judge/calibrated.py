@@ -15,7 +15,7 @@ from modalloy.answer.conformal import rank
 from modalloy.answer.precision import Precision, judged_items
 from modalloy.answer.promise import Promise, labels_of
 from modalloy.answer.row_groups import RowGroup
-from modalloy.answer.thresholds import Method, Thresholds
+from modalloy.answer.thresholds import NUMBERS, Method, Thresholds
 
 MOST = 12  # kinds of rows with figures of their own, the commonest first
 SURE = 0.95  # chance that realised coverage lies in its band
@@ -82,7 +82,7 @@ def figures(
 ) -> dict[str, Any]:
     """Coverage, its band and mean size of some rows; sizes that are not finite count as none."""
     hits, of = int(hit_N[at].sum()), int(of_N[at].sum())
-    numbers = promise.method in ("residual", "quantiles")
+    numbers = promise.method in NUMBERS
     found: dict[str, Any] = {
         "rows": len(hit_N[at]),
         "coverage": hits / of if of else None,
@@ -129,7 +129,7 @@ def covered(
             at = {name: c for c, name in enumerate(names or ())}
             inside = [t in at and bool(s[at[t]]) for t, s in zip(truth, answer["set"], strict=True)]
             return np.array(inside, dtype=np.int64), ones
-        case "residual" | "quantiles":
+        case "residual" | "spread" | "quantiles":
             y = np.array(truth, dtype=np.float64)
             inside = (answer["low"] <= y) & (y <= answer["high"])
             return inside.astype(np.int64), ones
@@ -141,7 +141,7 @@ def sizes(method: Method, answer: Answer) -> tuple[np.ndarray, np.ndarray]:
     """How many names each set holds, or how wide each interval is; and which sets are the answer
     itself.
     """
-    if method in ("residual", "quantiles"):
+    if method in NUMBERS:
         return answer["high"] - answer["low"], np.zeros(len(answer["low"]))
     p_NC = answer["probability"]
     chosen_NC = p_NC >= 0.5

@@ -51,9 +51,15 @@ class Compared:
     @classmethod
     def from_dict(cls, fields: Mapping[str, Any]) -> "Compared":
         """What `as_dict` wrote."""
-        tasks = {t: {m: Pair(*p) for m, p in f.items()} for t, f in fields["tasks"].items()}
-        costs = {name: Pair(*pair) for name, pair in fields["costs"].items()}
-        return cls(**{**fields, "tasks": tasks, "costs": costs, "said": tuple(fields["said"])})
+        return cls(
+            fields["verb"],
+            fields["rows"],
+            fields["which"],
+            {t: {m: Pair(*p) for m, p in f.items()} for t, f in fields["tasks"].items()},
+            fields["units"],
+            {name: Pair(*pair) for name, pair in fields["costs"].items()},
+            tuple(fields["said"]),
+        )
 
     def lines(self) -> list[tuple[str, str, str, str, str]]:
         """Task, figure, before, after and change with its interval, in words."""
@@ -61,10 +67,10 @@ class Compared:
         for task, figures in self.tasks.items():
             unit = self.units.get(task, "")
             for metric, pair in figures.items():
-                both = (say(metric, value, unit) for value in pair[:2])
-                found.append((task, label(metric), *both, say_change(metric, pair, unit)))
+                old, new = say(metric, pair.before, unit), say(metric, pair.after, unit)
+                found.append((task, label(metric), old, new, say_change(metric, pair, unit)))
         for name, (before, after, _) in self.costs.items():
-            found.append(("", name, *(said_cost(v) for v in (before, after)), ratio(before, after)))
+            found.append(("", name, said_cost(before), said_cost(after), ratio(before, after)))
         return found
 
     def text(self) -> str:

@@ -20,10 +20,10 @@ from modalloy.judge.wording import (
     figures_of,
     is_number,
     label,
+    realised_figure,
     say,
     say_gain,
     say_interval,
-    say_realised,
 )
 from modalloy.machine.files import write_safely
 
@@ -172,8 +172,8 @@ class Report:
                 lines.append(f"{line}  {low_high:<22}{was}".rstrip())
             lines += self._rivals(task)
             if said := self.calibrated.get(task):
-                what = "promise kept"
-                lines.append(f"{task:<16} {what:<24} {say_realised(said, self.unit(task))}")
+                kept, told = realised_figure(said, self.unit(task))
+                lines.append(f"{task:<16} {'promise kept':<24} {kept:>12}  {told}")
         if self.failed:
             lines += ["", f"{LACKS} {AGAIN}:", *(f"  {said}" for said in say_failed(self.failed))]
         return "\n".join(lines)

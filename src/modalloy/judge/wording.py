@@ -152,21 +152,25 @@ def is_number(value: Any) -> bool:
 
 def say_realised(found: Mapping[str, Any], unit: str = "") -> str:
     """One line: what was promised, what came true, at what price."""
+    return " ".join(filter(None, realised_figure(found, unit)))
+
+
+def realised_figure(found: Mapping[str, Any], unit: str = "") -> tuple[str, str]:
+    """The figure that came true, empty where no row tells one, and what is said beside it."""
     asked = f"{100 * found['asked']:g} %"
     source = f"by {found['fitted_on']} rows"
     if found["method"] == "precision":
         if found["precision"] is None:
-            return f"none is sure at a precision of {asked}; {source}"
+            return "", f"none is sure at a precision of {asked}; {source}"
         right, sure = (f"{100 * found[k]:.1f} %" for k in ("precision", "sure"))
-        return (
-            f"{right} of those called sure are right, {asked} promised; {sure} are sure; {source}"
-        )
+        told = f"of those called sure are right, {asked} promised; {sure} are sure; {source}"
+        return right, told
     if found["coverage"] is None:
-        return f"{asked} promised, no row tells; {source}"
-    held = f"{100 * found['coverage']:.1f} % hold the truth, {asked} promised"
+        return "", f"{asked} promised, no row tells; {source}"
+    kept, held = f"{100 * found['coverage']:.1f} %", f"hold the truth, {asked} promised"
     if "width" in found:
         width = "without end" if found["width"] is None else f"{found['width']:.3g} {unit}".rstrip()
-        return f"{held}; mean width {width}; {source}"
+        return kept, f"{held}; mean width {width}; {source}"
     names = "labels" if found["method"] == "labels" else "classes"
     said = f"{held}; {found['size']:.2f} {names} a set, {100 * found['sure']:.1f} % sure"
-    return f"{said}; {source}"
+    return kept, f"{said}; {source}"

@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from modalloy.answer.kept_features import FrozenFeatures, Shape, blank_like
-from modalloy.answer.loader import Loader, read_ahead
+from modalloy.answer.loader import Loader
+from modalloy.answer.read_ahead import read_ahead
 from modalloy.learn import processes
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model

@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modalloy.answer.loader import Loader, epoch_order
+from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.steps import LOOK, LOOKS, Course, course
 from modalloy.judge.validate import MOST_ROWS
 from modalloy.learn import processes
 from modalloy.learn.clock import Clock
+from modalloy.learn.epoch_order import epoch_order
 from modalloy.learn.fit import Step, fit
 from modalloy.learn.phase import WHOLE, Phase, Watch
 from modalloy.learn.plan import Plan, supervised_plan

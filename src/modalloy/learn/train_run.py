@@ -31,7 +31,8 @@ from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.training import Begun, Learned, begin_job, finish_job
 from modalloy.learn.unlike import fit_unlike
 from modalloy.report.card import write_card
-from modalloy.report.evaluate import Extras, evaluate_rows
+from modalloy.report.evaluate import evaluate_rows
+from modalloy.report.extras import Extras
 from modalloy.runs.parts import PAGE
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run

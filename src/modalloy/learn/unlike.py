@@ -1,5 +1,7 @@
 """What a finished training keeps of its rows, so that rows unlike all of them are known later."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from modalloy.answer.answers import View
@@ -11,6 +13,7 @@ from modalloy.table.split import Parts, joined
 from modalloy.unlike.fitting import fit_likeness
 from modalloy.unlike.likeness import Likeness
 
+PRETRAINED = ("image", "audio", "text", "tokens")  # kinds of columns with pretrained networks
 MOST = 2000  # training rows that are kept, and rows that they are compared with
 
 
@@ -29,15 +32,26 @@ def fit_unlike(model: Model, loader: Loader, parts: Parts, *, refit: bool) -> Li
     draw = np.random.default_rng(job.seed)
     rows = drawn(train, draw)
     held = drawn(held, draw)
-    references = view_rows(model, loader, rows)
-    judges = view_rows(model, loader, held) if len(held) else None
-    groups = belonging(job, loader.cells, rows)
-    return fit_likeness(references, judges, share=job.unlike.share, groups=groups)
+    pooled = pretrained_inputs(model)
+    references = view_rows(model, loader, rows, pooled)
+    judges = view_rows(model, loader, held, pooled) if len(held) else None
+    given = {"groups": belonging(job, loader.cells, rows), "pooled": pooled}
+    return fit_likeness(references, judges, share=job.unlike.share, **given)
 
 
-def view_rows(model: Model, loader: Loader, rows: np.ndarray) -> View:
+def pretrained_inputs(model: Model) -> list[str]:
+    """Inputs whose pretrained network says more of a cell than the summary that tasks need."""
+    kinds = {name: reader.kind for name, reader in model.readers.items()}
+    return [
+        name
+        for name, encoder in model.encoders.items()
+        if encoder.trunk is not None and kinds.get(name) in PRETRAINED
+    ]
+
+
+def view_rows(model: Model, loader: Loader, rows: np.ndarray, pooled: Sequence[str]) -> View:
     """What the network makes of these rows."""
-    view = answer_rows(model, loader, rows, viewed=True).view
+    view = answer_rows(model, loader, rows, viewed=pooled).view
     assert view is not None, "it was asked for, of one row at least"
     return view
 

@@ -1,75 +1,34 @@
 """`evaluate`: the whole report of a model on test rows, and its page."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Answered, Answers
-from modalloy.answer.blended import ask, blended
-from modalloy.answer.buying import Bought, bought_statuses
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import answer_rows
-from modalloy.answer.promise import Promise, by_of, keep_promises
-from modalloy.answer.row_groups import groups_of
-from modalloy.answer.stage import Stage, adjust
-from modalloy.answer.table_caveats import Usual, sentence, statuses, table_caveats
-from modalloy.blend.mixture import NOTHING, Blend
-from modalloy.checks.finding import Finding, finding
-from modalloy.classical.method import FittedMethod
+from modalloy.answer.table_caveats import sentence, table_caveats
+from modalloy.checks.finding import finding
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
-from modalloy.judge.baselines.embeddings import Embeddings
 from modalloy.judge.before import look_again, still_holds
 from modalloy.judge.environment import environment
 from modalloy.judge.facts import rows_by_use, say_split
-from modalloy.judge.figures import truth_of
 from modalloy.judge.judge import report_of
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
-from modalloy.judge.slices import columns_of, group_labels, input_shares
-from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
-from modalloy.machine.progress import Bar
-from modalloy.model.model import Model, essential_inputs
+from modalloy.judge.slices import columns_of, input_shares
+from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.report.calibrated import say_adjusted, say_promised
+from modalloy.report.extras import Extras
 from modalloy.report.judged import Judged, draw_figures
+from modalloy.report.judging import judge_rows
 from modalloy.report.page import write_page
 from modalloy.report.plots import training_figures
 from modalloy.report.said_of_rows import say_decided, say_unlike_rows
 from modalloy.table.split import Parts, joined
-from modalloy.unlike.likeness import Likeness
-
-
-@dataclass
-class Extras:
-    """What the training knows and the test rows do not."""
-
-    parts: Parts | None = None
-    embeddings: Embeddings | None = None
-    findings: Sequence[dict[str, Any]] = ()  # as `check` says them
-    curves: list[dict[str, Any]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-    known: Report | None = None  # an earlier report, whose baselines still hold
-    refit: bool = False  # the model learned from the validation rows too, in the end
-    before: dict[str, dict[str, Any]] = field(default_factory=dict)  # figures by task, with `label`
-    caveats: Sequence[Finding] = ()  # on the columns of the table
-    usual: Usual | None = None  # what was counted of training cells; of another table alone
-    begun: bool = False  # `embeddings` and `before` come from the training itself
-    failed: Sequence[Mapping[str, Any]] = ()  # what it could not have; see `sections.py`
-    blend: Blend = NOTHING  # what the network's answers are combined with
-    methods: Mapping[str, Sequence[FittedMethod]] = field(default_factory=dict)  # fitted by then
-    widths: Mapping[str, int] = field(default_factory=dict)  # of pooled vectors that these see
-    stages: Mapping[str, Stage] = field(default_factory=dict)  # what answers go through afterwards
-    likeness: Likeness | None = None  # what is known of the training rows
-    made_of: dict[str, dict[str, Any]] = field(default_factory=dict)  # see `Report.made_of`
-    promises: Mapping[str, Promise] = field(default_factory=dict)  # what its answers promise
-    source: str = ""  # rows that stages and promises were fitted on; see `learn/calibrate.py`
-    buys: Callable[[Loader, np.ndarray], Bought] | None = None  # where a policy says what is read
 
 
 def evaluate_rows(
@@ -102,99 +61,6 @@ def evaluate_rows(
     report = replace(report, failed=made.failed)
     report.save(page.with_suffix(".json"))
     return report
-
-
-def judge_rows(
-    model: Model,
-    loader: Loader,
-    which: np.ndarray,
-    extras: Extras,
-    made: Sections,
-    *,
-    quiet: bool,
-) -> Judged:
-    """Answers with everything seen and with inputs hidden.
-
-    Inputs that a tag or locate task works on are never hidden. Heads of single inputs answer as
-    they are, without the task's blend and stage. Where a policy buys, its answers are judged; those
-    of subsets are of rows that all show the same inputs.
-    """
-    start = time.perf_counter()
-    blend, stages = extras.blend, extras.stages
-    inputs, always = model.inputs, essential_inputs(model.job)
-    subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
-    hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
-    with Bar("evaluating", len(which), quiet=quiet) as bar:
-        asked = {
-            "hidden": list(hidden),
-            "heads": blend.heads,
-            "widths": {**blend.widths, **extras.widths},
-            "viewed": extras.likeness is not None,
-        }
-        answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
-    combined = blended(blend, answered, loader, which)
-    seen = {h: adjust(answers, stages) for h, answers in combined.items()}
-    truth = truth_of(loader, which)
-    groups = made.run("groups", "groups of rows", partial(group_labels, loader, which), None)
-    scoring = time.perf_counter()
-    names = {n: names_of(t) for n, t in loader.targets.items()}
-    labels = groups.labels if groups else None
-    found = Subsets({}, {})
-    if len(subsets) > 1 or answered.alone:
-        score = partial(
-            score_subsets,
-            inputs=inputs,
-            answers_of=seen.__getitem__,
-            truth=truth,
-            names=names,
-            always=always,
-            groups=labels,
-        )
-        found = subsets_of(model, answered, score, made)
-    seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
-    bought = None if extras.buys is None else extras.buys(loader, which)
-    if bought is not None:
-        combined[EVERYTHING] = bought.answers
-        seen[EVERYTHING] = adjust(bought.answers, stages)
-    before = {task: combined[EVERYTHING][task] for task in stages}
-    given = (which, truth, seen[EVERYTHING], groups, found, seconds, before)
-    judged = Judged(*given, view=answered.view if bought is None else bought.view)
-    for task, own in extras.methods.items():
-        ask_own = partial(ask_methods, own, answered, loader, which)
-        judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
-    promises = extras.promises
-    if promises:
-        said = statuses(loader, which)
-        if bought is not None:
-            said = bought_statuses(said, bought, loader, "missing")
-        judged.kinds = groups_of(loader, which, said, by_of(promises))
-        both = (combined[EVERYTHING], judged.answers)
-        judged.answers = keep_promises(model.job.tasks, promises, *both, judged.kinds)
-    return judged
-
-
-def subsets_of(
-    model: Model, answered: Answered, score: Callable[..., Subsets], made: Sections
-) -> Subsets:
-    """What each set of inputs is worth, task by task."""
-    found = Subsets({}, {})
-    for task, options in model.job.tasks.items():
-        own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
-        of_task = partial(score, {task: options}, alone=own)
-        one = made.run("subsets", "what each column is worth", of_task, None, task=task)
-        if one is not None:
-            found.table.update(one.table)
-            found.gain.update(one.gain)
-    return found
-
-
-def ask_methods(
-    methods: Sequence[FittedMethod], answered: Answered, loader: Loader, which: np.ndarray
-) -> Answers:
-    """What fitted methods answer to these rows, by name."""
-    whole = Answered({EVERYTHING: answered.seen[EVERYTHING]}, pooled=answered.pooled)
-    said = ask(methods, whole, loader, which)
-    return {m.name: a[EVERYTHING] for m, a in zip(methods, said, strict=True)}
 
 
 def whole_report(

@@ -10,6 +10,7 @@ import numpy as np
 from modalloy.answer.answers import Answers, View
 from modalloy.answer.loader import Loader
 from modalloy.answer.row_groups import RowGroup
+from modalloy.classical.method import MethodAnswers
 from modalloy.job import config
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import Groups
@@ -31,7 +32,7 @@ class Judged:
     subsets: Subsets
     seconds: dict[str, float]
     unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
-    simple: dict[str, Answers] = field(default_factory=dict)  # of a task's fitted methods by name
+    simple: dict[str, dict[str, MethodAnswers]] = field(default_factory=dict)  # by task and name
     kinds: Sequence[RowGroup] = ()  # of rows, where promises are kept for each
     view: View | None = None  # where rows are compared with those of training
 

@@ -1,5 +1,6 @@
 """Writes a run's report anew: on its own test rows, or on another table."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ from modalloy.judge.figures import truth_of
 from modalloy.judge.report import Report
 from modalloy.policy.plan import no_longer_holds
 from modalloy.report.card import write_card
-from modalloy.report.evaluate import Extras, evaluate_rows
-from modalloy.runs.parts import PAGE
+from modalloy.report.evaluate import evaluate_rows
+from modalloy.report.extras import Extras
+from modalloy.runs.parts import CHECKPOINTS, PAGE
 from modalloy.runs.run import Run
 from modalloy.table.fingerprints import learned_rows, same_parts
 from modalloy.table.split import learnable, split_job
@@ -29,6 +31,7 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     """Score a run on its own test rows, or on all rows of another table that have an answer.
 
     The run's card is written anew together with the run's own report, never for another table.
+    A finished training that was interrupted before its report needs its checkpoints no longer.
     """
     page = out or run.path / (PAGE if table is None else "evaluated.html")
     predictor = Predictor(run)
@@ -39,6 +42,8 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     report = evaluate_rows(predictor.model, rows, which, extras, page, quiet=quiet)
     if table is None and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
+        if not run.notes.get("interrupted"):
+            shutil.rmtree(run.path / CHECKPOINTS, ignore_errors=True)
     return report
 
 

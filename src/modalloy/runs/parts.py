@@ -7,6 +7,7 @@ from modalloy.errors import RunError
 ROWS = "rows.safetensors"  # fingerprints of the rows of each part of the split
 PARTS = ("job.yaml", "schema.json", ROWS, "model.safetensors")  # every run has them
 PAGE = "report.html"  # the run's own report; report.json and card.md say the same
+CHECKPOINTS = "checkpoints"  # the folder of what an unfinished training goes on from
 STAGED = ".next"  # ends the name of a file that is to replace another one
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 OURS = (
@@ -24,5 +25,5 @@ def refuse_name(name: str) -> None:
             f"{name!r} cannot name a part of a run; write letters, digits, '_', '-' and '.', and "
             "'/' between folders, as in adapters/line3.safetensors."
         )
-    if top in OURS or top == "checkpoints":
+    if top in OURS or top == CHECKPOINTS:
         raise RunError(f"'{name}' cannot name a part of a run: the run itself writes {top}.")

@@ -12,7 +12,7 @@ from modalloy.job import config
 from modalloy.readers.build import from_state, targets_from_state
 from modalloy.readers.reader import Reader
 from modalloy.runs.migrate import RawRun, migrate
-from modalloy.runs.parts import PARTS
+from modalloy.runs.parts import CHECKPOINTS, PARTS
 from modalloy.runs.rows import load_prints
 from modalloy.runs.seal import FORMAT, Parent, Seal, find_sealed, read_json, read_seal
 from modalloy.runs.written_job import job_from, read_written
@@ -108,7 +108,7 @@ def load_run(path: str | Path) -> Run:
     if not path.is_dir():
         raise RunError(f"{path}: no such run directory.")
     if not (path / "run.json").is_file():
-        unfinished = (path / "checkpoints").is_dir()
+        unfinished = (path / CHECKPOINTS).is_dir()
         raise RunError(
             f"{path}: "
             + (

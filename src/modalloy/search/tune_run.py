@@ -1,16 +1,12 @@
 """The whole way of `tune`: a job and an open table, searched, the best job trained and reported."""
 
-import hashlib
 import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from optuna.study import Study
 
@@ -18,19 +14,16 @@ from modalloy.checks.check import check
 from modalloy.checks.estimate import estimate
 from modalloy.errors import JobError, RunError
 from modalloy.job import config
-from modalloy.job.job_file import FRAME, save_job
-from modalloy.learn.progress import fingerprint
+from modalloy.job.job_file import save_job
 from modalloy.learn.train_run import refuse_findings, train_run
-from modalloy.machine.files import locked, write_safely
 from modalloy.machine.limits import limits
 from modalloy.machine.progress import Bar
 from modalloy.runs.run import Run, load_run
 from modalloy.runs.start import check_start
-from modalloy.search.manner import USUAL, Manner
+from modalloy.search.asked import FEWEST, Asked, limit_minutes, refuse_asked
 from modalloy.search.page import write_tune_page
 from modalloy.search.space import Fits, Space, own_values, space_of
 from modalloy.search.study import (
-    FILE,
     connect,
     disconnect,
     enqueue_first,
@@ -40,6 +33,7 @@ from modalloy.search.study import (
     refuse_other_forms,
     revive,
 )
+from modalloy.search.study_folder import claimed, identify, read_notes, write_notes
 from modalloy.search.trial import job_with
 from modalloy.search.tried import (
     COSTS,
@@ -51,14 +45,11 @@ from modalloy.search.tried import (
     trials_of,
 )
 from modalloy.search.workers import Work, start_workers, take_trials, wait_for
-from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import Table
 
-NOTES, PAGE, BEST_JOB, BEST, JOB = "tune.json", "tune.html", "best.yaml", "best", "job.yaml"
+PAGE, BEST_JOB, BEST, JOB = "tune.html", "best.yaml", "best", "job.yaml"
 TRIALS = 20  # where neither trials nor minutes are said
-FEWEST = 6  # trials that the minutes must have room for
-RESERVE = 1 / (FEWEST + 1)  # of the minutes, at least, for the final training
 
 
 @dataclass(frozen=True)
@@ -86,17 +77,6 @@ class Tuned:
             lines.append(f"the job as it was: validation score {self.default.said}")
         lines += [f"  {path}: {json.dumps(v)}" for path, v in sorted(self.best.changed.items())]
         return "\n".join(lines)
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What the user wants of a search; minutes: in all, the final training included."""
-
-    minutes: float | None = None
-    trials: int | None = None
-    workers: int = 1
-    storage: str | None = None
-    manner: Manner = USUAL
 
 
 def tune_run(
@@ -135,91 +115,12 @@ def tune_run(
         return conclude(job, table, out, trials, best, shares, asked, quiet=quiet)
 
 
-def refuse_asked(asked: Asked, job: config.Job) -> None:
-    """JobError for what no search can be asked."""
-    if asked.minutes is not None and not 0.0 < asked.minutes < float("inf"):
-        raise JobError(f"minutes: {asked.minutes:g} is no time to search in; give more than 0.")
-    for name, count in (("trials", asked.trials), ("workers", asked.workers)):
-        if count is not None and count < 1:
-            raise JobError(f"{name}: {count} is too few; give 1 or more.")
-    if asked.workers > 1 and job.table == FRAME:
-        raise JobError(
-            "workers: several processes cannot share a table in memory; save it as Parquet and "
-            "name the file, or take workers=1."
-        )
-
-
-def limit_minutes(asked: Asked, needed: float) -> float | None:
-    """Minutes until trials end, so that the final training fits too; None without a limit.
-
-    needed: of one training, by the estimate. JobError where two of them do not fit.
-    """
-    if asked.minutes is None:
-        return None
-    if asked.minutes < 2 * needed:
-        raise JobError(
-            f"minutes: {asked.minutes:g} is less than one trial and the final training take "
-            f"(about {2 * needed:.1f} by the estimate of `check`); give more, or make the job "
-            "cheaper."
-        )
-    return asked.minutes - max(needed, RESERVE * asked.minutes)
-
-
 def fitting(
     table: Table, parts: Parts, gflops: float, most: float | None, room_gb: float, job: config.Job
 ) -> bool:
     """Whether a job takes no more than so many minutes, by the estimate of `check`, and memory."""
     found = estimate(job, table, parts, gflops=gflops)
     return found.memory_gb <= room_gb and (most is None or found.minutes <= most)
-
-
-@contextmanager
-def claimed(out: Path, *, resume: bool) -> Iterator[None]:
-    """Make the folder and hold it; RunError where another search holds it or has been in it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(
-            f"{out}: this directory cannot be made ({error.strerror}); give another one."
-        ) from error
-    with locked(out / "tune.lock", f"{out}: another search writes to this directory."):
-        if (out / "run.json").is_file():
-            raise RunError(f"{out}: holds a run; give another directory.")
-        if (out / NOTES).is_file() and not resume:
-            raise RunError(f"{out}: holds a study; go on with --resume, or give another directory.")
-        yield
-
-
-def identify(out: Path, job: config.Job, table: Table, parts: Parts, storage: str | None) -> str:
-    """The name of the study of this job and these rows; RunError where the folder has another's."""
-    path = Path(job.table).name  # another machine may have the table elsewhere
-    own = fingerprint(job.model_copy(update={"table": path}))[:16]
-    prints = [fingerprints(table, job, rows) for rows in (parts.train, parts.validation)]
-    rows = hashlib.sha256(b"".join(p.tobytes() for p in prints)).hexdigest()[:16]
-    before = read_notes(out)
-    if before and before["job"] != own:
-        raise RunError(
-            f"{out}: holds a study of another job; give the job file that it was begun with (its "
-            "`tune` section may change), or another directory."
-        )
-    if before and before["rows"] != rows:
-        raise RunError(
-            f"{out}: {table.source} no longer holds the rows that this study was begun with, or "
-            "splits them otherwise; put the old table back, or give another directory."
-        )
-    write_notes(out, before | {"job": own, "rows": rows, "storage": storage or FILE})
-    return f"modalloy {own} {rows}"
-
-
-def read_notes(out: Path) -> dict[str, Any]:
-    """What tune.json says; nothing where there is none."""
-    path = out / NOTES
-    return json.loads(path.read_text()) if path.is_file() else {}
-
-
-def write_notes(out: Path, notes: dict[str, Any]) -> None:
-    """Write tune.json."""
-    write_safely(out / NOTES, (json.dumps(notes, indent=1) + "\n").encode())
 
 
 def work_of(job: config.Job, out: Path, name: str, asked: Asked, until: float | None) -> Work:

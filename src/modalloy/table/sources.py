@@ -14,12 +14,13 @@ from modalloy.table.arrow_store import BATCH_BYTES, BATCH_ROWS, Batches, Stream,
 from modalloy.table.delimited import read_delimited
 from modalloy.table.folders import beside_tables, list_tables, read_pictures
 from modalloy.table.given_cells import CellsByColumn, CellsByRow, are_cells, read_cells
+from modalloy.table.json_lines import read_json_lines
 from modalloy.table.records import SQLITE, read_excel, read_frame, read_sqlite, sqlite_address
 
 if TYPE_CHECKING:
     import pandas as pd
 
-ENDINGS = ".csv .csv.gz .tsv .parquet .pq .feather .arrow .ipc .xlsx .xlsm"
+ENDINGS = ".csv .csv.gz .tsv .parquet .pq .feather .arrow .ipc .xlsx .xlsm .jsonl .ndjson"
 FRAME = "<frame>"  # the name of a table that was handed over in memory
 
 
@@ -109,6 +110,8 @@ def _file(path: Path, sheet: str | None, spool_above_mb: float) -> Stream:
             return _ipc(path)
         case ".xlsx" | ".xlsm":
             return read_excel(path, sheet)
+        case ".jsonl" | ".ndjson":
+            return read_json_lines(path)
         case _:
             raise TableError(
                 f"{path}: the ending '{ending}' is not one that is read. A table is one of "

@@ -48,10 +48,10 @@ def open_table(
 ) -> "Table":
     """Open a table: a file, a folder, a SQLite query, a pandas frame, a pyarrow table or cells.
 
-    source: `.csv .csv.gz .tsv .parquet .feather .arrow .xlsx`; a folder of Parquet files; a folder
-        of pictures, whose class is their folder (columns image, label, and split where the outer
-        folders are named train, val, test); `sqlite:///file.db?SELECT ...` (three slashes for a
-        relative path, four for an absolute one; the query may be URL-encoded, or be a table's
+    source: `.csv .csv.gz .tsv .parquet .feather .arrow .xlsx .jsonl`; a folder of Parquet files;
+        a folder of pictures, whose class is their folder (columns image, label, and split where the
+        outer folders are named train, val, test); `sqlite:///file.db?SELECT ...` (three slashes for
+        a relative path, four for an absolute one; the query may be URL-encoded, or be a table's
         name); a list of cells for each column, or a list with one mapping a row; a table that is
         open already, which stays as it is.
     sheet: a sheet of an Excel file, the first one otherwise.

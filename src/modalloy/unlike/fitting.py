@@ -28,13 +28,21 @@ class Measured(NamedTuple):
 
 
 def fit_likeness(
-    references: View, held: View | None, *, share: float, groups: Sequence[str] | None = None
+    references: View,
+    held: View | None,
+    *,
+    share: float,
+    groups: Sequence[str] | None = None,
+    pooled: Sequence[str] = (),
 ) -> Likeness | None:
     """What to compare rows with; None where there are too few rows.
 
     references: training rows. held: rows that were not learned from. Where these are fewer than a
     hundred, the references say what is rare as well: each left out, together with all rows of its
-    group (`groups`, one label for each reference).
+    group (`groups`, one label for each reference). pooled: see `Likeness`.
+
+    Each space has an even part of the share, so that a heavy tail in one of them does not raise the
+    limit of the others.
     """
     columns = {
         name: measured
@@ -44,37 +52,39 @@ def fit_likeness(
     patterns_PN, fused = fit_patterns(references, held, groups)
     count = len(held) if held else 0
     judges = count if count >= ENOUGH else count + len(references)
-    rarity_JS = np.full((judges, len(columns) + 1), np.nan)
-    for s, m in enumerate(columns.values()):
-        rarity_JS[:, s] = m.judged.tail.rarity(m.distance_J[:judges])
-    for m in fused:
-        distance_J = m.distance_J[:judges]
-        own = np.isfinite(distance_J)
-        rarity_JS[own, -1] = m.judged.tail.rarity(distance_J[own])
-    rarest_J = np.fmax.reduce(rarity_JS, axis=1)
-    rarest_J = rarest_J[np.isfinite(rarest_J)]
-    if len(rarest_J) < LEAST:
+    every = [*columns.values(), *fused]
+    part = share / (len(columns) + 1)
+    own = [m.judged._replace(unit=max(m.judged.tail.distance(part), 1e-6)) for m in every]
+    score_JS = np.full((judges, len(columns) + 1), np.nan)
+    for at, (m, judged) in enumerate(zip(every, own, strict=True)):
+        said_J = judged.score_of(m.distance_J[:judges], "distance")
+        s = min(at, len(columns))  # a row is in one pattern at most
+        score_JS[:, s] = np.where(np.isfinite(said_J), said_J, score_JS[:, s])
+    farthest_J = np.fmax.reduce(score_JS, axis=1)
+    farthest_J = farthest_J[np.isfinite(farthest_J)]
+    if len(farthest_J) < LEAST:
         return None
     by = HELD if count >= ENOUGH else BOTH if count else LEFT_OUT
     return Likeness(
-        {name: m.judged for name, m in columns.items()},
+        dict(zip(columns, own, strict=False)),
         references.names,
         patterns_PN,
-        [m.judged for m in fused],
+        own[len(columns) :],
         share,
-        limit_of(rarest_J, share),
+        limit_of(farthest_J, share),
         {"by": by, "rows": judges, "references": len(references)},
+        tuple(pooled),
     )
 
 
-def limit_of(rarest_N: np.ndarray, share: float) -> float:
-    """The rarity beyond which no more than this share of new rows lies, by split conformal ranks;
-    where the rows are too few for that, by the exponential tail.
+def limit_of(score_N: np.ndarray, share: float) -> float:
+    """The score beyond which no more than this share of new rows lies, by split conformal ranks;
+    where the rows are too few for that, by their tail.
     """
-    rank = int(np.ceil((len(rarest_N) + 1) * (1.0 - share)))
-    if rank <= len(rarest_N):
-        return max(float(np.sort(rarest_N)[rank - 1]), 1e-6)
-    return max(Tail.fit(rarest_N).distance(share), 1e-6)
+    rank = int(np.ceil((len(score_N) + 1) * (1.0 - share)))
+    if rank <= len(score_N):
+        return max(float(np.sort(score_N)[rank - 1]), 1e-6)
+    return max(Tail.fit(score_N).distance(share), 1e-6)
 
 
 def measure(

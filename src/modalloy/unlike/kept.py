@@ -12,7 +12,7 @@ from modalloy.unlike.likeness import Judged, Likeness
 from modalloy.unlike.space import Space, Tail
 
 PART = "unlike.safetensors"
-FORM = 1  # of what this version writes
+FORM = 2  # of what this version writes; 1 scored by rarities, and saw no pooled vectors
 KEY = "unlike"  # of the heading
 
 
@@ -22,14 +22,16 @@ def likeness_to_bytes(likeness: Likeness) -> bytes:
 
     arrays = {"patterns": likeness.patterns_PN.astype(np.uint8)}
     spaces = [*likeness.columns.values(), *likeness.fused]
-    for s, (space, _) in enumerate(spaces):
+    for s, (space, _, _) in enumerate(spaces):
         own = {"center": space.center_F, "scale": space.scale_F, "rows": space.rows_RF}
         arrays |= {f"{s}/{name}": np.ascontiguousarray(a) for name, a in own.items()}
     said = {
-        "form": FORM,
+        "form": FORM if likeness.measure == "distance" else 1,
         "columns": list(likeness.columns),
         "names": list(likeness.names),
-        "tails": [tail._asdict() for _, tail in spaces],
+        "tails": [tail._asdict() for _, tail, _ in spaces],
+        "units": [unit for _, _, unit in spaces],
+        "pooled": list(likeness.pooled),
         "share": likeness.share,
         "limit": likeness.limit,
         "said": dict(likeness.said),
@@ -46,9 +48,14 @@ def likeness_from_bytes(data: bytes) -> Likeness:
     if said["form"] > FORM:
         raise RunError(f"{PART}: made by a newer version (form {said['form']}); upgrade modalloy.")
     arrays = load(data)
+    units = said.get("units", [1.0] * len(said["tails"]))
     spaces = [
-        Judged(Space(*(arrays[f"{s}/{name}"] for name in ("center", "scale", "rows"))), Tail(**t))
-        for s, t in enumerate(said["tails"])
+        Judged(
+            Space(*(arrays[f"{s}/{name}"] for name in ("center", "scale", "rows"))),
+            Tail(**tail),
+            unit,
+        )
+        for s, (tail, unit) in enumerate(zip(said["tails"], units, strict=True))
     ]
     count = len(said["columns"])
     return Likeness(
@@ -59,6 +66,8 @@ def likeness_from_bytes(data: bytes) -> Likeness:
         said["share"],
         said["limit"],
         said["said"],
+        tuple(said.get("pooled", ())),
+        "rarity" if said["form"] == 1 else "distance",
     )
 
 

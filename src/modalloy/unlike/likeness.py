@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, assert_never
 
 import numpy as np
 
@@ -12,11 +12,40 @@ from modalloy.unlike.space import Space, Tail
 TOGETHER = "all together"  # no column is unlike, what they say together is
 
 
+Measure = Literal["distance", "rarity"]
+
+
 class Judged(NamedTuple):
-    """A space, and how rare distances in it are."""
+    """A space, and how rare distances in it are. unit: the distance that only a fair part of the
+    share that may be called unlike lies beyond."""
 
     space: Space
     tail: Tail
+    unit: float = 1.0
+
+    def score(self, x_BF: np.ndarray, measure: Measure) -> np.ndarray:
+        """How far rows are out, (B,); NaN for rows that are not in the space."""
+        return self.score_of(self.space.distances(x_BF), measure)
+
+    def score_of(self, distance_B: np.ndarray, measure: Measure) -> np.ndarray:
+        """The same of known distances."""
+        match measure:
+            case "distance":
+                return distance_B / self.unit
+            case "rarity":
+                return self.tail.rarity(distance_B)
+            case _:
+                assert_never(measure)
+
+    def alone(self, share: float, measure: Measure) -> float:
+        """The score beyond which this share of rows lies in this space alone."""
+        match measure:
+            case "distance":
+                return self.tail.distance(share) / self.unit
+            case "rarity":
+                return float(-np.log10(share))
+            case _:
+                assert_never(measure)
 
 
 class Unlikeness(NamedTuple):
@@ -42,8 +71,10 @@ class Likeness:
     names: of all columns, in the order of `patterns`. patterns: sets of missing cells that enough
     training rows have, (P, N) bool, True where a cell is there; rows of other sets are judged by
     their columns alone. fused: for each pattern what the network makes of its rows together. share:
-    of rows like those of training that may be called unlike. limit: the rarity that this takes, of
-    a row's rarest space. said: what the limit comes from, for the report.
+    of rows like those of training that may be called unlike. limit: the score that this takes, of
+    a row's farthest space. said: what the limit comes from, for the report. pooled: media columns
+    that are seen as their pretrained network pools them, see `projection.py`. measure: what scores
+    of spaces are: multiples of a distance in each, or in parts of form 1 rarities.
     """
 
     columns: Mapping[str, Judged]
@@ -53,34 +84,35 @@ class Likeness:
     share: float
     limit: float
     said: Mapping[str, int | str]
+    pooled: Sequence[str] = ()
+    measure: Measure = "distance"
 
     def judge(self, view: View) -> Unlikeness:
         """How unlike rows are: each by the cells that it has."""
-        rarity_BS = self.rarity(view)
-        names = [*self.columns, TOGETHER]
-        rarest_B = np.fmax.reduce(rarity_BS, axis=1)
-        score_B = rarest_B / self.limit
-        own_BS = np.nan_to_num(rarity_BS[:, :-1], nan=-1.0)
-        alone = -np.log10(self.share)
+        score_BS = self.scores(view)
+        names = list(self.columns)
+        score_B = np.fmax.reduce(score_BS, axis=1) / self.limit
+        alone_S = [j.alone(self.share, self.measure) for j in self.columns.values()]
+        own_BS = np.nan_to_num(score_BS[:, :-1], nan=-1.0)
         column = []
         for score, own_S in zip(score_B, own_BS, strict=True):
             s = int(own_S.argmax()) if len(own_S) else -1
-            named = names[s] if s >= 0 and own_S[s] >= alone else TOGETHER
+            named = names[s] if s >= 0 and own_S[s] >= alone_S[s] else TOGETHER
             column.append(named if score > 1.0 else "")
         return Unlikeness(score_B, column)
 
-    def rarity(self, view: View) -> np.ndarray:
-        """-log10 of how rare each row is in each column's space, and fused: (B, S + 1)."""
+    def scores(self, view: View) -> np.ndarray:
+        """How far out each row is in each column's space, and fused: (B, S + 1)."""
         rows = len(view)
-        rarity_BS = np.full((rows, len(self.columns) + 1), np.nan)
-        for s, (name, (space, tail)) in enumerate(self.columns.items()):
+        score_BS = np.full((rows, len(self.columns) + 1), np.nan)
+        for s, (name, judged) in enumerate(self.columns.items()):
             if name in view.columns:
-                rarity_BS[:, s] = tail.rarity(space.distances(view.columns[name]))
+                score_BS[:, s] = judged.score(view.columns[name], self.measure)
         pattern_B = pattern_of(self.patterns_PN, view.present_BN)
-        for p, (space, tail) in enumerate(self.fused):
+        for p, judged in enumerate(self.fused):
             own = np.flatnonzero(pattern_B == p)
-            rarity_BS[own, -1] = tail.rarity(space.distances(view.fused_BD[own]))
-        return rarity_BS
+            score_BS[own, -1] = judged.score(view.fused_BD[own], self.measure)
+        return score_BS
 
 
 def pattern_of(patterns_PN: np.ndarray, present_BN: np.ndarray) -> np.ndarray:

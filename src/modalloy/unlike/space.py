@@ -12,6 +12,8 @@ import numpy as np
 NEIGHBOURS = 5  # the distance is that to the fifth nearest training row
 KNEE = 0.9  # share of ordinary distances below the tail
 LEAST_SLOPE = 0.05  # of a tail, in deviations of the space: no finer difference is rare
+ENOUGH_BEYOND = 10  # distances above the knee that tell how heavy the tail is
+HEAVIEST = 0.5  # shape of a tail; heavier ones have no variance
 FLATTEST = 0.1  # least deviation of a dimension, over that of all of them
 BLOCK = 64  # rows that are compared together
 LARGEST = 1e4  # deviations from the centre at which float16 still tells rows apart
@@ -20,34 +22,59 @@ LARGEST = 1e4  # deviations from the centre at which float16 still tells rows ap
 class Tail(NamedTuple):
     """How rare large distances are among rows like those of training.
 
-    Below the knee the logarithm of the rarity rises evenly; above it the excess is exponential
-    (peaks over threshold, Pickands 1975, with shape 0), so that a row far beyond all others that
-    were ever seen has a rarity, too.
+    Below the knee the logarithm of the rarity rises evenly; above it the excess has a generalised
+    Pareto distribution (peaks over threshold, Pickands 1975), so that a row far beyond all others
+    that were ever seen has a rarity, too. shape: 0 of an exponential tail, larger of a heavier one,
+    as numbers that are now and then far off have.
     """
 
     knee: float
     digits: float  # of the rarity at the knee: -log10 of the share of rows beyond it
-    slope: float  # mean excess over the knee
+    slope: float  # scale of the excess over the knee
+    shape: float = 0.0
 
     @classmethod
     def fit(cls, distance_N: np.ndarray, least: float = LEAST_SLOPE) -> Self:
-        """From distances of rows that are no references."""
+        """From distances of rows that are no references; shape and scale by probability-weighted
+        moments (Hosking & Wallis 1987).
+        """
         knee = float(np.quantile(distance_N, KNEE))
         over_M = distance_N[distance_N > knee] - knee
         share = max(len(over_M), 1) / (len(distance_N) + 1)
-        slope = float(over_M.mean()) if len(over_M) else 0.0
-        return cls(knee, float(-np.log10(share)), max(slope, least))
+        digits = float(-np.log10(share))
+        if not len(over_M):
+            return cls(knee, digits, least)
+        mean, shape = float(over_M.mean()), shape_of(over_M)
+        return cls(knee, digits, max(mean * (1.0 - shape), least), shape)
 
     def rarity(self, distance_B: np.ndarray) -> np.ndarray:
         """-log10 of the share of rows with a distance like this or larger; NaN stays."""
         slope = self.digits / self.knee if self.knee > 0 else 0.0
-        over_B = (distance_B - self.knee) / (self.slope * np.log(10.0))
-        found_B = np.where(distance_B > self.knee, self.digits + over_B, slope * distance_B)
+        over_B = np.maximum(distance_B - self.knee, 0.0) / self.slope
+        if self.shape:
+            over_B = np.log1p(self.shape * over_B) / self.shape
+        beyond_B = self.digits + over_B / np.log(10.0)
+        found_B = np.where(distance_B > self.knee, beyond_B, slope * distance_B)
         return np.where(np.isfinite(distance_B), found_B, np.nan)
 
     def distance(self, share: float) -> float:
-        """The distance beyond which this share of rows lies, by the exponential tail."""
-        return self.knee + self.slope * np.log(10.0) * max(0.0, -np.log10(share) - self.digits)
+        """The distance beyond which this share of rows lies; the knee for a larger share."""
+        over = np.log(10.0) * max(0.0, -np.log10(share) - self.digits)
+        if self.shape:
+            over = np.expm1(self.shape * over) / self.shape
+        return float(self.knee + self.slope * over)
+
+
+def shape_of(over_M: np.ndarray) -> float:
+    """How heavy a tail is by its excesses, from 0 to `HEAVIEST`; 0 for few of them."""
+    if len(over_M) < ENOUGH_BEYOND:
+        return 0.0
+    above_M = 1.0 - (np.arange(len(over_M)) + 0.65) / len(over_M)
+    mean, weighted = float(over_M.mean()), float((above_M * np.sort(over_M)).mean())
+    apart = mean - 2.0 * weighted
+    if apart <= 0.0:
+        return HEAVIEST
+    return float(np.clip(2.0 - mean / apart, 0.0, HEAVIEST))
 
 
 class Space:

@@ -10,6 +10,7 @@ import pytest
 from modalloy.cells.cells import Cells
 from modalloy.classical.fit import BOOSTED, FROZEN
 from modalloy.classical.linear import Linear
+from modalloy.classical.method import MethodAnswers
 from modalloy.job import config
 from modalloy.judge.baselines.baseline_models import BaselineTask, objects
 from modalloy.judge.baselines.baselines import baselines
@@ -106,9 +107,12 @@ def test_methods_that_are_fitted_already_are_judged_as_they_are(
         return fit(*given, **options)
 
     monkeypatch.setattr(Linear, "fit", counted)
-    found = baselines(*case, fitted={"life": {BOOSTED: known}}, most=60, resamples=40)
-    assert list(found.table["life"]) == ["mean of the training rows", BOOSTED]
+    fitted = {BOOSTED: MethodAnswers(known), "ridge": MethodAnswers(known, "stopped early")}
+    found = baselines(*case, fitted={"life": fitted}, most=60, resamples=40)
+    assert list(found.table["life"]) == ["mean of the training rows", BOOSTED, "ridge"]
     assert found.table["life"][BOOSTED]["rmse"] == 0.0
+    assert "note" not in found.table["life"][BOOSTED]
+    assert found.table["life"]["ridge"]["note"] == "stopped early"
     assert len(fits) == 1  # of the task whose methods nobody has fitted
 
 

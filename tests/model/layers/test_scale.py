@@ -41,6 +41,17 @@ def test_a_constant_entry_cannot_shout() -> None:
     assert scale.eval()(torch.tensor([[1.5, 9.0]])).tolist() == [[0.0, 10.0]]
 
 
+def test_rounding_is_not_drawn_out() -> None:
+    generator = torch.Generator().manual_seed(0)
+    x_NF = torch.randn(400, 2, generator=generator) * torch.tensor([1.0, 0.002])
+    for noise, expected in ((0.0, (1.0, 0.9)), (0.01, (1.0, 0.2))):
+        scale = Standardise(2, noise=noise)
+        for rows in x_NF.split(100):
+            scale(rows)
+        deviation_F = scale.eval()(x_NF).std(0)
+        assert deviation_F.tolist() == pytest.approx(expected, abs=0.05)
+
+
 def test_entries_are_hidden_in_training_alone() -> None:
     scale, x_BF = Standardise(1000, dropout=0.2), torch.randn(8, 1000)
     hidden = (scale(x_BF) == 0).float().mean()

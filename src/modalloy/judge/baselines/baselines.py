@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from modalloy.answer.answers import Answer
 from modalloy.classical.blocks import FeatureBlock, read_block
+from modalloy.classical.method import MethodAnswers
 from modalloy.classical.rows import CellsOf, Embedded, belonging, most_rows
 from modalloy.job import config
 from modalloy.judge.baselines.baseline import baseline_of
@@ -60,7 +61,7 @@ def baselines(
     frozen: Embedded | None = None,
     answers: Mapping[str, Answer] | None = None,
     groups: Sequence[Any] | None = None,
-    fitted: Mapping[str, Mapping[str, Answer]] | None = None,
+    fitted: Mapping[str, Mapping[str, MethodAnswers]] | None = None,
     most: int | None = None,
     resamples: int = 200,
     run: Runner = at_once,
@@ -71,8 +72,9 @@ def baselines(
     cells_of(columns, rows) -> Cells. targets: task -> target reader. answers: the model's own on
     all of parts.test, for paired margins. groups: one label for each row of parts.test. fitted:
     task -> name -> answers to all of parts.test of methods that learned from these very training
-    rows, as a blend's do; they are the task's lines, and none is fitted again. run: what
-    each part is computed by; that of a report's sections names what fails and goes on.
+    rows, as a blend's do, with what is to be said of their fits; they are the task's lines, and
+    none is fitted again. run: what each part is computed by; that of a report's sections names
+    what fails and goes on.
     """
     plain = any(kit_of(options).whole_row for options in job.tasks.values())
     read = readers if plain else {}

@@ -18,6 +18,7 @@ from modalloy.classical.fit import (
     with_embeddings,
 )
 from modalloy.classical.linear import Linear
+from modalloy.classical.method import MethodAnswers
 from modalloy.classical.rows import Embedded
 from modalloy.classical.training_rows import TrainingRows
 from modalloy.judge.baselines.baseline import baseline_of
@@ -44,7 +45,7 @@ class Case:
         frozen: Embedded | None,
         together: Sequence[str] | None,
         seed: int,
-        fitted: Mapping[str, Answer] | None = None,
+        fitted: Mapping[str, MethodAnswers] | None = None,
     ) -> None:
         self.goal, self.sample, self.blocks, self.frozen = goal, sample, blocks, frozen
         self.together, self.seed, self.fitted = together, seed, fitted or {}
@@ -82,11 +83,7 @@ def row_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
     """
     lines: dict[str, Callable[[], Fitted]] = {}
     if case.fitted:
-        at = case.sample.test_at
-        return {
-            name: partial(Fitted, {k: np.asarray(v)[at] for k, v in answer.items()}, case.test)
-            for name, answer in case.fitted.items()
-        }
+        return {name: partial(of_sample, case, found) for name, found in case.fitted.items()}
     if case.varies:
         lines[BOOSTED] = partial(boosted_plain, case, case.train, case.test)
         lines[linear_plain_name(case.goal, case.blocks)] = partial(linear_plain, case)
@@ -94,6 +91,12 @@ def row_lines(case: Case) -> dict[str, Callable[[], Fitted]]:
             lines[FROZEN] = partial(boosted_frozen, case)
             lines[linear_frozen_name(case.goal)] = partial(linear_frozen, case)
     return lines
+
+
+def of_sample(case: Case, found: MethodAnswers) -> Fitted:
+    """Answers to all test rows, of which those of the sample are taken."""
+    at = case.sample.test_at
+    return Fitted({k: np.asarray(v)[at] for k, v in found.answer.items()}, case.test, found.note)
 
 
 def column_lines(case: Case) -> dict[str, Callable[[], Fitted]]:

@@ -28,6 +28,7 @@ from modalloy.model.trunks.trunk import Trunk, set_trainable, still_norms
 from modalloy.readers.series import SeriesReader
 
 DROPOUT = 0.2
+ROUNDING = 0.01  # of a log power that should be empty: nothing but how a processor rounds
 COMPONENT_DROPOUT = 0.2  # of what random convolutions give
 LINE_DROPOUT = 0.5  # of what a spectrum gives: many numbers for few rows
 UNKNOWN = 0.1  # chance that a known shaft speed is hidden while training
@@ -262,7 +263,7 @@ class LineHead(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.scale = Standardise(inputs)
+        self.scale = Standardise(inputs, noise=ROUNDING)
         self.inward = nn.Linear(inputs, width)
         self.layer = Residual(width, DROPOUT)
 

@@ -17,11 +17,15 @@ class Standardise(Shared, nn.Module):
     alone is treated as it is in a batch. After `rows` rows they stand still, so that training
     settles. An entry that hardly varied in training cannot shout later: results end at -10 and 10.
     `dropout` is the share of entries hidden while training, where features are many and rows few.
+    `noise`: a deviation that every entry has besides its own, so that one which varies by nothing
+    but rounding is not drawn out to the size of the others: processors round differently.
     """
 
-    def __init__(self, features: int, *, dropout: float = 0.0, rows: int = 20_000) -> None:
+    def __init__(
+        self, features: int, *, dropout: float = 0.0, rows: int = 20_000, noise: float = 0.0
+    ) -> None:
         super().__init__()
-        self.dropout, self.rows = dropout, rows
+        self.dropout, self.rows, self.noise = dropout, rows, noise
         self.register_buffer("seen", torch.zeros(()))
         self.register_buffer("mean_F", torch.zeros(features))
         self.register_buffer("variance_F", torch.ones(features))
@@ -38,6 +42,7 @@ class Standardise(Shared, nn.Module):
     def update(self, x_NF: Tensor) -> None:
         """Join these rows to the figures (Chan, Golub & LeVeque 1979)."""
         rows, mean_F, variance_F = self.figures(x_NF)
+        variance_F = variance_F + self.noise**2
         total = self.seen + rows
         share = rows / total
         gap_F = mean_F - self.mean_F
