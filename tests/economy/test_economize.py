@@ -1,6 +1,7 @@
 """`economize`: a run that buys row by row, certified; answers are those with the rest hidden."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,15 +11,23 @@ import pytest
 
 import modalloy as ma
 from conftest import make_job, write_table
+from modalloy.answer.answers import Answer
 from modalloy.answer.predictor import Predictor
+from modalloy.answer.promise import promises_of
+from modalloy.blend.mixture import Blend, Mixture
+from modalloy.classical.blocks import FeatureBlock
+from modalloy.classical.method import FittedMethod
 from modalloy.economy import economize_run
 from modalloy.economy.arms import cascade, fitted_q, static
 from modalloy.economy.economize_run import say_changes
 from modalloy.job.job_file import load_job
+from modalloy.learn.unlike import view_rows
 from modalloy.media.media import open_image
 from modalloy.policy.plan import plan_of
 from modalloy.readers import image
 from modalloy.runs.run import Run
+from modalloy.table.table import open_table
+from modalloy.unlike.fitting import fit_likeness
 from untrained import untrained
 
 COLUMNS = ("load", "site", "photo", "vibration")
@@ -91,6 +100,40 @@ def test_answers_are_those_with_the_rest_hidden(made: Made) -> None:
         assert (rows["fault"] == same["fault"]).all()
         gap = rows["fault.probability"] - same["fault.probability"]
         assert gap.abs().max() < 1e-5
+
+
+class Loads:
+    """A method that answers by the load alone."""
+
+    def answer(self, blocks: Mapping[str, FeatureBlock], rows: int) -> Answer:
+        """Undecided where it is missing."""
+        assert rows == len(blocks["load"].values)
+        p_B = 1.0 / (1.0 + np.exp(-np.nan_to_num(np.asarray(blocks["load"].values)[:, 0])))
+        return {"probability": np.stack([p_B, 1.0 - p_B], axis=1)}
+
+
+def test_blends_promises_and_unlike_rows_are_those_with_the_rest_hidden(
+    made: Made, tmp_path: Path
+) -> None:
+    promises = promises_of(ma.calibrate(made.run, made.table, out=tmp_path / "calibrated"))
+    before, after = Predictor(made.run), Predictor(made.new)
+    loader, _ = before.open(open_table(made.table))
+    model: Any = Loads()
+    method = FittedMethod("loads", {"load": made.run.readers["load"]}, (), model)
+    mixture = Mixture(0.5, {"photo": 0.2, "vibration": 0.1}, ((0.2, method),))
+    rows_of = (np.arange(200), np.arange(200, 340))
+    views = [view_rows(before.model, loader, which, []) for which in rows_of]
+    likeness = fit_likeness(*views, share=0.05, groups=None, pooled=[])
+    for predictor in (before, after):
+        predictor.blend, predictor.promises = Blend({"fault": mixture}), promises
+        predictor.likeness = likeness
+    bought = after.frame(made.table, part=slice(0, 60))
+    assert len(bought["bought"].unique()) > 1
+    columns = ["fault.p[crack]", "fault.set", "fault.abstain", "unlike.score"]
+    for way, rows in bought.groupby("bought"):
+        inputs = [n for part in str(way).split(" | ") for n in named(part)]
+        known = before.frame(made.table, inputs=inputs, part=slice(0, 60)).loc[rows.index]
+        pd.testing.assert_frame_equal(rows[columns], known[columns], atol=1e-4)
 
 
 def named(part: str) -> list[str]:

@@ -192,7 +192,8 @@ def buy_rows(
     evaluation mode.
 
     An answer is the one that the run gives with the other inputs hidden. viewed: to keep what the
-    network makes of the rows, of these inputs as their trunks pool them. tick is called with the number of rows done.
+    network makes of the rows, of these inputs as their trunks pool them. tick is called with the
+    number of rows done.
     """
     return Buyer(model, blend, loader, plan, viewed).buy(which, batch=batch, tick=tick)
 
