@@ -47,7 +47,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Economized once for all tests here."""
     folder = tmp_path_factory.mktemp("plant")
     table = write_table(folder, rows=340)
-    run = untrained(folder / "run", table, job=load_job(job_of(table)), steps=30)
+    run = untrained(folder / "run", table, job=load_job(job_of(table)), steps=25)
     with pytest.MonkeyPatch.context() as patch:  # what the others learn, test_arms.py asks
         patch.setattr(economize_run, "ARMS", (static, cascade, fitted_q))
         new = ma.economize(run, out=folder / "new", alpha=0.05, costs=COSTS, quiet=True)
@@ -59,7 +59,9 @@ def job_of(table: Path, **changes: Any) -> dict[str, Any]:
     split = {"random": "stratified", "test": 0.15, "validation": 0.2, "calibration": 0.5}
     task = {"fault": {"type": "classify", "target": "fault_code"}}
     given: dict[str, Any] = {"columns": COLUMNS, "split": split, "tasks": task}
-    return make_job(table, **{**given, **changes})
+    job = make_job(table, **{**given, **changes})
+    job["columns"]["vibration"]["front"] = ["statistics"]
+    return job
 
 
 def test_a_run_that_buys_is_a_run_with_its_parent_and_its_certificate(made: Made) -> None:
