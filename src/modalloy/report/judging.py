@@ -6,9 +6,9 @@ from functools import partial
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Answered
+from modalloy.answer.answers import EVERYTHING, Answered, Answers
 from modalloy.answer.blended import ask, blended
-from modalloy.answer.buying import bought_statuses
+from modalloy.answer.buying import Bought, bought_statuses
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.promise import by_of, keep_promises
@@ -86,15 +86,21 @@ def judge_rows(
     for task, own in extras.methods.items():
         ask_own = partial(ask_methods, own, answered, loader, which)
         judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
-    promises = extras.promises
-    if promises:
-        said = statuses(loader, which)
-        if bought is not None:
-            said = bought_statuses(said, bought, loader, "missing")
-        judged.kinds = groups_of(loader, which, said, by_of(promises))
-        both = (combined[EVERYTHING], judged.answers)
-        judged.answers = keep_promises(model.job.tasks, promises, *both, judged.kinds)
+    if extras.promises:
+        keep(judged, loader, extras, combined[EVERYTHING], bought)
     return judged
+
+
+def keep(
+    judged: Judged, loader: Loader, extras: Extras, before: Answers, bought: Bought | None
+) -> None:
+    """Put what is promised into the answers, by the kind of each row; before: their stage."""
+    said = statuses(loader, judged.which)
+    if bought is not None:
+        said = bought_statuses(said, bought, loader, "missing")
+    judged.kinds = groups_of(loader, judged.which, said, by_of(extras.promises))
+    both = (before, judged.answers)
+    judged.answers = keep_promises(loader.job.tasks, extras.promises, *both, judged.kinds)
 
 
 def subsets_of(
