@@ -188,7 +188,7 @@ def test_both_searches_among_ways_to_fuse_train_equally_often() -> None:
     assert len(asked) == 60
     assert bandit.best == 1.5
     assert bandit.mean > evenly.mean + 0.3
-    job = SimpleNamespace(
+    job: Any = SimpleNamespace(
         columns={
             "photo": SimpleNamespace(type="image"),
             "load": SimpleNamespace(type="number"),

@@ -10,7 +10,7 @@ import pytest
 from modalloy.economy.arms import cascade, fitted_q, gate, gradient, static, value
 from modalloy.economy.frontier import ARMS
 from modalloy.economy.lessons import Lessons, follow
-from modalloy.policy.rules import Cascade, Rule, Subset
+from modalloy.policy.rules import Cascade, Gate, Rule, Subset
 from processes import exact, process, told_by_the_first, worth_nothing_alone
 
 PRICES = (0.05, 0.3, 0.9)
@@ -103,7 +103,19 @@ def test_a_higher_price_buys_less_and_the_seed_draws_the_same_rule(
         ]
 
 
-def test_two_inputs_and_four_are_bought_in_order() -> None:
+def test_a_gate_looks_at_one_of_inputs_that_cost_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "STEPS", 5)
+    alike = process(np.arange(20) % 2, {0: {0}, 1: {1}}, (2.0, 2.0))
+    (rule,) = gate.fit(alike, (0.1,), seed=0)
+    assert isinstance(rule, Gate)
+    assert rule.first_M.tolist() == [True, False]
+    free = process(np.arange(20) % 2, {0: {0}, 1: {1}}, (0.0, 0.0, 2.0))
+    (rule,) = gate.fit(free, (0.1,), seed=0)
+    assert isinstance(rule, Gate)
+    assert rule.first_M.tolist() == [True, True, False]
+
+
+def test_two_inputs_are_bought_in_order() -> None:
     kind_N = np.arange(40) % 2
     two = process(kind_N, {0: {0}, 1: {1}}, (1.0, 4.0))
     (rule,) = cascade.fit(two, (0.1,), seed=0)

@@ -11,16 +11,24 @@ import pytest
 
 import modalloy as ma
 from conftest import make_job, write_table
+from modalloy.answer.answers import Answer
 from modalloy.answer.predictor import Predictor
+from modalloy.answer.promise import promises_of
+from modalloy.blend.mixture import Blend, Mixture
+from modalloy.classical.blocks import FeatureBlock
+from modalloy.classical.method import FittedMethod
 from modalloy.economy import economize_run
 from modalloy.economy.arms import cascade, fitted_q, static
 from modalloy.economy.economize_run import say_changes
 from modalloy.job.job_file import load_job
+from modalloy.learn.unlike import view_rows
 from modalloy.media.media import open_image
 from modalloy.policy.plan import plan_of
 from modalloy.policy.rules import Cascade
 from modalloy.readers import image
 from modalloy.runs.run import Run
+from modalloy.table.table import open_table
+from modalloy.unlike.fitting import fit_likeness
 from untrained import untrained
 
 COLUMNS = ("load", "site", "photo", "vibration")
@@ -40,7 +48,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     """Economized once for all tests here."""
     folder = tmp_path_factory.mktemp("plant")
     table = write_table(folder, rows=340)
-    run = untrained(folder / "run", table, job=load_job(job_of(table)), steps=30)
+    run = untrained(folder / "run", table, job=load_job(job_of(table)), steps=25)
     with pytest.MonkeyPatch.context() as patch:  # what the others learn, test_arms.py asks
         patch.setattr(economize_run, "ARMS", (static, cascade, fitted_q))
         new = ma.economize(run, out=folder / "new", alpha=0.05, costs=COSTS, quiet=True)
@@ -52,7 +60,9 @@ def job_of(table: Path, **changes: Any) -> dict[str, Any]:
     split = {"random": "stratified", "test": 0.15, "validation": 0.2, "calibration": 0.5}
     task = {"fault": {"type": "classify", "target": "fault_code"}}
     given: dict[str, Any] = {"columns": COLUMNS, "split": split, "tasks": task}
-    return make_job(table, **{**given, **changes})
+    job = make_job(table, **{**given, **changes})
+    job["columns"]["vibration"]["front"] = ["statistics"]
+    return job
 
 
 def test_a_run_that_buys_is_a_run_with_its_parent_and_its_certificate(made: Made) -> None:
@@ -93,6 +103,40 @@ def test_answers_are_those_with_the_rest_hidden(made: Made) -> None:
         assert (rows["fault"] == same["fault"]).all()
         gap = rows["fault.probability"] - same["fault.probability"]
         assert gap.abs().max() < 1e-5
+
+
+class Loads:
+    """A method that answers by the load alone."""
+
+    def answer(self, blocks: Mapping[str, FeatureBlock], rows: int) -> Answer:
+        """Undecided where it is missing."""
+        assert rows == len(blocks["load"].values)
+        p_B = 1.0 / (1.0 + np.exp(-np.nan_to_num(np.asarray(blocks["load"].values)[:, 0])))
+        return {"probability": np.stack([p_B, 1.0 - p_B], axis=1)}
+
+
+def test_blends_promises_and_unlike_rows_are_those_with_the_rest_hidden(
+    made: Made, tmp_path: Path
+) -> None:
+    promises = promises_of(ma.calibrate(made.run, made.table, out=tmp_path / "calibrated"))
+    before, after = Predictor(made.run), Predictor(made.new)
+    loader, _ = before.open(open_table(made.table))
+    model: Any = Loads()
+    method = FittedMethod("loads", {"load": made.run.readers["load"]}, (), model)
+    mixture = Mixture(0.5, {"photo": 0.2, "vibration": 0.1}, ((0.2, method),))
+    rows_of = (np.arange(200), np.arange(200, 340))
+    views = [view_rows(before.model, loader, which, []) for which in rows_of]
+    likeness = fit_likeness(*views, share=0.05, groups=None, pooled=[])
+    for predictor in (before, after):
+        predictor.blend, predictor.promises = Blend({"fault": mixture}), promises
+        predictor.likeness = likeness
+    bought = after.frame(made.table, part=slice(0, 60))
+    assert len(bought["bought"].unique()) > 1
+    columns = ["fault.p[crack]", "fault.set", "fault.abstain", "unlike.score"]
+    for way, rows in bought.groupby("bought"):
+        inputs = [n for part in str(way).split(" | ") for n in named(part)]
+        known = before.frame(made.table, inputs=inputs, part=slice(0, 60)).loc[rows.index]
+        pd.testing.assert_frame_equal(rows[columns], known[columns], atol=1e-4)
 
 
 def named(part: str) -> list[str]:
@@ -149,7 +193,8 @@ def test_what_is_not_bought_is_not_seen(made: Made) -> None:
     before = Predictor(made.new).frame(made.table)
     other = frame.copy()
     skips = {n: ~before["bought"].str.contains(n) for n in ("photo", "vibration", "table")}
-    assert skips["photo"].sum() > 50
+    saved = before.attrs["saved"]
+    assert sum(saved["there"].values()) - sum(saved["bought"].values()) > 100
     other.loc[skips["photo"] & other["photo"].notna(), "photo"] = "img/no_such.png"
     loud, pairs = np.full(32, 1e3), zip(skips["vibration"], other["vibration"], strict=True)
     other["vibration"] = [loud if skip and v is not None else v for skip, v in pairs]

@@ -49,6 +49,7 @@ class Group:
     values: dict[str, Arrays] = field(default_factory=dict)
     present: Arrays = field(default_factory=dict)
     vectors: Arrays = field(default_factory=dict)
+    pooled: Arrays = field(default_factory=dict)
 
     def take(self, i: np.ndarray) -> "Group":
         """Some of the rows."""
@@ -60,6 +61,7 @@ class Group:
             {name: {k: v[i] for k, v in own.items()} for name, own in self.values.items()},
             {name: p[i] for name, p in self.present.items()},
             {name: x[i] for name, x in self.vectors.items()},
+            {name: x[i] for name, x in self.pooled.items()},
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,7 +11,15 @@ from modalloy.checks.finding import some
 from modalloy.economy.before_after import Tables, arm_lines, before_after, point_of
 from modalloy.economy.certificate import Asked, refuse_few, said
 from modalloy.economy.costs import answer_ms, costs_of, measured_ms
-from modalloy.economy.frontier import ARMS, FOLDS, certify, learn_points, sequence
+from modalloy.economy.frontier import (
+    ARMS,
+    FOLDS,
+    Certified,
+    Point,
+    certify,
+    learn_points,
+    sequence,
+)
 from modalloy.economy.lessons import MOST, ask_subsets, fit_features, judges_of, lessons_of
 from modalloy.economy.page import write_page
 from modalloy.economy.rows import FEWEST_TO_LEARN, Rows, folds, given_table, own_table
@@ -106,6 +114,73 @@ def refuse_few_to_learn(rows: int, source: str) -> None:
             f"{source}: {rows} rows with an answer are left to learn a policy from, and at least "
             f"{FEWEST_TO_LEARN} are needed."
         )
+
+
+class Learned(NamedTuple):
+    """A plan and what it was chosen from."""
+
+    plan: Plan
+    found: Certified
+    points: list[Point]
+    tables: Tables
+
+
+def learn_plan(
+    predictor: Predictor,
+    rows: Rows,
+    known: Mapping[str, float] | None,
+    asked: Asked,
+    seed: int,
+    *,
+    quiet: bool,
+) -> Learned:
+    """Every arm learned, and the cheapest point that is certified. known: what the user says of
+    costs; else they are measured."""
+    cost = measured_ms(predictor, rows.loader.table, rows.learn) if known is None else known
+    names, always = decided_on(predictor.model.inputs, cost)
+    tables, features = look(predictor, rows, names, cost, judges_of(predictor), quiet=quiet)
+    fold_N = folds(rows.labels_of(rows.learn), len(rows.learn), FOLDS)
+    with Bar("learning to buy", len(ARMS) * (FOLDS + 1), quiet=quiet) as bar:
+        points = learn_points(tables.learn, fold_N, seed=seed, arms=ARMS, tick=bar.advance)
+    found = certify(sequence(tables.learn, points), tables.certify, asked)
+    promise = said(asked, int(found.outcome.worse_N.sum()), len(tables.certify))
+    plan = Plan(
+        tuple(names),
+        tuple(always),
+        cost,
+        "ms" if known is None else "",
+        features,
+        found.chosen.rule,
+        found.chosen.arm,
+        predictor.run.sealed["model.safetensors"],
+        promise | {"source": rows.source},
+    )
+    return Learned(plan, found, points, tables)
+
+
+def refuse_rows(rows: Rows, asked: Asked) -> None:
+    """TableError where rows are too few to certify anything, or to learn from."""
+    source = rows.loader.table.source
+    refuse_few(len(rows.certify), asked, source)
+    if len(rows.learn) < FEWEST_TO_LEARN:
+        raise TableError(
+            f"{source}: {len(rows.learn)} rows with an answer are left to learn a policy from, and "
+            f"at least {FEWEST_TO_LEARN} are needed."
+        )
+
+
+def note_of(compared: Compared, made: Learned, arms: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the run's notes keep."""
+    plan = made.plan
+    return {
+        **compared.as_dict(),
+        "certificate": dict(plan.certificate),
+        "inputs": dict(plan.costs),
+        "always": list(plan.always),
+        "arm": plan.arm,
+        "arms": arms,
+        "point": point_of(plan, made.tables.shown),
+    }
 
 
 def asked_job(

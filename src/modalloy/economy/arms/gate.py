@@ -14,7 +14,7 @@ from modalloy.policy.rules import Gate, Rule
 NAME = "Gumbel gate"
 STEPS = 160
 WARM, COLD = 1.0, 0.3  # temperatures of the relaxed choice at the first and last step
-FREE = 1e-3  # share of all cost below which an input is looked at first, whatever it says
+FREE = 1e-3  # share of all cost up to which inputs are looked at first; else the cheapest one is
 
 
 def fit(lessons: Lessons, prices: Sequence[float], *, seed: int) -> list[Rule]:
@@ -25,7 +25,9 @@ def fit(lessons: Lessons, prices: Sequence[float], *, seed: int) -> list[Rule]:
     networks stay as they are, and the gate learns on what each set is known to lose and cost.
     """
     draw = torch.Generator().manual_seed(seed)
-    first_M = lessons.cost_M <= max(FREE, float(lessons.cost_M.min()))
+    first_M = lessons.cost_M <= FREE
+    if not first_M.any():
+        first_M[lessons.cost_M.argmin()] = True
     bought_SM = lessons.bought_SM
     sets = np.flatnonzero((bought_SM | ~first_M).all(1))
     start_N = ((lessons.there_NM & first_M) @ lessons.bits_M).astype(np.int64)
