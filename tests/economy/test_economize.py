@@ -1,7 +1,7 @@
 """`economize`: a run that buys row by row, certified; answers are those with the rest hidden."""
 
 import dataclasses
-from dataclasses import replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +24,9 @@ from modalloy.job.job_file import load_job
 from modalloy.learn.unlike import view_rows
 from modalloy.media.media import open_image
 from modalloy.policy.plan import plan_of
-from modalloy.policy.rules import Cascade
 from modalloy.readers import image
 from modalloy.runs.run import Run
-from modalloy.table.table import open_table
+from modalloy.table.open_table import open_table
 from modalloy.unlike.fitting import fit_likeness
 from untrained import untrained
 
@@ -154,20 +153,6 @@ def test_one_row_answers_as_in_a_batch(made: Made) -> None:
         assert abs(gap) < 1e-5
 
 
-def half_buyer(made: Made) -> Predictor:
-    """A predictor whose rows look at the table first, and some of them then buy the photo."""
-    predictor = Predictor(made.new)
-    assert predictor.plan is not None
-    first = Predictor(made.run).answers(made.table, inputs=["load", "site"]).answers["fault"]
-    for least in np.quantile(first["probability"].max(1), [0.2, 0.4, 0.6, 0.8]):
-        rule = Cascade(np.array([0, 1]), np.array([least]))
-        predictor.plan = replace(predictor.plan, rule=rule)
-        bought = predictor.frame(made.table)["bought"].str.contains("photo")
-        if 0.1 < bought.mean() < 0.9:
-            return predictor
-    raise AssertionError("no threshold parts the rows")
-
-
 def test_files_that_are_not_bought_are_not_opened(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,9 +162,8 @@ def test_files_that_are_not_bought_are_not_opened(
         opened.append(file)
         return open_image(file, *given, **options)
 
-    buyer = half_buyer(made)
     monkeypatch.setattr(image, "open_image", noted)
-    found = buyer.frame(made.table)
+    found = ma.predict(made.new, made.table, quiet=True)
     bought = found["bought"].str.contains("photo")
     assert len(opened) == bought.sum() == found.attrs["saved"]["bought"]["photo"]
     assert len(opened) < found.attrs["saved"]["there"]["photo"]

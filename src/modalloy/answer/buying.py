@@ -69,12 +69,7 @@ class Buyer:
     """A network and its blend with a plan, over the rows of one table."""
 
     def __init__(
-        self,
-        model: Model,
-        blend: Blend,
-        loader: Loader,
-        plan: Plan,
-        viewed: Collection[str] | None,
+        self, model: Model, blend: Blend, loader: Loader, plan: Plan, viewed: Collection[str] | None
     ) -> None:
         self.model, self.blend, self.loader, self.plan = model, blend, loader, plan
         self.viewed = viewed
@@ -143,8 +138,7 @@ class Buyer:
         summaries = {n: s[index] for n, s in output.summaries.items()}
         some = Output({}, {}, Fused(output.fused.summary_BKD[index]), summaries)
         given = ArrayBatch(part.values, part.present, rows=part.rows)
-        vectors = {n: x for n, x in part.vectors.items() if n in self.viewed}
-        return part, answers, view_of(self.model, self.loader, given, some, vectors)
+        return part, answers, view_of(self.model, self.loader, given, some, part.pooled)
 
     def _with(self, group: Group, names: Iterable[str]) -> Group:
         """The group with these inputs read and encoded."""
@@ -152,11 +146,14 @@ class Buyer:
             given = self.loader.batch(group.rows, inputs=[name])
             data = Batch.of(given, self.model.device)
             if name in self.blend.widths or name in (self.viewed or ()):
-                data = with_features(self.model, data, [name])
-                width = self.blend.widths.get(name)
-                group.vectors[name] = pooled(self.model, name, data, width)
+                data = with_features(self.model, data, [name])  # the trunk runs once for all
             group.tokens[name] = self.model.encode_one(name, data)
             group.values[name], group.present[name] = given.values[name], given.present[name]
+            if name in self.blend.widths:
+                width = self.blend.widths[name]
+                group.vectors[name] = pooled(self.model, name, data, width)
+            if name in (self.viewed or ()):
+                group.pooled[name] = pooled(self.model, name, data)
         return group
 
     def _answer(self, group: Group) -> tuple[Answers, Output]:
@@ -194,8 +191,9 @@ def buy_rows(
     """Answers of some rows, in their order, each with what a plan buys for it; the model is in
     evaluation mode.
 
-    An answer is the one that the run gives with the other inputs hidden. viewed: see `answer_rows`.
-    tick is called with the number of rows done.
+    An answer is the one that the run gives with the other inputs hidden. viewed: to keep what the
+    network makes of the rows, of these inputs as their trunks pool them. tick is called with the
+    number of rows done.
     """
     return Buyer(model, blend, loader, plan, viewed).buy(which, batch=batch, tick=tick)
 

@@ -66,53 +66,26 @@ def economize(
     asked.check()
     predictor = Predictor(run)
     inputs = predictor.model.inputs
-    refuse_single(run, inputs)
-    judges = judges_of(predictor)
-    given = job.economize.costs
-    known = costs_of(inputs, list(run.readers), given) if given else None
-    rows = own_table(predictor) if table is None else given_table(predictor, table)
-    source = rows.loader.table
-    refuse_few(len(rows.certify), asked, source.source)
-    refuse_few_to_learn(len(rows.learn), source.source)
-    with claim(place, resume=False):
-        cost = measured_ms(predictor, source, rows.learn) if known is None else known
-        names, always = decided_on(inputs, cost)
-        tables, features = look(predictor, rows, names, cost, judges, quiet=quiet)
-        fold_N = folds(rows.labels_of(rows.learn), len(rows.learn), FOLDS)
-        with Bar("learning to buy", len(ARMS) * (FOLDS + 1), quiet=quiet) as bar:
-            points = learn_points(tables.learn, fold_N, seed=job.seed, arms=ARMS, tick=bar.advance)
-        found = certify(sequence(tables.learn, points), tables.certify, asked)
-        promise = said(asked, int(found.outcome.worse_N.sum()), len(tables.certify))
-        promise |= {"source": rows.source}
-        what = (tuple(names), tuple(always), cost, "ms" if known is None else "", features)
-        of = (found.chosen.rule, found.chosen.arm, run.sealed["model.safetensors"])
-        plan = Plan(*what, *of, promise)
-        timed = timings(predictor, plan, rows)
-        compared = before_after(predictor, rows, tables, plan, found, timed)
-        arms, point = arm_lines(points, tables, asked, plan), point_of(plan, tables.shown)
-        note = {**compared.as_dict(), "certificate": promise, "inputs": dict(cost)}
-        note |= {"arm": plan.arm, "arms": arms, "point": point, "always": always}
-        write_page(place / PAGE, run.job, compared, arms, plan, tables.shown)
-        changed: dict[str, Any] = {"job": job, "notes": {**run.notes, NOTE: note}}
-        changed |= {"stages": run.stages, "parts": {PART: plan.to_bytes()}}
-        return derive_run(run, place, "economize", **changed)
-
-
-def refuse_single(run: Run, inputs: list[str]) -> None:
-    """RunError where there is nothing to leave out."""
     if len(inputs) < 2:
         raise RunError(
             f"{run.path}: its model reads one input alone ({some(inputs)}), so there is nothing to "
             "leave out; number, category and time columns together count as one."
         )
-
-
-def refuse_few_to_learn(rows: int, source: str) -> None:
-    """TableError where rows are too few for a policy."""
-    if rows < FEWEST_TO_LEARN:
-        raise TableError(
-            f"{source}: {rows} rows with an answer are left to learn a policy from, and at least "
-            f"{FEWEST_TO_LEARN} are needed."
+    judges_of(predictor)  # refuses tasks that it cannot judge before rows are read
+    given = job.economize.costs
+    known = costs_of(inputs, list(run.readers), given) if given else None
+    rows = own_table(predictor) if table is None else given_table(predictor, table)
+    refuse_rows(rows, asked)
+    with claim(place, resume=False):
+        made = learn_plan(predictor, rows, known, asked, job.seed, quiet=quiet)
+        timed = timings(predictor, made.plan, rows)
+        compared = before_after(predictor, rows, made.tables, made.plan, made.found, timed)
+        arms = arm_lines(made.points, made.tables, asked, made.plan)
+        write_page(place / PAGE, run.job, compared, arms, made.plan, made.tables.shown)
+        notes = {**run.notes, NOTE: note_of(compared, made, arms)}
+        parts = {PART: made.plan.to_bytes()}
+        return derive_run(
+            run, place, "economize", job=job, notes=notes, stages=run.stages, parts=parts
         )
 
 
