@@ -138,7 +138,7 @@ def _defaults(options: BaseModel) -> Iterator[str]:
     """Every field of a group of options with its default and help, as commented lines."""
     for name, field in type(options).model_fields.items():
         value = getattr(options, name, field.default)
-        if value is None or isinstance(value, str | int | float | bool):
+        if value is None or isinstance(value, str | int | float | bool | BaseModel):
             yield f"  # {_line({name: value}, _help(type(options), name))}"
 
 
