@@ -17,7 +17,6 @@ from modalloy.tasks.custom import check_kits
 if TYPE_CHECKING:
     import pandas as pd
 
-    from modalloy.adaptation.asked import Method
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
     from modalloy.checks.check import Check
@@ -291,7 +290,7 @@ def adapt(
     table: Any,
     *,
     out: str | Path | None = None,
-    method: "Method" = "rslora",
+    method: config.Adapts = "rslora",
     name: str | None = None,
     rank: int | None = None,
     budget_kb: float | None = None,

@@ -2,25 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from modalloy.errors import RunError
+from modalloy.job import config
 from modalloy.job.options import did_you_mean
 
-Method = Literal[
-    "head",
-    "last_n",
-    "full",
-    "lora",
-    "rslora",
-    "dora",
-    "pissa",
-    "adalora",
-    "ia3",
-    "vera",
-    "layernorm",
-]
-METHODS: tuple[str, ...] = get_args(Method)
+METHODS: tuple[str, ...] = get_args(config.Adapts)
 RANKED = ("lora", "rslora", "dora", "pissa", "adalora", "vera")
 BUDGETED = ("lora", "rslora", "dora")
 LAST_N = 2  # blocks of each encoder
@@ -42,7 +30,7 @@ class Asked:
     points that old test rows may lose beside a window.
     """
 
-    method: Method = "rslora"
+    method: config.Adapts = "rslora"
     name: str | None = None
     rank: int | None = None
     budget_kb: float | None = None

@@ -20,22 +20,9 @@ from pydantic import (
 
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Method = Literal["lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"]
-Tune = Literal[
-    "frozen",
-    "full",
-    "last_n",
-    "lora",
-    "rslora",
-    "dora",
-    "pissa",
-    "adalora",
-    "ia3",
-    "vera",
-    "layernorm",
-]
-TuneFusion = Literal[
-    "full", "lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"
-]
+Tune = Literal["frozen", "full", "last_n", Method]
+TuneFusion = Literal["full", Method]
+Adapts = Literal["head", "last_n", "full", Method]
 Front = Literal[
     "convolution",
     "learned",
@@ -82,19 +69,7 @@ class Beside(Options):
 class Adapter(Beside):
     """How a finished run is adapted: what of it learns, and how much of that there may be."""
 
-    method: Literal[
-        "head",
-        "last_n",
-        "full",
-        "lora",
-        "rslora",
-        "dora",
-        "pissa",
-        "adalora",
-        "ia3",
-        "vera",
-        "layernorm",
-    ] = "rslora"
+    method: Adapts = "rslora"
     """`head`: what answers alone; `last_n`: the last blocks too; `full`: everything; the others are
     ways of learning beside the layers, see docs/adapters.md."""
     last_n: PositiveInt = 2
