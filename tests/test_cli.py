@@ -192,9 +192,10 @@ def test_evaluate_with_and_without_a_table(calls: list[Any]) -> None:
     assert run("evaluate", "run").stdout == said.format(Path("run/report.html"))
     new = run("evaluate", "run", "new.csv", "-o", "new.html")
     assert new.stdout == said.format("new.html")
+    asked = {"sheet": None, "adapter": None}
     assert calls == [
-        ("evaluate", (Path("run"), None), {"out": None, "sheet": None}),
-        ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html"), "sheet": None}),
+        ("evaluate", (Path("run"), None), {"out": None, **asked}),
+        ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html"), **asked}),
     ]
     other = run("evaluate", "run", "new.csv")
     assert other.stdout == said.format(Path("run/evaluated.html"))
@@ -216,7 +217,10 @@ def test_evaluate_refuses_a_page_it_could_not_write_before_any_work(
 def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
     assert run("predict", "run", "new.csv").stdout == "row\n0\n1\n"
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
-    assert calls[1] == ("predict", (Path("run"), "new.csv"), {"out": Path("a.csv"), "sheet": None})
+    asked = {"out": Path("a.csv"), "sheet": None, "adapter": None}
+    assert calls[1] == ("predict", (Path("run"), "new.csv"), asked)
+    run("predict", "run", "new.csv", "--adapter", "line3")
+    assert calls[2][2]["adapter"] == "line3"
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -220,7 +220,7 @@ ELSEWHERE = {
         ("Adapter.method", "Adapter.last_n"),
         "tests/model/adapters/test_attach.py::test_head_last_n_and_full_learn_as_much_as_they_say",
     ),
-    "Adapter.budget_kb": "tests/model/adapters/test_budget.py"
+    "Adapter.budget_kb": "tests/model/adapters/test_adapter_budget.py"
     "::test_a_budget_is_kept_and_too_small_a_one_is_refused",
     "Fusion.tune": "tests/learn/test_adapting.py"
     "::test_an_encoder_and_a_fusion_of_an_earlier_run_are_adapted_by_tune",

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from modalloy.errors import RunError
-from modalloy.job import config
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.tasks.kit import kit_of
 
 LR = 1e-3  # of Adam, as in the paper
 NORMS = (nn.LayerNorm, nn.GroupNorm, nn.modules.batchnorm._BatchNorm)
@@ -22,7 +22,7 @@ def tent(model: Model, batches: Iterable[Batch], *, lr: float = LR) -> list[floa
     The paper lets batch norms use each batch's own figures; ours keep those that they have, so that
     a row is answered alone as it is in a batch. RunError where the run has no classes to answer.
     """
-    heads = [n for n, o in model.job.tasks.items() if isinstance(o, config.Classify)]
+    heads = [n for n, o in model.job.tasks.items() if kit_of(o).promises == "classes"]
     if not heads:
         tasks = ", ".join(f"'{n}'" for n in model.job.tasks)
         raise RunError(

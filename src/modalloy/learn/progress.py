@@ -77,7 +77,8 @@ def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor
 def fingerprint(job: config.Job) -> str:
     """Tells jobs apart."""
     # Left out where there is none, and what training does not read: checkpoints are older.
-    without: dict[str, Any] = {"tune": True} | ({} if job.train.start else {"train": {"start"}})
+    without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden"), True)
+    without |= {} if job.train.start else {"train": {"start"}}
     plain = {n for n, o in job.columns.items() if getattr(o, "adapter", None) == config.Beside()}
     without["columns"] = {name: {"adapter"} for name in plain}
     unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
