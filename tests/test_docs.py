@@ -204,11 +204,14 @@ def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
             "interrupted": False,
             "recalibrated": {"rows": 4, "tasks": {}, "said": []},
             "adapted": {"compared": compared},
+            "hardened": {"compared": compared, "said": []},
+            "economized": compared,
         },
         findings=[],
         caveats=[],
     )
-    named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "adapt", "tune"]
+    named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
+    named += ["adapt", "harden", "economize"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     for name in answers:
