@@ -34,7 +34,7 @@ class Pretraining(nn.Module):
     def __init__(self, body: Body, pretexts: Mapping[Method, Pretext]) -> None:
         super().__init__()
         self.body = body
-        self.pretexts = Named(dict(pretexts))
+        self.pretexts = Named({str(method): pretext for method, pretext in pretexts.items()})
 
     @property
     def device(self) -> torch.device:
@@ -52,9 +52,8 @@ def pretraining(model: Pretraining, batch: Batch) -> Losses:
     return losses
 
 
-def weighed(losses: Mapping[str, Tensor], weights: Mapping[Method, float]) -> Tensor:
+def weighed(losses: Mapping[str, Tensor], weights: Mapping[str, float]) -> Tensor:
     """The sum of named losses, each times the weight of its method."""
-    parts = [
-        weights[method] * loss for n, loss in losses.items() if (method := read_name(n).method)
-    ]
-    return torch.stack(parts).sum()
+    return torch.stack(
+        [weights[str(read_name(n).method)] * loss for n, loss in losses.items()]
+    ).sum()
