@@ -1,4 +1,4 @@
-"""Draws depend on seed, row and temperature alone, keep what was shown, and are steered by a row."""
+"""Draws depend on seed and row alone, keep what was shown, and are steered by other columns."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,7 @@ from drawable import drawable, some_rows
 from modalloy.drawing.artist import Artist
 from modalloy.drawing.sheet import TILE, as_png, contact_sheet
 from modalloy.errors import JobError
+from modalloy.job import config
 from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress
 
@@ -15,7 +16,8 @@ from modalloy.objectives.autoregress import Autoregress
 def artist(*columns: str) -> Artist:
     body = drawable(*columns)
     torch.manual_seed(2)
-    return Artist(body, Autoregress(body, columns, width=16, layers=2, components=3))
+    options = config.Autoregress(columns=columns, width=16, layers=2, components=3)
+    return Artist(body, Autoregress(body, options))
 
 
 def only(batch: Batch, row: int) -> Batch:
@@ -41,7 +43,9 @@ def test_a_row_is_drawn_alone_as_in_a_batch(name: str) -> None:
     one, batch = artist(name), some_rows(name)
     whole = one.draw(name, batch, anew=0.5, each=1, numbers=[5, 6, 7, 8])
     alone = one.draw(name, only(batch, 2), anew=0.5, each=1, numbers=[7])
-    assert alone.samples[0][0] == pytest.approx(whole.samples[2][0], abs=1e-3 if name != "photo" else 1)
+    assert alone.samples[0][0] == pytest.approx(
+        whole.samples[2][0], abs=1e-3 if name != "photo" else 1
+    )
     assert alone.expected[0] == pytest.approx(whole.expected[2], abs=1e-3 if name != "photo" else 1)
 
 

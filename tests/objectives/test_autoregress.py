@@ -1,4 +1,6 @@
-"""Next-patch prediction: nothing is told of what is to be predicted, and the loss is its formula."""
+"""Next-patch prediction: nothing is told of what is to come, and the loss is its formula."""
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,20 +8,25 @@ import torch
 from scipy.special import logsumexp
 
 from drawable import changed, drawable, some_rows
+from modalloy.job import config
+from modalloy.learn.pretexts import build_pretexts, weights_of
+from modalloy.model.body import Body
 from modalloy.model.canvases.build import build_canvas
 from modalloy.model.layers.gaussians import Mixture
 from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress, begin, draw_seen, hide_some
+from modalloy.objectives.pretext import weighed
 
 
-
-def method_of(body: object, *columns: str, **options: object) -> Autoregress:
+def method_of(body: Body, *columns: str, **options: Any) -> Autoregress:
     torch.manual_seed(1)
-    given = {"width": 16, "layers": 2, "components": 3} | options
-    return Autoregress(body, columns, **given).eval()  # pyrefly: ignore[bad-argument-type]
+    given = {"width": 16, "layers": 2, "components": 3, "columns": columns} | options
+    return Autoregress(body, config.Autoregress.model_validate(given)).eval()
 
 
-def predicted(body, method, name: str, batch: Batch, seen: int, *, shown: bool = True) -> Mixture:
+def predicted(
+    body: Body, method: Autoregress, name: str, batch: Batch, seen: int, *, shown: bool = True
+) -> Mixture:
     canvas = method.canvases[name]
     seen_B = torch.full((len(batch),), seen)
     with torch.no_grad():
@@ -170,3 +177,36 @@ def test_it_learns_what_follows() -> None:
         x_BNP = canvas.cut(batch.values["photo"]).x_BNP
         drawn = method.decoders["photo"].draw(context, x_BNP, torch.rand(16, 16, 17))
     assert (drawn - x_BNP).abs().mean().item() < 0.3  # 1 by chance
+
+
+@pytest.mark.parametrize(
+    ("option", "other"),
+    [("width", 24), ("layers", 1), ("components", 2), ("hide", 0.9), ("shown", 0.0)],
+)
+def test_each_option_changes_the_loss(option: str, other: Any) -> None:
+    body, batch = drawable("photo", "pull"), some_rows("photo", "pull")
+    found = []
+    for options in ({}, {option: other}):
+        method = method_of(body, "photo", **options)
+        torch.manual_seed(3)
+        found.append(method(body, batch)["autoregress/photo"].item())
+    assert found[0] != found[1]
+
+
+def test_columns_are_those_named_or_all_that_learn() -> None:
+    body, batch = drawable("photo", "pull"), some_rows("photo", "pull")
+    assert list(method_of(body, "pull")(body, batch)) == ["autoregress/pull"]
+    assert list(method_of(body)(body, batch)) == ["autoregress/photo", "autoregress/pull"]
+
+
+def test_its_weight_is_what_its_losses_count() -> None:
+    body, batch = drawable("photo"), some_rows("photo")
+    found = []
+    for weight in (1.0, 0.25):
+        options = config.Pretrain.model_validate(
+            {"masked": {"weight": 0}, "autoregress": {"width": 16, "weight": weight}}
+        )
+        torch.manual_seed(4)
+        (method,) = build_pretexts(body, options).values()
+        found.append(weighed(method.eval()(body, batch), weights_of(options)).item())
+    assert found[1] == pytest.approx(0.25 * found[0])

@@ -13,7 +13,7 @@ from modalloy.model.layers.block import Block, attention
 from modalloy.model.layers.gaussians import Mixture, MixtureHead, Range
 from modalloy.model.tokens import Fused, Tokens
 
-WIDEST_HEAD = 32
+HEAD = 32  # numbers of a head of attention, or more where that does not divide the width
 
 
 class Context(NamedTuple):
@@ -65,7 +65,7 @@ class NextPatch(nn.Module):
         self.kind_3W = nn.Parameter(torch.randn(3, width) * 0.1)
         self.norms = nn.ModuleList(nn.LayerNorm(inside) for _ in range(2))
         self.told = nn.ModuleList(nn.Linear(inside, width) for _ in range(2))
-        heads = -(-width // WIDEST_HEAD)
+        heads = max(h for h in range(1, max(1, width // HEAD) + 1) if width % h == 0)
         self.blocks = nn.ModuleList(LookingBack(width, heads, dropout) for _ in range(layers))
         self.head = MixtureHead(width, numbers, components, span)
 

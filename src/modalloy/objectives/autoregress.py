@@ -5,14 +5,16 @@ recordings. The part that is seen goes through the body, so its encoder learns w
 what; the decoder stays with the run, which can draw by it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from modalloy.errors import JobError
+from modalloy.job import config
 from modalloy.model.body import Body
-from modalloy.model.canvases.build import build_canvas
+from modalloy.model.canvases.build import DRAWN, build_canvas
 from modalloy.model.canvases.canvas import Canvas, Patches
 from modalloy.model.layers.named import Named
 from modalloy.model.next_patch import Context, NextPatch
@@ -20,28 +22,20 @@ from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Losses
 from modalloy.objectives.names import method_loss
 from modalloy.objectives.pretext import Pretext
-
-SHOWN = 0.5  # share of rows whose seen patches are not left to the encoder's tokens alone
+from modalloy.objectives.rebuilt.build import keeps_still
+from modalloy.readers.batch import TABLE
 
 
 class Autoregress(Pretext):
     """A decoder for each column that is drawn.
 
-    hide: share of the other cells of a row that are hidden, so that fewer of them also do.
+    JobError where nothing of the encoder of a column that is named learns, or of any.
     """
 
-    def __init__(
-        self,
-        body: Body,
-        columns: Sequence[str],
-        *,
-        width: int = 128,
-        layers: int = 3,
-        components: int = 8,
-        hide: float = 0.3,
-    ) -> None:
+    def __init__(self, body: Body, options: config.Autoregress) -> None:
         super().__init__()
-        self.hide = hide
+        self.options = options
+        columns = drawn_columns(body, options.columns)
         self.canvases: dict[str, Canvas] = {c: build_canvas(body.readers[c]) for c in columns}
         self.decoders = Named(
             {
@@ -50,9 +44,9 @@ class Autoregress(Pretext):
                     canvas.numbers,
                     body.job.fuse.width,
                     canvas.span,
-                    width=width,
-                    layers=layers,
-                    components=components,
+                    width=options.width,
+                    layers=options.layers,
+                    components=options.components,
                 )
                 for name, canvas in self.canvases.items()
             }
@@ -64,8 +58,8 @@ class Autoregress(Pretext):
         for name, canvas in self.canvases.items():
             cell = canvas.cut(batch.values[name])
             seen_B = draw_seen(cell)
-            shown_B = torch.rand(seen_B.shape, device=seen_B.device) < SHOWN
-            some = hide_some(batch, self.hide, name)
+            shown_B = torch.rand(seen_B.shape, device=seen_B.device) < self.options.shown
+            some = hide_some(batch, self.options.hide, name)
             context = begin(body, some, name, canvas, seen_B, shown_B)
             found = self.decoders[name](context, cell.x_BNP)
             counts_BNP = cell.counts_BNP & batch.present[name][:, None, None]
@@ -76,12 +70,24 @@ class Autoregress(Pretext):
         return losses
 
 
+def drawn_columns(body: Body, named: Sequence[str]) -> list[str]:
+    """The columns that are predicted: those named, or all that can be."""
+    can = [n for n in body.inputs if n != TABLE and body.readers[n].kind in DRAWN]
+    learn = [n for n in can if not keeps_still(body, n)]
+    lost = [n for n in named if n not in learn] or ([] if learn else can)
+    if lost:
+        raise JobError(
+            f"pretrain.autoregress: nothing of the encoder of '{lost[0]}' learns, so there is "
+            "nothing to teach it by what follows; leave the column out, or let its encoder learn."
+        )
+    return [n for n in learn if not named or n in named]
+
+
 def begin(
     body: Body, batch: Batch, name: str, canvas: Canvas, seen_B: Tensor, shown_B: Tensor
 ) -> Context:
     """What a body makes of rows of whose cell in a column the first `seen` patches are known."""
-    values: dict[str, Mapping[str, Tensor]] = dict(batch.values)
-    values[name] = canvas.begun(batch.values[name], seen_B)
+    values = {**batch.values, name: canvas.begun(batch.values[name], seen_B)}
     present = {**batch.present, name: batch.present[name] & (seen_B > 0)}
     tokens = body.encode(replace(batch, values=values, present=present))
     others = body.fuse(body.hide(tokens, [name]))
