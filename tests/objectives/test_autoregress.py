@@ -56,19 +56,22 @@ def test_what_follows_knows_the_seen_part_by_the_encoder_alone_unless_it_is_show
     method = method_of(body, "photo")
     canvas, seen_B = method.canvases["photo"], torch.full((4,), 4)
     x_BNP = canvas.cut(batch.values["photo"]).x_BNP
-    other_BNP = x_BNP.clone()
-    other_BNP[:, 1] += 1.0
     decoder = method.decoders["photo"]
-    for shown in (True, False):
-        context = begin(body, batch, "photo", canvas, seen_B, torch.full((4,), shown))
-        a, b = (decoder(context, x).mean_BNKP[:, 4:] for x in (x_BNP, other_BNP))
-        assert torch.equal(a, b) is not shown
-        # What the encoder makes of it reaches what follows, and only that.
-        tokens = context.tokens._replace(x_BTD=context.tokens.x_BTD + torch.randn(16))
-        c = decoder(context._replace(tokens=tokens), x_BNP).mean_BNKP
-        whole = decoder(context, x_BNP).mean_BNKP
-        assert torch.equal(c[:, :4], whole[:, :4])
-        assert not torch.equal(c[:, 4:], whole[:, 4:])
+    for patch in (1, 3):
+        other_BNP = x_BNP.clone()
+        other_BNP[:, patch] += 1.0
+        for shown in (True, False):
+            context = begin(body, batch, "photo", canvas, seen_B, torch.full((4,), shown))
+            a, b = (decoder(context, x).mean_BNKP[:, 4:] for x in (x_BNP, other_BNP))
+            assert torch.equal(a, b) is not shown
+    # What the encoder makes of it reaches what follows, and only that.
+    whole = decoder(context, x_BNP).mean_BNKP
+    tokens = context.tokens._replace(x_BTD=context.tokens.x_BTD + torch.randn(16))
+    fused = context.fused._replace(summary_BKD=context.fused.summary_BKD + torch.randn(16))
+    for other in (context._replace(tokens=tokens), context._replace(fused=fused)):
+        found = decoder(other, x_BNP).mean_BNKP
+        assert torch.equal(found[:, :4], whole[:, :4])
+        assert not torch.equal(found[:, 4:], whole[:, 4:])
 
 
 @pytest.mark.parametrize("name", ["photo", "pull", "sound"])
@@ -141,8 +144,9 @@ def test_drawing_goes_the_same_way_as_learning() -> None:
     x_BNP = canvas.cut(batch.values["photo"]).x_BNP
     with torch.no_grad():
         context = begin(body, batch, "photo", canvas, seen_B, torch.tensor([True, False] * 2))
-        found = decoder.draw(context, x_BNP, None)
-        wanted = decoder(context, found).mean(canvas.span)
+        u_BNO = torch.rand(4, 16, 17)
+        found = decoder.draw(context, x_BNP, u_BNO)
+        wanted = decoder(context, found).draw(u_BNO, 1.0, canvas.span)
     for row, seen in enumerate(seen_B.tolist()):
         assert torch.equal(found[row, :seen], x_BNP[row, :seen])
         assert torch.allclose(found[row, seen:], wanted[row, seen:], atol=1e-5)

@@ -15,13 +15,15 @@ from modalloy.model.canvases.canvas import Canvas
 from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress, begin
 
+MEAN_OF = 16  # draws that the expected cell is the mean of
+
 
 class Drawn(NamedTuple):
     """What was drawn for R rows, each cell as its column's reader has it (see `Canvas.whole`).
 
     given: the cell of each row, None where it has none. seen_R: how many of its patches were shown
-    to the model, of N. expected: what follows, each patch the mean of what it may be. samples: for
-    each row some draws.
+    to the model, of N. expected: the mean of 16 draws as was learned. samples: for each row some
+    draws.
     """
 
     canvas: Canvas
@@ -81,11 +83,13 @@ class Artist:
         context = begin(self.body, shown, name, canvas, seen_B, torch.ones_like(has_B))
         decoder = self.method.decoders[name]
         rows = list(range(len(batch))) if numbers is None else list(numbers)
-        expected_BNP = decoder.draw(context, cell.x_BNP, None)
-        draws = []
-        for i in range(each):
-            u_BNO = chance(canvas, rows, i, seed).to(seen_B.device)
-            draws.append(decoder.draw(context, cell.x_BNP, u_BNO, temperature))
+
+        def draws(count: int, warmth: float) -> list[Tensor]:
+            chances = (chance(canvas, rows, i, seed).to(seen_B.device) for i in range(count))
+            return [decoder.draw(context, cell.x_BNP, u_BNO, warmth) for u_BNO in chances]
+
+        expected_BNP = torch.stack(draws(MEAN_OF, 1.0)).mean(0)
+        samples = draws(each, temperature)
         length_B = torch.where(has_B, there_B, canvas.patches).tolist()
 
         def whole(x_BNP: Tensor, row: int) -> np.ndarray:
@@ -96,7 +100,7 @@ class Artist:
             [whole(cell.x_BNP, b) if has_B[b] else None for b in range(len(batch))],
             seen_B.cpu().numpy(),
             [whole(expected_BNP, b) for b in range(len(batch))],
-            [[whole(x_BNP, b) for x_BNP in draws] for b in range(len(batch))],
+            [[whole(x_BNP, b) for x_BNP in samples] for b in range(len(batch))],
         )
 
 

@@ -13,7 +13,7 @@ from modalloy.model.layers.block import Block, attention
 from modalloy.model.layers.gaussians import Mixture, MixtureHead, Range
 from modalloy.model.tokens import Fused, Tokens
 
-HEAD = 32  # numbers of a head of attention, or more where that does not divide the width
+HEAD = 16  # numbers of a head of attention, or more where that does not divide the width
 
 
 class Context(NamedTuple):
@@ -41,13 +41,17 @@ class Past(NamedTuple):
 class NextPatch(nn.Module):
     """The mixture over each patch, given the row's context and the patches before it.
 
-    patches, numbers: N and P, at most. inside: width of the body. The sequence is the context, then
-    a token a patch: the patch before it, and its place. Which tokens see which says `sight`.
+    before: the patches that each patch is next to, (N, M), all of them earlier ones, -1 for none;
+    they are its token's input, beside its place and the row's summary. inside: width of the body.
+    numbers: P, of a patch. The sequence is the column's tokens, then a token a patch; `sight` says
+    which see which.
     """
+
+    before_NM: Tensor
 
     def __init__(
         self,
-        patches: int,
+        before: Tensor,
         numbers: int,
         inside: int,
         span: Range,
@@ -58,68 +62,69 @@ class NextPatch(nn.Module):
         dropout: float = 0.1,
     ) -> None:
         super().__init__()
-        self.patches, self.numbers, self.span = patches, numbers, span
-        self.inward = nn.Linear(numbers, width)
-        self.start_W = nn.Parameter(torch.randn(width) * 0.02)
-        self.place_NW = nn.Parameter(torch.randn(patches, width) * 0.1)
-        self.kind_3W = nn.Parameter(torch.randn(3, width) * 0.1)
-        self.norms = nn.ModuleList(nn.LayerNorm(inside) for _ in range(2))
-        self.told = nn.ModuleList(nn.Linear(inside, width) for _ in range(2))
+        self.patches, beside = before.shape
+        self.register_buffer("before_NM", before, persistent=False)
+        self.span = span
+        self.inward = nn.Linear(beside * (numbers + 1), width)
+        self.place_NW = nn.Parameter(torch.randn(self.patches, width) * 0.1)
+        self.norm, self.told = nn.LayerNorm(inside), nn.Linear(inside, width)
+        self.column_norm, self.column = nn.LayerNorm(inside), nn.Linear(inside, width)
         heads = max(h for h in range(1, max(1, width // HEAD) + 1) if width % h == 0)
         self.blocks = nn.ModuleList(LookingBack(width, heads, dropout) for _ in range(layers))
         self.head = MixtureHead(width, numbers, components, span)
 
     def forward(self, context: Context, x_BNP: Tensor) -> Mixture:
         """Mixtures over all patches; that over a patch says nothing of it or a later one."""
-        told_BSW, mask_B1TT = self.tell(context)
-        x_BTW = torch.cat([told_BSW, self.tokens(x_BNP)], 1)
+        column_BSW = self.column(self.column_norm(context.tokens.x_BTD))
+        patch_BNW = self.tokens(context, x_BNP, 0, self.patches)
+        x_BTW, mask_B1TT = torch.cat([column_BSW, patch_BNW], 1), sight(context, self.patches)
         for block in self.blocks:
             x_BTW, _ = block(x_BTW, mask_B1TT)
-        return self.head(x_BTW[:, told_BSW.shape[1] :])
+        return self.head(x_BTW[:, column_BSW.shape[1] :])
 
-    def tell(self, context: Context) -> tuple[Tensor, Tensor]:
-        """Tokens of the context, (B, S, W), and which tokens see which, (B, 1, T, T)."""
-        norm, column_norm = self.norms
-        fused, column = self.told
-        others_BKW = fused(norm(context.others.summary_BKD)) + self.kind_3W[0]
-        whole_BKW = fused(norm(context.fused.summary_BKD)) + self.kind_3W[1]
-        column_BTW = column(column_norm(context.tokens.x_BTD)) + self.kind_3W[2]
-        return torch.cat([others_BKW, whole_BKW, column_BTW], 1), sight(context, self.patches)
+    def tokens(self, context: Context, x_BNP: Tensor, start: int, end: int) -> Tensor:
+        """The tokens of some patches, (B, n, W), from the patches next to each and a summary.
 
-    def tokens(self, x_BNP: Tensor) -> Tensor:
-        """A token a patch, of the patch before it, (B, N, W)."""
-        before_BNW = self.inward(x_BNP[:, :-1])
-        start_B1W = self.start_W.expand(len(x_BNP), 1, -1)
-        return torch.cat([start_B1W, before_BNW], 1) + self.place_NW
+        Where the seen part is not shown, what follows it has nothing of its patches.
+        """
+        at_nM, own_n = self.before_NM[start:end], torch.arange(start, end, device=x_BNP.device)
+        seen_B11 = context.seen_B[:, None, None]
+        bare_BnM = (
+            (own_n[:, None] >= seen_B11) & (at_nM < seen_B11) & ~context.shown_B[:, None, None]
+        )
+        there_BnM1 = ((at_nM >= 0) & ~bare_BnM).unsqueeze(-1).to(x_BNP.dtype)
+        beside_BnMP = x_BNP[:, at_nM.clamp_min(0)] * there_BnM1
+        z_BnW = self.inward(torch.cat([beside_BnMP, there_BnM1], -1).flatten(2))
+        follows_Bn1 = follows(context, own_n)[..., None]
+        others_B1W, whole_B1W = (
+            self.told(self.norm(fused.summary_BKD.mean(1, keepdim=True)))
+            for fused in (context.others, context.fused)
+        )
+        return z_BnW + self.place_NW[start:end] + torch.where(follows_Bn1, whole_B1W, others_B1W)
 
     @torch.no_grad()
     def draw(
-        self, context: Context, x_BNP: Tensor, u_BNO: Tensor | None, temperature: float = 1.0
+        self, context: Context, x_BNP: Tensor, u_BNO: Tensor, temperature: float = 1.0
     ) -> Tensor:
         """The patches with all that was not seen drawn, (B, N, P), one after the other.
 
-        x_BNP: of which the seen patches are kept. u_BNO: numbers between 0 and 1 to draw by, P + 1
-        a patch; None takes the expected patch each time.
+        x_BNP: of which the seen patches are kept. u_BNO, temperature: as in `Mixture.draw`.
         """
-        told_BSW, mask_B1TT = self.tell(context)
-        total = told_BSW.shape[1]
-        x_BTW, pasts = told_BSW, []
+        x_BTW, mask_B1TT = (
+            self.column(self.column_norm(context.tokens.x_BTD)),
+            sight(context, self.patches),
+        )
+        drawn_BNP, told, pasts = x_BNP.clone(), x_BTW.shape[1], []
         for block in self.blocks:
-            x_BTW, past = block(x_BTW, mask_B1TT[:, :, :total, :total])
+            x_BTW, past = block(x_BTW, mask_B1TT[:, :, :told, :told])
             pasts.append(past)
-        drawn, before_B1W = [], self.start_W.expand(len(x_BNP), 1, -1)
         for k in range(self.patches):
-            x_B1W, t = before_B1W + self.place_NW[k], total + k
+            x_B1W, t = self.tokens(context, drawn_BNP, k, k + 1), told + k
             for i, block in enumerate(self.blocks):
                 x_B1W, pasts[i] = block(x_B1W, mask_B1TT[:, :, t : t + 1, : t + 1], pasts[i])
-            found = self.head(x_B1W)
-            if u_BNO is None:
-                own_BP = found.mean(self.span)[:, 0]
-            else:
-                own_BP = found.draw(u_BNO[:, k : k + 1], temperature, self.span)[:, 0]
-            drawn.append(torch.where((k < context.seen_B)[:, None], x_BNP[:, k], own_BP))
-            before_B1W = self.inward(drawn[-1]).unsqueeze(1)
-        return torch.stack(drawn, 1)
+            own_BP = self.head(x_B1W).draw(u_BNO[:, k : k + 1], temperature, self.span)[:, 0]
+            drawn_BNP[:, k] = torch.where((k < context.seen_B)[:, None], x_BNP[:, k], own_BP)
+        return drawn_BNP
 
 
 class LookingBack(Block):
@@ -139,27 +144,24 @@ class LookingBack(Block):
         return x_BTW + self.drop(self.down(hidden)), Past(k, v)
 
 
-def sight(context: Context, patches: int) -> Tensor:
-    """Which tokens each token sees, (B, 1, T, T): the context's, then N of patches.
+def follows(context: Context, at_N: Tensor) -> Tensor:
+    """Which patches follow a part that was seen, (B, N)."""
+    return (at_N >= context.seen_B[:, None]) & (context.seen_B[:, None] > 0)
 
-    The summary of the other columns sees itself, and everything sees it. The rest of the context is
-    made of the seen part, so that only itself and what follows that part see it. A patch's token
-    sees those before it and itself; what follows the seen part sees the tokens within it only where
-    these are shown.
+
+def sight(context: Context, patches: int) -> Tensor:
+    """Which tokens each token sees, (B, 1, T, T): the column's, then N of patches.
+
+    The column's tokens are made of the seen part, so that only they themselves and what follows
+    that part see them. A patch's token sees those before it and itself; what follows the seen part
+    sees the tokens within it only where these are shown.
     """
-    exists_BT, seen_B1 = context.tokens.mask_BT, context.seen_B[:, None]
-    members, told = context.others.summary_BKD.shape[1], 0
-    told = 2 * members + exists_BT.shape[1]
-    at_N = torch.arange(patches, device=exists_BT.device)
-    follows_BN = (at_N >= seen_B1) & (seen_B1 > 0)
-    patch_BNN = (at_N[:, None] >= at_N).expand(len(seen_B1), -1, -1)
-    bare_BNN = follows_BN[:, :, None] & (at_N < seen_B1)[:, None] & ~context.shown_B[:, None, None]
-    exists_BS = nn.functional.pad(exists_BT, (2 * members, 0), value=True)
-    within_BSS = exists_BS[:, None].expand(-1, told, -1).clone()
-    within_BSS[:, :members, members:] = False
+    exists_BS, at_N = context.tokens.mask_BT, torch.arange(patches, device=context.seen_B.device)
+    told, follows_BN = exists_BS.shape[1], follows(context, at_N)
+    within_BSS = exists_BS[:, None].expand(-1, told, -1)
     before_BNS = follows_BN[:, :, None] & exists_BS[:, None]
-    before_BNS[:, :, :members] = True
-    blind_BSN = torch.zeros_like(before_BNS.transpose(1, 2))
-    top_BST = torch.cat([within_BSS, blind_BSN], 2)
-    low_BNT = torch.cat([before_BNS, patch_BNN & ~bare_BNN], 2)
-    return torch.cat([top_BST, low_BNT], 1).unsqueeze(1)
+    inside_BN = at_N < context.seen_B[:, None]
+    bare_BNN = follows_BN[:, :, None] & inside_BN[:, None] & ~context.shown_B[:, None, None]
+    patch_BNN = (at_N[:, None] >= at_N) & ~bare_BNN
+    top_BST = torch.cat([within_BSS, torch.zeros_like(before_BNS.transpose(1, 2))], 2)
+    return torch.cat([top_BST, torch.cat([before_BNS, patch_BNN], 2)], 1).unsqueeze(1)

@@ -40,7 +40,7 @@ class Autoregress(Pretext):
         self.decoders = Named(
             {
                 name: NextPatch(
-                    canvas.patches,
+                    canvas.before(),
                     canvas.numbers,
                     body.job.fuse.width,
                     canvas.span,

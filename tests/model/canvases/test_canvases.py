@@ -95,3 +95,13 @@ def test_a_recording_is_its_log_mel_patches() -> None:
 def test_other_columns_have_no_canvas() -> None:
     with pytest.raises(AssertionError, match="category columns are not drawn"):
         build_canvas(CategoryReader.__new__(CategoryReader))
+
+
+def test_each_patch_has_earlier_ones_beside_it() -> None:
+    before = build_canvas(readers()["photo"]).before()  # four by four
+    assert before[0].tolist() == [-1, -1, -1, -1]
+    assert before[3].tolist() == [2, -1, -1, -1]
+    assert before[4].tolist() == [-1, 0, -1, 1]
+    assert before[6].tolist() == [5, 2, 1, 3]
+    assert before[7].tolist() == [6, 3, 2, -1]
+    assert build_canvas(readers()["pull"]).before()[:3].tolist() == [[-1, -1], [0, -1], [1, 0]]

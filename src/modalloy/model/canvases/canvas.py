@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from modalloy.model.layers.gaussians import Range
@@ -41,3 +42,8 @@ class Canvas(ABC):
     @abstractmethod
     def whole(self, x_NP: np.ndarray) -> np.ndarray:
         """One cell of all its patches, as its reader's values are."""
+
+    def before(self) -> Tensor:
+        """The earlier patches next to each, (N, M), -1 where there is none: the last two."""
+        at_N = torch.arange(self.patches)
+        return torch.stack([at_N - 1, at_N - 2], 1).clamp_min(-1)

@@ -64,3 +64,11 @@ class PictureCanvas(Canvas):
         """Which pixels of the smaller picture lie beyond its first patches, (S, S)."""
         hidden_NN = np.arange(self.patches).reshape(self.cells, self.cells) >= seen
         return hidden_NN.repeat(PATCH, 0).repeat(PATCH, 1)
+
+    def before(self) -> Tensor:
+        """Those on the left, above, and above on the left and on the right."""
+        at_N1 = torch.arange(self.patches)[:, None]
+        y_NM = at_N1 // self.cells + torch.tensor([0, -1, -1, -1])
+        x_NM = at_N1 % self.cells + torch.tensor([-1, 0, -1, 1])
+        there_NM = (y_NM >= 0) & (x_NM >= 0) & (x_NM < self.cells)
+        return torch.where(there_NM, y_NM * self.cells + x_NM, -1)
