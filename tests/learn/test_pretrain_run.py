@@ -53,7 +53,9 @@ def test_a_pretrained_run_starts_a_training_and_answers_nothing_itself(
     job = small_job(table, "load", "site", "vibration")
     job["train"] |= {"start": str(pre), "epochs": 1}
     run = ma.train(job, out=pretrained / "run", quiet=True)
-    assert set(run.notes["start"]["kept"]) == {f"column '{c}'" for c in ("load", "site", "vibration")}
+    assert set(run.notes["start"]["kept"]) == {
+        f"column '{c}'" for c in ("load", "site", "vibration")
+    }
     assert run.notes["start"]["unlike"] == []
     assert run.parent is not None
     assert run.parent.sha256 == load_run(pre, pretrained=True).identity
