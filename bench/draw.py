@@ -108,7 +108,7 @@ def digits_of(job: dict[str, Any], rows: int | None) -> tuple[Batch, Digits, Dig
     opened = open_table(loaded.table)
     parts = split_job(opened, loaded)
     loader = open_loader(loaded, opened, parts)
-    truth = opened.read(["digit"], np.arange(opened.rows))["digit"]
+    truth = opened.cells("digit", np.arange(opened.rows))
     found = []
     for part in (parts.train, parts.test[:rows]):
         batch = Batch.of(loader.batch(part))
@@ -134,11 +134,11 @@ def some(drawn: Drawn, rows: int) -> Drawn:
 
 
 def ways(drawn: Drawn, seconds: float) -> Iterator[Way]:
-    """What a run gives: single draws, and their mean."""
+    """What a run gives: single draws, and what is expected."""
     draws = np.array(drawn.samples)[:, :, 0, SHOWN:].swapaxes(0, 1) / 255.0
     expected = np.array(drawn.expected)[None, :, 0, SHOWN:] / 255.0
     yield Way("ours, one draw", draws, seconds)
-    yield Way("ours, mean of 16 draws", expected, seconds)
+    yield Way("ours, expected", expected, seconds)
 
 
 def simple(learned: Digits, held: Digits) -> Iterator[Way]:

@@ -12,6 +12,7 @@ from modalloy.errors import JobError
 from modalloy.job.options import did_you_mean
 from modalloy.model.body import Body
 from modalloy.model.canvases.canvas import Canvas
+from modalloy.model.next_patch import Drawing
 from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress, begin
 
@@ -22,7 +23,7 @@ class Drawn(NamedTuple):
     """What was drawn for R rows, each cell as its column's reader has it (see `Canvas.whole`).
 
     given: the cell of each row, None where it has none. seen_R: how many of its patches were shown
-    to the model, of N. expected: the mean of 16 draws as was learned. samples: for each row some
+    to the model, of N. expected: the mean by 16 draws as was learned. samples: for each row some
     draws.
     """
 
@@ -84,12 +85,12 @@ class Artist:
         decoder = self.method.decoders[name]
         rows = list(range(len(batch))) if numbers is None else list(numbers)
 
-        def draws(count: int, warmth: float) -> list[Tensor]:
+        def draws(count: int, warmth: float) -> list[Drawing]:
             chances = (chance(canvas, rows, i, seed).to(seen_B.device) for i in range(count))
             return [decoder.draw(context, cell.x_BNP, u_BNO, warmth) for u_BNO in chances]
 
-        expected_BNP = torch.stack(draws(MEAN_OF, 1.0)).mean(0)
-        samples = draws(each, temperature)
+        expected_BNP = torch.stack([one.mean_BNP for one in draws(MEAN_OF, 1.0)]).mean(0)
+        samples = [one.drawn_BNP for one in draws(each, temperature)]
         length_B = torch.where(has_B, there_B, canvas.patches).tolist()
 
         def whole(x_BNP: Tensor, row: int) -> np.ndarray:

@@ -38,6 +38,14 @@ class Past(NamedTuple):
     v_BhTd: Tensor
 
 
+class Drawing(NamedTuple):
+    """What was drawn, and of each patch the mean that it has after those drawn before it. The mean
+    of many such means is what is expected; it takes fewer of them than of draws."""
+
+    drawn_BNP: Tensor
+    mean_BNP: Tensor
+
+
 class NextPatch(nn.Module):
     """The mixture over each patch, given the row's context and the patches before it.
 
@@ -105,16 +113,14 @@ class NextPatch(nn.Module):
     @torch.no_grad()
     def draw(
         self, context: Context, x_BNP: Tensor, u_BNO: Tensor, temperature: float = 1.0
-    ) -> Tensor:
-        """The patches with all that was not seen drawn, (B, N, P), one after the other.
+    ) -> Drawing:
+        """The patches with all that was not seen drawn, one after the other.
 
         x_BNP: of which the seen patches are kept. u_BNO, temperature: as in `Mixture.draw`.
         """
-        x_BTW, mask_B1TT = (
-            self.column(self.column_norm(context.tokens.x_BTD)),
-            sight(context, self.patches),
-        )
-        drawn_BNP, told, pasts = x_BNP.clone(), x_BTW.shape[1], []
+        x_BTW = self.column(self.column_norm(context.tokens.x_BTD))
+        mask_B1TT, told, pasts = sight(context, self.patches), x_BTW.shape[1], []
+        drawn_BNP, mean_BNP = x_BNP.clone(), x_BNP.clone()
         for block in self.blocks:
             x_BTW, past = block(x_BTW, mask_B1TT[:, :, :told, :told])
             pasts.append(past)
@@ -122,9 +128,11 @@ class NextPatch(nn.Module):
             x_B1W, t = self.tokens(context, drawn_BNP, k, k + 1), told + k
             for i, block in enumerate(self.blocks):
                 x_B1W, pasts[i] = block(x_B1W, mask_B1TT[:, :, t : t + 1, : t + 1], pasts[i])
-            own_BP = self.head(x_B1W).draw(u_BNO[:, k : k + 1], temperature, self.span)[:, 0]
-            drawn_BNP[:, k] = torch.where((k < context.seen_B)[:, None], x_BNP[:, k], own_BP)
-        return drawn_BNP
+            found, seen_B1 = self.head(x_B1W), (k < context.seen_B)[:, None]
+            own_BP = found.draw(u_BNO[:, k : k + 1], temperature, self.span)[:, 0]
+            drawn_BNP[:, k] = torch.where(seen_B1, x_BNP[:, k], own_BP)
+            mean_BNP[:, k] = torch.where(seen_B1, x_BNP[:, k], found.mean(self.span)[:, 0])
+        return Drawing(drawn_BNP, mean_BNP)
 
 
 class LookingBack(Block):
