@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from modalloy.answer.loader import Loader
+from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.job.steps import LOOK, LOOKS, Course, course
 from modalloy.judge.validate import MOST_ROWS
@@ -66,6 +67,7 @@ def train_model(
     now: seconds of the clock that `minutes` are told by.
     """
     rank, world = processes.start()
+    one_process(job, world)
     plan = plan or supervised_plan(model, loader, parts.validation)
     way = course_like(job, len(parts.train), like, tuned=phase.before is not None)
     path = None if phase.checkpoint is None else out / phase.checkpoint
@@ -188,6 +190,15 @@ def course_like(
         return course(job, rows, tuned=tuned)
     settings = job.train.model_copy(update={"batch": like.batch, "epochs": like.epochs})
     return course(job.model_copy(update={"train": settings}), rows)
+
+
+def one_process(job: config.Job, world: int) -> None:
+    """JobError where several processes cannot learn as the job asks."""
+    if world > 1 and job.train.weighting == "pcgrad":
+        raise JobError(
+            "train.weighting: pcgrad projects gradients of whole batches, and of several processes "
+            "each has those of its share; take famo, or train in one process."
+        )
 
 
 def begin_state(

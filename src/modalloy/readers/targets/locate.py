@@ -17,11 +17,15 @@ from modalloy.readers.targets.target import Signal, TargetReader
 
 @dataclass(frozen=True)
 class BoxTarget(TargetReader):
-    """Named boxes in pixels of the picture as it is in its file."""
+    """Named boxes in pixels of the picture as it is in its file.
+
+    most: how many boxes a training row has, of all the most; 0 in runs from before that was kept.
+    """
 
     kind: ClassVar[str] = "locate"
     labels: str | None
     names: tuple[str, ...]
+    most: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,7 +50,8 @@ class BoxTarget(TargetReader):
                 f"column '{options.target}' holds no box in {len(answers)} training rows; task "
                 f"{name} has nothing to find"
             )
-        return cls(name, options.target, options.labels, names)
+        most = max(len(a["names"]) for a in answers)
+        return cls(name, options.target, options.labels, names, most)
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values boxes (B, n, 4) float32, classes (B, n) int64 padded with -1.
