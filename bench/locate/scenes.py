@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-SIDE = 96  # pixels
+SIDE = 64  # pixels
 SHAPES = ("circle", "square", "triangle")
 PARTS = {  # what notes are about, and the words that say so
     "electric": ("cable", "fuse", "relay", "contact", "short"),
@@ -54,7 +54,7 @@ def draw_picture(draw: np.random.Generator) -> tuple[Image.Image, list[list[int]
     pen = ImageDraw.Draw(picture)
     boxes, shapes = [], []
     for _ in range(int(draw.integers(0, 7))):
-        wide, high = (int(n) for n in draw.integers(10, 37, 2))
+        wide, high = (int(n) for n in draw.integers(9, 27, 2))
         left, top = int(draw.integers(0, SIDE - wide)), int(draw.integers(0, SIDE - high))
         box = [left, top, left + wide, top + high]
         shape = str(draw.choice(SHAPES))

@@ -1,4 +1,4 @@
-"""Projected gradients agree with the paper's pseudocode in numpy, and act on shared weights alone."""
+"""Projected gradients agree with the paper's pseudocode, and act on shared weights alone."""
 
 from typing import Any
 

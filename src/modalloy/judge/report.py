@@ -41,6 +41,9 @@ class Report:
     """task -> Figures on the test rows."""
     subsets: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> "photo + note" -> Figures of the model when it sees only these columns."""
+    shuffled: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> input -> Figures with the input's cells dealt out among the `rows` rows, and `whole`:
+    figures of the same rows as they are. A model that needs an input to belong to its row falls."""
     baselines: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> name -> Figures; may hold a `note` and published figures under `published: ...`."""
     seconds: dict[str, float] = field(default_factory=dict)

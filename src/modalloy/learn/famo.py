@@ -16,6 +16,12 @@ class Famo(nn.Module):
     Tasks whose loss is zero, because a batch has no answer, neither count nor change.
     """
 
+    xi_N: Tensor
+    mean_N: Tensor
+    square_N: Tensor
+    before_N: Tensor
+    steps: Tensor
+
     def __init__(self, tasks: int) -> None:
         super().__init__()
         for name in ("xi_N", "mean_N", "square_N", "before_N"):

@@ -83,11 +83,12 @@ class Model(Body):
         for name, options in self.job.tasks.items():
             if not isinstance(options, config.Locate) or options.head != "detr":
                 continue
-            described = getattr(self.encoder(options.on), "trunk_config", None) or {}
-            family, classes = described.get("family"), self.targets[name].names
+            encoder, column = self.encoder(options.on), self.job.columns[options.on]
+            assert isinstance(encoder, ImageEncoder)
+            assert isinstance(column, config.Image)
+            described = encoder.trunk_config or {}
+            family, classes = described.get("family", ""), self.targets[name].names
             if family in DETECTORS and pretrained:
-                column = self.job.columns[options.on]
-                assert isinstance(column, config.Image)
                 found[name] = load_detector(column.encoder, family, classes)
             elif family in DETECTORS:
                 found[name] = build_detector(described, classes)

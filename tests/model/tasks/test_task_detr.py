@@ -77,7 +77,7 @@ def test_overlaps_of_all_pairs_by_hand_and_known_ones() -> None:
     for i in range(3):
         for j in range(4):
             assert found[i, j].item() == pytest.approx(giou(a[i].tolist(), b[j].tolist()), abs=1e-5)
-    # The same box, half of it, and one that lies two widths away (2 and 2 of 6 x 2 cells are empty).
+    # The same box, half of it, and one that lies two widths away: a third of both is empty.
     known = middles(torch.tensor([[0.0, 0, 2, 2], [1, 0, 3, 2], [4, 0, 6, 2]]))
     assert generalized_overlaps(known[:1], known)[0].tolist() == pytest.approx([1, 1 / 3, -1 / 3])
 
@@ -112,7 +112,9 @@ def test_the_loss_of_a_set_agrees_with_a_loop() -> None:
     expected = 0.0
     for i, (goal, classes) in enumerate(goals):
         p = logits[i].log_softmax(-1).tolist()
-        pairs = dict(zip(*(x.tolist() for x in match(logits[i], said[i], goal, classes)), strict=True))
+        pairs = dict(
+            zip(*(x.tolist() for x in match(logits[i], said[i], goal, classes)), strict=True)
+        )
         for q in range(4):
             if q not in pairs:
                 expected -= NOTHING * p[q][2]
@@ -125,7 +127,9 @@ def test_the_loss_of_a_set_agrees_with_a_loop() -> None:
 
 
 def test_more_boxes_than_queries_are_refused_and_all_queries_taken_where_it_comes_to_that() -> None:
-    with pytest.raises(JobError, match=r"holds 9 boxes, and 6 queries find 6 at most; set queries: 9"):
+    with pytest.raises(
+        JobError, match=r"holds 9 boxes, and 6 queries find 6 at most; set queries: 9"
+    ):
         make_task(most=9)
     query, box = match(torch.randn(2, 3), draw_boxes(2), draw_boxes(3), torch.tensor([0, 1, 0]))
     assert (len(query), len(box)) == (2, 2)
@@ -220,7 +224,9 @@ def test_bright_squares_are_learned_from_scratch() -> None:
     pictures, batch = rows(40)
     task.eval()
     with torch.no_grad():
-        answer = decode(options_of(), BoxTarget("d", "b", "n", NAMES), arrays(said(pictures, batch)))
+        answer = decode(
+            options_of(), BoxTarget("d", "b", "n", NAMES), arrays(said(pictures, batch))
+        )
     target = batch.targets["defects"]
     truth = [
         {"boxes": b.numpy(), "names": [NAMES[int(c)] for c in n]}

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from checkpoints import PICTURES, save
 from torch import Tensor
 
+from checkpoints import PICTURES, save
 from modalloy.errors import JobError
 from modalloy.model.trunks.detectors import build_detector, load_detector
 from modalloy.model.trunks.huggingface import load_trunk
 from modalloy.model.trunks.image_trunks import view
+
 
 def folder_of(family: str, folder: Path) -> tuple[str, Any]:
     torch.manual_seed(3)
@@ -69,7 +70,9 @@ def test_fewer_queries_are_taken_and_more_refused(tmp_path: Path) -> None:
     detector.take_queries(2, "defects")
     assert detector(maps)[-1][1].shape == (1, 2, 4)
     assert whole.shape == (1, 3, 4)
-    with pytest.raises(JobError, match=r"tasks.defects.queries: the checkpoint has 2 queries, not 9"):
+    with pytest.raises(
+        JobError, match=r"tasks.defects.queries: the checkpoint has 2 queries, not 9"
+    ):
         detector.take_queries(9, "defects")
     encoder, _ = folder_of("rt_detr", tmp_path / "rt")
     detector = load_detector(encoder, "rt_detr", ("dent",)).eval()

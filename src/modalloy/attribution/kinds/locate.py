@@ -14,9 +14,7 @@ from modalloy.attribution.outcome import BoxOutcome, Outcome, counted, pick, say
 class BoxKind:
     """One of the boxes of a row."""
 
-    def find(
-        self, asked: AskedRow, task: str, *, label: str | None, item: int
-    ) -> Outcome | None:
+    def find(self, asked: AskedRow, task: str, *, label: str | None, item: int) -> Outcome | None:
         """The box of this number, best first, and the cell of the heat map that it comes from."""
         del label
         options: Any = asked.run.job.tasks[task]

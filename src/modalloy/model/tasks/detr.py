@@ -15,8 +15,8 @@ from modalloy.model.tasks.set_decoder import SMALLEST, SetDecoder
 from modalloy.model.tasks.task import Outputs, Target, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 from modalloy.model.trunks.detectors import Detector
+from modalloy.readers.targets.locate import QUERIES, enough_queries
 
-QUERIES = 50
 Said = list[tuple[Tensor, Tensor]]  # logits and boxes of each layer, the last one counts
 
 
@@ -113,9 +113,7 @@ class TakenDetr(Sets):
 
     least = 1.0  # empty pictures have a loss too
 
-    def __init__(
-        self, name: str, options: config.Locate, target: Any, taken: Detector
-    ) -> None:
+    def __init__(self, name: str, options: config.Locate, target: Any, taken: Detector) -> None:
         super().__init__(name)
         self.on, self.names = options.on, tuple(target.names)
         if options.template is not None:
@@ -128,13 +126,19 @@ class TakenDetr(Sets):
         enough_queries(name, taken.queries, target.most)
         self.trunk = taken
 
+    @property
+    def taken(self) -> Detector:
+        """The checkpoint's part."""
+        assert isinstance(self.trunk, Detector)
+        return self.trunk
+
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         """As `Detr` has it, without dense maps."""
         found = seen_of(self.on, fused, tokens, batch)
         if tokens[self.on].maps:
-            return told(self.trunk(tokens[self.on].maps), early=self.training) | found
+            return told(self.taken(tokens[self.on].maps), early=self.training) | found
         rows = fused.summary_BKD.shape[0]
-        zero = sum(p.flatten()[0] for p in self.trunk.parameters()) * 0.0
+        zero = torch.stack([p.flatten()[0] for p in self.taken.parameters()]).sum() * 0.0
         logits = zero.expand(rows, 1, len(self.names) + 1)
         return {"logits": logits, "boxes": zero.expand(rows, 1, 4)} | found
 
@@ -179,12 +183,3 @@ def sets_loss(outputs: Outputs, target: Target) -> Tensor:
     goals = goals_of(target, rows, outputs["size"][rows].to(layers[0][1].dtype))
     boxes = sum(len(classes) for _, classes in goals)
     return torch.stack([set_loss(*pair, goals) for pair in layers]).sum() / max(1, boxes)
-
-
-def enough_queries(name: str, queries: int, most: int) -> None:
-    """JobError where a training row holds more boxes than there are queries."""
-    if most > queries:
-        raise JobError(
-            f"tasks.{name}: a training row holds {most} boxes, and {queries} queries find "
-            f"{queries} at most; set queries: {most} or more, or take head: dense"
-        )

@@ -72,8 +72,10 @@ def costs(logits_QC: Tensor, boxes_Q4: Tensor, goal_n4: Tensor, class_n: Tensor)
 
 
 def generalized_overlaps(a_N4: Tensor, b_M4: Tensor) -> Tensor:
-    """Overlap of each box with each, less the empty share of the box around both, (N, M) (Rezatofighi
-    et al. 2019, 1902.09630)."""
+    """Overlap of each box with each, less the empty share of the box around both, (N, M).
+
+    Rezatofighi et al. 2019 (1902.09630).
+    """
     a_N14, b_1M4 = corners(a_N4)[:, None], corners(b_M4)[None]
     low, high = torch.maximum(a_N14, b_1M4), torch.minimum(a_N14, b_1M4)
     common_NM = (high[..., 2:] - low[..., :2]).clamp_min(0).prod(-1)
@@ -97,7 +99,7 @@ def middles(boxes_N4: Tensor) -> Tensor:
 def goals_of(
     target: Mapping[str, Tensor], rows: Tensor, size_N2: Tensor
 ) -> list[tuple[Tensor, Tensor]]:
-    """True boxes and classes of some rows of a batch. size_N2: width and height of their pictures."""
+    """True boxes and classes of some rows of a batch. size_N2: of their pictures, pixels."""
     found = []
     for row, size_2 in zip(rows, size_N2, strict=True):
         real_n = target["classes"][row] >= 0

@@ -15,7 +15,6 @@ from modalloy.model.layers.block import attention
 
 HEADS, POINTS, LAYERS = 4, 4, 3
 WAVES = 16  # sines and as many cosines of each of a box's four numbers
-DROPOUT = 0.0
 SMALLEST = 1e-3  # share of the picture's side that a box has at least
 
 
@@ -27,9 +26,7 @@ class SetDecoder(nn.Module):
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
-        self.place = nn.Sequential(
-            nn.Linear(8 * WAVES, width), nn.ReLU(), nn.Linear(width, width)
-        )
+        self.place = nn.Sequential(nn.Linear(8 * WAVES, width), nn.ReLU(), nn.Linear(width, width))
         self.layers = nn.ModuleList(SetLayer(width, classes) for _ in range(LAYERS))
 
     def forward(
@@ -61,10 +58,11 @@ class SetLayer(nn.Module):
         self.taken = nn.Linear(width, width)
         self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
         self.classify = nn.Linear(width, classes + 1)
-        self.move = nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 4))
+        step = nn.Linear(width, 4)
+        self.move = nn.Sequential(nn.Linear(width, width), nn.ReLU(), step)
         for part in (self.offset.weight, self.weight.weight, self.weight.bias):
             nn.init.zeros_(part)
-        for part in (self.move[2].weight, self.move[2].bias):
+        for part in (step.weight, step.bias):
             nn.init.zeros_(part)  # begins where the first box is
         with torch.no_grad():
             self.offset.bias.copy_(rays().flatten())
@@ -84,12 +82,12 @@ class SetLayer(nn.Module):
         """Attention of the queries to one another, so that two do not find the same box."""
         placed_BQF = z_BQF + place_BQF
         q, k, v = self.query(placed_BQF), self.key(placed_BQF), self.value(z_BQF)
-        heads = [x.unflatten(2, (HEADS, -1)).transpose(1, 2) for x in (q, k, v)]
-        return self.out(attention(*heads, None).transpose(1, 2).flatten(2))
+        q, k, v = (x.unflatten(2, (HEADS, -1)).transpose(1, 2) for x in (q, k, v))
+        return self.out(attention(q, k, v, None).transpose(1, 2).flatten(2))
 
     def at_places(self, z_BQF: Tensor, boxes_BQ4: Tensor, map_BFHW: Tensor) -> Tensor:
         """What the map holds at a few places a head, weighed; places lie by the box's size."""
-        rows, queries, width = z_BQF.shape
+        rows, queries, _ = z_BQF.shape
         offset = self.offset(z_BQF).view(rows, queries, HEADS, POINTS, 2)
         weight = self.weight(z_BQF).view(rows, queries, HEADS, POINTS).softmax(-1)
         middle, size = boxes_BQ4[:, :, None, None, :2], boxes_BQ4[:, :, None, None, 2:]

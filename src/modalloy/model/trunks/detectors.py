@@ -5,7 +5,7 @@ are named anew: one whose name the checkpoint knows begins as it is there, the o
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,10 +13,6 @@ from torch.nn import functional as F
 
 from modalloy.errors import JobError
 from modalloy.model.trunks.huggingface import adjust, explained, known_place, quiet
-from modalloy.model.trunks.trunk import from_transformers
-
-if TYPE_CHECKING:
-    from transformers import DetrForObjectDetection, RTDetrForObjectDetection
 
 DETECTORS = {"detr": "DetrForObjectDetection", "rt_detr": "RTDetrForObjectDetection"}
 TAKEN_BY = {  # parts that the encoder has already, and such as are never asked
@@ -24,6 +20,7 @@ TAKEN_BY = {  # parts that the encoder has already, and such as are never asked
     "rt_detr": ("backbone", "encoder_input_proj", "encoder", "denoising_class_embed"),
 }
 Said = list[tuple[Tensor, Tensor]]
+Net = Any  # `DetrForObjectDetection` or `RTDetrForObjectDetection`
 
 
 class Detector(nn.Module):
@@ -32,20 +29,20 @@ class Detector(nn.Module):
     family: `detr` or `rt_detr`. queries: how many it has; of DETR at most.
     """
 
-    def __init__(self, net: nn.Module, family: str, names: Sequence[str]) -> None:
+    def __init__(self, net: Net, family: str, names: Sequence[str]) -> None:
         super().__init__()
         self.family = family
-        known = [str(n).strip() for n in from_transformers(net).config.id2label.values()]
+        known = [str(n).strip() for n in net.config.id2label.values()]
         for name in TAKEN_BY[family]:
             if hasattr(net.model, name):
                 setattr(net.model, name, nn.Identity())
         rename_classes(net, family, known, names)
-        self.net = net
+        self.net: Net = net
 
     @property
     def queries(self) -> int:
         """How many boxes it can find on one picture."""
-        return from_transformers(self.net).config.num_queries
+        return self.net.config.num_queries
 
     def take_queries(self, queries: int, task: str) -> None:
         """Use so many queries; JobError where DETR learned fewer."""
@@ -60,7 +57,7 @@ class Detector(nn.Module):
             with torch.no_grad():
                 kept.weight.copy_(own.weight[:queries])
             self.net.model.query_position_embeddings = kept
-        from_transformers(self.net).config.num_queries = queries
+        self.net.config.num_queries = queries
 
     def forward(self, maps: Sequence[Tensor]) -> Said:
         """Logits (B, Q, C + 1), the last of which is nothing, and boxes (B, Q, 4), middle and size
@@ -71,7 +68,7 @@ class Detector(nn.Module):
         return rt_detr_sets(self.net, maps)
 
 
-def detr_sets(net: "DetrForObjectDetection", map_BFHW: Tensor) -> Said:
+def detr_sets(net: Net, map_BFHW: Tensor) -> Said:
     """What DETR's decoder says on the map of its encoder, layer by layer."""
     model = net.model
     rows = map_BFHW.shape[0]
@@ -83,15 +80,13 @@ def detr_sets(net: "DetrForObjectDetection", map_BFHW: Tensor) -> Said:
     query_BQF = model.query_position_embeddings.weight.expand(rows, -1, -1)
     x_BQF, found = torch.zeros_like(query_BQF), []
     for layer in model.decoder.layers:
-        x_BQF = layer(
-            x_BQF, None, place_BTF, query_BQF, map_BFHW.flatten(2).transpose(1, 2)
-        )
+        x_BQF = layer(x_BQF, None, place_BTF, query_BQF, map_BFHW.flatten(2).transpose(1, 2))
         z_BQF = model.decoder.layernorm(x_BQF)
         found.append((net.class_labels_classifier(z_BQF), net.bbox_predictor(z_BQF).sigmoid()))
     return found
 
 
-def rt_detr_sets(net: "RTDetrForObjectDetection", maps: Sequence[Tensor]) -> Said:
+def rt_detr_sets(net: Net, maps: Sequence[Tensor]) -> Said:
     """What RT-DETR says on the maps of its hybrid encoder. Its classes are each true or not; beside
     them nothing has the logit 0, so that with one class softmax and sigmoid are the same.
     """
@@ -102,9 +97,7 @@ def rt_detr_sets(net: "RTDetrForObjectDetection", maps: Sequence[Tensor]) -> Sai
     return [(F.pad(said, (0, 1)), found) for said, found in sets]
 
 
-def rename_classes(
-    net: nn.Module, family: str, known: Sequence[str], names: Sequence[str]
-) -> None:
+def rename_classes(net: Net, family: str, known: Sequence[str], names: Sequence[str]) -> None:
     """Put heads of these classes in place of a checkpoint's; of a name that it knows, its own."""
     if family == "detr":
         old = net.class_labels_classifier
@@ -146,15 +139,15 @@ def load_detector(encoder: str, family: str, names: Sequence[str]) -> Detector:
     missing = sorted(loading["missing_keys"])
     if missing:
         raise JobError(
-            f"encoder {encoder}: the folder holds no boxes to go on from, {missing[0]} is the first "
-            f"of {len(missing)} weights that it lacks; give a folder that "
+            f"encoder {encoder}: the folder holds no boxes to go on from: {missing[0]} is the "
+            f"first of {len(missing)} weights that it lacks; give a folder that "
             f"{DETECTORS[family]}.save_pretrained wrote, or take head: dense"
         )
     return Detector(net, family, names)
 
 
 def build_detector(described: dict[str, Any], names: Sequence[str]) -> Detector:
-    """The same with random weights, from what a run keeps of its trunk: its own are loaded later."""
+    """The same with random weights, from what a run keeps of its trunk; its own come later."""
     import transformers
 
     family = described["family"]
