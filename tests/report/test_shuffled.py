@@ -54,10 +54,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Any:
             "table": str(write_rows(folder)),
             "split": {"column": "part", "validation": 0},
             "columns": {"words": words, "site": {"type": "category"}},
-            "fuse": {"type": "concat", "width": 32, "modality_dropout": 0.0},
+            "fuse": {"type": "concat", "width": 32, "layers": 1, "modality_dropout": 0.0},
             "tasks": {"what": {"type": "tag", "target": "tags", "on": "words"}},
             "train": {
-                "epochs": 30,
+                "epochs": 20,
                 "batch": 16,
                 "lr": 3e-3,
                 "ema": 0.9,
