@@ -278,6 +278,32 @@ ELSEWHERE = {
     ),
     "Harden.clean_loss": "tests/hardening/test_learn_on.py"
     "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
+    **dict.fromkeys(
+        (
+            "Masked.patches",
+            "Masked.pieces",
+            "Masked.cells",
+            "Masked.columns",
+            "Masked.summary",
+            "Masked.width",
+            "Masked.layers",
+        ),
+        "tests/objectives/test_masked.py::test_each_option_changes_what_is_lost",
+    ),
+    **dict.fromkeys(
+        (
+            "Masked.weight",
+            "Pretrain.unlabelled",
+            "Pretrain.epochs",
+            "Pretrain.steps",
+            "Pretrain.judged",
+        ),
+        "tests/learn/test_pretrain_run.py::test_each_option_changes_what_is_learned",
+    ),
+    **dict.fromkeys(
+        ("Pretrain.minutes", "Pretrain.patience"),
+        "tests/learn/test_pretrain_run.py::test_minutes_and_patience_end_it",
+    ),
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -303,6 +329,8 @@ GROUPS = {
     "Job.fuse",
     "Job.tasks",
     "Job.train",
+    "Job.pretrain",
+    "Pretrain.masked",
     "Job.blend",
     "Job.calibrate",
     "Job.economize",
