@@ -11,6 +11,7 @@ from modalloy.errors import JobError
 from modalloy.job.job_file import load_job
 from modalloy.learn.fit import fit
 from modalloy.learn.pcgrad import project, set_gradients
+from modalloy.learn.plan import Plan
 from modalloy.learn.state import State
 from modalloy.learn.train import one_process
 from modalloy.learn.weighting import Weighting
@@ -118,8 +119,9 @@ def test_a_training_projects_where_the_job_asks(job_dict: Any) -> None:
 
 def test_several_processes_are_refused_and_so_is_one_task(job_dict: Any) -> None:
     with pytest.raises(JobError, match="pcgrad projects gradients of whole batches"):
-        one_process(job_of(job_dict, "pcgrad"), 2)
-    one_process(job_of(job_dict, "famo"), 2)
+        one_process(Plan(objective, Weighting(job_of(job_dict, "pcgrad"))), 2)
+    one_process(Plan(objective, Weighting(job_of(job_dict, "pcgrad"))), 1)
+    one_process(Plan(objective, Weighting(job_of(job_dict, "famo"))), 2)
     job = job_dict("parts.parquet", columns=("load",))
     del job["tasks"]["life"]
     for weighting in ("pcgrad", "famo"):

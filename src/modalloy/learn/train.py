@@ -28,6 +28,7 @@ from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.precision import choose_precision, set_up
 from modalloy.learn.progress import Progress, restore, store, write_log
 from modalloy.learn.state import State, averaged, shown_weights
+from modalloy.learn.weighting import Weighting
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -69,8 +70,8 @@ def train_model(
     now: seconds of the clock that `minutes` are told by.
     """
     rank, world = processes.start()
-    one_process(job, world)
     plan = plan or plan_of(model, loader, parts)
+    one_process(plan, world)
     way = course_like(job, len(parts.train), like, tuned=phase.before is not None)
     path = None if phase.checkpoint is None else out / phase.checkpoint
     log = out / phase.log
@@ -200,9 +201,9 @@ def course_like(
     return course(job.model_copy(update={"train": settings}), rows)
 
 
-def one_process(job: config.Job, world: int) -> None:
-    """JobError where several processes cannot learn as the job asks."""
-    if world > 1 and job.train.weighting == "pcgrad":
+def one_process(plan: Plan[Any], world: int) -> None:
+    """JobError where several processes cannot learn by a plan."""
+    if world > 1 and isinstance(plan.total, Weighting) and plan.total.projects:
         raise JobError(
             "train.weighting: pcgrad projects gradients of whole batches, and of several processes "
             "each has those of its share; take famo, or train in one process."
