@@ -118,10 +118,6 @@ HEADS: dict[str, tuple[Any, Any]] = {
         config.Locate(target="y", labels="names", on="photo", head="detr", queries=7),
         BoxTarget("t", "y", "names", ("dent", "scratch")),
     ),
-    "detr template": (
-        config.Locate(target="y", on="photo", template="good", head="detr"),
-        BoxTarget("t", "y", "names", ("dent", "scratch")),
-    ),
     "locate template": (
         config.Locate(target="y", labels="names", on="photo", template="good"),
         BoxTarget("t", "y", "names", ("dent", "scratch")),
