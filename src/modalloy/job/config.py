@@ -175,7 +175,7 @@ class Image(Trunk):
     type: Literal["image"] = "image"
     encoder: Annotated[str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")] = "scratch"
     """`scratch`, `efficientnet_lite0`, `_lite1`, `_lite2`, or
-    `hf:<ViT, DINOv2, CLIP or DETR folder>`."""
+    `hf:<ViT, DINOv2, CLIP, DETR or RT-DETR folder>`."""
     pixels: Annotated[int, Field(ge=16, le=1024)] = 160
     """Height and width that the picture is resized to."""
     augment: Literal["none", "shift", "flip", "rotate"] = "shift"
