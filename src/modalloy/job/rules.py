@@ -55,6 +55,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _adapted(data, columns)
     yield from _auxiliary(data.get("fuse"), columns, tasks)
     yield from _smoothing(data.get("train"), tasks)
+    yield from _weighting(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
     yield from _passes(data.get("train"))
     yield from _costs(data.get("economize"), columns)
@@ -279,6 +280,8 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
                 if _is_frozen(columns.get(str(options.get(key)), {})):
                     why = f"{quoted(options[key])} is frozen and keeps no maps to find boxes on; "
                     yield Fault((*path, key), why + "set its tune to full or last_n.")
+            if options.get("queries") is not None and options.get("head", "dense") != "detr":
+                yield Fault((*path, "queries"), "is for head: detr. Got head: dense.")
             if options.get("template") is not None and options["template"] == options.get("on"):
                 yield Fault((*path, "template"), "must be another column than 'on'.")
         case "regress":
@@ -378,6 +381,15 @@ def _smoothing(train: Any, tasks: Groups) -> Iterator[Fault]:
     if tasks and all(options.get("type") in ("regress", "locate") for options in tasks.values()):
         why = "is for classify and tag tasks, and there is none."
         yield Fault(("train", "label_smoothing"), why)
+
+
+def _weighting(train: Any, tasks: Groups) -> Iterator[Fault]:
+    """One task has nothing to be weighed against."""
+    if not isinstance(train, dict) or len(tasks) != 1:
+        return
+    if train.get("weighting") in ("famo", "pcgrad"):
+        why = f"{train['weighting']} is for several tasks, and there is one; take it away."
+        yield Fault(("train", "weighting"), why)
 
 
 def _pretrained(train: Any, columns: Groups) -> Iterator[Fault]:
