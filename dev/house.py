@@ -27,6 +27,7 @@ ROOMS: list[set[str]] = [
     {"model.tokens"},
     {"model.layers"},
     {"model.trunks"},
+    {"model.decoders"},
     {"model.encoders", "model.tasks"},
     {"model"},
     {"model.adapters"},

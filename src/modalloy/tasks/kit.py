@@ -90,6 +90,17 @@ LOCATE = Kit(
 )
 
 
+GENERATE = Kit(
+    target="modalloy.readers.targets.generate:TextTarget",
+    head="modalloy.model.tasks.generate:Generate",
+    answer="modalloy.answer.decoding.generate:decode",
+    measure="modalloy.judge.metrics.texts:TextMeasure",
+    baseline="modalloy.judge.baselines.generate:TextBaseline",
+    drawing="modalloy.report.drawing.generate:TextDrawing",
+    whole_row=False,
+)
+
+
 def kit_of(options: config.TaskOptions) -> Kit:
     """The parts of a task. JobError for a custom one whose kit cannot be had."""
     match options:
@@ -101,6 +112,8 @@ def kit_of(options: config.TaskOptions) -> Kit:
             return TAG
         case config.Locate():
             return LOCATE
+        case config.Generate():
+            return GENERATE
         case config.Custom():
             return custom_kit(options.use)
         case _:

@@ -25,6 +25,14 @@ class Task(nn.Module, ABC):
         super().__init__()
         self.name = name
 
+    @property
+    def trunk(self) -> nn.Module | None:
+        """A pretrained network inside the head; most have none."""
+        return None
+
+    def read_pretrained(self) -> None:
+        """Take weights of a pretrained network; called once, before anything is learned."""
+
     @classmethod
     @abstractmethod
     def build(
