@@ -31,6 +31,7 @@ ROOMS: list[set[str]] = [
     {"model.encoders", "model.tasks"},
     {"model"},
     {"model.adapters"},
+    {"speech"},
     {"attacks"},
     {"objectives"},
     {"answer.answers"},

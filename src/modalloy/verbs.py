@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from modalloy.errors import JobError, TableError
 from modalloy.job import config
+from modalloy.job.inputs import heard
 from modalloy.job.job_file import check_against, load_job
 from modalloy.machine.imports import require
 from modalloy.search.manner import Cost, Manner, Pruner, Sampler
@@ -426,4 +427,13 @@ def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
     opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
     check_kits(loaded, source=source)
     check_against(loaded, opened, source=source)
-    return loaded, opened.read_as(None, number_columns(loaded))
+    return loaded, spoken(loaded, opened.read_as(None, number_columns(loaded)))
+
+
+def spoken(job: config.Job, table: Table) -> Table:
+    """The table with what is said in its recordings, where a job asks for that."""
+    if not heard(job):
+        return table
+    from modalloy.speech.heard import with_heard
+
+    return with_heard(table, job, quiet=False)

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from modalloy.errors import JobError
-from modalloy.model.decoders.decoder import Decoder, Going, Memory
+from modalloy.model.decoders.decoder import Decoder, Going, Memory, cache_name
 from modalloy.model.layers.block import attention
 from modalloy.model.trunks.huggingface import explained, known_place, quiet
 from modalloy.readers.smollm2 import find_smollm2
@@ -32,12 +32,12 @@ class CausalGoing:
     """What the network keeps of all that it has read, and the prefix while it has not."""
 
     prefix_NPF: Tensor | None
-    cache: Any
+    cache: Any  # transformers' own, which grows in place
 
     def take(self, index_N: Tensor) -> Self:
         """Some of the texts."""
         if self.prefix_NPF is not None:
-            return type(self)(self.prefix_NPF[index_N], None)
+            return type(self)(self.prefix_NPF[index_N], self.cache)
         self.cache.reorder_cache(index_N)
         return self
 
@@ -58,6 +58,7 @@ class CausalDecoder(Decoder):
         settings = json.loads(network)
         model = build_causal(settings, decoder)
         self.trunk = model
+        self.cache_name = cache_name(model)
         self.blocks = blocks_of(model)
         pieces = model.get_input_embeddings()
         assert isinstance(pieces, nn.Embedding)
@@ -76,6 +77,11 @@ class CausalDecoder(Decoder):
     def model(self) -> "PreTrainedModel":
         """The whole network."""
         return cast("PreTrainedModel", self.trunk)
+
+    @property
+    def network(self) -> nn.Module:
+        """The network without its output."""
+        return self.model.base_model
 
     @torch.no_grad()
     def read_pretrained(self) -> None:
@@ -102,7 +108,9 @@ class CausalDecoder(Decoder):
 
     def begin(self, memory: Memory) -> CausalGoing:
         """The prefix of each row."""
-        return CausalGoing(self.prefix(memory), None)
+        from transformers import DynamicCache
+
+        return CausalGoing(self.prefix(memory), DynamicCache(config=self.model.config))
 
     def step(self, going: Going, ids_N: Tensor) -> Tensor:
         """(N, V)."""
@@ -110,9 +118,9 @@ class CausalDecoder(Decoder):
         words_N1F = self.model.get_input_embeddings()(ids_N.unsqueeze(1))
         if going.prefix_NPF is not None:
             words_N1F = torch.cat([going.prefix_NPF.to(words_N1F.dtype), words_N1F], 1)
-        out = self.model(inputs_embeds=words_N1F, past_key_values=going.cache, use_cache=True)
-        going.cache, going.prefix_NPF = out.past_key_values, None
-        return out.logits[:, -1]
+            going.prefix_NPF = None
+        kept = {self.cache_name: going.cache}
+        return self.model(inputs_embeds=words_N1F, use_cache=True, **kept).logits[:, -1]
 
 
 class Prefix(nn.Module):
@@ -218,7 +226,7 @@ def llama_weights(path: Any) -> dict[str, Tensor]:
         x = np.ascontiguousarray(dequantize(tensor.data, tensor.tensor_type), dtype=np.float32)
         name, _, rest = tensor.name.removesuffix(".weight").partition(".")
         if name != "blk":
-            found[OUTSIDE[tensor.name.removesuffix(".weight")]] = torch.from_numpy(x)
+            found[OUTSIDE[tensor.name.removesuffix(".weight")]] = torch.from_numpy(x.copy())
             continue
         layer, part = rest.split(".")
         if part in heads:

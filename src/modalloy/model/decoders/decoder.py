@@ -1,5 +1,6 @@
 """What every decoder does: a row's tokens in, the logits of one piece after the other out."""
 
+import inspect
 from abc import ABC, abstractmethod
 from typing import NamedTuple, Protocol, Self
 
@@ -39,6 +40,11 @@ class Decoder(nn.Module, ABC):
         self.trunk: nn.Module | None = None
         self.blocks: list[nn.Module] = []
 
+    @property
+    def network(self) -> nn.Module | None:
+        """What is adapted of a pretrained decoder: all but its output, which may be its input."""
+        return None
+
     @abstractmethod
     def forward(self, memory: Memory, y_BL: Tensor) -> Tensor:
         """Logits (B, L, V) of each piece of known texts, given those before it.
@@ -61,3 +67,11 @@ class Decoder(nn.Module, ABC):
         """What stands before each piece: the start, then all but the last one."""
         start_B1 = y_BL.new_full((y_BL.shape[0], 1), self.start)
         return torch.cat([start_B1, y_BL[:, :-1]], 1)
+
+
+def cache_name(model: nn.Module) -> str:
+    """What a network of transformers calls what it keeps of pieces before: another name since
+    5.24.
+    """
+    named = inspect.signature(type(model).forward).parameters
+    return "cache" if "cache" in named else "past_key_values"

@@ -16,13 +16,13 @@ NONE = -1  # beyond the end of a text
 
 
 class Manner(NamedTuple):
-    """How to choose; see the options of `generate`. beams: 1 but for `beam`; end: its piece.
-
-    seed: of what is drawn, None where nothing is.
+    """How to choose; see the options of `generate`. end: the piece that ends a text; marks: pieces
+    that stand in no text. beams: 1 but for `beam`; seed: of what is drawn, None where nothing is.
     """
 
     most: int
     end: int
+    marks: tuple[int, ...] = ()
     least: int = 0
     beams: int = 1
     length_penalty: float = 1.0
@@ -71,7 +71,7 @@ def open_pieces(
     logits_NV: Tensor, nodes: list[int], at: int, manner: Manner, tree: Tree | None
 ) -> Tensor:
     """Log-probabilities (N, V) among the pieces that may come next."""
-    logits_NV = logits_NV.float()
+    logits_NV = logits_NV.float().index_fill(1, marks_of(logits_NV, manner), -torch.inf)
     if tree is not None:
         logits_NV = tree.forbid(logits_NV, nodes)
     if at < manner.least:
@@ -80,6 +80,11 @@ def open_pieces(
         stuck_N1 = ~longer_NV.isfinite().any(1, keepdim=True)  # nothing but the end is allowed
         logits_NV = torch.where(stuck_N1, logits_NV, longer_NV)
     return logits_NV.log_softmax(1)
+
+
+def marks_of(logits_NV: Tensor, manner: Manner) -> Tensor:
+    """Numbers of the pieces that are never written."""
+    return torch.tensor(manner.marks, dtype=torch.long, device=logits_NV.device)
 
 
 def draw(logp_NV: Tensor, manner: Manner, generator: torch.Generator) -> Tensor:

@@ -43,7 +43,7 @@ class Generate(Task):
         self.decoder = build_decoder(options, target, width)
         if self.trunk is not None and options.tune == "frozen":
             self.trunk.requires_grad_(False)
-        self.manner = manner_of(options, target)
+        self.manner: Manner = manner_of(options, target)
         self.tree = Tree(target.ids_of(target.allowed), target.end) if target.allowed else None
 
     @classmethod
@@ -65,6 +65,16 @@ class Generate(Task):
     def trunk(self) -> nn.Module | None:
         """The pretrained decoder."""
         return self.decoder.trunk
+
+    @property
+    def network(self) -> nn.Module | None:
+        """The decoder without its output."""
+        return self.decoder.network
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """The decoder's blocks."""
+        return self.decoder.blocks
 
     def read_pretrained(self) -> None:
         """The decoder's weights, from where they come."""
@@ -121,7 +131,7 @@ def build_decoder(options: config.Generate, target: Any, width: int) -> Decoder:
 
 def manner_of(options: config.Generate, target: Any) -> Manner:
     """How a task's texts are written."""
-    limits = Manner(target.longest, target.end, min(options.min_tokens, target.longest))
+    limits = Manner(target.longest, target.end, target.marks, options.min_tokens)
     match options.search:
         case "greedy":
             return limits

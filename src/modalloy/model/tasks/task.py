@@ -30,6 +30,16 @@ class Task(nn.Module, ABC):
         """A pretrained network inside the head; most have none."""
         return None
 
+    @property
+    def network(self) -> nn.Module | None:
+        """What of it small parts may stand beside."""
+        return None
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """Its blocks, from input to output."""
+        return []
+
     def read_pretrained(self) -> None:
         """Take weights of a pretrained network; called once, before anything is learned."""
 

@@ -87,6 +87,12 @@ class TextTarget(TargetReader):
         """Number of different pieces."""
         return self.pieces.get_vocab_size()
 
+    @property
+    def marks(self) -> tuple[int, ...]:
+        """Pieces that stand in no text: those that say where it starts, and the like."""
+        added = self.pieces.get_added_tokens_decoder()
+        return tuple(i for i, token in sorted(added.items()) if token.special and i != self.end)
+
     def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
         """The pieces of texts, uncut and without an end."""
         return [e.ids for e in self.pieces.encode_batch(list(texts), add_special_tokens=False)]
