@@ -274,6 +274,34 @@ ELSEWHERE = {
     ),
     "Harden.clean_loss": "tests/hardening/test_learn_on.py"
     "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
+    **dict.fromkeys(
+        (
+            f"Generate.{option}"
+            for option in [
+                "size",
+                "vocabulary",
+                "max_tokens",
+                "min_tokens",
+                "search",
+                "beams",
+                "length_penalty",
+                "temperature",
+                "top_p",
+                "draw",
+                "only",
+            ]
+        ),
+        "tests/model/tasks/test_task_generate.py::test_each_option_changes_what_is_written",
+    ),
+    **dict.fromkeys(
+        ("Generate.decoder", "Generate.tune", "Generate.prefix"),
+        "tests/model/tasks/test_task_generate.py"
+        "::test_decoder_prefix_tune_and_adapter_change_what_learns",
+    ),
+    **dict.fromkeys(
+        ("Text.from_audio", "Text.transcribe"),
+        "tests/speech/test_heard.py::test_from_audio_adds_what_transcribe_hears",
+    ),
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -307,6 +335,7 @@ GROUPS = {
     "Fusion.adapter",
     "Job.harden",
     "Classify.decide",
+    "Generate.adapter",
 }  # hold options
 
 

@@ -16,8 +16,8 @@ from modalloy.learn.fitted_rows import disk_share_gb
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.learned_from import all_learned
 from modalloy.runs.run import Run
-from modalloy.table.fingerprints import learned_rows
 from modalloy.speech.heard import with_heard
+from modalloy.table.fingerprints import learned_rows
 from modalloy.table.split import Parts, split_rows
 from modalloy.table.table import Table
 from modalloy.tasks.kit import kit_of

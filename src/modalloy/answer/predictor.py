@@ -107,13 +107,13 @@ class Predictor:
 
         Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
         `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for
-        tags lists of words' tags; for boxes lists; for texts `TASK.confidence`; where the run is calibrated `TASK.set` and
-        `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of tags and
-        boxes; `TASK.decision` and its expected `TASK.cost` where the job has costs; `unlike` (yes
-        or no), `unlike.score` (above 1 it is) and `unlike.column`, what is unlike (`row.unlike`...
-        where a task is called `unlike`); `bought`, the inputs that a policy read for the row, where
-        the run has one; `text.COLUMN`, what was heard, of every text that is made of recordings;
-        `status.COLUMN` of every input that is read. `attrs["caveats"]` and
+        tags lists of words' tags; for boxes lists; for texts `TASK.confidence`; where the run is
+        calibrated `TASK.set` and `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers,
+        `TASK.sure` of tags and boxes; `TASK.decision` and its expected `TASK.cost` where the job
+        has costs; `unlike` (yes or no), `unlike.score` (above 1 it is) and `unlike.column`, what is
+        unlike (`row.unlike`... where a task is called `unlike`); `bought`, the inputs that a policy
+        read for the row, where the run has one; `text.COLUMN`, what was heard, of every text that
+        is made of recordings; `status.COLUMN` of every input that is read. `attrs["caveats"]` and
         `attrs["notes"]` hold the sentences, `attrs["saved"]` what a policy saved. Where no row is
         picked the frame is empty, with the columns and types that it has otherwise. Arguments as
         for `answers`.

@@ -24,7 +24,8 @@ class KnownTarget:
     """A target's cells as numbers that columns are compared with.
 
     known: (N,) bool. codes: (N,) int64 number of each class, -1 where unknown; empty for other
-    tasks but texts, of which each is one. amounts: numbers (N,) that describe the target: itself, or counts of its boxes or tags.
+    tasks but texts, of which each is one. amounts: numbers (N,) that describe the target: itself,
+    or counts of its boxes or tags.
     names: class names by code.
     """
 

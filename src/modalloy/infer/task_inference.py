@@ -23,7 +23,7 @@ from modalloy.errors import TableError
 from modalloy.infer.guessed import Guess, InferredTask
 from modalloy.infer.number_targets import task_of_numbers
 from modalloy.infer.tabular_inference import numbers_as_text, told_marks, without_marks
-from modalloy.job import config
+from modalloy.job.config import Generate
 from modalloy.readers.answer_cells import to_names
 from modalloy.table.table import Table
 
@@ -83,7 +83,7 @@ def _of_texts(where: str, look: Look) -> InferredTask:
             f"{where} holds {told}, which are no classes. Name a column with fewer values."
         )
     most = 32 * -(-int(np.quantile(lengths, 0.99) * PIECES_A_WORD + 1) // 32)
-    usual = config.Generate.model_fields["max_tokens"].default
+    usual = Generate.model_fields["max_tokens"].default
     options = {"max_tokens": min(most, 512)} if most > usual else {}
     return InferredTask("generate", options, f"{told}, {np.mean(lengths):.0f} words on average")
 

@@ -439,6 +439,11 @@ class Task(Options):
         return {}
 
     @property
+    def tuned(self) -> "tuple[Tune, Beside] | None":
+        """How a pretrained network inside its head may change; None without one."""
+        return None
+
+    @property
     def works_on(self) -> tuple[str, ...]:
         """Inputs that it cannot do without, the one that its answers are about first."""
         return ()
@@ -610,6 +615,11 @@ class Generate(Task):
     def looks_up(self) -> dict[str, str]:
         """The column that lists what may be answered."""
         return {"only": self.only} if isinstance(self.only, str) else {}
+
+    @property
+    def tuned(self) -> tuple[Tune, Beside] | None:
+        """How a pretrained decoder may change."""
+        return None if self.decoder == "scratch" else (self.tune, self.adapter)
 
     @property
     def several(self) -> bool:

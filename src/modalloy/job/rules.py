@@ -350,7 +350,9 @@ def _auxiliary(fuse: Any, columns: Groups, tasks: Groups) -> Iterator[Fault]:
     ):
         why = "is for several inputs, and there is one (all tabular columns together are one)."
         yield Fault(("fuse", "auxiliary"), why)
-    elif tasks and all(options.get("type") in ("tag", "locate", "generate") for options in tasks.values()):
+    elif tasks and all(
+        options.get("type") in ("tag", "locate", "generate") for options in tasks.values()
+    ):
         why = "is for classify and regress tasks; single inputs answer no others."
         yield Fault(("fuse", "auxiliary"), why)
 

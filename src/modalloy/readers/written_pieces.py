@@ -1,4 +1,4 @@
-"""The pieces that a decoder writes texts with: learned here, from a folder or from a pip package."""
+"""The pieces that a decoder writes with: learned here, from a folder or from a pip package."""
 
 import json
 from collections.abc import Iterable, Sequence

@@ -86,9 +86,7 @@ def transcripts(
     return texts, faults
 
 
-def listen(
-    cells: Sequence[Any], folder: Path, allow_outside: bool
-) -> list["str | TableError"]:
+def listen(cells: Sequence[Any], folder: Path, allow_outside: bool) -> list["str | TableError"]:
     """The text of each recording, kept or heard now; what is wrong with one that cannot be read."""
     found: list[str | TableError | None] = [None] * len(cells)
     waves: dict[int, np.ndarray] = {}
@@ -126,8 +124,7 @@ def kept_text(place: Path) -> str | None:
 
 
 def keep(place: Path, text: str) -> None:
-    """Keep a text, where the user's cache folder can be written; else it is heard anew each time.
-    """
+    """Keep a text where the user's cache folder can be written; else it is heard anew."""
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         write_safely(place, text.encode())

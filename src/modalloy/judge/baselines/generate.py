@@ -1,4 +1,4 @@
-"""What a model that writes texts must beat: the commonest text, and those of the most alike rows."""
+"""What a model that writes texts must beat: the commonest text, and those of rows most alike."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -37,9 +37,9 @@ class TextBaseline(Baseline):
         found: dict[str, Callable[[], Fitted]] = {}
         if case.blocks:
             found[COPIED] = partial(copied, case)
-        if case.frozen is not None and len(case.sample.seen_test):
-            if len(case.goal.known(case.sample.seen_train)):
-                found[COPIED_FROZEN] = partial(copied_frozen, case)
+        seen = case.goal.known(case.sample.seen_train)
+        if case.frozen is not None and len(case.sample.seen_test) and len(seen):
+            found[COPIED_FROZEN] = partial(copied_frozen, case)
         return found
 
 

@@ -67,8 +67,7 @@ def words_of(text: str) -> list[str]:
 
 
 def chrf(counts_18R: np.ndarray) -> np.ndarray:
-    """chrF (R,) of sums of `letter_counts`, 18 numbers by R; lengths that neither has are left out.
-    """
+    """chrF (R,) of sums of `letter_counts`, 18 numbers by R; only lengths that both have count."""
     every, true, both = counts_18R[0::3], counts_18R[1::3], counts_18R[2::3]
     used = (every > 0) & (true > 0)
     lengths = np.maximum(used.sum(0), 1)

@@ -22,7 +22,9 @@ class TextTally(Tally):
         words = [word_counts(t, a) for t, a in pairs]
         self.letters_N18 = np.array(letters, dtype=np.float64).reshape(-1, 18)
         self.words_N10 = np.array(words, dtype=np.float64).reshape(-1, 10)
-        self.exact_N = np.array([" ".join(t.split()) == " ".join(a.split()) for t, a in pairs], float)
+        self.exact_N = np.array(
+            [" ".join(t.split()) == " ".join(a.split()) for t, a in pairs], float
+        )
 
     def figures(self, weight_NR: np.ndarray) -> dict[str, np.ndarray]:
         """chrf, bleu, exact_match; the first two of all texts together, as their papers have it."""
@@ -58,7 +60,7 @@ class TextMeasure(Measure):
         return ["chrf"]
 
 
-def text_losses(truth: Sequence[Any], answered: Sequence[Any]) -> np.ndarray:
+def text_losses(truth: Sequence[Any], answered: Sequence[Any] | np.ndarray) -> np.ndarray:
     """1 - chrF of each text alone, (B,); 0 where the truth is unknown."""
     found = np.zeros(len(truth))
     for i, (t, a) in enumerate(zip(truth, answered, strict=True)):

@@ -79,9 +79,9 @@ def attach_tuned(model: Model) -> list[str]:
                 Place(root, f"columns.{name}", column_options(options.adapter, options.tune))
             )
     for name, network in decoders_of(model).items():
-        options = job.tasks[name]
-        if isinstance(options, config.Generate) and options.tune in BESIDE:
-            own = column_options(options.adapter, options.tune)
+        tuned = job.tasks[name].tuned
+        if tuned is not None and tuned[0] in BESIDE:
+            own = column_options(tuned[1], tuned[0])
             found.append(Place(name_of(model, network), f"tasks.{name}", own))
     if job.fuse.tune in BESIDE:
         found.append(Place("fusion", "fuse", column_options(job.fuse.adapter, job.fuse.tune)))

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
 
 HEADS = 4
 # Randomness that some checkpoints bring along, by the names that families give it.
-STILL = ("attention_dropout", "attn_pdrop", "embd_pdrop", "resid_pdrop", "hidden_dropout", "dropout")
+STILL = (
+    "attention_dropout",
+    "attn_pdrop",
+    "embd_pdrop",
+    "resid_pdrop",
+    "hidden_dropout",
+    "dropout",
+)
 
 
 @dataclass

@@ -71,7 +71,9 @@ class TextTarget(TargetReader):
         made = cls(name, options.target, options.max_tokens, *pieces, allowed=allowed)
         why = unwritable(made.pieces, allowed, options.max_tokens)
         if why:
-            raise JobError(f"tasks.{name}: decoder {options.decoder} cannot write all of only: {why}.")
+            raise JobError(
+                f"tasks.{name}: decoder {options.decoder} cannot write all of only: {why}."
+            )
         return made
 
     @cached_property

@@ -31,10 +31,8 @@ class TextDrawing(Drawing):
         loss_B = self.losses(options, truth, answer, names)
         known = [i for i in np.argsort(loss_B, kind="stable") if truth[i] is not None]
         some = [known[k] for k in np.unique(np.linspace(0, len(known) - 1, TEXTS).astype(int))]
-        rows = [
-            [short(truth[i]), short(answer["text"][i]), f"{1 - loss_B[i]:.2f}"] for i in some
-        ]
-        data = table(["right", "written", "chrF"], rows)
+        rows = [[short(truth[i]), short(answer["text"][i]), f"{1 - loss_B[i]:.2f}"] for i in some]
+        data = table(["right", "written", "chrF"], rows, numbers=2)
         note = f"{len(some)} of {len(known)} texts, from the best written to the worst."
         return [Figure("Texts", "html", data, note)]
 
