@@ -170,7 +170,8 @@ def predict(
     each. strict: TableError names them instead, after the answers are written. out: also write them
     (`.parquet` or `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and,
     for classes, `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles
-    `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; where the run is calibrated
+    `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; for texts
+    `TASK.confidence`; `text.COLUMN`, what was heard in recordings; where the run is calibrated
     `TASK.set` and `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of
     tags and boxes; `status.COLUMN`. sheet: the sheet of an Excel table, the first otherwise.
     adapter: one of the run's, or `none`; what it was made to answer with otherwise.

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from modalloy.answer.decoding.build import decode
 from modalloy.cells.cells import Cells
 from modalloy.job import config
+from modalloy.model.decoders.scratch import ScratchDecoder
 from modalloy.model.tasks.build import build_task
 from modalloy.model.tasks.generate import Generate
 from modalloy.model.tokens import Batch, Fused, Tokens, arrays
@@ -33,6 +34,11 @@ def head(options: dict[str, Any]) -> tuple[Generate, Any]:
     made = build_task("note", some, target, WIDTH, 1, 0.0, {"photo": (), "table": ()})
     made.read_pretrained()
     assert isinstance(made, Generate)
+    if isinstance(made.decoder, ScratchDecoder):  # as undecided as a trained one, and with ends
+        with torch.no_grad():
+            made.decoder.pieces_VF.mul_(0.3)
+            made.decoder.bias_V.copy_(torch.randn(len(made.decoder.bias_V)))
+            made.decoder.bias_V[target.end] = 3.0
     return made, target
 
 

@@ -43,8 +43,9 @@ class ScratchDecoder(Decoder):
     def __init__(self, start: int, vocabulary: int, longest: int, width: int, size: str) -> None:
         super().__init__(start)
         own, blocks, heads = SIZES[size]
-        # No nn.Embedding: its gradient comes from the output too, so every row of it has one.
-        self.pieces_VF = nn.Parameter(torch.randn(vocabulary, own) * own**-0.5)
+        # No nn.Embedding: its gradient comes from the output too, so every row of it has one. Small
+        # at the start, or each piece would foretell itself.
+        self.pieces_VF = nn.Parameter(torch.randn(vocabulary, own) * 0.02)
         self.places_LF = nn.Parameter(torch.randn(longest, own) * 0.02)
         self.blocks_ = nn.ModuleList(DecoderBlock(own, heads, width) for _ in range(blocks))
         self.norm = nn.LayerNorm(own)

@@ -22,8 +22,8 @@ PADDED = -100  # `y` beyond the end of a text
 class Generate(Task):
     """A decoder that looks at the fused summary and at every token of every input.
 
-    inputs: their names, in the order of the model. While it learns, the pieces of the right answers
-    come with the batch and each is foretold from those before it; else a text is written.
+    inputs: their names, in the order of the model. Where the right answers come with the batch,
+    each of their pieces is foretold from those before it, as for a loss; else a text is written.
     """
 
     def __init__(
@@ -81,12 +81,12 @@ class Generate(Task):
         self.decoder.read_pretrained()
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
-        """`logits` (B, L, V) of the right pieces where it learns; else `ids` (B, L), -1 behind the
-        text, and `logp` (B, L) of each piece and of the end, 0 behind it.
+        """`logits` (B, L, V) of the right pieces where they are known; else `ids` (B, L), -1 behind
+        the text, and `logp` (B, L) of each piece and of the end, 0 behind it.
         """
         memory = self.memory(fused, tokens)
         target = batch.targets.get(self.name)
-        if target is not None and (self.training or torch.is_grad_enabled()):
+        if target is not None:
             return {"logits": self.decoder(memory, target["y"].clamp_min(0))}
         written = write(self.decoder, memory, self.manner, self.tree)
         return {"ids": written.ids_BL, "logp": written.logp_BL}
