@@ -1,8 +1,9 @@
 """How well spoken sentences are heard, clean and in noise: `python -m bench.speech`.
 
-Sentences of a workshop, made of words below, are spoken by espeak-ng (`apt-get install -y espeak-ng`)
-and heard by Whisper tiny.en; the word error rate counts words without case and marks. Writes `bench/results/speech.json` and a table of docs/generate.md. `--sentences N` tries it
-with fewer; nothing is written then.
+Sentences of a workshop, made of words below, are spoken by espeak-ng (`apt-get install espeak-ng`)
+and heard by Whisper tiny.en; the word error rate counts words without case and marks. Writes
+`bench/results/speech.json` and a table of docs/generate.md. `--sentences N` tries it with fewer;
+nothing is written then.
 """
 
 import argparse

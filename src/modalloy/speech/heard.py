@@ -88,24 +88,32 @@ def transcripts(
 
 def listen(cells: Sequence[Any], folder: Path, allow_outside: bool) -> list["str | TableError"]:
     """The text of each recording, kept or heard now; what is wrong with one that cannot be read."""
-    found: list[str | TableError | None] = [None] * len(cells)
-    waves: dict[int, np.ndarray] = {}
-    places: dict[int, Path] = {}
-    for i, cell in enumerate(cells):
+    places: list[Path | TableError] = []
+    known: dict[Path, str | TableError] = {}
+    waves: dict[Path, np.ndarray] = {}
+    for cell in cells:
         try:
             file = source_of(cell, folder, allow_outside).file
-            places[i] = kept_place(file)
-            found[i] = kept_text(places[i])
-            if found[i] is None:
-                sound = read_audio(file)
-                waves[i] = resample(sound.wave, sound.rate_hz, network().rate_hz)
         except TableError as error:
-            found[i] = error
+            places.append(error)
+            continue
+        places.append(place := kept_place(file))
+        if place in known or place in waves:
+            continue
+        kept = kept_text(place)
+        try:
+            if kept is None:
+                sound = read_audio(file)
+                waves[place] = resample(sound.wave, sound.rate_hz, network().rate_hz)
+            else:
+                known[place] = kept
+        except TableError as error:
+            known[place] = error
     said = network().texts(list(waves.values())) if waves else []
-    for i, text in zip(waves, said, strict=True):
-        found[i] = text
-        keep(places[i], text)
-    return [f for f in found if f is not None]
+    for place, text in zip(waves, said, strict=True):
+        known[place] = text
+        keep(place, text)
+    return [place if isinstance(place, TableError) else known[place] for place in places]
 
 
 def kept_place(file: File) -> Path:

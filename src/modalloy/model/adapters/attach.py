@@ -19,6 +19,7 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.layers.named import key
 from modalloy.model.layers.scale import Standardise
 from modalloy.model.model import Model
+from modalloy.model.tasks.task import Task
 from modalloy.readers.batch import TABLE, unknown
 
 HEADS = ("tasks", "auxiliary", "consistency")
@@ -124,13 +125,18 @@ def places_of(
 
 def decoders_of(model: Model) -> dict[str, nn.Module]:
     """The pretrained networks inside heads that may be adapted, by task."""
-    found = {name: task.network for name, task in model.tasks.items()}
+    found = {name: head.network for name, head in heads_of(model).items()}
     return {name: network for name, network in found.items() if network is not None}
+
+
+def heads_of(model: Model) -> dict[str, Task]:
+    """Heads that may have a pretrained network inside, by task."""
+    return {name: head for name, head in model.tasks.items() if isinstance(head, Task)}
 
 
 def is_head(model: Model, name: str) -> bool:
     """Whether weights are a head's own, and not of a pretrained network inside it."""
-    roots = (f"tasks.{key(n)}" for n, task in model.tasks.items() if task.trunk is not None)
+    roots = (f"tasks.{key(n)}" for n, head in heads_of(model).items() if head.trunk is not None)
     return name.startswith(HEADS) and not any(inside(name, f"{r}.decoder.trunk") for r in roots)
 
 
@@ -220,7 +226,7 @@ def blocks_that_learn(model: Model, adapted: Adapted) -> list[nn.Parameter]:
 def last_blocks(model: Model, place: Place) -> list[nn.Parameter]:
     """Parameters of the last blocks of a place; of all of it where it has no blocks."""
     root = model.get_submodule(place.root)
-    parts = [*model.encoders.values(), *model.tasks.values()]
+    parts = [*model.encoders.values(), *heads_of(model).values()]
     owners = [part.blocks for part in parts if part.network is root]
     blocks = owners[0] if owners else []
     if not blocks:
