@@ -69,6 +69,13 @@ SETS = {
                     "tune": "frozen",
                     "augment": "none",
                 },
+                "size_text": {
+                    "type": "text",
+                    "encoder": "minilm",
+                    "tune": "frozen",
+                    "max_tokens": 48,
+                },
+                "main_room": {"type": "category"},
                 "dim1_cm": {"type": "number", "unit": "cm"},
                 "dim2_cm": {"type": "number", "unit": "cm"},
                 "dim3_cm": {"type": "number", "unit": "cm"},

@@ -194,11 +194,12 @@ def test_targets_that_no_task_answers(cells: Any, message: str) -> None:
 
 
 def test_texts_of_several_words_are_written() -> None:
-    draft = draft_of({"x": range(N), "y": sentences(N, 6)})
+    load = np.random.default_rng(1).normal(size=N).round(1)
+    draft = draft_of({"x": load, "y": sentences(N, 6)})
     task = draft.job("t")["tasks"]["y"]
     assert task == {"type": "generate", "target": "y"}
     assert "different texts in 200 rows, 7 words on average" in draft.tasks["y"].reason
-    long = draft_of({"x": range(N), "y": sentences(N, 60)}).job("t")["tasks"]["y"]
+    long = draft_of({"x": load, "y": sentences(N, 60)}).job("t")["tasks"]["y"]
     assert long == {"type": "generate", "target": "y", "max_tokens": 128}
 
 
