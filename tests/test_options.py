@@ -302,6 +302,32 @@ ELSEWHERE = {
         ("Text.from_audio", "Text.transcribe"),
         "tests/speech/test_heard.py::test_from_audio_adds_what_transcribe_hears",
     ),
+    **dict.fromkeys(
+        (
+            "Masked.patches",
+            "Masked.pieces",
+            "Masked.cells",
+            "Masked.columns",
+            "Masked.summary",
+            "Masked.width",
+            "Masked.layers",
+        ),
+        "tests/objectives/test_masked.py::test_each_option_changes_what_is_lost",
+    ),
+    **dict.fromkeys(
+        (
+            "Masked.weight",
+            "Pretrain.unlabelled",
+            "Pretrain.epochs",
+            "Pretrain.steps",
+            "Pretrain.judged",
+        ),
+        "tests/learn/test_pretrain_run.py::test_each_option_changes_what_is_learned",
+    ),
+    **dict.fromkeys(
+        ("Pretrain.minutes", "Pretrain.patience"),
+        "tests/learn/test_pretrain_run.py::test_minutes_and_patience_end_it",
+    ),
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -327,6 +353,8 @@ GROUPS = {
     "Job.fuse",
     "Job.tasks",
     "Job.train",
+    "Job.pretrain",
+    "Pretrain.masked",
     "Job.blend",
     "Job.calibrate",
     "Job.economize",

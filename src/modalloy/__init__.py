@@ -30,6 +30,7 @@ __all__ = [
     "load_job",
     "load_run",
     "predict",
+    "pretrain",
     "train",
     "tune",
 ]
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         harden,
         init,
         predict,
+        pretrain,
         train,
         tune,
     )
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "init": "verbs",
     "check": "verbs",
+    "pretrain": "verbs",
     "train": "verbs",
     "tune": "verbs",
     "evaluate": "verbs",

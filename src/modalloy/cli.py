@@ -18,6 +18,7 @@ from modalloy.commands.explain import explain
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
+from modalloy.commands.pretrain import pretrain
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
@@ -27,6 +28,7 @@ from modalloy.machine.limits import rest_soon
 VERBS = (  # in the order of --help
     init,
     check,
+    pretrain,
     train,
     tune,
     evaluate,

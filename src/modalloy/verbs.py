@@ -84,6 +84,34 @@ def train(
     return train_run(job, opened, Path(out), resume=resume, quiet=quiet)
 
 
+def pretrain(
+    job: JobSource,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    table: Any = None,
+    unlabelled: Sequence[Any] = (),
+    quiet: bool = False,
+) -> "Run":
+    """Learn from rows without labels and write a run to start a training from.
+
+    Learned from are the training rows of the job's table, labelled or not, and all rows of further
+    tables: those that the job names under `pretrain.unlabelled`, and `unlabelled`, paths or frames.
+    Targets may be absent. out: the run directory; `train: {start: RUN}` takes over what fits.
+    resume: go on where it was stopped. table: instead of the one that the job names.
+
+    Raises JobError, TableError with what to do; RunError when `out` is in use.
+    """
+    from modalloy.learn.pretrain_run import pretrain_run
+
+    loaded, opened = prepare(job, table, targets=False)
+    numbers = number_columns(loaded)
+    named = [*loaded.pretrain.unlabelled, *unlabelled]
+    others = (open_table(other).read_as(opened.decimal, numbers) for other in named)
+    tables = [spoken(job, other) for other in others]
+    return pretrain_run(loaded, [opened, *tables], Path(out), resume=resume, quiet=quiet)
+
+
 def tune(
     job: JobSource,
     *,
@@ -421,13 +449,14 @@ def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
     return run_demo(Path(out), quiet=quiet)
 
 
-def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
-    """The job and its open table, checked against each other."""
+def prepare(job: JobSource, table: Any, *, targets: bool = True) -> tuple[config.Job, Table]:
+    """The job and its open table, checked against each other; without targets these may lack."""
     source = None if isinstance(job, config.Job) else job
     loaded = load_job(job, table=table)
     opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
     check_kits(loaded, source=source)
-    check_against(loaded, opened, source=source)
+    wanted = loaded if targets else loaded.model_copy(update={"tasks": {}})
+    check_against(wanted, opened, source=source)
     return loaded, spoken(loaded, opened.read_as(None, number_columns(loaded)))
 
 

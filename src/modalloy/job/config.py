@@ -807,6 +807,54 @@ class Economize(Options):
     """How probable it must be that no more do."""
 
 
+class Masked(Options):
+    """Learning by hiding: parts of all columns of a row are hidden and rebuilt from what is left of
+    all of them (MultiMAE, Bachmann et al. 2022, 2204.01678; TIP, Du et al. 2024, 2407.07582)."""
+
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    patches: Share = 0.6
+    """Share of the patches of pictures, of stretches of series and recordings and of pieces of
+    lists that is hidden."""
+    pieces: Share = 0.15
+    """Share of the word pieces of texts that is hidden (Devlin et al. 2018, 1810.04805)."""
+    cells: Share = 0.3
+    """Share of the cells of number, category and time columns that is hidden."""
+    columns: Share = 0.15
+    """Chance that all of a column is hidden from a row, all plain columns counting as one; of
+    several, one always stays."""
+    summary: Share = 0.5
+    """Share of the rows that are rebuilt from their fused summary alone, so that the fusion and the
+    summaries learn as much as the single tokens."""
+    width: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = 128
+    """Length of the vectors inside the decoder, which is left behind afterwards."""
+    layers: PositiveInt = 2
+    """Its layers."""
+
+
+class Pretrain(Options):
+    """How `pretrain` learns from rows without labels; rates, optimiser, average and precision are
+    those of `train`, which itself reads none of it."""
+
+    unlabelled: str | tuple[str, ...] = ()
+    """One more table to learn from, or several, as in `more.parquet`, relative to the job file;
+    their rows need no answers, and columns that they lack count as missing cells."""
+    masked: Masked = Masked()
+    """Learning by hiding parts of all columns and rebuilding them."""
+    epochs: PositiveInt | Literal["auto"] = "auto"
+    """Passes over all rows at most; `auto` takes as many as make `steps`, and 5 at least."""
+    steps: PositiveInt = 3000
+    """With `epochs: auto`, steps that are planned."""
+    minutes: PositiveFloat | None = None
+    """Learning ends after so many minutes, as under `train.minutes`."""
+    patience: NonNegativeInt = 10
+    """Looks at the rows kept apart without a lower loss before learning ends; 0 runs all epochs and
+    keeps the last weights."""
+    judged: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
+    """Share of the rows that are kept apart to say when to end, at most 2,000; 0 learns from all of
+    them and runs all epochs."""
+
+
 class Job(Options):
     """Everything a training needs, in one page."""
 
@@ -825,6 +873,8 @@ class Job(Options):
     """What is answered: a name and its options, as in `fault: {type: classify, target: code}`."""
     train: Train = Train()
     """How the weights are learned."""
+    pretrain: Pretrain = Pretrain()
+    """How the verb `pretrain` learns from rows without labels."""
     blend: Blend = Blend()
     """What beside the network has a say in the answers."""
     calibrate: Calibrate = Calibrate()

@@ -78,6 +78,7 @@ def fingerprint(job: config.Job) -> str:
     """Tells jobs apart."""
     # Left out where there is none, and what training does not read: checkpoints are older.
     without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden"), True)
+    without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
     without |= {} if job.train.start else {"train": {"start"}}
     without["columns"] = {name: unsaid_of(options) for name, options in job.columns.items()}
     unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
