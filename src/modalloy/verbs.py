@@ -108,7 +108,7 @@ def pretrain(
     numbers = number_columns(loaded)
     named = [*loaded.pretrain.unlabelled, *unlabelled]
     others = (open_table(other).read_as(opened.decimal, numbers) for other in named)
-    tables = [spoken(job, other) for other in others]
+    tables = [spoken(loaded, other) for other in others]
     return pretrain_run(loaded, [opened, *tables], Path(out), resume=resume, quiet=quiet)
 
 
