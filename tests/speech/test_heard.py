@@ -93,6 +93,10 @@ def test_from_audio_adds_what_transcribe_hears(
     alone = ma.predict(run, [{"call": data, "load": 0.0}], quiet=True)
     assert alone["text.said"][0] == "low tone"  # known by its content, under any name
     assert listener.heard == 4
+    shutil.rmtree(calls.parent / "cache")
+    some = ma.predict(run, calls, rows=slice(0, 1), quiet=True)
+    assert list(some["text.said"]) == list(answers["text.said"][:1])
+    assert listener.heard == 5  # of the rows that were asked for alone
     report = ma.evaluate(run, quiet=True)  # the rows are those that it was trained on
     assert report.tasks["cause"]["accuracy"] > 0.9
 

@@ -135,22 +135,28 @@ class Predictor:
 
         Arguments and errors as for `answers`.
         """
-        loader, _ = self.open(open_table(rows), inputs=inputs)
+        loader, _ = self.open(open_table(rows), inputs=inputs, part=part)
         which = np.arange(loader.table.rows)[slice(None) if part is None else part]
         return embed_rows(self.model, loader, which, batch=batch)
 
     def open(
-        self, table: Table, *, inputs: Collection[str] | None = None, answers: bool = False
+        self,
+        table: Table,
+        *,
+        inputs: Collection[str] | None = None,
+        answers: bool = False,
+        part: slice | None = None,
     ) -> Opened:
         """The rows of a table as the run reads them, and what is to be said of its columns.
 
         answers: true answers and groups are looked for as well; the table may then lack all inputs.
+        part: the rows that will be asked for, by position.
         Raises TableError for an unknown input, and without `answers` for a table that has none.
         """
         run, hidden = self.run, self.hidden(inputs)
         table, found = find_columns(run.job, table, answers=answers, decimal=run.decimal)
         lenient = run.job.model_copy(update={"unreadable": "missing"})
-        table = with_heard(table, lenient, hidden=hidden)
+        table = with_heard(table, lenient, hidden=hidden, part=part)
         read = [n for n in run.readers if n not in hidden]
         columns = input_columns(run.job)
         if not answers and not {c for n in read for c in columns[n]}.intersection(table.columns):
@@ -194,7 +200,7 @@ class Predictor:
         quiet: bool,
     ) -> tuple[Prediction, int]:
         """The prediction and its number of rows; one row stands there where none is picked."""
-        loader, found = self.open(open_table(rows), inputs=inputs)
+        loader, found = self.open(open_table(rows), inputs=inputs, part=part)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
         if self.plan is not None and not hidden:

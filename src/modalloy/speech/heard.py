@@ -30,13 +30,19 @@ TOLD = 3  # faults that are told
 
 
 def with_heard(
-    table: Table, job: config.Job, *, hidden: Collection[str] = (), quiet: bool = True
+    table: Table,
+    job: config.Job,
+    *,
+    hidden: Collection[str] = (),
+    part: slice | None = None,
+    quiet: bool = True,
 ) -> Table:
     """The table with a column of texts for each `from_audio` of a job; the same where it has none.
 
     A column of recordings that the table lacks is left to whoever looks for columns. hidden: text
-    columns that nobody reads. JobError where the table has a column of a heard text's name already;
-    TableError for a recording that cannot be read, where the job refuses such.
+    columns that nobody reads. part: the rows that are asked for, all of them for None. JobError
+    where the table has a column of a heard text's name already; TableError for a recording that
+    cannot be read, where the job refuses such.
     """
     for name, audio in heard(job).items():
         if name in hidden or audio not in table.columns:
@@ -46,7 +52,7 @@ def with_heard(
                 f"columns.{name}.from_audio: {table.source} has a column '{name}' already; give "
                 "the text that is heard another name, or leave from_audio out to read that column."
             )
-        texts, faults = transcripts(table, audio, job, quiet=quiet)
+        texts, faults = transcripts(table, audio, job, part, quiet=quiet)
         notes = ()
         if faults:
             told = "; ".join(f"row {row}: {why}" for row, why in faults[:TOLD])
@@ -59,7 +65,7 @@ def with_heard(
 
 
 def transcripts(
-    table: Table, column: str, job: config.Job, *, quiet: bool
+    table: Table, column: str, job: config.Job, part: slice | None, *, quiet: bool
 ) -> tuple[list[str | None], list[tuple[int, str]]]:
     """What is said in each row's recording, None where there is none, and rows with a broken one.
 
@@ -68,7 +74,8 @@ def transcripts(
     cells = table.written(column)
     texts: list[str | None] = [None] * len(cells)
     faults: list[tuple[int, str]] = []
-    rows = [row for row, cell in enumerate(cells) if not empty(cell)]
+    asked = range(len(cells))[slice(None) if part is None else part]
+    rows = [row for row in asked if not empty(cells[row])]
     with Bar(f"listening to {column}", len(rows), quiet=quiet) as bar:
         for some in parts(rows, AT_ONCE):
             found = listen([cells[row] for row in some], table.folder, job.allow_outside)
