@@ -4,8 +4,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-BEGIN, END = "<!-- figures -->\n", "<!-- /figures -->\n"
-
 
 def put_lines(lines: list[dict], path: Path, *, key: str, order: Sequence[str]) -> list[dict]:
     """Replace those lines of a file of results that have the same name under a key; all lines.
@@ -22,11 +20,11 @@ def put_lines(lines: list[dict], path: Path, *, key: str, order: Sequence[str]) 
     return out
 
 
-def put_between_marks(text: str, path: Path) -> None:
-    """Replace what stands between the two marks of a page; the words around them are written by
-    hand and stay. ValueError where a mark is missing."""
-    page = path.read_text()
-    begin, end = page.index(BEGIN) + len(BEGIN), page.index(END)
+def put_between_marks(text: str, path: Path, name: str = "figures") -> None:
+    """Replace what stands between the two marks of this name on a page; the words around them are
+    written by hand and stay. ValueError where a mark is missing."""
+    page, mark = path.read_text(), f"<!-- {name} -->\n"
+    begin, end = page.index(mark) + len(mark), page.index(f"<!-- /{name} -->\n")
     path.write_text(page[:begin] + text + page[end:])
 
 

@@ -280,6 +280,34 @@ ELSEWHERE = {
     "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
     **dict.fromkeys(
         (
+            f"Generate.{option}"
+            for option in [
+                "size",
+                "vocabulary",
+                "max_tokens",
+                "min_tokens",
+                "search",
+                "beams",
+                "length_penalty",
+                "temperature",
+                "top_p",
+                "draw",
+                "only",
+            ]
+        ),
+        "tests/model/tasks/test_task_generate.py::test_each_option_changes_what_is_written",
+    ),
+    **dict.fromkeys(
+        ("Generate.decoder", "Generate.tune", "Generate.prefix"),
+        "tests/model/tasks/test_task_generate.py"
+        "::test_decoder_prefix_tune_and_adapter_change_what_learns",
+    ),
+    **dict.fromkeys(
+        ("Text.from_audio", "Text.transcribe"),
+        "tests/speech/test_heard.py::test_from_audio_adds_what_transcribe_hears",
+    ),
+    **dict.fromkeys(
+        (
             "Masked.patches",
             "Masked.pieces",
             "Masked.cells",
@@ -354,6 +382,7 @@ GROUPS = {
     "Fusion.adapter",
     "Job.harden",
     "Classify.decide",
+    "Generate.adapter",
 }  # hold options
 
 

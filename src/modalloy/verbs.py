@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from modalloy.errors import JobError, TableError
 from modalloy.job import config
+from modalloy.job.inputs import heard
 from modalloy.job.job_file import check_against, load_job
 from modalloy.machine.imports import require
 from modalloy.search.manner import Cost, Manner, Pruner, Sampler
@@ -107,7 +108,8 @@ def pretrain(
     loaded, opened = prepare(job, table, targets=False)
     numbers = number_columns(loaded)
     named = [*loaded.pretrain.unlabelled, *unlabelled]
-    tables = [open_table(other).read_as(opened.decimal, numbers) for other in named]
+    others = (open_table(other).read_as(opened.decimal, numbers) for other in named)
+    tables = [spoken(loaded, other) for other in others]
     return pretrain_run(loaded, [opened, *tables], Path(out), resume=resume, quiet=quiet)
 
 
@@ -197,7 +199,8 @@ def predict(
     each. strict: TableError names them instead, after the answers are written. out: also write them
     (`.parquet` or `.csv`). Columns: `row` (`row.number` where a task is called `row`); `TASK` and,
     for classes, `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles
-    `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; where the run is calibrated
+    `TASK.q[0.1]`...; for tags lists of words' tags; for boxes lists; for texts
+    `TASK.confidence`; `text.COLUMN`, what was heard in recordings; where the run is calibrated
     `TASK.set` and `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of
     tags and boxes; `status.COLUMN`. sheet: the sheet of an Excel table, the first otherwise.
     adapter: one of the run's, or `none`; what it was made to answer with otherwise.
@@ -497,4 +500,13 @@ def prepare(job: JobSource, table: Any, *, targets: bool = True) -> tuple[config
     check_kits(loaded, source=source)
     wanted = loaded if targets else loaded.model_copy(update={"tasks": {}})
     check_against(wanted, opened, source=source)
-    return loaded, opened.read_as(None, number_columns(loaded))
+    return loaded, spoken(loaded, opened.read_as(None, number_columns(loaded)))
+
+
+def spoken(job: config.Job, table: Table) -> Table:
+    """The table with what is said in its recordings, where a job asks for that."""
+    if not heard(job):
+        return table
+    from modalloy.speech.heard import with_heard
+
+    return with_heard(table, job, quiet=False)

@@ -180,7 +180,7 @@ def test_tags_go_with_the_words_of_their_rows() -> None:
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
-        (sentences(N, 6), "different texts in 200 rows, which are no classes"),
+        ([f"part-{i}" for i in range(N)], "different texts in 200 rows, which are no classes"),
         ([1.0] * N, "is 1.0 in every row"),
         ([None] * N, "empty in all 200 rows"),
         (lists(4), "lists of numbers, which no task answers"),
@@ -191,6 +191,16 @@ def test_tags_go_with_the_words_of_their_rows() -> None:
 def test_targets_that_no_task_answers(cells: Any, message: str) -> None:
     with pytest.raises(TableError, match=message):
         draft_of({"x": np.random.default_rng(1).normal(size=N), "y": cells})
+
+
+def test_texts_of_several_words_are_written() -> None:
+    load = np.random.default_rng(1).normal(size=N).round(1)
+    draft = draft_of({"x": load, "y": sentences(N, 6)})
+    task = draft.job("t")["tasks"]["y"]
+    assert task == {"type": "generate", "target": "y"}
+    assert "different texts in 200 rows, 7 words on average" in draft.tasks["y"].reason
+    long = draft_of({"x": load, "y": sentences(N, 60)}).job("t")["tasks"]["y"]
+    assert long == {"type": "generate", "target": "y", "max_tokens": 128}
 
 
 def test_other_mistakes(y: list[str]) -> None:

@@ -203,7 +203,7 @@ OF_NO_USE = [
     ),
     ("{type: concat}", "{type: concat, auxiliary: 0.3}", None, ""),
     ("{type: concat}", "{type: concat, auxiliary: 0}", None, ""),
-    ("epochs: 3", "label_smoothing: 0.1", 8, "train.label_smoothing: is for classify and tag"),
+    ("epochs: 3", "label_smoothing: 0.1", 8, "train.label_smoothing: is for classify, tag and"),
     ("epochs: 3", "label_smoothing: 0.0", None, ""),
 ]
 

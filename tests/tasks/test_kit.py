@@ -18,12 +18,25 @@ from modalloy.tasks.kit import Kit, kit_of, part
 
 USE = "tasks.counting:KIT"
 NAMED = {  # files that may name a kind of task, beside the room `tasks`
-    *(f"readers/targets/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
-    *(f"model/tasks/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
-    *(f"judge/metrics/{kind}.py" for kind in ("classes", "quantities", "spans", "detection")),
-    *(f"judge/baselines/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
-    *(f"answer/decoding/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
-    *(f"report/drawing/{kind}.py" for kind in ("classify", "regress", "tag", "locate")),
+    *(
+        f"readers/targets/{kind}.py"
+        for kind in ("classify", "regress", "tag", "locate", "generate")
+    ),
+    *(f"model/tasks/{kind}.py" for kind in ("classify", "regress", "tag", "locate", "generate")),
+    *(
+        f"judge/metrics/{kind}.py"
+        for kind in ("classes", "quantities", "spans", "detection", "texts")
+    ),
+    *(
+        f"judge/baselines/{kind}.py"
+        for kind in ("classify", "regress", "tag", "locate", "generate")
+    ),
+    *(
+        f"answer/decoding/{kind}.py"
+        for kind in ("classify", "regress", "tag", "locate", "generate")
+    ),
+    *(f"report/drawing/{kind}.py" for kind in ("classify", "regress", "tag", "locate", "generate")),
+    "readers/written_pieces.py",
     "tasks/kit.py",
 }
 EACH: list[Any] = [
@@ -31,6 +44,7 @@ EACH: list[Any] = [
     config.Regress(target="y"),
     config.Tag(target="y", on="w"),
     config.Locate(target="y", on="p"),
+    config.Generate(target="y"),
     config.Custom(target="y", use=USE),
 ]
 
@@ -128,7 +142,7 @@ def test_every_part_of_every_kit_is_there(options: Any) -> None:
 
 
 def test_kinds_of_tasks_are_named_in_their_own_files_alone() -> None:
-    kinds = re.compile(r"config\.(Tag|Locate|Classify|Regress|Custom)\b")
+    kinds = re.compile(r"config\.(Tag|Locate|Classify|Regress|Generate|Custom)\b")
     found = {
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")

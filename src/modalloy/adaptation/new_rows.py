@@ -16,6 +16,7 @@ from modalloy.learn.fitted_rows import disk_share_gb
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.learned_from import all_learned
 from modalloy.runs.run import Run
+from modalloy.speech.heard import with_heard
 from modalloy.table.fingerprints import learned_rows
 from modalloy.table.split import Parts, split_rows
 from modalloy.table.table import Table
@@ -49,6 +50,7 @@ def open_new(run: Run, job: config.Job, table: Table) -> NewRows:
     never knew.
     """
     table, found = find_columns(run.job, table, answers=True, decimal=run.decimal)
+    table = with_heard(table, job, hidden=run.hidden)
     strict = job.unreadable == "refuse"
     cache_gb = disk_share_gb(job)
     loader = Loader(

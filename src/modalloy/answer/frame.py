@@ -30,6 +30,7 @@ def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> 
         columns |= unlike_columns(found.unlike, "row.unlike" if "unlike" in job.tasks else "unlike")
     if found.bought is not None:
         columns["row.bought" if "bought" in job.tasks else "bought"] = found.bought
+    columns |= {f"text.{name}": texts for name, texts in found.heard.items()}
     frame = pd.DataFrame(columns | {f"status.{name}": said for name, said in found.status.items()})
     frame.attrs["notes"], frame.attrs["caveats"] = found.notes, found.caveats
     if found.saved is not None:

@@ -3,6 +3,7 @@ and what the network makes of the rows on the way to them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -54,7 +55,7 @@ def answer_rows(
     views: list[View] = []
     for given in batches(loader, which[order], batch, wanted):
         trunks = {*(widths or {}), *(viewed or ())} & set(wanted)
-        data = with_features(model, Batch.of(given, model.device), trunks)
+        data = with_features(model, unanswered(Batch.of(given, model.device)), trunks)
         tokens = model.encode(data, wanted)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
@@ -81,6 +82,11 @@ def answer_rows(
         {i: np.concatenate(parts)[back] for i, parts in vectors.items()},
         together(views, back) if views else None,
     )
+
+
+def unanswered(batch: Batch) -> Batch:
+    """The rows without their right answers, which no answer may look at."""
+    return replace(batch, targets={})
 
 
 @torch.no_grad()

@@ -18,7 +18,8 @@ class Prediction:
     when the table was read. caveats: on what is not as it was in training. hidden: answers with
     these inputs hidden besides, where they were asked for. unlike: how unlike training each row is;
     None of a run that keeps no training rows. bought: the inputs that were read for each row, where
-    a policy chose them; saved: what that saves, see `saved_by`.
+    a policy chose them; saved: what that saves, see `saved_by`. heard: text columns made of
+    recordings -> what was heard in each row's, None where nothing was.
     """
 
     rows: np.ndarray
@@ -30,6 +31,7 @@ class Prediction:
     unlike: Unlikeness | None = None
     bought: list[str] | None = None
     saved: dict[str, Any] | None = None
+    heard: dict[str, list[str | None]] = field(default_factory=dict)
 
     def __getitem__(self, task: str) -> Answer:
         return self.answers[task]
@@ -53,6 +55,7 @@ class Prediction:
             status={name: said[:count] for name, said in self.status.items()},
             hidden={h: cut(answers) for h, answers in self.hidden.items()},
             unlike=unlike,
+            heard={name: texts[:count] for name, texts in self.heard.items()},
             bought=None if self.bought is None else self.bought[:count],
         )
 

@@ -1,6 +1,7 @@
 """A run loaded once, asked from any thread: answers, their frame, and embeddings of any rows."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,12 +27,13 @@ from modalloy.answer.table_caveats import (
 from modalloy.blend.kept import blend_of
 from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
-from modalloy.job.inputs import input_columns
+from modalloy.job.inputs import heard, input_columns
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
 from modalloy.policy.plan import plan_of
 from modalloy.runs.adapters import with_adapter
 from modalloy.runs.run import Run, load_run
+from modalloy.speech.heard import with_heard
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.unlike.kept import likeness_of
@@ -105,12 +107,13 @@ class Predictor:
 
         Columns: `row` (`row.number` where a task is called `row`); `TASK` and, for classes,
         `TASK.probability` and `TASK.p[CLASS]`; for numbers with quantiles `TASK.q[0.1]`...; for
-        tags lists of words' tags; for boxes lists; where the run is calibrated `TASK.set` and
-        `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of tags and
-        boxes; `TASK.decision` and its expected `TASK.cost` where the job has costs; `unlike` (yes
-        or no), `unlike.score` (above 1 it is) and `unlike.column`, what is unlike (`row.unlike`...
-        where a task is called `unlike`); `bought`, the inputs that a policy read for the row, where
-        the run has one; `status.COLUMN` of every input that is read. `attrs["caveats"]` and
+        tags lists of words' tags; for boxes lists; for texts `TASK.confidence`; where the run is
+        calibrated `TASK.set` and `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers,
+        `TASK.sure` of tags and boxes; `TASK.decision` and its expected `TASK.cost` where the job
+        has costs; `unlike` (yes or no), `unlike.score` (above 1 it is) and `unlike.column`, what is
+        unlike (`row.unlike`... where a task is called `unlike`); `bought`, the inputs that a policy
+        read for the row, where the run has one; `text.COLUMN`, what was heard, of every text that
+        is made of recordings; `status.COLUMN` of every input that is read. `attrs["caveats"]` and
         `attrs["notes"]` hold the sentences, `attrs["saved"]` what a policy saved. Where no row is
         picked the frame is empty, with the columns and types that it has otherwise. Arguments as
         for `answers`.
@@ -132,20 +135,28 @@ class Predictor:
 
         Arguments and errors as for `answers`.
         """
-        loader, _ = self.open(open_table(rows), inputs=inputs)
+        loader, _ = self.open(open_table(rows), inputs=inputs, part=part)
         which = np.arange(loader.table.rows)[slice(None) if part is None else part]
         return embed_rows(self.model, loader, which, batch=batch)
 
     def open(
-        self, table: Table, *, inputs: Collection[str] | None = None, answers: bool = False
+        self,
+        table: Table,
+        *,
+        inputs: Collection[str] | None = None,
+        answers: bool = False,
+        part: slice | None = None,
     ) -> Opened:
         """The rows of a table as the run reads them, and what is to be said of its columns.
 
         answers: true answers and groups are looked for as well; the table may then lack all inputs.
+        part: the rows that will be asked for, by position.
         Raises TableError for an unknown input, and without `answers` for a table that has none.
         """
         run, hidden = self.run, self.hidden(inputs)
         table, found = find_columns(run.job, table, answers=answers, decimal=run.decimal)
+        lenient = run.job.model_copy(update={"unreadable": "missing"})
+        table = with_heard(table, lenient, hidden=hidden, part=part)
         read = [n for n in run.readers if n not in hidden]
         columns = input_columns(run.job)
         if not answers and not {c for n in read for c in columns[n]}.intersection(table.columns):
@@ -189,14 +200,15 @@ class Predictor:
         quiet: bool,
     ) -> tuple[Prediction, int]:
         """The prediction and its number of rows; one row stands there where none is picked."""
-        loader, found = self.open(open_table(rows), inputs=inputs)
+        loader, found = self.open(open_table(rows), inputs=inputs, part=part)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
         if self.plan is not None and not hidden:
             with Bar("answering", len(which), quiet=quiet) as bar:
                 some = self.bought(loader, which, batch=batch, tick=bar.advance)
             given = (self.run, self.plan, self.promises, self.likeness)
-            return bought_prediction(*given, loader, which, some, found, len(picked)), len(picked)
+            told = bought_prediction(*given, loader, which, some, found, len(picked))
+            return replace(told, heard=heard_in(loader, which)), len(picked)
         asked = list(dict.fromkeys([EVERYTHING, *hidden]))
         with Bar("answering", len(which), quiet=quiet) as bar:
             tick = bar.advance
@@ -229,7 +241,7 @@ class Predictor:
         view = answered.view
         unlike = self.likeness.judge(view) if self.likeness and view is not None else None
         found_all = Prediction(which, seen[EVERYTHING], said, notes, caveats, own, unlike)
-        return found_all, len(picked)
+        return replace(found_all, heard=heard_in(loader, which)), len(picked)
 
     def bought(
         self,
@@ -244,6 +256,12 @@ class Predictor:
         given = (self.model, self.blend, loader, which, self.plan)
         viewed = None if self.likeness is None else self.likeness.pooled
         return buy_rows(*given, viewed=viewed, batch=AT_ONCE * batch, tick=tick)
+
+
+def heard_in(loader: Loader, which: np.ndarray) -> dict[str, list[str | None]]:
+    """What was heard in the recordings of these rows, by text column."""
+    names = [n for n in heard(loader.job) if n in loader.table.columns and loader.shows(n)]
+    return {name: loader.table.written(name, which) for name in names}
 
 
 def not_read(column: str) -> Finding:

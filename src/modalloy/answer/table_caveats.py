@@ -14,7 +14,7 @@ from modalloy.checks.column_values import spread
 from modalloy.checks.finding import Finding, finding, share, some
 from modalloy.job import config
 from modalloy.job.headings import match_headings, near_heading
-from modalloy.job.inputs import input_columns
+from modalloy.job.inputs import heard, input_columns
 from modalloy.job.job_file import named_columns
 from modalloy.readers.number import NumberReader
 from modalloy.readers.reader import Reader
@@ -45,6 +45,8 @@ def find_columns(
     that show a sign show the other one.
     """
     wanted = {c: name for name, columns in input_columns(job).items() for c in columns}
+    wanted = {c: n for c, n in wanted.items() if c not in heard(job)}
+    wanted |= {audio: name for name, audio in heard(job).items() if audio not in wanted}
     if answers:
         wanted |= {c: c for c in answer_columns(job) if c not in wanted}
     named = {column for _, column in named_columns(job)}

@@ -208,9 +208,8 @@ def kind_of(task: str, options: Any) -> Kind:
     """How a kind of task is explained. JobError for kinds that are not."""
     place = kit_of(options).explained
     if place is None:
-        raise JobError(
-            f"task '{task}' is a custom one: explain knows classify, regress, tag and locate."
-        )
+        kind = "a custom one" if options.type == "custom" else f"of type {options.type}"
+        raise JobError(f"task '{task}' is {kind}: explain knows classify, regress, tag and locate.")
     found: Kind = part(place)()
     return found
 

@@ -16,6 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from modalloy.checks.column_values import spread
+from modalloy.checks.decoder_work import decoder_work
 from modalloy.checks.flops import Work, fusion_work, tabular_weights, work
 from modalloy.job import config
 from modalloy.job.inputs import inputs, sources
@@ -57,6 +58,7 @@ PRICES = {
     "cnn": Price(2.0, 6.8, 0.020),
     "series": Price(5.0, 13.0, 0.050),
     "fusion": Price(2.5, 5.5, 0.020),
+    "decoder": Price(8.0, 6.0, 0.040),  # answers are written piece by piece, none fills the machine
 }
 PRETRAINED = ("trunk", "efficientnet")
 STEP_S = 0.010  # of a step: optimiser, bookkeeping, fusion
@@ -147,7 +149,7 @@ def machine_gflops(seconds: float = 0.2) -> float:
 
 
 def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
-    """The work of every input that is costly, in the job's order, and of their fusion."""
+    """The work of every costly input, in the job's order, of their fusion, and of decoders."""
     rows = spread(parts.train, SAMPLE)
     found = []
     for name, options in inputs(job).items():
@@ -157,7 +159,11 @@ def works_of(job: config.Job, table: Table, parts: Parts) -> list[Work]:
     costly = [w for w in found if w is not None]
     tabular = [o for o in inputs(job).values() if isinstance(o, config.Tabular)]
     weights = sum(tabular_weights(o, float(job.fuse.width)) for o in tabular)
-    return [*costly, fusion_work(job.fuse, costly, len(found) - len(costly), weights)]
+    joined = fusion_work(job.fuse, costly, len(found) - len(costly), weights)
+    tokens = len(found) + sum(w.tokens for w in costly)
+    targets = {n: table.written(t.target, rows) for n, t in job.tasks.items()}
+    writing = [decoder_work(t, job.fuse, tokens, targets[n]) for n, t in job.tasks.items()]
+    return [*costly, joined, *(w for w in writing if w is not None)]
 
 
 def mark(found: Work | None, options: config.Column) -> Work | None:

@@ -11,6 +11,7 @@ import numpy as np
 from modalloy.cells.cells import empty
 from modalloy.cells.moments import Form, date_form, to_moment
 from modalloy.cells.numbers import to_number
+from modalloy.cells.values import spelled
 from modalloy.checks.column_profile import all_numbers, all_texts, counted, parse_list
 from modalloy.table.table import Table
 
@@ -23,12 +24,13 @@ class KnownTarget:
     """A target's cells as numbers that columns are compared with.
 
     known: (N,) bool. codes: (N,) int64 number of each class, -1 where unknown; empty for other
-    tasks. amounts: numbers (N,) that describe the target: itself, or counts of its boxes or tags.
+    tasks but texts, of which each is one. amounts: numbers (N,) that describe the target: itself,
+    or counts of its boxes or tags.
     names: class names by code.
     """
 
     name: str
-    type: Literal["classify", "regress", "tag", "locate"]
+    type: Literal["classify", "regress", "tag", "locate", "generate"]
     known: np.ndarray
     codes: np.ndarray
     amounts: tuple[np.ndarray, ...]
@@ -56,6 +58,9 @@ def gives_away(cells: Sequence[Any], answer: KnownTarget, *, media: bool = False
     rows = np.flatnonzero(answer.known)
     shown = [c for c, known in zip(cells, answer.known, strict=True) if known]
     known = answer.at(rows)
+    if answer.type == "generate":  # a text may well hold its own summary
+        same = [spelled(c) == known.names[k] for c, k in zip(shown, known.codes, strict=True)]
+        return f"gives '{answer.name}' away: the same texts" if all(same) else None
     if lists := _lists(shown):
         return next(filter(None, (_by_amount(x, known) for x in _of_lists(lists))), None)
     if not all(c is None or isinstance(c, str) for c in shown):

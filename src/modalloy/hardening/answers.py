@@ -8,7 +8,7 @@ import torch
 
 from modalloy.answer.answers import Answers, join
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import BATCH, batches, decoded
+from modalloy.answer.network import BATCH, batches, decoded, unanswered
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
@@ -35,7 +35,7 @@ def answers_to(
         if change is not None:
             batch = change(batch, drawn(seed, i))
         with torch.no_grad():
-            parts.append(decoded(model, model(batch).tasks))
+            parts.append(decoded(model, model(unanswered(batch)).tasks))
     model.train(was)
     return join(parts, np.arange(len(which)))
 

@@ -23,10 +23,14 @@ from modalloy.errors import TableError
 from modalloy.infer.guessed import Guess, InferredTask
 from modalloy.infer.number_targets import task_of_numbers
 from modalloy.infer.tabular_inference import numbers_as_text, told_marks, without_marks
+from modalloy.job.config import Generate
 from modalloy.readers.answer_cells import to_names
 from modalloy.table.table import Table
 
 BIO = re.compile(r"O|[BI]-.+")
+SENTENCES = 0.5  # share of cells with several words from which a column holds texts
+LEAST_TEXTS = 20  # different texts, below which nothing can be learned of writing them
+PIECES_A_WORD = 1.6
 TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
 
 
@@ -66,11 +70,22 @@ def _of_names(where: str, look: Look) -> InferredTask:
             "classify", {"labels": "multi"}, f"{labels} labels, several joined by ';'"
         )
     if look.distinct > max(50, 0.5 * rows) or look.distinct == rows > 2:
-        raise TableError(
-            f"{where} holds {counted(look.distinct)} different texts in {counted(rows)} rows, "
-            "which are no classes. Name a column with fewer values."
-        )
+        return _of_texts(where, look)
     return InferredTask("classify", {}, f"{counted(look.distinct)} names in {counted(rows)} rows")
+
+
+def _of_texts(where: str, look: Look) -> InferredTask:
+    """Texts of several words, which can be written; single words that never come again cannot."""
+    rows, lengths = len(look.filled), [len(str(cell).split()) for cell in look.filled]
+    told = f"{counted(look.distinct)} different texts in {counted(rows)} rows"
+    if np.mean([n > 1 for n in lengths]) < SENTENCES or look.distinct < LEAST_TEXTS:
+        raise TableError(
+            f"{where} holds {told}, which are no classes. Name a column with fewer values."
+        )
+    most = 32 * -(-int(np.quantile(lengths, 0.99) * PIECES_A_WORD + 1) // 32)
+    usual = Generate.model_fields["max_tokens"].default
+    options = {"max_tokens": min(most, 512)} if most > usual else {}
+    return InferredTask("generate", options, f"{told}, {np.mean(lengths):.0f} words on average")
 
 
 def _joined(look: Look) -> int:
@@ -207,6 +222,11 @@ def answer_of(table: Table, target: str, goal: InferredTask) -> KnownTarget:
         index = {n: i for i, n in enumerate(dict.fromkeys(n for n in names if n is not None))}
         codes = np.array([-1 if n is None else index[n] for n in names], dtype=np.int64)
         return KnownTarget(target, "classify", known, codes, (), list(index))
+    if goal.type == "generate":
+        texts = [spelled(c) for c in cells]
+        index = {t: i for i, t in enumerate(dict.fromkeys(t for t in texts if t is not None))}
+        codes = np.array([-1 if t is None else index[t] for t in texts], dtype=np.int64)
+        return KnownTarget(target, "generate", known, codes, (), list(index))
     lists = [parse_list(c) if isinstance(c, str) else c for c in cells]
     if goal.type == "classify":
         both = zip(cells, lists, strict=True)  # a;b is no list yet

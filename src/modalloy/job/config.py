@@ -161,6 +161,11 @@ class Text(Trunk):
     """Longer texts are cut here, counted in word pieces."""
     vocabulary: Annotated[int, Field(ge=64, le=65536)] = 8000
     """Word pieces learned from the training rows when the encoder is `scratch`."""
+    from_audio: str | None = None
+    """Table column of recordings whose speech is this text; the table then has no column of this
+    one's name."""
+    transcribe: Literal["whisper_tiny_en"] = "whisper_tiny_en"
+    """What turns the recordings of `from_audio` into text (English)."""
 
 
 class Tokens(Text):
@@ -429,6 +434,16 @@ class Task(Options):
         return {"target": self.target}
 
     @property
+    def looks_up(self) -> dict[str, str]:
+        """Further table columns that training reads, by the option that names each."""
+        return {}
+
+    @property
+    def tuned(self) -> "tuple[Tune, Beside] | None":
+        """How a pretrained network inside its head may change; None without one."""
+        return None
+
+    @property
     def works_on(self) -> tuple[str, ...]:
         """Inputs that it cannot do without, the one that its answers are about first."""
         return ()
@@ -557,6 +572,69 @@ class Locate(Task):
         return True
 
 
+Written = Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)]
+
+
+class Generate(Task):
+    """A text, written piece by piece from all columns: a caption, a cause, a note, a summary."""
+
+    type: Literal["generate"] = "generate"
+    decoder: Annotated[str, Field(pattern=r"^(scratch|smollm2|hf:.+)$")] = "scratch"
+    """`scratch`: a small transformer that looks at the tokens of all columns; `smollm2` (134.5 M
+    parameters, English) or `hf:<folder of a causal language model>`: the row is put before its
+    words as a few vectors, a soft prefix (Li & Liang 2021, 2101.00190)."""
+    size: Literal["small", "base"] = "small"
+    """Width and depth of the decoder when it is trained from scratch."""
+    vocabulary: Annotated[int, Field(ge=258, le=65536)] = 2000
+    """Pieces of words that a decoder from scratch learns from training answers; every other word is
+    written in single bytes."""
+    tune: Literal["frozen", "full", Method] = "lora"
+    """How a pretrained decoder may change: not at all (the prefix alone learns), everything, or by
+    small parts beside its layers."""
+    adapter: Beside = Beside()
+    """What stands beside its layers under `tune: lora` and its kin."""
+    prefix: Annotated[int, Field(ge=1, le=64)] = 8
+    """Vectors that tell a pretrained decoder what the row holds."""
+    search: Literal["greedy", "beam", "sample"] = "greedy"
+    """How pieces are chosen: the likeliest each time, the likeliest whole text among `beams`, or
+    drawn by chance. Rows share the random numbers, so that what stands beside a row changes
+    nothing."""
+    max_tokens: Annotated[int, Field(ge=1, le=512)] = 64
+    """Pieces of an answer at most; longer training answers are cut here."""
+    min_tokens: NonNegativeInt = 0
+    """Pieces of an answer at least, as far as `only` allows."""
+    beams: Annotated[int, Field(ge=2, le=32)] = 4
+    """Texts that `search: beam` goes on with at a time."""
+    length_penalty: NonNegativeFloat = 1.0
+    """Beams are compared by their log-likelihood over their length to this power: 1 by the mean of
+    their pieces, 0 favours short texts (Wu et al. 2016, 1609.08144)."""
+    temperature: PositiveFloat = 1.0
+    """Under `search: sample`, below 1 likely pieces become likelier."""
+    top_p: Annotated[float, Field(gt=0.0, le=1.0)] = 0.9
+    """Under `search: sample`, pieces are drawn from the likeliest ones that together have this
+    probability (Holtzman et al. 2020, 1904.09751)."""
+    draw: NonNegativeInt = 0
+    """Start of the random numbers of `search: sample`."""
+    only: Written | tuple[Written, ...] | None = None
+    """Answers that are allowed: a list of texts, or the name of a table column, such as the target
+    itself, whose training cells are the list. Nothing else can be written."""
+
+    @property
+    def looks_up(self) -> dict[str, str]:
+        """The column that lists what may be answered."""
+        return {"only": self.only} if isinstance(self.only, str) else {}
+
+    @property
+    def tuned(self) -> tuple[Tune, Beside] | None:
+        """How a pretrained decoder may change."""
+        return None if self.decoder == "scratch" else (self.tune, self.adapter)
+
+    @property
+    def several(self) -> bool:
+        """A text has several words."""
+        return True
+
+
 class Custom(Task):
     """A kind of task of your own: a `Kit` in a Python package that is installed here."""
 
@@ -565,7 +643,9 @@ class Custom(Task):
     """Where the kit is, as in `package.module:name`; see docs/custom-tasks.md."""
 
 
-TaskOptions = Annotated[Classify | Regress | Tag | Locate | Custom, Field(discriminator="type")]
+TaskOptions = Annotated[
+    Classify | Regress | Tag | Locate | Generate | Custom, Field(discriminator="type")
+]
 
 
 # --- training ----------------------------------------------------------------------------------

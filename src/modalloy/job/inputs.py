@@ -47,3 +47,9 @@ def kept_together(job: config.Job) -> tuple[str, ...]:
     histories = [o.history for o in series if o.history is not None]
     typed = [name for name, o in job.columns.items() if isinstance(o, config.Group)]
     return tuple(histories[0].by) if histories else tuple(typed[:1])
+
+
+def heard(job: config.Job) -> dict[str, str]:
+    """Text inputs that are made of recordings, with the table column of these."""
+    texts = {n: o for n, o in job.columns.items() if isinstance(o, config.Text)}
+    return {n: o.from_audio for n, o in texts.items() if o.from_audio is not None}

@@ -120,12 +120,15 @@ def named_columns(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
     for name, options in job.columns.items():
         if isinstance(options, config.Series):
             yield from _columns_of_series(name, options)
+        elif isinstance(options, config.Text) and options.from_audio is not None:
+            yield ("columns", name, "from_audio"), options.from_audio
         else:
             yield ("columns", name), name
         if isinstance(options, config.Time) and options.since is not None:
             yield ("columns", name, "since"), options.since
     for name, task in job.tasks.items():
-        yield from ((("tasks", name, key), column) for key, column in task.answers_in.items())
+        told = {**task.answers_in, **task.looks_up}
+        yield from ((("tasks", name, key), column) for key, column in told.items())
     yield from ((("calibrate", "by"), column) for column in job.calibrate.by)
 
 

@@ -21,6 +21,7 @@ from modalloy.job.cost_rules import broken_costs
 from modalloy.job.faults import Fault, quoted
 from modalloy.job.options import did_you_mean, listed
 from modalloy.job.ranges import broken_ranges
+from modalloy.job.text_rules import broken_hearing, broken_writing
 
 Groups = dict[str, dict[str, Any]]
 
@@ -44,6 +45,8 @@ def broken_rules(data: Any) -> Iterator[Fault]:
             yield from _number(name, options)
         if options.get("type") == "series":
             yield from _series(name, options)
+        if options.get("type") in ("text", "tokens"):
+            yield from broken_hearing(("columns", name), options, columns)
         if options.get("all_views") is True and options.get("augment") not in ("flip", "rotate"):
             why = "needs augment: flip or rotate, which say what views there are."
             yield Fault(("columns", name, "all_views"), why)
@@ -293,6 +296,9 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
             if _numbers(bounds) and sorted(set(bounds)) != bounds:
                 why = f"must be above lowest {bounds[0]}. Got {bounds[1]}."
                 yield Fault((*path, "highest"), why)
+        case "generate":
+            yield from broken_writing(path, options)
+            yield from _beside(path, options.get("tune", "lora"), options.get("adapter"))
         case "classify" if isinstance(options.get("decide"), dict):
             yield from broken_costs((*path, "decide"), options)
 
@@ -369,7 +375,9 @@ def _auxiliary(fuse: Any, columns: Groups, tasks: Groups) -> Iterator[Fault]:
     ):
         why = "is for several inputs, and there is one (all tabular columns together are one)."
         yield Fault(("fuse", "auxiliary"), why)
-    elif tasks and all(options.get("type") in ("tag", "locate") for options in tasks.values()):
+    elif tasks and all(
+        options.get("type") in ("tag", "locate", "generate") for options in tasks.values()
+    ):
         why = "is for classify and regress tasks; single inputs answer no others."
         yield Fault(("fuse", "auxiliary"), why)
 
@@ -379,7 +387,7 @@ def _smoothing(train: Any, tasks: Groups) -> Iterator[Fault]:
     if not isinstance(train, dict) or train.get("label_smoothing") in (None, 0):
         return
     if tasks and all(options.get("type") in ("regress", "locate") for options in tasks.values()):
-        why = "is for classify and tag tasks, and there is none."
+        why = "is for classify, tag and generate tasks, and there is none."
         yield Fault(("train", "label_smoothing"), why)
 
 

@@ -42,6 +42,9 @@ METRICS: dict[str, Metric] = {
     "token_f1_entities": Metric(
         "Token F1, tagged words", 1, "number", "words without a tag left out"
     ),
+    "chrf": Metric("chrF", 1, "number", "runs of letters in common with the right texts"),
+    "bleu": Metric("BLEU", 1, "number", "runs of up to four words in common"),
+    "exact_match": Metric("Exact match", 1, "share", "share of texts right to the letter"),
     "map50": Metric("mAP50", 1, "number", "boxes found; half overlap is enough"),
     "map50_95": Metric("mAP50-95", 1, "number", "boxes found and well placed"),
 }

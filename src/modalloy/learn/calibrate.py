@@ -115,6 +115,8 @@ def lacks(
     """What rows are too few to promise, with how many are needed."""
     known = [t for t in truth if t is not None]
     if kit_of(options).promises is None:
+        if options.type == "generate":
+            yield f"{task}: nothing is promised of texts; how sure they are is the decoder's word"
         return
     need = fewest(coverage)
     match promise:

@@ -80,11 +80,17 @@ def fingerprint(job: config.Job) -> str:
     without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden"), True)
     without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
     without |= {} if job.train.start else {"train": {"start"}}
-    plain = {n for n, o in job.columns.items() if getattr(o, "adapter", None) == config.Beside()}
-    without["columns"] = {name: {"adapter"} for name in plain}
+    without["columns"] = {name: unsaid_of(options) for name, options in job.columns.items()}
     unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
     without["fuse"] = {n for n, usual in unsaid.items() if getattr(job.fuse, n) == usual}
     return hashlib.sha256(job.model_dump_json(exclude=without).encode()).hexdigest()
+
+
+def unsaid_of(column: config.Column) -> set[str]:
+    """Options of a column that younger versions know, where they are left out."""
+    unsaid = {"adapter"} if getattr(column, "adapter", None) == config.Beside() else set()
+    heard = {"from_audio", "transcribe"}
+    return unsaid | (heard if getattr(column, "from_audio", None) is None else set())
 
 
 def write_log(path: Path, notes: Progress) -> None:

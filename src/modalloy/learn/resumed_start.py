@@ -44,7 +44,12 @@ def held_start(path: Path) -> Started | None:
 
 
 def frozen_trunks(model: Model, path: Path) -> dict[str, Tensor]:
-    """Weights of a checkpoint that belong to frozen encoders' trunks."""
+    """Weights of a checkpoint that belong to frozen trunks of encoders and decoders."""
     tensors, _ = read_state(path)
     trunks = tuple(f"encoders.{key(i)}.trunk." for i, e in model.encoders.items() if e.frozen)
+    trunks += tuple(
+        f"tasks.{key(name)}.decoder.trunk."
+        for name, head in model.tasks.items()
+        if head.trunk is not None and not any(p.requires_grad for p in head.trunk.parameters())
+    )
     return {n: t for n, t in part(tensors, "model.").items() if n.startswith(trunks)}

@@ -46,11 +46,16 @@ def processes_here() -> int:
 
 
 def number_types_file() -> Path:
-    """Where trials of number types are remembered, in the user's cache folder (XDG)."""
+    """Where trials of number types are remembered, in the user's cache folder."""
+    return cache_folder() / "number_types.json"
+
+
+def cache_folder() -> Path:
+    """Our part of the user's cache folder (XDG)."""
     folder = os.environ.get("XDG_CACHE_HOME", "")
     # The standard says that a relative path is to be ignored.
     cache = Path(folder) if os.path.isabs(folder) else Path(os.path.expanduser("~/.cache"))
-    return cache / "modalloy" / "number_types.json"
+    return cache / "modalloy"
 
 
 def rest_soon() -> None:

@@ -54,8 +54,11 @@ class Model(Body):
         self.targets = dict(targets)
         width = job.fuse.width
         smoothing = job.train.label_smoothing
-        found = ((n, self.encoder(n)) for n in located_on(job))
-        widths = {n: e.map_channels() for n, e in found if isinstance(e, ImageEncoder)}
+        maps, seen = located_on(job), {n: self.encoder(n) for n in self.inputs}
+        widths = {
+            n: e.map_channels() if n in maps and isinstance(e, ImageEncoder) else ()
+            for n, e in seen.items()
+        }
         channels = Channels(widths, self._detectors(pretrained))
         self.tasks = Named(
             {
@@ -63,6 +66,8 @@ class Model(Body):
                 for n, o in job.tasks.items()
             }
         )
+        for task in self.tasks.values() if pretrained else ():
+            task.read_pretrained()
         self.auxiliary = Named(
             {
                 name: Named(

@@ -103,19 +103,22 @@ def find_minilm(name: str) -> Path:
     return path
 
 
-def load_tokenizer(where: str) -> Tokenizer:
-    """The tokenizer in a folder or a hub repository: `tokenizer.json`, else `vocab.txt`."""
+def load_tokenizer(where: str, what: str = "encoder") -> Tokenizer:
+    """The tokenizer in a folder or a hub repository: `tokenizer.json`, else `vocab.txt`.
+
+    what: it is wanted for.
+    """
     for name in ("tokenizer.json", "vocab.txt"):
-        path = find_file(where, name)
+        path = find_file(where, name, what)
         if path is None:
             continue
         try:
             return Tokenizer.from_file(str(path)) if name != "vocab.txt" else _bert(where, path)
         # The tokenizers library raises plain Exception for a broken file.
         except Exception as error:
-            raise JobError(f"encoder hf:{where}: {path} cannot be read: {error}") from error
+            raise JobError(f"{what} hf:{where}: {path} cannot be read: {error}") from error
     raise JobError(
-        f"encoder hf:{where}: there is no tokenizer.json and no vocab.txt; save the checkpoint's "
+        f"{what} hf:{where}: there is no tokenizer.json and no vocab.txt; save the checkpoint's "
         "tokenizer there with AutoTokenizer.from_pretrained(...).save_pretrained(...)"
     )
 
@@ -138,8 +141,11 @@ def longest_input(where: str, wanted: int) -> int:
     return min(wanted, positions - skipped)
 
 
-def find_file(where: str, name: str) -> Path | None:
-    """A file of a local folder, or of a hub repository through its local cache."""
+def find_file(where: str, name: str, what: str = "encoder") -> Path | None:
+    """A file of a local folder, or of a hub repository through its local cache.
+
+    what: it is wanted for.
+    """
     if Path(where).is_dir():
         path = Path(where) / name
         return path if path.is_file() else None
@@ -155,7 +161,7 @@ def find_file(where: str, name: str) -> Path | None:
     except (HfHubHTTPError, HFValidationError, OSError, ValueError) as error:
         problem = error
     raise JobError(
-        f"encoder hf:{where}: no such folder, and {name} cannot be fetched from the hub; give the "
+        f"{what} hf:{where}: no such folder, and {name} cannot be fetched from the hub; give the "
         "path of a folder that holds the checkpoint"
     ) from problem
 

@@ -27,6 +27,7 @@ from modalloy.search.study import (
     space_in,
 )
 from modalloy.search.trial import Bench, Orphaned, try_one
+from modalloy.speech.heard import with_heard
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
@@ -156,6 +157,7 @@ def main() -> None:
     try:
         job = load_job(Path(work.job))
         table = open_table(job.table, sheet=job.sheet).read_as(None, number_columns(job))
+        table = with_heard(table, job)
         take_trials(work, job, table, parent=parent)
     except ModalloyError as error:
         sys.exit(str(error))

@@ -78,6 +78,20 @@ class Batches:
         out.folder, out._map, out._first = self.folder, self._map, self
         return out
 
+    def beside(self, name: str, texts: list[str | None]) -> "Batches":
+        """The same rows with one more column, of texts; it is held in memory."""
+        schema = self.schema.append(pa.field(name, pa.string()))
+        ends = zip(self.starts[:-1], self.starts[1:], self.batches, strict=True)
+        batches = [
+            pa.RecordBatch.from_arrays(
+                [*batch.columns, pa.array(texts[first:last], pa.string())], schema=schema
+            )
+            for first, last, batch in ends
+        ]
+        out = Batches(batches, schema)
+        out._map, out._first = self._map, self
+        return out
+
     def touch(self, rows: int, size: int) -> None:
         """Note that cells were read; gives mapped pages back to the system now and then."""
         if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):

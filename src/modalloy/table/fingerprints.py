@@ -12,7 +12,7 @@ from modalloy.cells.naming import AMOUNT, TRUTH
 from modalloy.cells.numbers import to_number
 from modalloy.cells.values import EXACT
 from modalloy.job import config
-from modalloy.job.inputs import read_columns
+from modalloy.job.inputs import heard, read_columns
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 
@@ -30,7 +30,8 @@ def fingerprints(
     empty. typed: as versions before 0.2 made them, by what a whole text column looks like.
     """
     rows = np.arange(table.rows) if rows is None else rows
-    columns, have = list(read_columns(job)), set(table.columns)
+    spoken, have = heard(job), set(table.columns)  # what is heard counts by its recordings' paths
+    columns = list(dict.fromkeys(spoken.get(c, c) for c in read_columns(job)))
     cells_of, pieces = (table.cells, _pieces) if typed else (table.written, _written_pieces)
     found = np.zeros(len(rows), dtype=np.int64)
     for start in range(0, len(rows), AT_ONCE):

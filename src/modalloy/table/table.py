@@ -287,6 +287,13 @@ class Table:
         out._recordings, out._types = {}, {}
         return out
 
+    def beside(self, name: str, texts: list[str | None], notes: tuple[str, ...]) -> "Table":
+        """The same rows with one more column, of texts, and sentences on where they come from."""
+        out = copy.copy(self)
+        out._held, out._notes = self._held.beside(name, texts), (*self._notes, *notes)
+        out._recordings, out._types = {}, {}
+        return out
+
     def window(
         self,
         columns: Sequence[str],

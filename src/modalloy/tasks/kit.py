@@ -96,6 +96,17 @@ DETR = replace(
 )
 
 
+GENERATE = Kit(
+    target="modalloy.readers.targets.generate:TextTarget",
+    head="modalloy.model.tasks.generate:Generate",
+    answer="modalloy.answer.decoding.generate:decode",
+    measure="modalloy.judge.metrics.texts:TextMeasure",
+    baseline="modalloy.judge.baselines.generate:TextBaseline",
+    drawing="modalloy.report.drawing.generate:TextDrawing",
+    whole_row=False,
+)
+
+
 def kit_of(options: config.TaskOptions) -> Kit:
     """The parts of a task. JobError for a custom one whose kit cannot be had."""
     match options:
@@ -107,6 +118,8 @@ def kit_of(options: config.TaskOptions) -> Kit:
             return TAG
         case config.Locate():
             return DETR if options.head == "detr" else LOCATE
+        case config.Generate():
+            return GENERATE
         case config.Custom():
             return custom_kit(options.use)
         case _:

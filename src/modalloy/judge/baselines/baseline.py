@@ -19,10 +19,11 @@ class Baseline(ABC):
     """What a kind of task is compared with; answers have the form of its head's.
 
     naive: the line that is also fitted on a random split, to show what such a split would flatter;
-    "" for none.
+    "" for none. plain: whether its lines look at plain features, though answers are no single ones.
     """
 
     naive: str = ""
+    plain: bool = False
 
     @abstractmethod
     def constant(

@@ -76,7 +76,9 @@ def baselines(
     none is fitted again. run: what each part is computed by; that of a report's sections names
     what fails and goes on.
     """
-    plain = any(kit_of(options).whole_row for options in job.tasks.values())
+    plain = any(
+        kit_of(options).whole_row or baseline_of(options).plain for options in job.tasks.values()
+    )
     read = readers if plain else {}
     sample = draw(parts, frozen, most or most_rows(read), job.seed)
     blocks = read_all(read, cells_of, sample.rows, run)

@@ -16,8 +16,10 @@ from modalloy.model.adapters.methods import put
 from modalloy.model.adapters.places import column_options, layers_of, ranks_of
 from modalloy.model.adapters.product import Parts, layer_of, product
 from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.layers.named import key
 from modalloy.model.layers.scale import Standardise
 from modalloy.model.model import Model
+from modalloy.model.tasks.task import Task
 from modalloy.readers.batch import TABLE, unknown
 
 HEADS = ("tasks", "auxiliary", "consistency")
@@ -54,7 +56,7 @@ def attach(
     except JobError:
         detach(model)
         raise
-    heads = [p for n, p in model.named_parameters() if n.startswith(HEADS)]
+    heads = [p for n, p in model.named_parameters() if is_head(model, n)]
     learn_only(model, [*wanted, *heads])
     if options.method != "full":
         parts = (m for n, m in model.named_children() if n not in HEADS)
@@ -77,6 +79,11 @@ def attach_tuned(model: Model) -> list[str]:
             found.append(
                 Place(root, f"columns.{name}", column_options(options.adapter, options.tune))
             )
+    for name, network in decoders_of(model).items():
+        tuned = job.tasks[name].tuned
+        if tuned is not None and tuned[0] in BESIDE:
+            own = column_options(tuned[1], tuned[0])
+            found.append(Place(name_of(model, network), f"tasks.{name}", own))
     if job.fuse.tune in BESIDE:
         found.append(Place("fusion", "fuse", column_options(job.fuse.adapter, job.fuse.tune)))
     if not found:
@@ -112,6 +119,25 @@ def places_of(
             yield Place(name_of(model, encoder.network), whose, options)
     if wanted is None:
         yield Place("fusion", "fuse", options)
+        for name, network in decoders_of(model).items():
+            yield Place(name_of(model, network), f"tasks.{name}", options)
+
+
+def decoders_of(model: Model) -> dict[str, nn.Module]:
+    """The pretrained networks inside heads that may be adapted, by task."""
+    found = {name: head.network for name, head in heads_of(model).items()}
+    return {name: network for name, network in found.items() if network is not None}
+
+
+def heads_of(model: Model) -> dict[str, Task]:
+    """Heads that may have a pretrained network inside, by task."""
+    return {name: head for name, head in model.tasks.items() if isinstance(head, Task)}
+
+
+def is_head(model: Model, name: str) -> bool:
+    """Whether weights are a head's own, and not of a pretrained network inside it."""
+    roots = (f"tasks.{key(n)}" for n, head in heads_of(model).items() if head.trunk is not None)
+    return name.startswith(HEADS) and not any(inside(name, f"{r}.decoder.trunk") for r in roots)
 
 
 def put_beside(model: Model, adapted: Adapted, ranks: Mapping[str, int] | None) -> None:
@@ -200,8 +226,9 @@ def blocks_that_learn(model: Model, adapted: Adapted) -> list[nn.Parameter]:
 def last_blocks(model: Model, place: Place) -> list[nn.Parameter]:
     """Parameters of the last blocks of a place; of all of it where it has no blocks."""
     root = model.get_submodule(place.root)
-    owners = [e for e in model.encoders.values() if e.network is root]
-    blocks = owners[0].blocks if owners else []
+    parts = [*model.encoders.values(), *heads_of(model).values()]
+    owners = [part.blocks for part in parts if part.network is root]
+    blocks = owners[0] if owners else []
     if not blocks:
         return list(root.parameters())
     if place.options.last_n > len(blocks):
@@ -277,9 +304,12 @@ def fold(layer: Any, base: nn.Module) -> None:
 
 
 def column_of(model: Model, layer: str) -> str:
-    """The input whose network a layer belongs to; `fusion` where it is of no single one."""
+    """The input or task whose network a layer belongs to; `fusion` where it is of no single one."""
     for name, encoder in model.encoders.items():
         if inside(layer, name_of(model, encoder)):
+            return name
+    for name, network in decoders_of(model).items():
+        if inside(layer, name_of(model, network)):
             return name
     return "fusion"
 

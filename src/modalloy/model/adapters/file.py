@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.model.adapted import Adapted
-from modalloy.model.adapters.attach import BESIDE, HEADS, attach
+from modalloy.model.adapters.attach import BESIDE, attach, is_head
 from modalloy.model.adapters.product import AS_LORA, layer_of, product
 from modalloy.model.model import Model
 
@@ -59,7 +59,7 @@ def short(t: Tensor) -> Tensor:
 def learned(model: Model, adapted: Adapted) -> Iterator[tuple[str, Tensor]]:
     """Every tensor of a file by its name there."""
     for name, t in model.state_dict().items():
-        if name.startswith(HEADS):
+        if is_head(model, name):
             yield name, t
     method = options_of(adapted).method
     if method not in BESIDE:
@@ -87,7 +87,7 @@ def changed(model: Model, *, everything: bool) -> Iterator[tuple[str, Tensor]]:
     """Weights beside the heads that learn where nothing stands beside layers."""
     learning = {n for n, p in model.named_parameters() if p.requires_grad}
     for name, t in model.state_dict().items():
-        if not name.startswith(HEADS) and (everything or name in learning):
+        if not is_head(model, name) and (everything or name in learning):
             yield name, t
 
 

@@ -20,8 +20,8 @@ def build_task(
     """The head of one task.
 
     target: the fitted target reader. width: length of the fused summary. members: of the ensemble.
-    channels: image column -> widths of its encoder's maps, finest first; only `locate` asks for
-    them.
+    channels: every input that it sees tokens of, in the model's order -> widths of its encoder's
+    maps, finest first; none where there are no maps. Only `locate` asks for them.
     """
     head: type[Task] = part(kit_of(options).head)
     return head.build(

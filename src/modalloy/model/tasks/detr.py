@@ -124,13 +124,12 @@ class TakenDetr(Sets):
         if options.queries is not None:
             taken.take_queries(options.queries, name)
         enough_queries(name, taken.queries, target.most)
-        self.trunk = taken
+        self.taken = taken
 
     @property
-    def taken(self) -> Detector:
+    def trunk(self) -> Detector:
         """The checkpoint's part."""
-        assert isinstance(self.trunk, Detector)
-        return self.trunk
+        return self.taken
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         """As `Detr` has it, without dense maps."""

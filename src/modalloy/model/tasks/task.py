@@ -24,7 +24,24 @@ class Task(nn.Module, ABC):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
-        self.trunk: nn.Module | None = None  # the part of it that was pretrained
+
+    @property
+    def trunk(self) -> nn.Module | None:
+        """A pretrained network inside the head; most have none."""
+        return None
+
+    @property
+    def network(self) -> nn.Module | None:
+        """What of it small parts may stand beside."""
+        return None
+
+    @property
+    def blocks(self) -> list[nn.Module]:
+        """Its blocks, from input to output."""
+        return []
+
+    def read_pretrained(self) -> None:
+        """Take weights of a pretrained network; called once, before anything is learned."""
 
     @classmethod
     @abstractmethod

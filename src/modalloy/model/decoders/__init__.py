@@ -1,0 +1,1 @@
+"""What writes texts from a row: decoders, what they may write, and how pieces are chosen."""
