@@ -36,6 +36,8 @@ NAMED = {  # files that may name a kind of task, beside the room `tasks`
         for kind in ("classify", "regress", "tag", "locate", "generate")
     ),
     *(f"report/drawing/{kind}.py" for kind in ("classify", "regress", "tag", "locate", "generate")),
+    "answer/decoding/detr.py",
+    "model/tasks/detr.py",
     "readers/written_pieces.py",
     "tasks/kit.py",
 }

@@ -4,6 +4,7 @@ Every default stands here, every bound is in the type, and the text under a fiel
 The job file's reference page is generated from this module.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+QUERIES = 50  # of `head: detr`, where neither the job nor a checkpoint says how many
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Method = Literal["lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"]
 Tune = Literal["frozen", "full", "last_n", Method]
@@ -458,6 +460,16 @@ class Task(Options):
         """Whether a row may have several answers, or none."""
         return False
 
+    @property
+    def decoded_by(self) -> str | None:
+        """The picture column whose checkpoint may bring the decoder of its answers along."""
+        return None
+
+    def found_at_most(self, columns: "Mapping[str, Column]") -> int | None:
+        """Answers that can be found in one row; None where any number can, or only a checkpoint
+        knows."""
+        return None
+
 
 class Decide(Options):
     """What to do with a row, by what each mistake costs: the decision of least expected cost."""
@@ -570,6 +582,18 @@ class Locate(Task):
     def several(self) -> bool:
         """A picture may have several boxes, or none."""
         return True
+
+    @property
+    def decoded_by(self) -> str | None:
+        """The picture, under `head: detr`."""
+        return self.on if self.head == "detr" else None
+
+    def found_at_most(self, columns: "Mapping[str, Column]") -> int | None:
+        """As many as there are queries."""
+        encoder: str = getattr(columns[self.on], "encoder", "")
+        if self.head != "detr" or (self.queries is None and encoder.startswith("hf:")):
+            return None
+        return self.queries or QUERIES
 
 
 Written = Annotated[str, Field(coerce_numbers_to_str=True, min_length=1)]

@@ -86,9 +86,9 @@ class Model(Body):
         """What finds boxes in the checkpoints of pictures, for the tasks that go on from it."""
         found = {}
         for name, options in self.job.tasks.items():
-            if not isinstance(options, config.Locate) or options.head != "detr":
+            if (picture := options.decoded_by) is None:
                 continue
-            encoder, column = self.encoder(options.on), self.job.columns[options.on]
+            encoder, column = self.encoder(picture), self.job.columns[picture]
             assert isinstance(encoder, ImageEncoder)
             assert isinstance(column, config.Image)
             described = encoder.trunk_config or {}

@@ -15,7 +15,7 @@ from modalloy.model.tasks.set_decoder import SMALLEST, SetDecoder
 from modalloy.model.tasks.task import Outputs, Target, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
 from modalloy.model.trunks.detectors import Detector
-from modalloy.readers.targets.locate import QUERIES, enough_queries
+from modalloy.readers.targets.locate import enough_queries
 
 Said = list[tuple[Tensor, Tensor]]  # logits and boxes of each layer, the last one counts
 
@@ -62,7 +62,7 @@ class Detr(Locate):
         channels: Mapping[str, Sequence[int]],
     ) -> None:
         super().__init__(name, options, target, width, members, channels)
-        self.queries = options.queries or QUERIES
+        self.queries = options.queries or config.QUERIES
         enough_queries(name, self.queries, target.most)
         self.norm = nn.LayerNorm(WIDTH)
         self.decoder = SetDecoder(WIDTH, len(self.names))

@@ -14,8 +14,6 @@ from modalloy.readers.category import in_order
 from modalloy.readers.number import all_missing
 from modalloy.readers.targets.target import Signal, TargetReader
 
-QUERIES = 50  # boxes that `head: detr` finds where neither the job nor a checkpoint says otherwise
-
 
 @dataclass(frozen=True)
 class BoxTarget(TargetReader):
