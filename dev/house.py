@@ -46,6 +46,7 @@ ROOMS: list[set[str]] = [
     {"judge"},
     {"report"},
     {"attribution"},
+    {"retrieval"},
     {"learn"},
     {"economy"},
     {"hardening"},

@@ -14,8 +14,10 @@ __all__ = [
     "JobError",
     "LeakError",
     "ModalloyError",
+    "Conversation",
     "Predictor",
     "RunError",
+    "Searcher",
     "TableError",
     "adapt",
     "calibrate",
@@ -30,6 +32,7 @@ __all__ = [
     "load_job",
     "load_run",
     "predict",
+    "search",
     "train",
     "tune",
 ]
@@ -38,6 +41,8 @@ if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
+    from modalloy.retrieval.conversation import Conversation
+    from modalloy.retrieval.searcher import Searcher
     from modalloy.runs.run import load_run
     from modalloy.verbs import (
         adapt,
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
         harden,
         init,
         predict,
+        search,
         train,
         tune,
     )
@@ -61,6 +67,7 @@ _HOMES = {
     "tune": "verbs",
     "evaluate": "verbs",
     "explain": "verbs",
+    "search": "verbs",
     "predict": "verbs",
     "calibrate": "verbs",
     "economize": "verbs",
@@ -71,6 +78,8 @@ _HOMES = {
     "load_job": "job.job_file",
     "load_run": "runs.run",
     "Predictor": "answer.predictor",
+    "Searcher": "retrieval.searcher",
+    "Conversation": "retrieval.conversation",
 }
 
 

@@ -18,6 +18,7 @@ from modalloy.commands.explain import explain
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
+from modalloy.commands.search import search
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
@@ -36,6 +37,7 @@ VERBS = (  # in the order of --help
     harden,
     adapt,
     explain,
+    search,
     doctor,
     demo,
 )
