@@ -51,7 +51,7 @@ ROOMS: list[set[str]] = [
     {"economy"},
     {"hardening"},
     {"adaptation"},
-    {"search"},
+    {"tuning"},
     {"verbs", "demonstration", "diagnosis"},
     {"commands"},
     {"cli", "__main__"},

@@ -23,6 +23,13 @@ def opened(table: Path, **changes: Any) -> Loader:
     return open_loader(job, source, split_job(source, job))
 
 
+def columns_of(table: Path, columns: dict[str, dict[str, Any]]) -> Loader:
+    """The same of columns that are given with all their options."""
+    job = load_job(make_job(table, columns=()) | {"columns": columns})
+    source = open_table(job.table)
+    return open_loader(job, source, split_job(source, job))
+
+
 def body_and_space(loader: Loader, *, row: bool = True, **options: Any) -> tuple[Body, Contrast]:
     """A body of this loader's columns and a space of all of them, the same each time."""
     torch.manual_seed(0)

@@ -211,7 +211,7 @@ def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
         caveats=[],
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
-    named += ["adapt", "harden", "economize"]
+    named += ["adapt", "harden", "economize", "search"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     for name in answers:

@@ -289,7 +289,7 @@ ELSEWHERE = {
     "Job.allow_outside": "tests/answer/test_loader.py::test_allow_outside_lets_media_lie_elsewhere",
     "Series.encoder": "tests/model/encoders/test_encoder_series.py"
     "::test_patchtst_reads_each_channel_as_transformers_does",
-    "Job.tune": "tests/search/test_space.py::test_own_ranges_change_what_is_tried",
+    "Job.tune": "tests/tuning/test_space.py::test_own_ranges_change_what_is_tried",
     "Job.unreadable": "tests/learn/test_train.py"
     "::test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing",
 }

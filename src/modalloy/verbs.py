@@ -8,7 +8,7 @@ from modalloy.errors import JobError, TableError
 from modalloy.job import config
 from modalloy.job.job_file import check_against, load_job
 from modalloy.machine.imports import require
-from modalloy.search.manner import Cost, Manner, Pruner, Sampler
+from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.tasks.columns import number_columns
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from modalloy.retrieval.found import Found
     from modalloy.retrieval.searcher import How
     from modalloy.runs.run import Run
-    from modalloy.search.tune_run import Tuned
+    from modalloy.tuning.tune_run import Tuned
 
 JobSource = config.Job | Mapping[str, Any] | str | Path
 
@@ -112,7 +112,7 @@ def tune(
     Raises what `train` raises; RunError for another job's study and a storage that is not there.
     """
     require("optuna", "tune", "a search")
-    from modalloy.search.tune_run import Asked, tune_run
+    from modalloy.tuning.tune_run import Asked, tune_run
 
     job, opened = prepare(job, table)
     drawn = sampler or ("nsga2" if against else "tpe")

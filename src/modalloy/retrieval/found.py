@@ -96,7 +96,7 @@ class Found:
             if not hits:
                 lines.append("  no row is left to be found")
             for hit in hits:
-                cells = [f"{n}: {short(v, 60)}" for n, v in hit.cells.items() if not empty(v)]
+                cells = [f"{n}: {spelled(v)}" for n, v in hit.cells.items() if not empty(v)]
                 lines.append(f"  row {hit.row:<8} {hit.score:6.3f}  {'; '.join(cells[:4])}".rstrip())
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
@@ -136,6 +136,11 @@ def printed(loader: Loader) -> list[str]:
     targets = [getattr(task, "target", None) for task in loader.job.tasks.values()]
     names += [t for t in targets if isinstance(t, str)]
     return [n for n in dict.fromkeys(names) if n in loader.table.columns]
+
+
+def spelled(cell: Any) -> str:
+    """A cell on a line for a terminal."""
+    return f"{cell:.6g}" if isinstance(cell, float) else short(cell, 60)
 
 
 def told(cell: Any) -> Any:

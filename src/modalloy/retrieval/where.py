@@ -90,13 +90,13 @@ def numbers_of(table: Table, one: Filter) -> np.ndarray:
         raise TableError(
             f"where: '{one}' asks for a range of column '{one.column}', which holds no numbers."
         )
-    numbers_N = table.numbers(one.column)
-    if not np.isfinite(numbers_N).any():
+    try:
+        return table.numbers(one.column)
+    except TableError as error:  # a text that is no number
         raise TableError(
-            f"where: '{one}' asks for a range of column '{one.column}', which holds no numbers; "
-            "ask for one of its values with '='."
-        )
-    return numbers_N
+            f"where: '{one}' asks for a range of column '{one.column}', which holds words; ask for "
+            "one of its values with '='."
+        ) from error
 
 
 def between(value: str) -> tuple[str, str] | None:

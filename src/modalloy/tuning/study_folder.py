@@ -11,7 +11,7 @@ from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.learn.progress import fingerprint
 from modalloy.machine.files import locked, write_safely
-from modalloy.search.study import FILE
+from modalloy.tuning.study import FILE
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts
 from modalloy.table.table import Table

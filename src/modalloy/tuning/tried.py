@@ -9,7 +9,7 @@ from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from modalloy.search.manner import Cost
+from modalloy.tuning.manner import Cost
 
 COSTS: dict[Cost, str] = {"size": "parameters", "latency": "latency_ms"}
 FEWEST = 4  # trials with a score from which importance says anything

@@ -8,7 +8,7 @@ import pytest
 from modalloy.answer.loader import Loader
 from modalloy.job import config
 from modalloy.job.job_file import load_job
-from modalloy.search.trial import forget_unlike, job_with
+from modalloy.tuning.trial import forget_unlike, job_with
 
 
 def job_of(job_dict: Any, *, frozen_first: bool = True, **photo: Any) -> config.Job:

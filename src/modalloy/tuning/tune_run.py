@@ -20,10 +20,10 @@ from modalloy.machine.limits import limits
 from modalloy.machine.progress import Bar
 from modalloy.runs.run import Run, load_run
 from modalloy.runs.start import check_start
-from modalloy.search.asked import FEWEST, Asked, limit_minutes, refuse_asked
-from modalloy.search.page import write_tune_page
-from modalloy.search.space import Fits, Space, own_values, space_of
-from modalloy.search.study import (
+from modalloy.tuning.asked import FEWEST, Asked, limit_minutes, refuse_asked
+from modalloy.tuning.page import write_tune_page
+from modalloy.tuning.space import Fits, Space, own_values, space_of
+from modalloy.tuning.study import (
     connect,
     disconnect,
     enqueue_first,
@@ -33,9 +33,9 @@ from modalloy.search.study import (
     refuse_other_forms,
     revive,
 )
-from modalloy.search.study_folder import claimed, identify, read_notes, write_notes
-from modalloy.search.trial import job_with
-from modalloy.search.tried import (
+from modalloy.tuning.study_folder import claimed, identify, read_notes, write_notes
+from modalloy.tuning.trial import job_with
+from modalloy.tuning.tried import (
     COSTS,
     Tried,
     best_of,
@@ -44,7 +44,7 @@ from modalloy.search.tried import (
     importance,
     trials_of,
 )
-from modalloy.search.workers import Work, start_workers, take_trials, wait_for
+from modalloy.tuning.workers import Work, start_workers, take_trials, wait_for
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import Table
 

@@ -23,9 +23,9 @@ from modalloy.learn.phase import FOLD, Phase
 from modalloy.learn.progress import Progress
 from modalloy.learn.training import Learned, begin_job, learn_judged
 from modalloy.model.model import Model
-from modalloy.search.manner import Cost
-from modalloy.search.space import Space
-from modalloy.search.study import SETTLED, suggested
+from modalloy.tuning.manner import Cost
+from modalloy.tuning.space import Space
+from modalloy.tuning.study import SETTLED, suggested
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
 

@@ -6,7 +6,7 @@ import numpy as np
 import optuna
 import pytest
 
-from modalloy.search.bandit import NOISE, BanditSampler, Way, belief, choose
+from modalloy.tuning.bandit import NOISE, BanditSampler, Way, belief, choose
 
 
 def test_beliefs_of_one_option_are_those_of_a_conjugate_normal_prior(

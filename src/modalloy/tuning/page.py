@@ -18,8 +18,8 @@ from modalloy.report.html import Dot, Markup, dots, join, table, tag
 from modalloy.report.lettering import drawn
 from modalloy.report.page import show_figures
 from modalloy.runs.run import Run
-from modalloy.search.manner import Cost
-from modalloy.search.tried import COSTS, Tried, default_of
+from modalloy.tuning.manner import Cost
+from modalloy.tuning.tried import COSTS, Tried, default_of
 
 SAID: dict[Cost, str] = {"size": "parameters", "latency": "milliseconds an answered row"}
 SCORE = "validation score"

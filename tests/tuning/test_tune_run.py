@@ -13,9 +13,9 @@ from modalloy.errors import JobError, RunError
 from modalloy.job.job_file import load_job
 from modalloy.judge.report import Report
 from modalloy.machine import imports
-from modalloy.search import tune_run
-from modalloy.search.tried import COSTS, Tried, best_of, frontier
-from modalloy.search.tune_run import Tuned, limit_minutes
+from modalloy.tuning import tune_run
+from modalloy.tuning.tried import COSTS, Tried, best_of, frontier
+from modalloy.tuning.tune_run import Tuned, limit_minutes
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 

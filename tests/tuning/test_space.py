@@ -8,7 +8,7 @@ import pytest
 from modalloy.errors import JobError
 from modalloy.job.job_file import load_job
 from modalloy.job.ranges import Between, OneOf, plain, value_at, with_values
-from modalloy.search.space import from_json, own_values, space_of, to_json
+from modalloy.tuning.space import from_json, own_values, space_of, to_json
 
 
 def test_the_default_space_holds_what_the_job_has_and_nothing_else(job_dict: Any) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.job.job_file import FRAME
-from modalloy.search.manner import USUAL, Manner
+from modalloy.tuning.manner import USUAL, Manner
 
 FEWEST = 6  # trials that the minutes must have room for
 RESERVE = 1 / (FEWEST + 1)  # of the minutes, at least, for the final training

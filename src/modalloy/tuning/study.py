@@ -21,9 +21,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from modalloy.errors import RunError
 from modalloy.job.ranges import Between, OneOf, Range
-from modalloy.search.bandit import BanditSampler
-from modalloy.search.manner import Manner, Sampler
-from modalloy.search.space import Space, from_json, to_json
+from modalloy.tuning.bandit import BanditSampler
+from modalloy.tuning.manner import Manner, Sampler
+from modalloy.tuning.space import Space, from_json, to_json
 
 FILE = "study.db"
 STARTUP = 6  # trials before a sampler learns from them; half of each is as the job has it

@@ -14,9 +14,9 @@ from modalloy.job.ranges import Between, OneOf
 from modalloy.judge.validate import Score
 from modalloy.learn.phase import FOLD, WHOLE
 from modalloy.learn.progress import Progress
-from modalloy.search.manner import USUAL, Manner
-from modalloy.search.space import Space
-from modalloy.search.study import (
+from modalloy.tuning.manner import USUAL, Manner
+from modalloy.tuning.space import Space
+from modalloy.tuning.study import (
     SETTLED,
     STARTUP,
     TRIES,
@@ -29,7 +29,7 @@ from modalloy.search.study import (
     revive,
     suggested,
 )
-from modalloy.search.trial import Bench, Looks, Orphaned, OutOfTime, Pruned
+from modalloy.tuning.trial import Bench, Looks, Orphaned, OutOfTime, Pruned
 
 SPACE: Space = {
     "train.lr": Between(1e-4, 1e-2, log=True),
