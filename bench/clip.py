@@ -22,7 +22,7 @@ from bench.line import Line, publish, table
 
 PAGE = "clip.md"
 WAYS = ("frozen", "lora", "last_n", "full")
-WORDS = "pump bearing valve rotor seal loud worn cracked clean north south line housing".split()
+WORDS = ["pump", "bearing", "valve", "rotor", "seal", "loud", "worn", "cracked", "clean", "north"]
 
 
 class Size(NamedTuple):

@@ -1,7 +1,8 @@
 """Search in one space: pictures and captions of products that were never seen, and a million rows.
 
-`python -m bench.search` aligns frozen features of ikea_products' pictures and captions, and compares
-with a regularised CCA of the same features, tuned on validation rows. `--scale` times a query.
+`python -m bench.search` aligns frozen features of ikea_products' pictures and captions, and
+compares with a regularised CCA of the same features, tuned on validation rows. `--scale` times a
+query.
 """
 
 import argparse
@@ -215,7 +216,9 @@ def tuned_cca(pairs: Pairs) -> tuple[float, str]:
     for components, ridge in product(COMPONENTS, RIDGE):
         cca = fit_cca(*pairs.train, components, ridge)
         for size, power in product(SIZES, POWERS):
-            found.append((recall(cca, pairs.validation, size, power), cca, size, power, components, ridge))
+            found.append(
+                (recall(cca, pairs.validation, size, power), cca, size, power, components, ridge)
+            )
     best = max(found, key=lambda f: f[0])
     _, cca, size, power, components, ridge = best
     said = f"{components} components, ridge {ridge:g}, {size} directions, power {power:g}"

@@ -11,10 +11,10 @@ from modalloy.errors import JobError, LeakError, ModalloyError, RunError, TableE
 __version__ = "0.1.0"
 
 __all__ = [
+    "Conversation",
     "JobError",
     "LeakError",
     "ModalloyError",
-    "Conversation",
     "Predictor",
     "RunError",
     "Searcher",

@@ -8,11 +8,11 @@ from modalloy.errors import JobError, TableError
 from modalloy.job import config
 from modalloy.job.job_file import check_against, load_job
 from modalloy.machine.imports import require
-from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.tasks.columns import number_columns
 from modalloy.tasks.custom import check_kits
+from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -424,12 +424,13 @@ def search(
     """The rows of a table nearest to a text, a picture, a recording, a row, or each row of a table.
 
     table: to search in, the run's own for None; its vectors are kept as an index beside the run.
-    row: number in that table. like: a table, each row of which is a query. answer: a question, to be
-    answered from rows that are near enough, with their numbers. where: conditions such as `line=3`
-    or `load=2..5`. top: how many rows. column: that reads the query, where several could. against:
-    the column to compare with, whole rows for None. index: `usearch` asks a graph instead of every
-    row. folder: of the index; rebuild: build it anew. follow: a file that keeps a dialogue, whose
-    filters stay from turn to turn. out: write the page there (`.html`), with `.json` beside it.
+    row: number in that table. like: a table, each row of which is a query. answer: a question, to
+    be answered from rows that are near enough, with their numbers. where: conditions such as
+    `line=3` or `load=2..5`. top: how many rows. column: that reads the query, where several could.
+    against: the column to compare with, whole rows for None. index: `usearch` asks a graph instead
+    of every row. folder: of the index; rebuild: build it anew. follow: a file that keeps a
+    dialogue, whose filters stay from turn to turn. out: write the page there (`.html`), with
+    `.json` beside it.
 
     Any column finds any other in a run that was pretrained with `contrast`; in any other run a
     column finds itself alone, and whole rows whole rows. `Searcher` asks one index many times.

@@ -15,13 +15,15 @@ def test_it_comes_back_from_its_bytes(small_table: Path) -> None:
     body, contrast = body_and_space(loader, loss="sigmoid")
     body.eval(), contrast.eval()
     again = Space.from_bytes(contrast.space.to_bytes())
-    assert again.plan() == contrast.space.plan() and not again.training
+    assert again.plan() == contrast.space.plan()
+    assert not again.training
     batch = Batch.of(loader.batch(np.arange(6)))
     with torch.no_grad():
         was = contrast.space.project(contrast.space.see(body, batch))
         now = again.project(again.see(body, batch))
     assert all(torch.equal(was[n], now[n]) for n in was)
-    assert again.scale == contrast.space.scale and again.bias == -10.0
+    assert again.scale == contrast.space.scale
+    assert again.bias == -10.0
 
 
 def test_vectors_have_length_one_and_a_row_alone_has_its_own(small_table: Path) -> None:

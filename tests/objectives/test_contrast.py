@@ -1,4 +1,4 @@
-"""A space is learned from what rows have; what they lack changes nothing, and every option counts."""
+"""A space is learned from what rows have; what they lack changes nothing; every option counts."""
 
 from pathlib import Path
 
@@ -34,7 +34,8 @@ def test_each_pair_sees_exactly_the_rows_that_have_both(small_table: Path) -> No
         a, b = read_name(name).inputs
         shown = {i: p.any(1) if p.ndim > 1 else p for i, p in batch.present.items()}
         rows = (shown[a] & shown[b]).nonzero().squeeze(1)
-        assert 0 < len(rows) < len(batch.rows) and losses.counts[name][0] == len(rows)
+        assert 0 < len(rows) < len(batch.rows)
+        assert losses.counts[name][0] == len(rows)
         tokens = body.encode(Batch.of(loader.batch(rows.numpy())))
         heads, scale = contrast.space.heads, contrast.space.scale
         z = [heads[i](tokens[i].summary_BD) for i in (a, b)]

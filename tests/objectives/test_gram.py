@@ -42,9 +42,7 @@ def test_absent_vectors_span_nothing() -> None:
             assert found[i, j] == pytest.approx(volume(vectors))
     changed = torch.where(present.unsqueeze(2), others, unit(5, 3, 8))
     scale = torch.tensor(5.0).double()
-    assert torch.equal(
-        gram(anchor, others, present, scale), gram(anchor, changed, present, scale)
-    )
+    assert torch.equal(gram(anchor, others, present, scale), gram(anchor, changed, present, scale))
 
 
 def test_the_loss_agrees_with_a_loop_and_falls_where_rows_agree() -> None:
@@ -67,4 +65,5 @@ def test_the_gradient_stays_finite_where_all_say_the_same() -> None:
     z = unit(3, 5).requires_grad_()
     present = torch.ones(3, 2, dtype=torch.bool)
     gram(z, torch.stack([z, z], 1), present, torch.tensor(10.0).double()).backward()
-    assert z.grad is not None and z.grad.isfinite().all()
+    assert z.grad is not None
+    assert z.grad.isfinite().all()

@@ -37,4 +37,5 @@ def test_one_row_has_no_neighbours() -> None:
     after = torch.ones(1, 3, requires_grad=True)
     loss = neighbours(torch.ones(1, 2), after, levels=1)
     loss.backward()
-    assert loss.item() == 0.0 and after.grad is not None
+    assert loss.item() == 0.0
+    assert after.grad is not None

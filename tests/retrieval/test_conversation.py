@@ -47,12 +47,16 @@ def test_an_answer_cites_its_rows_or_is_refused(
     monkeypatch.setattr("modalloy.retrieval.conversation.threshold_of", lambda *_: near)
     talk = Conversation(rows)
     found = talk.ask("long crack on the housing", top=3)
-    assert not found.refused and found.rows and set(found.rows) <= set(found.found.rows)
+    assert not found.refused
+    assert found.rows
+    assert set(found.rows) <= set(found.found.rows)
     assert f"[row {found.found.rows[0]}]" in found.answer
     far = Threshold(1.1, 1.0, 0.0, 20)
     monkeypatch.setattr("modalloy.retrieval.conversation.threshold_of", lambda *_: far)
     refused = talk.ask("long crack on the housing", top=3)
-    assert refused.refused and refused.rows == [] and "is near enough" in refused.answer
+    assert refused.refused
+    assert refused.rows == []
+    assert "is near enough" in refused.answer
     assert "1.10" in refused.answer
 
 
@@ -68,7 +72,8 @@ def test_a_composer_that_invents_rows_is_not_believed(
     found = Conversation(rows, composer=liar).ask("loud", top=2)
     assert found.answer == f"It is loud [row {found.found.rows[0]}]."
     only = Conversation(rows, composer=lambda *_: "So it is [row 4711].").ask("loud")
-    assert only.refused and "4711" not in only.answer
+    assert only.refused
+    assert "4711" not in only.answer
 
 
 def test_filters_of_earlier_turns_stay_until_replaced(rows: Searcher, tmp_path: Path) -> None:
@@ -82,13 +87,19 @@ def test_filters_of_earlier_turns_stay_until_replaced(rows: Searcher, tmp_path: 
     assert set(frame.loc[second.rows, "site"]) == {"north"}
     talk.save(tmp_path / "talk.json")
     third = ma.search(
-        rows.run, text="clean", where="site=south", follow=tmp_path / "talk.json", top=80, quiet=True
+        rows.run,
+        text="clean",
+        where="site=south",
+        follow=tmp_path / "talk.json",
+        top=80,
+        quiet=True,
     )
     assert third.where == ["site=south", "load>=8"]
     assert set(frame.loc[third.rows, "site"]) == {"south"}
     other = Conversation(rows)
     other.resume(tmp_path / "talk.json")
-    assert len(other.turns) == 3 and other.where == third.where
+    assert len(other.turns) == 3
+    assert other.where == third.where
     (tmp_path / "no.json").write_text("[]")
     with pytest.raises(ma.RunError, match="is no dialogue"):
         other.resume(tmp_path / "no.json")
@@ -102,5 +113,6 @@ def test_filters_of_earlier_turns_stay_until_replaced(rows: Searcher, tmp_path: 
 def test_the_verb_answers(rows: Searcher, tmp_path: Path) -> None:
     page = tmp_path / "answer.html"
     found = ma.search(rows.run, answer="crack near the weld", top=3, out=page, quiet=True)
-    assert "held-back rows" in found.text() and page.is_file()
+    assert "held-back rows" in found.text()
+    assert page.is_file()
     assert found.refused or set(found.rows) <= set(found.found.rows)

@@ -19,9 +19,7 @@ def matrix(folder: Path, rows: int = 300, size: int = 16) -> np.ndarray:
 
 
 @pytest.mark.parametrize("queries", [1, 3])
-def test_it_is_a_full_sort(
-    tmp_path: Path, queries: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_a_full_sort(tmp_path: Path, queries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 64)  # 300 rows do not fill the last one
     x = matrix(tmp_path)
     q = unit(np.random.default_rng(2).standard_normal((queries, 16)))

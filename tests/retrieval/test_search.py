@@ -46,7 +46,8 @@ def space_job(table: Path, **contrast: Any) -> dict[str, Any]:
 def test_without_a_space_a_column_finds_itself(trained: Run) -> None:
     rows = Searcher(trained)
     found = rows.search(text="crack near the weld 8", top=3)
-    assert found.rows[0] == 8 and found.against == "note"
+    assert found.rows[0] == 8
+    assert found.against == "note"
     assert "has no space for all columns" in found.notes[0]
     table = Path(trained.job.table)
     assert rows.search(image=table.parent / "img" / "012.png", top=1).rows == [12]
@@ -71,7 +72,8 @@ def test_a_row_finds_rows_like_it_and_not_itself(trained: Run) -> None:
     assert [h.score for h in found] == pytest.approx(slow[found.rows], abs=2e-3)
     frame = pd.read_parquet(trained.job.table).head(6).drop(columns="sound")
     like = rows.search(like=frame, top=2)
-    assert len(like.queries) == 6 and len(like.frame()) == 12
+    assert len(like.queries) == 6
+    assert len(like.frame()) == 12
     both = pd.read_parquet(trained.job.table).iloc[[4]]
     both["photo"] = str(Path(trained.job.table).parent / "img" / "004.png")
     both["sound"] = str(Path(trained.job.table).parent / "snd" / "004.wav")
@@ -85,13 +87,19 @@ def test_conditions_hold_and_none_may_be_left(trained: Run) -> None:
     wanted = frame.index[(frame["site"] == "north") & (frame["load"] >= 8)]
     assert sorted(found.rows) == sorted(set(wanted) - {4})
     none = rows.search(row=4, where="load>1000")
-    assert none.rows == [] and "no row is left" in none.text() and none.frame().empty
+    assert none.rows == []
+    assert "no row is left" in none.text()
+    assert none.frame().empty
 
 
-def test_the_page_shows_what_was_found_and_reaches_for_nothing(trained: Run, tmp_path: Path) -> None:
+def test_the_page_shows_what_was_found_and_reaches_for_nothing(
+    trained: Run, tmp_path: Path
+) -> None:
     found = ma.search(trained, row=4, top=3, out=tmp_path / "found.html", quiet=True)
     page = (tmp_path / "found.html").read_text()
-    assert page.count("<img") >= 2 and "<audio" in page and "http" not in page.split("<body>")[1]
+    assert page.count("<img") >= 2
+    assert "<audio" in page
+    assert "http" not in page.split("<body>")[1]
     data = json.loads((tmp_path / "found.json").read_text())
     assert [hit["row"] for hit in data["found"][0]] == found.rows
     assert found.frame()["fault_code"].notna().all()
@@ -124,9 +132,7 @@ def test_senseless_queries_get_a_sentence(trained: Run, asked: dict[str, Any], s
     assert said in str(caught.value)
 
 
-def test_a_kind_of_cell_that_the_run_does_not_read(
-    tmp_path: Path, no_lines: None
-) -> None:
+def test_a_kind_of_cell_that_the_run_does_not_read(tmp_path: Path, no_lines: None) -> None:
     job = make_job(write_table(tmp_path), columns=("load", "site"), train=SHORT)
     run = ma.train(job, out=tmp_path / "run", quiet=True)
     with pytest.raises(ma.TableError, match="this run reads no picture column"):
@@ -140,7 +146,8 @@ def test_an_index_is_kept_renewed_and_refused(trained: Run, tmp_path: Path) -> N
     frame.to_parquet(table)
     first = Searcher(trained, table, folder=place)
     made = (place / "row.npy").stat().st_mtime_ns
-    assert isinstance(first.index.row, np.memmap) and first.index.row.dtype == np.float16
+    assert isinstance(first.index.row, np.memmap)
+    assert first.index.row.dtype == np.float16
     again = Searcher(trained, table, folder=place)
     assert (place / "row.npy").stat().st_mtime_ns == made
     assert np.array_equal(first.index.row, again.index.row)
@@ -194,7 +201,8 @@ def test_evaluate_tells_recall_and_zero_shot(spaced: Run, tmp_path: Path) -> Non
     assert one["recall@1"] <= one["recall@5"] <= one["recall@10"] <= 1
     assert one["chance"]["recall@10"] == pytest.approx(10 / one["candidates"])
     assert report.zero_shot["fault"]["columns"]["photo"]["accuracy"] >= 0
-    assert "photo -> note" in report.text() and "fault by photo" in report.text()
+    assert "photo -> note" in report.text()
+    assert "fault by photo" in report.text()
     assert "Columns that find one another" in (tmp_path / "space.html").read_text()
     other = ma.evaluate(spaced, spaced.job.table, out=tmp_path / "all.html", quiet=True)
     assert any(f["level"] == "leak" for f in other.findings)

@@ -13,11 +13,11 @@ from modalloy.errors import JobError, RunError
 from modalloy.job.job_file import load_job
 from modalloy.judge.report import Report
 from modalloy.machine import imports
+from modalloy.table.open_table import open_table
+from modalloy.table.split import split_job
 from modalloy.tuning import tune_run
 from modalloy.tuning.tried import COSTS, Tried, best_of, frontier
 from modalloy.tuning.tune_run import Tuned, limit_minutes
-from modalloy.table.open_table import open_table
-from modalloy.table.split import split_job
 
 OWN = {"train.lr": [1e-3, 1e-2, "log"], "fuse.width": [8, 32], "columns.load.bins": [2, 6]}
 

@@ -5,7 +5,7 @@ nothing else. Between the fused row and a column, half of the rows are fused wit
 that the fused vector says what the others tell of it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from itertools import combinations
 
 import torch
@@ -13,10 +13,12 @@ from torch import Tensor
 
 from modalloy.job import config
 from modalloy.model.body import Body
-from modalloy.model.encoders.encoder import Encoder, beside
 from modalloy.model.build_space import build_space
+from modalloy.model.encoders.encoder import Encoder, beside
+from modalloy.model.layers.shared_norms import Shared
 from modalloy.model.space import Seen
 from modalloy.model.tokens import Batch, Tokens
+from modalloy.objectives.everywhere import everywhere
 from modalloy.objectives.gram import gram
 from modalloy.objectives.losses import Losses
 from modalloy.objectives.names import method_loss
@@ -25,7 +27,7 @@ from modalloy.objectives.pairwise import infonce, sigmoid
 from modalloy.objectives.pretext import Pretext
 
 
-class Contrast(Pretext):
+class Contrast(Shared, Pretext):
     """Losses of a space, by `options.loss`.
 
     `contrast/photo~note`: of two columns (of all that a volume is spanned by, under `gram`);
@@ -59,16 +61,15 @@ class Contrast(Pretext):
         return losses
 
     def add(self, losses: Losses, inputs: tuple[str, ...], a_NS: Tensor, b_NS: Tensor) -> None:
-        """The loss between two vectors of each of these rows."""
+        """The loss between two vectors of each of these rows, over the rows of all processes."""
+        a_NS, b_NS = self.all_rows(a_NS), self.all_rows(b_NS)
         if self.options.loss == "sigmoid":
             loss = sigmoid(a_NS, b_NS, self.space.scale, self.space.bias)
         else:
             loss = infonce(a_NS, b_NS, self.space.scale)
         losses.add(method_loss("contrast", *inputs), loss, loss.new_tensor(len(a_NS)))
 
-    def add_volumes(
-        self, losses: Losses, z: dict[str, Tensor], present: dict[str, Tensor]
-    ) -> None:
+    def add_volumes(self, losses: Losses, z: dict[str, Tensor], present: dict[str, Tensor]) -> None:
         """Volumes of all columns together, each column in turn as the anchor, or the one asked for;
         a row takes part that has the anchor and one other column.
         """
@@ -77,26 +78,35 @@ class Contrast(Pretext):
             others = [n for n in z if n != anchor]
             shown_BK = torch.stack([present[n] for n in others], dim=1)
             rows_B = present[anchor] & shown_BK.any(1)
-            others_NKS = torch.stack([z[n][rows_B] for n in others], dim=1)
-            loss = gram(z[anchor][rows_B], others_NKS, shown_BK[rows_B], self.space.scale)
+            others_NKS = self.all_rows(torch.stack([z[n][rows_B] for n in others], dim=1))
+            anchor_NS, shown_NK = self.all_rows(z[anchor][rows_B]), self.all_rows(shown_BK[rows_B])
+            loss = gram(anchor_NS, others_NKS, shown_NK, self.space.scale)
             name = method_loss("contrast", anchor, *others)
-            losses.add(name, loss, loss.new_tensor(int(rows_B.sum())))
+            losses.add(name, loss, loss.new_tensor(len(anchor_NS)))
 
     def add_row(self, losses: Losses, body: Body, seen: Seen) -> None:
-        """The fused row against one column, drawn anew each time, that half of the rows hide."""
+        """The fused row against one column, drawn for each row, that half of the rows hide; without
+        training against every column in turn, hidden from all rows.
+        """
         names = list(seen.latents)
-        drawn = names[int(torch.randint(len(names), ()))] if self.training else None
-        for name in names if drawn is None else [drawn]:
-            have_B = seen.present[name]
-            hide_B = (torch.rand(len(have_B)) < 0.5).to(have_B.device)
+        have = torch.stack([seen.present[n] for n in names], dim=1)
+        drawn_B = torch.randint(len(names), (len(have),)).to(have.device)
+        hide_B = (torch.rand(len(have)) < 0.5).to(have.device)
+        row_BS = None
+        for at, name in enumerate(names):
+            mine_B, hidden_B = drawn_B == at, hide_B
             if not self.training:
-                hide_B = torch.ones_like(have_B)
-            rest = [seen.present[n] for n in seen.present if n != name]
-            others_B = torch.stack(rest).any(0)
-            own = hide_rows(body.encoder(name), seen.tokens[name], hide_B)
-            row_BS = self.space.project_row(body, {**seen.tokens, name: own})
+                mine_B = hidden_B = torch.ones_like(hide_B)
+            if row_BS is None or not self.training:
+                only = (
+                    {name: hidden_B}
+                    if not self.training
+                    else {n: hide_B & (drawn_B == k) for k, n in enumerate(names)}
+                )
+                row_BS = self.space.project_row(body, hidden(body, seen.tokens, only))
+            others_B = have[:, [k for k in range(len(names)) if k != at]].any(1)
+            rows_B = mine_B & have[:, at] & (others_B | ~hidden_B)
             z_BS = self.space.heads[name](seen.latents[name])
-            rows_B = have_B & (others_B | ~hide_B)
             self.add(losses, (name,), row_BS[rows_B], z_BS[rows_B])
 
     def keeps_neighbours(self, body: Body, name: str) -> bool:
@@ -108,13 +118,18 @@ class Contrast(Pretext):
         shown_B = seen.present[name]
         rows = shown_B.nonzero().squeeze(1)
         after_NS = self.space.heads[name](seen.latents[name])[rows]
-        before_NF = after_NS[:0]
-        if len(rows):
-            values = {k: v[rows] for k, v in seen.batch.values[name].items()}
-            before_NF = body.encoder(name).pooled_features(values)
+        some = rows if len(rows) else torch.arange(1, device=rows.device)  # to know its width
+        values = {k: v[some] for k, v in seen.batch.values[name].items()}
+        encoder = body.encoder(name)
+        before_NF = encoder.pooled_features(encoder.trunk_features(values))[: len(rows)]
+        before_NF, after_NS = self.all_rows(before_NF), self.all_rows(after_NS)
         loss = neighbours(before_NF, after_NS, levels=self.options.levels)
         loss = self.options.neighbours * loss
-        losses.add(method_loss("contrast", name, name), loss, loss.new_tensor(len(rows)))
+        losses.add(method_loss("contrast", name, name), loss, loss.new_tensor(len(after_NS)))
+
+    def all_rows(self, x_N: Tensor) -> Tensor:
+        """The rows of all processes, where several train this model together."""
+        return everywhere(x_N, together=self.together and self.training)
 
 
 def mixed_up(seen: Seen, alpha: float) -> Seen:
@@ -137,6 +152,14 @@ def mixed_up(seen: Seen, alpha: float) -> Seen:
     return seen._replace(latents=latents, present=present)
 
 
+def hidden(
+    body: Body, tokens: Mapping[str, Tokens], hide: Mapping[str, Tensor]
+) -> dict[str, Tokens]:
+    """The tokens as though these rows lacked these inputs: input -> (B,) bool."""
+    own = {n: hide_rows(body.encoder(n), tokens[n], rows_B) for n, rows_B in hide.items()}
+    return {**tokens, **own}
+
+
 def hide_rows(encoder: Encoder, tokens: Tokens, hide_B: Tensor) -> Tokens:
     """The tokens of an input as though these rows lacked it."""
     absent = encoder.absent(len(hide_B))
@@ -153,5 +176,3 @@ def hide_rows(encoder: Encoder, tokens: Tokens, hide_B: Tensor) -> Tokens:
             tokens.summary_BD,
         ),
     )
-
-

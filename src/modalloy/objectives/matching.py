@@ -1,9 +1,11 @@
 """Row-to-column matching: does this cell belong to this row? (TIP, Du et al. 2024, 2407.07582).
 
-One column of each row is swapped for another row's, the row is fused, and a small head tells whole
-rows from swapped ones. So the fusion learns to look at columns together, which no loss of single
-columns asks of it.
+One column of each row, drawn anew each time, is swapped for another row's, the row is fused, and a
+small head tells whole rows from swapped ones. So the fusion learns to look at columns together,
+which no loss of single columns asks of it.
 """
+
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +24,7 @@ HARDNESS = 0.1  # temperature of the draw of rows that look alike
 
 
 class Matching(Pretext):
-    """Loss `matching/photo`: of a column that is drawn anew for each batch.
+    """Losses `matching/photo`: of the rows whose picture is swapped, and so on.
 
     TIP takes negatives by the similarity between both modalities; here those whose cell looks like
     the row's own are drawn more often (`hard`), which needs no other objective beside this one.
@@ -41,36 +43,61 @@ class Matching(Pretext):
         )
 
     def forward(self, body: Body, batch: Batch) -> Losses:
-        """Binary cross entropy over rows that have the column and another one, as they are and with
-        the column of another row; zero where fewer than two rows have it.
+        """Binary cross entropy over rows that have a column and another one, as they are and with
+        the column of another row: of a column drawn for each row, without training of all of them.
         """
-        tokens, losses = body.encode(batch), Losses()
-        shown = {n: has_any(batch.present[n]) for n in body.inputs}
-        drawn = body.inputs[int(torch.randint(len(body.inputs), ()))] if self.training else None
-        for name in body.inputs if drawn is None else [drawn]:
-            others_B = torch.stack([shown[n] for n in shown if n != name]).any(0)
-            rows = (shown[name] & others_B).nonzero().squeeze(1)
-            loss = self.tell_apart(body, tokens, name, rows)
-            losses.add(method_loss("matching", name), loss, loss.new_tensor(len(rows)))
+        tokens, losses, names = body.encode(batch), Losses(), body.inputs
+        have_BM = torch.stack([has_any(batch.present[n]) for n in names], dim=1)
+        whole_B = self.logits(body, tokens)
+        drawn_B = torch.randint(len(names), (len(have_BM),)).to(have_BM.device)
+        swapped_B, known_BM = whole_B, torch.zeros_like(have_BM)
+        for at in range(len(names)):
+            others_B = have_BM[:, [k for k in range(len(names)) if k != at]].any(1)
+            known_BM[:, at] = have_BM[:, at] & others_B & (have_BM[:, at].sum() > 1)
+            if self.training:
+                known_BM[:, at] &= drawn_B == at
+        if self.training:
+            swapped_B = self.logits(body, self.swapped(tokens, names, have_BM, known_BM))
+        for at, name in enumerate(names):
+            if not self.training:
+                own_BM = torch.zeros_like(known_BM)
+                own_BM[:, at] = known_BM[:, at]
+                swapped_B = self.logits(body, self.swapped(tokens, names, have_BM, own_BM))
+            rows_B = known_BM[:, at]
+            loss = tell_apart(whole_B[rows_B], swapped_B[rows_B])
+            losses.add(method_loss("matching", name), loss, loss.new_tensor(int(rows_B.sum())))
         return losses
 
-    def tell_apart(
-        self, body: Body, tokens: dict[str, Tokens], name: str, rows: Tensor
-    ) -> Tensor:
-        """The loss of one column, of these rows."""
-        if len(rows) < 2:
-            fused_BD = body.fuse(tokens).summary_BKD.mean(1)
-            return self.head(fused_BD).sum() * 0.0
-        some = {n: of_rows(t, rows) for n, t in tokens.items()}
-        order = partners(some[name].summary_BD, hard=self.options.hard)
-        swapped = {**some, name: of_rows(some[name], order)}
-        logits = [
-            self.head(body.fuse(t).summary_BKD.mean(1)).squeeze(1) for t in (some, swapped)
-        ]
-        logits_2N = torch.stack(logits)
-        true_2N = torch.zeros_like(logits_2N)
-        true_2N[0] = 1.0
-        return F.binary_cross_entropy_with_logits(logits_2N, true_2N)
+    def logits(self, body: Body, tokens: dict[str, Tokens]) -> Tensor:
+        """How much each row looks like a whole one, (B,)."""
+        return self.head(body.fuse(tokens).summary_BKD.mean(1)).squeeze(1)
+
+    def swapped(
+        self, tokens: dict[str, Tokens], names: Sequence[str], have_BM: Tensor, swap_BM: Tensor
+    ) -> dict[str, Tokens]:
+        """The tokens where some rows have the column of another row that has it."""
+        found = dict(tokens)
+        for at, name in enumerate(names):
+            rows = swap_BM[:, at].nonzero().squeeze(1)
+            if not len(rows):
+                continue
+            able = have_BM[:, at].nonzero().squeeze(1)
+            other = able[partners(tokens[name].summary_BD[able], hard=self.options.hard)]
+            order = torch.arange(len(swap_BM), device=rows.device)
+            taken = torch.zeros_like(order)
+            taken[able] = other
+            found[name] = of_rows(tokens[name], torch.where(swap_BM[:, at], taken, order))
+        return found
+
+
+def tell_apart(whole_N: Tensor, swapped_N: Tensor) -> Tensor:
+    """The cross entropy of both; zero, with a gradient, of no row."""
+    if not len(whole_N):
+        return (whole_N.sum() + swapped_N.sum()) * 0.0
+    logits_2N = torch.stack([whole_N, swapped_N])
+    true_2N = torch.zeros_like(logits_2N)
+    true_2N[0] = 1.0
+    return F.binary_cross_entropy_with_logits(logits_2N, true_2N)
 
 
 @torch.no_grad()

@@ -45,7 +45,9 @@ def evaluate_space(run: Run, given: Any, out: Path | None) -> Report:
     body, space = run.body(), placed(space)
     loader, which, findings = rows_of(run, given)
     if len(which) < 2:
-        raise TableError(f"{loader.table.source}: has {len(which)} rows to look among; two are needed.")
+        raise TableError(
+            f"{loader.table.source}: has {len(which)} rows to look among; two are needed."
+        )
     found = row_vectors(body, space, loader, which, inputs=space.inputs, whole=False)
     report = Report(
         rows={"test": len(which)},
@@ -67,7 +69,9 @@ def evaluate_space(run: Run, given: Any, out: Path | None) -> Report:
 def rows_of(run: Run, given: Any) -> tuple[Loader, np.ndarray, list[dict[str, Any]]]:
     """The rows that are looked among: test rows, or all of another table, thinned to `MOST`."""
     if given is None and run.job.table == FRAME:
-        raise RunError(f"{run.path}: learned from a frame in memory; give the table to evaluate on.")
+        raise RunError(
+            f"{run.path}: learned from a frame in memory; give the table to evaluate on."
+        )
     opened = open_table(run.job.table if given is None else given, sheet=run.job.sheet)
     opened, said = find_columns(run.job, opened, answers=True, decimal=run.decimal)
     which = split_job(opened, run.job).test if given is None else np.arange(opened.rows)

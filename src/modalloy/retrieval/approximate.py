@@ -15,9 +15,7 @@ from modalloy.retrieval.nearest import Nearest
 EFFORT = 128  # nodes that are held open while looking: more finds more of the true nearest
 
 
-def nearest_by_graph(
-    index: Index, name: str | None, vectors_QS: np.ndarray, top: int
-) -> Nearest:
+def nearest_by_graph(index: Index, name: str | None, vectors_QS: np.ndarray, top: int) -> Nearest:
     """What `nearest` answers without a filter, mostly: some of the true nearest may be missing.
 
     JobError where usearch is not installed.

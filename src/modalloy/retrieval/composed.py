@@ -24,7 +24,9 @@ def extract(question: str, hits: Sequence[Hit]) -> str:
     """What the best row says, and what most of the rows have in common: nothing but their cells."""
     best = hits[0]
     told = [f"{n} {said(v)}" for n, v in best.cells.items() if not empty(v)][:MOST_CELLS]
-    sentences = [f"Row {best.row} fits best: {', '.join(told) or 'no cells in words'} {cite([best])}."]
+    sentences = [
+        f"Row {best.row} fits best: {', '.join(told) or 'no cells in words'} {cite([best])}."
+    ]
     for name in dict.fromkeys(n for hit in hits for n in hit.cells):
         values = [(str(h.cells.get(name)), h) for h in hits if not empty(h.cells.get(name))]
         counts = Counter(v for v, _ in values if len(v) <= SHORT)

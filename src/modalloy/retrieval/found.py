@@ -97,7 +97,9 @@ class Found:
                 lines.append("  no row is left to be found")
             for hit in hits:
                 cells = [f"{n}: {spelled(v)}" for n, v in hit.cells.items() if not empty(v)]
-                lines.append(f"  row {hit.row:<8} {hit.score:6.3f}  {'; '.join(cells[:4])}".rstrip())
+                lines.append(
+                    f"  row {hit.row:<8} {hit.score:6.3f}  {'; '.join(cells[:4])}".rstrip()
+                )
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
     def html(self) -> str:
@@ -158,4 +160,6 @@ def told(cell: Any) -> Any:
 
 def clear(cells: dict[str, Any]) -> dict[str, Any]:
     """Cells under names that do not hide those of the frame."""
-    return {f"cell.{n}" if n in ("query", "rank", "row", "score") else n: v for n, v in cells.items()}
+    return {
+        f"cell.{n}" if n in ("query", "rank", "row", "score") else n: v for n, v in cells.items()
+    }

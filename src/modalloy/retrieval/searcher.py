@@ -158,17 +158,13 @@ class Searcher:
         table = {c: list(cells) if c == column else [None] * len(cells) for c in reader.columns}
         loader = open_rows(self.run, open_table(table))
         some = np.arange(len(cells))
-        found = row_vectors(
-            self.body, self.space, loader, some, inputs=[column], whole=False
-        )
+        found = row_vectors(self.body, self.space, loader, some, inputs=[column], whole=False)
         for at in some[~found.present[column]]:
-            status = loader.status[column][int(at)] if int(at) in loader.status[column] else "empty"
+            status = loader.status[column].get(int(at), "empty")
             raise TableError(f"search: the query for column '{column}' cannot be read: {status}.")
         return self.index.placed(column, found.columns[column])
 
-    def findable(
-        self, against: str | None, filters: Sequence[Filter], asked: Asked
-    ) -> np.ndarray:
+    def findable(self, against: str | None, filters: Sequence[Filter], asked: Asked) -> np.ndarray:
         """Which rows may be found, (N,) bool: those that have what is compared and meet filters."""
         rows_N = self.index.has(against).copy()
         met_N = allowed(self.loader.table, filters)

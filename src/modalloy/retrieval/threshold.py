@@ -1,7 +1,7 @@
 """How alike a question and a row must be before anything is answered: by rows that were held back.
 
 A row's own text and the row without that text are a true pair, its text and another whole row a
-random one. The threshold parts both best: balanced, so that neither kind counts more for its number.
+random one. The threshold parts both best: balanced, so that neither counts more for its number.
 """
 
 import json

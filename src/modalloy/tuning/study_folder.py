@@ -11,10 +11,10 @@ from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.learn.progress import fingerprint
 from modalloy.machine.files import locked, write_safely
-from modalloy.tuning.study import FILE
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
+from modalloy.tuning.study import FILE
 
 NOTES = "tune.json"
 

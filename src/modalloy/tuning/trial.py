@@ -23,11 +23,11 @@ from modalloy.learn.phase import FOLD, Phase
 from modalloy.learn.progress import Progress
 from modalloy.learn.training import Learned, begin_job, learn_judged
 from modalloy.model.model import Model
+from modalloy.table.split import Parts
+from modalloy.table.table import Table
 from modalloy.tuning.manner import Cost
 from modalloy.tuning.space import Space
 from modalloy.tuning.study import SETTLED, suggested
-from modalloy.table.split import Parts
-from modalloy.table.table import Table
 
 TIMED_ROWS, TIMES = 64, 2  # rows whose answers are timed, and how often
 

@@ -20,6 +20,8 @@ from modalloy.machine.limits import limits
 from modalloy.machine.progress import Bar
 from modalloy.runs.run import Run, load_run
 from modalloy.runs.start import check_start
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import Table
 from modalloy.tuning.asked import FEWEST, Asked, limit_minutes, refuse_asked
 from modalloy.tuning.page import write_tune_page
 from modalloy.tuning.space import Fits, Space, own_values, space_of
@@ -45,8 +47,6 @@ from modalloy.tuning.tried import (
     trials_of,
 )
 from modalloy.tuning.workers import Work, start_workers, take_trials, wait_for
-from modalloy.table.split import Parts, split_job
-from modalloy.table.table import Table
 
 PAGE, BEST_JOB, BEST, JOB = "tune.html", "best.yaml", "best", "job.yaml"
 TRIALS = 20  # where neither trials nor minutes are said

@@ -17,6 +17,10 @@ from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.machine.files import locked
 from modalloy.machine.limits import cores
+from modalloy.table.open_table import open_table
+from modalloy.table.split import split_job
+from modalloy.table.table import Table
+from modalloy.tasks.columns import number_columns
 from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 from modalloy.tuning.space import own_values
 from modalloy.tuning.study import (
@@ -27,10 +31,6 @@ from modalloy.tuning.study import (
     space_in,
 )
 from modalloy.tuning.trial import Bench, Orphaned, try_one
-from modalloy.table.open_table import open_table
-from modalloy.table.split import split_job
-from modalloy.table.table import Table
-from modalloy.tasks.columns import number_columns
 
 TURN, TURN_S = "tune.turn", 60.0  # held while a trial is taken; seconds to wait for it
 POLL_S = 0.2

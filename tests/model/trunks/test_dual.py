@@ -90,11 +90,14 @@ def test_projections_are_new_where_asked_for(small_table: Path, tmp_path: Path) 
     loader = columns_of(small_table, columns(place, "frozen"))
     body = Body(loader.job, loader.readers, pretrained=True)
     new = Contrast(body, config.Contrast(projections="new", size=6)).space
-    assert new.size == 6 and not new.heads["note"].plan.own
+    assert new.size == 6
+    assert not new.heads["note"].plan.own
     with pytest.raises(JobError, match=r"contrast.size: 6, while a checkpoint projects"):
         Contrast(body, config.Contrast(size=6))
     own = Contrast(body, config.Contrast()).space
-    assert own.size == 12 and own.heads["note"].plan.own and not own.heads["table"].plan.own
+    assert own.size == 12
+    assert own.heads["note"].plan.own
+    assert not own.heads["table"].plan.own
     set_by_hand = Contrast(body, config.Contrast(temperature=0.5)).space
     assert set_by_hand.scale.item() == pytest.approx(2.0)
 

@@ -98,8 +98,8 @@ class TextEncoder(Encoder):
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Last states (B, L, F) with mask and words; of a pooled trunk the mean state (B, 1, F).
 
-        A tower of CLIP or SigLIP adds `paired`, (B, F). Where the values hold `moved`, (B, L, F), it
-        is added to the vectors of the pieces.
+        A tower of CLIP or SigLIP adds `paired`, (B, F). Where the values hold `moved`, (B, L, F),
+        it is added to the vectors of the pieces.
         """
         mask_BL, shape_BLF = values["mask"], None
         if self.shape_first and not self.pooled:
@@ -127,7 +127,7 @@ class TextEncoder(Encoder):
         return pool(features["features"], features["mask"])
 
     def paired_features(self, features: Mapping[str, Tensor]) -> Tensor:
-        """The state at the end of the text: of CLIP its last piece's, of SigLIP its last place's."""
+        """The state at the end of a text: CLIP's at its last piece, SigLIP's in its last place."""
         return features["paired"]
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
