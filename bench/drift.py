@@ -27,6 +27,7 @@ from bench.line import Line, publish, table
 from bench.shared_sets import cheap_job, default_data
 from modalloy.adaptation.figures import Answering, of_one
 from modalloy.answer.predictor import Predictor
+from modalloy.job import config
 from modalloy.judge.figures import truth_of
 from modalloy.judge.metrics.score import tally
 from modalloy.readers.targets.target import names_of
@@ -130,8 +131,9 @@ def points(run: Run, rows: pd.DataFrame) -> float:
 
 def drifts(run: Run, column: str, train_rows: pd.DataFrame) -> Iterator[Drift]:
     """What may happen to the channels of a series, nothing first."""
-    channels = list(run.readers[column].columns)
-    channels = [c for c in channels if c in train_rows and c != run.job.columns[column].rpm]  # type: ignore[union-attr]
+    options = run.job.columns[column]
+    assert isinstance(options, config.Series), "SETS names the column of sensors"
+    channels = list(options.channels or (column,))
     draw = np.random.default_rng(1)
     some = sorted(draw.permutation(channels)[: (len(channels) + 1) // 2])
     spread = {c: deviation(train_rows[c]) for c in channels}
@@ -156,11 +158,16 @@ def deviation(cells: pd.Series) -> float:
 
 def changed(rows: pd.DataFrame, drift: Drift) -> pd.DataFrame:
     """The rows with these channels changed, cell by cell."""
-    cells = {
-        c: [None if x is None else change(np.asarray(x, dtype=float)) for x in rows[c]]
-        for c, change in drift.changes.items()
-    }
+    cells = {c: [drifted(x, change) for x in rows[c]] for c, change in drift.changes.items()}
     return rows.assign(**cells)
+
+
+def drifted(cell: Cell, change: Change) -> Cell:
+    """A cell of samples, or a single number, changed; an empty one stays empty."""
+    if cell is None or (np.ndim(cell) == 0 and np.isnan(cell)):
+        return None
+    found = change(np.asarray(cell, dtype=float))
+    return float(found) if np.ndim(cell) == 0 else found
 
 
 if __name__ == "__main__":

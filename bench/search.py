@@ -122,7 +122,7 @@ def align(data: Path, folder: Path, rows: int | None, epochs: int) -> Iterator[L
     given = (case, "times a tuned CCA of the same features", ratio, None, told)
     yield Line(*given, f">= {TIMES_CCA:g}", ratio >= TIMES_CCA, seconds, command)
     spent = best[2].notes["seconds"]
-    took = float(spent["training"])
+    took = float(spent["steps"])
     told = f"frozen encoders read all rows in {read_s:.0f} s; one core"
     given = (case, "seconds of pretraining, cached features", took, None, told)
     yield Line(*given, f"< {SECONDS:g}", took < SECONDS, seconds, command)

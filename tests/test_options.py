@@ -274,6 +274,58 @@ ELSEWHERE = {
     ),
     "Harden.clean_loss": "tests/hardening/test_learn_on.py"
     "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
+    **dict.fromkeys(
+        (
+            "Masked.patches",
+            "Masked.pieces",
+            "Masked.cells",
+            "Masked.columns",
+            "Masked.summary",
+            "Masked.width",
+            "Masked.layers",
+        ),
+        "tests/objectives/test_masked.py::test_each_option_changes_what_is_lost",
+    ),
+    **dict.fromkeys(
+        (
+            "Masked.weight",
+            "Pretrain.unlabelled",
+            "Pretrain.epochs",
+            "Pretrain.steps",
+            "Pretrain.judged",
+        ),
+        "tests/learn/test_pretrain_run.py::test_each_option_changes_what_is_learned",
+    ),
+    **dict.fromkeys(
+        ("Pretrain.minutes", "Pretrain.patience"),
+        "tests/learn/test_pretrain_run.py::test_minutes_and_patience_end_it",
+    ),
+    **dict.fromkeys(
+        (
+            "Contrast.loss",
+            "Contrast.size",
+            "Contrast.layers",
+            "Contrast.temperature",
+            "Contrast.row",
+            "Contrast.anchor",
+            "Contrast.mixup",
+        ),
+        "tests/objectives/test_contrast.py::test_every_option_changes_what_is_lost",
+    ),
+    "Contrast.learn_temperature": "tests/objectives/test_contrast.py"
+    "::test_a_temperature_that_does_not_learn_stays",
+    **dict.fromkeys(
+        ("Contrast.weight", "Matching.weight"),
+        "tests/objectives/test_contrast.py::test_the_weight_of_each_way_counts",
+    ),
+    "Matching.hard": "tests/objectives/test_matching.py"
+    "::test_partners_are_other_rows_and_hard_ones_look_alike",
+    **dict.fromkeys(
+        ("Contrast.neighbours", "Contrast.levels"),
+        "tests/objectives/test_contrast.py::test_neighbours_of_frozen_encoders_are_kept",
+    ),
+    "Contrast.projections": "tests/model/trunks/test_dual.py"
+    "::test_projections_are_new_where_asked_for",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -299,6 +351,10 @@ GROUPS = {
     "Job.fuse",
     "Job.tasks",
     "Job.train",
+    "Job.pretrain",
+    "Pretrain.masked",
+    "Pretrain.contrast",
+    "Pretrain.matching",
     "Job.blend",
     "Job.calibrate",
     "Job.economize",

@@ -32,6 +32,7 @@ __all__ = [
     "load_job",
     "load_run",
     "predict",
+    "pretrain",
     "search",
     "train",
     "tune",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         harden,
         init,
         predict,
+        pretrain,
         search,
         train,
         tune,
@@ -63,6 +65,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "init": "verbs",
     "check": "verbs",
+    "pretrain": "verbs",
     "train": "verbs",
     "tune": "verbs",
     "evaluate": "verbs",

@@ -18,6 +18,7 @@ from modalloy.commands.explain import explain
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
+from modalloy.commands.pretrain import pretrain
 from modalloy.commands.search import search
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
@@ -28,6 +29,7 @@ from modalloy.machine.limits import rest_soon
 VERBS = (  # in the order of --help
     init,
     check,
+    pretrain,
     train,
     tune,
     evaluate,

@@ -86,6 +86,33 @@ def train(
     return train_run(job, opened, Path(out), resume=resume, quiet=quiet)
 
 
+def pretrain(
+    job: JobSource,
+    *,
+    out: str | Path,
+    resume: bool = False,
+    table: Any = None,
+    unlabelled: Sequence[Any] = (),
+    quiet: bool = False,
+) -> "Run":
+    """Learn from rows without labels and write a run to start a training from.
+
+    Learned from are the training rows of the job's table, labelled or not, and all rows of further
+    tables: those that the job names under `pretrain.unlabelled`, and `unlabelled`, paths or frames.
+    Targets may be absent. out: the run directory; `train: {start: RUN}` takes over what fits.
+    resume: go on where it was stopped. table: instead of the one that the job names.
+
+    Raises JobError, TableError with what to do; RunError when `out` is in use.
+    """
+    from modalloy.learn.pretrain_run import pretrain_run
+
+    loaded, opened = prepare(job, table, targets=False)
+    numbers = number_columns(loaded)
+    named = [*loaded.pretrain.unlabelled, *unlabelled]
+    tables = [open_table(other).read_as(opened.decimal, numbers) for other in named]
+    return pretrain_run(loaded, [opened, *tables], Path(out), resume=resume, quiet=quiet)
+
+
 def tune(
     job: JobSource,
     *,
@@ -136,18 +163,23 @@ def evaluate(
     a table, the run's own report is written anew. RunError for another ending or where its folder
     is absent. sheet: the sheet of an Excel table, the first otherwise. strict: where the report has
     `caveats`, TableError names them, after the report is written. adapter: one of the run's, or
-    `none`; what it was made to answer with otherwise.
+    `none`; what it was made to answer with otherwise. Of a run that was pretrained with `contrast`
+    it is told how well its columns find one another, and classes by their names.
     """
     from modalloy.report.page import check_page
     from modalloy.report.rescore import evaluate_run
+    from modalloy.report.retrieved import evaluate_space
+    from modalloy.runs.run import PRETRAINED
 
     if out is not None:
         check_page(Path(out))
-    loaded = opened_run(run, adapter)
+    loaded = opened_run(run, adapter, pretrained=True)
     if sheet is not None:
         if table is None:
             raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
         table = open_table(table, sheet=sheet)
+    if loaded.kind == PRETRAINED:
+        return evaluate_space(loaded, table, Path(out) if out else None)
     report = evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
     if strict:
         refuse_caveats(report.caveats)
@@ -472,13 +504,15 @@ def refuse_two_queries(asked: Mapping[str, Any], answer: str | None, index: str)
         raise TableError(f"search: index '{index}' is none; it is exact or usearch.")
 
 
-def opened_run(run: "Run | str | Path", adapter: str | None) -> "Run":
-    """A run as it is handed over, or read; with the adapter that is asked for."""
+def opened_run(run: "Run | str | Path", adapter: str | None, *, pretrained: bool = False) -> "Run":
+    """A run as it is handed over, or read; with the adapter that is asked for. pretrained: one that
+    answers nothing will do too.
+    """
     from modalloy.runs.adapters import with_adapter
     from modalloy.runs.run import Run, load_run
 
     if not isinstance(run, Run):
-        return load_run(run, adapter=adapter)
+        return load_run(run, adapter=adapter, pretrained=pretrained)
     return run if adapter is None else with_adapter(run, adapter)
 
 
@@ -495,11 +529,12 @@ def demo(out: str | Path = "demo", *, quiet: bool = False) -> "Run":
     return run_demo(Path(out), quiet=quiet)
 
 
-def prepare(job: JobSource, table: Any) -> tuple[config.Job, Table]:
-    """The job and its open table, checked against each other."""
+def prepare(job: JobSource, table: Any, *, targets: bool = True) -> tuple[config.Job, Table]:
+    """The job and its open table, checked against each other; without targets these may lack."""
     source = None if isinstance(job, config.Job) else job
     loaded = load_job(job, table=table)
     opened = open_table(loaded.table if table is None else table, sheet=loaded.sheet)
     check_kits(loaded, source=source)
-    check_against(loaded, opened, source=source)
+    wanted = loaded if targets else loaded.model_copy(update={"tasks": {}})
+    check_against(wanted, opened, source=source)
     return loaded, opened.read_as(None, number_columns(loaded))

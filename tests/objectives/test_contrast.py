@@ -1,6 +1,7 @@
 """A space is learned from what rows have; what they lack changes nothing; every option counts."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,10 +9,12 @@ import torch
 
 from modalloy.errors import JobError
 from modalloy.job import config
+from modalloy.learn.pretexts import weights_of
 from modalloy.model.tokens import Batch
 from modalloy.objectives.contrast import Contrast, mixed_up
 from modalloy.objectives.names import read_name
 from modalloy.objectives.pairwise import infonce
+from modalloy.objectives.pretext import weighed
 from modalloy.readers.batch import TABLE
 from spaces import body_and_space, opened
 
@@ -142,3 +145,36 @@ def test_neighbours_of_frozen_encoders_are_kept(small_table: Path) -> None:
         found[weight, levels] = contrast(body, batch)["contrast/photo~photo"]
     torch.testing.assert_close(found[2.0, 1], 2 * found[1.0, 1])
     assert not torch.isclose(found[1.0, 3], found[1.0, 1])
+
+
+def test_every_option_changes_what_is_lost(small_table: Path) -> None:
+    loader = opened(small_table, columns=COLUMNS)
+    body, _ = body_and_space(loader)
+    batch, found = batch_of(loader), {}
+    ways: dict[str, dict[str, Any]] = {
+        "usual": {},
+        "loss": {"loss": "sigmoid"},
+        "gram": {"loss": "gram"},
+        "anchor": {"loss": "gram", "anchor": "note"},
+        "size": {"size": 4},
+        "layers": {"layers": 0},
+        "temperature": {"temperature": 0.5},
+        "row": {"row": False},
+        "mixup": {"mixup": 1.0},
+    }
+    for name, options in ways.items():
+        torch.manual_seed(0)
+        contrast = Contrast(body, config.Contrast(**{"size": 8, **options}))
+        torch.manual_seed(1)
+        total = weighed(contrast(body, batch), {"contrast": 1.0})
+        found[name] = round(total.item(), 5)
+    assert len(set(found.values())) == len(ways)
+
+
+def test_the_weight_of_each_way_counts() -> None:
+    losses = {"contrast/photo~note": torch.tensor(2.0), "matching/note": torch.tensor(3.0)}
+    for contrast, matching, total in ((1.0, 1.0, 5.0), (2.0, 1.0, 7.0), (1.0, 3.0, 11.0)):
+        given = {"contrast": {"weight": contrast}, "matching": {"weight": matching}}
+        options = config.Pretrain(masked={"weight": 0}, **given)
+        assert weighed(losses, weights_of(options)).item() == total
+    assert weights_of(config.Pretrain(contrast={"weight": 0})) == {"masked": 1.0}

@@ -206,39 +206,3 @@ def test_evaluate_tells_recall_and_zero_shot(spaced: Run, tmp_path: Path) -> Non
     assert "Columns that find one another" in (tmp_path / "space.html").read_text()
     other = ma.evaluate(spaced, spaced.job.table, out=tmp_path / "all.html", quiet=True)
     assert any(f["level"] == "leak" for f in other.findings)
-
-
-def test_every_option_of_the_contrast_changes_the_space(tmp_path: Path) -> None:
-    table = write_table(tmp_path)
-    seen: dict[str, bytes] = {}
-    ways: dict[str, dict[str, Any]] = {
-        "usual": {},
-        "loss": {"loss": "sigmoid"},
-        "gram": {"loss": "gram"},
-        "anchor": {"loss": "gram", "anchor": "note"},
-        "layers": {"layers": 0},
-        "temperature": {"temperature": 0.5},
-        "fixed": {"learn_temperature": False},
-        "row": {"row": False},
-        "mixup": {"mixup": 1.0},
-    }
-    for name, options in ways.items():
-        job = space_job(table, **options)
-        job["columns"] = {n: job["columns"][n] for n in ("note", "load")}
-        job["pretrain"]["epochs"] = 1
-        run = ma.pretrain(job, out=tmp_path / name, quiet=True)
-        seen[name] = run.part("space.safetensors")
-    assert len(set(seen.values())) == len(ways)
-
-
-def test_the_weights_of_both_ways_count(tmp_path: Path) -> None:
-    table, seen = write_table(tmp_path), set()
-    for number, (contrast, matching, hard) in enumerate(
-        [(1.0, 1.0, True), (2.0, 1.0, True), (1.0, 2.0, True), (1.0, 1.0, False)]
-    ):
-        job = space_job(table, weight=contrast)
-        job["columns"] = {n: job["columns"][n] for n in ("note", "load")}
-        job["pretrain"] |= {"epochs": 1, "matching": {"weight": matching, "hard": hard}}
-        run = ma.pretrain(job, out=tmp_path / f"run{number}", quiet=True)
-        seen.add(run.part("model.safetensors"))
-    assert len(seen) == 4

@@ -2,7 +2,7 @@
 median or spread is clearly not what training saw.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -27,7 +27,8 @@ class Drift(NamedTuple):
     """How one number or channel differs from training: x_now = gain * x_then + offset.
 
     name: `column` or `column[channel]`. offset: in deviations of training. dead: it has one value
-    in all rows, and had others in training. clear: beyond what chance and small changes explain.
+    in all rows, which is not training's usual one. clear: beyond what chance and small changes
+    explain.
     """
 
     name: str
@@ -36,12 +37,35 @@ class Drift(NamedTuple):
     clear: bool
     dead: bool
 
+    @property
+    def strength(self) -> float:
+        """How many times as far off as what is left alone; 0 where it is not clear or dead."""
+        if self.dead or not self.clear:
+            return 0.0
+        far = abs(self.offset) / LEAST_OFFSET
+        return float(max(far, abs(np.log(self.gain)) / np.log(LEAST_GAIN)))
+
 
 class Restandardised(NamedTuple):
     """Readers as columns are read from now on, and how each number and channel differed."""
 
     readers: dict[str, Reader]
     drifts: list[Drift]
+
+    def only(self, before: Mapping[str, Reader], names: Collection[str]) -> dict[str, Reader]:
+        """Readers that read these numbers and channels anew, and all others as before."""
+        found = dict(before)
+        for name, old in before.items():
+            new = self.readers[name]
+            if isinstance(new, SeriesReader) and isinstance(old, SeriesReader):
+                own = [n in names for n in channel_names(old)]
+                parts = zip(own, new.center, new.scale, old.center, old.scale, strict=True)
+                taken = [(n, s) if anew else (o, t) for anew, n, s, o, t in parts]
+                center, scale = zip(*taken, strict=True)
+                found[name] = replace(old, center=center, scale=scale)
+            elif name in names:
+                found[name] = new
+        return found
 
 
 def restandardise(loader: Loader, rows: np.ndarray) -> Restandardised:
@@ -124,8 +148,8 @@ def drift_of(
     every = np.concatenate(rows)
     middle, spread = robust(every)
     if float(np.ptp(every)) <= DEAD * scale:
-        away = abs(middle - center) / scale
-        return Drift(name, 0.0, (middle - center) / scale, True, away > DEAD), middle, spread
+        dead = bool(abs(middle - center) > DEAD * scale)  # training's own usual value says much
+        return Drift(name, 0.0, (middle - center) / scale, dead, dead), middle, spread
     offset, gain = (middle - center) / scale, spread / scale
     error_offset, error_gain = errors(rows, scale)
     clear = abs(offset) > max(LEAST_OFFSET, CERTAIN * error_offset)

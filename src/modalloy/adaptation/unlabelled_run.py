@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modalloy.adaptation.blame import blamed
 from modalloy.adaptation.canary import Canary, judge, open_canary
 from modalloy.adaptation.figures import Answering, Pairs
 from modalloy.adaptation.gate import beyond, gate
 from modalloy.adaptation.norms import re_estimate
 from modalloy.adaptation.old_rows import open_old
-from modalloy.adaptation.restandardise import Drift, restandardise, say_drift
+from modalloy.adaptation.restandardise import Drift, Restandardised, restandardise, say_drift
 from modalloy.adaptation.stand_ins import hide_channels
 from modalloy.adaptation.tent import tent
 from modalloy.answer.answers import View
@@ -27,7 +28,7 @@ from modalloy.answer.views import channel_names
 from modalloy.blend.kept import PART as BLEND
 from modalloy.blend.kept import blend_from_bytes
 from modalloy.blend.mixture import NOTHING, Blend
-from modalloy.checks.finding import finding
+from modalloy.checks.finding import counted, finding
 from modalloy.errors import TableError
 from modalloy.judge.compared import Compared, Pair
 from modalloy.learn.epoch_order import epoch_order
@@ -127,9 +128,7 @@ def steps(predictor: Predictor, loader: Loader, *, use_tent: bool) -> Iterator[S
     run = predictor.run
     yield State("nothing", dict(run.readers), run.hidden, predictor.model, [])
     every = np.arange(loader.table.rows)
-    found = restandardise(loader, every)
-    said = [say_drift(d) for d in found.drifts if d.clear and not d.dead]
-    first = State("standardising anew", found.readers, run.hidden, predictor.model, said)
+    first = standardise(predictor, loader, found := restandardise(loader, every))
     first = hide_wrong(predictor, loader, first, found.drifts)
     yield first
     model = replace(run, readers=first.readers).model()
@@ -148,6 +147,30 @@ def steps(predictor: Predictor, loader: Loader, *, use_tent: bool) -> Iterator[S
             f"Tent took the entropy of classes from {entropies[0]:.3f} to {entropies[-1]:.3f} nats",
         ]
         yield State("Tent", first.readers, first.hidden, after, said)
+
+
+def standardise(predictor: Predictor, loader: Loader, found: Restandardised) -> State:
+    """The run that reads anew what makes rows unlike those of training; all that clearly drifted
+    where nobody knows what these were like."""
+    run, likeness = predictor.run, predictor.likeness
+    old = State("", dict(run.readers), run.hidden, predictor.model, [])
+
+    def undone(drifts: Sequence[Drift]) -> State:
+        return old._replace(readers=found.only(run.readers, {d.name for d in drifts}))
+
+    def share(drifts: Sequence[Drift]) -> float:
+        assert likeness is not None
+        return float(likeness.judge(seen(predictor, loader, undone(drifts))).unlike_B.mean())
+
+    clear = [d for d in found.drifts if d.strength]
+    taken = clear if likeness is None else blamed(clear, share)
+    said = [say_drift(d) for d in taken]
+    if left := len(clear) - len(taken):
+        said.append(
+            f"{counted(left, 'sensor')} spread otherwise than in training, read as "
+            "before: rows look no less like those of training for it"
+        )
+    return undone(taken)._replace(steps="standardising anew", said=said)
 
 
 def hide_wrong(predictor: Predictor, loader: Loader, state: State, drifts: list[Drift]) -> State:

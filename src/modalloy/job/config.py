@@ -560,56 +560,6 @@ class Custom(Task):
 TaskOptions = Annotated[Classify | Regress | Tag | Locate | Custom, Field(discriminator="type")]
 
 
-# --- learning without labels -------------------------------------------------------------------
-
-
-class Contrast(Options):
-    """One space for all columns: vectors of one row lie near one another. `search` looks there."""
-
-    loss: Literal["infonce", "sigmoid", "gram"] = "infonce"
-    """Each row finds its own among others (`infonce`, CLIP, Radford et al. 2021, 2103.00020), every
-    pair of rows is told apart (`sigmoid`, SigLIP, Zhai et al. 2023, 2303.15343), or all columns of
-    a row span little volume together (`gram`, Cicchetti et al. 2024, 2412.11959)."""
-    weight: PositiveFloat = 1.0
-    """Times its losses, beside those of other ways."""
-    size: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = "auto"
-    """Length of the vectors; `auto` takes that of a checkpoint of two towers (CLIP, SigLIP) where a
-    column has one, else 128."""
-    layers: NonNegativeInt = 1
-    """Residual layers of each column's projection; 0 is a linear map."""
-    projections: Literal["checkpoint", "new"] = "checkpoint"
-    """Whether columns with a tower of CLIP or SigLIP keep the projection of their checkpoint, or
-    get a new one as other columns do."""
-    temperature: PositiveFloat | None = None
-    """What similarities are divided by at the start; none means .07, under `sigmoid` .1, or what a
-    checkpoint of two towers has learned."""
-    learn_temperature: bool = True
-    """Whether the temperature learns too."""
-    row: bool = True
-    """Whether the fused row has a place in the space beside its columns."""
-    anchor: str | None = None
-    """Under `gram` the one column that all others are compared with; every column in turn without
-    it. `table` stands for all number, category and time columns."""
-    mixup: NonNegativeFloat = 0.0
-    """Vectors of rows are mixed before they are projected, by shares drawn from a beta distribution
-    with this parameter (FuseMix, Vouitsis et al. 2023, 2312.10144); 0 mixes none. For few pairs and
-    frozen encoders, 1 is usual."""
-    neighbours: NonNegativeFloat = 0.0
-    """Weight of keeping each frozen encoder's neighbours (STRUCTURE, Gröger et al. 2025,
-    2506.16895): for few pairs."""
-    levels: PositiveInt = 3
-    """Of neighbours: 1 looks at direct ones alone, 2 at neighbours' neighbours too, and so on."""
-
-
-class Matching(Options):
-    """Whether a cell belongs to its row (TIP, Du et al. 2024, 2407.07582)."""
-
-    weight: PositiveFloat = 1.0
-    """Times its losses, beside those of other ways."""
-    hard: bool = True
-    """Rows are more often given a cell that looks like their own."""
-
-
 # --- training ----------------------------------------------------------------------------------
 
 
@@ -777,6 +727,105 @@ class Economize(Options):
     """How probable it must be that no more do."""
 
 
+class Masked(Options):
+    """Learning by hiding: parts of all columns of a row are hidden and rebuilt from what is left of
+    all of them (MultiMAE, Bachmann et al. 2022, 2204.01678; TIP, Du et al. 2024, 2407.07582)."""
+
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    patches: Share = 0.6
+    """Share of the patches of pictures, of stretches of series and recordings and of pieces of
+    lists that is hidden."""
+    pieces: Share = 0.15
+    """Share of the word pieces of texts that is hidden (Devlin et al. 2018, 1810.04805)."""
+    cells: Share = 0.3
+    """Share of the cells of number, category and time columns that is hidden."""
+    columns: Share = 0.15
+    """Chance that all of a column is hidden from a row, all plain columns counting as one; of
+    several, one always stays."""
+    summary: Share = 0.5
+    """Share of the rows that are rebuilt from their fused summary alone, so that the fusion and the
+    summaries learn as much as the single tokens."""
+    width: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = 128
+    """Length of the vectors inside the decoder, which is left behind afterwards."""
+    layers: PositiveInt = 2
+    """Its layers."""
+
+
+class Contrast(Options):
+    """One space for all columns: vectors of one row lie near one another. `search` looks there."""
+
+    loss: Literal["infonce", "sigmoid", "gram"] = "infonce"
+    """Each row finds its own among others (`infonce`, CLIP, Radford et al. 2021, 2103.00020), every
+    pair of rows is told apart (`sigmoid`, SigLIP, Zhai et al. 2023, 2303.15343), or all columns of
+    a row span little volume together (`gram`, Cicchetti et al. 2024, 2412.11959)."""
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    size: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = "auto"
+    """Length of the vectors; `auto` takes that of a checkpoint of two towers (CLIP, SigLIP) where a
+    column has one, else 128."""
+    layers: NonNegativeInt = 1
+    """Residual layers of each column's projection; 0 is a linear map."""
+    projections: Literal["checkpoint", "new"] = "checkpoint"
+    """Whether columns with a tower of CLIP or SigLIP keep the projection of their checkpoint, or
+    get a new one as other columns do."""
+    temperature: PositiveFloat | None = None
+    """What similarities are divided by at the start; none means .07, under `sigmoid` .1, or what a
+    checkpoint of two towers has learned."""
+    learn_temperature: bool = True
+    """Whether the temperature learns too."""
+    row: bool = True
+    """Whether the fused row has a place in the space beside its columns."""
+    anchor: str | None = None
+    """Under `gram` the one column that all others are compared with; every column in turn without
+    it. `table` stands for all number, category and time columns."""
+    mixup: NonNegativeFloat = 0.0
+    """Vectors of rows are mixed before they are projected, by shares drawn from a beta distribution
+    with this parameter (FuseMix, Vouitsis et al. 2023, 2312.10144); 0 mixes none. For few pairs and
+    frozen encoders, 1 is usual."""
+    neighbours: NonNegativeFloat = 0.0
+    """Weight of keeping each frozen encoder's neighbours (STRUCTURE, Gröger et al. 2025,
+    2506.16895): for few pairs."""
+    levels: PositiveInt = 3
+    """Of neighbours: 1 looks at direct ones alone, 2 at neighbours' neighbours too, and so on."""
+
+
+class Matching(Options):
+    """Whether a cell belongs to its row (TIP, Du et al. 2024, 2407.07582)."""
+
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    hard: bool = True
+    """Rows are more often given a cell that looks like their own."""
+
+
+class Pretrain(Options):
+    """How `pretrain` learns from rows without labels; rates, optimiser, average and precision are
+    those of `train`, which itself reads none of it."""
+
+    unlabelled: str | tuple[str, ...] = ()
+    """One more table to learn from, or several, as in `more.parquet`, relative to the job file;
+    their rows need no answers, and columns that they lack count as missing cells."""
+    masked: Masked = Masked()
+    """Learning by hiding parts of all columns and rebuilding them."""
+    contrast: Contrast | None = None
+    """Learning one space for all columns, in which `search` looks."""
+    matching: Matching | None = None
+    """Learning which cells belong to a row."""
+    epochs: PositiveInt | Literal["auto"] = "auto"
+    """Passes over all rows at most; `auto` takes as many as make `steps`, and 5 at least."""
+    steps: PositiveInt = 3000
+    """With `epochs: auto`, steps that are planned."""
+    minutes: PositiveFloat | None = None
+    """Learning ends after so many minutes, as under `train.minutes`."""
+    patience: NonNegativeInt = 10
+    """Looks at the rows kept apart without a lower loss before learning ends; 0 runs all epochs and
+    keeps the last weights."""
+    judged: Annotated[float, Field(ge=0.0, le=0.5)] = 0.1
+    """Share of the rows that are kept apart to say when to end, at most 2,000; 0 learns from all of
+    them and runs all epochs."""
+
+
 class Job(Options):
     """Everything a training needs, in one page."""
 
@@ -795,6 +844,8 @@ class Job(Options):
     """What is answered: a name and its options, as in `fault: {type: classify, target: code}`."""
     train: Train = Train()
     """How the weights are learned."""
+    pretrain: Pretrain = Pretrain()
+    """How the verb `pretrain` learns from rows without labels."""
     blend: Blend = Blend()
     """What beside the network has a say in the answers."""
     calibrate: Calibrate = Calibrate()

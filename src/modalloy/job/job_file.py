@@ -45,7 +45,7 @@ def load_job(source: Source, *, table: Any = None) -> Job:
 
     table: replaces the job's own, as a path, an open table or a frame in memory, which the job then
         calls `FRAME`; the job's sheet goes with its table unless the new one is an Excel file too.
-    The job's `table` and `train.start` come out absolute; relative ones start at the job file's
+    The job's tables and `train.start` come out absolute; relative ones start at the job file's
     folder.
     Raises JobError with one line a fault: `job.yaml:7: columns.photo.encoder: ...`.
     """
@@ -64,10 +64,13 @@ def load_job(source: Source, *, table: Any = None) -> Job:
 
 def _rooted(job: Job, folder: Path) -> Job:
     """The job with its paths from the root."""
-    table, train = absolute(job.table, folder), job.train
+    table, train, further = absolute(job.table, folder), job.train, job.pretrain.unlabelled
     if train.start is not None:
         train = train.model_copy(update={"start": Path(os.path.abspath(folder / train.start))})
-    return job.model_copy(update={"table": table, "train": train})
+    listed = (further,) if isinstance(further, str) else further
+    unlabelled = tuple(absolute(other, folder) for other in listed)
+    pretrain = job.pretrain.model_copy(update={"unlabelled": unlabelled})
+    return job.model_copy(update={"table": table, "train": train, "pretrain": pretrain})
 
 
 def _judge(data: Any, page: Page) -> tuple[Job | None, list[Fault]]:

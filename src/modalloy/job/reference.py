@@ -62,7 +62,8 @@ def page() -> str:
         union = schema.get("additionalProperties", schema)
         kinds = members(union) if isinstance(union, dict) else {}
         if not kinds:
-            parts += [*_table(schema, list(schema["properties"])), ""]
+            own = list(schema["properties"])
+            parts += [*_table(schema, own), "", *_inner(schema, own)]
             continue
         parts += [SECTIONS[name], "", *_shared(kinds), *_kinds(kinds)]
     return "\n".join(parts).rstrip() + "\n"

@@ -94,7 +94,7 @@ def begun(model: Model, loader: Loader) -> Model:
         if encoder.fits and encoder.trunk is not None and fitted is not None:
             encoder.trunk.load_state_dict(fitted.state_dict())  # learning leaves it as it is
     if job.train.start is not None:
-        start = load_run(job.train.start)
+        start = load_run(job.train.start, pretrained=True)
         take_weights(first, start, kept_of(job, start, loader.readers, loader.targets))
     return first
 

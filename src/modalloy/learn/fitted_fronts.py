@@ -5,14 +5,14 @@ import torch
 
 from modalloy.answer.loader import Loader
 from modalloy.answer.padding import pad_together
-from modalloy.model.model import Model
+from modalloy.model.body import Body
 from modalloy.model.tokens import tensors
 
 MOST_ROWS = 1024  # of the training rows, drawn at random
 
 
 @torch.no_grad()
-def fit_fronts(model: Model, loader: Loader, rows: np.ndarray, *, seed: int) -> None:
+def fit_fronts(model: Body, loader: Loader, rows: np.ndarray, *, seed: int) -> None:
     """Fit such encoders on training rows that have their input; without one they stay as they are.
 
     Every process of a training draws the same rows and comes to the same figures. What is fitted

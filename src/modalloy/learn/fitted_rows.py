@@ -100,7 +100,7 @@ def fit_rows(
         return empty.cells(columns, sample)
 
     fit = fit_readers if whole is None else partial(fit_fold, whole)
-    fitted = fit(anew, cells_of, answers) | answered_here(fits.columns, cells_of, answers)
+    fitted = fit(anew, cells_of, answers) | answered_here(job, fits.columns, cells_of, answers)
     readers = to_state(in_order({n: fitted[n] for n in job.columns if n in fitted}))
     taken, unlike = take_targets(own, fits)
     targets = to_state(taken)
@@ -134,15 +134,19 @@ def fit_fold(
 
 
 def answered_here(
-    readers: Mapping[str, Reader], cells_of: CellsOf, answers: LearnedAnswers | None
+    job: config.Job,
+    readers: Mapping[str, Reader],
+    cells_of: CellsOf,
+    answers: LearnedAnswers | None,
 ) -> dict[str, Reader]:
     """Readers of an earlier run, whose names show what the rows of this training answer."""
-    return {
-        n: r.with_answers(cells_of(r.columns), answers)
-        if isinstance(r, CategoryReader) and r.answers and answers is not None
-        else r
-        for n, r in readers.items()
-    }
+    found = dict(readers)
+    for name, reader in readers.items():
+        options = job.columns[name]
+        known = isinstance(reader, CategoryReader) and isinstance(options, config.Category)
+        if known and answers is not None and reader.shows_answers(options):
+            found[name] = reader.with_answers(cells_of(reader.columns), answers)
+    return found
 
 
 def disk_share_gb(job: config.Job) -> float:

@@ -1,6 +1,6 @@
 """Runs frozen encoders once and keeps what they say for every epoch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -11,18 +11,24 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.read_ahead import read_ahead
 from modalloy.learn import processes
 from modalloy.machine.progress import Bar
-from modalloy.model.model import Model
+from modalloy.model.body import Body
 from modalloy.readers.batch import Arrays
 
 READ_AT_ONCE = 32  # rows that are decoded together
 
 
 def frozen_features(
-    model: Model, loader: Loader, which: np.ndarray, *, quiet: bool = False
+    model: Body,
+    loader: Loader,
+    which: np.ndarray,
+    *,
+    only: Collection[str] | None = None,
+    quiet: bool = False,
 ) -> None:
     """Let these rows come with what frozen encoders say of them in place of their cells.
 
-    Encoders that are held for now count as frozen; who lets them change forgets what was kept.
+    only: of these inputs alone. Encoders that are held for now count as frozen; who lets them
+    change forgets what was kept.
 
     As many rows as the disk budget allows run once, now, and are kept for all epochs; the others
     run whenever they are asked for, with the very same outcome. A text or a path that repeats runs
@@ -31,7 +37,7 @@ def frozen_features(
     out anew. They keep the same rows: what one has no room for, none keeps.
     """
     _, world = processes.start()
-    still = {i for i, e in model.encoders.items() if e.still}
+    still = {i for i, e in model.encoders.items() if e.still and (only is None or i in only)}
     frozen = [i for i in model.inputs if i in still]
     if not frozen:
         return

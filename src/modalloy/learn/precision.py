@@ -1,5 +1,7 @@
 """How this machine computes a training: the number type and layout that a probe found quickest."""
 
+from typing import Any
+
 import numpy as np
 
 from modalloy.answer.loader import Loader
@@ -14,11 +16,12 @@ from modalloy.machine.limits import number_types_file
 from modalloy.model.layers.shared_norms import share_figures
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.objectives.pretext import Pretraining
 
 
 def choose_precision(
-    state: State[Model],
-    plan: Plan[Model],
+    state: State[Any],
+    plan: Plan[Any],
     loader: Loader,
     rows: np.ndarray,
     job: config.Job,
@@ -50,7 +53,7 @@ def choose_precision(
     )
 
 
-def set_up(model: Model, notes: Progress, world: int) -> None:
+def set_up(model: Model | Pretraining, notes: Progress, world: int) -> None:
     """The model as this training computes: number type, layout, figures shared by processes."""
     apply(model, Probe(notes.half, notes.channels_last, {}))
     if world > 1:

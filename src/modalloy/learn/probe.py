@@ -7,7 +7,7 @@ import copy
 import math
 import time
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 
@@ -17,8 +17,10 @@ from modalloy.model.tokens import Batch
 from modalloy.model.trunks.efficientnet import EfficientNetLite
 from modalloy.model.trunks.trunk import allows_channels_last
 from modalloy.objectives.losses import Objective
+from modalloy.objectives.pretext import Pretraining
 from modalloy.readers.batch import TABLE
 
+Trained = Model | Pretraining
 STEPS = 3
 GAIN = 1.1  # a change must be this much faster to be taken
 SLOW = 2.0  # times the best way so far: such a step ends a trial
@@ -36,8 +38,8 @@ class Probe(NamedTuple):
 
 
 def probe(
-    model: Model,
-    objective: Objective[Model],
+    model: Trained,
+    objective: Objective[Any],
     batch: Batch,
     precision: str,
     *,
@@ -54,9 +56,9 @@ def probe(
     and where not even one does, nothing is tried and `guess` answers. kept: the file that answers
     are remembered in; None neither asks nor keeps.
     """
-    encoders = model.encoders.values()
+    encoders = model.body.encoders.values()
     if precision != "auto" or all(e.trunk is None and not maps(e) for e in encoders):
-        return Probe(precision == "bfloat16" and model.inputs != [TABLE], False, {})
+        return Probe(precision == "bfloat16" and model.body.inputs != [TABLE], False, {})
     key = key_of(model, batch)
     known = recall(kept, key)
     if known is not None:
@@ -85,18 +87,18 @@ def probe(
     return choice
 
 
-def guess(model: Model) -> Probe:
+def guess(model: Trained) -> Probe:
     """What is taken untried: float32, and channels last where it has always been the faster one."""
-    lite = any(isinstance(e.trunk, EfficientNetLite) for e in model.encoders.values())
+    lite = any(isinstance(e.trunk, EfficientNetLite) for e in model.body.encoders.values())
     return Probe(False, lite and not torch.cuda.is_available(), {})
 
 
-def apply(model: Model, choice: Probe) -> None:
+def apply(model: Trained, choice: Probe) -> None:
     """Set the number type and layout on a model; encoders that do not change stay as they read
     rows before.
     """
-    model.in_bfloat16 = choice.half
-    changing = [e for e in model.encoders.values() if not e.still]
+    model.body.in_bfloat16 = choice.half
+    changing = [e for e in model.body.encoders.values() if not e.still]
     if choice.half and not torch.cuda.is_available():
         for encoder in changing:
             plain_attention(encoder.trunk)
@@ -115,8 +117,8 @@ def plain_attention(trunk: torch.nn.Module | None) -> None:
 
 
 def trial(
-    model: Model,
-    objective: Objective[Model],
+    model: Trained,
+    objective: Objective[Any],
     batch: Batch,
     half: bool,
     last: bool,

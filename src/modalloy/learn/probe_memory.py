@@ -14,18 +14,19 @@ from modalloy.errors import RunError
 from modalloy.machine.files import locked, write_safely
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.objectives.pretext import Pretraining
 
 MOST = 500  # answers that are kept, the newest
 PATIENCE_S = 5.0  # that other trainings have to keep theirs
 
 
-def key_of(model: Model, batch: Batch) -> str:
+def key_of(model: Model | Pretraining, batch: Batch) -> str:
     """Tells versions, machines, models and shapes apart, as far as they change a step's seconds.
 
     Sizes that follow the rows of a batch, as the length of its longest text, count by powers of 2.
     """
-    job = model.job
-    media = {n: o.model_dump(mode="json") for n, o in job.columns.items() if n in model.inputs}
+    job = model.body.job
+    media = {n: o.model_dump(mode="json") for n, o in job.columns.items() if n in model.body.inputs}
     sizes = {n: {k: rounded(t.shape[1:]) for k, t in v.items()} for n, v in batch.values.items()}
     facts = {
         "modalloy": __version__,

@@ -78,6 +78,7 @@ def fingerprint(job: config.Job) -> str:
     """Tells jobs apart."""
     # Left out where there is none, and what training does not read: checkpoints are older.
     without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden"), True)
+    without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
     without |= {} if job.train.start else {"train": {"start"}}
     plain = {n for n, o in job.columns.items() if getattr(o, "adapter", None) == config.Beside()}
     without["columns"] = {name: {"adapter"} for name in plain}

@@ -10,7 +10,7 @@ from modalloy.learn.progress import AGAIN, LAST
 from modalloy.machine.files import locked, remove_leftovers
 from modalloy.runs.parts import PAGE, PARTS
 from modalloy.runs.rows import load_prints
-from modalloy.runs.run import load_run
+from modalloy.runs.run import PRETRAINED, load_run
 from modalloy.runs.seal import staged
 from modalloy.table.fingerprints import same_parts
 from modalloy.table.split import Parts
@@ -52,9 +52,14 @@ def refuse_used(out: Path, resume: bool) -> None:
     """
     begun = any((out / path).is_file() for path in (LAST, AGAIN))
     if (out / "run.json").is_file():
-        begun = bool(load_run(out).notes.get("interrupted"))
-        page = out / PAGE
-        if not begun and not (page.is_file() and page.with_suffix(".json").is_file()):
+        run = load_run(out, pretrained=True)
+        begun, page = bool(run.notes.get("interrupted")), out / PAGE
+        reported = run.kind == PRETRAINED  # its page is a part of it
+        if (
+            not begun
+            and not reported
+            and not (page.is_file() and page.with_suffix(".json").is_file())
+        ):
             raise RunError(
                 f"{out}: holds a finished run without its report; `modalloy evaluate {out}` writes "
                 "it, or give another directory."

@@ -30,20 +30,22 @@ from modalloy.learn.state import State, averaged, shown_weights
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.objectives.pretext import Pretraining
 from modalloy.runs.start import Started
 from modalloy.table.split import Parts
 
 SAVE_EVERY_S = 120.0
+Trainee = Model | Pretraining
 
 
 def train_model(
-    model: Model,
+    model: Trainee,
     loader: Loader,
     parts: Parts,
     job: config.Job,
     out: Path,
     *,
-    plan: Plan[Model] | None = None,
+    plan: Plan[Any] | None = None,
     started: Started | None = None,
     resume: bool = False,
     quiet: bool = False,
@@ -66,7 +68,7 @@ def train_model(
     now: seconds of the clock that `minutes` are told by.
     """
     rank, world = processes.start()
-    plan = plan or supervised_plan(model, loader, parts.validation)
+    plan = plan or plan_of(model, loader, parts)
     way = course_like(job, len(parts.train), like, tuned=phase.before is not None)
     path = None if phase.checkpoint is None else out / phase.checkpoint
     log = out / phase.log
@@ -95,12 +97,18 @@ def train_model(
     return notes
 
 
+def plan_of(model: Trainee, loader: Loader, parts: Parts) -> Plan[Any]:
+    """How a model with tasks learns where nothing else is said."""
+    assert isinstance(model, Model), "a network without tasks brings its plan"
+    return supervised_plan(model, loader, parts.validation)
+
+
 @dataclass
 class Going:
     """A training on its way: what it goes by, and what changes (state, notes, best weights)."""
 
     job: config.Job
-    plan: Plan[Model]
+    plan: Plan[Any]
     loader: Loader
     parts: Parts
     way: Course
@@ -110,7 +118,7 @@ class Going:
     log: Path
     still: bool
     told: Callable[[], None] | None
-    state: State[Model]
+    state: State[Any]
     notes: Progress
     best: dict[str, Tensor]
     rank: int
@@ -156,8 +164,8 @@ def go_on(going: Going, bar: Bar) -> None:
 
 
 def steps_of(
-    plan: Plan[Model],
-    state: State[Model],
+    plan: Plan[Any],
+    state: State[Any],
     batches: Iterator[Batch],
     job: config.Job,
     rank: int,
@@ -191,23 +199,23 @@ def course_like(
 
 
 def begin_state(
-    model: Model,
-    plan: Plan[Model],
+    model: Trainee,
+    plan: Plan[Any],
     job: config.Job,
     steps: int,
     world: int,
     started: Started | None,
-) -> State[Model]:
+) -> State[Any]:
     """The state before the first step, in every process with the first one's weights."""
     processes.same_everywhere(model.state_dict().values(), world)
     state = State.begin(model, plan.total, job.train, steps)
     state.unread = started.unread if started else frozenset()
-    state.unread |= model.adapted.unread if model.adapted else frozenset()
+    state.unread |= model.body.adapted.unread if model.body.adapted else frozenset()
     return state
 
 
 def take_over(
-    state: State[Model], notes: Progress, before: Progress | Started | None, job: config.Job
+    state: State[Any], notes: Progress, before: Progress | Started | None, job: config.Job
 ) -> dict[str, Tensor]:
     """Note what came before: an earlier run, or a part of this training; the best weights so far.
 
@@ -241,8 +249,8 @@ def own_batches(
 
 
 def look(
-    state: State[Model],
-    plan: Plan[Model],
+    state: State[Any],
+    plan: Plan[Any],
     job: config.Job,
     notes: Progress,
     best: dict[str, Tensor],
@@ -277,17 +285,15 @@ def ended(notes: Progress, epochs: int, job: config.Job) -> bool:
     return notes.epoch >= epochs or bool(waited)
 
 
-def look_due(
-    state: State[Model], notes: Progress, epochs: int, way: Course, job: config.Job
-) -> bool:
+def look_due(state: State[Any], notes: Progress, epochs: int, way: Course, job: config.Job) -> bool:
     """Whether it is time for a look at the validation rows, a pass being done."""
     if job.train.minutes is not None:
         return notes.over or notes.summed >= max(LOOK, state.steps / LOOKS)
     return notes.epoch % way.look_every == 0 or notes.epoch >= epochs
 
 
-def freeze_trunks(model: Model, frozen: bool) -> None:
+def freeze_trunks(model: Trainee, frozen: bool) -> None:
     """Hold pretrained encoders still for the first epochs: no gradient is taken of them."""
-    for encoder in model.encoders.values():
+    for encoder in model.body.encoders.values():
         if encoder.trunk is not None and not encoder.frozen:
             encoder.held = frozen

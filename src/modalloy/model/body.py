@@ -55,6 +55,11 @@ class Body(nn.Module):
         self.allocation: nn.Module | None = None  # of ranks to layers, while these learn
 
     @property
+    def body(self) -> Self:
+        """Itself: of whatever is trained, this is the part that encodes."""
+        return self
+
+    @property
     def device(self) -> torch.device:
         """Where its weights lie, and where batches must come to."""
         return next(self.parameters()).device

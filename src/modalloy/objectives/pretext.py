@@ -27,6 +27,10 @@ class Pretext(nn.Module, ABC):
         """Its losses on a batch, named by `method_loss`; zero, with a gradient, where a batch shows
         nothing to learn from."""
 
+    def parts(self, body: Body, batch: Batch) -> Losses:
+        """The same losses, as finely as a report tells them."""
+        return self(body, batch)
+
 
 class Pretraining(nn.Module):
     """A body and the ways by which it learns: the network that `fit` trains."""

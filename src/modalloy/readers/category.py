@@ -48,10 +48,13 @@ class CategoryReader(Reader):
             raise all_missing(name, cells)
         names = in_order(n for n, count in counts.items() if count >= options.min_count)
         reader = cls(name, names, reading_of(cells[name]), cells.decimal)
-        many = options.statistics == "means" or (
-            options.statistics == "auto" and len(names) >= MANY
-        )
-        return reader.with_answers(cells, answers) if many and answers is not None else reader
+        shown = answers is not None and reader.shows_answers(options)
+        return reader.with_answers(cells, answers) if shown else reader
+
+    def shows_answers(self, options: config.Category) -> bool:
+        """Whether the options ask for what the rows of each name answered."""
+        many = options.statistics == "auto" and len(self.names) >= MANY
+        return options.statistics == "means" or many
 
     def with_answers(self, cells: Cells, answers: LearnedAnswers) -> Self:
         """The same names with what their rows answer here."""

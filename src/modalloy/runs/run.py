@@ -19,7 +19,12 @@ from modalloy.runs.written_job import job_from, read_written
 from modalloy.table.split import Parts
 
 if TYPE_CHECKING:
+    from modalloy.model.body import Body
     from modalloy.model.model import Model
+
+PRETRAINED = "pretrained"  # the kind of a run that learned without labels
+KINDS = ("model", PRETRAINED)
+PRETEXTS = "pretexts.safetensors"  # the part with what only pretraining needed
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Run:
         from modalloy.model.device import placed
         from modalloy.model.model import Model
 
+        refuse_pretrained(self)
         model = Model(self.job, self.readers, self.targets, pretrained=False, trunks=self.trunks)
         try:
             model.load_state_dict(load_file(self.path / "model.safetensors"))
@@ -76,6 +82,19 @@ class Run:
             take_adapter(model, data, base=self.sealed["model.safetensors"])
             merge(model)
         return placed(model).eval()
+
+    def body(self) -> "Body":
+        """The encoders and the fusion alone, as `model` has them, of a run of any kind."""
+        if self.kind != PRETRAINED:
+            return self.model()
+        from safetensors.torch import load_file
+
+        from modalloy.model.body import Body
+        from modalloy.model.device import placed
+
+        body = Body(self.job, self.readers, pretrained=False, trunks=self.trunks)
+        body.load_state_dict(load_file(self.path / "model.safetensors"))
+        return placed(body).eval()
 
     def prints(self) -> Parts:
         """Fingerprints of the rows of each part when the model was trained, in their order."""
@@ -114,16 +133,29 @@ class Run:
         return Parent(self.identity, verb, self.path.resolve().name)
 
 
-def load_run(path: str | Path, *, adapter: str | None = None) -> Run:
+def load_run(path: str | Path, *, adapter: str | None = None, pretrained: bool = False) -> Run:
     """Read a run of this or an older format, as it was made: no rule of today is applied to it.
 
     adapter: that it answers with; `none` for none of them, and for None the one that the run was
-    made to answer with, if any. RunError when a file is missing or is not the one that was written,
-    where a newer version made the run, and where it holds no such adapter.
+    made to answer with, if any. pretrained: a run that answers nothing, since it learned without
+    labels, will do too. RunError when a file is missing or is not the one that was written, where a
+    newer version made the run, and where it holds no such adapter.
     """
     from modalloy.runs.adapters import with_adapter
 
-    return with_adapter(load_plain(Path(path)), adapter)
+    run = load_plain(Path(path))
+    if not pretrained:
+        refuse_pretrained(run)
+    return with_adapter(run, adapter)
+
+
+def refuse_pretrained(run: Run) -> None:
+    """RunError for a run that learned without labels where answers are asked for."""
+    if run.kind == PRETRAINED:
+        raise RunError(
+            f"{run.path}: was pretrained without labels and answers nothing yet; train from it, "
+            f"with `train: {{start: {run.path}}}` in a job."
+        )
 
 
 def load_plain(path: Path) -> Run:
@@ -143,7 +175,7 @@ def load_plain(path: Path) -> Run:
     seal = find_parts(path)
     written, schema = read_written(path / "job.yaml"), read_json(path / "schema.json")
     raw = migrate(RawRun(seal.data, written, schema))
-    if raw.seal["kind"] != "model":
+    if raw.seal["kind"] not in KINDS:
         raise RunError(
             f"{path}: is a run of kind {raw.seal['kind']!r}, which this version does not know; "
             "upgrade modalloy."

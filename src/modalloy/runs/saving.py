@@ -32,6 +32,7 @@ from modalloy.runs.seal import (
 )
 
 if TYPE_CHECKING:
+    from modalloy.model.body import Body
     from modalloy.model.model import Model
 
 ADAPTERS = re.compile(r"adapter\.")  # how the names of their parts begin
@@ -43,13 +44,14 @@ def save_run(
     job: config.Job,
     readers: Mapping[str, Reader],
     targets: Mapping[str, Any],
-    model: "Model",
+    model: "Body",
     notes: dict[str, Any],
     *,
     decimal: str,
     stages: Mapping[str, Stage] | None = None,
     parent: Parent | None = None,
     parts: Mapping[str, bytes] | None = None,
+    kind: str = "model",
 ) -> Run:
     """Write a run, or replace one that an interrupted training left.
 
@@ -59,9 +61,10 @@ def save_run(
     `load_run` puts in place. `save_prints` comes before. notes: JSON facts about the training
     (seconds, precision, epochs). stages: task -> what its answers go through. parent: the run that
     it was made from, and the verb. parts: free parts by their names, such as `index.bin`; RunError
-    for a name that no part can have.
+    for a name that no part can have. kind: `pretrained` where the model has no tasks.
     """
     made = Run(path, job, readers, targets, model.trunk_configs(), notes, decimal, stages or {})
+    made = replace(made, kind=kind)
     return write_run(made, weights_of(model), parent=parent, parts=parts)
 
 
@@ -118,7 +121,7 @@ def run_without(run: Run, without: Collection[str]) -> set[str]:
     return {p for p in run.base.sealed if p not in run.sealed} | {*without}
 
 
-def weights_of(model: "Model") -> bytes:
+def weights_of(model: "Body") -> bytes:
     """All weights of a model as a run keeps them."""
     from safetensors.torch import save
 
@@ -149,7 +152,7 @@ def write_run(
         older = set(read_seal(path).sha256) if (path / "run.json").is_file() else set()
         data = {
             "format": FORMAT,
-            "kind": "model",
+            "kind": run.kind,
             "modalloy": __version__,
             "parent": None if parent is None else parent._asdict(),
             "sha256": {name: digest(sealed[name]) for name in (*PARTS, *free)},
@@ -161,7 +164,7 @@ def write_run(
         for name in older - set(seal.sha256):  # they were of the older model
             (path / name).unlink(missing_ok=True)
     told = {"sealed": seal.sha256, "identity": seal.identity}
-    return replace(run, format=FORMAT, kind="model", parent=parent, **told)
+    return replace(run, format=FORMAT, parent=parent, **told)
 
 
 def add_part(run: Run, name: str, data: bytes) -> Run:

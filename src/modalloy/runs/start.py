@@ -20,7 +20,8 @@ from modalloy.readers.category import CategoryReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.targets.classify import ClassTarget
 from modalloy.readers.targets.target import TargetReader, names_of
-from modalloy.runs.run import Run, load_run
+from modalloy.runs.learned_from import UNLABELLED_ROWS, prints_in
+from modalloy.runs.run import PRETRAINED, Run, load_run
 from modalloy.table.fingerprints import learned_rows, seen_before
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
@@ -94,7 +95,7 @@ def by_chance(rows: int, alike_N: np.ndarray) -> float:
 def open_start(path: Path) -> Run:
     """The run at this place; RunError says who asked for it."""
     try:
-        return load_run(path)
+        return load_run(path, pretrained=True)
     except RunError as error:
         raise RunError(f"train.start: {error}") from error
 
@@ -106,10 +107,12 @@ def compare(job: config.Job, run: Run) -> Fits:
     """
     wanted, tasks = inputs(job), job.tasks
     columns = {n: differs(o, run.job.columns.get(n)) for n, o in wanted.items()}
-    answers = {n: differs(o, run.job.tasks.get(n)) for n, o in tasks.items()}
+    answered = {n: o for n, o in run.job.tasks.items() if n in run.targets}
+    answers = {n: differs(o, answered.get(n)) for n, o in tasks.items()}
     unlike = [f"column '{n}' {why}" for n, why in columns.items() if why]
     unlike += [f"column '{n}' is gone" for n in run.readers if n not in wanted]
-    unlike += [f"task '{n}' {why}" for n, why in answers.items() if why]
+    if run.kind != PRETRAINED:  # that has no tasks, as everybody knows
+        unlike += [f"task '{n}' {why}" for n, why in answers.items() if why]
     unlike += [f"task '{n}' is gone" for n in run.targets if n not in tasks]
     same = {n: run.readers[n] for n, why in columns.items() if not why}
     if not same:
@@ -134,8 +137,10 @@ def check_start(found: Check, job: config.Job, table: Table, parts: Parts) -> Ch
     compare(job, run)
     prints = run.prints()
     fitted = [prints.train, prints.validation] if run.notes.get("refit") else [prints.train]
+    fitted.append(prints_in(run, UNLABELLED_ROWS))
+    stopped_by = [] if run.kind == PRETRAINED else [prints.validation, prints.calibration]
     held_back: list[tuple[Level, str, np.ndarray, list[np.ndarray]]] = [
-        ("leak", "test", parts.test, [prints.train, prints.validation, prints.calibration]),
+        ("leak", "test", parts.test, [*fitted, *stopped_by]),
         ("warning", "validation", parts.validation, fitted),
     ]
     findings = list(found.findings)

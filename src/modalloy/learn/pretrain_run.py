@@ -1,0 +1,209 @@
+"""The whole way of `pretrain`: a job and open tables, learned without labels; a run out."""
+
+import json
+import math
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import save
+
+from modalloy.checks.finding import Finding, finding
+from modalloy.job import config
+from modalloy.job.steps import rows_a_step, steps_a_pass
+from modalloy.learn import processes
+from modalloy.learn.fitted_fronts import fit_fronts
+from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.pretexts import build_pretexts, pretext_plan
+from modalloy.learn.progress import LAST, Progress
+from modalloy.learn.run_lock import claim, refuse_changed
+from modalloy.learn.train import train_model
+from modalloy.learn.unlabelled_rows import Rows, open_unlabelled, said_of
+from modalloy.model.body import Body
+from modalloy.model.device import placed
+from modalloy.objectives.contrast import Contrast
+from modalloy.objectives.pretext import Pretraining
+from modalloy.objectives.rebuilt.build import keeps_still
+from modalloy.report.pretrained import pretrained_page
+from modalloy.runs.learned_from import UNLABELLED_ROWS, to_part
+from modalloy.runs.rows import save_prints
+from modalloy.runs.run import PRETEXTS, PRETRAINED, Run
+from modalloy.runs.saving import save_run
+from modalloy.runs.space import SPACE
+from modalloy.table.fingerprints import fingerprints
+from modalloy.table.split import Parts, split_job
+from modalloy.table.table import Table
+
+PAGE, FIGURES = "pretrain.html", "pretrain.json"  # parts of a pretrained run
+MOST_JUDGED = 2000  # rows that say when to end
+FEWEST_PASSES = 5  # of `epochs: auto`
+
+
+class Learned(NamedTuple):
+    """A network that has learned without labels, and how that went.
+
+    first: what its methods cost on the rows kept apart before the first step.
+    """
+
+    model: Pretraining
+    rows: Rows
+    progress: Progress
+    first: dict[str, dict[str, float]]
+    seconds: float
+
+
+def pretrain_run(
+    job: config.Job, tables: Sequence[Table], out: Path, *, resume: bool, quiet: bool
+) -> Run:
+    """Learn from the training rows of the first table and all rows of the others, and write a run.
+
+    Rows that are held back are never looked at, and no target is read but to split rows as `train`
+    does. JobError for a further table without a column of the job, TableError where a column is
+    empty in all rows or there are none, RunError where the directory is used.
+    """
+    rank, world = processes.start()
+    table, said = tables[0], list(said_of(job, tables))
+    with ExitStack() as held:
+
+        def look() -> Parts:
+            held.enter_context(claim(out, resume=resume))
+            parts = split_job(table, with_known_targets(job, table))
+            if resume:
+                refuse_changed(out, table, job, parts)
+            save_prints(out, Parts(*(fingerprints(table, job, part) for part in parts)))
+            return parts
+
+        parts = processes.first_decides(look, world)
+        of = [parts.train, *(np.arange(other.rows) for other in tables[1:])]
+        learned = learn(job, tables, of, out, resume=resume, quiet=quiet)
+        processes.stop()
+        notes = notes_of(learned, said, world)
+        if rank > 0:
+            body = learned.model.body
+            return Run(out, job, body.readers, {}, body.trunk_configs(), notes, kind=PRETRAINED)
+        return keep(job, tables, learned, notes, out)
+
+
+def with_known_targets(job: config.Job, table: Table) -> config.Job:
+    """The job with the tasks whose answers the table has: rows are split by those, if by any."""
+    have = set(table.columns)
+    tasks = {n: t for n, t in job.tasks.items() if have.issuperset(t.answers_in.values())}
+    return job.model_copy(update={"tasks": tasks})
+
+
+def learn(
+    job: config.Job,
+    tables: Sequence[Table],
+    of: Sequence[np.ndarray],
+    out: Path,
+    *,
+    resume: bool,
+    quiet: bool,
+) -> Learned:
+    """Fit readers, build the body and what its methods need, and train them."""
+    start = time.perf_counter()
+    rank, _ = processes.start()
+    rows = open_unlabelled(job, tables, of, most=MOST_JUDGED)
+    loader = rows.loader
+    torch.manual_seed(job.seed)
+    body = Body(job, loader.readers, pretrained=True)
+    fit_fronts(body, loader, rows.learned, seed=job.seed)
+    model = placed(Pretraining(body, build_pretexts(body, job.pretrain)))
+    still = {name for name in body.encoders if keeps_still(body, name)}
+    every = np.concatenate([rows.learned, rows.judged])
+    frozen_features(body, loader, every, only=still, quiet=quiet or rank > 0)
+    plan = pretext_plan(model, loader, rows.judged)
+    first = plan.score().figures if plan.score is not None else {}
+    parts = Parts(rows.learned, rows.judged, every[:0])
+    settings = settings_of(job, len(rows.learned))
+    given = (model, loader, parts, settings, out)
+    progress = train_model(*given, plan=plan, resume=resume, quiet=quiet)
+    return Learned(model, rows, progress, first, time.perf_counter() - start)
+
+
+def settings_of(job: config.Job, rows: int) -> config.Job:
+    """The job as `train_model` takes it: passes and patience are those of `pretrain`."""
+    asked = job.pretrain
+    per_epoch = steps_a_pass(rows, rows_a_step(job, rows))
+    passes = max(FEWEST_PASSES, math.ceil(asked.steps / max(1, per_epoch)))
+    changes = {
+        "epochs": passes if asked.epochs == "auto" else asked.epochs,
+        "minutes": asked.minutes,
+        "patience": asked.patience,
+        "start": None,
+    }
+    return job.model_copy(update={"tasks": {}, "train": job.train.model_copy(update=changes)})
+
+
+def notes_of(learned: Learned, said: Sequence[Finding], world: int) -> dict[str, Any]:
+    """What the run keeps of how it was learned."""
+    progress, rows = learned.progress, learned.rows
+    found = [*said]
+    if progress.interrupted:
+        what = f"interrupted after {progress.epoch} epochs; --resume goes on"
+        found.append(finding("warning", "pretraining", what))
+    return {
+        "epochs": progress.epoch,
+        "best_epoch": progress.best_epoch + 1,
+        "batch": progress.batch,
+        "interrupted": progress.interrupted,
+        "precision": "bfloat16" if progress.half else "float32",
+        "channels_last": progress.channels_last,
+        "probe_s": progress.probe,
+        "processes": world,
+        "curves": progress.curves,
+        "seconds": {"training": learned.seconds, "steps": progress.seconds},
+        "findings": [f.as_dict() for f in found],
+        "pretrained": {
+            "rows": len(rows.learned),
+            "judged": len(rows.judged),
+            "tables": [len(own) for own in rows.of],
+            "before": learned.first,
+            "after": progress.best.figures if progress.best else {},
+            "methods": learned.model.pretexts.keys(),
+        },
+    }
+
+
+def keep(
+    job: config.Job,
+    tables: Sequence[Table],
+    learned: Learned,
+    notes: Mapping[str, Any],
+    out: Path,
+) -> Run:
+    """Write the run with its page; what an interrupted one goes on from stays."""
+    model, rows = learned.model, learned.rows
+    others = zip(tables[1:], rows.of[1:], strict=True)
+    prints = [fingerprints(table, job, own) for table, own in others]
+    pretexts = {n: t.detach().cpu().contiguous() for n, t in model.pretexts.state_dict().items()}
+    free = {
+        PAGE: pretrained_page(list(model.body.readers), notes).encode(),
+        FIGURES: json.dumps(notes["pretrained"], indent=1).encode(),
+        PRETEXTS: save(pretexts),
+    }
+    if "contrast" in model.pretexts:
+        contrast = model.pretexts["contrast"]
+        assert isinstance(contrast, Contrast), "it is built by its name"
+        free[SPACE] = contrast.space.to_bytes()
+    if prints:
+        free[UNLABELLED_ROWS] = to_part(np.concatenate(prints))
+    run = save_run(
+        out,
+        job,
+        model.body.readers,
+        {},
+        model.body,
+        dict(notes),
+        decimal=tables[0].decimal,
+        parts=free,
+        kind=PRETRAINED,
+    )
+    if not learned.progress.interrupted:
+        shutil.rmtree((out / LAST).parent, ignore_errors=True)
+    return run

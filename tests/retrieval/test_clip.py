@@ -1,0 +1,43 @@
+"""A checkpoint of two towers is fine-tuned by the contrast, judged by class names, and searched."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import modalloy as ma
+from checkpoints import DUALS, dual
+from conftest import make_job, write_table
+from modalloy.model.space import Space
+from modalloy.runs.space import space_of
+
+
+@pytest.mark.parametrize("family", DUALS)
+def test_it_is_tuned_judged_and_searched(tmp_path: Path, family: str) -> None:
+    table, place = write_table(tmp_path), dual(tmp_path / family, family)
+    job = make_job(table, columns=(), train={"batch": 32, "precision": "float32"})
+    tower = {"encoder": place, "tune": "full"}
+    job["columns"] = {
+        "photo": {"type": "image", "pixels": 16, "augment": "none", **tower},
+        "note": {"type": "text", "max_tokens": 24, **tower},
+    }
+    loss = "sigmoid" if family == "siglip" else "infonce"
+    job["pretrain"] = {"masked": {"weight": 0}, "epochs": 2, "patience": 0}
+    job["pretrain"]["contrast"] = {"row": False, "loss": loss}
+    run = ma.pretrain(job, out=tmp_path / "run", quiet=True)
+    shutil.rmtree(tmp_path / family)  # the run holds all that it needs
+    space = space_of(run)
+    assert isinstance(space, Space)
+    assert space.heads["note"].plan.own
+    before, after = (run.notes["pretrained"][k]["contrast"] for k in ("before", "after"))
+    assert set(before) == {"photo~note"}
+    assert after != before or run.notes["best_epoch"] == 1
+    report = ma.evaluate(run, quiet=True)
+    assert (run.path / "report.html").is_file()
+    own = report.zero_shot["fault"]
+    assert own["names"] == ["crack", "ok"]
+    assert 0 <= own["columns"]["photo"]["accuracy"] <= 1
+    found = ma.search(tmp_path / "run", text="crack near the weld", against="photo", quiet=True)
+    assert len(found) == 10
+    assert np.isfinite([hit.score for hit in found]).all()
