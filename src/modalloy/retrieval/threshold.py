@@ -84,9 +84,11 @@ def pairs(searcher: Searcher, column: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def calibrated(true: np.ndarray, random: np.ndarray) -> Threshold:
-    """The similarity that parts true from random pairs best, in the middle of its gap."""
+    """The similarity that parts true from random pairs best, in the middle of its gap; of several
+    that are as good the highest, which answers least.
+    """
     edges = np.unique(np.concatenate([true, random]))
     middles = (edges[1:] + edges[:-1]) / 2 if len(edges) > 1 else edges
     rates = [((true > t).mean(), (random > t).mean()) for t in middles]
-    at = int(np.argmax([hit - false for hit, false in rates]))
+    at = len(rates) - 1 - int(np.argmax([hit - false for hit, false in rates][::-1]))
     return Threshold(float(middles[at]), *map(float, rates[at]), len(random))
