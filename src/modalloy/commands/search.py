@@ -1,13 +1,15 @@
 """`modalloy search`: finds rows by text, picture, sound or row, and answers from them."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 import modalloy
 from modalloy.commands.arguments import RunFolder, Sheet
 from modalloy.commands.terminal import take_cores
+
+How = Literal["exact", "usearch"]
 
 
 def search(
@@ -41,7 +43,7 @@ def search(
         str | None, typer.Option("--against", help="Column to compare with; else whole rows.")
     ] = None,
     index: Annotated[
-        str, typer.Option("--index", help="exact, or usearch: a graph, for tables beyond 1 M rows.")
+        How, typer.Option("--index", help="exact, or usearch: a graph, for tables beyond 1 M rows.")
     ] = "exact",
     folder: Annotated[
         Path | None, typer.Option("--folder", help="Folder of the index; else beside the run.")

@@ -5,6 +5,7 @@ for tables beyond a million rows, where exact search takes too long.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -45,13 +46,13 @@ def nearest_by_graph(index: Index, name: str | None, vectors_QS: np.ndarray, top
     return Nearest(*taken)
 
 
-def build(graph: "object", matrix: np.ndarray, have: np.ndarray, path: Path) -> None:
+def build(graph: Any, matrix: np.ndarray, have: np.ndarray, path: Path) -> None:
     """Add every row that has something, some at a time, and keep the graph."""
     rows = np.flatnonzero(have)
     for start in range(0, len(rows), 65_536):
         some = rows[start : start + 65_536]
-        graph.add(some.astype(np.uint64), np.ascontiguousarray(matrix[some]))  # type: ignore
-    graph.save(str(path))  # type: ignore
+        graph.add(some.astype(np.uint64), np.ascontiguousarray(matrix[some]))
+    graph.save(str(path))
 
 
 def graph_name(index: Index, name: str | None) -> str:

@@ -69,7 +69,7 @@ class Index:
     def has(self, name: str | None) -> np.ndarray:
         """Which rows have something to be found by there, (N,) bool."""
         if name is None:
-            return self.present.any(1)
+            return np.asarray(self.present.any(1))
         return self.present[:, list(self.columns).index(name)]
 
     def placed(self, name: str | None, x_BS: np.ndarray) -> np.ndarray:
@@ -177,7 +177,7 @@ def build_index(
         if space is None:
             for at, matrix in enumerate(held):
                 have = present.any(1) if at == len(names) else present[:, at]
-                centre(matrix, centres[at], have)
+                centre(matrix, centres[at], np.asarray(have))
         for matrix in held:
             matrix.flush()
         np.save(new / PRESENT, present)

@@ -14,7 +14,7 @@ from modalloy.job.job_file import FRAME
 from modalloy.machine.progress import Bar
 from modalloy.model.device import placed
 from modalloy.retrieval.approximate import nearest_by_graph
-from modalloy.retrieval.asked import Asked, read_query, refuse_unsearchable
+from modalloy.retrieval.asked import Asked, Kind, read_query, refuse_unsearchable
 from modalloy.retrieval.found import Found, hits_of
 from modalloy.retrieval.index import Index, bound_to, build_index, find_index, place_of
 from modalloy.retrieval.nearest import Nearest, nearest
@@ -91,7 +91,8 @@ class Searcher:
         Raises TableError for no query or several, an empty one, one of a kind that the run does not
         read, columns that cannot be compared, and a condition on no column.
         """
-        given = {"text": text, "image": image, "audio": audio, "row": row, "like": like}
+        given: dict[Kind, Any] = {"text": text, "image": image, "audio": audio}
+        given |= {"row": row, "like": like}
         asked = read_query(self.run.readers, given, column=column)
         if top < 1:
             raise TableError(f"search: top is {top}; ask for at least one row.")

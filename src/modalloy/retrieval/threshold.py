@@ -91,4 +91,5 @@ def calibrated(true: np.ndarray, random: np.ndarray) -> Threshold:
     middles = (edges[1:] + edges[:-1]) / 2 if len(edges) > 1 else edges
     rates = [((true > t).mean(), (random > t).mean()) for t in middles]
     at = len(rates) - 1 - int(np.argmax([hit - false for hit, false in rates][::-1]))
-    return Threshold(float(middles[at]), *map(float, rates[at]), len(random))
+    hit, false = rates[at]
+    return Threshold(float(middles[at]), float(hit), float(false), len(random))

@@ -47,7 +47,7 @@ def load_dual(kind: Kind, encoder: str) -> Dual:
                 "pretrain.contrast.projections: new"
             )
         clip = config.model_type == "clip"
-        model_class = transformers.CLIPModel if clip else transformers.SiglipModel
+        model_class = getattr(transformers, "CLIPModel" if clip else "SiglipModel")
         model, loading = model_class.from_pretrained(
             name, dtype=torch.float32, output_loading_info=True
         )
