@@ -192,35 +192,49 @@ class Cca(NamedTuple):
         return z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
 
 
-def fit_cca(x: np.ndarray, y: np.ndarray, components: int, ridge: float) -> Cca:
+class Side(NamedTuple):
+    """One side's training rows, standardised and taken apart once for all settings."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    left: np.ndarray
+    sizes: np.ndarray
+    right: np.ndarray
+
+
+def side_of(x: np.ndarray) -> Side:
+    """Principal components of one side."""
+    mean, deviation = x.mean(0), x.std(0) + 1e-6
+    return Side(mean, deviation, *np.linalg.svd((x - mean) / deviation, full_matrices=False))
+
+
+def fit_cca(x: Side, y: Side, components: int, ridge: float) -> Cca:
     """Directions in which both sides go together, by an SVD of their whitened covariance."""
-    sides, white = [], []
-    for a in (x, y):
-        mean, deviation = a.mean(0), a.std(0) + 1e-6
-        z = (a - mean) / deviation
-        _, s, vt = np.linalg.svd(z, full_matrices=False)
-        keep = min(components, len(s))
-        variance = s[:keep] ** 2 / len(a)
+    maps, white = [], []
+    for side in (x, y):
+        count, sizes = len(side.left), side.sizes[:components]
+        variance = sizes**2 / count
         scale = 1.0 / np.sqrt(variance + ridge * variance.mean())
-        sides.append((mean, deviation, vt[:keep].T * scale))
-        white.append(z @ sides[-1][2])
-    u, correlations, vt = np.linalg.svd(white[0].T @ white[1] / len(x), full_matrices=False)
-    (mx, dx, wx), (my, dy, wy) = sides
-    return Cca((mx, dx, wx @ u), (my, dy, wy @ vt.T), correlations)
+        maps.append(side.right[: len(sizes)].T * scale)
+        white.append(side.left[:, : len(sizes)] * sizes * scale)
+    u, correlations, vt = np.linalg.svd(white[0].T @ white[1] / len(x.left), full_matrices=False)
+    a, b = maps[0] @ u, maps[1] @ vt.T
+    return Cca((x.mean, x.deviation, a), (y.mean, y.deviation, b), correlations)
 
 
 def tuned_cca(pairs: Pairs) -> tuple[float, str]:
     """Recall@10 on test rows of the CCA that does best on validation rows, fitted on training rows
     alone, and its settings in words."""
-    found = []
+    best, chosen = -1.0, None
+    sides = [side_of(x) for x in pairs.train]
     for components, ridge in product(COMPONENTS, RIDGE):
-        cca = fit_cca(*pairs.train, components, ridge)
+        cca = fit_cca(*sides, components, ridge)
         for size, power in product(SIZES, POWERS):
-            found.append(
-                (recall(cca, pairs.validation, size, power), cca, size, power, components, ridge)
-            )
-    best = max(found, key=lambda f: f[0])
-    _, cca, size, power, components, ridge = best
+            found = recall(cca, pairs.validation, size, power)
+            if found > best:
+                best, chosen = found, (cca, size, power, components, ridge)
+    assert chosen is not None, "something was tried"
+    cca, size, power, components, ridge = chosen
     said = f"{components} components, ridge {ridge:g}, {size} directions, power {power:g}"
     return recall(cca, pairs.test, size, power), said
 
