@@ -24,9 +24,11 @@ SET, PICTURE, TEXT = "ikea_products", "image", "caption"
 TIMES_CHANCE, TIMES_CCA, SECONDS = 5.0, 1.2, 60.0
 TIMES_READING = 5.0
 # Settings that validation rows choose among: of the contrast, and of the CCA.
-TRIED = tuple(
-    {"mixup": mixup, "neighbours": near, "layers": layers}
-    for mixup, near, layers in [(0.0, 0.0, 1), (1.0, 0.0, 1), (1.0, 1.0, 1), (1.0, 0.0, 0)]
+TRIED: tuple[dict[str, Any], ...] = (
+    {"mixup": 1.0, "layers": 0},
+    {"mixup": 1.0, "layers": 1},
+    {"mixup": 1.0, "layers": 0, "size": 256},
+    {"mixup": 1.0, "layers": 0, "neighbours": 5.0},
 )
 COMPONENTS, RIDGE = (64, 128, 256, 512), (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 SIZES, POWERS = (16, 32, 64, 128), (0.0, 1.0, 2.0, 4.0)
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--scale", action="store_true", help="time a query instead")
     parser.add_argument("--rows", type=int, help="of the table, or of the matrix; all otherwise")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--dry", action="store_true", help="print and write nothing")
     args = parser.parse_args()
     if args.scale:
