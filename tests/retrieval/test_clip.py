@@ -15,11 +15,11 @@ from modalloy.model.trunks.huggingface import load_trunk
 from modalloy.runs.space import space_of
 
 
-@pytest.mark.parametrize(("family", "tune"), [("clip", "lora"), ("siglip", "full")])
+@pytest.mark.parametrize(("family", "tune"), [("clip", "full"), ("siglip", "last_n")])
 def test_it_is_tuned_judged_and_searched(tmp_path: Path, family: str, tune: str) -> None:
     table, place = write_table(tmp_path), dual(tmp_path / family, family)
     job = make_job(table, columns=(), train={"batch": 32, "precision": "float32"})
-    tower = {"encoder": place, "tune": tune}
+    tower = {"encoder": place, "tune": tune, "last_n": 1}
     job["columns"] = {
         "photo": {"type": "image", "pixels": 16, "augment": "none", **tower},
         "note": {"type": "text", "max_tokens": 24, **tower},
