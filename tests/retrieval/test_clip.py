@@ -19,7 +19,7 @@ from modalloy.runs.space import space_of
 def test_it_is_tuned_judged_and_searched(tmp_path: Path, family: str, tune: str) -> None:
     table, place = write_table(tmp_path), dual(tmp_path / family, family)
     job = make_job(table, columns=(), train={"batch": 32, "precision": "float32"})
-    tower = {"encoder": place, "tune": tune, "last_n": 1}
+    tower = {"encoder": place, "tune": tune} | ({"last_n": 1} if tune == "last_n" else {})
     job["columns"] = {
         "photo": {"type": "image", "pixels": 16, "augment": "none", **tower},
         "note": {"type": "text", "max_tokens": 24, **tower},
