@@ -297,6 +297,20 @@ ELSEWHERE = {
         "tests/learn/test_pretrain_run.py::test_each_option_changes_what_is_learned",
     ),
     **dict.fromkeys(
+        (
+            "Autoregress.hide",
+            "Autoregress.shown",
+            "Autoregress.width",
+            "Autoregress.layers",
+            "Autoregress.components",
+        ),
+        "tests/objectives/test_autoregress.py::test_each_option_changes_the_loss",
+    ),
+    "Autoregress.columns": "tests/objectives/test_autoregress.py"
+    "::test_columns_are_those_named_or_all_that_learn",
+    "Autoregress.weight": "tests/objectives/test_autoregress.py"
+    "::test_its_weight_is_what_its_losses_count",
+    **dict.fromkeys(
         ("Pretrain.minutes", "Pretrain.patience"),
         "tests/learn/test_pretrain_run.py::test_minutes_and_patience_end_it",
     ),
@@ -355,6 +369,7 @@ GROUPS = {
     "Pretrain.masked",
     "Pretrain.contrast",
     "Pretrain.matching",
+    "Pretrain.autoregress",
     "Job.blend",
     "Job.calibrate",
     "Job.economize",

@@ -799,6 +799,31 @@ class Matching(Options):
     """Rows are more often given a cell that looks like their own."""
 
 
+class Autoregress(Options):
+    """Learning by predicting what follows: a part of a picture, series or recording is read, and
+    the rest predicted patch by patch (ImageGPT, Chen et al. 2020; AIM, El-Nouby et al. 2024,
+    2401.08541). A run that learned by it can `draw`."""
+
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    columns: tuple[str, ...] = ()
+    """The columns that are predicted; where none is named, all pictures, series and recordings of
+    which something in the encoder learns."""
+    hide: Share = 0.3
+    """Share of the other cells of a row that is hidden, so that what is drawn can also do without
+    them."""
+    shown: Share = 0.5
+    """Share of the rows in which what follows is predicted from the patches before it and from what
+    the encoder says of these; in the others from what the encoder says alone, which teaches it
+    more."""
+    width: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = 128
+    """Length of the vectors inside the transformer that predicts."""
+    layers: PositiveInt = 3
+    """Its layers."""
+    components: Annotated[int, Field(ge=1, le=64)] = 8
+    """Gaussians that it mixes for each patch: as many different ways to go on."""
+
+
 class Pretrain(Options):
     """How `pretrain` learns from rows without labels; rates, optimiser, average and precision are
     those of `train`, which itself reads none of it."""
@@ -812,6 +837,9 @@ class Pretrain(Options):
     """Learning one space for all columns, in which `search` looks."""
     matching: Matching | None = None
     """Learning which cells belong to a row."""
+    autoregress: Autoregress | None = None
+    """Learning by predicting what follows in pictures, series and recordings, which lets the run
+    `draw` them; left out, it is not done."""
     epochs: PositiveInt | Literal["auto"] = "auto"
     """Passes over all rows at most; `auto` takes as many as make `steps`, and 5 at least."""
     steps: PositiveInt = 3000

@@ -27,6 +27,7 @@ Groups = dict[str, dict[str, Any]]
 
 TABULAR = ("number", "category", "time")
 MEDIA = ("vector", "text", "tokens", "image", "audio", "series")
+DRAWN = ("image", "series", "audio")  # types of columns in which what follows can be predicted
 CHANGES = ("flip", "rotate", "gain", "jitter")  # augmentations that no default asks for
 BESIDE = get_args(Method)  # ways of learning beside the layers of a network
 NEEDS_RATE = ("spectrum", "envelope", "order")
@@ -59,6 +60,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _passes(data.get("train"))
     yield from _costs(data.get("economize"), columns)
     yield from broken_spaces(data.get("pretrain"), columns)
+    yield from _predicted(data.get("pretrain"), columns)
     yield from broken_ranges(data)
 
 
@@ -76,6 +78,26 @@ def _costs(economize: Any, columns: Groups) -> Iterator[Fault]:
         elif name not in inputs and None not in kinds.values():
             why = f"is no input; there are: {', '.join(inputs)}.{did_you_mean(str(name), inputs)}"
             yield Fault(path, why)
+
+
+def _predicted(pretrain: Any, columns: Groups) -> Iterator[Fault]:
+    """What follows is predicted in pictures, series and recordings."""
+    asked = pretrain.get("autoregress") if isinstance(pretrain, dict) else None
+    if not isinstance(asked, dict):
+        return
+    path, kinds = ("pretrain", "autoregress"), {n: o.get("type") for n, o in columns.items()}
+    if None not in kinds.values() and not set(DRAWN).intersection(kinds.values()):
+        yield Fault(path, "has no picture, series or recording to predict; take it out.")
+        return
+    named = asked.get("columns")
+    for name in named if isinstance(named, list | tuple) else ():
+        kind = kinds.get(str(name))
+        if str(name) not in kinds:
+            why = f"there is no column '{name}'.{did_you_mean(str(name), list(kinds))}"
+            yield Fault((*path, "columns"), why)
+        elif kind is not None and kind not in DRAWN:
+            why = f"'{name}' is of type {kind}; pictures, series and recordings are drawn."
+            yield Fault((*path, "columns"), why)
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:

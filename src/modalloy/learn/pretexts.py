@@ -19,6 +19,7 @@ from modalloy.learn.augment import augmenting
 from modalloy.learn.plan import Plan
 from modalloy.model.body import Body
 from modalloy.model.tokens import Batch
+from modalloy.objectives.autoregress import Autoregress
 from modalloy.objectives.contrast import Contrast
 from modalloy.objectives.losses import Losses
 from modalloy.objectives.masked import Masked
@@ -31,6 +32,7 @@ METHODS: dict[Method, Build] = {
     "masked": Masked,
     "contrast": Contrast,
     "matching": Matching,
+    "autoregress": Autoregress,
 }
 
 
