@@ -194,3 +194,39 @@ def read_by(folder: Path, tune: str) -> dict[str, dict[str, Any]]:
         "words": {"type": "tokens", "encoder": text, "max_tokens": 22} | tuned,
         "load": {"type": "number"},
     }
+
+
+TOWER = SMALL | {"projection_dim": 12}
+
+
+def clip() -> t.CLIPModel:
+    """CLIP with both towers and their projections."""
+    text = TOWER | {"max_position_embeddings": 24, "vocab_size": 300}
+    text |= {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    picture = TOWER | {"image_size": 16, "patch_size": 8}
+    return t.CLIPModel(t.CLIPConfig(text_config=text, vision_config=picture, projection_dim=12))
+
+
+def siglip() -> t.SiglipModel:
+    """SigLIP with both towers; its picture's pooled state is the vector."""
+    text = SMALL | {"max_position_embeddings": 24, "vocab_size": 300, "projection_size": 16}
+    text |= {"bos_token_id": 2, "eos_token_id": 3, "pad_token_id": 0}
+    picture = SMALL | {"image_size": 16, "patch_size": 8}
+    return t.SiglipModel(t.SiglipConfig(text_config=text, vision_config=picture))
+
+
+def clip_alone() -> t.CLIPVisionModel:
+    """Its picture tower without the rest."""
+    return t.CLIPVisionModel(t.CLIPVisionConfig(**SMALL, image_size=16, patch_size=8))
+
+
+DUALS: dict[str, Callable[[], Any]] = {"clip": clip, "siglip": siglip}
+
+
+def dual(folder: Path, family: str) -> str:
+    """A checkpoint of two towers with the tokenizer of the small table's notes."""
+    torch.manual_seed(0)
+    place = save(DUALS[family](), folder)
+    texts = [f"{text} {row}" for some in NOTES.values() for text in some for row in range(80)]
+    learn_pieces(texts, 120).save(str(folder / "tokenizer.json"))
+    return place

@@ -46,6 +46,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     bought |= {"costs": pair, "said": ["bought by: an arm"], "arm": "an arm"}
     verb("economize", SimpleNamespace(path=tmp_path, notes={"economized": bought}))
     verb("explain", SimpleNamespace(text=lambda: "fault: crack"))
+    verb("search", SimpleNamespace(text=lambda: "row 3  0.9"))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
     verb("demo", None)
     verb("tune", SimpleNamespace(text=lambda: "4 trials"))
@@ -70,6 +71,30 @@ def test_explain_hands_its_words_to_the_verb(calls: list[tuple[Any, ...]]) -> No
     done = run("explain", "r", "t.csv", "--lines", "fast")
     assert done.exit_code == 2
     assert "--lines: 'fast' is no list of numbers" in done.output
+
+
+def test_search_hands_its_words_to_the_verb(calls: list[tuple[Any, ...]], tmp_path: Path) -> None:
+    words = ("--text", "pump loud", "--where", "line=3", "--where", "load=2..5", "--top", "4")
+    done = run("search", "r", *words, "--against", "photo", "-o", "f.html", "--index", "usearch")
+    assert done.exit_code == 0
+    assert "row 3" in done.output
+    assert "The page is f.html" in done.output
+    done = run("search", "r", "--answer", "why?", "--follow", "t.json", "--table", "t.csv")
+    assert done.exit_code == 0
+    (name, args, options), (_, more, answered) = calls
+    assert (name, *args) == ("search", Path("r"), None)
+    assert (options["text"], options["where"], options["top"]) == (
+        "pump loud",
+        ["line=3", "load=2..5"],
+        4,
+    )
+    assert (options["against"], options["index"]) == ("photo", "usearch")
+    assert (*more, answered["answer"], answered["follow"]) == (
+        Path("r"),
+        "t.csv",
+        "why?",
+        Path("t.json"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,6 +133,7 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
         "calibrate",
         "economize",
         "explain",
+        "search",
         "doctor",
         "demo",
     )

@@ -198,6 +198,9 @@ def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
     compared = Compared("adapt", 4, "rows", {}).as_dict()
     said = types.SimpleNamespace(
         text=lambda: "",
+        column="photo",
+        numbers=[0],
+        samples=[[0]],
         ok=True,
         path=tmp_path,
         notes={
@@ -211,7 +214,7 @@ def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
         caveats=[],
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
-    named += ["adapt", "harden", "economize"]
+    named += ["adapt", "harden", "economize", "search", "draw"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     for name in answers:

@@ -201,7 +201,8 @@ def test_verbs_are_functions_that_no_file_hides() -> None:
     for verb in ma._HOMES:
         assert callable(getattr(ma, verb)), verb
         # `import modalloy.x` would put the file in the place of the verb of the same name.
-        assert not (SOURCE / f"{verb}.py").exists(), f"rename src/modalloy/{verb}.py"
+        for path in (f"{verb}.py", verb):
+            assert not (SOURCE / path).exists(), f"rename src/modalloy/{path}"
     assert set(ma._HOMES) < set(ma.__all__) <= set(dir(ma))
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = ma.trian

@@ -346,6 +346,32 @@ ELSEWHERE = {
         ("Pretrain.minutes", "Pretrain.patience"),
         "tests/learn/test_pretrain_run.py::test_minutes_and_patience_end_it",
     ),
+    **dict.fromkeys(
+        (
+            "Contrast.loss",
+            "Contrast.size",
+            "Contrast.layers",
+            "Contrast.temperature",
+            "Contrast.row",
+            "Contrast.anchor",
+            "Contrast.mixup",
+        ),
+        "tests/objectives/test_contrast.py::test_every_option_changes_what_is_lost",
+    ),
+    "Contrast.learn_temperature": "tests/objectives/test_contrast.py"
+    "::test_a_temperature_that_does_not_learn_stays",
+    **dict.fromkeys(
+        ("Contrast.weight", "Matching.weight"),
+        "tests/objectives/test_contrast.py::test_the_weight_of_each_way_counts",
+    ),
+    "Matching.hard": "tests/objectives/test_matching.py"
+    "::test_partners_are_other_rows_and_hard_ones_look_alike",
+    **dict.fromkeys(
+        ("Contrast.neighbours", "Contrast.levels"),
+        "tests/objectives/test_contrast.py::test_neighbours_of_frozen_encoders_are_kept",
+    ),
+    "Contrast.projections": "tests/model/trunks/test_dual.py"
+    "::test_projections_are_new_where_asked_for",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"
@@ -361,7 +387,7 @@ ELSEWHERE = {
     "Job.allow_outside": "tests/answer/test_loader.py::test_allow_outside_lets_media_lie_elsewhere",
     "Series.encoder": "tests/model/encoders/test_encoder_series.py"
     "::test_patchtst_reads_each_channel_as_transformers_does",
-    "Job.tune": "tests/search/test_space.py::test_own_ranges_change_what_is_tried",
+    "Job.tune": "tests/tuning/test_space.py::test_own_ranges_change_what_is_tried",
     "Job.unreadable": "tests/learn/test_train.py"
     "::test_an_unreadable_picture_stops_with_its_row_or_counts_as_missing",
 }
@@ -373,6 +399,8 @@ GROUPS = {
     "Job.train",
     "Job.pretrain",
     "Pretrain.masked",
+    "Pretrain.contrast",
+    "Pretrain.matching",
     "Pretrain.autoregress",
     "Job.blend",
     "Job.calibrate",

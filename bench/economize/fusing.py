@@ -15,10 +15,10 @@ from modalloy.job.inputs import inputs
 from modalloy.job.job_file import load_job
 from modalloy.job.ranges import plain
 from modalloy.job.rules import MEDIA
-from modalloy.search.bandit import Way, choose
-from modalloy.search.trial import Bench, learn_trial
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
+from modalloy.tuning.bandit import Way, choose
+from modalloy.tuning.trial import Bench, learn_trial
 
 KINDS = ("concat", "sum", "gated", "multilinear", "attention", "tabm")
 DEPTHS = (1, 2, 3)

@@ -50,7 +50,8 @@ def run_cell(name: str, method: str, seed: int, data: Path, work: Path, shrink: 
     options = options_of(case, method)
     attach_here(model, loader, parts.train, options)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    trained = job.model_copy(update={"train": job.train.model_copy(update=passes(case, shrink))})
+    changes = passes(case, method, shrink)
+    trained = job.model_copy(update={"train": job.train.model_copy(update=changes)})
     train_model(model, loader, parts, trained, work / f"{name}_{method}_{seed}", quiet=True)
     seconds = time.perf_counter() - start
     kept = adapter_to_bytes(model, base="0" * 64, name=method)
@@ -144,9 +145,10 @@ def options_of(case: Case, method: str) -> config.Adapter:
     return config.Adapter.model_validate({"method": method, "layers": case.layers, **ranked})
 
 
-def passes(case: Case, shrink: float) -> dict[str, Any]:
-    """Of the method itself."""
-    return {"epochs": max(1, round(case.passes * shrink))}
+def passes(case: Case, method: str, shrink: float) -> dict[str, Any]:
+    """Of the method itself, and the rate of what it learns beside layers."""
+    beside = {} if method in ("head", "full") else {"lr": case.beside_lr}
+    return {"epochs": max(1, round(case.passes * shrink))} | beside
 
 
 def judge(model: Model, loader: Loader, rows: np.ndarray) -> dict[str, float]:

@@ -29,10 +29,10 @@ from modalloy.job.job_file import load_job
 from modalloy.judge.report import Report
 from modalloy.judge.wording import better
 from modalloy.machine.limits import cores
-from modalloy.search.trial import Bench, learn_trial
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
+from modalloy.tuning.trial import Bench, learn_trial
 
 PAGE = "verbs/tune.md"
 SETS = ("bike_frames", "shipments", "cwru")

@@ -11,11 +11,13 @@ from modalloy.errors import JobError, LeakError, ModalloyError, RunError, TableE
 __version__ = "0.1.0"
 
 __all__ = [
+    "Conversation",
     "JobError",
     "LeakError",
     "ModalloyError",
     "Predictor",
     "RunError",
+    "Searcher",
     "TableError",
     "adapt",
     "calibrate",
@@ -32,6 +34,7 @@ __all__ = [
     "load_run",
     "predict",
     "pretrain",
+    "search",
     "train",
     "tune",
 ]
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
+    from modalloy.retrieval.conversation import Conversation
+    from modalloy.retrieval.searcher import Searcher
     from modalloy.runs.run import load_run
     from modalloy.verbs import (
         adapt,
@@ -54,6 +59,7 @@ if TYPE_CHECKING:
         init,
         predict,
         pretrain,
+        search,
         train,
         tune,
     )
@@ -66,6 +72,7 @@ _HOMES = {
     "tune": "verbs",
     "evaluate": "verbs",
     "explain": "verbs",
+    "search": "verbs",
     "draw": "verbs",
     "predict": "verbs",
     "calibrate": "verbs",
@@ -77,6 +84,8 @@ _HOMES = {
     "load_job": "job.job_file",
     "load_run": "runs.run",
     "Predictor": "answer.predictor",
+    "Searcher": "retrieval.searcher",
+    "Conversation": "retrieval.conversation",
 }
 
 

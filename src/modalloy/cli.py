@@ -20,6 +20,7 @@ from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
 from modalloy.commands.pretrain import pretrain
+from modalloy.commands.search import search
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
@@ -39,6 +40,7 @@ VERBS = (  # in the order of --help
     harden,
     adapt,
     explain,
+    search,
     draw,
     doctor,
     demo,

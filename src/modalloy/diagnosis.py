@@ -34,7 +34,8 @@ NEEDED = {  # name of the distribution -> what must import
 EXTRAS = (  # what it is for, the distribution, the extra that installs it, its licence if special
     ("demo data", "elpv-dataset", "demo", " (CC BY-NC-SA 4.0)"),
     ("explain", "captum", "explain", ""),
-    ("search", "optuna", "tune", ""),
+    ("tune", "optuna", "tune", ""),
+    ("search by a graph", "usearch", "search", ""),
 )
 UNWANTED = ("torchvision", "torchaudio", "torchcodec", "timm", "open_clip")
 

@@ -9,11 +9,11 @@ from modalloy.job import config
 from modalloy.job.inputs import heard
 from modalloy.job.job_file import check_against, load_job
 from modalloy.machine.imports import require
-from modalloy.search.manner import Cost, Manner, Pruner, Sampler
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.tasks.columns import number_columns
 from modalloy.tasks.custom import check_kits
+from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from modalloy.checks.check import Check
     from modalloy.drawing.draw_run import Drawing
     from modalloy.judge.report import Report
+    from modalloy.retrieval.conversation import Answered
+    from modalloy.retrieval.found import Found
+    from modalloy.retrieval.searcher import How
     from modalloy.runs.run import Run
-    from modalloy.search.tune_run import Tuned
+    from modalloy.tuning.tune_run import Tuned
 
 JobSource = config.Job | Mapping[str, Any] | str | Path
 
@@ -139,7 +142,7 @@ def tune(
     Raises what `train` raises; RunError for another job's study and a storage that is not there.
     """
     require("optuna", "tune", "a search")
-    from modalloy.search.tune_run import Asked, tune_run
+    from modalloy.tuning.tune_run import Asked, tune_run
 
     job, opened = prepare(job, table)
     drawn = sampler or ("nsga2" if against else "tpe")
@@ -163,18 +166,23 @@ def evaluate(
     a table, the run's own report is written anew. RunError for another ending or where its folder
     is absent. sheet: the sheet of an Excel table, the first otherwise. strict: where the report has
     `caveats`, TableError names them, after the report is written. adapter: one of the run's, or
-    `none`; what it was made to answer with otherwise.
+    `none`; what it was made to answer with otherwise. Of a run that was pretrained with `contrast`
+    it is told how well its columns find one another, and classes by their names.
     """
     from modalloy.report.page import check_page
     from modalloy.report.rescore import evaluate_run
+    from modalloy.report.retrieved import evaluate_space
+    from modalloy.runs.run import PRETRAINED
 
     if out is not None:
         check_page(Path(out))
-    loaded = opened_run(run, adapter)
+    loaded = opened_run(run, adapter, pretrained=True)
     if sheet is not None:
         if table is None:
             raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
         table = open_table(table, sheet=sheet)
+    if loaded.kind == PRETRAINED:
+        return evaluate_space(loaded, table, Path(out) if out else None)
     report = evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
     if strict:
         refuse_caveats(report.caveats)
@@ -469,13 +477,88 @@ def draw(
     return found
 
 
-def opened_run(run: "Run | str | Path", adapter: str | None) -> "Run":
-    """A run as it is handed over, or read; with the adapter that is asked for."""
+def search(
+    run: "Run | str | Path",
+    table: Any = None,
+    *,
+    text: str | None = None,
+    image: str | Path | bytes | None = None,
+    audio: str | Path | bytes | None = None,
+    row: int | None = None,
+    like: Any = None,
+    answer: str | None = None,
+    where: str | Sequence[str] = (),
+    top: int = 10,
+    column: str | None = None,
+    against: str | None = None,
+    index: "How" = "exact",
+    folder: str | Path | None = None,
+    rebuild: bool = False,
+    follow: str | Path | None = None,
+    out: str | Path | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Found | Answered":
+    """The rows of a table nearest to a text, a picture, a recording, a row, or each row of a table.
+
+    table: to search in, the run's own for None; its vectors are kept as an index beside the run.
+    row: number in that table. like: a table, each row of which is a query. answer: a question, to
+    be answered from rows that are near enough, with their numbers. where: conditions such as
+    `line=3` or `load=2..5`. top: how many rows. column: that reads the query, where several could.
+    against: the column to compare with, whole rows for None. index: `usearch` asks a graph instead
+    of every row. folder: of the index; rebuild: build it anew. follow: a file that keeps a
+    dialogue, whose filters stay from turn to turn. out: write the page there (`.html`), with
+    `.json` beside it.
+
+    Any column finds any other in a run that was pretrained with `contrast`; in any other run a
+    column finds itself alone, and whole rows whole rows. `Searcher` asks one index many times.
+
+    Raises TableError for no query or an empty one, one that the run cannot read or compare, and a
+    condition on no column; RunError for an index or a dialogue of another run.
+    """
+    from modalloy.report.page import check_page
+    from modalloy.retrieval.conversation import Conversation
+    from modalloy.retrieval.searcher import Searcher
+
+    if out is not None:
+        check_page(Path(out))
+    asked = {"text": text, "image": image, "audio": audio, "row": row, "like": like}
+    refuse_two_queries(asked, answer, index)
+    given = {"sheet": sheet, "folder": folder, "rebuild": rebuild, "how": index, "quiet": quiet}
+    talk = Conversation(Searcher(run, table, **given))
+    if follow is not None and Path(follow).exists():
+        talk.resume(Path(follow))
+    if answer is not None:
+        found: Found | Answered = talk.ask(answer, where=where, column=column, top=top)
+    else:
+        found = talk.search(**asked, where=where, column=column, against=against, top=top)
+    if follow is not None:
+        talk.save(Path(follow))
+    if out is not None:
+        found.save(Path(out))
+    return found
+
+
+def refuse_two_queries(asked: Mapping[str, Any], answer: str | None, index: str) -> None:
+    """TableError where a question and another query are given, or an index of no known kind."""
+    others = [kind for kind, given in asked.items() if given is not None]
+    if answer is not None and others:
+        raise TableError(f"search: answer is a query of its own; leave {others[0]} out.")
+    if answer is not None and not answer.strip():
+        raise TableError("search: the question is empty; give words to look for.")
+    if index not in ("exact", "usearch"):
+        raise TableError(f"search: index '{index}' is none; it is exact or usearch.")
+
+
+def opened_run(run: "Run | str | Path", adapter: str | None, *, pretrained: bool = False) -> "Run":
+    """A run as it is handed over, or read; with the adapter that is asked for. pretrained: one that
+    answers nothing will do too.
+    """
     from modalloy.runs.adapters import with_adapter
     from modalloy.runs.run import Run, load_run
 
     if not isinstance(run, Run):
-        return load_run(run, adapter=adapter)
+        return load_run(run, adapter=adapter, pretrained=pretrained)
     return run if adapter is None else with_adapter(run, adapter)
 
 

@@ -12,12 +12,13 @@ import torch
 from modalloy.answer.answers import Answered, Answers, Hidden, View
 from modalloy.answer.blended import blended
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import BATCH, decoded, pooled, with_features
+from modalloy.answer.network import BATCH, decoded, pooled
 from modalloy.answer.views import view_of
 from modalloy.blend.mixture import Blend
 from modalloy.cells.cells import empty
 from modalloy.model.model import Model, Output
 from modalloy.model.tokens import Batch, Fused, Tokens
+from modalloy.model.trunk_features import with_trunks
 from modalloy.policy.plan import Plan
 from modalloy.policy.seen import Seen
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays
@@ -146,7 +147,7 @@ class Buyer:
             given = self.loader.batch(group.rows, inputs=[name])
             data = Batch.of(given, self.model.device)
             if name in self.blend.widths or name in (self.viewed or ()):
-                data = with_features(self.model, data, [name])  # the trunk runs once for all
+                data = with_trunks(self.model, data, [name])  # the trunk runs once for all
             group.tokens[name] = self.model.encode_one(name, data)
             group.values[name], group.present[name] = given.values[name], given.present[name]
             if name in self.blend.widths:

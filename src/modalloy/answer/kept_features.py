@@ -18,6 +18,7 @@ AT_ONCE_THERE = 32  # and on an accelerator
 LONGEST = {"text": "max_tokens", "tokens": "max_tokens", "audio": "length", "series": "length"}
 UNSEEN = ("present", "words")  # no trunk computes with them
 FINEST = 4  # samples or pieces between two lengths that rows are padded to
+PAIRED = "paired"  # of a text: one vector of all of its pieces
 MAPS = "map"  # of pictures: none of the tasks on kept features asks for them
 BLANK = -1  # where a cache keeps what rows without the input have
 
@@ -125,11 +126,13 @@ def own_part(arrays: Arrays, row: Arrays) -> Arrays:
     out = dict(arrays)
     if "mask" in arrays:  # features of each piece or step
         length = len(row["mask"]) if "mask" in row else int(arrays["mask"].sum())
-        out = {n: row[n] if n in row else a[:length].copy() for n, a in arrays.items()}
+        each = {n: a for n, a in arrays.items() if n != PAIRED}
+        out |= {n: row[n] if n in row else a[:length].copy() for n, a in each.items()}
     return {**out, "present": np.ones(1, bool)}
 
 
 def blank_like(arrays: Arrays) -> Arrays:
     """Zeros for a row without the input, as short as can be."""
-    short = {n: a[:1] if "mask" in arrays else a for n, a in arrays.items()}
+    each = "mask" in arrays
+    short = {n: a[:1] if each and n != PAIRED else a for n, a in arrays.items()}
     return {n: np.zeros_like(a) for n, a in short.items()}

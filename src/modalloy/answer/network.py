@@ -16,6 +16,7 @@ from modalloy.answer.views import together, view_of
 from modalloy.model.model import Model
 from modalloy.model.tasks.task import Outputs
 from modalloy.model.tokens import Batch, arrays
+from modalloy.model.trunk_features import with_trunks
 from modalloy.readers.batch import ArrayBatch, chosen_inputs
 
 BATCH = 64  # rows that go through the network together
@@ -55,7 +56,7 @@ def answer_rows(
     views: list[View] = []
     for given in batches(loader, which[order], batch, wanted):
         trunks = {*(widths or {}), *(viewed or ())} & set(wanted)
-        data = with_features(model, unanswered(Batch.of(given, model.device)), trunks)
+        data = with_trunks(model, unanswered(Batch.of(given, model.device)), trunks)
         tokens = model.encode(data, wanted)
         for h in hidden:
             output = model.decide(model.hide(tokens, h), data)
@@ -112,24 +113,6 @@ def embed_rows(model: Model, loader: Loader, which: np.ndarray, *, batch: int = 
         return np.concatenate([*parts, np.zeros((0, width), np.float32)])[back]
 
     return Embedding({name: joined(parts) for name, parts in columns.items()}, joined(fused))
-
-
-@torch.no_grad()
-def with_features(model: Model, batch: Batch, names: Collection[str]) -> Batch:
-    """The batch with what the trunks of these inputs say of its cells in the place of the cells, so
-    that they run once for all that looks at it.
-    """
-    values = dict(batch.values)
-    for name in names:
-        encoder, own = model.encoder(name), batch.values[name]
-        seen = batch.present[name].nonzero().squeeze(1)
-        if "features" in own or not len(seen):
-            continue
-        values[name] = {
-            key: x.new_zeros((len(batch), *x.shape[1:])).index_copy(0, seen, x)
-            for key, x in encoder.trunk_features({k: v[seen] for k, v in own.items()}).items()
-        }
-    return Batch(values, batch.present, batch.targets, batch.rows)
 
 
 @torch.no_grad()

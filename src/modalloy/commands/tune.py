@@ -8,7 +8,7 @@ import typer
 import modalloy
 from modalloy.commands.arguments import JobFile
 from modalloy.commands.terminal import INTERRUPTED, take_cores
-from modalloy.search.manner import Cost, Pruner, Sampler
+from modalloy.tuning.manner import Cost, Pruner, Sampler
 
 
 def tune(

@@ -158,7 +158,7 @@ class Text(Trunk):
     type: Literal["text"] = "text"
     encoder: Annotated[str, Field(pattern=r"^(scratch|minilm|hf:.+)$")] = "scratch"
     """`scratch`, `minilm` (22.7 M parameters, English) or `hf:<folder>`: BERT and its kin,
-    ALBERT, DeBERTa-v2, CLIP's text tower."""
+    ALBERT, DeBERTa-v2, the text tower of CLIP or SigLIP."""
     max_tokens: Annotated[int, Field(ge=4, le=512)] = 128
     """Longer texts are cut here, counted in word pieces."""
     vocabulary: Annotated[int, Field(ge=64, le=65536)] = 8000
@@ -182,7 +182,7 @@ class Image(Trunk):
     type: Literal["image"] = "image"
     encoder: Annotated[str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")] = "scratch"
     """`scratch`, `efficientnet_lite0`, `_lite1`, `_lite2`, or
-    `hf:<ViT, DINOv2, CLIP, DETR or RT-DETR folder>`."""
+    `hf:<ViT, DINOv2, CLIP, SigLIP, DETR or RT-DETR folder>`."""
     pixels: Annotated[int, Field(ge=16, le=1024)] = 160
     """Height and width that the picture is resized to."""
     augment: Literal["none", "shift", "flip", "rotate"] = "shift"
@@ -866,6 +866,53 @@ class Masked(Options):
     """Its layers."""
 
 
+class Contrast(Options):
+    """One space for all columns: vectors of one row lie near one another. `search` looks there."""
+
+    loss: Literal["infonce", "sigmoid", "gram"] = "infonce"
+    """Each row finds its own among others (`infonce`, CLIP, Radford et al. 2021, 2103.00020), every
+    pair of rows is told apart (`sigmoid`, SigLIP, Zhai et al. 2023, 2303.15343), or all columns of
+    a row span little volume together (`gram`, Cicchetti et al. 2024, 2412.11959)."""
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    size: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = "auto"
+    """Length of the vectors; `auto` takes that of a checkpoint of two towers (CLIP, SigLIP) where a
+    column has one, else 128."""
+    layers: NonNegativeInt = 1
+    """Residual layers of each column's projection; 0 is a linear map."""
+    projections: Literal["checkpoint", "new"] = "checkpoint"
+    """Whether columns with a tower of CLIP or SigLIP keep the projection of their checkpoint, or
+    get a new one as other columns do."""
+    temperature: PositiveFloat | None = None
+    """What similarities are divided by at the start; none means .07, under `sigmoid` .1, or what a
+    checkpoint of two towers has learned."""
+    learn_temperature: bool = True
+    """Whether the temperature learns too."""
+    row: bool = True
+    """Whether the fused row has a place in the space beside its columns."""
+    anchor: str | None = None
+    """Under `gram` the one column that all others are compared with; every column in turn without
+    it. `table` stands for all number, category and time columns."""
+    mixup: NonNegativeFloat = 0.0
+    """Vectors of rows are mixed before they are projected, by shares drawn from a beta distribution
+    with this parameter (FuseMix, Vouitsis et al. 2023, 2312.10144); 0 mixes none. For few pairs and
+    frozen encoders, 1 is usual."""
+    neighbours: NonNegativeFloat = 0.0
+    """Weight of keeping each frozen encoder's neighbours (STRUCTURE, Gröger et al. 2025,
+    2506.16895): for few pairs."""
+    levels: PositiveInt = 3
+    """Of neighbours: 1 looks at direct ones alone, 2 at neighbours' neighbours too, and so on."""
+
+
+class Matching(Options):
+    """Whether a cell belongs to its row (TIP, Du et al. 2024, 2407.07582)."""
+
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    hard: bool = True
+    """Rows are more often given a cell that looks like their own."""
+
+
 class Autoregress(Options):
     """Learning by predicting what follows: a part of a picture, series or recording is read, and
     the rest predicted patch by patch (ImageGPT, Chen et al. 2020; AIM, El-Nouby et al. 2024,
@@ -900,6 +947,10 @@ class Pretrain(Options):
     their rows need no answers, and columns that they lack count as missing cells."""
     masked: Masked = Masked()
     """Learning by hiding parts of all columns and rebuilding them."""
+    contrast: Contrast | None = None
+    """Learning one space for all columns, in which `search` looks."""
+    matching: Matching | None = None
+    """Learning which cells belong to a row."""
     autoregress: Autoregress | None = None
     """Learning by predicting what follows in pictures, series and recordings, which lets the run
     `draw` them; left out, it is not done."""

@@ -21,6 +21,7 @@ from modalloy.job.cost_rules import broken_costs
 from modalloy.job.faults import Fault, quoted
 from modalloy.job.options import did_you_mean, listed
 from modalloy.job.ranges import broken_ranges
+from modalloy.job.space_rules import broken_spaces
 from modalloy.job.text_rules import broken_hearing, broken_writing
 
 Groups = dict[str, dict[str, Any]]
@@ -62,6 +63,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _pretrained(data.get("train"), columns)
     yield from _passes(data.get("train"))
     yield from _costs(data.get("economize"), columns)
+    yield from broken_spaces(data.get("pretrain"), columns)
     yield from _predicted(data.get("pretrain"), columns)
     yield from broken_ranges(data)
 

@@ -7,10 +7,10 @@ import torch
 
 from modalloy import __version__
 from modalloy.machine.limits import cores
-from modalloy.model.model import Model
+from modalloy.model.body import Body
 
 
-def environment(model: Model) -> dict[str, Any]:
+def environment(model: Body) -> dict[str, Any]:
     """What the figures were measured with."""
     return {
         "modalloy": __version__,

@@ -80,6 +80,12 @@ class Report:
     """`rows`, how many of them are `unlike` those of training and their `share`, the share that is
     `expected` of rows like these, `columns` (what is unlike -> rows), and what the limit comes from
     (`judged_by`, `judged_rows`) with how many training rows are `references`."""
+    retrieved: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Of a run with a space for all columns: `photo -> note` -> `recall@1`, `recall@5`,
+    `recall@10`, `mrr`, their `interval` and what `chance` gives, among how many `candidates`."""
+    zero_shot: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> `names` of classes, the text column that they are `read_by`, and by `columns` the
+    accuracy of the nearest name, beside chance and the most common class."""
     gain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""
@@ -177,6 +183,7 @@ class Report:
             if said := self.calibrated.get(task):
                 kept, told = realised_figure(said, self.unit(task))
                 lines.append(f"{task:<16} {'promise kept':<24} {kept:>12}  {told}")
+        lines += [*say_recalls(self.retrieved), *say_zero_shot(self.zero_shot)]
         if self.failed:
             lines += ["", f"{LACKS} {AGAIN}:", *(f"  {said}" for said in say_failed(self.failed))]
         return "\n".join(lines)
@@ -202,6 +209,24 @@ class Report:
             value = say(metric, gain.get("best_value"), unit)
             told = f"{gain['best']}; {_say_margin(metric, gain, unit)}"
             yield f"{task:<16} {'best single column':<24} {value:>12}  {told}"
+
+
+def say_recalls(retrieved: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each pair of columns: how often the one finds its own row in the other."""
+    for pair, figures in retrieved.items():
+        told = "  ".join(f"{m} {figures[m]:.3f}" for m in ("recall@1", "recall@5", "recall@10"))
+        chance, rows = figures["chance"]["recall@10"], figures["candidates"]
+        told += f"  mrr {figures['mrr']:.3f}"
+        yield f"{pair:<24} {told}  (of {rows} rows; recall@10 by chance {chance:.3f})"
+
+
+def say_zero_shot(zero_shot: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """A line for each task and column: how often the nearest class name is right."""
+    for task, own in zero_shot.items():
+        for column, figures in own["columns"].items():
+            value, most = figures["accuracy"], figures["most_common"]
+            said = f"accuracy {value:.3f}  (most common {most:.3f})"
+            yield f"{f'{task} by {column}':<24} nearest class name: {said}"
 
 
 def _say_margin(metric: str, margin: Mapping[str, Any], unit: str) -> str:

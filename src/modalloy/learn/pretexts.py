@@ -20,14 +20,18 @@ from modalloy.learn.plan import Plan
 from modalloy.model.body import Body
 from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress
+from modalloy.objectives.contrast import Contrast
 from modalloy.objectives.losses import Losses
 from modalloy.objectives.masked import Masked
+from modalloy.objectives.matching import Matching
 from modalloy.objectives.names import Method, read_name
 from modalloy.objectives.pretext import Pretext, Pretraining, pretraining, weighed
 
 Build = Callable[[Body, Any], Pretext]
 METHODS: dict[Method, Build] = {
     "masked": Masked,
+    "contrast": Contrast,
+    "matching": Matching,
     "autoregress": Autoregress,
 }
 

@@ -29,6 +29,7 @@ from modalloy.learn.unlabelled_rows import Rows, open_unlabelled, said_of
 from modalloy.model.body import Body
 from modalloy.model.device import placed
 from modalloy.objectives.autoregress import Autoregress
+from modalloy.objectives.contrast import Contrast
 from modalloy.objectives.pretext import Pretraining
 from modalloy.objectives.rebuilt.build import keeps_still
 from modalloy.report.pretrained import pretrained_page
@@ -36,6 +37,7 @@ from modalloy.runs.learned_from import UNLABELLED_ROWS, to_part
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import PRETEXTS, PRETRAINED, Run
 from modalloy.runs.saving import save_run
+from modalloy.runs.space import SPACE
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
 from modalloy.table.table import Table
@@ -159,7 +161,7 @@ def notes_of(learned: Learned, said: Sequence[Finding], world: int) -> dict[str,
         "probe_s": progress.probe,
         "processes": world,
         "curves": progress.curves,
-        "seconds": {"training": learned.seconds},
+        "seconds": {"training": learned.seconds, "steps": progress.seconds},
         "findings": [f.as_dict() for f in found],
         "pretrained": {
             "rows": len(rows.learned),
@@ -189,6 +191,10 @@ def keep(
         FIGURES: json.dumps(notes["pretrained"], indent=1).encode(),
         PRETEXTS: save(pretexts),
     }
+    if "contrast" in model.pretexts:
+        contrast = model.pretexts["contrast"]
+        assert isinstance(contrast, Contrast), "it is built by its name"
+        free[SPACE] = contrast.space.to_bytes()
     if prints:
         free[UNLABELLED_ROWS] = to_part(np.concatenate(prints))
     run = save_run(

@@ -15,6 +15,7 @@ from modalloy.report.figure import Figure, as_markup
 from modalloy.report.headline import say_card, say_count
 from modalloy.report.html import Markup, data_uri, fold, img, join, table, tag
 from modalloy.report.lettering import shape_of
+from modalloy.report.recalls import retrieved_part
 from modalloy.report.taskpage import task_section
 from modalloy.report.unlike import unlike_part
 
@@ -57,6 +58,9 @@ def page(report: Report, figures: Sequence[Figure] = (), *, made: Sections | Non
         own = [f for f in figures if f.place == "task" and f.task == task]
         section, shown = partial(task_section, report, task), partial(show_figures, own)
         add(f"task{i}", task, lambda a=section, b=shown: join([a(), b()]))
+    if report.retrieved:
+        found = partial(retrieved_part, report.retrieved, report.zero_shot)
+        add("retrieved", "Columns that find one another", found)
     add("data", "Data", partial(data_section, report))
     if worst:
         add("worst", "Worst rows", partial(worst_section, worst))

@@ -12,7 +12,7 @@ from torch import Tensor
 from modalloy.cells.cells import Cells
 from modalloy.errors import JobError
 from modalloy.job import config
-from modalloy.model.encoders.text import TextEncoder, run_trunk
+from modalloy.model.encoders.text import TextEncoder, run_tower, run_trunk
 from modalloy.model.tokens import Tokens
 from modalloy.model.trunks.huggingface import load_trunk, quiet
 from modalloy.readers.text import TextReader, TokensReader
@@ -200,7 +200,8 @@ def test_states_are_transformers(family: str, tmp_path: Path) -> None:
     place, reader = folder_of(model, tmp_path, scratch_reader())
     trunk = load_trunk("text", place).module.eval()
     values = read(reader, NOTES)
-    ours = run_trunk(trunk, values["ids"], values["mask"], None)
+    given = (trunk, values["ids"], values["mask"], None)
+    ours = run_tower(*given)[0] if family == "clip" else run_trunk(*given)
     theirs = model(input_ids=values["ids"], attention_mask=values["mask"].long()).last_hidden_state
     close(ours[values["mask"]], theirs[values["mask"]])
 

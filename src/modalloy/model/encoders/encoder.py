@@ -24,6 +24,7 @@ class Encoder(Partaker, nn.Module, ABC):
     held: bool = False  # for now treated as frozen; it learns later
     adapted: bool = False  # for now small parts learn beside its layers, frozen or not
     opened: bool = False  # for now gradients pass a frozen trunk on their way to the cells
+    paired_width: int | None = None  # of `paired_features`, where the trunk is one of two towers
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -57,6 +58,12 @@ class Encoder(Partaker, nn.Module, ABC):
     def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
         """What trunk outputs say of each whole row, (B, F), before anything is learned of it."""
         return features["features"].flatten(1)
+
+    def paired_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """What the projection of a checkpoint of two towers reads, (B, F); only called where
+        `paired_width` is set.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no twin tower")
 
     def forward(self, values: Mapping[str, Tensor], present_B: Tensor, /) -> Tokens:
         """Tokens of B rows; only present rows are computed, the others get the learned absent

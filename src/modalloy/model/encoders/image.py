@@ -13,6 +13,7 @@ from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.layers.block import sinusoids
 from modalloy.model.layers.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
+from modalloy.model.trunks.dual import PAIRED
 from modalloy.model.trunks.efficientnet import EfficientNetLite
 from modalloy.model.trunks.huggingface import build_trunk, load_trunk
 from modalloy.model.trunks.image_trunks import build_cnn, view, widths_of
@@ -52,6 +53,8 @@ class ImageEncoder(Encoder):
             self.blocks = trunk.blocks
             widths = widths_of(trunk.module)
             mean, std = scale_of(trunk)
+            if trunk.config is not None and trunk.config["model"]["model_type"] in PAIRED:
+                self.paired_width = widths.last
         self.register_buffer("mean_C11", torch.tensor(mean)[:, None, None], persistent=False)
         self.register_buffer("std_C11", torch.tensor(std)[:, None, None], persistent=False)
         self.frozen = self.trunk is not None and options.tune == "frozen"
@@ -97,6 +100,10 @@ class ImageEncoder(Encoder):
     def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
         """The whole picture as its network pools it; see `image_trunks.py`."""
         return features["features"].squeeze(1) if self.frozen else features["pooled"]
+
+    def paired_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """The class token of CLIP's tower, what attention pools in SigLIP's."""
+        return self.pooled_features(features)[:, : self.paired_width]
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """At most 64 tokens, line by line from the top, each with its place; one if frozen."""

@@ -13,6 +13,7 @@ from modalloy.model.layers.block import Block
 from modalloy.model.layers.dropout import Dropout
 from modalloy.model.layers.scale import FROZEN_DROPOUT, Standardise
 from modalloy.model.tokens import Tokens
+from modalloy.model.trunks.dual import PAIRED
 from modalloy.model.trunks.huggingface import build_trunk, load_trunk
 from modalloy.model.trunks.pretrained import read_weights
 from modalloy.model.trunks.trunk import Trunk, from_transformers, model_type, set_trainable
@@ -65,6 +66,8 @@ class TextEncoder(Encoder):
             self.blocks = trunk.blocks
             inside = self.pieces.embedding_dim
             outside = from_transformers(trunk.module).config.hidden_size
+            if model_type(trunk.module) in PAIRED:
+                self.paired_width = outside
         self.frozen = self.trunk is not None and options.tune == "frozen"
         self.pooled = self.frozen and reader.kind == "text"
         # Gradients into the input would have to pass all blocks that `last_n` holds still.
@@ -95,21 +98,26 @@ class TextEncoder(Encoder):
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Last states (B, L, F) with mask and words; of a pooled trunk the mean state (B, 1, F).
 
-        Where the values hold `moved`, (B, L, F), it is added to the vectors of the pieces.
+        A tower of CLIP or SigLIP adds `paired`, (B, F). Where the values hold `moved`, (B, L, F),
+        it is added to the vectors of the pieces.
         """
         mask_BL, shape_BLF = values["mask"], None
         if self.shape_first and not self.pooled:
             shape_BLF = self.shape_CF(values["shape"])
         if "moved" in values:
             shape_BLF = values["moved"] + (0.0 if shape_BLF is None else shape_BLF)
+        kept: dict[str, Tensor] = {}
         if self.trunk is None:
             states_BLF = self.scratch(values["ids"], mask_BL, shape_BLF)
+        elif self.paired_width is not None:
+            trunk = from_transformers(self.trunk)
+            states_BLF, kept["paired"] = run_tower(trunk, values["ids"], mask_BL, shape_BLF)
         else:
             trunk = from_transformers(self.trunk)
             states_BLF = run_trunk(trunk, values["ids"], mask_BL, shape_BLF)
         if self.pooled:
-            return {"features": pool(states_BLF, mask_BL).unsqueeze(1)}
-        kept = {k: values[k] for k in ("mask", "shape", "words") if k in values}
+            return {"features": pool(states_BLF, mask_BL).unsqueeze(1), **kept}
+        kept |= {k: values[k] for k in ("mask", "shape", "words") if k in values}
         return {"features": states_BLF, **kept}
 
     def pooled_features(self, features: Mapping[str, Tensor]) -> Tensor:
@@ -117,6 +125,10 @@ class TextEncoder(Encoder):
         if self.pooled:
             return features["features"].squeeze(1)
         return pool(features["features"], features["mask"])
+
+    def paired_features(self, features: Mapping[str, Tensor]) -> Tensor:
+        """The state at the end of a text: CLIP's at its last piece, SigLIP's in its last place."""
+        return features["paired"]
 
     def embed(self, features: Mapping[str, Tensor]) -> Tokens:
         """One token a piece, or one a row from pooled features; the summary from their mean."""
@@ -183,18 +195,56 @@ def run_trunk(
     trunk: "PreTrainedModel", ids_BL: Tensor, mask_BL: Tensor, shape_BLF: Tensor | None
 ) -> Tensor:
     """Last states (B, L, F) of a transformers text model, with letter case added to its input."""
+    x_BLF = pieces_of(trunk, ids_BL, shape_BLF)
+    return trunk(inputs_embeds=x_BLF, attention_mask=mask_BL).last_hidden_state
+
+
+def pieces_of(trunk: "PreTrainedModel", ids_BL: Tensor, shape_BLF: Tensor | None) -> Tensor:
+    """The vectors of pieces (B, L, F) with letter case added."""
     x_BLF = trunk.get_input_embeddings()(ids_BL)
-    if shape_BLF is not None:
-        x_BLF = x_BLF + shape_BLF
-    if not is_clip(trunk):
-        return trunk(inputs_embeds=x_BLF, attention_mask=mask_BL).last_hidden_state
-    # CLIP's text tower takes ids alone, so its three steps are taken here; it looks back only.
-    length = ids_BL.shape[1]
-    back_LL = torch.ones(length, length, dtype=torch.bool, device=ids_BL.device).tril()
-    seen_BhLL = back_LL & mask_BL[:, None, None, :]
-    x_BLF = trunk.embeddings(inputs_embeds=x_BLF)
-    x_BLF = trunk.encoder(inputs_embeds=x_BLF, attention_mask=seen_BhLL).last_hidden_state
-    return trunk.final_layer_norm(x_BLF)
+    return x_BLF if shape_BLF is None else x_BLF + shape_BLF
+
+
+def run_tower(
+    trunk: "PreTrainedModel", ids_BL: Tensor, mask_BL: Tensor, shape_BLF: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Last states (B, L, F) of the text tower of CLIP or SigLIP, and the state that its projection
+    reads (B, F). Such towers take ids alone, so their three steps are taken here.
+    """
+    length, x_BLF = ids_BL.shape[1], pieces_of(trunk, ids_BL, shape_BLF)
+    if is_clip(trunk):  # it looks back only
+        back_LL = torch.ones(length, length, dtype=torch.bool, device=ids_BL.device).tril()
+        states_BLF = through(trunk, x_BLF, back_LL & mask_BL[:, None, None, :])
+        last_B = ends_of(trunk, ids_BL, mask_BL)
+        return states_BLF, states_BLF[torch.arange(len(ids_BL), device=ids_BL.device), last_B]
+    # SigLIP learned from texts filled up to one length, and looks at what they are filled with.
+    settings = trunk.config
+    filler_F = trunk.get_input_embeddings()(ids_BL.new_tensor(settings.pad_token_id))
+    x_BLF = torch.where(mask_BL.unsqueeze(2), x_BLF, filler_F)
+    more = settings.max_position_embeddings - length
+    filler_BLF = filler_F.expand(len(ids_BL), max(more, 0), -1)
+    states_BLF = through(trunk, torch.cat([x_BLF, filler_BLF], dim=1), None)
+    return states_BLF[:, :length], states_BLF[:, -1]
+
+
+def through(trunk: "PreTrainedModel", x_BLF: Tensor, seen: Tensor | None) -> Tensor:
+    """The three steps of a text tower: places, blocks, norm."""
+    x_BLF = trunk.get_submodule("embeddings")(inputs_embeds=x_BLF)
+    found = trunk.get_submodule("encoder")(inputs_embeds=x_BLF, attention_mask=seen)
+    return trunk.get_submodule("final_layer_norm")(found.last_hidden_state)
+
+
+def ends_of(trunk: "PreTrainedModel", ids_BL: Tensor, mask_BL: Tensor) -> Tensor:
+    """Where CLIP takes the state of a whole text from, (B,): the first end mark, or the last piece
+    of a text without one. Early checkpoints name another mark than their texts end with: the
+    highest id then ends them.
+    """
+    end = trunk.config.eos_token_id
+    if end == 2:
+        return torch.where(mask_BL, ids_BL, -1).argmax(1)
+    ends_BL = (ids_BL == end) & mask_BL
+    last_B = mask_BL.sum(1) - 1
+    return torch.where(ends_BL.any(1), ends_BL.int().argmax(1), last_B)
 
 
 def is_clip(trunk: nn.Module) -> TypeGuard["CLIPTextModel"]:

@@ -42,12 +42,16 @@ FAMILIES: dict[Kind, dict[str, Family]] = {
         "distilbert": Family("DistilBertModel", "transformer.layer"),
         "clip": Family("CLIPTextModel", "encoder.layers", tower="text_config"),
         "clip_text_model": Family("CLIPTextModel", "encoder.layers"),
+        "siglip": Family("SiglipTextModel", "encoder.layers", tower="text_config"),
+        "siglip_text_model": Family("SiglipTextModel", "encoder.layers"),
     },
     "image": {
         "vit": Family("ViTModel", "layers", pooler=True),
         "dinov2": Family("Dinov2Model", "encoder.layer"),
         "clip": Family("CLIPVisionModel", "encoder.layers", tower="vision_config"),
         "clip_vision_model": Family("CLIPVisionModel", "encoder.layers"),
+        "siglip": Family("SiglipVisionModel", "encoder.layers", tower="vision_config"),
+        "siglip_vision_model": Family("SiglipVisionModel", "encoder.layers"),
         "detr": Family("DetrModel", "encoder.layers"),
         "rt_detr": Family("RTDetrModel", "encoder.pan_blocks"),
     },
@@ -60,11 +64,14 @@ FAMILIES: dict[Kind, dict[str, Family]] = {
 # Mean and deviation that each family's own processor uses when its folder says nothing else.
 CLIP_MEAN, CLIP_STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+HALF = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 PICTURE_SCALES = {
-    "vit": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    "vit": HALF,
     "dinov2": IMAGENET,
     "clip": (CLIP_MEAN, CLIP_STD),
     "clip_vision_model": (CLIP_MEAN, CLIP_STD),
+    "siglip": HALF,
+    "siglip_vision_model": HALF,
     "detr": IMAGENET,
     "rt_detr": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }

@@ -63,7 +63,8 @@ def view_lite(net: EfficientNetLite, x_BCHW: Tensor) -> View:
 
 
 def view_tower(trunk: "PreTrainedModel", x_BCHW: Tensor) -> View:
-    """ViT, DINOv2 or CLIP's tower: one map of patches; pooled are class token and mean patch.
+    """ViT, DINOv2, or the tower of CLIP or SigLIP: one map of patches; pooled are class token (of
+    SigLIP what its attention pools) and mean patch.
 
     Positions are interpolated where the picture has another size than in pre-training.
     """
@@ -71,10 +72,14 @@ def view_tower(trunk: "PreTrainedModel", x_BCHW: Tensor) -> View:
     # DINOv2 interpolates without being asked.
     asked = {"interpolate_pos_encoding": x_BCHW.shape[-1] != size}
     asked = {} if trunk.config.model_type == "dinov2" else asked
-    states_BTF = trunk(pixel_values=x_BCHW, **asked).last_hidden_state
+    found = trunk(pixel_values=x_BCHW, **asked)
+    states_BTF = found.last_hidden_state
+    high, wide = (n // patch for n in x_BCHW.shape[2:])
+    if trunk.config.model_type == "siglip_vision_model":  # it has no class token
+        last = states_BTF.transpose(1, 2).unflatten(2, (high, wide))
+        return View((last,), last, torch.cat([found.pooler_output, last.mean((2, 3))], dim=1))
     if trunk.config.model_type == "clip_vision_model":
         states_BTF = trunk.get_submodule("post_layernorm")(states_BTF)
-    high, wide = (n // patch for n in x_BCHW.shape[2:])
     last = states_BTF[:, 1:].transpose(1, 2).unflatten(2, (high, wide))
     return View((last,), last, torch.cat([states_BTF[:, 0], last.mean((2, 3))], dim=1))
 
