@@ -52,12 +52,14 @@ def store(
     notes: Progress,
     job: config.Job,
     seconds: float,
+    *,
+    write: bool = True,
 ) -> None:
-    """Write the checkpoint of a training that has taken so many seconds."""
+    """Write the checkpoint of a training that has taken so many seconds; see `save_state`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     notes.seconds = seconds
     plain = {**notes.__dict__, "best": notes.best._asdict() if notes.best else None}
-    save_state(path, state, best, {"progress": plain, "job": fingerprint(job)})
+    save_state(path, state, best, {"progress": plain, "job": fingerprint(job)}, write=write)
 
 
 def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor], Progress]:
@@ -82,6 +84,8 @@ def fingerprint(job: config.Job) -> str:
     without |= {} if job.train.start else {"train": {"start"}}
     plain = {n for n, o in job.columns.items() if getattr(o, "adapter", None) == config.Beside()}
     without["columns"] = {name: {"adapter"} for name in plain}
+    if not job.train.shard:
+        without["train"] = without.get("train", set()) | {"shard"}
     unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
     without["fuse"] = {n for n, usual in unsaid.items() if getattr(job.fuse, n) == usual}
     return hashlib.sha256(job.model_dump_json(exclude=without).encode()).hexdigest()

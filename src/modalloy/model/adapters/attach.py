@@ -15,6 +15,7 @@ from modalloy.model.adapters.adalora import Allocation
 from modalloy.model.adapters.methods import put
 from modalloy.model.adapters.places import column_options, layers_of, ranks_of
 from modalloy.model.adapters.product import Parts, layer_of, product
+from modalloy.model.body import Body
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.layers.scale import Standardise
 from modalloy.model.model import Model
@@ -63,7 +64,7 @@ def attach(
     return list(adapted.layers)
 
 
-def attach_tuned(model: Model) -> list[str]:
+def attach_tuned(model: Body) -> list[str]:
     """Put parts beside the layers of what the model's job tunes so (`tune: lora`); all else of it
     learns as it did. The names of the layers that are changed.
 
@@ -114,7 +115,7 @@ def places_of(
         yield Place("fusion", "fuse", options)
 
 
-def put_beside(model: Model, adapted: Adapted, ranks: Mapping[str, int] | None) -> None:
+def put_beside(model: Body, adapted: Adapted, ranks: Mapping[str, int] | None) -> None:
     """Put the parts of each place beside its layers; places of the same options share a tuner."""
     require("peft", "adapt", "learning beside the layers of a network")
     named: dict[str, str] = {}
@@ -171,12 +172,12 @@ def beside(module: nn.Module) -> bool:
     return hasattr(module, "base_layer") and hasattr(module, "merged_adapters")
 
 
-def own_parameters(model: Model, adapted: Adapted) -> list[nn.Parameter]:
+def own_parameters(model: Body, adapted: Adapted) -> list[nn.Parameter]:
     """What a method has added to the layers of a model and learns."""
     return [p for p, _ in own_by_method(model, adapted)]
 
 
-def own_by_method(model: Model, adapted: Adapted) -> Iterator[tuple[nn.Parameter, str]]:
+def own_by_method(model: Body, adapted: Adapted) -> Iterator[tuple[nn.Parameter, str]]:
     """The same, each with the method that it belongs to."""
     for layer in adapted.layers:
         method = adapted.place_of(layer).options.method
@@ -225,7 +226,7 @@ def name_of(model: nn.Module, module: nn.Module) -> str:
 
 
 @torch.no_grad()
-def merge(model: Model) -> None:
+def merge(model: Body) -> None:
     """Fold what was learned beside the layers into their weights: the model is plain again.
 
     Answers differ from those before by rounding alone (1e-5 and less in float32).
@@ -234,7 +235,7 @@ def merge(model: Model) -> None:
 
 
 @torch.no_grad()
-def detach(model: Model) -> None:
+def detach(model: Body) -> None:
     """Take off what stands beside the layers: their weights are as they were, bit for bit.
 
     What else has learned (heads, blocks) keeps what it has learned.
