@@ -209,7 +209,7 @@ def test_one_column_learns_to_tell_another(tmp_path: Path) -> None:
         "fuse": {"type": "concat", "width": 32, "layers": 1},
         "tasks": {"y": {"type": "regress", "target": "y"}},
         "train": {"lr": 3e-3},
-        "pretrain": {"steps": 400, "masked": {"cells": 0.2}},
+        "pretrain": {"steps": 150, "judged": 0.4, "masked": {"cells": 0.2}},
     }
     run = ma.pretrain(job, table=frame, out=tmp_path / "run", quiet=True)
     after = run.notes["pretrained"]["after"]["masked"]

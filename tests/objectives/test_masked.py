@@ -91,7 +91,7 @@ def test_shares_are_kept_and_of_several_columns_one_always_stays(small: Small) -
         photo = hidden["photo"][there["photo"].any(1)]
         whole += photo.all(1).float().mean().item() / 50
         patches.append(photo[~photo.all(1)].float().mean().item())
-    assert whole == pytest.approx(0.6, abs=0.05)
+    assert whole == pytest.approx(0.6 * (1 - 0.6**4), abs=0.03)  # not where nothing else is left
     assert np.mean(patches) == pytest.approx(0.4, abs=0.02)
 
 

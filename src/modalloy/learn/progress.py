@@ -52,7 +52,6 @@ def store(
     notes: Progress,
     job: config.Job,
     seconds: float,
-    *,
     write: bool = True,
 ) -> None:
     """Write the checkpoint of a training that has taken so many seconds; see `save_state`."""

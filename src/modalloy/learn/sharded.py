@@ -80,7 +80,7 @@ def gather(body: Body) -> None:
     for name, encoder in body.encoders.items():
         if not sharded_blocks(encoder):
             continue
-        config = getattr(encoder, "trunk_config", None)
+        config = body.trunk_configs().get(name)
         plain = build_encoder(body.job, body.readers, name, False, config)
         replace_dropout(plain)
         plain.load_state_dict({n: whole(t) for n, t in encoder.state_dict().items()})

@@ -136,7 +136,7 @@ class Going:
         """Write a checkpoint where one is wanted; the seconds of the training until now."""
         if self.path is not None:
             given = (self.path, self.state, self.best, self.notes, self.job, self.clock.seconds())
-            store(*given, write=self.rank == 0)
+            store(*given, self.rank == 0)
         return self.clock.seconds()
 
 

@@ -243,7 +243,7 @@ def detach(model: Body) -> None:
     finish(model, keep=False)
 
 
-def finish(model: Model, *, keep: bool) -> None:
+def finish(model: Body, *, keep: bool) -> None:
     """Put the layers themselves back in their places, with what was learned beside them or not."""
     adapted = model.adapted
     if adapted is None:
