@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_sharded import sharded_job
 
 import modalloy as ma
 from conftest import make_job, write_table
 from modalloy.job.job_file import load_job
 from modalloy.learn import train
+from modalloy.learn.training import begin_job
 from modalloy.runs.run import load_run
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
@@ -228,3 +230,28 @@ def test_a_folder_of_parts_is_mapped_from_disk_and_teaches_the_same(tmp_path: Pa
     assert spooled.spooled is not None
     other = ma.pretrain(job, table=spooled, out=tmp_path / "two", quiet=True)
     assert same(weights(run.path), weights(other.path))
+
+
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_a_pretrained_encoder_goes_on_reading_masked_texts(tmp_path: Path, tune: str) -> None:
+    job = sharded_job(tmp_path)
+    job["columns"]["note"]["tune"] = tune
+    job["train"] = {"lr": 1e-2, "encoder_lr": 1e-2}
+    job["pretrain"] = {"epochs": 1, "masked": {"pieces": 0.5}}
+    run = ma.pretrain(job, out=tmp_path / "run", quiet=True)
+    front, before = "encoders.in_note.trunk.", load_file(tmp_path / "bert" / "model.safetensors")
+    after = {n.removeprefix(front): t for n, t in weights(run.path).items() if n.startswith(front)}
+    assert not any("lora" in name for name in after)  # merged
+    changed = {n for n, t in after.items() if n in before and not torch.equal(t, before[n])}
+    queries = {n for n in after if n.endswith(("query.weight", "q_proj.weight"))}
+    assert queries
+    assert queries <= changed
+    assert ("embeddings.word_embeddings.weight" in changed) == (tune == "full")
+    job["train"] = {"start": str(tmp_path / "run")}
+    parts = split_job(open_table(job["table"]), load_job(job))
+    table = open_table(job["table"])
+    begun = begin_job(load_job(job), table, parts, out=tmp_path / "next", quiet=True)
+    assert begun.started is not None
+    assert begun.started.unlike == ()
+    start = begun.model.state_dict()
+    assert all(torch.equal(start[n], t) for n, t in weights(run.path).items() if n in start)
