@@ -27,6 +27,7 @@ from modalloy.adaptation.learning import fine_tune
 from modalloy.adaptation.methods import adapted_job, learning_weights, model_to_learn
 from modalloy.adaptation.new_rows import open_new
 from modalloy.adaptation.old_rows import open_old
+from modalloy.adaptation.page import write_page
 from modalloy.adaptation.still_true import OURS, changed_inputs, fit_again
 from modalloy.answer.answers import EVERYTHING, Answer
 from modalloy.answer.loader import Loader
@@ -195,6 +196,9 @@ def write(world: World, learned: Learned, place: Path, asked: Asked, seconds: fl
         own = adapter_parts(run, asked.name, parts, stages=stages, notes=notes, without=OURS)
         own[f"adapter.{asked.name}.safetensors"] = learned.adapter
         given["notes"] = {**run.notes, "adapter": asked.name}
-        return with_adapter(derive_run(run, place, "adapt", **given, parts=own), None)
-    given |= {"stages": still.calibration.stages, "notes": notes}
-    return derive_run(run, place, "adapt", **given, parts=parts, model=model, without=OURS)
+        made = with_adapter(derive_run(run, place, "adapt", **given, parts=own), None)
+    else:
+        given |= {"stages": still.calibration.stages, "notes": notes}
+        made = derive_run(run, place, "adapt", **given, parts=parts, model=model, without=OURS)
+    write_page(made)
+    return made

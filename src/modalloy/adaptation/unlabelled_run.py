@@ -16,6 +16,7 @@ from modalloy.adaptation.figures import Answering, Pairs
 from modalloy.adaptation.gate import beyond, gate
 from modalloy.adaptation.norms import re_estimate
 from modalloy.adaptation.old_rows import open_old
+from modalloy.adaptation.page import write_page
 from modalloy.adaptation.restandardise import Drift, Restandardised, restandardise, say_drift
 from modalloy.adaptation.stand_ins import hide_channels
 from modalloy.adaptation.tent import tent
@@ -110,17 +111,11 @@ def adapt_unlabelled(
             "hidden": sorted(kept.state.hidden),
             "adapted": note(kept.state, loader, watched, compared),
         }
-        return derive_run(
-            run,
-            place,
-            "adapt",
-            job=run.job,
-            notes=notes,
-            stages=run.stages,
-            parts={},
-            model=kept.state.model,
-            readers=kept.state.readers,
-        )
+        given: dict[str, Any] = {"job": run.job, "notes": notes, "stages": run.stages, "parts": {}}
+        state = {"model": kept.state.model, "readers": kept.state.readers}
+        made = derive_run(run, place, "adapt", **given, **state)
+        write_page(made)
+        return made
 
 
 def steps(predictor: Predictor, loader: Loader, *, use_tent: bool) -> Iterator[State]:

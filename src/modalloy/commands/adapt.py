@@ -78,6 +78,7 @@ def adapt(
 
     Figures before and after are of rows held back, and of the run's own test rows.
     """
+    from modalloy.adaptation.page import PAGE
     from modalloy.judge.compared import Compared
 
     if listed:
@@ -108,6 +109,7 @@ def adapt(
     )
     typer.echo(Compared.from_dict(made.notes["adapted"]["compared"]).text())
     typer.echo(f"\nThe run is {made.path}; `modalloy evaluate {made.path}` writes its report.")
+    typer.echo(f"What was learned, and where, is on {made.path / PAGE}; open it in a browser.")
 
 
 def say_adapters(run: "Run") -> str:

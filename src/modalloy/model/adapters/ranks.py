@@ -11,8 +11,9 @@ def told_ranks(model: Body) -> dict[str, Any]:
     """Which column needed how much: method, ranks of layers, and by column ranks and numbers.
 
     Of AdaLoRA what is left counts, of PiSSA what it began with. `columns` is ordered by capacity;
-    what no single column has is called `fusion`. Under a budget `asked` says how much the layers of
-    a column asked for: the squared length of their gradients that both halves of the rows agree on.
+    what no single column has is called `fusion`; `owners` says whose each layer is. Under a budget
+    `asked` says how much the layers of a column asked for: the squared length of their gradients
+    that both halves of the rows agree on.
     """
     adapted = model.adapted
     assert adapted is not None, "nothing is attached"
@@ -39,6 +40,7 @@ def told_ranks(model: Body) -> dict[str, Any]:
     return {
         "method": ", ".join(methods),
         "layers": layers,
+        "owners": {name: column_of(model, name) for name in layers},
         "columns": {name: columns[name] for name in order},
         "learned": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "parameters": sum(p.numel() for p in model.parameters()),
