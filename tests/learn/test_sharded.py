@@ -50,6 +50,7 @@ def test_blocks_are_shared_out_and_end_where_whole_ones_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = sharded_job(tmp_path)
+    assert job["train"]["shard"]
     train_in(1, {"run": job}, tmp_path)
     at = "import modalloy as ma\nstop,"
     monkeypatch.setattr(test_processes, "TRAIN", TRAIN.replace(at, COUNTING + at))
