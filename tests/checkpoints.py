@@ -78,11 +78,39 @@ def detr() -> t.DetrForObjectDetection:
     )
 
 
+def rt_detr() -> t.RTDetrForObjectDetection:
+    backbone = t.RTDetrResNetConfig(
+        embedding_size=8,
+        hidden_sizes=[8, 12, 16, 24],
+        depths=[1, 1, 1, 1],
+        layer_type="basic",
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    return t.RTDetrForObjectDetection(
+        t.RTDetrConfig(
+            backbone_config=backbone,
+            encoder_hidden_dim=16,
+            encoder_in_channels=[12, 16, 24],
+            encoder_ffn_dim=16,
+            encoder_attention_heads=2,
+            d_model=16,
+            decoder_in_channels=[16, 16, 16],
+            decoder_layers=2,
+            decoder_ffn_dim=16,
+            decoder_attention_heads=2,
+            decoder_n_points=2,
+            num_queries=5,
+            num_denoising=0,
+        )
+    )
+
+
 PICTURES: dict[str, Callable[[], Any]] = {
     "vit": lambda: t.ViTModel(t.ViTConfig(**PICTURE)),
     "dinov2": lambda: t.Dinov2Model(t.Dinov2Config(**PICTURE)),
     "clip": lambda: t.CLIPVisionModel(t.CLIPVisionConfig(**PICTURE)),
     "detr": detr,  # its backbone is a ResNet
+    "rt_detr": rt_detr,
 }
 
 WAVES = SMALL | {

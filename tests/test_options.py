@@ -179,6 +179,8 @@ CASES: dict[str, list[Case]] = {
     "Locate.on": [("boxes", "tasks.fault.on", "photo", "photo2")],
     "Locate.template": [("boxes", "tasks.fault.template", None, "photo2")],
     "Locate.max_boxes": [("boxes", "tasks.fault.max_boxes", 100, 1)],
+    "Locate.head": [("boxes", "tasks.fault.head", "dense", "detr")],
+    "Locate.queries": [("sets", "tasks.fault.queries", None, 4)],
     "Train.epochs": [("plain", "train.epochs", 1, 2)],
     "Train.least_steps": [("short", "train.least_steps", 0, 120)],
     "Train.batch": [("plain", "train.batch", 16, 8), ("plain", "train.batch", 16, "auto")],
@@ -191,7 +193,9 @@ CASES: dict[str, list[Case]] = {
     "Train.clip": [("plain", "train.clip", 1.0, 0.01)],
     "Train.patience": [("worse", "train.patience", 0, 1)],
     "Train.ema": [("plain", "train.ema", 0.0, 0.9)],
-    "Train.weighting": [("plain", "train.weighting", "sum", "uncertainty")],
+    "Train.weighting": [
+        ("plain", "train.weighting", "sum", v) for v in ("uncertainty", "famo", "pcgrad")
+    ],
     "Train.freeze_epochs": [("bert", "train.freeze_epochs", 0, 2)],
     "Train.precision": [("bert", "train.precision", "float32", "bfloat16")],
     "Job.seed": [("plain", "seed", 0, 1)],
@@ -297,6 +301,20 @@ ELSEWHERE = {
         "tests/learn/test_pretrain_run.py::test_each_option_changes_what_is_learned",
     ),
     **dict.fromkeys(
+        (
+            "Autoregress.hide",
+            "Autoregress.shown",
+            "Autoregress.width",
+            "Autoregress.layers",
+            "Autoregress.components",
+        ),
+        "tests/objectives/test_autoregress.py::test_each_option_changes_the_loss",
+    ),
+    "Autoregress.columns": "tests/objectives/test_autoregress.py"
+    "::test_columns_are_those_named_or_all_that_learn",
+    "Autoregress.weight": "tests/objectives/test_autoregress.py"
+    "::test_its_weight_is_what_its_losses_count",
+    **dict.fromkeys(
         ("Pretrain.minutes", "Pretrain.patience"),
         "tests/learn/test_pretrain_run.py::test_minutes_and_patience_end_it",
     ),
@@ -329,6 +347,7 @@ GROUPS = {
     "Job.train",
     "Job.pretrain",
     "Pretrain.masked",
+    "Pretrain.autoregress",
     "Job.blend",
     "Job.calibrate",
     "Job.economize",
@@ -446,6 +465,9 @@ def base(name: str, folder: Path) -> dict[str, Any]:  # noqa: C901 a list of kin
                 n: {"type": "image", "pixels": 24, "augment": "none"} for n in ("photo", "photo2")
             }
             fault |= {"type": "locate", "target": "boxes", "on": "photo"}
+        case ["sets"]:
+            columns["photo"] = {"type": "image", "pixels": 24, "augment": "none"}
+            fault |= {"type": "locate", "target": "boxes", "on": "photo", "head": "detr"}
         case ["sound"]:
             columns["sound"] = sound
         case ["wav2vec2", *tune]:

@@ -1,4 +1,4 @@
-"""The sets of the bench, each with a cheap job: encoders from nothing, a class, budgets."""
+"""The sets of the bench, each with a cheap job: encoders from nothing, a class, usual budgets."""
 
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ JOBS: dict[str, dict[str, Any]] = {
         },
         "tasks": {"defective": {"type": "classify", "target": "defective"}},
         "train": {"epochs": 15},
-        "harden": {"budgets": {"image": "4/255"}},
     },
     "av_digits": {
         "split": {"column": "split"},
@@ -38,7 +37,6 @@ JOBS: dict[str, dict[str, Any]] = {
         },
         "tasks": {"digit": {"type": "classify", "target": "digit"}},
         "train": {"epochs": 12},
-        "harden": {"budgets": {"image": "32/255", "audio": "2 %"}},
     },
     "cwru": {
         "split": {"column": "split"},
@@ -52,7 +50,6 @@ JOBS: dict[str, dict[str, Any]] = {
         },
         "tasks": {"condition": {"type": "classify", "target": "condition"}},
         "train": {"epochs": 12},
-        "harden": {"budgets": {"vib_drive_end": "0.1 sd", "vib_fan_end": "0.1 sd"}},
     },
 }
 
@@ -61,6 +58,5 @@ def job_of(name: str, data: Path, *, without: str | None = None, **harden: Any) 
     """The job of a set, its table in the data folder. without: a column that it does not read."""
     own = JOBS[name]
     columns = {n: o for n, o in own["columns"].items() if n != without}
-    budgets = {n: b for n, b in own["harden"]["budgets"].items() if n != without}
     job = {**SHARED, **own, "columns": columns, "table": str(data / TABLES[name])}
-    return load_job({**job, "harden": {**own["harden"], "budgets": budgets, **harden}})
+    return load_job({**job, "harden": harden})

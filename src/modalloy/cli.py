@@ -12,6 +12,7 @@ from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
 from modalloy.commands.demo import demo
 from modalloy.commands.doctor import doctor
+from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
@@ -38,6 +39,7 @@ VERBS = (  # in the order of --help
     harden,
     adapt,
     explain,
+    draw,
     doctor,
     demo,
 )

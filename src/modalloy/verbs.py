@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
     from modalloy.checks.check import Check
+    from modalloy.drawing.draw_run import Drawing
     from modalloy.judge.report import Report
     from modalloy.runs.run import Run
     from modalloy.search.tune_run import Tuned
@@ -418,6 +419,48 @@ def explain(
     else:
         asked = {"tasks": tasks, "label": label, "item": item, "actionable": actionable}
         found = explain_row(predictor, loader, row, **asked, past=past, lines=lines)
+    if out is not None:
+        found.save(Path(out))
+    return found
+
+
+def draw(
+    run: "Run | str | Path",
+    *,
+    like: Any = None,
+    complete: float | None = None,
+    column: str | None = None,
+    rows: int = 12,
+    each: int = 4,
+    temperature: float = 1.0,
+    seed: int = 0,
+    out: str | Path | None = None,
+    sheet: str | None = None,
+) -> "Drawing":
+    """Cells as a run expects them that was pretrained with `pretrain: {autoregress: {}}`.
+
+    like: a table whose first rows' other columns steer what is drawn; drawn from nothing without.
+    complete: only this last share of each cell is drawn, after what comes before it. column: which,
+    the first that the run draws for None. rows, each: how many rows, and draws of each.
+    temperature: 1 draws as was learned, less keeps to what is likelier. seed: which with the number
+    of a row is all that chance depends on. out: write the contact sheet (`.png`). sheet: the sheet
+    of an Excel table. The result has `samples` and `expected` as arrays, and `save`.
+
+    Raises RunError for a run that never learned to draw, JobError for a column that it does not
+    draw and for shares and counts that make no sense, TableError for a table without a column of
+    the run, or without a cell to complete.
+    """
+    from modalloy.drawing.draw_run import Asked, check_sheet, draw_run
+    from modalloy.runs.run import Run, load_run
+
+    if out is not None:
+        check_sheet(Path(out))
+    if sheet is not None and like is None:
+        raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    loaded = run if isinstance(run, Run) else load_run(run, pretrained=True)
+    opened = None if like is None else open_table(like, sheet=sheet)
+    asked = Asked(column, complete, rows, each, temperature, seed)
+    found = draw_run(loaded, opened, asked)
     if out is not None:
         found.save(Path(out))
     return found

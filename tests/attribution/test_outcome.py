@@ -32,6 +32,7 @@ def predictor(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Path
         "entities": {"type": "tag", "target": "tags", "on": "words"},
         "boxes": {"type": "locate", "target": "boxes", "labels": "box_names", "on": "photo"},
     }
+    job["tasks"]["sets"] = job["tasks"]["boxes"] | {"head": "detr", "queries": 8}
     return Predictor(untrained(folder / "run", table, job=load_job(job))), table
 
 
@@ -79,3 +80,20 @@ def test_a_row_without_its_picture_has_no_box(predictor: tuple[Predictor, Path])
     asked = asked_row(predictor, 3)  # its photo is missing
     assert find_outcome(asked, "boxes", label=None, item=0) is None
     assert say_answer(asked, "boxes") == "0 boxes"
+
+
+def test_a_box_of_a_query_is_told_by_its_score_wherever_queries_go(
+    predictor: tuple[Predictor, Path],
+) -> None:
+    asked = asked_row(predictor)
+    answer = predictor[0].answers(predictor[1])["sets"]
+    outcome = find_outcome(asked, "sets", label=None, item=0)
+    score = outcome.value(asked, [frozenset()])[0]
+    assert score == pytest.approx(answer["scores"][ROW][0], abs=1e-4)
+    assert outcome.box == pytest.approx(answer["boxes"][ROW][0], abs=0.06)
+    found = share_columns(asked, outcome)
+    assert found.shares.nothing == 0.0  # without the picture there is no box
+    assert found.shares.value_N.sum() == pytest.approx(score, abs=1e-4)
+    (inside,) = look_inside(asked, outcome, ["photo"])
+    assert np.abs(inside.part).max() > 0
+    assert "box" in say_answer(asked, "sets")

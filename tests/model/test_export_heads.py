@@ -114,6 +114,10 @@ HEADS: dict[str, tuple[Any, Any]] = {
         config.Locate(target="y", labels="names", on="photo"),
         BoxTarget("t", "y", "names", ("dent", "scratch")),
     ),
+    "detr": (
+        config.Locate(target="y", labels="names", on="photo", head="detr", queries=7),
+        BoxTarget("t", "y", "names", ("dent", "scratch")),
+    ),
     "locate template": (
         config.Locate(target="y", labels="names", on="photo", template="good"),
         BoxTarget("t", "y", "names", ("dent", "scratch")),

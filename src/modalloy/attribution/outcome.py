@@ -127,6 +127,46 @@ class BoxOutcome(Outcome):
         return outputs["heat"].float().flatten(2)[:, self.index, self.cell]
 
 
+@dataclass(frozen=True)
+class QueryOutcome(Outcome):
+    """The score of a box that queries say: the highest probability of its class among them, each
+    times how far its own box overlaps this one. Which query says a box may change with the row.
+
+    share: its corners as shares of the picture.
+    """
+
+    box: tuple[float, ...] = ()
+    index: int = 0
+    share: tuple[float, ...] = ()
+
+    def value(self, asked: AskedRow, hidden: Sequence[Hidden]) -> np.ndarray:
+        """Of the network, which answers such tasks alone."""
+        found = asked.outputs(self.task, hidden)
+        given = {k: torch.from_numpy(found[k]) for k in ("logits", "boxes")}
+        return self._near(given).double().numpy()
+
+    def score(self, outputs: Outputs) -> Tensor:
+        """Its log-odds."""
+        return log_odds(self._near(outputs))
+
+    def _near(self, outputs: Outputs) -> Tensor:
+        p_BQ = outputs["logits"].float().softmax(-1)[:, :, self.index]
+        boxes = outputs["boxes"].float()
+        low, high = boxes[..., :2] - boxes[..., 2:] / 2, boxes[..., :2] + boxes[..., 2:] / 2
+        low, high = low.clamp(0, 1), high.clamp(0, 1)
+        mine = boxes.new_tensor(self.share)
+        common = torch.minimum(high, mine[2:]) - torch.maximum(low, mine[:2])
+        common_BQ = common.clamp_min(0).prod(-1)
+        union_BQ = (high - low).prod(-1) + (mine[2:] - mine[:2]).prod() - common_BQ
+        return (p_BQ * common_BQ / union_BQ.clamp_min(1e-9)).amax(1)
+
+
+def say_box(name: str, box_4: np.ndarray) -> tuple[tuple[float, ...], str]:
+    """A box in pixels, rounded, and its score in words."""
+    box = tuple(round(float(v), 1) for v in box_4)
+    return box, f"score of the '{name}' at {box[0]:g} {box[1]:g} {box[2]:g} {box[3]:g}"
+
+
 def log_odds(p_B: Tensor) -> Tensor:
     """Of probabilities."""
     return torch.logit(p_B, eps=SURE)

@@ -7,7 +7,7 @@ import numpy as np
 from modalloy.attribution.drawn import Bar, bars, draw_inside, key
 from modalloy.attribution.explanation import Explanation, TaskReasons, say, signed
 from modalloy.attribution.inside import Inside
-from modalloy.attribution.outcome import BoxOutcome, say_truth
+from modalloy.attribution.outcome import BoxOutcome, QueryOutcome, say_truth
 from modalloy.judge.wording import brief
 from modalloy.report.document import document
 from modalloy.report.html import Markup, join, short, table, tag
@@ -91,7 +91,7 @@ def task_part(found: Explanation, reasons: TaskReasons) -> Markup:
         parts += [tag("h3", "What would change it"), changes_part(reasons)]
     if reasons.inside:
         parts += [tag("h3", "Where in the cells"), tag("p", say_inside_of(reasons), kind="quiet")]
-        box = reasons.outcome.box if isinstance(reasons.outcome, BoxOutcome) else ()
+        box = reasons.outcome.box if isinstance(reasons.outcome, BoxOutcome | QueryOutcome) else ()
         on = reasons.outcome.on
         figures = [
             inside_figure(i, box if i.column == on else (), found.lines) for i in reasons.inside

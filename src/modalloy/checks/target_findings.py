@@ -17,6 +17,7 @@ from modalloy.job.costs import costs_of
 from modalloy.readers.build import fit_target, target_of
 from modalloy.readers.outliers import LARGEST, outlying, times_spread
 from modalloy.readers.targets.classify import ClassTarget
+from modalloy.readers.targets.locate import QUERIES, BoxTarget, enough_queries
 from modalloy.readers.targets.target import TargetReader
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
@@ -46,6 +47,8 @@ def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], li
         try:
             reader = fit_target(task, goal, lambda columns: table.take(columns, parts.train))
             answers = _answers(reader, table, np.arange(table.rows))
+            if isinstance(goal, config.Locate) and isinstance(reader, BoxTarget):
+                _enough_queries(job, task, goal, reader.most)
             if isinstance(reader, ClassTarget):
                 costs_of(task, getattr(goal, "decide", None), reader.names, reader.counts)
         except JobError as error:
@@ -57,6 +60,16 @@ def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], li
             continue
         known.append(Truth(task, goal, answers))
     return known, found
+
+
+def _enough_queries(job: config.Job, task: str, goal: config.Locate, most: int) -> None:
+    """JobError for more boxes in a training row than a set of queries can find; how many queries a
+    checkpoint brings shows in training alone.
+    """
+    column = job.columns[goal.on]
+    brings = isinstance(column, config.Image) and column.encoder.startswith("hf:")
+    if goal.head == "detr" and (goal.queries is not None or not brings):
+        enough_queries(task, goal.queries or QUERIES, most)
 
 
 def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Finding]:

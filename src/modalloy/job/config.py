@@ -175,7 +175,7 @@ class Image(Trunk):
     type: Literal["image"] = "image"
     encoder: Annotated[str, Field(pattern=r"^(scratch|efficientnet_lite[012]|hf:.+)$")] = "scratch"
     """`scratch`, `efficientnet_lite0`, `_lite1`, `_lite2`, or
-    `hf:<ViT, DINOv2, CLIP or DETR folder>`."""
+    `hf:<ViT, DINOv2, CLIP, DETR or RT-DETR folder>`."""
     pixels: Annotated[int, Field(ge=16, le=1024)] = 160
     """Height and width that the picture is resized to."""
     augment: Literal["none", "shift", "flip", "rotate"] = "shift"
@@ -526,6 +526,14 @@ class Locate(Task):
     """A second image column to compare with, such as the defect-free part."""
     max_boxes: PositiveInt = 100
     """Boxes answered at most for one picture."""
+    head: Literal["dense", "detr"] = "dense"
+    """`dense`: a heat map a class and the sides at each cell (Zhou et al. 2019, 1904.07850).
+    `detr`: a set of queries, each of which finds one box or nothing (Carion et al. 2020,
+    2005.12872); on `hf:` checkpoints of DETR and RT-DETR with their own queries and decoder. Which
+    one to take: docs/locate.md."""
+    queries: Annotated[int, Field(ge=1, le=900)] | None = None
+    """Boxes that `head: detr` can find on one picture; none means 50, or as many as a checkpoint
+    has."""
 
     @property
     def answers_in(self) -> dict[str, str]:
@@ -614,9 +622,11 @@ class Train(Options):
     ema: Share = 0.99
     """Decay a step of a moving average of the weights, which then is what is kept; 0 keeps the
     weights."""
-    weighting: Literal["sum", "uncertainty"] = "sum"
-    """Several tasks: sum of losses, each divided by its value at the start, or learned
-    uncertainties (Kendall et al. 2018)."""
+    weighting: Literal["sum", "uncertainty", "famo", "pcgrad"] = "sum"
+    """Several tasks: sum of losses, each divided by its value at the start; learned uncertainties
+    (Kendall et al. 2018); weights that make all losses fall alike (`famo`, Liu et al. 2023,
+    2306.03792); or gradients of tasks without what they have against one another (`pcgrad`, Yu et
+    al. 2020, 2001.06782; one backward pass a task)."""
     frozen_first: bool = True
     """Where pretrained encoders are tuned: first learns all that stands on them, while they stay as
     they are and run once for each row, for up to `epochs`; then everything from there, as many
@@ -756,6 +766,31 @@ class Masked(Options):
     """Its layers."""
 
 
+class Autoregress(Options):
+    """Learning by predicting what follows: a part of a picture, series or recording is read, and
+    the rest predicted patch by patch (ImageGPT, Chen et al. 2020; AIM, El-Nouby et al. 2024,
+    2401.08541). A run that learned by it can `draw`."""
+
+    weight: NonNegativeFloat = 1.0
+    """What its losses count for beside those of other methods; 0 leaves it out."""
+    columns: tuple[str, ...] = ()
+    """The columns that are predicted; where none is named, all pictures, series and recordings of
+    which something in the encoder learns."""
+    hide: Share = 0.3
+    """Share of the other cells of a row that is hidden, so that what is drawn can also do without
+    them."""
+    shown: Share = 0.5
+    """Share of the rows in which what follows is predicted from the patches before it and from what
+    the encoder says of these; in the others from what the encoder says alone, which teaches it
+    more."""
+    width: Annotated[int, Field(ge=8, le=1024, multiple_of=8)] = 128
+    """Length of the vectors inside the transformer that predicts."""
+    layers: PositiveInt = 3
+    """Its layers."""
+    components: Annotated[int, Field(ge=1, le=64)] = 8
+    """Gaussians that it mixes for each patch: as many different ways to go on."""
+
+
 class Pretrain(Options):
     """How `pretrain` learns from rows without labels; rates, optimiser, average and precision are
     those of `train`, which itself reads none of it."""
@@ -765,6 +800,9 @@ class Pretrain(Options):
     their rows need no answers, and columns that they lack count as missing cells."""
     masked: Masked = Masked()
     """Learning by hiding parts of all columns and rebuilding them."""
+    autoregress: Autoregress | None = None
+    """Learning by predicting what follows in pictures, series and recordings, which lets the run
+    `draw` them; left out, it is not done."""
     epochs: PositiveInt | Literal["auto"] = "auto"
     """Passes over all rows at most; `auto` takes as many as make `steps`, and 5 at least."""
     steps: PositiveInt = 2000

@@ -27,6 +27,7 @@ Groups = dict[str, dict[str, Any]]
 
 TABULAR = ("number", "category", "time")
 MEDIA = ("vector", "text", "tokens", "image", "audio", "series")
+DRAWN = ("image", "series", "audio")  # types of columns in which what follows can be predicted
 CHANGES = ("flip", "rotate", "gain", "jitter")  # augmentations that no default asks for
 BESIDE = get_args(Method)  # ways of learning beside the layers of a network
 WAYS = ("masked", "contrast", "matching", "autoregress")  # to learn without labels
@@ -56,10 +57,12 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _adapted(data, columns)
     yield from _auxiliary(data.get("fuse"), columns, tasks)
     yield from _smoothing(data.get("train"), tasks)
+    yield from _weighting(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
     yield from _passes(data.get("train"))
     yield from _pretrain(data.get("pretrain"))
     yield from _costs(data.get("economize"), columns)
+    yield from _predicted(data.get("pretrain"), columns)
     yield from broken_ranges(data)
 
 
@@ -92,6 +95,26 @@ def _costs(economize: Any, columns: Groups) -> Iterator[Fault]:
         elif name not in inputs and None not in kinds.values():
             why = f"is no input; there are: {', '.join(inputs)}.{did_you_mean(str(name), inputs)}"
             yield Fault(path, why)
+
+
+def _predicted(pretrain: Any, columns: Groups) -> Iterator[Fault]:
+    """What follows is predicted in pictures, series and recordings."""
+    asked = pretrain.get("autoregress") if isinstance(pretrain, dict) else None
+    if not isinstance(asked, dict):
+        return
+    path, kinds = ("pretrain", "autoregress"), {n: o.get("type") for n, o in columns.items()}
+    if None not in kinds.values() and not set(DRAWN).intersection(kinds.values()):
+        yield Fault(path, "has no picture, series or recording to predict; take it out.")
+        return
+    named = asked.get("columns")
+    for name in named if isinstance(named, list | tuple) else ():
+        kind = kinds.get(str(name))
+        if str(name) not in kinds:
+            why = f"there is no column '{name}'.{did_you_mean(str(name), list(kinds))}"
+            yield Fault((*path, "columns"), why)
+        elif kind is not None and kind not in DRAWN:
+            why = f"'{name}' is of type {kind}; pictures, series and recordings are drawn."
+            yield Fault((*path, "columns"), why)
 
 
 def groups(data: dict[str, Any], key: str) -> Groups:
@@ -275,6 +298,8 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
                 if _is_frozen(columns.get(str(options.get(key)), {})):
                     why = f"{quoted(options[key])} is frozen and keeps no maps to find boxes on; "
                     yield Fault((*path, key), why + "set its tune to full or last_n.")
+            if options.get("queries") is not None and options.get("head", "dense") != "detr":
+                yield Fault((*path, "queries"), "is for head: detr. Got head: dense.")
             if options.get("template") is not None and options["template"] == options.get("on"):
                 yield Fault((*path, "template"), "must be another column than 'on'.")
         case "regress":
@@ -374,6 +399,15 @@ def _smoothing(train: Any, tasks: Groups) -> Iterator[Fault]:
     if tasks and all(options.get("type") in ("regress", "locate") for options in tasks.values()):
         why = "is for classify and tag tasks, and there is none."
         yield Fault(("train", "label_smoothing"), why)
+
+
+def _weighting(train: Any, tasks: Groups) -> Iterator[Fault]:
+    """One task has nothing to be weighed against."""
+    if not isinstance(train, dict) or len(tasks) != 1:
+        return
+    if train.get("weighting") in ("famo", "pcgrad"):
+        why = f"{train['weighting']} is for several tasks, and there is one; take it away."
+        yield Fault(("train", "weighting"), why)
 
 
 def _pretrained(train: Any, columns: Groups) -> Iterator[Fault]:

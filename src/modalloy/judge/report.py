@@ -83,6 +83,9 @@ class Report:
     gain: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> metric, fused, best (its name), best_value, gain, interval: fused minus the best
     single column; more is better whatever the metric."""
+    shuffled: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """task -> input -> Figures with the input's cells dealt out among the `rows` rows, and `whole`:
+    figures of the same rows as they are. A model that needs an input to belong to its row falls."""
     columns: dict[str, dict[str, Any]] = field(default_factory=dict)
     """task -> tabular column -> Figures of a small decision tree on that column alone, with
     `margin`: how far the model is ahead."""

@@ -1,10 +1,11 @@
 """Training as an iterator: one `Step` for each batch, whatever is learned and however."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from modalloy.errors import JobError
 from modalloy.job import config
@@ -12,6 +13,7 @@ from modalloy.learn import processes
 from modalloy.learn.change import Change, Scheduled
 from modalloy.learn.sharded import is_parted
 from modalloy.learn.state import State
+from modalloy.learn.weighting import Weighting
 from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Net, Objective
 
@@ -58,15 +60,18 @@ def fit(
         torch.manual_seed((seed * 1_000_003 + state.step) * 64 + rank)
         if views is not None:
             batch = views(batch)
-        losses = processes.mean_losses(objective(state.model, batch), world)
+        again = torch.initial_seed() + 1 if learns_after(state) else None
+        losses = losses_of(state, objective, batch, world, again)
         total = state.total(losses)
         if not torch.isfinite(total):
             raise JobError(lost(state.step + 1, total.item(), settings))
-        total.backward()
+        take_gradients(state, losses, total)
         if world > 1 and not len(batch.rows):  # a guest's zeros are no gradients
             for p in state.model.parameters():
                 p.grad = p.grad if is_parted(p) else None
         lr = change(state)
+        if again is not None:
+            learn_after(state, losses_of(state, objective, batch, world, again))
         yield Step(
             state.step,
             {n: v.item() for n, v in losses.items()},
@@ -75,6 +80,35 @@ def fit(
             len(batch),
             time.perf_counter() - start,
         )
+
+
+def losses_of(
+    state: State[Net], objective: Objective[Net], batch: Batch, world: int, again: int | None
+) -> dict[str, Tensor]:
+    """The losses of the whole batch. again: a seed, where they are to be asked for twice with the
+    same chance in them."""
+    if again is not None:
+        torch.manual_seed(again)
+    return processes.mean_losses(objective(state.model, batch), world)
+
+
+def learns_after(state: State[Net]) -> bool:
+    """Whether the total learns from what a step has changed, as `famo` does."""
+    return isinstance(state.total, Weighting) and state.total.famo is not None
+
+
+def learn_after(state: State[Net], losses: Mapping[str, Tensor]) -> None:
+    """Tell the total what the same losses are now."""
+    assert isinstance(state.total, Weighting)
+    state.total.learn(losses)
+
+
+def take_gradients(state: State[Net], losses: Mapping[str, Tensor], total: Tensor) -> None:
+    """Gradients of the total, or of each task's loss where the total puts these together."""
+    if isinstance(state.total, Weighting) and state.total.projects:
+        state.total.backward(losses, state.model)
+    else:
+        total.backward()
 
 
 def lost(step: int, loss: float, settings: config.Train) -> str:

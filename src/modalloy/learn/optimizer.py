@@ -11,19 +11,25 @@ from modalloy.learn.sharded import is_parted, whole
 from modalloy.model.adapters.attach import own_by_method
 from modalloy.model.body import Body
 from modalloy.model.encoders.encoder import Encoder
+<<<<<<< HEAD
+=======
+from modalloy.model.model import Model
+from modalloy.model.tasks.task import Task
+>>>>>>> main
 
 
 def build_optimizer(
     model: nn.Module, total: nn.Module | None, settings: config.Train
 ) -> torch.optim.Optimizer:
-    """AdamW or SGD; pretrained trunks of encoders at `encoder_lr`, the rest at `lr`.
+    """AdamW or SGD; pretrained trunks of encoders and heads at `encoder_lr`, the rest at `lr`.
 
     What stands beside the layers of a trunk begins from nothing, so it learns at `lr`; but PiSSA's
     parts are the trunk's own strongest directions.
 
     total: what makes one number of the losses, where it learns as well.
     """
-    trunks = [m.trunk for m in model.modules() if isinstance(m, Encoder) and m.trunk is not None]
+    parts = [m for m in model.modules() if isinstance(m, Encoder | Task)]
+    trunks = [m.trunk for m in parts if m.trunk is not None]
     trunk = {id(p) for t in trunks for p in t.parameters()}
     fresh, vectors = beside_layers(model)
     trunk -= fresh

@@ -19,6 +19,7 @@ from modalloy.learn.augment import augmenting
 from modalloy.learn.plan import Plan
 from modalloy.model.body import Body
 from modalloy.model.tokens import Batch
+from modalloy.objectives.autoregress import Autoregress
 from modalloy.objectives.losses import Losses
 from modalloy.objectives.masked import Masked
 from modalloy.objectives.names import Method, read_name
@@ -27,6 +28,7 @@ from modalloy.objectives.pretext import Pretext, Pretraining, pretraining, weigh
 Build = Callable[[Body, Any], Pretext]
 METHODS: dict[Method, Build] = {
     "masked": Masked,
+    "autoregress": Autoregress,
 }
 
 

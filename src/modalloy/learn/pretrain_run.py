@@ -15,6 +15,8 @@ from safetensors.torch import save
 
 from modalloy.answer.loader import Loader
 from modalloy.checks.finding import Finding, finding
+from modalloy.drawing.artist import Artist
+from modalloy.drawing.sheet import sheets_of
 from modalloy.job import config
 from modalloy.job.steps import rows_a_step, steps_a_pass
 from modalloy.learn import processes
@@ -29,8 +31,13 @@ from modalloy.learn.train import train_model
 from modalloy.learn.unlabelled_rows import Rows, open_unlabelled, said_of
 from modalloy.model.body import Body
 from modalloy.model.device import placed
+<<<<<<< HEAD
 from modalloy.model.tokens import Batch
 from modalloy.objectives.pretext import Pretraining, pretraining
+=======
+from modalloy.objectives.autoregress import Autoregress
+from modalloy.objectives.pretext import Pretraining
+>>>>>>> main
 from modalloy.objectives.rebuilt.build import keeps_still
 from modalloy.report.pretrained import pretrained_page
 from modalloy.runs.learned_from import UNLABELLED_ROWS, to_part
@@ -42,6 +49,7 @@ from modalloy.table.split import Parts, split_job
 from modalloy.table.table import Table
 
 PAGE, FIGURES = "pretrain.html", "pretrain.json"  # parts of a pretrained run
+MOST_SHOWN = 8  # rows of a contact sheet
 MOST_JUDGED = 2000  # rows that say when to end
 FEWEST_PASSES = 5  # of `epochs: auto`
 
@@ -213,7 +221,7 @@ def keep(
     prints = [fingerprints(table, job, own) for table, own in others]
     pretexts = {n: t.detach().cpu().contiguous() for n, t in model.pretexts.state_dict().items()}
     free = {
-        PAGE: pretrained_page(list(model.body.readers), notes).encode(),
+        PAGE: pretrained_page(list(model.body.readers), notes, sheets(learned)).encode(),
         FIGURES: json.dumps(notes["pretrained"], indent=1).encode(),
         PRETEXTS: save(pretexts),
     }
@@ -233,3 +241,14 @@ def keep(
     if not learned.progress.interrupted:
         shutil.rmtree((out / LAST).parent, ignore_errors=True)
     return run
+
+
+def sheets(learned: Learned) -> dict[str, bytes]:
+    """Contact sheets of what was learned to draw, by column: of rows kept apart, if there are."""
+    model, rows = learned.model, learned.rows
+    if "autoregress" not in model.pretexts:
+        return {}
+    method = model.pretexts["autoregress"]
+    assert isinstance(method, Autoregress)
+    some = rows.judged if len(rows.judged) else rows.learned
+    return sheets_of(Artist(model.body, method), rows.loader, some[:MOST_SHOWN], seed=0)

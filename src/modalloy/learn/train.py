@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from modalloy.answer.loader import Loader
+from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.job.steps import LOOK, LOOKS, Course, course
 from modalloy.judge.validate import MOST_ROWS
@@ -28,6 +29,7 @@ from modalloy.learn.precision import choose_precision, set_up
 from modalloy.learn.progress import Progress, restore, store, write_log
 from modalloy.learn.sharded import gather, put_together, shard, sharded_blocks
 from modalloy.learn.state import State, averaged, shown_weights
+from modalloy.learn.weighting import Weighting
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -70,6 +72,7 @@ def train_model(
     """
     rank, world = processes.start()
     plan = plan or plan_of(model, loader, parts)
+    one_process(plan, world)
     way = course_like(job, len(parts.train), like, tuned=phase.before is not None)
     path = None if phase.checkpoint is None else out / phase.checkpoint
     log = out / phase.log
@@ -206,6 +209,15 @@ def course_like(
         return course(job, rows, tuned=tuned)
     settings = job.train.model_copy(update={"batch": like.batch, "epochs": like.epochs})
     return course(job.model_copy(update={"train": settings}), rows)
+
+
+def one_process(plan: Plan[Any], world: int) -> None:
+    """JobError where several processes cannot learn by a plan."""
+    if world > 1 and isinstance(plan.total, Weighting) and plan.total.projects:
+        raise JobError(
+            "train.weighting: pcgrad projects gradients of whole batches, and of several processes "
+            "each has those of its share; take famo, or train in one process."
+        )
 
 
 def begin_state(

@@ -12,8 +12,15 @@ from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.fusion import Consistency
 from modalloy.model.layers.named import Named
 from modalloy.model.tasks.build import build_task
+from modalloy.model.tasks.detr import Channels
 from modalloy.model.tasks.task import Outputs, Task
 from modalloy.model.tokens import Batch, Fused, Tokens
+from modalloy.model.trunks.detectors import (
+    DETECTORS,
+    Detector,
+    build_detector,
+    load_detector,
+)
 from modalloy.readers.reader import Reader
 from modalloy.tasks.kit import kit_of
 
@@ -48,7 +55,8 @@ class Model(Body):
         width = job.fuse.width
         smoothing = job.train.label_smoothing
         found = ((n, self.encoder(n)) for n in located_on(job))
-        channels = {n: e.map_channels() for n, e in found if isinstance(e, ImageEncoder)}
+        widths = {n: e.map_channels() for n, e in found if isinstance(e, ImageEncoder)}
+        channels = Channels(widths, self._detectors(pretrained))
         self.tasks = Named(
             {
                 n: build_task(n, o, targets[n], width, self.fusion.members, smoothing, channels)
@@ -68,6 +76,23 @@ class Model(Body):
             }
         )
         self.consistency = Consistency(self.inputs, width) if job.fuse.consistency else None
+
+    def _detectors(self, pretrained: bool) -> dict[str, Detector]:
+        """What finds boxes in the checkpoints of pictures, for the tasks that go on from it."""
+        found = {}
+        for name, options in self.job.tasks.items():
+            if not isinstance(options, config.Locate) or options.head != "detr":
+                continue
+            encoder, column = self.encoder(options.on), self.job.columns[options.on]
+            assert isinstance(encoder, ImageEncoder)
+            assert isinstance(column, config.Image)
+            described = encoder.trunk_config or {}
+            family, classes = described.get("family", ""), self.targets[name].names
+            if family in DETECTORS and pretrained:
+                found[name] = load_detector(column.encoder, family, classes)
+            elif family in DETECTORS:
+                found[name] = build_detector(described, classes)
+        return found
 
     def decide(self, tokens: Mapping[str, Tokens], batch: Batch) -> Output:
         """Fuse and answer."""

@@ -101,6 +101,7 @@ def whole_report(
         calibrated=calibrated,
         decided=decided,
         unlike=unlike,
+        shuffled=judged.shuffled,
     )
     report = report_of(
         model.job,

@@ -34,6 +34,7 @@ class Judged:
     unadjusted: Answers = field(default_factory=dict)  # of tasks with a stage, before it
     simple: dict[str, dict[str, MethodAnswers]] = field(default_factory=dict)  # by task and name
     kinds: Sequence[RowGroup] = ()  # of rows, where promises are kept for each
+    shuffled: dict[str, dict[str, Any]] = field(default_factory=dict)  # by task and input
     view: View | None = None  # where rows are compared with those of training
 
 

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from modalloy.model.model import Model, essential_inputs
 from modalloy.readers.targets.target import names_of
 from modalloy.report.extras import Extras
 from modalloy.report.judged import Judged
+from modalloy.report.shuffled import shuffled_figures
 
 
 def judge_rows(
@@ -80,8 +82,14 @@ def judge_rows(
         combined[EVERYTHING] = bought.answers
         seen[EVERYTHING] = adjust(bought.answers, stages)
     before = {task: combined[EVERYTHING][task] for task in stages}
+    shuffled: dict[str, dict[str, Any]] = {}
+    if bought is None:
+        dealt = (model, loader, which, truth, seen[EVERYTHING], extras)
+        control = partial(shuffled_figures, *dealt)
+        shuffled = made.run("shuffled", "what dealt-out cells cost", control, {})
     given = (which, truth, seen[EVERYTHING], groups, found, seconds, before)
     judged = Judged(*given, view=answered.view if bought is None else bought.view)
+    judged.shuffled = shuffled
     for task, own in extras.methods.items():
         ask_own = partial(ask_methods, own, answered, loader, which)
         judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)

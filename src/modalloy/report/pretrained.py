@@ -13,9 +13,13 @@ from modalloy.report.page import say_time, show_figures
 HEAD = ("method", "of", "before", "after", "kept")
 SHOWS = (
     "Losses are of rows kept apart from learning, with the same parts hidden each time. Under "
-    "masked, about 1 means that nothing of what was hidden is known, and 0 that all of it is; what "
-    "is left of the loss is noise, or was not learned. Whether it helps a task is told by training "
-    "with and without it."
+    "masked, about 1 means that nothing of what was hidden is known, and 0 that all of it is; "
+    "under autoregress, losses are nats a number above a sure prediction. What is left is noise, "
+    "or was not learned. Whether it helps a task is told by training with and without it."
+)
+DRAWN = (
+    "Each line is a row: its cell, the part that was shown, what is expected after it, and draws. "
+    "`modalloy draw` makes more of them."
 )
 MOST_LINES = 8  # of a chart
 
@@ -57,8 +61,10 @@ def said_rows(notes: Mapping[str, Any]) -> str:
     )
 
 
-def pretrained_page(columns: Sequence[str], notes: Mapping[str, Any]) -> str:
-    """The page as one file."""
+def pretrained_page(
+    columns: Sequence[str], notes: Mapping[str, Any], sheets: Mapping[str, bytes]
+) -> str:
+    """The page as one file. sheets: by column, PNG of cells that the run draws."""
     found = [f for f in notes["findings"]]
     items = join(tag("li", f"{f['where']}: {f['what']}.") for f in found)
     said = tag("p", f"{said_rows(notes)[0].upper()}{said_rows(notes)[1:]}.")
@@ -69,6 +75,9 @@ def pretrained_page(columns: Sequence[str], notes: Mapping[str, Any]) -> str:
     figures = list(curves(notes["curves"]))
     if figures:
         parts.append(("curves", "Curves", show_figures(figures)))
+    if sheets:
+        shown = [Figure(f"Drawn: {name}", "chart", data, DRAWN) for name, data in sheets.items()]
+        parts.append(("drawn", "What it draws", show_figures(shown)))
     title = ", ".join(columns)
     heading = tag("header", tag("p", "Modalloy pretraining", kind="kicker"), tag("h1", title))
     footer = "Written by Modalloy. The same figures are in pretrain.json."

@@ -40,6 +40,8 @@ def task_section(report: Report, task: str) -> Markup:
         parts.append(baselines_table(report, task))
     if report.subsets.get(task):
         parts.append(subsets_part(report, task))
+    if report.shuffled.get(task):
+        parts.append(shuffled_part(report, task))
     if report.columns.get(task):
         parts.append(columns_part(report, task))
     for what, found in (("group", report.groups), ("slice", report.slices)):
@@ -187,6 +189,27 @@ def subsets_part(report: Report, task: str) -> Markup:
             fold(f"All figures of all {len(found)} subsets", *whole),
         ]
     )
+
+
+def shuffled_part(report: Report, task: str) -> Markup:
+    """What dealing out the cells of an input among the rows costs."""
+    found, unit, metric = report.shuffled[task], report.unit(task), report.primary(task)
+    rows = [
+        (
+            name,
+            say(metric, figures["whole"].get(metric), unit),
+            say(metric, figures.get(metric), unit),
+            say_interval(figures, metric, unit),
+        )
+        for name, figures in found.items()
+    ]
+    count = max(figures["rows"] for figures in found.values())
+    note = (
+        f"{label(metric)} of {count} test rows when each shows this column of another one, drawn "
+        "at random. One that is read together with the others costs more here than its absence."
+    )
+    head = ("column dealt out", "as they are", "dealt out", "interval")
+    return fold("A control: cells dealt out among the rows", tag("p", note), table(head, rows))
 
 
 def columns_part(report: Report, task: str) -> Markup:

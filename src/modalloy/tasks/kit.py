@@ -4,7 +4,7 @@ A kind of task is a target reader, a head with its loss and its answer, figures,
 beat, and drawings. Each part has a base class in the room of its trade, which says what it must do.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Literal, assert_never
 
@@ -88,6 +88,12 @@ LOCATE = Kit(
     promises="items",
     explained="modalloy.attribution.kinds.locate:BoxKind",
 )
+DETR = replace(
+    LOCATE,
+    head="modalloy.model.tasks.detr:Sets",
+    answer="modalloy.answer.decoding.detr:decode",
+    explained="modalloy.attribution.kinds.detr:QueryKind",
+)
 
 
 def kit_of(options: config.TaskOptions) -> Kit:
@@ -100,7 +106,7 @@ def kit_of(options: config.TaskOptions) -> Kit:
         case config.Tag():
             return TAG
         case config.Locate():
-            return LOCATE
+            return DETR if options.head == "detr" else LOCATE
         case config.Custom():
             return custom_kit(options.use)
         case _:

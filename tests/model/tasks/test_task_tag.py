@@ -150,3 +150,24 @@ def test_a_row_alone_is_answered_as_in_a_batch() -> None:
     alone = answer_of(task(Fused(z.summary_BKD[1:]), {"words": lone}, NOTHING))
     assert alone["tags"][0] == whole["tags"][1]
     assert alone["confidence"][0] == pytest.approx(whole["confidence"][1], abs=1e-6)
+
+
+def test_a_run_from_before_rows_scaled_their_words_answers_as_it_did() -> None:
+    task, other = make_task(), make_task()
+    old = {k: v for k, v in task.state_dict().items() if not k.startswith("scale.")}
+    other.load_state_dict(old)
+    assert not any(p.any() for p in other.scale.parameters())
+    with pytest.raises(RuntimeError, match="Missing key"):
+        other.load_state_dict({k: v for k, v in old.items() if k != "norm.weight"})
+
+
+def test_beside_other_columns_a_row_scales_its_words() -> None:
+    task, z = make_task(), fused(1)
+    text = make_tokens([[0, 2, 3]])
+    with torch.no_grad():
+        found = task(z, {"words": text, "site": make_tokens([[0]])}, NOTHING)["logits"][0, 0]
+        summary = z.summary_BKD[0, 0]
+        for word, piece in enumerate((0, 2, 3)):
+            x = task.norm(text.x_BTD[0, piece]) * (1 + task.scale(summary)) + task.row(summary)
+            expected = x @ task.head.weight_KDC[0] + task.head.bias_KC[0]
+            torch.testing.assert_close(found[word], expected)

@@ -8,15 +8,13 @@ from modalloy.answer.decoding.boxes import areas, clip_boxes
 from modalloy.answer.decoding.locate import boxes_at, peaks
 from modalloy.answer.decoding.logits import sigmoid
 from modalloy.attribution.asked_row import AskedRow
-from modalloy.attribution.outcome import BoxOutcome, counted, pick
+from modalloy.attribution.outcome import BoxOutcome, Outcome, counted, pick, say_box
 
 
 class BoxKind:
     """One of the boxes of a row."""
 
-    def find(
-        self, asked: AskedRow, task: str, *, label: str | None, item: int
-    ) -> BoxOutcome | None:
+    def find(self, asked: AskedRow, task: str, *, label: str | None, item: int) -> Outcome | None:
         """The box of this number, best first, and the cell of the heat map that it comes from."""
         del label
         options: Any = asked.run.job.tasks[task]
@@ -33,8 +31,7 @@ class BoxKind:
         own = clip_boxes(boxes_at(outputs["sides"][0], cells, size_2), *size_2)
         off = np.abs(own - boxes[at]).max(1) + np.where(classes == kind, 0.0, np.inf)
         off += np.where(areas(own) > 0, np.abs(scores - answer["scores"][0][at]), np.inf)
-        box = tuple(round(float(v), 1) for v in boxes[at])
-        what = f"score of the '{names[kind]}' at {box[0]:g} {box[1]:g} {box[2]:g} {box[3]:g}"
+        box, what = say_box(names[kind], boxes[at])
         cell = int(cells[int(np.argmin(off))])
         return BoxOutcome(task, what, on=options.on, box=box, index=kind, cell=cell)
 

@@ -73,26 +73,25 @@ class Locate(Task):
 
     def forward(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
         """`heat` (B, C, H, W), logits; `sides` (B, 4, H, W), cells; `seen` (B,); `size` (B, 2)."""
-        maps = tokens[self.on].maps
-        if maps:
-            x = self.neck(maps, *self._template(tokens, batch))
-            row_BF11 = self.row(fused.summary_BKD.mean(1))[:, :, None, None]
-            raw = self.head(self.tower(F.relu(x + row_BF11)))
-            seen_B, size_B2 = batch.present[self.on], batch.values[self.on]["size"]
+        if tokens[self.on].maps:
+            raw = self.head(self.look(fused, tokens, batch))
         else:  # no row has its picture, or the batch was not asked for it
             rows = fused.summary_BKD.shape[0]
             assert self.head.bias is not None
             raw = self.head.bias[None, :, None, None].expand(rows, -1, 1, 1)
-            seen_B = torch.zeros(rows, dtype=torch.bool, device=raw.device)
-            size_B2 = batch.values.get(self.on, {}).get("size", raw.new_ones(rows, 2))
+        return self.spread(raw) | seen_of(self.on, fused, tokens, batch)
+
+    def look(self, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Tensor:
+        """What is seen at each cell, (B, WIDTH, H, W), of rows of which one has its picture."""
+        x = self.neck(tokens[self.on].maps, *self._template(tokens, batch))
+        row_BF11 = self.row(fused.summary_BKD.mean(1))[:, :, None, None]
+        return self.tower(F.relu(x + row_BF11))
+
+    def spread(self, raw: Tensor) -> Outputs:
+        """`heat` and `sides` at twice the resolution."""
         out = F.pixel_shuffle(raw.float(), 2)
         heat, sides = out.split([len(self.names), 4], 1)
-        return {
-            "heat": heat,
-            "sides": sides.clamp(-8, 8).exp(),
-            "seen": seen_B,
-            "size": size_B2,
-        }
+        return {"heat": heat, "sides": sides.clamp(-8, 8).exp()}
 
     def loss(self, outputs: Outputs, target: Target) -> Tensor:
         """Focal loss of the heat and 1 - GIoU of the sides, a box; over rows that are known and
@@ -128,6 +127,15 @@ class Locate(Task):
         if self.template is None or not tokens[self.template].maps:
             return None, None
         return tokens[self.template].maps, batch.present[self.template]
+
+
+def seen_of(on: str, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -> Outputs:
+    """`seen` (B,), which rows have the picture, and its `size` (B, 2), pixels."""
+    if tokens[on].maps:
+        return {"seen": batch.present[on], "size": batch.values[on]["size"]}
+    z = fused.summary_BKD
+    seen_B = torch.zeros(z.shape[0], dtype=torch.bool, device=z.device)
+    return {"seen": seen_B, "size": batch.values.get(on, {}).get("size", z.new_ones(len(z), 2))}
 
 
 class Neck(nn.Module):

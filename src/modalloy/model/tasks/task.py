@@ -24,6 +24,7 @@ class Task(nn.Module, ABC):
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = name
+        self.trunk: nn.Module | None = None  # the part of it that was pretrained
 
     @classmethod
     @abstractmethod

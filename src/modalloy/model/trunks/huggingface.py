@@ -49,6 +49,7 @@ FAMILIES: dict[Kind, dict[str, Family]] = {
         "clip": Family("CLIPVisionModel", "encoder.layers", tower="vision_config"),
         "clip_vision_model": Family("CLIPVisionModel", "encoder.layers"),
         "detr": Family("DetrModel", "encoder.layers"),
+        "rt_detr": Family("RTDetrModel", "encoder.pan_blocks"),
     },
     "audio": {
         "wav2vec2": Family("Wav2Vec2Model", "encoder.layers"),
@@ -65,6 +66,19 @@ PICTURE_SCALES = {
     "clip": (CLIP_MEAN, CLIP_STD),
     "clip_vision_model": (CLIP_MEAN, CLIP_STD),
     "detr": IMAGENET,
+    "rt_detr": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+}
+UNUSED = {  # parts that only find boxes
+    "DetrModel": ("decoder", "query_position_embeddings"),
+    "RTDetrModel": (
+        "decoder",
+        "decoder_input_proj",
+        "denoising_class_embed",
+        "weight_embedding",
+        "enc_output",
+        "enc_score_head",
+        "enc_bbox_head",
+    ),
 }
 # Randomness that some checkpoints bring along: ours is set by the job.
 STILL = {
@@ -128,8 +142,9 @@ def build_trunk(described: dict[str, Any]) -> Trunk:
 
 def finish(model: nn.Module, family: Family, described: dict[str, Any]) -> Trunk:
     """Keep the part that is used."""
-    if family.model == "DetrModel":  # boxes come from our own head
-        model.decoder, model.query_position_embeddings = nn.Identity(), nn.Identity()
+    for name in UNUSED.get(family.model, ()):  # what finds boxes is a head's; see `detectors.py`
+        if hasattr(model, name):
+            setattr(model, name, nn.Identity())
     module = getattr(model, family.part) if family.part else model
     blocks = list(module.get_submodule(family.blocks).children()) if family.blocks else []
     return Trunk(module, blocks, described)
@@ -172,7 +187,7 @@ def adjust(config: Any) -> None:
         if hasattr(config, name):
             setattr(config, name, value)
     backbone = getattr(config, "backbone_config", None)
-    if backbone is not None:
+    if backbone is not None and config.model_type == "detr":  # RT-DETR reads several maps itself
         backbone.out_features = backbone.stage_names[1:]
 
 

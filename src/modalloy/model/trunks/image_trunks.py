@@ -10,7 +10,7 @@ from modalloy.model.trunks.efficientnet import HEAD, EfficientNetLite
 from modalloy.model.trunks.trunk import from_transformers, model_type
 
 if TYPE_CHECKING:
-    from transformers import DetrModel, PreTrainedModel
+    from transformers import DetrModel, PreTrainedModel, RTDetrModel
 
 STAGES = {  # channels and blocks of the stages that are trained from nothing
     "small": ((32, 64, 128, 256), (1, 1, 1, 1)),
@@ -96,11 +96,22 @@ def view_detr(trunk: "DetrModel", x_BCHW: Tensor) -> View:
     return View((*maps[:-1], last), last, torch.cat([last.mean((2, 3)), last.amax((2, 3))], dim=1))
 
 
+def view_rt_detr(trunk: "RTDetrModel", x_BCHW: Tensor) -> View:
+    """RT-DETR without its decoder (Zhao et al. 2024, 2304.08069): backbone, then hybrid encoder."""
+    everywhere = torch.ones_like(x_BCHW[:, 0])
+    maps = [m for m, _ in trunk.backbone(x_BCHW, everywhere)]
+    inside = [project(m) for project, m in zip(trunk.encoder_input_proj, maps, strict=True)]
+    found = tuple(trunk.encoder(inside).last_hidden_state)
+    last = found[-1]
+    return View(found, last, torch.cat([last.mean((2, 3)), last.amax((2, 3))], dim=1))
+
+
 def widths_of(trunk: nn.Module) -> Widths:
     """Widths of what a pretrained trunk sees."""
     if isinstance(trunk, EfficientNetLite):
         return Widths(HEAD, HEAD + 2 * sum(trunk.map_channels[-2:]))
-    width = from_transformers(trunk).config.hidden_size
+    settings = from_transformers(trunk).config
+    width = settings.encoder_hidden_dim if is_rt_detr(trunk) else settings.hidden_size
     return Widths(width, 2 * width)
 
 
@@ -112,9 +123,16 @@ def view(net: nn.Module, x_BCHW: Tensor) -> View:
         return view_lite(net, x_BCHW)
     if is_detr(net):
         return view_detr(net, x_BCHW)
+    if is_rt_detr(net):
+        return view_rt_detr(net, x_BCHW)
     return view_tower(from_transformers(net), x_BCHW)
 
 
 def is_detr(net: nn.Module) -> TypeGuard["DetrModel"]:
     """Whether a network of transformers is DETR."""
     return model_type(net) == "detr"
+
+
+def is_rt_detr(net: nn.Module) -> TypeGuard["RTDetrModel"]:
+    """Whether a network of transformers is RT-DETR."""
+    return model_type(net) == "rt_detr"

@@ -7,21 +7,27 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from modalloy.cells.cells import Cells
-from modalloy.errors import TableError
+from modalloy.errors import JobError, TableError
 from modalloy.job import config
 from modalloy.readers.answer_cells import named, to_boxes, to_named_boxes
 from modalloy.readers.category import in_order
 from modalloy.readers.number import all_missing
 from modalloy.readers.targets.target import Signal, TargetReader
 
+QUERIES = 50  # boxes that `head: detr` finds where neither the job nor a checkpoint says otherwise
+
 
 @dataclass(frozen=True)
 class BoxTarget(TargetReader):
-    """Named boxes in pixels of the picture as it is in its file."""
+    """Named boxes in pixels of the picture as it is in its file.
+
+    most: how many boxes a training row has, of all the most; 0 in runs from before that was kept.
+    """
 
     kind: ClassVar[str] = "locate"
     labels: str | None
     names: tuple[str, ...]
+    most: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -46,7 +52,8 @@ class BoxTarget(TargetReader):
                 f"column '{options.target}' holds no box in {len(answers)} training rows; task "
                 f"{name} has nothing to find"
             )
-        return cls(name, options.target, options.labels, names)
+        most = max(len(a["names"]) for a in answers)
+        return cls(name, options.target, options.labels, names, most)
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values boxes (B, n, 4) float32, classes (B, n) int64 padded with -1.
@@ -98,3 +105,12 @@ class BoxTarget(TargetReader):
     def signal(answers: np.ndarray) -> Signal:
         """How many boxes a row has."""
         return Signal(np.array([len(a["boxes"]) for a in answers])[:, None])
+
+
+def enough_queries(task: str, queries: int, most: int) -> None:
+    """JobError where a training row holds more boxes than there are queries to find them."""
+    if most > queries:
+        raise JobError(
+            f"tasks.{task}: a training row holds {most} boxes, and {queries} queries find "
+            f"{queries} at most; set queries: {most} or more, or take head: dense"
+        )

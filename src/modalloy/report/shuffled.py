@@ -1,0 +1,73 @@
+"""What answers are worth when one input's cells are dealt out among the rows: a control.
+
+A model that only seems to use an input, because it answers better where that is there at all, loses
+nothing by it; one that reads the input together with the row's others falls to what these alone
+tell, or below.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from modalloy.answer.answers import EVERYTHING, Answers
+from modalloy.answer.blended import blended
+from modalloy.answer.dealt import DealtLoader, deal
+from modalloy.answer.loader import Loader
+from modalloy.answer.network import answer_rows
+from modalloy.answer.stage import adjust
+from modalloy.judge.metrics.bootstrap import intervals
+from modalloy.judge.metrics.score import tally
+from modalloy.model.model import Model, essential_inputs
+from modalloy.readers.targets.target import names_of
+from modalloy.report.extras import Extras
+
+MOST_ROWS = 500  # drawn from more: the rows are answered once for each input
+
+
+def shuffled_figures(
+    model: Model,
+    loader: Loader,
+    which: np.ndarray,
+    truth: Mapping[str, Sequence[Any]],
+    answers: Answers,
+    extras: Extras,
+) -> dict[str, dict[str, Any]]:
+    """task -> input -> figures with its cells dealt out among these rows, and `whole`: figures of
+    the same rows as they are.
+
+    answers: to the rows as they are. Inputs that a task marks words or boxes on are never dealt:
+    their right answers belong to them.
+    """
+    free = [i for i in model.inputs if i not in essential_inputs(model.job) and loader.shows(i)]
+    if len(model.inputs) < 2 or len(which) < 2:
+        return {}
+    seed = model.job.seed
+    some = np.arange(len(which))
+    if len(which) > MOST_ROWS:
+        some = np.sort(np.random.default_rng(seed).choice(some, MOST_ROWS, replace=False))
+    rows = which[some]
+    other_N = deal(rows, loader.table.rows, seed)
+    found: dict[str, dict[str, Any]] = {task: {} for task in model.job.tasks}
+    for name in free:
+        said = answers_of(model, DealtLoader(loader, name, other_N), rows, extras)
+        for task, options in model.job.tasks.items():
+            own, names = [truth[task][int(i)] for i in some], names_of(loader.targets[task])
+            counted = tally(options, own, said[task], names)
+            figures: dict[str, Any] = dict(counted.score())
+            if not figures:
+                continue
+            ends = intervals(counted, groups=None, resamples=200, seed=seed)
+            figures["interval"] = {k: list(v) for k, v in ends.items()}
+            before = {k: v[some] for k, v in answers[task].items()}
+            figures["whole"] = tally(options, own, before, names).score()
+            figures["rows"] = len(rows)
+            found[task][name] = figures
+    return {task: own for task, own in found.items() if own}
+
+
+def answers_of(model: Model, loader: Loader, rows: np.ndarray, extras: Extras) -> Answers:
+    """Answers as the run makes them, blend and stages included."""
+    blend = extras.blend
+    answered = answer_rows(model, loader, rows, heads=blend.heads, widths=blend.widths)
+    return adjust(blended(blend, answered, loader, rows)[EVERYTHING], extras.stages)
