@@ -11,11 +11,7 @@ from modalloy.learn.sharded import is_parted, whole
 from modalloy.model.adapters.attach import own_by_method
 from modalloy.model.body import Body
 from modalloy.model.encoders.encoder import Encoder
-<<<<<<< HEAD
-=======
-from modalloy.model.model import Model
 from modalloy.model.tasks.task import Task
->>>>>>> main
 
 
 def build_optimizer(

@@ -31,13 +31,9 @@ from modalloy.learn.train import train_model
 from modalloy.learn.unlabelled_rows import Rows, open_unlabelled, said_of
 from modalloy.model.body import Body
 from modalloy.model.device import placed
-<<<<<<< HEAD
 from modalloy.model.tokens import Batch
-from modalloy.objectives.pretext import Pretraining, pretraining
-=======
 from modalloy.objectives.autoregress import Autoregress
-from modalloy.objectives.pretext import Pretraining
->>>>>>> main
+from modalloy.objectives.pretext import Pretraining, pretraining
 from modalloy.objectives.rebuilt.build import keeps_still
 from modalloy.report.pretrained import pretrained_page
 from modalloy.runs.learned_from import UNLABELLED_ROWS, to_part
