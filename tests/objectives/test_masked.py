@@ -1,5 +1,6 @@
 """What is hidden of which column, and what it costs not to know it."""
 
+import math
 from pathlib import Path
 from typing import Any
 
