@@ -209,12 +209,15 @@ def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
             "adapted": {"compared": compared},
             "hardened": {"compared": compared, "said": []},
             "economized": compared,
+            "pretrained": {"rows": 4, "judged": 0, "tables": [4], "before": {}, "after": {}},
+            "seconds": {"training": 1.0},
+            "epochs": 1,
         },
         findings=[],
         caveats=[],
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
-    named += ["adapt", "harden", "economize", "search", "draw"]
+    named += ["adapt", "harden", "economize", "pretrain", "search", "draw"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     for name in answers:

@@ -372,6 +372,8 @@ ELSEWHERE = {
     ),
     "Contrast.projections": "tests/model/trunks/test_dual.py"
     "::test_projections_are_new_where_asked_for",
+    "Train.shard": "tests/learn/test_sharded.py"
+    "::test_blocks_are_shared_out_and_end_where_whole_ones_do",
     "Train.start": "tests/runs/test_start.py"
     "::test_start_in_the_job_changes_what_is_learned_and_is_noted",
     "Train.frozen_first": "tests/learn/test_frozen_first.py"

@@ -3,14 +3,21 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
+from test_sharded import sharded_job
 
 import modalloy as ma
 from conftest import make_job, write_table
+from modalloy.job.job_file import load_job
+from modalloy.learn import train
+from modalloy.learn.training import begin_job
 from modalloy.runs.run import load_run
+from modalloy.table.open_table import open_table
+from modalloy.table.split import split_job
 
 PLAIN = ("load", "site", "taken_at")
 
@@ -85,7 +92,7 @@ def test_each_option_changes_what_is_learned(tmp_path: Path) -> None:
     assert ["lacks site: missing cells" in f["what"] for f in unlabelled["findings"]] == [True]
     weight = learned("weight", masked={"weight": 0.5})
     assert weight[2]["curves"][-1]["score"] != notes["curves"][-1]["score"]
-    with pytest.raises(ma.JobError, match="no method is left to learn by"):
+    with pytest.raises(ma.JobError, match="leaves no method to learn by"):
         learned("none", masked={"weight": 0.0})
 
 
@@ -97,3 +104,154 @@ def test_minutes_and_patience_end_it(tmp_path: Path) -> None:
     job = small_job(table, "load", epochs=400, patience=1)
     job["train"]["lr"] = 1.0
     assert ma.pretrain(job, out=tmp_path / "patience", quiet=True).notes["epochs"] < 100
+
+
+def test_rows_that_are_held_back_teach_nothing(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    job = small_job(table, "load", "site", "note")
+    run = ma.pretrain(job, out=tmp_path / "one", quiet=True)
+    parts = split_job(open_table(table), load_job(job))
+    frame = pd.read_parquet(table)
+    held = np.concatenate([parts.validation, parts.test])
+    frame.loc[held, "load"] = 1e6
+    frame.loc[held, ["site", "note", "fault_code"]] = "elsewhere"
+    other = ma.pretrain(job, out=tmp_path / "two", table=frame, quiet=True)
+    assert same(weights(run.path), weights(other.path))
+    frame.loc[parts.train[0], "load"] = 1e6
+    third = ma.pretrain(job, out=tmp_path / "three", table=frame, quiet=True)
+    assert not same(weights(run.path), weights(third.path))
+
+
+def test_targets_are_not_read(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    job = small_job(table)
+    run = ma.pretrain(job, out=tmp_path / "one", quiet=True)
+    frame = pd.read_parquet(table).drop(columns=["fault_code", "hours_left"])
+    other = ma.pretrain(job, out=tmp_path / "two", table=frame, quiet=True)
+    assert same(weights(run.path), weights(other.path))
+
+
+def test_killed_and_resumed_it_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = write_table(tmp_path)
+    job = small_job(table, epochs=4, masked={"cells": 0.4})
+    whole = ma.pretrain(job, out=tmp_path / "whole", quiet=True)
+    store = train.store
+
+    def killed(path: Path, state: Any, best: Any, notes: Any, *rest: Any) -> None:
+        store(path, state, best, notes, *rest)
+        if notes.epoch == 2:
+            raise RuntimeError("killed")
+
+    monkeypatch.setattr(train, "store", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        ma.pretrain(job, out=tmp_path / "parts", quiet=True)
+    monkeypatch.undo()
+    with pytest.raises(ma.RunError, match="interrupted"):
+        ma.pretrain(job, out=tmp_path / "parts", quiet=True)
+    other = small_job(table, epochs=4, masked={"cells": 0.2})
+    with pytest.raises(ma.RunError, match="another job"):
+        ma.pretrain(other, out=tmp_path / "parts", resume=True, quiet=True)
+    parts = ma.pretrain(job, out=tmp_path / "parts", resume=True, quiet=True)
+    assert same(weights(whole.path), weights(parts.path))
+    with pytest.raises(ma.RunError, match="holds a finished run"):
+        ma.pretrain(job, out=tmp_path / "parts", quiet=True)
+
+
+def test_a_training_is_warned_of_rows_that_pretraining_has_seen(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    job = small_job(table, "load", "note", "vibration", unlabelled=str(table))
+    ma.pretrain(job, out=tmp_path / "pre", quiet=True)
+    job["train"]["start"] = str(tmp_path / "pre")
+    found = [f for f in ma.check(job).findings if f.where == "train.start"]
+    assert [f.level for f in found] == ["leak", "warning"]
+    assert "test rows are rows that" in found[0].what
+
+
+def test_bad_input_gets_a_sentence(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    frame = pd.read_parquet(table)
+    given = {"out": tmp_path / "run", "quiet": True}
+    with pytest.raises(ma.TableError, match="column 'site' is empty in all 50"):
+        ma.pretrain(small_job(table), table=frame.assign(site=None), **given)
+    with pytest.raises(ma.JobError, match=r"has none of the columns of this job \(load, site"):
+        ma.pretrain(small_job(table), unlabelled=[pd.DataFrame({"other": [1.0]})], **given)
+    job = small_job(table)
+    job["split"] = {"column": "part", "validation": 0}
+    with pytest.raises(ma.TableError, match="no train rows"):
+        ma.pretrain(job, table=frame.assign(part="test"), **given)
+    still = small_job(table, "vibration")
+    still["columns"]["vibration"]["front"] = ["statistics"]
+    with pytest.raises(ma.JobError, match="'vibration' is the only column and its encoder stands"):
+        ma.pretrain(still, **given)
+    with pytest.raises(ma.RunError, match="no such run directory"):
+        ma.train(small_job(table) | {"train": {"start": str(tmp_path / "none")}}, **given)
+    ma.pretrain(small_job(table, "load", epochs=1), **given)
+    other = small_job(table, "note") | {"train": {"start": str(tmp_path / "run")}}
+    with pytest.raises(ma.JobError, match="shares no column with this job"):
+        ma.train(other, out=tmp_path / "other", quiet=True)
+
+
+def test_what_stands_still_is_told_by_other_columns(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    job = small_job(table, "load", "vibration", epochs=3, masked={"columns": 0.6})
+    job["columns"]["vibration"]["front"] = ["statistics"]
+    run = ma.pretrain(job, out=tmp_path / "run", quiet=True)
+    assert run.notes["curves"][-1]["validation"]["masked"].keys() == {"load", "vibration"}
+
+
+def test_one_column_learns_to_tell_another(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    x, free = draw.normal(size=600), draw.normal(size=600)
+    frame = pd.DataFrame({"x": x, "twin": 5 - 2 * x, "free": free, "y": 0.0})
+    job = {
+        "split": {"random": "stratified", "test": 0.1, "validation": 0.1},
+        "columns": {name: {"type": "number"} for name in ("x", "twin", "free")},
+        "fuse": {"type": "concat", "width": 32, "layers": 1},
+        "tasks": {"y": {"type": "regress", "target": "y"}},
+        "train": {"lr": 3e-3},
+        "pretrain": {"steps": 150, "judged": 0.4, "masked": {"cells": 0.2}},
+    }
+    run = ma.pretrain(job, table=frame, out=tmp_path / "run", quiet=True)
+    after = run.notes["pretrained"]["after"]["masked"]
+    assert after["twin"] < 0.5 * after["free"]  # which nothing tells
+
+
+def test_a_folder_of_parts_is_mapped_from_disk_and_teaches_the_same(tmp_path: Path) -> None:
+    frame = pd.read_parquet(write_table(tmp_path))
+    folder = tmp_path / "parts"
+    folder.mkdir()
+    for i in range(4):
+        frame[20 * i : 20 * i + 20].to_parquet(folder / f"part-{i:05}.snappy.parquet")
+    job = small_job(tmp_path / "parts.parquet", "load", "site", "vibration")
+    run = ma.pretrain(job, out=tmp_path / "one", quiet=True)
+    spooled = open_table(folder, spool_above_mb=0.001)
+    assert spooled.spooled is not None
+    other = ma.pretrain(job, table=spooled, out=tmp_path / "two", quiet=True)
+    assert same(weights(run.path), weights(other.path))
+
+
+@pytest.mark.parametrize("tune", ["full", "lora"])
+def test_a_pretrained_encoder_goes_on_reading_masked_texts(tmp_path: Path, tune: str) -> None:
+    job = sharded_job(tmp_path)
+    job["columns"]["note"]["tune"] = tune
+    job["train"] = {"lr": 1e-2, "encoder_lr": 1e-2}
+    job["pretrain"] = {"epochs": 1, "masked": {"pieces": 0.5}}
+    run = ma.pretrain(job, out=tmp_path / "run", quiet=True)
+    front, before = "encoders.in_note.trunk.", load_file(tmp_path / "bert" / "model.safetensors")
+    after = {n.removeprefix(front): t for n, t in weights(run.path).items() if n.startswith(front)}
+    assert not any("lora" in name for name in after)  # merged
+    changed = {n for n, t in after.items() if n in before and not torch.equal(t, before[n])}
+    queries = {n for n in after if n.endswith(("query.weight", "q_proj.weight"))}
+    assert queries
+    assert queries <= changed
+    assert ("embeddings.word_embeddings.weight" in changed) == (tune == "full")
+    job["train"] = {"start": str(tmp_path / "run")}
+    parts = split_job(open_table(job["table"]), load_job(job))
+    table = open_table(job["table"])
+    begun = begin_job(load_job(job), table, parts, out=tmp_path / "next", quiet=True)
+    assert begun.started is not None
+    assert begun.started.unlike == ()
+    start = begun.model.state_dict()
+    assert all(torch.equal(start[n], t) for n, t in weights(run.path).items() if n in start)

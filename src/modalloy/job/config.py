@@ -738,6 +738,10 @@ class Train(Options):
     et al. 2022, 2202.10054); not where the first part already scores .995."""
     freeze_epochs: NonNegativeInt = 0
     """Pretrained encoders stay as they are for this many epochs."""
+    shard: bool = False
+    """Under `torchrun`, blocks of pretrained encoders that learn are shared out over the processes:
+    their weights, gradients, moments and average (FSDP2, Zhao et al. 2023, 2304.11277). For
+    encoders that do not fit one device while they learn; see docs/sharding.md."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number type of the matrix work while training; `auto` takes the fastest. It tries them where
     a fiftieth of the training's time is enough for that, and remembers the answer."""
@@ -956,7 +960,7 @@ class Pretrain(Options):
     `draw` them; left out, it is not done."""
     epochs: PositiveInt | Literal["auto"] = "auto"
     """Passes over all rows at most; `auto` takes as many as make `steps`, and 5 at least."""
-    steps: PositiveInt = 3000
+    steps: PositiveInt = 2000
     """With `epochs: auto`, steps that are planned."""
     minutes: PositiveFloat | None = None
     """Learning ends after so many minutes, as under `train.minutes`."""

@@ -13,6 +13,7 @@ from modalloy.job.config import (
     Method,
     Number,
     Options,
+    Pretrain,
     Text,
     Train,
     Trunk,
@@ -31,6 +32,7 @@ MEDIA = ("vector", "text", "tokens", "image", "audio", "series")
 DRAWN = ("image", "series", "audio")  # types of columns in which what follows can be predicted
 CHANGES = ("flip", "rotate", "gain", "jitter")  # augmentations that no default asks for
 BESIDE = get_args(Method)  # ways of learning beside the layers of a network
+WAYS = ("masked", "contrast", "matching", "autoregress")  # to learn without labels
 NEEDS_RATE = ("spectrum", "envelope", "order")
 
 
@@ -62,10 +64,26 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _weighting(data.get("train"), tasks)
     yield from _pretrained(data.get("train"), columns)
     yield from _passes(data.get("train"))
+    yield from _pretrain(data.get("pretrain"))
     yield from _costs(data.get("economize"), columns)
     yield from broken_spaces(data.get("pretrain"), columns)
     yield from _predicted(data.get("pretrain"), columns)
     yield from broken_ranges(data)
+
+
+def _pretrain(pretrain: Any) -> Iterator[Fault]:
+    """One way to learn without labels at least."""
+    if not isinstance(pretrain, dict):
+        return
+    usual = {n: f.default for n, f in Pretrain.model_fields.items() if n in WAYS}
+    weights = []
+    for name, default in usual.items():
+        asked = pretrain.get(name)
+        weight = getattr(default, "weight", 0)
+        weights.append(asked.get("weight", weight or 1) if isinstance(asked, dict) else weight)
+    if all(weight == 0 for weight in weights):
+        why = f"leaves no method to learn by: give {listed(usual)} a weight above 0."
+        yield Fault(("pretrain",), why)
 
 
 def _costs(economize: Any, columns: Groups) -> Iterator[Fault]:

@@ -19,6 +19,7 @@ from modalloy.model.adapters.adalora import Allocation
 from modalloy.model.adapters.attach import attach, attach_tuned, merge
 from modalloy.model.adapters.budget import Asked, attach_budgeted, measure
 from modalloy.model.adapters.ranks import told_ranks
+from modalloy.model.body import Body
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.supervised import supervised
@@ -28,7 +29,7 @@ MEASURED = 2048  # training rows that say which layers need capacity
 AT_ONCE = 32  # of them
 
 
-def begin_adapted(model: Model, started: Started | None) -> Started | None:
+def begin_adapted(model: Body, started: Started | None) -> Started | None:
     """Put beside the layers what the job asks for; what is known of an earlier run, renewed.
 
     Frozen weights that came from that run are no package's: a checkpoint must hold them.
@@ -47,7 +48,7 @@ def begin_adapted(model: Model, started: Started | None) -> Started | None:
     return replace(started, unread=frozenset(held | rest))
 
 
-def end_adapted(model: Model) -> dict[str, Any] | None:
+def end_adapted(model: Body) -> dict[str, Any] | None:
     """Fold what was learned into the weights; what a run's notes say of it, None where nothing
     stood beside any layer."""
     if model.adapted is None:

@@ -15,17 +15,20 @@ from torch import Tensor
 
 from modalloy.errors import RunError
 from modalloy.learn.optimizer import trained
+from modalloy.learn.sharded import parted, parted_like, whole
 from modalloy.learn.state import State, kept
 from modalloy.machine.files import write_safely
 
 TOTAL = "weighting."  # tensors of what makes one number of the losses
 
 
-def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[str, Any]) -> None:
+def save_state(
+    path: Path, state: State, best: dict[str, Tensor], notes: dict[str, Any], *, write: bool = True
+) -> None:
     """Write a checkpoint: a temporary file, flushed to disk, then renamed over the old one.
 
     best: the best weights so far, by name. notes: JSON that comes back unchanged (epoch, position,
-    figures).
+    figures). write: another process does; this one only gives its part of what is shared out.
     """
     weights, total = state.model.state_dict(), state.module
     held = kept(state.model) | {n: weights[n] for n in state.unread}
@@ -39,7 +42,9 @@ def save_state(path: Path, state: State, best: dict[str, Tensor], notes: dict[st
         for key, value in values.items():
             if value is not None:
                 tensors[f"optimizer.{names[id(p)]}.{key}"] = torch.as_tensor(value)
-    tensors = {n: t.detach().cpu().clone().contiguous() for n, t in tensors.items()}
+    tensors = {n: whole(t.detach()).cpu().clone().contiguous() for n, t in tensors.items()}
+    if not write:
+        return
     meta = json.dumps({**notes, "step": state.step, "steps": state.steps})
     write_safely(path, save(tensors, {"modalloy": meta}))
 
@@ -64,18 +69,20 @@ def load_state(
 
     Averages and moments go to where their parameter is.
     """
-    state.model.load_state_dict(part(tensors, "model."), strict=False)
+    weights = state.model.state_dict()
+    state.model.load_state_dict(parted_like(part(tensors, "model."), weights), strict=False)
     state.module.load_state_dict(part(tensors, TOTAL))
     named = dict(trained(state.model))
     averages = part(tensors, "average.").items()
-    state.average = {name: t.to(named[name].device) for name, t in averages}
+    state.average = {n: parted(t.to(named[n].device), named[n]) for n, t in averages}
     named |= {TOTAL + n: p for n, p in state.module.named_parameters()}
     for name, value in part(tensors, "optimizer.").items():
         parameter, _, key = name.rpartition(".")
         p = named[parameter]
-        state.optimizer.state[p][key] = value.to(p.device)
+        there = value.to(p.device)
+        state.optimizer.state[p][key] = parted(there, p) if there.shape == p.shape else there
     state.step, state.steps = notes["step"], notes["steps"]
-    return part(tensors, "best.")
+    return parted_like(part(tensors, "best."), weights)
 
 
 def part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.learn import processes
 from modalloy.learn.change import Change, Scheduled
+from modalloy.learn.sharded import is_parted
 from modalloy.learn.state import State
 from modalloy.learn.weighting import Weighting
 from modalloy.model.tokens import Batch
@@ -66,7 +67,8 @@ def fit(
             raise JobError(lost(state.step + 1, total.item(), settings))
         take_gradients(state, losses, total)
         if world > 1 and not len(batch.rows):  # a guest's zeros are no gradients
-            state.optimizer.zero_grad(set_to_none=True)
+            for p in state.model.parameters():
+                p.grad = p.grad if is_parted(p) else None
         lr = change(state)
         if again is not None:
             learn_after(state, losses_of(state, objective, batch, world, again))

@@ -1,15 +1,16 @@
 """AdamW and SGD, with sparse rows for tables of vectors."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
 
 from modalloy.job import config
+from modalloy.learn.sharded import is_parted, whole
 from modalloy.model.adapters.attach import own_by_method
+from modalloy.model.body import Body
 from modalloy.model.encoders.encoder import Encoder
-from modalloy.model.model import Model
 from modalloy.model.tasks.task import Task
 
 
@@ -29,10 +30,10 @@ def build_optimizer(
     fresh, vectors = beside_layers(model)
     trunk -= fresh
     own = [] if total is None else list(total.named_parameters())
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[bool, bool, bool], list[nn.Parameter]] = {}
     for name, p in [*trained(model), *own]:
         decayed = decays(name, p) and id(p) not in vectors
-        groups.setdefault((id(p) in trunk, decayed), []).append(p)
+        groups.setdefault((id(p) in trunk, decayed, is_parted(p)), []).append(p)
     listed = [
         {
             "params": params,
@@ -40,7 +41,7 @@ def build_optimizer(
             "top_lr": settings.encoder_lr if is_trunk else settings.lr,
             "weight_decay": settings.weight_decay if decayed else 0.0,
         }
-        for (is_trunk, decayed), params in groups.items()
+        for (is_trunk, decayed, _), params in groups.items()
     ]
     match settings.optimizer:
         case "adamw":
@@ -56,9 +57,10 @@ def beside_layers(model: nn.Module) -> tuple[set[int], set[int]]:
     single numbers, by their ids: pulled to zero, these would silence a layer.
     """
     fresh, vectors = set(), set()
-    if not isinstance(model, Model) or model.adapted is None:
+    body = getattr(model, "body", None)
+    if not isinstance(body, Body) or body.adapted is None:
         return fresh, vectors
-    for p, method in own_by_method(model, model.adapted):
+    for p, method in own_by_method(body, body.adapted):
         fresh |= {id(p)} if method != "pissa" else set()
         vectors |= {id(p)} if p.numel() == max(p.shape) else set()
     return fresh, vectors
@@ -140,5 +142,18 @@ def clip(parameters: Iterable[nn.Parameter], longest: float) -> None:
         elif p.grad is not None:
             values.append(p.grad)
     if values:
-        length = nn.utils.get_total_norm(values)
-        torch._foreach_mul_(values, (longest / (length + 1e-6)).clamp(max=1.0))
+        short = (longest / (total_length(values) + 1e-6)).clamp(max=1.0)
+        plain = [v for v in values if not is_parted(v)]
+        if plain:
+            torch._foreach_mul_(plain, short)
+        for v in values:
+            if is_parted(v):
+                v.mul_(short.item())
+
+
+def total_length(values: Sequence[Tensor]) -> Tensor:
+    """The length of all of these together; of those that are shared out, of all their parts."""
+    kinds = ([v for v in values if is_parted(v) is part] for part in (False, True))
+    found = [nn.utils.get_total_norm(some) for some in kinds if some]
+    lengths = [whole(length) for length in found]
+    return lengths[0] if len(lengths) == 1 else torch.stack(lengths).norm()

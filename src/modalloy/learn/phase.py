@@ -27,4 +27,5 @@ class Phase:
 Watch = Callable[[Progress, Phase], None]
 WHOLE = Phase(LAST, LOG, "training")
 FOLD = Phase(None, LOG, "training")
+PRETRAIN = Phase(LAST, LOG, "pretraining")
 REFIT = Phase(AGAIN, AGAIN_LOG, "training on all rows")

@@ -11,6 +11,7 @@ from modalloy.learn import processes
 from modalloy.learn.plan import Plan
 from modalloy.learn.probe import Probe, apply, probe
 from modalloy.learn.progress import Progress
+from modalloy.learn.sharded import sharded_blocks, take_part
 from modalloy.learn.state import State
 from modalloy.machine.limits import number_types_file
 from modalloy.model.layers.shared_norms import share_figures
@@ -38,6 +39,8 @@ def choose_precision(
         return Progress(way.batch, way.epochs, half=half, channels_last=channels_last)
 
     def choose() -> Probe:
+        if world > 1 and sharded_blocks(state.model):  # one process alone cannot try them
+            return Probe(job.train.precision == "bfloat16", False, {})
         some = processes.share_of(rows[: way.batch], 0, world)
         batch, kept = Batch.of(loader.batch(some), state.model.device), number_types_file()
         precision, steps = job.train.precision, state.steps
@@ -58,3 +61,4 @@ def set_up(model: Model | Pretraining, notes: Progress, world: int) -> None:
     apply(model, Probe(notes.half, notes.channels_last, {}))
     if world > 1:
         share_figures(model)
+        take_part(model.body)

@@ -65,6 +65,7 @@ def pretext_plan(model: Pretraining, loader: Loader, rows: np.ndarray) -> Plan[P
 
 
 AT_ONCE = 64  # rows that are judged together
+ENOUGH, MOST_TIMES = 500, 8  # rows, each as often as makes so many, but not more often
 
 
 @torch.no_grad()
@@ -75,6 +76,7 @@ def judge(model: Pretraining, loader: Loader, rows: np.ndarray) -> Score:
     """
     rank, world = processes.start()
     chunks = [rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE)]
+    chunks *= max(1, min(MOST_TIMES, ENOUGH // len(rows)))  # few rows, other parts of them hidden
     found: list[dict[str, tuple[float, float]]] = []
     was = model.training
     model.eval()

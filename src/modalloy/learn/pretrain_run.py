@@ -7,20 +7,23 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import torch
 from safetensors.torch import save
 
+from modalloy.answer.loader import Loader
 from modalloy.checks.finding import Finding, finding
 from modalloy.drawing.artist import Artist
 from modalloy.drawing.sheet import sheets_of
 from modalloy.job import config
 from modalloy.job.steps import rows_a_step, steps_a_pass
 from modalloy.learn import processes
+from modalloy.learn.adapting import begin_adapted, end_adapted
 from modalloy.learn.fitted_fronts import fit_fronts
 from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.phase import PRETRAIN
 from modalloy.learn.pretexts import build_pretexts, pretext_plan
 from modalloy.learn.progress import LAST, Progress
 from modalloy.learn.run_lock import claim, refuse_changed
@@ -28,9 +31,10 @@ from modalloy.learn.train import train_model
 from modalloy.learn.unlabelled_rows import Rows, open_unlabelled, said_of
 from modalloy.model.body import Body
 from modalloy.model.device import placed
+from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress
 from modalloy.objectives.contrast import Contrast
-from modalloy.objectives.pretext import Pretraining
+from modalloy.objectives.pretext import Pretraining, pretraining
 from modalloy.objectives.rebuilt.build import keeps_still
 from modalloy.report.pretrained import pretrained_page
 from modalloy.runs.learned_from import UNLABELLED_ROWS, to_part
@@ -115,19 +119,47 @@ def learn(
     rows = open_unlabelled(job, tables, of, most=MOST_JUDGED)
     loader = rows.loader
     torch.manual_seed(job.seed)
-    body = Body(job, loader.readers, pretrained=True)
+    body = Body(learning(job), loader.readers, pretrained=True)
     fit_fronts(body, loader, rows.learned, seed=job.seed)
+    body = placed(body)
+    begin_adapted(body, None)
     model = placed(Pretraining(body, build_pretexts(body, job.pretrain)))
     still = {name for name in body.encoders if keeps_still(body, name)}
     every = np.concatenate([rows.learned, rows.judged])
     frozen_features(body, loader, every, only=still, quiet=quiet or rank > 0)
     plan = pretext_plan(model, loader, rows.judged)
+    prime(model, loader, rows.learned[: rows_a_step(job, len(rows.learned))])
     first = plan.score().figures if plan.score is not None else {}
     parts = Parts(rows.learned, rows.judged, every[:0])
     settings = settings_of(job, len(rows.learned))
     given = (model, loader, parts, settings, out)
-    progress = train_model(*given, plan=plan, resume=resume, quiet=quiet)
+    progress = train_model(*given, plan=plan, resume=resume, quiet=quiet, phase=PRETRAIN)
+    end_adapted(body)
+    body.job = job
     return Learned(model, rows, progress, first, time.perf_counter() - start)
+
+
+@torch.no_grad()
+def prime(model: Pretraining, loader: Loader, some: np.ndarray) -> None:
+    """Let running figures see a batch, so that what is asked before the first step is scaled as it
+    is afterwards; no weight changes."""
+    torch.manual_seed(model.body.job.seed)
+    pretraining(model.train(), Batch.of(loader.batch(some), model.device))
+
+
+def learning(job: config.Job) -> config.Job:
+    """The job as its body learns here: small parts stand beside pretrained layers alone, for what
+    begins from nothing has no weights to stand beside; and `adalora`, whose ranks a task shares
+    out, learns as `lora`.
+    """
+    columns = dict(job.columns)
+    for name, options in job.columns.items():
+        if isinstance(options, config.Trunk) and options.tune in get_args(config.Method):
+            tune = "full" if options.encoder == "scratch" else options.tune
+            tune = "lora" if tune == "adalora" else tune
+            columns[name] = options.model_copy(update={"tune": tune})
+    fuse = job.fuse.model_copy(update={"tune": "full"})
+    return job.model_copy(update={"columns": columns, "fuse": fuse})
 
 
 def settings_of(job: config.Job, rows: int) -> config.Job:

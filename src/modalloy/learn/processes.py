@@ -14,6 +14,7 @@ from modalloy.answer.answers import EVERYTHING, Answers, join
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.errors import ModalloyError, RunError
+from modalloy.learn.sharded import is_parted
 from modalloy.model.layers.shared_norms import added_up
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -79,11 +80,12 @@ def mean_losses(losses: Losses, world: int) -> dict[str, Tensor]:
 def average_gradients(parameters: Iterable[nn.Parameter], world: int) -> None:
     """Replace each gradient by its mean over processes.
 
-    A parameter that no process has a gradient of is left without one: a step is not to decay it.
+    Those that are shared out have it already. A parameter that no process has a gradient of is left
+    without one: a step is not to decay it.
     """
     if world == 1:
         return
-    wanted = [p for p in parameters if p.requires_grad]
+    wanted = [p for p in parameters if p.requires_grad and not is_parted(p)]
     parts = [dense(p).flatten() for p in wanted]
     has = torch.tensor([p.grad is not None for p in wanted], device=parts[0].device)
     flat = added_up(torch.cat([*parts, has])) / world

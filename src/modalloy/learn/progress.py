@@ -52,12 +52,13 @@ def store(
     notes: Progress,
     job: config.Job,
     seconds: float,
+    write: bool = True,
 ) -> None:
-    """Write the checkpoint of a training that has taken so many seconds."""
+    """Write the checkpoint of a training that has taken so many seconds; see `save_state`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     notes.seconds = seconds
     plain = {**notes.__dict__, "best": notes.best._asdict() if notes.best else None}
-    save_state(path, state, best, {"progress": plain, "job": fingerprint(job)})
+    save_state(path, state, best, {"progress": plain, "job": fingerprint(job)}, write=write)
 
 
 def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor], Progress]:
@@ -81,6 +82,8 @@ def fingerprint(job: config.Job) -> str:
     without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
     without |= {} if job.train.start else {"train": {"start"}}
     without["columns"] = {name: unsaid_of(options) for name, options in job.columns.items()}
+    if not job.train.shard:
+        without["train"] = without.get("train", set()) | {"shard"}
     unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
     without["fuse"] = {n for n, usual in unsaid.items() if getattr(job.fuse, n) == usual}
     return hashlib.sha256(job.model_dump_json(exclude=without).encode()).hexdigest()

@@ -27,6 +27,7 @@ from modalloy.learn.phase import WHOLE, Phase, Watch
 from modalloy.learn.plan import Plan, supervised_plan
 from modalloy.learn.precision import choose_precision, set_up
 from modalloy.learn.progress import Progress, restore, store, write_log
+from modalloy.learn.sharded import gather, put_together, shard, sharded_blocks
 from modalloy.learn.state import State, averaged, shown_weights
 from modalloy.learn.weighting import Weighting
 from modalloy.machine.progress import Bar
@@ -97,6 +98,7 @@ def train_model(
             bar.advance(0, "interrupted: keeping the best weights so far")
     freeze_trunks(model, False)
     model.load_state_dict(going.best or shown_weights(state), strict=False)
+    gather(model.body)
     return notes
 
 
@@ -127,10 +129,17 @@ class Going:
     rank: int
     world: int
 
+    @property
+    def shared(self) -> bool:
+        """Whether weights are shared out, so that all processes have to give their parts of a
+        checkpoint; it is then written after looks alone."""
+        return self.world > 1 and bool(sharded_blocks(self.state.model))
+
     def keep(self) -> float:
         """Write a checkpoint where one is wanted; the seconds of the training until now."""
         if self.path is not None:
-            store(self.path, self.state, self.best, self.notes, self.job, self.clock.seconds())
+            given = (self.path, self.state, self.best, self.notes, self.job, self.clock.seconds())
+            store(*given, self.rank == 0)
         return self.clock.seconds()
 
 
@@ -152,7 +161,7 @@ def go_on(going: Going, bar: Bar) -> None:
             bar.advance(note=count(step, notes))
             if notes.over:
                 break
-            if rank == 0 and clock.seconds() - saved > SAVE_EVERY_S:
+            if rank == 0 and not going.shared and clock.seconds() - saved > SAVE_EVERY_S:
                 saved = going.keep()
         processes.same_everywhere(model.buffers(), world)
         notes.epoch, notes.position = notes.epoch + 1, 0
@@ -161,6 +170,7 @@ def go_on(going: Going, bar: Bar) -> None:
             going.best = clock.timed(notes, look_now)
             if rank == 0:
                 write_log(going.log, notes)
+            if rank == 0 or going.shared:
                 saved = going.keep()
             if going.told is not None:
                 going.told()
@@ -220,10 +230,20 @@ def begin_state(
 ) -> State[Any]:
     """The state before the first step, in every process with the first one's weights."""
     processes.same_everywhere(model.state_dict().values(), world)
+    if job.train.shard:
+        shard(model.body, world)
     state = State.begin(model, plan.total, job.train, steps)
     state.unread = started.unread if started else frozenset()
-    state.unread |= model.body.adapted.unread if model.body.adapted else frozenset()
+    state.unread |= unread_of(model)
     return state
+
+
+def unread_of(model: Trainee) -> frozenset[str]:
+    """Frozen weights beside which small parts learn, and which no package holds, by their names."""
+    if model.body.adapted is None:
+        return frozenset()
+    front = "" if model.body is model else "body."
+    return frozenset(front + name for name in model.body.adapted.unread)
 
 
 def take_over(
@@ -272,7 +292,7 @@ def look(
     line["loss"] = notes.loss_sum / notes.summed
     keep = plan.score is None or not job.train.patience
     if plan.score is not None:
-        with averaged(state):
+        with averaged(state), put_together(state.model):
             score = plan.score()
         line |= {"validation": score.figures, "score": score.value}
         better = notes.best is None or score.value > notes.best.value

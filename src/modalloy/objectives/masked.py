@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.model.body import Body
 from modalloy.model.layers.block import attention
@@ -57,6 +58,7 @@ class Masked(Pretext):
         self.options = options
         width = options.width
         self.rebuilt = Named({name: build_rebuilt(body, name, width) for name in body.inputs})
+        refuse_still(self.rebuilt)
         self.decoder = Decoder(body, self.rebuilt, width, options.layers)
 
     def forward(self, body: Body, batch: Batch) -> Losses:
@@ -107,6 +109,17 @@ class Masked(Pretext):
             some_BP = torch.rand(there_BP.shape) < share_of(rebuilt, self.options)
             found[name] = there_BP & (some_BP.to(there_BP.device) | whole_BM[:, m : m + 1])
         return found
+
+
+def refuse_still(rebuilt: Named[Rebuilt]) -> None:
+    """JobError where nothing can be hidden, since the only input is read by what stands still."""
+    if len(rebuilt) == 1 and rebuilt.values()[0].whole:
+        name = rebuilt.keys()[0]
+        raise JobError(
+            f"pretrain.masked: '{name}' is the only column and its encoder stands still, so there "
+            "is nothing to rebuild and nobody to tell it; let its encoder learn (tune: full, a "
+            "learned front), or name another column."
+        )
 
 
 def share_of(rebuilt: Rebuilt, options: config.Masked) -> float:

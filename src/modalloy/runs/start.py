@@ -137,7 +137,7 @@ def check_start(found: Check, job: config.Job, table: Table, parts: Parts) -> Ch
     compare(job, run)
     prints = run.prints()
     fitted = [prints.train, prints.validation] if run.notes.get("refit") else [prints.train]
-    fitted.append(prints_in(run, UNLABELLED_ROWS))
+    further = prints_in(run, UNLABELLED_ROWS)
     stopped_by = [] if run.kind == PRETRAINED else [prints.validation, prints.calibration]
     held_back: list[tuple[Level, str, np.ndarray, list[np.ndarray]]] = [
         ("leak", "test", parts.test, [*fitted, *stopped_by]),
@@ -147,7 +147,8 @@ def check_start(found: Check, job: config.Job, table: Table, parts: Parts) -> Ch
     for level, part, rows, seen in held_back:
         learned = np.concatenate(seen)
         tested = learned_rows(table, run.job, rows, prints.test)
-        known = rows[learned_rows(table, run.job, rows, learned) & ~tested]
+        known = learned_rows(table, run.job, rows, learned) & ~tested
+        known = rows[known | learned_rows(table, run.job, rows, further)]
         if len(known) > by_chance(len(rows), seen_before(prints.test, learned)):
             what = f"{len(known)} of {len(rows)} {part} rows are rows that {run.path} learned from"
             findings.append(finding(level, "train.start", what, known))

@@ -93,11 +93,12 @@ def learnable(parts: Parts, labelled: Callable[[np.ndarray], np.ndarray]) -> Par
 
 
 def split_job(table: Table, job: config.Job) -> Parts:
-    """The parts of a job's table; drawn rows share out the first task's target."""
-    first = next(iter(job.tasks.values()))
-    kit = kit_of(first)
-    classify = not kit.numbers
-    target = first.target if kit.whole_row and not first.several else None
+    """The parts of a job's table; drawn rows share out the first task's target, if there is one."""
+    classify, target = False, None
+    for first in [*job.tasks.values()][:1]:
+        kit = kit_of(first)
+        classify = not kit.numbers
+        target = first.target if kit.whole_row and not first.several else None
     series = [c for c in job.columns.values() if isinstance(c, config.Series) and c.history]
     history = series[0].history if series else None
     return split_rows(table, job.split, job.seed, target, classify, history)

@@ -15,6 +15,7 @@ from modalloy.model.adapters.adalora import Allocation
 from modalloy.model.adapters.methods import put
 from modalloy.model.adapters.places import column_options, layers_of, ranks_of
 from modalloy.model.adapters.product import Parts, layer_of, product
+from modalloy.model.body import Body
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.layers.named import key
 from modalloy.model.layers.scale import Standardise
@@ -65,7 +66,7 @@ def attach(
     return list(adapted.layers)
 
 
-def attach_tuned(model: Model) -> list[str]:
+def attach_tuned(model: Body) -> list[str]:
     """Put parts beside the layers of what the model's job tunes so (`tune: lora`); all else of it
     learns as it did. The names of the layers that are changed.
 
@@ -123,14 +124,16 @@ def places_of(
             yield Place(name_of(model, network), f"tasks.{name}", options)
 
 
-def decoders_of(model: Model) -> dict[str, nn.Module]:
+def decoders_of(model: Body) -> dict[str, nn.Module]:
     """The pretrained networks inside heads that may be adapted, by task."""
     found = {name: head.network for name, head in heads_of(model).items()}
     return {name: network for name, network in found.items() if network is not None}
 
 
-def heads_of(model: Model) -> dict[str, Task]:
-    """Heads that may have a pretrained network inside, by task."""
+def heads_of(model: Body) -> dict[str, Task]:
+    """Heads that may have a pretrained network inside, by task; a body has none."""
+    if not isinstance(model, Model):
+        return {}
     return {name: head for name, head in model.tasks.items() if isinstance(head, Task)}
 
 
@@ -140,7 +143,7 @@ def is_head(model: Model, name: str) -> bool:
     return name.startswith(HEADS) and not any(inside(name, f"{r}.decoder.trunk") for r in roots)
 
 
-def put_beside(model: Model, adapted: Adapted, ranks: Mapping[str, int] | None) -> None:
+def put_beside(model: Body, adapted: Adapted, ranks: Mapping[str, int] | None) -> None:
     """Put the parts of each place beside its layers; places of the same options share a tuner."""
     require("peft", "adapt", "learning beside the layers of a network")
     named: dict[str, str] = {}
@@ -197,12 +200,12 @@ def beside(module: nn.Module) -> bool:
     return hasattr(module, "base_layer") and hasattr(module, "merged_adapters")
 
 
-def own_parameters(model: Model, adapted: Adapted) -> list[nn.Parameter]:
+def own_parameters(model: Body, adapted: Adapted) -> list[nn.Parameter]:
     """What a method has added to the layers of a model and learns."""
     return [p for p, _ in own_by_method(model, adapted)]
 
 
-def own_by_method(model: Model, adapted: Adapted) -> Iterator[tuple[nn.Parameter, str]]:
+def own_by_method(model: Body, adapted: Adapted) -> Iterator[tuple[nn.Parameter, str]]:
     """The same, each with the method that it belongs to."""
     for layer in adapted.layers:
         method = adapted.place_of(layer).options.method
@@ -252,7 +255,7 @@ def name_of(model: nn.Module, module: nn.Module) -> str:
 
 
 @torch.no_grad()
-def merge(model: Model) -> None:
+def merge(model: Body) -> None:
     """Fold what was learned beside the layers into their weights: the model is plain again.
 
     Answers differ from those before by rounding alone (1e-5 and less in float32).
@@ -261,7 +264,7 @@ def merge(model: Model) -> None:
 
 
 @torch.no_grad()
-def detach(model: Model) -> None:
+def detach(model: Body) -> None:
     """Take off what stands beside the layers: their weights are as they were, bit for bit.
 
     What else has learned (heads, blocks) keeps what it has learned.
@@ -269,7 +272,7 @@ def detach(model: Model) -> None:
     finish(model, keep=False)
 
 
-def finish(model: Model, *, keep: bool) -> None:
+def finish(model: Body, *, keep: bool) -> None:
     """Put the layers themselves back in their places, with what was learned beside them or not."""
     adapted = model.adapted
     if adapted is None:
@@ -303,7 +306,7 @@ def fold(layer: Any, base: nn.Module) -> None:
     layer.merge()
 
 
-def column_of(model: Model, layer: str) -> str:
+def column_of(model: Body, layer: str) -> str:
     """The input or task whose network a layer belongs to; `fusion` where it is of no single one."""
     for name, encoder in model.encoders.items():
         if inside(layer, name_of(model, encoder)):

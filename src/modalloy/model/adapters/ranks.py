@@ -4,10 +4,10 @@ from typing import Any
 
 from modalloy.model.adapters.attach import column_of, own_parameters
 from modalloy.model.adapters.product import AS_LORA, layer_of, product
-from modalloy.model.model import Model
+from modalloy.model.body import Body
 
 
-def told_ranks(model: Model) -> dict[str, Any]:
+def told_ranks(model: Body) -> dict[str, Any]:
     """Which column needed how much: method, ranks of layers, and by column ranks and numbers.
 
     Of AdaLoRA what is left counts, of PiSSA what it began with. `columns` is ordered by capacity;

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modalloy.model.trunks.logmel import in_length, log_mel, whisper_scale
-from modalloy.objectives.rebuilt.rebuilt import Rebuilt, patch_loss, patch_truth, spread_out
+from modalloy.objectives.rebuilt.rebuilt import Patches, Rebuilt, at_hidden, spread_out
 from modalloy.readers.audio import AudioReader
 
 STRETCHES = 32  # of the longest recording that a column allows
@@ -30,6 +30,7 @@ class RebuiltAudio(Rebuilt):
         self.frames = -(-frames // min(STRETCHES, frames))
         self.most = -(-frames // self.frames)
         self.moments = min(MOMENTS, self.frames)
+        self.patches = Patches()
         self.guess = nn.Linear(width, BANDS * self.moments + 2)
 
     def there(self, values: Mapping[str, Tensor], present: Tensor) -> Tensor:
@@ -46,10 +47,13 @@ class RebuiltAudio(Rebuilt):
 
     def loss(self, z_BPE: Tensor, values: Mapping[str, Tensor], hidden_BP: Tensor) -> Tensor:
         """(B, P)."""
-        return patch_loss(self.guess(z_BPE), patch_truth(self.patches(values, z_BPE.shape[1])))
+        x_NF = self.cut(values, z_BPE.shape[1])[hidden_BP]
+        guess_NF = self.guess(z_BPE[hidden_BP])
+        truth_NGF = self.patches.truth(x_NF.unsqueeze(1))
+        return at_hidden(self.patches.cost(guess_NF.unsqueeze(1), truth_NGF), hidden_BP, z_BPE)
 
     @torch.no_grad()
-    def patches(self, values: Mapping[str, Tensor], places: int) -> Tensor:
+    def cut(self, values: Mapping[str, Tensor], places: int) -> Tensor:
         """Log-mel frames of each stretch, a few moments of each band, (B, P, F)."""
         scale = {"rate_hz": self.rate_hz, "n_fft": self.n_fft, "hop": self.hop}
         mel_BMF = whisper_scale(log_mel(values["wave"], values["length"], n_mels=BANDS, **scale))

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.layers.scale import Standardise
-from modalloy.objectives.rebuilt.rebuilt import Rebuilt, squared
+from modalloy.objectives.rebuilt.rebuilt import Rebuilt, at_hidden, squared, standardised
 
 
 class RebuiltFrozen(Rebuilt):
@@ -36,8 +36,7 @@ class RebuiltFrozen(Rebuilt):
         guess_NF = self.guess(z_BPE[rows, 0])
         truth_NF = self.truth(values, rows)
         cost_N = squared(guess_NF - truth_NF).mean(1)
-        zeros_B = z_BPE.sum((1, 2)) * 0.0
-        return zeros_B.index_add(0, rows, cost_N).unsqueeze(1)
+        return at_hidden(cost_N, hidden_BP, z_BPE)
 
     @torch.no_grad()
     def truth(self, values: Mapping[str, Tensor], rows: Tensor) -> Tensor:
@@ -48,4 +47,4 @@ class RebuiltFrozen(Rebuilt):
             x_NF = self.encoder[0].pooled_features(features)
         else:
             x_NF = self.guess.weight.new_zeros(0, len(self.guess.weight))
-        return self.scale(x_NF) if len(rows) or self.scale.together else x_NF
+        return standardised(self.scale, x_NF)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modalloy.objectives.rebuilt.rebuilt import Rebuilt, patch_loss, patch_truth
+from modalloy.objectives.rebuilt.rebuilt import Patches, Rebuilt, at_hidden
 from modalloy.readers.image import ImageReader
 
 SIDE = 8  # patches of a side
@@ -22,6 +22,7 @@ class RebuiltImage(Rebuilt):
         self.side = -(-reader.pixels // self.size)
         self.most = self.side**2
         self.points = min(POINTS, self.size)
+        self.patches = Patches()
         self.guess = nn.Linear(width, reader.channels * self.points**2 + 2)
 
     def there(self, values: Mapping[str, Tensor], present: Tensor) -> Tensor:
@@ -39,9 +40,12 @@ class RebuiltImage(Rebuilt):
 
     def loss(self, z_BPE: Tensor, values: Mapping[str, Tensor], hidden_BP: Tensor) -> Tensor:
         """(B, P)."""
-        return patch_loss(self.guess(z_BPE), patch_truth(self.patches(values["pixels"])))
+        x_NF = self.cut(values["pixels"])[hidden_BP]
+        guess_NF = self.guess(z_BPE[hidden_BP])
+        truth_NGF = self.patches.truth(x_NF.unsqueeze(1))
+        return at_hidden(self.patches.cost(guess_NF.unsqueeze(1), truth_NGF), hidden_BP, z_BPE)
 
-    def patches(self, pixels: Tensor) -> Tensor:
+    def cut(self, pixels: Tensor) -> Tensor:
         """Each patch at a few points, (B, P, F); behind the edge stands the edge."""
         x_BCHW = (pixels.float() - GREY) / CONTRAST
         beyond = self.side * self.size - x_BCHW.shape[2]

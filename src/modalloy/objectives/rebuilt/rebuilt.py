@@ -6,6 +6,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from modalloy.model.layers.scale import Standardise
+
 EPSILON = 1e-2  # added to the spread of a patch, so that an even one is not blown up
 EDGE = 4.0  # differences beyond so many deviations cost no more than straight ones
 
@@ -48,19 +50,41 @@ def spread_out(hidden_BP: Tensor, size: int, length: int) -> Tensor:
     return hidden_BP.repeat_interleave(size, 1)[:, :length]
 
 
-def patch_truth(x_BPF: Tensor) -> Tensor:
-    """What is to be rebuilt of patches, (B, P, F + 2): each brought to mean 0 and deviation 1 (He
-    et al. 2022, 2111.06377), beside its mean and the logarithm of its deviation.
+def at_hidden(cost_N: Tensor, hidden_BP: Tensor, z_BPE: Tensor) -> Tensor:
+    """(B, P): costs of hidden places, row after row, where they belong; zeros elsewhere."""
+    zeros_BP = z_BPE.sum(2) * 0.0
+    return zeros_BP.masked_scatter(hidden_BP, cost_N) if len(cost_N) else zeros_BP
+
+
+class Patches(nn.Module):
+    """What is to be rebuilt of patches, and what an error costs.
+
+    Each patch is brought to mean 0 and deviation 1 (He et al. 2022, 2111.06377); what that takes
+    away, its mean and the logarithm of its deviation, is rebuilt too, standardised over the patches
+    seen so far. The patch and its two figures count a third each. Letters: G channels of a patch.
     """
-    mean_BP1 = x_BPF.mean(2, keepdim=True)
-    spread_BP1 = x_BPF.var(2, keepdim=True, correction=0).add(EPSILON**2).sqrt()
-    return torch.cat([(x_BPF - mean_BP1) / spread_BP1, mean_BP1, spread_BP1.log()], 2)
+
+    def __init__(self, groups: int = 1) -> None:
+        super().__init__()
+        self.scale = Standardise(2 * groups)
+
+    def truth(self, x_NGF: Tensor) -> Tensor:
+        """(N, G, F + 2)."""
+        mean_NG1 = x_NGF.mean(2, keepdim=True)
+        spread_NG1 = x_NGF.var(2, keepdim=True, correction=0).add(EPSILON**2).sqrt()
+        figures_NGt = torch.cat([mean_NG1, spread_NG1.log()], 2)
+        figures_NGt = standardised(self.scale, figures_NGt.flatten(1)).view(figures_NGt.shape)
+        return torch.cat([(x_NGF - mean_NG1) / spread_NG1, figures_NGt], 2)
+
+    def cost(self, guess_NGF: Tensor, truth_NGF: Tensor) -> Tensor:
+        """(N,)."""
+        cost_NGF = squared(guess_NGF - truth_NGF)
+        return ((cost_NGF[..., :-2].mean(2) + cost_NGF[..., -2] + cost_NGF[..., -1]) / 3).mean(1)
 
 
-def patch_loss(guess_BPF: Tensor, truth_BPF: Tensor) -> Tensor:
-    """(B, P): mean square of what differs, the patch itself and its two figures a third each."""
-    cost_BPF = squared(guess_BPF - truth_BPF)
-    return (cost_BPF[..., :-2].mean(2) + cost_BPF[..., -2] + cost_BPF[..., -1]) / 3
+def standardised(scale: Standardise, x_NF: Tensor) -> Tensor:
+    """The same numbers, standardised; no rows at all leave the figures as they are."""
+    return scale(x_NF) if len(x_NF) or scale.together else x_NF
 
 
 def squared(x: Tensor) -> Tensor:

@@ -6,13 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modalloy.model.layers.scale import Standardise
 from modalloy.objectives.rebuilt.rebuilt import (
+    Patches,
     Rebuilt,
+    at_hidden,
     cut,
-    patch_loss,
-    patch_truth,
     spread_out,
     squared,
+    standardised,
 )
 from modalloy.readers.series import SeriesReader
 
@@ -38,8 +40,10 @@ class RebuiltSeries(Rebuilt):
         self.most = -(-length // self.size)
         self.points = min(POINTS, self.size)
         self.channels = reader.channels
+        self.patches = Patches(reader.channels)
         self.guess = nn.Linear(width, reader.channels * (self.points + 2))
         fast = self.size >= LEAST
+        self.bands = Standardise(reader.channels * BANDS) if fast else None
         self.guess_bands = nn.Linear(width, reader.channels * BANDS) if fast else None
 
     def there(self, values: Mapping[str, Tensor], present: Tensor) -> Tensor:
@@ -54,25 +58,23 @@ class RebuiltSeries(Rebuilt):
 
     def loss(self, z_BPE: Tensor, values: Mapping[str, Tensor], hidden_BP: Tensor) -> Tensor:
         """(B, P)."""
-        x_BPCS = cut(values["x"], self.size)
-        points_BPCF = F.adaptive_avg_pool1d(x_BPCS.flatten(0, 2).unsqueeze(1), self.points)
-        truth_BPCF = patch_truth(points_BPCF.view(-1, self.channels, self.points))
-        truth_BPCF = truth_BPCF.view(*x_BPCS.shape[:3], -1)
-        guess_BPCF = self.guess(z_BPE).unflatten(2, (self.channels, -1))
-        cost_BPC = patch_loss(guess_BPCF.flatten(1, 2), truth_BPCF.flatten(1, 2))
-        cost_BP = cost_BPC.unflatten(1, (-1, self.channels)).mean(2)
-        if self.guess_bands is None:
-            return cost_BP
-        guess_BPCF = self.guess_bands(z_BPE).unflatten(2, (self.channels, BANDS))
-        return (cost_BP + squared(guess_BPCF - band_powers(x_BPCS)).mean((2, 3))) / 2
+        x_NCS, z_NE = cut(values["x"], self.size)[hidden_BP], z_BPE[hidden_BP]
+        points_NCF = x_NCS
+        if self.points < self.size:
+            points_NCF = F.adaptive_avg_pool1d(x_NCS, self.points)
+        guess_NCF = self.guess(z_NE).unflatten(1, (self.channels, -1))
+        cost_N = self.patches.cost(guess_NCF, self.patches.truth(points_NCF))
+        if self.guess_bands is not None and self.bands is not None:
+            truth_NF = standardised(self.bands, band_powers(x_NCS).flatten(1))
+            cost_N = (cost_N + squared(self.guess_bands(z_NE) - truth_NF).mean(1)) / 2
+        return at_hidden(cost_N, hidden_BP, z_BPE)
 
 
-def band_powers(x_BPCS: Tensor) -> Tensor:
-    """Logarithm of the power of stretches in bands of like width, (B, P, C, BANDS)."""
-    centred = x_BPCS - x_BPCS.mean(3, keepdim=True)
-    window_S = torch.hann_window(x_BPCS.shape[3], device=x_BPCS.device)
-    with torch.autocast(x_BPCS.device.type, enabled=False):
+def band_powers(x_NCS: Tensor) -> Tensor:
+    """Logarithm of the power of stretches in bands of like width, (N, C, BANDS)."""
+    centred = x_NCS - x_NCS.mean(2, keepdim=True)
+    window_S = torch.hann_window(x_NCS.shape[2], device=x_NCS.device)
+    with torch.autocast(x_NCS.device.type, enabled=False):
         lines = torch.fft.rfft(centred.float() * window_S, norm="ortho")[..., 1:]
     power = lines.real.square() + lines.imag.square()
-    pooled = F.adaptive_avg_pool1d(power.flatten(0, 2).unsqueeze(1), BANDS).squeeze(1)
-    return (pooled + FLOOR).log().view(*x_BPCS.shape[:3], BANDS)
+    return (F.adaptive_avg_pool1d(power, BANDS) + FLOOR).log()

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modalloy.model.encoders.text import TextEncoder
-from modalloy.objectives.rebuilt.rebuilt import Rebuilt
+from modalloy.objectives.rebuilt.rebuilt import Rebuilt, at_hidden
 from modalloy.readers.text import SPECIAL, TextReader
 
 MASKS = ("[MASK]", "<mask>")  # of BERT and its kin, and of RoBERTa's
@@ -54,8 +54,7 @@ class RebuiltText(Rebuilt):
         logits_NV = z_NF @ vectors_VF.t() * self.scale + self.bias_V
         cost_N = F.cross_entropy(logits_NV, values["ids"][hidden_BP], reduction="none")
         cost_N = cost_N / math.log(max(2, len(vectors_VF)))
-        zeros_BP = z_BPE.sum(2) * 0.0
-        return zeros_BP.masked_scatter(hidden_BP, cost_N) if len(cost_N) else zeros_BP
+        return at_hidden(cost_N, hidden_BP, z_BPE)
 
 
 def mask_of(reader: TextReader) -> int:
