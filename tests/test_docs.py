@@ -179,7 +179,7 @@ def test_what_is_not_run_says_why() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_the_readmes_ten_lines_are_words_that_the_verbs_know(
+def test_the_readmes_lines_are_words_that_the_verbs_know(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their verbs are replaced here, because they train for minutes; the tutorial runs them."""
