@@ -21,6 +21,7 @@ def matrix(folder: Path, rows: int = 300, size: int = 16) -> np.ndarray:
 @pytest.mark.parametrize("queries", [1, 3])
 def test_it_is_a_full_sort(tmp_path: Path, queries: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BLOCK", 64)  # 300 rows do not fill the last one
+    monkeypatch.setattr(module, "MOST_SCORES", 600)  # two queries at a time
     x = matrix(tmp_path)
     q = unit(np.random.default_rng(2).standard_normal((queries, 16)))
     allowed = np.arange(300) % 3 > 0

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 BLOCK = 4096  # rows that are compared at a time: 4 MB of 256 numbers
+MOST_SCORES = 32_000_000  # of all queries at a time: 128 MB
 
 
 class Nearest(NamedTuple):
@@ -33,10 +34,14 @@ def nearest(
 
     allowed_N: rows that may be found, all for None. Of equal scores the earlier row comes first.
     """
-    scores_QN = similarities(matrix_NS, vectors_QS)
-    if allowed_N is not None:
-        scores_QN[:, ~allowed_N] = -np.inf
-    return best(scores_QN, top)
+    found = []
+    step = max(1, MOST_SCORES // max(1, len(matrix_NS)))
+    for start in range(0, max(1, len(vectors_QS)), step):
+        scores_QN = similarities(matrix_NS, vectors_QS[start : start + step])
+        if allowed_N is not None:
+            scores_QN[:, ~allowed_N] = -np.inf
+        found.append(best(scores_QN, top))
+    return Nearest(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
 def similarities(matrix_NS: np.ndarray, vectors_QS: np.ndarray) -> np.ndarray:
