@@ -87,7 +87,8 @@ def by_layer(ranks: Mapping[str, Any], columns: Mapping[str, Any]) -> Figure:
         places[owner[layer]].append((at, rank))
     for color, (name, own) in zip(cycle(LINES), places.items(), strict=False):
         if own:
-            axes.bar(*zip(*own, strict=True), color=color, width=0.8, label=name)
+            axes.bar(*zip(*own, strict=True), color=color, width=0.8)
+            axes.plot([], [], color=color, lw=6, label=name)  # its entry among the names
     axes.set(xlabel="layer, from input to output", ylabel="rank", ylim=(0, None))
     legend(axes, fontsize=8)
     return Figure("Rank of each layer", "chart", drawn(canvas))

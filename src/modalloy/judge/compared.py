@@ -121,7 +121,9 @@ def say_change(metric: str, pair: Pair, unit: str) -> str:
 
 def said_cost(value: float | None) -> str:
     """A cost in words."""
-    return "–" if value is None else f"{value:.4g}"
+    if value is None:
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def ratio(before: float | None, after: float | None) -> str:
