@@ -215,14 +215,15 @@ def run_tower(
     if is_clip(trunk):  # it looks back only
         back_LL = torch.ones(length, length, dtype=torch.bool, device=ids_BL.device).tril()
         states_BLF = through(trunk, x_BLF, back_LL & mask_BL[:, None, None, :])
-        last_B = ends_of(trunk, ids_BL, mask_BL)
-        return states_BLF, states_BLF[torch.arange(len(ids_BL), device=ids_BL.device), last_B]
+        last_B11 = ends_of(trunk, ids_BL, mask_BL)[:, None, None]
+        last_B1F = last_B11.expand(-1, 1, states_BLF.shape[2])
+        return states_BLF, states_BLF.gather(1, last_B1F).squeeze(1)
     # SigLIP learned from texts filled up to one length, and looks at what they are filled with.
     settings = trunk.config
     filler_F = trunk.get_input_embeddings()(ids_BL.new_tensor(settings.pad_token_id))
     x_BLF = torch.where(mask_BL.unsqueeze(2), x_BLF, filler_F)
     more = settings.max_position_embeddings - length
-    filler_BLF = filler_F.expand(len(ids_BL), max(more, 0), -1)
+    filler_BLF = filler_F.expand(ids_BL.shape[0], max(more, 0), -1)
     states_BLF = through(trunk, torch.cat([x_BLF, filler_BLF], dim=1), None)
     return states_BLF[:, :length], states_BLF[:, -1]
 
