@@ -64,7 +64,7 @@ class Detector(nn.Module):
     def refuse_few_cells(self, queries: int, pixels: int, task: str) -> None:
         """JobError where RT-DETR's maps have fewer cells than queries, which begin at its best."""
         strides: Sequence[int] = getattr(self.net.config, "feat_strides", ())
-        cells = sum(-((-pixels // stride) ** 2) for stride in strides)
+        cells = sum(math.ceil(pixels / stride) ** 2 for stride in strides)
         if self.family == "rt_detr" and queries > cells:
             raise JobError(
                 f"tasks.{task}.queries: pictures of {pixels} pixels have {cells} cells, and the "
