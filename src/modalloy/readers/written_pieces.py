@@ -1,7 +1,7 @@
 """The pieces that a decoder writes with: learned here, from a folder or from a pip package."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer, decoders, pre_tokenizers
@@ -100,10 +100,12 @@ def first_of(number: Any) -> int | None:
     return number[0] if isinstance(number, list) and number else number
 
 
-def unwritable(tokenizer: Tokenizer, names: Sequence[str], most: int) -> str:
+def unwritable(
+    tokenizer: Tokenizer, names: Sequence[str], most: int, never: Collection[int]
+) -> str:
     """Why one of these texts cannot be written with these pieces, "" where all can.
 
-    most: pieces of an answer.
+    most: pieces of an answer. never: pieces that stand in no text, the end among them.
     """
     seen: dict[tuple[int, ...], str] = {}
     unknown = unknown_piece(tokenizer)
@@ -111,6 +113,9 @@ def unwritable(tokenizer: Tokenizer, names: Sequence[str], most: int) -> str:
         ids = tokenizer.encode(name, add_special_tokens=False).ids
         if not ids or unknown in ids:
             return f"its vocabulary has no pieces for {name!r:.60}"
+        mark = next((i for i in ids if i in never), None)
+        if mark is not None:
+            return f"to its vocabulary {name!r:.60} holds the mark {tokenizer.id_to_token(mark)!r}"
         if len(ids) > most:
             return f"{name!r:.60} takes {len(ids)} pieces, and max_tokens is {most}"
         other = seen.setdefault(tuple(ids), name)

@@ -125,6 +125,14 @@ def test_each_option_changes_what_is_written(
         assert set(b["text"]) <= set(TEXTS)
 
 
+@pytest.mark.parametrize("search", ["greedy", "beam", "sample"])
+def test_allowed_texts_that_name_a_mark_are_written_as_they_stand(search: str) -> None:
+    only = ["press [END] key", "press [START] key"]
+    answers = written({"max_tokens": 40, "search": search, "only": only})
+    assert set(answers["text"]) <= set(only)
+    assert np.isfinite(answers["confidence"]).all()
+
+
 def test_decoder_prefix_tune_and_adapter_change_what_learns(folder: str) -> None:
     pretrained = {"max_tokens": 6, "decoder": folder}
     assert written(pretrained) != written(SMALL)

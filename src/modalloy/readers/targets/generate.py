@@ -69,7 +69,8 @@ class TextTarget(TargetReader):
             allowed = tuple(dict.fromkeys(text.strip() for text in options.only))
         pieces = pieces_of(options, [*texts, *allowed])
         made = cls(name, options.target, options.max_tokens, *pieces, allowed=allowed)
-        why = unwritable(made.pieces, allowed, options.max_tokens)
+        never = {*made.marks, made.end}
+        why = unwritable(made.pieces, allowed, options.max_tokens, never)
         if why:
             raise JobError(
                 f"tasks.{name}: decoder {options.decoder} cannot write all of only: {why}."
@@ -78,8 +79,9 @@ class TextTarget(TargetReader):
 
     @cached_property
     def pieces(self) -> Tokenizer:
-        """The tokenizer."""
+        """The tokenizer; the name of a mark inside a text, such as `[END]`, is text to it."""
         tokenizer = Tokenizer.from_str(self.tokenizer)
+        tokenizer.encode_special_tokens = True
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return tokenizer
