@@ -11,7 +11,7 @@ from modalloy.errors import JobError, TableError
 from modalloy.job import config
 from modalloy.readers.build import fit_target, targets_from_state, to_state
 from modalloy.readers.targets.generate import TextTarget
-from modalloy.readers.written_pieces import learn_bytes
+from modalloy.readers.written_pieces import learn_bytes, places_of
 from tiny_causal import tiny_folder
 
 TEXTS = ["Replace seal, 12 mm", " replace pump ", None, "Ölwechsel – prüfen", 7, "replace pump"]
@@ -129,6 +129,24 @@ def test_a_decoder_whose_vocabulary_lacks_a_name_is_refused(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text(json.dumps(settings))
     with pytest.raises(JobError, match="holds BertModel, which writes no text"):
         target(["pump seal"] * 6, decoder=decoder)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_decoder_with_too_few_positions_is_refused(kind: str, tmp_path: Path) -> None:
+    decoder = tiny_folder(tmp_path / kind, kind, places=32)
+    assert target(TEXTS, decoder=decoder, max_tokens=23).longest == 23
+    why = r"tasks\.note: decoder hf:.* has 32 positions, and prefix 8, .* max_tokens 24 take 33;"
+    with pytest.raises(JobError, match=why):
+        target(TEXTS, decoder=decoder, max_tokens=24)
+    with pytest.raises(JobError, match="prefix 9, .* take 33"):
+        target(TEXTS, decoder=decoder, max_tokens=23, prefix=9)
+
+
+def test_positions_are_those_that_a_text_may_take() -> None:
+    assert places_of({"model_type": "bloom"}) is None
+    assert places_of({"model_type": "gpt2", "n_positions": 64}) == 64
+    assert places_of({"text_config": {"max_position_embeddings": 32}}) == 32
+    assert places_of({"model_type": "roberta", "max_position_embeddings": 66}) == 64
 
 
 def test_columns_may_tell_few_texts_one_by_one_and_many_by_their_length() -> None:

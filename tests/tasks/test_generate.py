@@ -150,6 +150,13 @@ def test_what_fits_no_table_or_no_other_option_is_told(task: dict[str, Any], why
         ma.check(job(**task), table=frame())
 
 
+def test_check_names_what_a_decoder_has_no_positions_for(tmp_path: Path) -> None:
+    some = job(decoder=tiny_folder(tmp_path / "gpt2", "gpt2", places=16))
+    del some["tasks"]["caption"]["vocabulary"]
+    (found,) = ma.check(some, table=frame()).errors
+    assert "has 16 positions, and prefix 8, a start and max_tokens 24 take 33" in found.what
+
+
 def test_init_takes_texts_for_texts_and_the_job_trains() -> None:
     rng = np.random.default_rng(0)
     table = frame(200)

@@ -1,7 +1,7 @@
 """The pieces that a decoder writes with: learned here, from a folder or from a pip package."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer, decoders, pre_tokenizers
@@ -15,6 +15,9 @@ from modalloy.readers.tokenizer import find_file, load_tokenizer
 
 START, END = "[START]", "[END]"
 CAUSAL = ("ForCausalLM", "LMHeadModel")  # how transformers names classes that write from left
+
+
+PLACES = ("max_position_embeddings", "n_positions")  # names that families give them
 
 
 class Pieces(NamedTuple):
@@ -93,6 +96,16 @@ def causal_config(where: str) -> dict[str, Any]:
             "folder of a causal language model, such as LlamaForCausalLM"
         )
     return network
+
+
+def places_of(network: Mapping[str, Any]) -> int | None:
+    """How many pieces a network can read in a row, by its configuration; None where it says not."""
+    settings = network.get("text_config") or network
+    found = [settings.get(name) for name in PLACES]
+    places = next((n for n in found if isinstance(n, int)), None)
+    # RoBERTa and its kin count positions from the padding id + 1.
+    skipped = 2 if "roberta" in str(settings.get("model_type", "")) else 0
+    return None if places is None else places - skipped
 
 
 def first_of(number: Any) -> int | None:

@@ -133,6 +133,19 @@ def test_allowed_texts_that_name_a_mark_are_written_as_they_stand(search: str) -
     assert np.isfinite(answers["confidence"]).all()
 
 
+def test_as_many_positions_as_the_reader_asks_for_are_enough_to_learn_and_to_write(
+    tmp_path: Path,
+) -> None:
+    folder = tiny_folder(tmp_path / "gpt2", "gpt2", places=16)
+    made, target = head({"max_tokens": 7, "min_tokens": 7, "decoder": folder})
+    given = Cells({"t": ["1234567", *TEXTS]}, Path(), False)
+    y = {k: torch.from_numpy(v) for k, v in target.read(given).items()}
+    assert (y["y"][0] >= 0).sum() == 8
+    made.eval()
+    assert made(*seen(y))["logits"].isfinite().all()
+    assert made(*seen())["ids"].shape == (ROWS, 7)
+
+
 def test_decoder_prefix_tune_and_adapter_change_what_learns(folder: str) -> None:
     pretrained = {"max_tokens": 6, "decoder": folder}
     assert written(pretrained) != written(SMALL)

@@ -1,5 +1,6 @@
 """Cells with a text in, the pieces that it is written with out; and the way back."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from modalloy.job import config
 from modalloy.readers.answer_cells import named
 from modalloy.readers.number import all_missing
 from modalloy.readers.targets.target import Signal, TargetReader
-from modalloy.readers.written_pieces import pieces_of, unwritable
+from modalloy.readers.written_pieces import pieces_of, places_of, unwritable
 
 PADDED = -100  # piece of a position that is beyond a text's end
 FEW = 50  # different texts up to which a column may tell them one by one
@@ -54,7 +55,7 @@ class TextTarget(TargetReader):
     def fit(cls, name: str, options: config.Generate, cells: Cells) -> Self:
         """Pieces of the training rows' texts; TableError where there is none.
 
-        JobError for a decoder that is not there, or that cannot write what is allowed.
+        JobError for a decoder that is not there, or that cannot write what is allowed or as much.
         """
         blank = cls.blank(name, options)
         texts = [t for t in blank.truth(cells) if t is not None]
@@ -68,6 +69,8 @@ class TextTarget(TargetReader):
         elif options.only is not None:
             allowed = tuple(dict.fromkeys(text.strip() for text in options.only))
         pieces = pieces_of(options, [*texts, *allowed])
+        if pieces.network:
+            enough_places(name, options, json.loads(pieces.network))
         made = cls(name, options.target, options.max_tokens, *pieces, allowed=allowed)
         never = {*made.marks, made.end}
         why = unwritable(made.pieces, allowed, options.max_tokens, never)
@@ -146,6 +149,18 @@ class TextTarget(TargetReader):
             y_NC = np.array([[a == n for n in names] for a in answers], dtype=np.float64)
             return Signal(y_NC, names)
         return Signal(np.array([[float(len(a))] for a in answers]))
+
+
+def enough_places(name: str, options: config.Generate, network: Mapping[str, Any]) -> None:
+    """JobError where a pretrained decoder has fewer positions than its prefix and a text take."""
+    places = places_of(network)
+    taken = options.prefix + 1 + options.max_tokens  # and the start of the text
+    if places is not None and places < taken:
+        raise JobError(
+            f"tasks.{name}: decoder {options.decoder} has {places} positions, and prefix "
+            f"{options.prefix}, a start and max_tokens {options.max_tokens} take {taken}; lower "
+            "max_tokens or prefix"
+        )
 
 
 def text_in(cell: Any) -> str | None:
