@@ -138,7 +138,7 @@ def test_a_decoder_with_too_few_positions_is_refused(kind: str, tmp_path: Path) 
     why = r"tasks\.note: decoder hf:.* has 32 positions, and prefix 8, .* max_tokens 24 take 33;"
     with pytest.raises(JobError, match=why):
         target(TEXTS, decoder=decoder, max_tokens=24)
-    with pytest.raises(JobError, match="prefix 9, .* take 33"):
+    with pytest.raises(JobError, match=r"prefix 9, .* take 33"):
         target(TEXTS, decoder=decoder, max_tokens=23, prefix=9)
 
 

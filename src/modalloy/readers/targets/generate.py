@@ -19,6 +19,7 @@ from modalloy.readers.targets.target import Signal, TargetReader
 from modalloy.readers.written_pieces import pieces_of, places_of, unwritable
 
 PADDED = -100  # piece of a position that is beyond a text's end
+AT_ONCE = 4096  # texts that are cut into pieces at a time, where only their lengths are kept
 FEW = 50  # different texts up to which a column may tell them one by one
 
 
@@ -91,8 +92,8 @@ class TextTarget(TargetReader):
 
     @property
     def vocabulary(self) -> int:
-        """Number of different pieces."""
-        return self.pieces.get_vocab_size()
+        """One more than the largest number of a piece."""
+        return max(self.pieces.get_vocab().values()) + 1
 
     @property
     def marks(self) -> tuple[int, ...]:
@@ -100,9 +101,21 @@ class TextTarget(TargetReader):
         added = self.pieces.get_added_tokens_decoder()
         return tuple(i for i, token in sorted(added.items()) if token.special and i != self.end)
 
+    def never(self, logits: int) -> tuple[int, ...]:
+        """The marks, and which of so many logits are of no piece: a network may have been padded
+        with some.
+        """
+        held = {*self.pieces.get_vocab().values(), self.end}
+        return (*self.marks, *(i for i in range(logits) if i not in held))
+
     def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
         """The pieces of texts, uncut and without an end."""
         return [e.ids for e in self.pieces.encode_batch(list(texts), add_special_tokens=False)]
+
+    def lengths(self, texts: Sequence[str]) -> np.ndarray:
+        """How many pieces each text takes, uncut and without an end, (N,) int64."""
+        some = (texts[i : i + AT_ONCE] for i in range(0, len(texts), AT_ONCE))
+        return np.array([len(ids) for part in some for ids in self.ids_of(part)], dtype=np.int64)
 
     def text_of(self, ids: Iterable[int]) -> str:
         """The text of some pieces; one of `allowed` exactly as it stands there."""
