@@ -175,6 +175,8 @@ def subsets_part(report: Report, task: str) -> Markup:
         f"{label(report.primary(task))} when the model sees only these columns; the others count "
         "as missing, as though their sensors were dead."
     )
+    if count := next(iter(found.values())).get("rows"):
+        note += f" Of {say_count(count)} of the test rows, drawn at random."
     if any(name.endswith(OWN) for name in found):
         note += (
             f" '{OWN.strip()}' is a head that was trained on that column alone, beside the model."
