@@ -10,6 +10,8 @@ import pytest
 import soundfile
 
 import modalloy as ma
+from modalloy.answer.dealt import DealtLoader, deal
+from modalloy.answer.predictor import Predictor
 from modalloy.errors import JobError, RunError, TableError
 from modalloy.job import config
 from modalloy.job.job_file import load_job
@@ -138,6 +140,26 @@ def test_economize_refuses_what_is_heard_before_anything_is_bought(
         ma.economize(run, calls, out=tmp_path / "cheap", quiet=True)
     assert listener.heard == 0
     assert not (tmp_path / "cheap").exists()
+
+
+def test_a_recording_and_its_text_are_dealt_out_together(
+    calls: Path, tmp_path: Path, listener: Listener
+) -> None:
+    both = job(calls)
+    both["columns"]["call"] = {"type": "audio", "rate_hz": 8000, "seconds": 0.5}
+    run = untrained(tmp_path / "run", calls, job=load_job(both))
+    report = ma.evaluate(run, calls, out=tmp_path / "page.html", quiet=True)
+    assert set(report.shuffled["cause"]) == {"table", "said + call"}
+    loader, which = Predictor(run).open(open_table(calls))[0], np.arange(60)
+    other = deal(which, 60, 0)
+    dealt = DealtLoader(loader, ["said", "call"], other)
+    own, one, far = loader.batch(which), dealt.batch(which), loader.batch(other)
+    for name in ("said", "call"):
+        assert (one.present[name] == far.present[name]).all()
+        for key, values in far.values[name].items():
+            np.testing.assert_array_equal(one.values[name][key], values)
+    np.testing.assert_array_equal(one.values["table"]["number"], own.values["table"]["number"])
+    assert dealt.cells(["said"], which)["said"] == loader.cells(["said"], other)["said"]
 
 
 def again(calls: Path, listener: Listener) -> None:

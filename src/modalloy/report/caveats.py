@@ -47,9 +47,7 @@ def say_without(report: Report, task: str) -> Iterator[str]:
         if len(lacks) == 1 and figures.get(metric) is not None:
             (column,) = lacks
             column += " (all numbers, categories and times)" * (column == "table")
-            told = [
-                say(metric, f.get(metric), report.unit(task)) for f in (figures, whole)
-            ]
+            told = [say(metric, f.get(metric), report.unit(task)) for f in (figures, whole)]
             if told[0] != told[1]:
                 yield f"{task}, without {column}: {label(metric)} {told[0]} instead of {told[1]}."
 

@@ -50,9 +50,7 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     return report
 
 
-def own_rows(
-    predictor: Predictor, *, quiet: bool = True
-) -> tuple[Loader, np.ndarray, Extras]:
+def own_rows(predictor: Predictor, *, quiet: bool = True) -> tuple[Loader, np.ndarray, Extras]:
     """The test rows of a run's own table; RunError where it no longer holds the rows it held."""
     run = predictor.run
     if run.job.table == FRAME:

@@ -210,6 +210,8 @@ def shuffled_part(report: Report, task: str) -> Markup:
         f"{label(metric)} of {count} test rows when each shows this column of another one, drawn "
         "at random. One that is read together with the others costs more here than its absence."
     )
+    if any(" + " in name for name in found):
+        note += " Those that read the same column of the table are dealt out together."
     head = ("column dealt out", "as they are", "dealt out", "interval")
     return fold("A control: cells dealt out among the rows", tag("p", note), table(head, rows))
 
