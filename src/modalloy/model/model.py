@@ -97,6 +97,9 @@ class Model(Body):
                 found[name] = load_detector(column.encoder, family, classes)
             elif family in DETECTORS:
                 found[name] = build_detector(described, classes)
+            if name in found:
+                asked = options.found_at_most(self.job.columns) or found[name].queries
+                found[name].refuse_few_cells(asked, column.pixels, name)
         return found
 
     def decide(
