@@ -13,7 +13,7 @@ from modalloy.retrieval.conversation import Conversation
 from modalloy.retrieval.found import Hit
 from modalloy.retrieval.searcher import Searcher
 from modalloy.retrieval.threshold import Threshold, calibrated, held_back, threshold_of
-from retrieval.test_search import space_job
+from retrieval.test_searcher import space_job
 
 
 @pytest.fixture(scope="module")

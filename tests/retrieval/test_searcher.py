@@ -13,7 +13,7 @@ import pytest
 import modalloy as ma
 from conftest import make_job, write_table
 from modalloy.answer.space_rows import row_vectors
-from modalloy.retrieval.index import unit
+from modalloy.retrieval.index import KEYS, replacing, unit
 from modalloy.retrieval.searcher import Searcher
 from modalloy.runs.run import Run
 
@@ -172,6 +172,44 @@ def test_an_index_is_kept_renewed_and_refused(trained: Run, tmp_path: Path) -> N
     (place / "mine.txt").write_text("keep")
     with pytest.raises(ma.RunError, match="holds other files and no index"):
         Searcher(trained, table, folder=place)
+
+
+def test_rebuilding_removes_an_index_and_nothing_else(tmp_path: Path) -> None:
+    def build(folder: Path) -> None:
+        with replacing(folder) as new:
+            (new / "index.json").write_text(json.dumps(dict.fromkeys(KEYS, 1)))
+            (new / "row.npy").touch()
+
+    place = tmp_path / "photos"
+    for made in (lambda: None, place.mkdir):  # absent, then empty, then an index
+        shutil.rmtree(place, ignore_errors=True)
+        made()
+        build(place)
+    (place / "column0.usearch.12.part").touch()
+    (place / "threshold1.json").touch()
+    build(place)
+    assert sorted(p.name for p in place.iterdir()) == ["index.json", "row.npy"]
+    (place / "mine.txt").write_text("keep")
+    with pytest.raises(ma.RunError, match=r"holds 'mine.txt', which is no part of an index"):
+        build(place)
+    (place / "mine.txt").rename(place / "row.npy")
+    (place / "index.json").write_text('{"title": "a page of mine"}')
+    with pytest.raises(ma.RunError, match="are not those of an index"):
+        build(place)
+    (place / "index.json").unlink()
+    with pytest.raises(ma.RunError, match="are not those of an index"):
+        build(place)
+    assert (place / "row.npy").read_text() == "keep"
+    with pytest.raises(ma.RunError, match="is a file; name a folder"):
+        build(place / "row.npy")
+    assert [p.name for p in tmp_path.iterdir()] == ["photos"]
+
+
+def test_rebuild_spares_the_files_of_others(trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years")
+    with pytest.raises(ma.RunError, match=r"holds 'thesis.tex'"):
+        ma.search(trained, row=4, folder=tmp_path, rebuild=True, quiet=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years"
 
 
 def test_in_a_space_words_find_pictures(spaced: Run) -> None:
