@@ -124,15 +124,20 @@ def read_heading(folder: Path) -> dict[str, Any]:
     """What an index says of itself; RunError where that cannot be read."""
     try:
         heading = json.loads((folder / HEADING).read_text(encoding="utf-8"))
-        if not KEYS <= set(heading):
+        if not is_heading(heading):
             raise ValueError("keys")
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError) as error:
         raise RunError(
             f"{folder}: {HEADING} is not that of an index; remove the folder or name another one."
         ) from error
     if heading["form"] != FORM:
         raise RunError(f"{folder}: is an index of another version; add --rebuild.")
     return heading
+
+
+def is_heading(found: Any) -> bool:
+    """Whether this is what an index says of itself, in any version."""
+    return isinstance(found, dict) and found.keys() >= KEYS
 
 
 def open_index(folder: Path, heading: Mapping[str, Any]) -> Index:
@@ -221,8 +226,8 @@ def refuse_others(folder: Path) -> None:
         try:
             heading = json.loads((folder / HEADING).read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            heading = {}
-        if not (isinstance(heading, dict) and heading.keys() >= KEYS):
+            heading = None
+        if not is_heading(heading):
             raise RunError(
                 f"{folder}: its files are not those of an index, and building one would remove "
                 "them; name another folder."
