@@ -3,6 +3,8 @@
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from modalloy.answer.loader import Loader
 from modalloy.answer.table_caveats import find_columns, sentence
 from modalloy.checks.finding import Finding, some
@@ -31,19 +33,21 @@ def open_rows(
     *,
     hidden: Collection[str] | None = None,
     answers: bool = False,
-    part: slice | None = None,
+    part: slice | np.ndarray | None = None,
+    quiet: bool = True,
 ) -> Opened:
     """The rows of a table for a run; a recording that cannot be read counts as missing.
 
     hidden: inputs that are not read, those that the run itself hides for None. answers: true
     answers and groups are looked for as well; the table may then lack all inputs. part: the rows
-    that will be asked for, by position: recordings of others are not heard. TableError without
-    `answers` for a table that has no column to read.
+    that will be asked for, by position: recordings of others are not heard. quiet: hear without a
+    bar that shows how far it is. TableError without `answers` for a table that has no column to
+    read.
     """
     hidden = run.hidden if hidden is None else hidden
     table, found = find_columns(run.job, table, answers=answers, decimal=run.decimal)
     lenient = run.job.model_copy(update={"unreadable": "missing"})
-    table = with_heard(table, lenient, hidden=hidden, part=part)
+    table = with_heard(table, lenient, hidden=hidden, part=part, quiet=quiet)
     read = [n for n in run.readers if n not in hidden]
     columns = input_columns(run.job)
     if not answers and not {c for n in read for c in columns[n]}.intersection(table.columns):

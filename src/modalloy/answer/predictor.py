@@ -133,16 +133,19 @@ class Predictor:
         *,
         inputs: Collection[str] | None = None,
         answers: bool = False,
-        part: slice | None = None,
+        part: slice | np.ndarray | None = None,
+        quiet: bool = True,
     ) -> Opened:
         """The rows of a table as the run reads them, and what is to be said of its columns.
 
         answers: true answers and groups are looked for as well; the table may then lack all inputs.
-        part: the rows that will be asked for, by position.
+        part: the rows that will be asked for, by position: recordings of others are not heard.
+        quiet: hear without a bar that shows how far it is.
         Raises TableError for an unknown input, and without `answers` for a table that has none.
         """
         run, hidden = self.run, self.hidden(inputs)
-        loader, found = open_rows(run, table, hidden=hidden, answers=answers, part=part)
+        given = {"hidden": hidden, "answers": answers, "part": part}
+        loader, found = open_rows(run, table, **given, quiet=quiet)
         for name in self.blend.widths:  # the network and what it is blended with see the same
             encoder, reader = self.model.encoder(name), run.readers[name]
             loader.features[name] = FrozenFeatures(encoder, reader, loader.cache())
@@ -176,7 +179,7 @@ class Predictor:
         quiet: bool,
     ) -> tuple[Prediction, int]:
         """The prediction and its number of rows; one row stands there where none is picked."""
-        loader, found = self.open(open_table(rows), inputs=inputs, part=part)
+        loader, found = self.open(open_table(rows), inputs=inputs, part=part, quiet=quiet)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
         if self.plan is not None and not hidden:

@@ -74,10 +74,10 @@ def rows_of(run: Run, given: Any) -> tuple[Loader, np.ndarray, list[dict[str, An
             f"{run.path}: learned from a frame in memory; give the table to evaluate on."
         )
     opened = open_table(run.job.table if given is None else given, sheet=run.job.sheet)
-    loader, said = open_rows(run, opened, answers=True)
-    opened = loader.table
     which = test_rows(run, opened) if given is None else np.arange(opened.rows)
     which = which[np.unique(np.linspace(0, len(which) - 1, min(MOST, len(which))).astype(int))]
+    loader, said = open_rows(run, opened, answers=True, part=which)
+    opened = loader.table
     findings = [f.as_dict() for f in said]
     known = which[learned_rows(opened, run.job, which, all_learned(run))]
     if len(known):

@@ -58,7 +58,7 @@ class Searcher:
         self.body, self.space = self.run.body(), space_of(self.run)
         if self.space is not None:
             self.space = placed(self.space)
-        self.opened = open_rows(self.run, own_table(self.run, table, sheet))
+        self.opened = open_rows(self.run, own_table(self.run, table, sheet), quiet=quiet)
         self.loader = self.opened.loader
         place = Path(folder) if folder else place_of(self.run, self.loader.table)
         bound = bound_to(self.run, self.loader.table)
