@@ -11,6 +11,7 @@ from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.judge.subsets import Subsets
 from modalloy.model.model import Model
+from modalloy.tasks.kit import kit_of
 
 MOST_ROWS = 200  # drawn from more: writing takes far longer than other answers
 
@@ -44,7 +45,7 @@ def spared(job: config.Job, rows: int) -> tuple[str, ...]:
     """The tasks that write texts, where these are too many rows to write with columns hidden."""
     if rows <= MOST_ROWS:
         return ()
-    return tuple(n for n, options in job.tasks.items() if isinstance(options, config.Generate))
+    return tuple(n for n, options in job.tasks.items() if kit_of(options).written)
 
 
 def write_hidden(

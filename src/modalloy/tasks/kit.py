@@ -25,6 +25,7 @@ class Kit:
     whole_row: it gives one answer a row, so that each input's summary alone can answer too.
     numbers: its target's cells are numbers.
     averaged: answers to one row may be averaged: `probability` of classes, or a `value`.
+    written: its answers are texts, written piece by piece.
     promises: what calibrated answers can promise: sets of `classes`, intervals of a `number`, or
     precision of `items` such as spans and boxes.
     explained: a `Kind` (attribution/outcome.py): which number of an answer is explained.
@@ -39,6 +40,7 @@ class Kit:
     whole_row: bool = True
     numbers: bool = False
     averaged: bool = False
+    written: bool = False
     promises: Literal["classes", "number", "items"] | None = None
     explained: str | None = None
 
@@ -104,6 +106,7 @@ GENERATE = Kit(
     baseline="modalloy.judge.baselines.generate:TextBaseline",
     drawing="modalloy.report.drawing.generate:TextDrawing",
     whole_row=False,
+    written=True,
 )
 
 
