@@ -157,15 +157,16 @@ def features(job: dict[str, Any]) -> Pairs:
 
 def recall_on(run: Any, part: str) -> tuple[float, tuple[float, float]]:
     """Mean recall@10 of both ways on a part of a run's rows, and its interval."""
+    from modalloy.answer.opened import open_rows
     from modalloy.answer.space_rows import row_vectors
     from modalloy.judge.metrics.retrieval import own_ranks
-    from modalloy.retrieval.searcher import open_rows, own_table
+    from modalloy.retrieval.searcher import own_table
     from modalloy.runs.space import space_of
-    from modalloy.table.split import split_job
+    from modalloy.table.split import split_known
 
     opened = own_table(run, None, None)
-    which = getattr(split_job(opened, run.job), part)
-    given = (run.body(), space_of(run), open_rows(run, opened), which)
+    which = getattr(split_known(opened, run.job), part)
+    given = (run.body(), space_of(run), open_rows(run, opened).loader, which)
     found = row_vectors(*given, whole=False)
     have = found.present[PICTURE] & found.present[TEXT]
     a, b = found.columns[PICTURE][have], found.columns[TEXT][have]

@@ -63,6 +63,24 @@ def test_what_was_shown_is_kept_and_the_rest_is_drawn() -> None:
     assert pull.given[1] == pytest.approx(batch.values["pull"]["x"][1, :, :33].numpy())
 
 
+def test_what_is_shown_begins_where_the_cell_begins() -> None:
+    one, batch = artist("pull"), some_rows("pull")
+    mask_BL = batch.values["pull"]["mask"]
+    mask_BL[0, :25] = False  # more of it is empty than half
+    mask_BL[1, 10:12] = False  # a gap within
+    batch.values["pull"]["x"] *= mask_BL[:, None]
+    found = one.draw("pull", batch, anew=0.4, each=1)
+    assert found.seen_R.tolist() == [25 + 9, 19, 15, 24]  # of 15, 33, 26 and 40 steps
+    assert [x.shape[1] for x in found.samples for x in x] == [40, 33, 26, 40]
+    seen_BL = one.method.canvases["pull"].begun(batch.values["pull"], torch.tensor(found.seen_R))
+    assert seen_BL["mask"].sum(1).tolist() == [9, 17, 15, 24]
+    for row, seen in enumerate(found.seen_R):
+        drawn, given = found.samples[row][0], found.given[row]
+        assert np.array_equal(drawn[:, :seen], given[:, :seen])
+        assert not np.array_equal(drawn[:, seen:], given[:, seen:])
+    assert one.draw("pull", batch, anew=1.0, each=1).seen_R.tolist() == [0] * 4
+
+
 def test_rows_without_a_cell_are_drawn_whole_and_long() -> None:
     one, batch = artist("pull"), some_rows("pull")
     batch.present["pull"][1] = False

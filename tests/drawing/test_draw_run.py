@@ -49,6 +49,20 @@ def test_cells_are_drawn_from_nothing_like_rows_and_as_their_end(
     assert not np.array_equal(ended.expected[0], like.expected[0])
 
 
+def test_headings_are_found_as_predict_finds_them_and_what_lacks_is_said(folder: Path) -> None:
+    loads = [4.0, 20.0]
+    found = draw(folder, like=pd.DataFrame({"load": loads}), rows=2)
+    other = draw(folder, like=pd.DataFrame({" Load": loads}), rows=2)
+    assert np.array_equal(found.expected[1], other.expected[1])
+    assert any("load: read from the column ' Load'" in note for note in other.notes)
+    assert any(note.startswith("photo: absent in") for note in found.notes)
+    assert draw(folder).notes == draw(folder, like=folder / "parts.parquet").notes == ()
+    pd.DataFrame({"load": loads}).to_csv(folder / "loads.csv", index=False)
+    args = ["draw", str(folder / "run"), "--like", str(folder / "loads.csv"), "--rows", "2"]
+    said = CliRunner().invoke(app, [*args, "-o", str(folder / "a.png")])
+    assert "note: photo: absent in" in said.output
+
+
 def test_each_option_changes_what_is_drawn(folder: Path) -> None:
     usual = draw(folder).samples
     assert np.array_equal(draw(folder).samples[1], usual[1])
@@ -95,7 +109,7 @@ def test_bad_requests_get_a_sentence(folder: Path) -> None:
         draw(folder, out=folder / "a.jpg")
     with pytest.raises(ma.JobError, match="there is no folder"):
         draw(folder, out=folder / "none" / "a.png")
-    with pytest.raises(ma.TableError, match="has none of the columns that this run reads"):
+    with pytest.raises(ma.TableError, match="has none of the columns this model reads"):
         draw(folder, like=pd.DataFrame({"other": [1, 2]}))
     with pytest.raises(ma.TableError, match="'photo' is empty in these 2 rows"):
         draw(folder, like=pd.DataFrame({"load": [1.0, 2.0]}), complete=0.5)

@@ -127,6 +127,23 @@ def test_every_number_of_seen_patches_occurs_but_all() -> None:
     assert drawn.amax(0).tolist() == [39, 32, 25]
 
 
+def test_seen_patches_are_counted_from_the_first_that_exists() -> None:
+    canvas, values = (
+        build_canvas(drawable("pull").readers["pull"]),
+        some_rows("pull", rows=3).values["pull"],
+    )
+    values["mask"][0, :36] = False
+    values["mask"][1, 3:30] = False  # within it
+    values["mask"][2] = False
+    cell = canvas.cut(values)
+    assert [t.tolist() for t in cell.ends()] == [[36, 0, 0], [40, 33, 0]]
+    torch.manual_seed(0)
+    drawn = torch.stack([draw_seen(cell) for _ in range(500)])
+    assert set(drawn[:, 0].tolist()) == {0, 37, 38, 39}
+    assert set(drawn[:, 1].tolist()) == set(range(33))
+    assert set(drawn[:, 2].tolist()) == {0}
+
+
 def test_other_columns_are_hidden_at_random() -> None:
     batch = some_rows("photo", "pull", rows=400)
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""A checkpoint of two towers is fine-tuned by the contrast, judged by class names, and searched."""
+"""A checkpoint of two towers is tuned by the contrast, judged by names, searched and drawn."""
 
 import shutil
 from pathlib import Path
@@ -27,6 +27,7 @@ def test_it_is_tuned_judged_and_searched(tmp_path: Path, family: str, tune: str)
     loss = "sigmoid" if family == "siglip" else "infonce"
     job["pretrain"] = {"masked": {"weight": 0}, "epochs": 2, "patience": 0}
     job["pretrain"]["contrast"] = {"row": False, "loss": loss}
+    job["pretrain"]["autoregress"] = {"width": 16, "layers": 1, "components": 2}
     run = ma.pretrain(job, out=tmp_path / "run", quiet=True)
     before = load_trunk("text", place).module.state_dict()
     shutil.rmtree(tmp_path / family)  # the run holds all that it needs
@@ -45,3 +46,5 @@ def test_it_is_tuned_judged_and_searched(tmp_path: Path, family: str, tune: str)
     found = ma.search(tmp_path / "run", text="crack near the weld", against="photo", quiet=True)
     assert len(found) == 10
     assert np.isfinite([hit.score for hit in found]).all()
+    drawn = ma.draw(tmp_path / "run", rows=1, each=1)
+    assert drawn.samples[0][0].shape == (1, 16, 16)

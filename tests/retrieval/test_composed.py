@@ -1,6 +1,7 @@
 """An answer cites rows that were found and nothing else, whatever composed it."""
 
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,11 +41,43 @@ def test_a_cell_that_looks_like_a_citation_is_none() -> None:
         ("It is so [row x].", {-1}),
         ("It is so [row ３].", {-1}),
         ("It is so [row 99999999999999999999].", {-1}),
+        ("Rows 3 and 99 are hot [row 3].", {3, 99}),
+        ("Rows 3, 4, and 99 are hot [row 3].", {3, 4, 99}),
+        ("Rows #3, #99 are hot [row 3].", {3, 99}),
+        ("Rows 3-99 are hot [row 3].", {3, 99}),
+        ("Rows 3 to 99 are hot [row 3].", {3, 99}),
+        ("Rows 3 or 4 & 99 are hot [row 3].", {3, 4, 99}),
+        ("Row numbers 3/99 are hot [row 3].", {3, 99}),
+        ("Row ９ is hot [row 3].", {3, -1}),
+        ("Row 3, 12.5 kN, is hot [row 3].", {3}),
         ("Nothing is cited.", set()),
     ],
 )
 def test_citations_are_read(sentence: str, rows: set[int]) -> None:
     assert citations(sentence) == rows
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"note": "see row 99"},
+        {"note": "loud. See row 999! Really. Rows 3 and 4"},
+        {"note": "row99"},
+        {"row": 99},
+        {"row 99": "row 98"},
+    ],
+)
+def test_a_cell_that_names_a_row_leaves_the_template_its_answer(cells: dict[str, Any]) -> None:
+    hits = [Hit(1, 0.9, cells | {"site": "north"}), Hit(2, 0.8, cells)]
+    text = extract("?", hits)
+    assert supported(text, hits) == (text, [1, 2])
+
+
+def test_only_what_a_cell_says_is_a_quote() -> None:
+    hits = [Hit(3, 0.9, {"note": "see row 99"})]
+    assert supported("It says “see row 99” [row 3].", hits)[1] == [3]
+    assert supported("It says “ask row 99” [row 3].", hits) == ("", [])
+    assert supported("So see row 99 [row 3].", hits) == ("", [])
 
 
 def test_invented_rows_and_bare_claims_are_left_out() -> None:

@@ -13,7 +13,7 @@ from modalloy.retrieval.conversation import Conversation
 from modalloy.retrieval.found import Hit
 from modalloy.retrieval.searcher import Searcher
 from modalloy.retrieval.threshold import Threshold, calibrated, held_back, threshold_of
-from retrieval.test_search import space_job
+from retrieval.test_searcher import space_job
 
 
 @pytest.fixture(scope="module")
@@ -100,14 +100,58 @@ def test_filters_of_earlier_turns_stay_until_replaced(rows: Searcher, tmp_path: 
     other.resume(tmp_path / "talk.json")
     assert len(other.turns) == 3
     assert other.where == third.where
-    (tmp_path / "no.json").write_text("[]")
-    with pytest.raises(ma.RunError, match="is no dialogue"):
-        other.resume(tmp_path / "no.json")
+    for text in ("[]", '{"made_by": "", "turns": [], "where": ["nothing"]}'):
+        (tmp_path / "no.json").write_text(text)
+        with pytest.raises(ma.RunError, match="is no dialogue"):
+            other.resume(tmp_path / "no.json")
     state = (tmp_path / "talk.json").read_text()
     made_by = state.split('"made_by": "')[1].split('"')[0]
     (tmp_path / "no.json").write_text(state.replace(made_by, "another"))
     with pytest.raises(ma.RunError, match="a dialogue with another run"):
         other.resume(tmp_path / "no.json")
+
+
+def test_conditions_of_one_turn_on_one_column_all_hold(rows: Searcher) -> None:
+    talk = Conversation(rows)
+    load = pd.read_parquet(rows.run.job.table)["load"]
+    found = talk.search(text="crack", where=["load>=8", "load<10"], top=80)
+    assert found.where == talk.where == ["load>=8", "load<10"]
+    assert load[found.rows].between(8, 10, inclusive="left").all()
+    assert len(found) == load.between(8, 10, inclusive="left").sum()
+    found = talk.search(text="crack load>7, load<=9?", top=80)
+    assert talk.where == ["load>7", "load<=9"]
+    assert len(found) == load.between(7, 9, inclusive="right").sum()
+    assert talk.turns[-1]["asked"] == "text “crack”"
+
+
+@pytest.mark.parametrize(
+    ("question", "words", "said"),
+    [
+        ("loud load>8 ones", "loud ones", ["load>8"]),
+        ("loud load<8.", "loud", ["load<8"]),
+        ("loud load<=8.5?", "loud", ["load<=8.5"]),
+        ("loud load=8.., site!=north;", "loud", ["load=8..", "site!=north"]),
+        ("loud load=8...", "loud", ["load=8.."]),
+        ("is a<b or load>", "is a<b or load>", []),
+    ],
+)
+def test_conditions_stand_in_a_question(
+    rows: Searcher, question: str, words: str, said: list[str]
+) -> None:
+    assert Conversation(rows).parted(question) == (words, said)
+
+
+def test_a_turn_that_failed_leaves_no_condition(rows: Searcher) -> None:
+    talk = Conversation(rows)
+    talk.search(text="crack", where="site=north")
+    for bad in ("lad>8", "load", "site>=2"):
+        with pytest.raises(ma.TableError):
+            talk.search(text="crack", where=["load>8", bad])
+        with pytest.raises(ma.TableError):
+            talk.ask("crack", where=["load>8", bad])
+    assert talk.where == ["site=north"]
+    assert len(talk.turns) == 1
+    assert talk.search(text="crack").where == ["site=north"]
 
 
 def test_the_verb_answers(rows: Searcher, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modalloy.retrieval import nearest as module
-from modalloy.retrieval.approximate import nearest_by_graph
+from modalloy.retrieval.approximate import build, nearest_by_graph
 from modalloy.retrieval.index import Index, unit
 from modalloy.retrieval.nearest import best, nearest
 
@@ -55,3 +55,22 @@ def test_a_graph_finds_most_of_the_true_nearest(tmp_path: Path) -> None:
         exact = [x[r].astype(np.float32) @ v for r, v in zip(found.rows[:, 0], q, strict=True)]
         assert found.scores[:, 0] == pytest.approx(exact, abs=1e-3)
     assert (tmp_path / "column0.usearch").is_file()
+
+
+class Halting:
+    """A graph that is stopped while it is written."""
+
+    def add(self, rows: np.ndarray, vectors: np.ndarray) -> None:
+        """Nothing."""
+
+    def save(self, path: str) -> None:
+        """Half of it."""
+        Path(path).write_bytes(b"half")
+        raise KeyboardInterrupt
+
+
+def test_half_a_graph_is_never_kept(tmp_path: Path) -> None:
+    x = np.ones((3, 2), dtype=np.float16)
+    with pytest.raises(KeyboardInterrupt):
+        build(Halting(), x, np.ones(3, dtype=bool), tmp_path / "row.usearch")
+    assert not list(tmp_path.iterdir())

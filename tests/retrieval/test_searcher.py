@@ -13,7 +13,7 @@ import pytest
 import modalloy as ma
 from conftest import make_job, write_table
 from modalloy.answer.space_rows import row_vectors
-from modalloy.retrieval.index import unit
+from modalloy.retrieval.index import KEYS, replacing, unit
 from modalloy.retrieval.searcher import Searcher
 from modalloy.runs.run import Run
 
@@ -74,13 +74,32 @@ def test_a_row_finds_rows_like_it_and_not_itself(trained: Run) -> None:
     assert [h.score for h in found] == pytest.approx(np.sort(slow)[::-1][:5], abs=2e-3)
     frame = pd.read_parquet(trained.job.table).head(6).drop(columns="sound")
     like = rows.search(like=frame, top=2)
-    assert len(like.queries) == 6
-    assert len(like.frame()) == 12
+    assert [len(hits) for hits in like.queries] == [2, 2, 2, 0, 2, 2]  # row 3 has nothing
+    assert len(like.frame()) == 10
     both = pd.read_parquet(trained.job.table).iloc[[4]]
     folder = Path(trained.job.table).parent
     both["photo"] = [(folder / "img" / "004.png").read_bytes()]
     both["sound"] = [(folder / "snd" / "004.wav").read_bytes()]
     assert rows.search(like=both, top=1).rows == [4]
+
+
+def test_a_row_like_nothing_finds_nothing(trained: Run, spaced: Run) -> None:
+    like = pd.DataFrame({"load": [9.0, None, 12.0, None], "note": ["crack", None, None, " "]})
+    for run in (trained, spaced):
+        found = Searcher(run).search(like=like, top=2)
+        assert [len(hits) for hits in found.queries] == [2, 0, 2, 0]
+        assert any("nothing is looked for by rows 1, 3 of the given" in n for n in found.notes)
+        assert any(n.startswith("photo: absent in") for n in found.notes)
+    whole = Searcher(trained).search(like=like.iloc[:1], top=2)
+    assert not any("nothing is looked for" in note for note in whole.notes)
+
+
+def test_what_the_table_lacks_is_said(trained: Run, tmp_path: Path) -> None:
+    frame = pd.read_parquet(trained.job.table)[["note", "load"]].rename(columns={"load": "LOAD"})
+    found = Searcher(trained, frame, folder=tmp_path / "index").search(text="crack")
+    for said in ("sound: absent in", "load: read from the column 'LOAD'"):
+        assert any(note.startswith(said) for note in found.notes)
+        assert f"note: {said}" in found.text()
 
 
 def test_conditions_hold_and_none_may_be_left(trained: Run) -> None:
@@ -174,6 +193,44 @@ def test_an_index_is_kept_renewed_and_refused(trained: Run, tmp_path: Path) -> N
         Searcher(trained, table, folder=place)
 
 
+def test_rebuilding_removes_an_index_and_nothing_else(tmp_path: Path) -> None:
+    def build(folder: Path) -> None:
+        with replacing(folder) as new:
+            (new / "index.json").write_text(json.dumps(dict.fromkeys(KEYS, 1)))
+            (new / "row.npy").touch()
+
+    place = tmp_path / "photos"
+    for made in (lambda: None, place.mkdir):  # absent, then empty, then an index
+        shutil.rmtree(place, ignore_errors=True)
+        made()
+        build(place)
+    (place / "column0.usearch.12.part").touch()
+    (place / "threshold1.json").touch()
+    build(place)
+    assert sorted(p.name for p in place.iterdir()) == ["index.json", "row.npy"]
+    (place / "mine.txt").write_text("keep")
+    with pytest.raises(ma.RunError, match=r"holds 'mine.txt', which is no part of an index"):
+        build(place)
+    (place / "mine.txt").rename(place / "row.npy")
+    (place / "index.json").write_text('{"title": "a page of mine"}')
+    with pytest.raises(ma.RunError, match="are not those of an index"):
+        build(place)
+    (place / "index.json").unlink()
+    with pytest.raises(ma.RunError, match="are not those of an index"):
+        build(place)
+    assert (place / "row.npy").read_text() == "keep"
+    with pytest.raises(ma.RunError, match="is a file; name a folder"):
+        build(place / "row.npy")
+    assert [p.name for p in tmp_path.iterdir()] == ["photos"]
+
+
+def test_rebuild_spares_the_files_of_others(trained: Run, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years")
+    with pytest.raises(ma.RunError, match=r"holds 'thesis.tex'"):
+        ma.search(trained, row=4, folder=tmp_path, rebuild=True, quiet=True)
+    assert (tmp_path / "thesis.tex").read_text() == "years"
+
+
 def test_in_a_space_words_find_pictures(spaced: Run) -> None:
     rows = Searcher(spaced)
     frame = pd.read_parquet(spaced.job.table)
@@ -207,5 +264,31 @@ def test_evaluate_tells_recall_and_zero_shot(spaced: Run, tmp_path: Path) -> Non
     assert "photo -> note" in report.text()
     assert "fault by photo" in report.text()
     assert "Columns that find one another" in (tmp_path / "space.html").read_text()
+    assert report.rows == {"test": len(spaced.prints().test)}
+    assert not any(f["level"] == "leak" for f in report.findings)
     other = ma.evaluate(spaced, spaced.job.table, out=tmp_path / "all.html", quiet=True)
     assert any(f["level"] == "leak" for f in other.findings)
+
+
+@pytest.mark.parametrize("by", ["rows", "groups"])
+def test_evaluate_needs_no_answers_and_takes_the_rows_that_were_held_back(
+    tmp_path: Path, by: str
+) -> None:
+    table = write_table(tmp_path)
+    frame = pd.read_parquet(table).drop(columns=["fault_code", "hours_left"])
+    frame.to_parquet(table)
+    split = {"random": "stratified", "test": 0.25} if by == "rows" else {"by": "machine"}
+    job = space_job(table) | {"split": split}
+    job["pretrain"]["epochs"] = 1
+    job["columns"] = {name: job["columns"][name] for name in ("note", "load")}
+    run = ma.pretrain(job, out=tmp_path / "run", quiet=True)
+    report = ma.evaluate(run, quiet=True)
+    assert report.rows == {"test": len(run.prints().test)}
+    assert not report.zero_shot
+    # Answers that come later share rows out otherwise, and change nothing of what was held back.
+    write_table(tmp_path)
+    again = ma.evaluate(run, quiet=True)
+    assert again.rows == report.rows
+    assert again.retrieved == report.retrieved
+    assert again.zero_shot
+    assert not any(f["level"] == "leak" for f in again.findings)

@@ -105,6 +105,42 @@ def test_from_audio_adds_what_transcribe_hears(
     assert report.tasks["cause"]["accuracy"] > 0.9
 
 
+def test_what_is_heard_is_searched_judged_and_steers_draws(
+    calls: Path, tmp_path: Path, listener: Listener
+) -> None:
+    asked = job(calls) | {"train": {"precision": "float32", "batch": 16}}
+    asked["columns"]["call"] = {"type": "audio", "rate_hz": 2000, "seconds": 0.25}
+    asked["pretrain"] = {"masked": {"weight": 0}, "contrast": {"size": 8}, "epochs": 1}
+    asked["pretrain"]["autoregress"] = {"width": 16, "layers": 1, "components": 2}
+    run = ma.pretrain(asked, out=tmp_path / "run", quiet=True)
+    rows, frame = ma.Searcher(run), pd.read_csv(calls)
+    there = frame["call"].notna().to_numpy()
+    assert np.array_equal(rows.index.has("said"), there)
+    found = rows.search(text="low tone", against="said", top=5)
+    assert [hit.score for hit in found] == pytest.approx([1.0] * 5, abs=2e-3)
+    assert {hit.cells["said"] for hit in found} == {"low tone"}
+    assert (frame["cause"][found.rows] == "worn bearing").all()
+    like = calls.parent / "like.csv"
+    frame[["call"]].head(8).to_csv(like, index=False)
+    some = rows.search(like=like, against="said", top=1)
+    assert [len(hits) for hits in some.queries] == there[:8].tolist()
+    report = ma.evaluate(run, quiet=True)
+    assert {"said -> call", "call -> said"} <= set(report.retrieved)
+    heard_so_far = listener.heard
+    times = np.arange(4000) / 8000
+    soundfile.write(tmp_path / "new.wav", 0.5 * np.sin(300 * np.pi * times), 8000)
+    assert len(rows.search(audio=tmp_path / "new.wav", against="said", top=3)) == 3
+    assert listener.heard == heard_so_far  # what is looked for need not be understood
+    drawn = ma.draw(run, like=[{"call": (tmp_path / "new.wav").read_bytes()}], rows=1, each=1)
+    assert listener.heard == heard_so_far + 1
+    assert any(note.startswith("load: absent in") for note in drawn.notes)
+    assert len(ma.draw(run, rows=2, each=1).samples) == 2
+    (calls.parent / "bad.wav").write_bytes(b"RIFF no sound")
+    pd.DataFrame({"call": ["bad.wav", "0.wav"]}).to_csv(like, index=False)
+    notes = ma.draw(run, like=like, rows=2, each=1).notes
+    assert any("of the recordings in 'call' cannot be read" in note for note in notes)
+
+
 def test_explain_hears_the_rows_that_it_explains_and_predict_shows_how_far_it_is(
     calls: Path, tmp_path: Path, listener: Listener, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,26 +14,21 @@ from modalloy.answer.buying import Bought, buy_rows
 from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
+from modalloy.answer.opened import Opened, open_rows
 from modalloy.answer.prediction import Embedding, Prediction
 from modalloy.answer.promise import by_of, keep_promises, promises_of
 from modalloy.answer.row_groups import groups_of, without
 from modalloy.answer.stage import adjust
-from modalloy.answer.table_caveats import (
-    cell_caveats,
-    find_columns,
-    sentence,
-    statuses,
-)
+from modalloy.answer.table_caveats import cell_caveats, sentence, statuses
 from modalloy.blend.kept import blend_of
 from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
-from modalloy.job.inputs import heard, input_columns
+from modalloy.job.inputs import heard
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
 from modalloy.policy.plan import plan_of
 from modalloy.runs.adapters import with_adapter
 from modalloy.runs.run import Run, load_run
-from modalloy.speech.heard import with_heard
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.unlike.kept import likeness_of
@@ -42,13 +37,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 AT_ONCE = 4  # batches of rows that buy together: those that buy the same are encoded together
-
-
-class Opened(NamedTuple):
-    """Rows that a predictor can answer, and what was found of the table's columns."""
-
-    loader: Loader
-    found: list[Finding]
 
 
 class Predictor:
@@ -156,22 +144,11 @@ class Predictor:
         Raises TableError for an unknown input, and without `answers` for a table that has none.
         """
         run, hidden = self.run, self.hidden(inputs)
-        table, found = find_columns(run.job, table, answers=answers, decimal=run.decimal)
-        lenient = run.job.model_copy(update={"unreadable": "missing"})
-        table = with_heard(table, lenient, hidden=hidden, part=part, quiet=quiet)
-        read = [n for n in run.readers if n not in hidden]
-        columns = input_columns(run.job)
-        if not answers and not {c for n in read for c in columns[n]}.intersection(table.columns):
-            raise TableError(
-                f"{table.source}: has none of the columns this model reads: {some(read, 12)}. "
-                f"It has {some(table.columns, 12)}."
-            )
-        targets = run.targets if answers else {}
-        loader = Loader(table, run.job, run.readers, targets, cache_gb=0.0, hidden=hidden)
+        given = {"hidden": hidden, "answers": answers, "part": part}
+        loader, found = open_rows(run, table, **given, quiet=quiet)
         for name in self.blend.widths:  # the network and what it is blended with see the same
             encoder, reader = self.model.encoder(name), run.readers[name]
             loader.features[name] = FrozenFeatures(encoder, reader, loader.cache())
-        found = [f for f in found if f.where not in hidden]
         return Opened(loader, [*found, *(not_read(n) for n in sorted(run.hidden))])
 
     def hidden(self, inputs: Collection[str] | None) -> frozenset[str]:

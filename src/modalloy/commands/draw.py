@@ -53,3 +53,5 @@ def draw(
         f"column {found.column}: {len(found.numbers)} rows, {len(found.samples[0])} draws each, "
         f"on {out}"
     )
+    for note in found.notes:
+        typer.echo(f"note: {note}")

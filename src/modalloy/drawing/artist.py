@@ -11,7 +11,7 @@ from torch import Tensor
 from modalloy.errors import JobError
 from modalloy.job.options import did_you_mean
 from modalloy.model.body import Body
-from modalloy.model.canvases.canvas import Canvas
+from modalloy.model.canvases.canvas import Canvas, seen_of
 from modalloy.model.next_patch import Drawing
 from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress, begin
@@ -22,9 +22,9 @@ MEAN_OF = 16  # draws that the expected cell is the mean of
 class Drawn(NamedTuple):
     """What was drawn for R rows, each cell as its column's reader has it (see `Canvas.whole`).
 
-    given: the cell of each row, None where it has none. seen_R: how many of its patches were shown
-    to the model, of N. expected: the mean by 16 draws as was learned. samples: for each row some
-    draws.
+    given: the cell of each row, None where it has none. seen_R: up to which of its N patches they
+    were shown to the model. expected: the mean by 16 draws as was learned. samples: for each row
+    some draws.
     """
 
     canvas: Canvas
@@ -70,16 +70,17 @@ class Artist:
     ) -> Drawn:
         """Cells of a column, the other columns of the rows as they are.
 
-        anew: the share of each cell, at its end, that is drawn; of pictures whole lines of patches,
-        and everything where the row has no cell. each: draws a row. numbers: of the rows, which
-        with the seed are all that chance depends on; their places in the batch otherwise.
+        anew: the share of each cell, from where it begins, that is drawn at its end; of pictures
+        whole lines of patches, and everything where the row has no cell. each: draws a row.
+        numbers: of the rows, which with the seed are all that chance depends on; their places in
+        the batch otherwise.
         """
         canvas = self.method.canvases[name]
         cell = canvas.cut(batch.values[name])
         has_B = batch.present[name]
-        there_B = cell.counts_BNP.any(2).sum(1)
-        lines_B = ((1.0 - anew) * there_B / canvas.line + 1e-6).floor().long()
-        seen_B = (lines_B * canvas.line).masked_fill(~has_B, 0)
+        first_B, end_B = cell.ends()
+        lines_B = ((1.0 - anew) * (end_B - first_B) / canvas.line + 1e-6).floor().long()
+        seen_B = seen_of(cell, lines_B * canvas.line).masked_fill(~has_B, 0)
         shown = replace(batch, present={**batch.present, name: has_B & (seen_B > 0)})
         context = begin(self.body, shown, name, canvas, seen_B, torch.ones_like(has_B))
         decoder = self.method.decoders[name]
@@ -91,7 +92,7 @@ class Artist:
 
         expected_BNP = torch.stack([one.mean_BNP for one in draws(MEAN_OF, 1.0)]).mean(0)
         samples = [one.drawn_BNP for one in draws(each, temperature)]
-        length_B = torch.where(has_B, there_B, canvas.patches).tolist()
+        length_B = torch.where(has_B, end_B, canvas.patches).tolist()
 
         def whole(x_BNP: Tensor, row: int) -> np.ndarray:
             return canvas.whole(x_BNP[row, : length_B[row]].cpu().numpy())

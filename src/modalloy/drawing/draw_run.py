@@ -1,21 +1,19 @@
 """The whole way of `draw`: a pretrained run, rows perhaps; drawn cells and a contact sheet."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.answer.loader import Loader
-from modalloy.answer.table_caveats import find_columns
+from modalloy.answer.opened import Opened, open_rows
 from modalloy.drawing.artist import Artist, Drawn
 from modalloy.drawing.sheet import as_png, contact_sheet
 from modalloy.errors import JobError, RunError, TableError
-from modalloy.job.inputs import input_columns
-from modalloy.learn.pretexts import build_pretexts
+from modalloy.job.inputs import heard, input_columns
 from modalloy.machine.files import write_safely
-from modalloy.model.layers.named import Named
+from modalloy.model.layers.named import Named, key
 from modalloy.model.tokens import Batch
 from modalloy.objectives.autoregress import Autoregress
 from modalloy.runs.run import PRETEXTS, Run
@@ -38,11 +36,14 @@ class Asked(NamedTuple):
 
 @dataclass(frozen=True)
 class Drawing:
-    """Cells that a run has drawn. column: theirs; numbers: of their rows in the table."""
+    """Cells that a run has drawn. column: theirs; numbers: of their rows in the table. notes: what
+    is to be said of the table whose rows steered.
+    """
 
     column: str
     numbers: np.ndarray
     drawn: Drawn
+    notes: Sequence[str] = ()
 
     @property
     def samples(self) -> list[list[np.ndarray]]:
@@ -66,7 +67,8 @@ def draw_run(run: Run, table: Table | None, asked: Asked) -> Drawing:
     check_asked(asked, like=table is not None)
     artist = artist_of(run)
     name = artist.column(asked.column)
-    loader = open_rows(run, table, asked.rows)
+    opened = rows_of(run, table, asked.rows)
+    loader, notes = opened.loader, () if table is None else tuple(opened.notes())
     numbers = np.arange(min(asked.rows, loader.table.rows))
     batch = Batch.of(loader.batch(numbers), artist.body.device)
     if asked.complete is not None and not bool(batch.present[name].any()):
@@ -83,26 +85,19 @@ def draw_run(run: Run, table: Table | None, asked: Asked) -> Drawing:
         seed=asked.seed,
         numbers=numbers.tolist(),
     )
-    return Drawing(name, numbers, drawn)
+    return Drawing(name, numbers, drawn, notes)
 
 
-def open_rows(run: Run, table: Table | None, rows: int) -> Loader:
-    """The rows of a table as the run reads them, or rows that hold nothing.
+def rows_of(run: Run, table: Table | None, rows: int) -> Opened:
+    """The first rows of a table as the run reads them, or rows that hold nothing.
 
     TableError for a table without any column that is read.
     """
     if table is None:
-        columns = dict.fromkeys(c for some in input_columns(run.job).values() for c in some)
-        table = open_table([dict.fromkeys(columns)] * rows)
-    else:
-        have = {c for some in input_columns(run.job).values() for c in some}
-        if not have.intersection(table.columns):
-            raise TableError(
-                f"{table.source}: has none of the columns that this run reads: "
-                f"{', '.join(sorted(have))}."
-            )
-    table, _ = find_columns(run.job, table, answers=False, decimal=run.decimal)
-    return Loader(table, run.job, run.readers, {})
+        spoken = heard(run.job)  # a table holds the recordings, not what is heard in them
+        columns = {spoken.get(c, c) for some in input_columns(run.job).values() for c in some}
+        table = open_table([dict.fromkeys(sorted(columns))] * rows)
+    return open_rows(run, table, part=slice(0, rows))
 
 
 def check_asked(asked: Asked, *, like: bool) -> None:
@@ -144,8 +139,10 @@ def artist_of(run: Run) -> Artist:
             "its job, run `modalloy pretrain`, and draw with the run that this writes."
         )
     body = run.body()
-    pretexts = build_pretexts(body, run.job.pretrain)
-    Named({str(m): p for m, p in pretexts.items()}).load_state_dict(load(run.part(PRETEXTS)))
-    method = pretexts["autoregress"].to(body.device)
-    assert isinstance(method, Autoregress)
+    method = Autoregress(body, options).to(body.device)
+    state = load(run.part(PRETEXTS))
+    names = Named({"autoregress": method})  # among the other ways by which the run has learned
+    names.load_state_dict(
+        {n: x for n, x in state.items() if n.startswith(key("autoregress") + ".")}
+    )
     return Artist(body, method)

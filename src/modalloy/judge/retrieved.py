@@ -11,11 +11,11 @@ import numpy as np
 from modalloy.answer.loader import Loader
 from modalloy.answer.space_rows import Vectors, row_vectors
 from modalloy.cells.cells import empty
-from modalloy.job import config
 from modalloy.judge.metrics.retrieval import own_ranks, ranked
 from modalloy.model.body import Body
 from modalloy.model.space import Space
 from modalloy.table.open_table import open_table
+from modalloy.tasks.kit import kit_of
 
 READS = ("text", "tokens")
 TEMPLATES = ("{}", "a photo of {}", "{} can be seen")  # their vectors are averaged, as CLIP's are
@@ -46,7 +46,8 @@ def zero_shot(
         return {}
     figures = {}
     for task, options in loader.job.tasks.items():
-        if not isinstance(options, config.Classify) or options.target not in loader.table.columns:
+        one_class = kit_of(options).promises == "classes" and not options.several
+        if not one_class or options.target not in loader.table.columns:
             continue
         cells = loader.table.written(options.target, which)
         if any(not isinstance(c, str | int | float | bool) for c in cells if not empty(c)):

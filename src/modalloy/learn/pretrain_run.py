@@ -43,7 +43,7 @@ from modalloy.runs.run import PRETEXTS, PRETRAINED, Run
 from modalloy.runs.saving import save_run
 from modalloy.runs.space import SPACE
 from modalloy.table.fingerprints import fingerprints
-from modalloy.table.split import Parts, split_job
+from modalloy.table.split import Parts, split_known
 from modalloy.table.table import Table
 
 PAGE, FIGURES = "pretrain.html", "pretrain.json"  # parts of a pretrained run
@@ -80,7 +80,7 @@ def pretrain_run(
 
         def look() -> Parts:
             held.enter_context(claim(out, resume=resume))
-            parts = split_job(table, with_known_targets(job, table))
+            parts = split_known(table, job)
             if resume:
                 refuse_changed(out, table, job, parts)
             save_prints(out, Parts(*(fingerprints(table, job, part) for part in parts)))
@@ -95,13 +95,6 @@ def pretrain_run(
             body = learned.model.body
             return Run(out, job, body.readers, {}, body.trunk_configs(), notes, kind=PRETRAINED)
         return keep(job, tables, learned, notes, out)
-
-
-def with_known_targets(job: config.Job, table: Table) -> config.Job:
-    """The job with the tasks whose answers the table has: rows are split by those, if by any."""
-    have = set(table.columns)
-    tasks = {n: t for n, t in job.tasks.items() if have.issuperset(t.answers_in.values())}
-    return job.model_copy(update={"tasks": tasks})
 
 
 def learn(

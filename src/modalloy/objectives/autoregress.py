@@ -15,7 +15,7 @@ from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.model.body import Body
 from modalloy.model.canvases.build import DRAWN, build_canvas
-from modalloy.model.canvases.canvas import Canvas, Patches
+from modalloy.model.canvases.canvas import Canvas, Patches, seen_of
 from modalloy.model.layers.named import Named
 from modalloy.model.next_patch import Context, NextPatch
 from modalloy.model.tokens import Batch
@@ -104,6 +104,10 @@ def hide_some(batch: Batch, share: float, name: str) -> Batch:
 
 
 def draw_seen(cell: Patches) -> Tensor:
-    """How many patches of each row are seen: any number but all, each as likely."""
-    there_B = cell.counts_BNP.any(2).sum(1)
-    return (torch.rand(there_B.shape, device=there_B.device) * there_B).long()
+    """How many patches of each row are seen: none, or up to any but the last one that exists.
+
+    Those before the first that exists do not count: each number from there on is as likely.
+    """
+    first_B, end_B = cell.ends()
+    share_B = torch.rand(end_B.shape, device=end_B.device)
+    return seen_of(cell, (share_B * (end_B - first_B)).long())

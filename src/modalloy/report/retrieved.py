@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from modalloy.answer.loader import Loader
+from modalloy.answer.opened import open_rows
 from modalloy.answer.space_rows import row_vectors
-from modalloy.answer.table_caveats import find_columns
 from modalloy.checks.finding import finding
 from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import FRAME, job_text
@@ -22,9 +22,10 @@ from modalloy.runs.learned_from import all_learned
 from modalloy.runs.parts import PAGE
 from modalloy.runs.run import Run
 from modalloy.runs.space import space_of
-from modalloy.table.fingerprints import learned_rows
+from modalloy.table.fingerprints import fingerprints, learned_rows, same_parts
 from modalloy.table.open_table import open_table
-from modalloy.table.split import split_job
+from modalloy.table.split import split_known
+from modalloy.table.table import Table
 
 MOST = 5000  # rows among which a row is looked for
 
@@ -73,12 +74,22 @@ def rows_of(run: Run, given: Any) -> tuple[Loader, np.ndarray, list[dict[str, An
             f"{run.path}: learned from a frame in memory; give the table to evaluate on."
         )
     opened = open_table(run.job.table if given is None else given, sheet=run.job.sheet)
-    opened, said = find_columns(run.job, opened, answers=True, decimal=run.decimal)
-    which = split_job(opened, run.job).test if given is None else np.arange(opened.rows)
+    which = test_rows(run, opened) if given is None else np.arange(opened.rows)
     which = which[np.unique(np.linspace(0, len(which) - 1, min(MOST, len(which))).astype(int))]
+    loader, said = open_rows(run, opened, answers=True, part=which)
+    opened = loader.table
     findings = [f.as_dict() for f in said]
     known = which[learned_rows(opened, run.job, which, all_learned(run))]
     if len(known):
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())
-    return Loader(opened, run.job, run.readers, {}, cache_gb=0.0), which, findings
+    return loader, which, findings
+
+
+def test_rows(run: Run, table: Table) -> np.ndarray:
+    """The rows of the run's own table that it was not to learn from; by what they hold where the
+    table has changed since."""
+    parts = split_known(table, run.job)
+    if same_parts(table, run.job, parts, run.prints()):
+        return parts.test
+    return np.flatnonzero(np.isin(fingerprints(table, run.job), run.prints().test))

@@ -4,6 +4,7 @@ for tables beyond a million rows, where exact search takes too long.
 `usearch` builds and asks the graph; it is an extra. The graph of one matrix lies beside it.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -47,12 +48,17 @@ def nearest_by_graph(index: Index, name: str | None, vectors_QS: np.ndarray, top
 
 
 def build(graph: Any, matrix: np.ndarray, have: np.ndarray, path: Path) -> None:
-    """Add every row that has something, some at a time, and keep the graph."""
+    """Add every row that has something, some at a time, and keep the graph, whole or not at all."""
     rows = np.flatnonzero(have)
     for start in range(0, len(rows), 65_536):
         some = rows[start : start + 65_536]
         graph.add(some.astype(np.uint64), np.ascontiguousarray(matrix[some]))
-    graph.save(str(path))
+    new = path.with_name(f"{path.name}.{os.getpid()}.part")
+    try:
+        graph.save(str(new))
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def graph_name(index: Index, name: str | None) -> str:

@@ -15,6 +15,12 @@ from modalloy.retrieval.found import Hit
 
 Composer = Callable[[str, Sequence[Hit]], str]  # a question and rows to sentences that cite them
 CITED = re.compile(r"\[\s*(rows?\b[^\[\]]*)\]", re.IGNORECASE)
+NUMBER = r"\d+(?!\.?\d)"
+BETWEEN = r"(?:\s*(?:[,;/&–-]|\b(?:and|or|to|through)\b))+\s*#?\s*"  # numbers of one list
+MENTIONED = re.compile(  # Row 3; rows 3, 4 and 99; row numbers 3-5
+    rf"\brows?(?:\s+(?:numbers?|nos?\.?))?\s*[#:]?\s*({NUMBER}(?:{BETWEEN}{NUMBER})*)",
+    re.IGNORECASE,
+)
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"])")
 MOST_CELLS = 4  # of the best row that are told
 SHORT = 40  # letters of a value that may be shared by rows
@@ -59,15 +65,36 @@ def said(value: Any) -> str:
 def supported(text: str, hits: Sequence[Hit]) -> tuple[str, list[int]]:
     """The sentences of a text that cite rows, all of them found, and these rows; "" where none is.
 
-    A sentence without a citation is nobody's claim and is left out, too.
+    A sentence without a citation is nobody's claim and is left out, too. What a cell of the rows
+    says is quoted, not claimed: it cites nothing and ends no sentence.
     """
     known, kept, rows = {hit.row for hit in hits}, [], []
-    for sentence in SENTENCE.split(text.strip()):
+    masked, quotes = without_quotes(text.strip(), hits)
+    for sentence in SENTENCE.split(masked):
         found = citations(sentence)
         if found and found <= known:
-            kept.append(sentence)
+            kept.append(MASK.sub(lambda at: quotes[int(at[1])], sentence))
             rows += [h.row for h in hits if h.row in found and h.row not in rows]
     return " ".join(kept), rows
+
+
+MASK = re.compile("\0([0-9]+)\0")
+
+
+def without_quotes(text: str, hits: Sequence[Hit]) -> tuple[str, list[str]]:
+    """The text with a mask in place of every cell that it quotes as `extract` does, and these."""
+    cells = [(n, said(v)) for hit in hits for n, v in hit.cells.items() if not empty(v)]
+    phrases = {f"{name} {value}" for name, value in cells}
+    phrases |= {value for _, value in cells if value.startswith("“")}
+    quotes: list[str] = []
+
+    def mask(found: re.Match[str]) -> str:
+        quotes.append(found[0])
+        return f"\0{len(quotes) - 1}\0"
+
+    any_of = "|".join(re.escape(p) for p in sorted(phrases, key=len, reverse=True))
+    text = text.replace("\0", " ")
+    return (re.sub(rf"(?<![\w\[])(?:{any_of})(?!\w)", mask, text) if cells else text), quotes
 
 
 def citations(sentence: str) -> set[int]:
@@ -79,6 +106,7 @@ def citations(sentence: str) -> set[int]:
             number = part.isascii() and part.isdigit() and len(part) < 19
             rows.add(int(part) if number else -1)
     mentioned = re.sub(CITED, " ", sentence)
-    for number in re.findall(r"(?i)\brows?\s*#?\s*([0-9]+)", mentioned):
-        rows.add(int(number) if len(number) < 19 else -1)
+    for listed in MENTIONED.findall(mentioned):
+        numbers = re.findall(r"\d+", listed)
+        rows |= {int(n) if n.isascii() and len(n) < 19 else -1 for n in numbers}
     return rows

@@ -1,20 +1,23 @@
 """Questions to the rows of a table, one after the other: filters of earlier turns stay."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modalloy.errors import RunError
+from modalloy.errors import RunError, TableError
 from modalloy.machine.files import write_safely
 from modalloy.retrieval.asked import reader_of
 from modalloy.retrieval.composed import Composer, extract, supported
 from modalloy.retrieval.found import Found
 from modalloy.retrieval.searcher import Searcher
 from modalloy.retrieval.threshold import Threshold, threshold_of
-from modalloy.retrieval.where import Filter, read_filter
+from modalloy.retrieval.where import FORM, Filter, read_filter
 from modalloy.runs.space import vectors_made_by
+
+TRAILING = re.compile(r"[,;?!]+$|(?<!\.)\.$|(?<=\.\.)\.$")  # of a sentence, not of a range as 2..
 
 
 @dataclass(frozen=True)
@@ -62,23 +65,25 @@ class Answered:
 class Conversation:
     """A dialogue about the rows of one index.
 
-    A condition on a column stands until another one on that column takes its place; conditions may
-    also stand in a question, as in `loud bearings line=3`. composer: makes sentences from the rows
-    that are near enough; `extract` quotes their cells.
+    The conditions on a column stand until a later turn says others on that column; those of one
+    turn all hold, and those of a turn that failed are forgotten. They may also stand in a question,
+    as in `loud bearings line=3`. composer: makes sentences from the rows that are near enough;
+    `extract` quotes their cells.
     """
 
     searcher: Searcher
     composer: Composer = extract
-    filters: dict[str, Filter] = field(default_factory=dict)
+    filters: dict[str, list[Filter]] = field(default_factory=dict)
     turns: list[dict[str, Any]] = field(default_factory=list)
 
     def search(self, *, where: str | Sequence[str] = (), **asked: Any) -> Found:
         """`Searcher.search` with the filters so far; those given stay."""
-        text = asked.get("text")
+        text, said = asked.get("text"), list[str]()
         if isinstance(text, str):
-            asked["text"] = self.without_filters(text)
-        self.keep(where)
-        found = self.searcher.search(where=self.where, **asked)
+            asked["text"], said = self.parted(text)
+        filters = self.standing([*said, *listed(where)])
+        found = self.searcher.search(where=in_words(filters), **asked)
+        self.filters = filters
         self.turns.append({"asked": found.asked, "where": self.where, "rows": found.rows})
         return found
 
@@ -94,9 +99,9 @@ class Conversation:
 
         Raises what `Searcher.search` raises, and TableError where nothing says how near is enough.
         """
-        words = self.without_filters(question)
-        self.keep(where)
-        asked = {"text": words, "column": column, "where": self.where, "top": top}
+        words, said = self.parted(question)
+        filters = self.standing([*said, *listed(where)])
+        asked = {"text": words, "column": column, "where": in_words(filters), "top": top}
         found = self.searcher.search(**asked)
         readers = self.searcher.run.readers
         limit = threshold_of(self.searcher, reader_of(readers, "text", column))
@@ -105,30 +110,33 @@ class Conversation:
         refused = not answer
         if refused:
             answer = self.refusal(found, limit)
+        self.filters = filters
         self.turns.append({"asked": question, "where": self.where, "rows": list(rows)})
         return Answered(question, answer, rows, refused, limit, found)
 
     @property
     def where(self) -> list[str]:
         """The filters so far, in words."""
-        return [str(f) for f in self.filters.values()]
+        return in_words(self.filters)
 
-    def keep(self, where: str | Sequence[str]) -> None:
-        """Take more filters; each replaces an older one on its column."""
-        for text in [where] if isinstance(where, str) else where:
-            one = read_filter(text)
-            self.filters[one.column] = one
+    def standing(self, said: Sequence[str]) -> dict[str, list[Filter]]:
+        """The filters that hold in a turn which says these: they replace older ones by column."""
+        new: dict[str, list[Filter]] = {}
+        for one in map(read_filter, dict.fromkeys(said)):
+            new.setdefault(one.column, []).append(one)
+        return {**self.filters, **new}
 
-    def without_filters(self, question: str) -> str:
-        """The words of a question without the conditions in it, which are kept."""
-        columns, words = self.searcher.loader.table.columns, []
+    def parted(self, question: str) -> tuple[str, list[str]]:
+        """The words of a question, and the conditions on columns of the table that it says."""
+        columns, words, said = self.searcher.loader.table.columns, [], []
         for word in question.split():
-            name = word.split("=")[0].rstrip("!<>")
-            if any(sign in word for sign in "=<>") and name in columns:
-                self.keep(word.rstrip(",;.?"))
+            condition = TRAILING.sub("", word)
+            found = FORM.fullmatch(condition)
+            if found and found["value"] and found["column"] in columns:
+                said.append(condition)
             else:
                 words.append(word)
-        return " ".join(words)
+        return " ".join(words), said
 
     @staticmethod
     def refusal(found: Found, limit: Threshold) -> str:
@@ -157,10 +165,20 @@ class Conversation:
         """Go on with a dialogue that `save` wrote; RunError for another run's and another file."""
         try:
             state = json.loads(path.read_text(encoding="utf-8"))
-            made_by, where, turns = state["made_by"], state["where"], state["turns"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            made_by, turns = state["made_by"], list(state["turns"])
+            filters = self.standing([str(one) for one in state["where"]])
+        except (OSError, ValueError, KeyError, TypeError, TableError) as error:
             raise RunError(f"{path}: is no dialogue that search wrote; name a new file.") from error
         if made_by != vectors_made_by(self.searcher.run):
             raise RunError(f"{path}: is a dialogue with another run; name a new file.")
-        self.keep(where)
-        self.turns = list(turns)
+        self.filters, self.turns = filters, turns
+
+
+def listed(where: str | Sequence[str]) -> list[str]:
+    """One condition or several, as a list."""
+    return [where] if isinstance(where, str) else list(where)
+
+
+def in_words(filters: Mapping[str, Sequence[Filter]]) -> list[str]:
+    """The filters on all columns, as they were said."""
+    return [str(one) for some in filters.values() for one in some]

@@ -7,6 +7,7 @@ run is refused, one of a table that has changed is built anew.
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,11 @@ FOLDER = "index"  # of a run, for all tables
 HEADING, PRESENT, CENTRES, ROW = "index.json", "present.npy", "centres.npy", "row.npy"
 AT_ONCE = 1024  # rows that are held while an index is built
 FORM = 1
+KEYS = {"form", "made_by", "cells", "rows", "size", "columns", "aligned", "source"}
+OWN = re.compile(  # files of an index, finished or left by a process that was killed
+    r"(index\.json|(present|centres|row|column\d+)\.npy|(row|column\d+)\.usearch|"
+    r"threshold\d+\.json)(\.\d+\.part)?"
+)
 
 
 class Bound(NamedTuple):
@@ -118,11 +124,20 @@ def read_heading(folder: Path) -> dict[str, Any]:
     """What an index says of itself; RunError where that cannot be read."""
     try:
         heading = json.loads((folder / HEADING).read_text(encoding="utf-8"))
-        if heading["form"] != FORM:
-            raise ValueError(f"form {heading['form']}")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{folder}: is no index that can be read; add --rebuild.") from error
+        if not is_heading(heading):
+            raise ValueError("keys")
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"{folder}: {HEADING} is not that of an index; remove the folder or name another one."
+        ) from error
+    if heading["form"] != FORM:
+        raise RunError(f"{folder}: is an index of another version; add --rebuild.")
     return heading
+
+
+def is_heading(found: Any) -> bool:
+    """Whether this is what an index says of itself, in any version."""
+    return isinstance(found, dict) and found.keys() >= KEYS
 
 
 def open_index(folder: Path, heading: Mapping[str, Any]) -> Index:
@@ -194,9 +209,39 @@ def centre(matrix_NS: np.ndarray, centre_S: np.ndarray, have_N: np.ndarray) -> N
         matrix_NS[some] = np.where(have_N[some, None], x_BS, 0.0)
 
 
+def refuse_others(folder: Path) -> None:
+    """RunError for a folder that holds anything but an index, which nobody may remove."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise RunError(f"{folder}: is a file; name a folder for the index.")
+    held = list(folder.iterdir())
+    others = sorted(p.name for p in held if not (OWN.fullmatch(p.name) and p.is_file()))
+    if others:
+        raise RunError(
+            f"{folder}: holds '{others[0]}', which is no part of an index, and building one would "
+            "remove it; name another folder."
+        )
+    if held:
+        try:
+            heading = json.loads((folder / HEADING).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            heading = None
+        if not is_heading(heading):
+            raise RunError(
+                f"{folder}: its files are not those of an index, and building one would remove "
+                "them; name another folder."
+            )
+
+
 @contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of another one in the end, and not if anything fails."""
+    """A new folder that takes the place of an index in the end, and not if anything fails.
+
+    RunError where something else than an index lies there.
+    """
+    refuse_others(folder)
+    folder = folder.resolve()
     new = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     try:
         new.mkdir(parents=True)

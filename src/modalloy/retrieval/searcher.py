@@ -1,14 +1,15 @@
 """A run and the index of a table, opened once and asked any number of times."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from modalloy.answer.loader import Loader
+from modalloy.answer.opened import Opened, open_rows
 from modalloy.answer.space_rows import row_vectors
-from modalloy.answer.table_caveats import find_columns
+from modalloy.checks.finding import some
 from modalloy.errors import TableError
 from modalloy.job.job_file import FRAME
 from modalloy.machine.progress import Bar
@@ -57,7 +58,8 @@ class Searcher:
         self.body, self.space = self.run.body(), space_of(self.run)
         if self.space is not None:
             self.space = placed(self.space)
-        self.loader = open_rows(self.run, own_table(self.run, table, sheet))
+        self.opened = open_rows(self.run, own_table(self.run, table, sheet), quiet=quiet)
+        self.loader = self.opened.loader
         place = Path(folder) if folder else place_of(self.run, self.loader.table)
         bound = bound_to(self.run, self.loader.table)
         found = None if rebuild else find_index(place, bound)
@@ -100,9 +102,11 @@ class Searcher:
         if against is None and not self.index.aligned:
             against = asked.column
         self.refuse(asked, against)
-        vectors_QS = self.vectors(asked, against)
+        like = open_rows(self.run, open_table(asked.given)) if asked.kind == "like" else None
+        query = self.query(asked, None if like is None else like.loader)
         rows_N = self.findable(against, filters, asked)
-        found = self.nearest(against, vectors_QS, top, rows_N, filtered=bool(filters))
+        found = self.nearest(against, query.vectors_QS, top, rows_N, filtered=bool(filters))
+        found.rows[~query.has_Q] = -1
         hits = [hits_of(self.loader, r, s) for r, s in zip(*found, strict=True)]
         return Found(
             asked.said,
@@ -112,7 +116,7 @@ class Searcher:
             str(self.loader.table.source),
             self.run.path.resolve().name,
             self.loader,
-            self.notes(asked),
+            list(dict.fromkeys(self.notes(asked, query, like))),
             self.index.aligned,
         )
 
@@ -123,14 +127,16 @@ class Searcher:
         given = {"aligned": self.index.aligned, "source": source}
         refuse_unsearchable(asked, against, inputs, **given)
 
-    def vectors(self, asked: Asked, against: str | None) -> np.ndarray:
-        """The vectors of a query, (Q, S), as the index holds its own."""
+    def query(self, asked: Asked, like: Loader | None) -> "Query":
+        """What is looked for, as the index holds its own. like: the rows of another table."""
+        if like is not None:
+            return self.rows_like(like)
         if asked.kind == "row":
-            return self.own_vector(asked.given)
-        if asked.kind == "like":
-            return self.vectors_like(asked.given)
-        assert asked.column is not None, "cells are read by a column"
-        return self.cell_vectors(asked.column, [asked.given])
+            vectors_QS = self.own_vector(asked.given)
+        else:
+            assert asked.column is not None, "cells are read by a column"
+            vectors_QS = self.cell_vectors(asked.column, [asked.given])
+        return Query(vectors_QS, np.ones(1, dtype=bool))
 
     def own_vector(self, row: int) -> np.ndarray:
         """The vector of a whole row of the index, (1, S)."""
@@ -143,13 +149,13 @@ class Searcher:
             raise TableError(f"search: row {row} has no cell that this run reads.")
         return np.asarray(self.index.row[[row]], dtype=np.float32)
 
-    def vectors_like(self, table: Any) -> np.ndarray:
-        """The vectors of the whole rows of another table, (Q, S)."""
-        loader = open_rows(self.run, open_table(table))
-        some = np.arange(loader.table.rows)
-        found = row_vectors(self.body, self.space, loader, some, inputs=list(self.index.columns))
+    def rows_like(self, loader: Loader) -> "Query":
+        """The whole rows of another table."""
+        which = np.arange(loader.table.rows)
+        found = row_vectors(self.body, self.space, loader, which, inputs=list(self.index.columns))
         assert found.row is not None, "whole rows were asked for"
-        return self.index.placed(None, found.row)
+        has_Q = np.any([*found.present.values(), np.zeros(len(which), dtype=bool)], axis=0)
+        return Query(self.index.placed(None, found.row), has_Q)
 
     def cell_vectors(self, column: str, cells: Sequence[Any]) -> np.ndarray:
         """The vectors of cells as a column reads them, (Q, S). TableError for one that cannot be
@@ -157,10 +163,13 @@ class Searcher:
         """
         reader = self.run.readers[column]
         table = {c: list(cells) if c == column else [None] * len(cells) for c in reader.columns}
-        loader = open_rows(self.run, open_table(table))
-        some = np.arange(len(cells))
-        found = row_vectors(self.body, self.space, loader, some, inputs=[column], whole=False)
-        for at in some[~found.present[column]]:
+        # A recording that is looked for is not heard: the column that reads it is asked alone.
+        loader = Loader(
+            open_table(table), self.run.job, self.run.readers, {}, hidden=self.run.hidden
+        )
+        which = np.arange(len(cells))
+        found = row_vectors(self.body, self.space, loader, which, inputs=[column], whole=False)
+        for at in which[~found.present[column]]:
             status = loader.status[column].get(int(at), "empty")
             raise TableError(f"search: the query for column '{column}' cannot be read: {status}.")
         return self.index.placed(column, found.columns[column])
@@ -190,12 +199,26 @@ class Searcher:
             return without(found, rows_N, top)
         return nearest(self.index.matrix(against), vectors_QS, top, allowed_N=rows_N)
 
-    def notes(self, asked: Asked) -> list[str]:
-        """What is to be said of what was compared."""
-        if self.index.aligned:
-            return []
-        what = "whole rows" if asked.column is None else f"cells of column '{asked.column}'"
-        return [UNALIGNED.format(what=what)]
+    def notes(self, asked: Asked, query: "Query", like: Opened | None) -> Iterator[str]:
+        """What is to be said of what was compared, and of the tables."""
+        if not self.index.aligned:
+            what = "whole rows" if asked.column is None else f"cells of column '{asked.column}'"
+            yield UNALIGNED.format(what=what)
+        if not query.has_Q.all():
+            empty = np.flatnonzero(~query.has_Q).tolist()
+            yield (
+                f"nothing is looked for by row{'s' if len(empty) > 1 else ''} {some(empty, 12)} of "
+                "the given table, which have no cell that this run reads"
+            )
+        yield from self.opened.notes()
+        yield from () if like is None else like.notes()
+
+
+class Query(NamedTuple):
+    """Q vectors to look for, and which of them are of something."""
+
+    vectors_QS: np.ndarray
+    has_Q: np.ndarray
 
 
 def without(found: Nearest, rows_N: np.ndarray, top: int) -> Nearest:
@@ -216,14 +239,3 @@ def own_table(run: Run, table: Any, sheet: str | None) -> Table:
             f"search: {run.path} learned from a frame in memory; give the table to search in."
         )
     return open_table(run.job.table, sheet=run.job.sheet)
-
-
-def open_rows(run: Run, table: Table) -> Loader:
-    """The rows of a table as the run reads them; TableError where it reads none of its columns."""
-    table, _ = find_columns(run.job, table, answers=False, decimal=run.decimal)
-    wanted = {c for r in run.readers.values() for c in r.columns}
-    if not wanted.intersection(table.columns):
-        raise TableError(
-            f"{table.source}: has none of the columns this run reads: {', '.join(run.readers)}."
-        )
-    return Loader(table, run.job, run.readers, {}, cache_gb=0.0, hidden=run.hidden)

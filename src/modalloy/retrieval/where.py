@@ -1,11 +1,13 @@
-"""Filters on columns of a table: `line=3`, `site!=north`, `load=2..5`, `hours>=100`."""
+"""Filters on columns of a table: `line=3`, `site!=north`, `load=2..5`, `day>=2024-02`."""
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 
+from modalloy.cells.moments import date_form, to_moment
 from modalloy.cells.numbers import to_number
 from modalloy.errors import TableError
 from modalloy.job.options import did_you_mean
@@ -13,6 +15,15 @@ from modalloy.table.table import Table
 
 FORM = re.compile(r"\s*(?P<column>.+?)\s*(?P<sign>!=|>=|<=|=|>|<)\s*(?P<value>.*?)\s*")
 RANGE = re.compile(r"(?P<low>[^.]*(?:\.\d+)?)\.\.(?P<high>.*)")
+
+DATE = re.compile(r"\d{4}(?:-\d\d(?:-\d\d(?:[T ]\d\d(?::\d\d(?::\d\d(?:\.\d{1,6})?)?)?)?)?)?")
+
+
+class Span(NamedTuple):
+    """What one typed value covers, both ends within: a number alone, a date all that it holds."""
+
+    low: float
+    high: float
 
 
 class Filter(NamedTuple):
@@ -34,14 +45,18 @@ def read_filter(text: str) -> Filter:
             f"where: '{text}' is no condition; write a column, a sign and a value, as in line=3, "
             "load=2..5, site!=north or hours>=100."
         )
+    if between(found["value"]) and found["sign"] not in ("=", "!="):
+        raise TableError(f"where: '{text}' asks for a range, which stands behind = or != alone.")
     return Filter(found["column"], found["sign"], found["value"])
 
 
 def allowed(table: Table, filters: Sequence[Filter]) -> np.ndarray | None:
     """Which rows meet all filters, (N,) bool; None without one.
 
-    A row whose cell is empty meets none, not even `!=`. TableError for a column that the table
-    lacks, and for a range of a column without numbers.
+    A row whose cell is empty meets none, not even `!=`. In a column of times a date stands for the
+    whole year, month, day, hour or minute that it names: `=` means within it, and a range goes to
+    its end. TableError for a column that the table lacks, and for a range of a column without
+    numbers.
     """
     if not filters:
         return None
@@ -59,34 +74,70 @@ def allowed(table: Table, filters: Sequence[Filter]) -> np.ndarray | None:
 
 def meets(table: Table, one: Filter) -> np.ndarray:
     """Which rows meet one filter, (N,) bool."""
-    if one.sign in ("=", "!=") and not between(one.value):
-        codes_N, values = table.codes(one.column)
-        same = np.array([equal(v, one.value, table.decimal) for v in values], dtype=bool)
-        same_N = np.append(same, False)[codes_N]  # -1, which has nothing, is the last one
-        return same_N if one.sign == "=" else ~same_N & (codes_N >= 0)
-    numbers_N, ends = numbers_of(table, one), between(one.value)
+    ends = between(one.value)
+    texts = ends or (one.value, one.value)
+    cells_N = times_of(table, one.column, [t for t in texts if t])
+    dated = cells_N is not None
+    if cells_N is None:
+        if ends is None and one.sign in ("=", "!="):
+            return says(table, one)
+        cells_N = numbers_of(table, one)
+    spans = [span(t, one, table.decimal, dated=dated) if t else None for t in texts]
+    low = spans[0].low if spans[0] else -np.inf
+    high = spans[1].high if spans[1] else np.inf
     with np.errstate(invalid="ignore"):
-        if ends is not None:
-            low = edge(ends[0], one, table.decimal) if ends[0] else -np.inf
-            high = edge(ends[1], one, table.decimal) if ends[1] else np.inf
-            inside_N = (numbers_N >= low) & (numbers_N <= high)
-            return inside_N if one.sign == "=" else ~inside_N & np.isfinite(numbers_N)
-        limit = edge(one.value, one, table.decimal)
+        inside_N = (cells_N >= low) & (cells_N <= high)
         ways = {
-            ">=": numbers_N >= limit,
-            "<=": numbers_N <= limit,
-            ">": numbers_N > limit,
-            "<": numbers_N < limit,
+            "=": inside_N,
+            "!=": ~inside_N & np.isfinite(cells_N),
+            ">=": cells_N >= low,
+            "<=": cells_N <= high,
+            ">": cells_N > high,
+            "<": cells_N < low,
         }
         return ways[one.sign]
 
 
-def numbers_of(table: Table, one: Filter) -> np.ndarray:
-    """The cells of a column as numbers, times as seconds since 1970, NaN where there is none."""
-    kind = table.kind(one.column)
+def says(table: Table, one: Filter) -> np.ndarray:
+    """Which rows say a value, or another one, (N,) bool."""
+    codes_N, values = table.codes(one.column)
+    same = np.array([equal(v, one.value, table.decimal) for v in values], dtype=bool)
+    same_N = np.append(same, False)[codes_N]  # -1, which has nothing, is the last one
+    return same_N if one.sign == "=" else ~same_N & (codes_N >= 0)
+
+
+def times_of(table: Table, column: str, texts: Sequence[str]) -> np.ndarray | None:
+    """The cells of a column of times as seconds since 1970, NaN where there is none, (N,).
+
+    None where it holds no times. A column of texts or of numbers holds some where dates are asked
+    for and all its cells are dates; a bare number asks a column of numbers for that number.
+    """
+    kind = table.kind(column)
     if kind == "time":
-        return table.moments(one.column)
-    if kind not in ("number", "bool", "text"):
+        return table.moments(column)
+    if kind not in ("text", "number") or not all(map(interval, texts)):
+        return None
+    if kind == "text":
+        try:
+            table.numbers(column)
+        except TableError:
+            try:
+                return table.moments(column)
+            except TableError:
+                return None
+    if any(to_number(t, ".") is not None for t in texts):
+        return None
+    cells = table.written(column)
+    found = [to_moment(c, date_form(cells)) for c in cells]
+    if any(isinstance(m, str) for m in found):
+        return None
+    seconds = [np.nan if m is None else seconds_of(np.datetime64(m)) for m in found]  # no str left
+    return np.array(seconds, dtype=np.float64)
+
+
+def numbers_of(table: Table, one: Filter) -> np.ndarray:
+    """The cells of a column as numbers, NaN where there is none, (N,)."""
+    if table.kind(one.column) not in ("number", "bool", "text"):
         raise TableError(
             f"where: '{one}' asks for a range of column '{one.column}', which holds no numbers."
         )
@@ -105,21 +156,41 @@ def between(value: str) -> tuple[str, str] | None:
     return (found["low"].strip(), found["high"].strip()) if found else None
 
 
-def edge(text: str, one: Filter, decimal: str) -> float:
-    """One end of a range: a number, or a date as seconds since 1970."""
-    number = to_number(text, ".") if decimal == "." else to_number(text.replace(",", "."), ".")
-    number = moment(text) if number is None or not np.isfinite(number) else number
-    if number is None:
-        raise TableError(f"where: '{text}' in '{one}' is neither a number nor a date.")
-    return number
+def span(text: str, one: Filter, decimal: str, *, dated: bool) -> Span:
+    """What a typed value covers: of times a date before a number of seconds since 1970."""
+    found = interval(text) if dated else None
+    if found is not None:
+        return found
+    number = to_number(text if decimal == "." else text.replace(",", "."), ".")
+    if number is None or not np.isfinite(number):
+        wanted = "neither a date nor a number" if dated else "no number"
+        if not dated and interval(text):
+            wanted = f"a date, and column '{one.column}' holds none"
+        raise TableError(f"where: '{text}' in '{one}' is {wanted}.")
+    return Span(number, number)
 
 
-def moment(text: str) -> float | None:
-    """Seconds since 1970 of a date as 2024-05-01 or 2024-05-01T06:00."""
-    try:
-        return float(np.datetime64(text, "ms").astype("int64")) / 1000.0
-    except ValueError:
-        return None
+def interval(text: str) -> Span | None:
+    """All that a date holds, in seconds since 1970: a year as 2024, a month, a day, an hour...
+
+    Days may be written as `to_moment` reads them, too: 31.05.2024, 31-May-2024. None for no date.
+    """
+    if DATE.fullmatch(text):
+        try:
+            start = np.datetime64(text.replace(" ", "T"))
+        except ValueError:  # a thirteenth month
+            return None
+    else:
+        found = to_moment(text)
+        if not isinstance(found, datetime) or "W" in text:
+            return None
+        start = np.datetime64(found, "s" if ":" in text else "D")
+    return Span(seconds_of(start), float(np.nextafter(seconds_of(start + 1), -np.inf)))
+
+
+def seconds_of(moment: np.datetime64) -> float:
+    """Seconds since 1970."""
+    return float(moment.astype("datetime64[us]").astype(np.int64)) / 1e6
 
 
 def equal(cell: object, value: str, decimal: str) -> bool:

@@ -104,6 +104,14 @@ def split_job(table: Table, job: config.Job) -> Parts:
     return split_rows(table, job.split, job.seed, target, classify, history)
 
 
+def split_known(table: Table, job: config.Job) -> Parts:
+    """The same by those tasks alone whose answers the table has, if it has any: for runs that
+    learn without labels."""
+    have = set(table.columns)
+    tasks = {n: t for n, t in job.tasks.items() if have.issuperset(t.answers_in.values())}
+    return split_job(table, job.model_copy(update={"tasks": tasks}))
+
+
 def _by_column(
     table: Table,
     column: str,

@@ -19,6 +19,24 @@ class Patches(NamedTuple):
     x_BNP: Tensor
     counts_BNP: Tensor  # bool
 
+    def ends(self) -> tuple[Tensor, Tensor]:
+        """The first patch of each row that exists, (B,), and the one after the last, (B,); 0 and 0
+        where there is none. Patches between them may be missing.
+        """
+        there_BN = self.counts_BNP.any(2)
+        at_N = torch.arange(1, there_BN.shape[1] + 1, device=there_BN.device)
+        end_B = (there_BN * at_N).amax(1)
+        first_B = there_BN.long().argmax(1)  # the first of equal ones
+        return first_B, end_B
+
+
+def seen_of(cell: Patches, taken_B: Tensor) -> Tensor:
+    """How many patches are seen where so many are from the first that exists on, (B,).
+
+    None are where none of those that exist are.
+    """
+    return torch.where(taken_B > 0, cell.ends()[0] + taken_B, 0)
+
 
 class Canvas(ABC):
     """Patches of one column: how cells become them, and what they look like again.
