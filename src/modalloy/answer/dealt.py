@@ -1,4 +1,4 @@
-"""Rows of which some inputs are another row's: a control for whether answers need them to belong."""
+"""Rows that show some inputs of another row: a control for whether answers need them to belong."""
 
 from collections.abc import Collection, Iterable, Sequence
 

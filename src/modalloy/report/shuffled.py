@@ -1,8 +1,8 @@
 """What answers are worth when one input's cells are dealt out among the rows: a control.
 
-Inputs that read the same column of the table are dealt out together. A model that only seems to use an input, because it answers better where that is there at all, loses
-nothing by it; one that reads the input together with the row's others falls to what these alone
-tell, or below.
+Inputs that read the same column of the table are dealt out together. A model that only seems to
+use an input, because it answers better where that is there at all, loses nothing by it; one that
+reads the input together with the row's others falls to what these alone tell, or below.
 """
 
 from collections.abc import Mapping, Sequence
