@@ -3,11 +3,10 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Answered, Answers
+from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden
 from modalloy.answer.blended import ask, blended
 from modalloy.answer.buying import Bought, bought_statuses
 from modalloy.answer.loader import Loader
@@ -50,14 +49,7 @@ def judge_rows(
     inputs, always = model.inputs, essential_inputs(model.job)
     subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
-    with Bar("evaluating", len(which), quiet=quiet) as bar:
-        asked = {
-            "hidden": list(hidden),
-            "heads": blend.heads,
-            "widths": {**blend.widths, **extras.widths},
-            "viewed": None if extras.likeness is None else extras.likeness.pooled,
-        }
-        answered = answer_rows(model, loader, which, **asked, tick=bar.advance)
+    answered = answer_judged(model, loader, which, list(hidden), extras, quiet=quiet)
     combined = blended(blend, answered, loader, which)
     seen = {h: adjust(answers, stages) for h, answers in combined.items()}
     truth = truth_of(loader, which)
@@ -82,20 +74,37 @@ def judge_rows(
         combined[EVERYTHING] = bought.answers
         seen[EVERYTHING] = adjust(bought.answers, stages)
     before = {task: combined[EVERYTHING][task] for task in stages}
-    shuffled: dict[str, dict[str, Any]] = {}
-    if bought is None:
-        dealt = (model, loader, which, truth, seen[EVERYTHING], extras)
-        control = partial(shuffled_figures, *dealt)
-        shuffled = made.run("shuffled", "what dealt-out cells cost", control, {})
     given = (which, truth, seen[EVERYTHING], groups, found, seconds, before)
     judged = Judged(*given, view=answered.view if bought is None else bought.view)
-    judged.shuffled = shuffled
-    for task, own in extras.methods.items():
-        ask_own = partial(ask_methods, own, answered, loader, which)
-        judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
+    if bought is None:
+        dealt = (model, loader, which, truth, judged.answers, extras)
+        control = partial(shuffled_figures, *dealt)
+        judged.shuffled = made.run("shuffled", "what dealt-out cells cost", control, {})
+    judged.simple = simple_methods(extras, answered, loader, which, made)
     if extras.promises:
         promise(judged, loader, combined[EVERYTHING], bought, extras.promises)
     return judged
+
+
+def answer_judged(
+    model: Model,
+    loader: Loader,
+    which: np.ndarray,
+    hidden: Sequence[Hidden],
+    extras: Extras,
+    *,
+    quiet: bool,
+) -> Answered:
+    """The network's answers with each of these sets hidden, and what else is judged of the rows."""
+    blend = extras.blend
+    asked = {
+        "hidden": hidden,
+        "heads": blend.heads,
+        "widths": {**blend.widths, **extras.widths},
+        "viewed": None if extras.likeness is None else extras.likeness.pooled,
+    }
+    with Bar("evaluating", len(which), quiet=quiet) as bar:
+        return answer_rows(model, loader, which, **asked, tick=bar.advance)
 
 
 def promise(
@@ -126,6 +135,17 @@ def subsets_of(
         if one is not None:
             found.table.update(one.table)
             found.gain.update(one.gain)
+    return found
+
+
+def simple_methods(
+    extras: Extras, answered: Answered, loader: Loader, which: np.ndarray, made: Sections
+) -> dict[str, dict[str, MethodAnswers]]:
+    """What the simple methods of each task answer, task by task."""
+    found: dict[str, dict[str, MethodAnswers]] = {}
+    for task, own in extras.methods.items():
+        ask_own = partial(ask_methods, own, answered, loader, which)
+        found[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
     return found
 
 
