@@ -19,7 +19,7 @@ from modalloy.model.layers.shared_norms import Shared
 from modalloy.model.space import Seen
 from modalloy.model.tokens import Batch, Tokens
 from modalloy.objectives.everywhere import everywhere
-from modalloy.objectives.gram import gram
+from modalloy.objectives.gram import compared, gram
 from modalloy.objectives.losses import Losses
 from modalloy.objectives.names import method_loss
 from modalloy.objectives.neighbours import neighbours
@@ -71,7 +71,7 @@ class Contrast(Shared, Pretext):
 
     def add_volumes(self, losses: Losses, z: dict[str, Tensor], present: dict[str, Tensor]) -> None:
         """Volumes of all columns together, each column in turn as the anchor, or the one asked for;
-        a row takes part that has the anchor and one other column.
+        a row takes part that has the anchor and one other column, where another row has the same.
         """
         anchors = [self.options.anchor] if self.options.anchor else list(z)
         for anchor in anchors:
@@ -82,7 +82,8 @@ class Contrast(Shared, Pretext):
             anchor_NS, shown_NK = self.all_rows(z[anchor][rows_B]), self.all_rows(shown_BK[rows_B])
             loss = gram(anchor_NS, others_NKS, shown_NK, self.space.scale)
             name = method_loss("contrast", anchor, *others)
-            losses.add(name, loss, loss.new_tensor(len(anchor_NS)))
+            count = compared(shown_NK).any(1).sum()
+            losses.add(name, loss, count.to(loss.dtype))
 
     def add_row(self, losses: Losses, body: Body, seen: Seen) -> None:
         """The fused row against one column, drawn for each row, that half of the rows hide; without
