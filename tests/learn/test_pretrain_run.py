@@ -15,6 +15,7 @@ from conftest import make_job, write_table
 from modalloy.job.job_file import load_job
 from modalloy.learn import train
 from modalloy.learn.training import begin_job
+from modalloy.learn.unlabelled_rows import fit_state
 from modalloy.runs.run import load_run
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
@@ -191,6 +192,39 @@ def test_bad_input_gets_a_sentence(tmp_path: Path) -> None:
     other = small_job(table, "note") | {"train": {"start": str(tmp_path / "run")}}
     with pytest.raises(ma.JobError, match="shares no column with this job"):
         ma.train(other, out=tmp_path / "other", quiet=True)
+
+
+def test_cells_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    frame = pd.read_parquet(table)[["load", "site"]].astype({"load": object})
+    frame.loc[3, "load"] = "broken"
+    frame[10:].to_csv(tmp_path / "good.csv", index=False)
+    frame[:10].to_csv(tmp_path / "bad.csv", index=False)
+    given = {"out": tmp_path / "run", "quiet": True}
+    more = [str(tmp_path / "good.csv"), str(tmp_path / "bad.csv")]
+    with pytest.raises(ma.TableError, match=r"bad\.csv: column 'load', row 3: unreadable"):
+        ma.pretrain(small_job(table, "load", "site", unlabelled=more), **given)
+    job = small_job(table, "load", "site", unlabelled=more) | {"unreadable": "missing"}
+    run = ma.pretrain(job, **given)
+    assert run.notes["pretrained"]["tables"] == [50, 70, 10]
+    # The table with most cells of a column tells its scale; what it cannot tell is no way out.
+    frame.to_csv(tmp_path / "bad.csv", index=False)
+    with pytest.raises(ma.TableError, match=r"bad\.csv: column 'load' holds 'broken'"):
+        ma.pretrain(small_job(table, "load", unlabelled=more), out=tmp_path / "two", quiet=True)
+
+
+def test_a_column_is_fitted_on_the_table_with_most_cells_of_it(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    frame = pd.read_parquet(table)[["load", "site"]]
+    many = pd.concat([frame] * 3, ignore_index=True)
+    many.loc[many.index >= 20, "load"] = None
+    many["site"] = "elsewhere"
+    job = load_job(small_job(table, "load", "site"))
+    tables = [open_table(t) for t in (table, many)]
+    readers = fit_state(job, tables, [np.arange(t.rows) for t in tables])
+    alone = [fit_state(job, [t], [np.arange(t.rows)]) for t in tables]
+    assert readers["load"] == alone[0]["load"] != alone[1]["load"]
+    assert readers["site"] == alone[1]["site"] != alone[0]["site"]
 
 
 def test_what_stands_still_is_told_by_other_columns(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from modalloy.answer.cell_status import Statuses
 from modalloy.answer.kept_cells import Kept
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells
@@ -28,7 +27,7 @@ class JoinedLoader(Loader):
         self.loaders = list(loaders)
         self.starts = np.cumsum([0, *(one.table.rows for one in loaders)])
         total = int(self.starts[-1])
-        self.status = {name: Statuses(total) for name in self.readers}
+        self.status = {}  # each table's loader has its own
         self._tabular = Kept(total, sum(len(r.columns) for r in self.tabular))
         for one in self.loaders:
             one.budget, one.features = self.budget, self.features
@@ -52,6 +51,16 @@ class JoinedLoader(Loader):
             start = int(which[at[0]]) - int(own[0])
             found[at] = one.origins(name, own) + start
         return found
+
+    def repeat(self, name: str, row: int, earlier: int) -> None:
+        """As of one table, which both rows are of."""
+        i = int(np.searchsorted(self.starts, row, side="right")) - 1
+        start = int(self.starts[i])
+        self.loaders[i].repeat(name, row - start, earlier - start)
+
+    def _refuse_unreadable(self, column: str, rows: np.ndarray) -> None:
+        for one, own, _ in self._shares(rows):
+            one._refuse_unreadable(column, own)
 
     def _tabular_arrays(self, rows: np.ndarray) -> Arrays:
         parts = [(one._tabular_arrays(own), at) for one, own, at in self._shares(rows)]
