@@ -42,6 +42,7 @@ class Contrast(Shared, Pretext):
 
     def forward(self, body: Body, batch: Batch) -> Losses:
         """See the class; each is a mean over the rows that have all that it compares."""
+        self.space.bound()
         near = [n for n in self.space.inputs if self.keeps_neighbours(body, n)]
         seen = self.space.see(body, batch, trunks=near)
         losses = Losses()
@@ -122,7 +123,9 @@ class Contrast(Shared, Pretext):
         some = rows if len(rows) else torch.arange(1, device=rows.device)  # to know its width
         values = {k: v[some] for k, v in seen.batch.values[name].items()}
         encoder = body.encoder(name)
-        before_NF = encoder.pooled_features(encoder.trunk_features(values))[: len(rows)]
+        with body.number_type(name):
+            before_NF = encoder.pooled_features(encoder.trunk_features(values))[: len(rows)]
+        before_NF = before_NF.float()
         before_NF, after_NS = self.all_rows(before_NF), self.all_rows(after_NS)
         loss = neighbours(before_NF, after_NS, levels=self.options.levels)
         loss = self.options.neighbours * loss
