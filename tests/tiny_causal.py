@@ -10,8 +10,13 @@ from modalloy.readers.written_pieces import learn_bytes
 TEXTS = ("a small red star.", "a big blue box.", "a big red box.", "a small blue star.")
 
 
-def tiny_folder(folder: Path, kind: str = "llama", *, pieces: int | None = None) -> str:
-    """`hf:...` of a folder with a tiny network; pieces: of its network, where fewer than needed."""
+def tiny_folder(
+    folder: Path, kind: str = "llama", *, pieces: int | None = None, places: int = 128
+) -> str:
+    """`hf:...` of a folder with a tiny network.
+
+    pieces: of its network, where more or fewer than its tokenizer has. places: its positions.
+    """
     import transformers
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -23,11 +28,11 @@ def tiny_folder(folder: Path, kind: str = "llama", *, pieces: int | None = None)
         case "llama":
             own = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
             own |= {"num_key_value_heads": 1, "intermediate_size": 32}
-            own |= {"max_position_embeddings": 128, "tie_word_embeddings": True}
+            own |= {"max_position_embeddings": places, "tie_word_embeddings": True}
             config = transformers.LlamaConfig(**size, **ends, **own)
             model = transformers.LlamaForCausalLM(config)
         case "gpt2":
-            own = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 128}
+            own = {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": places}
             model = transformers.GPT2LMHeadModel(transformers.GPT2Config(**size, **ends, **own))
         case _:
             own = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}

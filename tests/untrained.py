@@ -20,6 +20,7 @@ from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
 from modalloy.runs.saving import save_run
 from modalloy.runs.seal import Parent
+from modalloy.speech.heard import with_heard
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts, split_job
@@ -46,7 +47,7 @@ def untrained(
     learning from a few training rows, inputs hidden at random.
     """
     job = load_job(make_job(table, columns=columns)) if job is None else job
-    opened = open_table(table)
+    opened = with_heard(open_table(table), job)
     loader, every = Loader(opened, job, {}, {}), np.arange(opened.rows)
     readers = fit_readers(job, lambda names: loader.cells(names, every))
     targets = fit_targets(job, lambda names: loader.cells(names, every))

@@ -413,7 +413,7 @@ def explain(
     """
     from modalloy.answer.predictor import Predictor
     from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
-    from modalloy.attribution.whole import explain_table
+    from modalloy.attribution.whole import drawn_rows, explain_table
     from modalloy.report.page import check_page
     from modalloy.runs.run import Run, load_run
 
@@ -422,9 +422,11 @@ def explain(
         check_page(Path(out))
     tasks, predictor = chosen_tasks(loaded, task), Predictor(loaded)
     opened = open_table(table, sheet=sheet)
-    loader, _ = predictor.open(opened)
+    part = drawn_rows(opened.rows) if row is None else slice(row, row + 1)
+    loader, _ = predictor.open(opened, part=part, quiet=quiet)
     if row is not None and predictor.plan is not None:
-        loader, _ = predictor.open(opened, inputs=columns_bought(predictor, loader, row))
+        bought = columns_bought(predictor, loader, row)
+        loader, _ = predictor.open(opened, inputs=bought, part=part, quiet=quiet)
     if row is None:
         found = explain_table(predictor, loader, tasks, quiet=quiet)
     else:

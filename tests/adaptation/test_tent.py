@@ -24,7 +24,8 @@ class Net(nn.Module):
         self.job = SimpleNamespace(tasks={"y": options})
         self.inward, self.norm, self.out = nn.Linear(3, 4), nn.LayerNorm(4), nn.Linear(4, 6)
 
-    def forward(self, batch: Batch) -> Any:
+    def forward(self, batch: Batch, tasks: Any = None) -> Any:
+        assert tasks in (None, ["y"])
         x_BF = batch.values["x"]["x"]
         logits_BKC = self.out(torch.tanh(self.norm(self.inward(x_BF)))).view(-1, 2, 3)
         return SimpleNamespace(tasks={"y": {"logits": logits_BKC}})

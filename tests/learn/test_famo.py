@@ -74,9 +74,39 @@ def test_a_task_without_an_answer_neither_counts_nor_changes() -> None:
     assert total.item() == pytest.approx(0.5 * np.log(0.5) / (0.5 / 0.5))
     total.backward()
     assert losses.grad.tolist() == pytest.approx([1.0, 0.0])
-    famo.learn(torch.tensor([0.5, 3.0]))
-    assert famo.xi_N.tolist() == [0.0, 0.0]
+    famo.learn(torch.tensor([0.4, 3.0]))
+    assert famo.xi_N.tolist() == [0.0, 0.0]  # of one task alone there is nothing to weigh
     assert famo(torch.tensor([0.0, 0.0], requires_grad=True), torch.ones(2)).item() == 0.0
+
+
+def test_tasks_with_answers_are_weighed_as_though_there_were_no_others() -> None:
+    three, two, draw = Famo(3), Famo(2), np.random.default_rng(1)
+    for _ in range(40):
+        before = torch.tensor(draw.uniform(0.1, 4, 2), dtype=torch.float32)
+        after = before * torch.tensor([0.7, 0.95])
+        for famo, rest in ((three, torch.zeros(1)), (two, torch.zeros(0))):
+            famo(torch.cat([before, rest]), torch.ones(2 + len(rest)))
+            famo.learn(torch.cat([after, rest]))
+    assert three.xi_N[:2].tolist() == pytest.approx(two.xi_N.tolist(), abs=1e-6)
+    assert three.xi_N[2] == 0.0
+
+
+def test_running_figures_count_a_batch_once(job_dict: Any) -> None:
+    class Normed(Two):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm1d(1, momentum=0.5)
+
+    def normed(model: Normed, batch: Batch) -> Losses:
+        model.norm(torch.ones(4, 1))
+        return objective(model, batch)
+
+    job = job_of(job_dict, "famo")
+    state = State.begin(Normed(), Weighting(job), job.train, 1)
+    rows = Batch({}, {TABLE: torch.ones(8, 1, dtype=torch.bool)}, {}, np.arange(8))
+    list(fit(state, normed, [rows], settings=job.train, seed=0))
+    assert state.model.norm.running_mean.item() == pytest.approx(0.5)
+    assert state.model.norm.num_batches_tracked.item() == 1
 
 
 def job_of(job_dict: Any, weighting: str, weight: float = 1.0) -> Any:
@@ -120,7 +150,7 @@ def test_a_training_balances_tasks_whatever_their_scale_and_the_weight_of_a_task
     place, total = ended(job_of(job_dict, "famo"))
     assert abs(place) < 0.25  # halfway between both goals, though one loss is 1000 times as large
     assert total.famo is not None
-    assert total.famo.steps.item() == 300
+    assert total.famo.steps_N.tolist() == [300, 300]
     assert ended(job_of(job_dict, "famo", 4.0))[0] > place + 0.1
 
 

@@ -11,7 +11,8 @@ from modalloy.errors import JobError, TableError
 from modalloy.job import config
 from modalloy.readers.build import fit_target, targets_from_state, to_state
 from modalloy.readers.targets.generate import TextTarget
-from modalloy.readers.written_pieces import learn_bytes
+from modalloy.readers.written_pieces import learn_bytes, places_of
+from tiny_causal import tiny_folder
 
 TEXTS = ["Replace seal, 12 mm", " replace pump ", None, "Ölwechsel – prüfen", 7, "replace pump"]
 
@@ -35,6 +36,17 @@ def test_pieces_join_to_the_very_text_even_of_letters_never_seen() -> None:
     assert found.ids_of(["replace pump"]) == target(TEXTS).ids_of(["replace pump"])
     assert len(found.ids_of(["replace pump"])[0]) < len("replace pump")
     assert learn_bytes(["ab ab ab"], 300) == learn_bytes(["ab ab ab"], 300)
+
+
+def test_names_of_marks_inside_a_text_are_text(tmp_path: Path) -> None:
+    texts = ["press [END] key twice", "[START] of it", "a [END]", "b", "c", "d"]
+    for options in ({}, {"decoder": tiny_folder(tmp_path / "llama")}):
+        found = target(texts, **options, only=texts)
+        for text, ids in zip(texts, found.ids_of(texts), strict=True):
+            assert not {found.start, found.end} & set(ids)
+            assert found.pieces.decode(ids) == text
+        y = found.read(cells(texts))["y"]
+        assert ((y == found.end).sum(1) == 1).all()
 
 
 def test_rows_end_unless_they_are_cut_and_unknown_ones_teach_nothing() -> None:
@@ -91,7 +103,7 @@ def test_an_empty_target_lists_and_texts_too_long_are_refused() -> None:
 def test_a_decoder_whose_vocabulary_lacks_a_name_is_refused(tmp_path: Path) -> None:
     from tokenizers import Tokenizer
     from tokenizers.models import WordLevel
-    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.pre_tokenizers import Whitespace, WhitespaceSplit
 
     words = Tokenizer(WordLevel({"[UNK]": 0, "pump": 1, "seal": 2, "</s>": 3}, "[UNK]"))
     words.pre_tokenizer = Whitespace()
@@ -106,6 +118,10 @@ def test_a_decoder_whose_vocabulary_lacks_a_name_is_refused(tmp_path: Path) -> N
         target(["pump seal"] * 6, decoder=decoder, only=["pump", "valve"])
     with pytest.raises(JobError, match="writes 'pump seal' and 'pump  seal' with the same pieces"):
         target(["pump seal"] * 6, decoder=decoder, only=["pump seal", "pump  seal"])
+    words.pre_tokenizer = WhitespaceSplit()
+    words.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(JobError, match="'pump </s> seal' holds the mark '</s>'"):
+        target(["pump seal"] * 6, decoder=decoder, only=["pump", "pump </s> seal"])
     (tmp_path / "config.json").write_text(json.dumps({**settings, "eos_token_id": None}))
     with pytest.raises(JobError, match="names no eos_token_id"):
         target(["pump seal"] * 6, decoder=decoder)
@@ -113,6 +129,24 @@ def test_a_decoder_whose_vocabulary_lacks_a_name_is_refused(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text(json.dumps(settings))
     with pytest.raises(JobError, match="holds BertModel, which writes no text"):
         target(["pump seal"] * 6, decoder=decoder)
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_decoder_with_too_few_positions_is_refused(kind: str, tmp_path: Path) -> None:
+    decoder = tiny_folder(tmp_path / kind, kind, places=32)
+    assert target(TEXTS, decoder=decoder, max_tokens=23).longest == 23
+    why = r"tasks\.note: decoder hf:.* has 32 positions, and prefix 8, .* max_tokens 24 take 33;"
+    with pytest.raises(JobError, match=why):
+        target(TEXTS, decoder=decoder, max_tokens=24)
+    with pytest.raises(JobError, match=r"prefix 9, .* take 33"):
+        target(TEXTS, decoder=decoder, max_tokens=23, prefix=9)
+
+
+def test_positions_are_those_that_a_text_may_take() -> None:
+    assert places_of({"model_type": "bloom"}) is None
+    assert places_of({"model_type": "gpt2", "n_positions": 64}) == 64
+    assert places_of({"text_config": {"max_position_embeddings": 32}}) == 32
+    assert places_of({"model_type": "roberta", "max_position_embeddings": 66}) == 64
 
 
 def test_columns_may_tell_few_texts_one_by_one_and_many_by_their_length() -> None:

@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import modalloy as ma
+from conftest import make_job, write_table
 from modalloy.answer.answers import EVERYTHING
-from modalloy.answer.dealt import DealtLoader, deal
+from modalloy.answer.dealt import DealtLoader, deal, read_together
 from modalloy.answer.network import answer_rows
+from modalloy.answer.predictor import Predictor
 from modalloy.blend.mixture import Blend
 from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import open_loader
@@ -19,6 +22,7 @@ from modalloy.report.extras import Extras
 from modalloy.report.shuffled import shuffled_figures
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
+from untrained import untrained
 
 WORDS = ("check", "the", "today", "again", "near", "line")
 
@@ -98,7 +102,7 @@ def test_each_row_is_dealt_another_ones_cells_and_keeps_the_rest(trained: Any) -
     assert sorted(other[which]) == sorted(which)
     rest = np.setdiff1d(np.arange(loader.table.rows), which)
     assert (other[rest] == rest).all()
-    dealt = DealtLoader(loader, "table", other)
+    dealt = DealtLoader(loader, ["table"], other)
     own, one, far = loader.batch(which), dealt.batch(which), loader.batch(other[which])
     for name, values in far.values["table"].items():
         assert np.array_equal(one.values["table"][name], values)
@@ -110,3 +114,27 @@ def test_each_row_is_dealt_another_ones_cells_and_keeps_the_rest(trained: Any) -
         list(a) == list(b)
         for a, b in zip(cells["tags"], loader.cells(["tags"], which)["tags"], strict=True)
     )
+
+
+def test_inputs_that_read_the_same_column_are_dealt_out_together(tmp_path: Path) -> None:
+    table = write_table(tmp_path, rows=40)
+    job = make_job(table, columns=("load", "site", "photo", "vibration"))
+    job["tasks"] = {"fault": job["tasks"]["fault"]}
+    rpm = {"rpm": "load", "front": ["order"]}
+    spun = {**job, "columns": {**job["columns"], "vibration": job["columns"]["vibration"] | rpm}}
+    for given, expected in (
+        (job, [("table",), ("photo",), ("vibration",)]),
+        (spun, [("table", "vibration"), ("photo",)]),
+    ):
+        name = str(len(expected))
+        predictor = Predictor(untrained(tmp_path / name, table, job=load_job(given)))
+        loader = predictor.open(open_table(table))[0]
+        assert read_together(loader, predictor.model.inputs) == expected
+    report = ma.evaluate(predictor.run, table, out=tmp_path / "page.html", quiet=True)
+    assert list(report.shuffled["fault"]) == ["table + vibration", "photo"]
+    assert "read the same column of the table" in (tmp_path / "page.html").read_text()
+    only = {**spun, "columns": {n: spun["columns"][n] for n in ("load", "vibration")}}
+    run = untrained(tmp_path / "only", table, job=load_job(only))
+    report = ma.evaluate(run, table, out=tmp_path / "page.html", quiet=True)
+    assert "fault" in report.subsets
+    assert report.shuffled == {}  # nothing would be left of the row

@@ -36,7 +36,7 @@ TASKS: dict[str, dict[str, Any]] = {
     "life": {"type": "regress", "target": "hours", "quantiles": [0.1, 0.9], "loss": "huber"},
     "spans": {"type": "tag", "target": "tags", "on": "words", "weight": 2},
     "marks": {"type": "locate", "target": "boxes", "on": "photo", "labels": "names"},
-    "cause": {"type": "generate", "target": "causes", "search": "beam", "beams": 3},
+    "cause": {"type": "generate", "target": "causes", "max_tokens": 12, "min_tokens": 2},
     "spots": {"type": "custom", "target": "spots", "use": "tasks.counting:KIT"},
 }
 FUSIONS = ("concat", "sum", "multilinear", "gated", "attention", "bottleneck", "tabm")

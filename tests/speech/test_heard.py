@@ -10,11 +10,15 @@ import pytest
 import soundfile
 
 import modalloy as ma
-from modalloy.errors import JobError, TableError
+from modalloy.answer.dealt import DealtLoader, deal
+from modalloy.answer.predictor import Predictor
+from modalloy.errors import JobError, RunError, TableError
 from modalloy.job import config
+from modalloy.job.job_file import load_job
 from modalloy.speech import heard
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.open_table import open_table
+from untrained import untrained
 
 
 class Listener:
@@ -99,6 +103,69 @@ def test_from_audio_adds_what_transcribe_hears(
     assert listener.heard == 5  # of the rows that were asked for alone
     report = ma.evaluate(run, quiet=True)  # the rows are those that it was trained on
     assert report.tasks["cause"]["accuracy"] > 0.9
+
+
+def test_explain_hears_the_rows_that_it_explains_and_predict_shows_how_far_it_is(
+    calls: Path, tmp_path: Path, listener: Listener, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = untrained(tmp_path / "run", calls, job=load_job(job(calls)))
+    again(calls, listener)
+    why = ma.explain(run, calls, row=0, past=0)
+    assert listener.heard == 1
+    assert "said" in why.as_dict()["tasks"]["cause"]["columns"]
+    each = pd.concat([pd.read_csv(calls)] * 4, ignore_index=True)
+    times = np.arange(4000) / 8000
+    for i in range(len(each)):
+        wave = 0.5 * np.sin(2 * np.pi * (90 + i) * times)
+        soundfile.write(calls.parent / f"own{i}.wav", wave, 8000)
+    each["call"] = [f"own{i}.wav" for i in range(len(each))]
+    each.to_csv(table := calls.parent / "each.csv", index=False)
+    again(calls, listener)
+    ma.explain(run, table, quiet=True)
+    assert listener.heard == 100  # of 240 rows
+    capsys.readouterr()
+    ma.predict(run, table, rows=slice(0, 3), quiet=True)
+    assert "listening" not in capsys.readouterr().err
+    ma.predict(run, table, rows=slice(0, 3))
+    assert "listening to call" in capsys.readouterr().err
+
+
+def test_economize_refuses_what_is_heard_before_anything_is_bought(
+    calls: Path, tmp_path: Path, listener: Listener
+) -> None:
+    run = untrained(tmp_path / "run", calls, job=load_job(job(calls)))
+    again(calls, listener)
+    why = "column 'said' is heard in the recordings of 'call' before any column is bought"
+    with pytest.raises(RunError, match=why):
+        ma.economize(run, calls, out=tmp_path / "cheap", quiet=True)
+    assert listener.heard == 0
+    assert not (tmp_path / "cheap").exists()
+
+
+def test_a_recording_and_its_text_are_dealt_out_together(
+    calls: Path, tmp_path: Path, listener: Listener
+) -> None:
+    both = job(calls)
+    both["columns"]["call"] = {"type": "audio", "rate_hz": 8000, "seconds": 0.5}
+    run = untrained(tmp_path / "run", calls, job=load_job(both))
+    report = ma.evaluate(run, calls, out=tmp_path / "page.html", quiet=True)
+    assert set(report.shuffled["cause"]) == {"table", "said + call"}
+    loader, which = Predictor(run).open(open_table(calls))[0], np.arange(60)
+    other = deal(which, 60, 0)
+    dealt = DealtLoader(loader, ["said", "call"], other)
+    own, one, far = loader.batch(which), dealt.batch(which), loader.batch(other)
+    for name in ("said", "call"):
+        assert (one.present[name] == far.present[name]).all()
+        for key, values in far.values[name].items():
+            np.testing.assert_array_equal(one.values[name][key], values)
+    np.testing.assert_array_equal(one.values["table"]["number"], own.values["table"]["number"])
+    assert dealt.cells(["said"], which)["said"] == loader.cells(["said"], other)["said"]
+
+
+def again(calls: Path, listener: Listener) -> None:
+    """Nothing was heard yet."""
+    shutil.rmtree(calls.parent / "cache", ignore_errors=True)
+    listener.heard = 0
 
 
 def test_rows_are_told_by_their_recordings_not_by_what_was_heard(

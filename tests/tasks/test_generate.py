@@ -13,6 +13,7 @@ from modalloy.errors import JobError
 from tiny_causal import tiny_folder
 
 ROWS = 120
+LONG = 9  # a training row with an answer that is cut
 
 
 def frame(rows: int = ROWS, seed: int = 0) -> pd.DataFrame:
@@ -56,7 +57,9 @@ def job(**task: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Any:
     table = tmp_path_factory.mktemp("generate") / "parts.parquet"
-    frame().to_parquet(table, index=False)
+    rows = frame()
+    rows.loc[LONG, "caption"] = "the quick brown fox jumps over a lazy dog"
+    rows.to_parquet(table, index=False)
     return ma.train(job() | {"table": str(table)}, out=table.parent / "run", quiet=True)
 
 
@@ -73,6 +76,9 @@ def test_a_row_becomes_its_text_and_the_report_says_how_well(run: Any) -> None:
     assert len(copy["margin"]["interval"]) == 2
     page = (run.path / "report.html").read_text()
     assert "from the best written to the worst" in page
+    (cut,) = [f for f in run.notes["findings"] if "is cut" in f["what"]]
+    assert cut["rows"] == [LONG]
+    assert "training answers is longer than max_tokens 24, and is cut; the longest" in page
     curve = report["curves"][-1]
     assert curve["score"] == pytest.approx(curve["validation"]["caption"]["chrf"])
 
@@ -148,6 +154,35 @@ def test_a_causal_model_learns_by_lora_writes_only_what_exists_and_needs_no_fold
 def test_what_fits_no_table_or_no_other_option_is_told(task: dict[str, Any], why: str) -> None:
     with pytest.raises(JobError, match=why):
         ma.check(job(**task), table=frame())
+
+
+def test_check_counts_training_answers_that_are_cut() -> None:
+    table = frame()
+    table["caption"] = table["code"]
+    told = [f for f in ma.check(job(), table=table).findings if "are cut" in f.what]
+    assert told == []
+    draw = np.random.default_rng(0)
+    long = ["".join(draw.choice(list("abcdefghijklmnopqrstuvwxyz"), 60)) for _ in range(30)]
+    table.loc[::4, "caption"] = long
+    table["caption"] = table["caption"].where(table.index % 5 > 0)
+    some = job()
+    some["split"] = {"column": "part"}
+    table["part"] = ["train"] * 100 + ["validation"] * 10 + ["test"] * 10
+    (told,) = [f for f in ma.check(some, table=table).findings if "are cut" in f.what]
+    cut = [i for i in range(100) if i % 4 == 0 and i % 5 > 0]
+    said = f"{len(cut)} of 80 training answers are longer than max_tokens 24, and are cut; "
+    assert (told.level, told.where) == ("warning", "caption")
+    assert told.what.startswith(said)
+    assert told.rows == cut[:10]
+    assert told.count == len(cut) == 20
+    assert 24 < int(told.what.removeprefix(f"{said}the longest takes ")) <= 60
+
+
+def test_check_names_what_a_decoder_has_no_positions_for(tmp_path: Path) -> None:
+    some = job(decoder=tiny_folder(tmp_path / "gpt2", "gpt2", places=16))
+    del some["tasks"]["caption"]["vocabulary"]
+    (found,) = ma.check(some, table=frame()).errors
+    assert "has 16 positions, and prefix 8, a start and max_tokens 24 take 33" in found.what
 
 
 def test_init_takes_texts_for_texts_and_the_job_trains() -> None:

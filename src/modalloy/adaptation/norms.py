@@ -39,7 +39,8 @@ def re_estimate(
 
     (N * training's + n * new) / (N + n), where n is the number of new rows and N is `prior_rows`.
     All norms are estimated in one pass, each on what the others let through by a batch's own
-    figures. The model is in evaluation mode afterwards.
+    figures. Tasks whose heads hold no such norm are not answered. The model is in evaluation mode
+    afterwards.
     """
     norms = batch_norms(model, but=but)
     model.eval()
@@ -50,9 +51,10 @@ def re_estimate(
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over batches
         norm.train()
+    tasks = tasks_with(model, norms)
     rows = 0
     for batch in batches:
-        model(batch)
+        model(batch, tasks)
         rows += len(batch)
     for norm, (mean_C, var_C, momentum) in zip(norms, before, strict=True):
         seen = norm.num_batches_tracked
@@ -63,6 +65,12 @@ def re_estimate(
         norm.momentum = momentum
     model.eval()
     return len(norms)
+
+
+def tasks_with(model: Model, norms: Iterable[nn.Module]) -> list[str]:
+    """The tasks whose heads hold some of these norms."""
+    wanted = {id(norm) for norm in norms}
+    return [n for n, t in model.tasks.items() if any(id(m) in wanted for m in t.modules())]
 
 
 def figures(norm: nn.modules.batchnorm._BatchNorm) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 al. 2021, 2006.10726).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -55,10 +55,10 @@ def norm_weights(model: nn.Module) -> list[nn.Parameter]:
     return list({id(p): p for p in found}.values())
 
 
-def entropy(model: Model, batch: Batch, heads: Iterable[str]) -> Tensor:
+def entropy(model: Model, batch: Batch, heads: Collection[str]) -> Tensor:
     """Mean entropy of the class probabilities of these tasks, members averaged first; of labels the
     mean over labels."""
-    output = model(batch)
+    output = model(batch, heads)
     found = []
     for name in heads:
         logits_BKC = output.tasks[name]["logits"].float()

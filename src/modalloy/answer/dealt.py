@@ -1,26 +1,27 @@
-"""Rows of which one input is another row's: a control for whether answers need them to belong."""
+"""Rows of which some inputs are another row's: a control for whether answers need them to belong."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells
+from modalloy.job.inputs import heard
 from modalloy.readers.batch import TABLE, ArrayBatch
 
 
 class DealtLoader(Loader):
-    """A loader that shows one input of each row from another row; the rest, and the right answers,
-    are the row's own.
+    """A loader that shows some inputs of each row from another row; the rest, and the right
+    answers, are the row's own.
 
-    other_N: for each row of the table the row that its cells come from.
+    names: of the inputs; no other one reads a column of theirs, see `read_together`. other_N: for
+    each row of the table the row that their cells come from.
     """
 
-    def __init__(self, whole: Loader, name: str, other_N: np.ndarray) -> None:
+    def __init__(self, whole: Loader, names: Collection[str], other_N: np.ndarray) -> None:
         self.__dict__.update(whole.__dict__)  # the same table, readers, caches and threads
-        self.whole, self.name, self.other_N = whole, name, other_N
-        readers = whole.tabular if name == TABLE else [whole.readers[name]]
-        self.dealt_columns = {c for reader in readers for c in reader.columns}
+        self.whole, self.names, self.other_N = whole, names, other_N
+        self.dealt_columns = {c for name in names for c in columns_of(whole, name)}
 
     def batch(
         self,
@@ -32,11 +33,12 @@ class DealtLoader(Loader):
         """As `Loader.batch`; rows that come are read with their own batch."""
         del coming
         batch = self.whole.batch(rows, inputs=inputs)
-        if self.name not in batch.values:
+        dealt = [name for name in self.names if name in batch.values]
+        if not dealt:
             return batch
-        other = self.whole.batch(self.other_N[rows], inputs=[self.name])
-        values = {**batch.values, self.name: other.values[self.name]}
-        present = {**batch.present, self.name: other.present[self.name]}
+        other = self.whole.batch(self.other_N[rows], inputs=dealt)
+        values = {**batch.values, **{n: other.values[n] for n in dealt}}
+        present = {**batch.present, **{n: other.present[n] for n in dealt}}
         return ArrayBatch(values, present, batch.targets, rows)
 
     def cells(self, columns: Sequence[str], rows: np.ndarray) -> Cells:
@@ -47,6 +49,30 @@ class DealtLoader(Loader):
             return own
         other = self.whole.cells(dealt, self.other_N[rows])
         return Cells({**own.columns, **other.columns}, own.folder, own.allow_outside, own.decimal)
+
+
+def read_together(loader: Loader, inputs: Sequence[str]) -> list[tuple[str, ...]]:
+    """The inputs in groups, no two of which read the same column of the table, in their order.
+
+    A text that is heard reads the recordings. Dealing out one input of a group alone would leave
+    what its cells say in place.
+    """
+    groups: list[tuple[set[str], set[str]]] = []  # inputs, and the columns that they read
+    said = heard(loader.job)
+    for name in inputs:
+        names, columns = {name}, {said.get(c, c) for c in columns_of(loader, name)}
+        for other in [g for g in groups if g[1] & columns]:
+            groups.remove(other)
+            names, columns = names | other[0], columns | other[1]
+        groups.append((names, columns))
+    found = [tuple(n for n in inputs if n in names) for names, _ in groups]
+    return sorted(found, key=lambda names: list(inputs).index(names[0]))
+
+
+def columns_of(loader: Loader, name: str) -> set[str]:
+    """The columns of the table that an input reads."""
+    readers = loader.tabular if name == TABLE else [loader.readers[name]]
+    return {c for reader in readers for c in reader.columns}
 
 
 def deal(which: np.ndarray, total: int, seed: int) -> np.ndarray:

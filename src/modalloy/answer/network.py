@@ -13,7 +13,7 @@ from modalloy.answer.decoding.build import decode
 from modalloy.answer.loader import Loader
 from modalloy.answer.prediction import Embedding
 from modalloy.answer.views import together, view_of
-from modalloy.model.model import Model
+from modalloy.model.model import Model, Output
 from modalloy.model.tasks.task import Outputs
 from modalloy.model.tokens import Batch, arrays
 from modalloy.model.trunk_features import with_trunks
@@ -29,6 +29,7 @@ def answer_rows(
     which: np.ndarray,
     *,
     hidden: Sequence[Hidden] = (EVERYTHING,),
+    tasks: Callable[[Hidden], Collection[str] | None] = lambda h: None,
     inputs: Iterable[str] | None = None,
     heads: Collection[str] = (),
     widths: Mapping[str, int] | None = None,
@@ -38,12 +39,12 @@ def answer_rows(
 ) -> Answered:
     """Answers of some rows, in their order; encoders run once however many subsets are asked for.
 
-    inputs: those to read and run, all of them for None; the others are as though missing from every
-    row. heads: inputs whose own heads are asked with each subset. widths: of inputs with a frozen
-    encoder whose pooled vectors are wanted, their length. viewed: to keep what the network makes of
-    the rows, see `View`, of these inputs as their trunks pool them; `hidden` then holds
-    `EVERYTHING`. tick is called with the number
-    of rows done after every batch. JobError for a name that is no input.
+    tasks: those to answer with such inputs hidden, all of them for None. inputs: those to read and
+    run, all of them for None; the others are as though missing from every row. heads: inputs whose
+    own heads are asked with each subset. widths: of inputs with a frozen encoder whose pooled
+    vectors are wanted, their length. viewed: to keep what the network makes of the rows, see
+    `View`, of these inputs as their trunks pool them; `hidden` then holds `EVERYTHING`. tick is
+    called with the number of rows done after every batch. JobError for a name that is no input.
     """
     wanted = [i for i in chosen_inputs(inputs, model.readers) if loader.shows(i)]
     was = model.training
@@ -59,18 +60,17 @@ def answer_rows(
         data = with_trunks(model, unanswered(Batch.of(given, model.device)), trunks)
         tokens = model.encode(data, wanted)
         for h in hidden:
-            output = model.decide(model.hide(tokens, h), data)
+            output = model.decide(model.hide(tokens, h), data, tasks(h))
             seen.setdefault(h, []).append(decoded(model, output.tasks))
             for i in heads:
                 parts = own.setdefault(h, {}).setdefault(i, [])
-                parts.append(decoded(model, {n: o[i] for n, o in output.auxiliary.items()}))
+                parts.append(of_own_heads(model, output, i))
             if not h and viewed is not None:
                 said = {i: pooled(model, i, data) for i in viewed if i in trunks}
                 views.append(view_of(model, loader, given, output, said))
             if not h:
                 for i in wanted:
-                    said = {n: o[i] for n, o in output.auxiliary.items()}
-                    alone.setdefault(i, []).append(decoded(model, said))
+                    alone.setdefault(i, []).append(of_own_heads(model, output, i))
         for i, width in (widths or {}).items():
             vectors.setdefault(i, []).append(pooled(model, i, data, width))
         tick(len(given))
@@ -141,6 +141,11 @@ def decoded(model: Model, outputs: Mapping[str, Outputs]) -> Answers:
     """The answers of tasks from what their heads returned."""
     tasks, targets = model.job.tasks, model.targets
     return {n: decode(tasks[n], targets[n], arrays(out)) for n, out in outputs.items()}
+
+
+def of_own_heads(model: Model, output: Output, name: str) -> Answers:
+    """The answers of one input's own heads."""
+    return decoded(model, {task: heads[name] for task, heads in output.auxiliary.items()})
 
 
 def by_length(loader: Loader, which: np.ndarray, inputs: Iterable[str]) -> np.ndarray:

@@ -145,18 +145,20 @@ class Predictor:
         *,
         inputs: Collection[str] | None = None,
         answers: bool = False,
-        part: slice | None = None,
+        part: slice | np.ndarray | None = None,
+        quiet: bool = True,
     ) -> Opened:
         """The rows of a table as the run reads them, and what is to be said of its columns.
 
         answers: true answers and groups are looked for as well; the table may then lack all inputs.
-        part: the rows that will be asked for, by position.
+        part: the rows that will be asked for, by position: recordings of others are not heard.
+        quiet: hear without a bar that shows how far it is.
         Raises TableError for an unknown input, and without `answers` for a table that has none.
         """
         run, hidden = self.run, self.hidden(inputs)
         table, found = find_columns(run.job, table, answers=answers, decimal=run.decimal)
         lenient = run.job.model_copy(update={"unreadable": "missing"})
-        table = with_heard(table, lenient, hidden=hidden, part=part)
+        table = with_heard(table, lenient, hidden=hidden, part=part, quiet=quiet)
         read = [n for n in run.readers if n not in hidden]
         columns = input_columns(run.job)
         if not answers and not {c for n in read for c in columns[n]}.intersection(table.columns):
@@ -200,7 +202,7 @@ class Predictor:
         quiet: bool,
     ) -> tuple[Prediction, int]:
         """The prediction and its number of rows; one row stands there where none is picked."""
-        loader, found = self.open(open_table(rows), inputs=inputs, part=part)
+        loader, found = self.open(open_table(rows), inputs=inputs, part=part, quiet=quiet)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
         if self.plan is not None and not hidden:

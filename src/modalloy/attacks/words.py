@@ -157,7 +157,7 @@ class Asked:
         """How wrong the answers are with these words, without encoding the other columns again."""
         batch = self.batch(words)
         tokens = {**self.tokens, self.column: self.model.encode_one(self.column, batch)}
-        return harm(self.model, self.model.decide(tokens, batch), batch, self.tasks)
+        return harm(self.model, self.model.decide(tokens, batch, self.tasks), batch, self.tasks)
 
 
 def words_of(cell: Any, reader: TextReader) -> list[str] | None:

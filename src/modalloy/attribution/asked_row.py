@@ -76,7 +76,7 @@ class AskedRow:
         parts = []
         for some, own in self._some(hidden, changed or {}):
             batch = self.seen_as(some, own)
-            output = self.model.decide(self.tokens_of(batch), batch)
+            output = self.model.decide(self.tokens_of(batch), batch, [task])
             answer = decoded(self.model, {task: output.tasks[task]})[task]
             if task in self.blend.tasks:
                 answer = self._blended(task, answer, output, some, own)
@@ -91,7 +91,7 @@ class AskedRow:
         parts = []
         for some, own in self._some(hidden, {}):
             batch = self.seen_as(some, own)
-            output = self.model.decide(self.tokens_of(batch), batch)
+            output = self.model.decide(self.tokens_of(batch), batch, [task])
             parts.append(arrays(output.tasks[task]))
         return joined(parts)
 

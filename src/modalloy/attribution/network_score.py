@@ -41,8 +41,9 @@ class NetworkScore:
         # Not `trunk_features`: it takes no gradient through a frozen trunk.
         tokens[self.column] = self.encoder.embed(self.encoder.features(values))
         batch = self.asked.seen_as([frozenset()] * rows, {})
-        output = self.asked.model.decide(tokens, batch)
-        return self.outcome.score(output.tasks[self.outcome.task])
+        task = self.outcome.task
+        output = self.asked.model.decide(tokens, batch, [task])
+        return self.outcome.score(output.tasks[task])
 
     def many(self, name: str, x: Tensor) -> np.ndarray:
         """The score of as many cells as `x` has rows, some at a time, without gradients."""

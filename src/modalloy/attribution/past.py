@@ -11,6 +11,7 @@ from modalloy.answer.network import embed_rows
 from modalloy.answer.predictor import Predictor
 from modalloy.cells.numbers import to_numbers
 from modalloy.errors import TableError
+from modalloy.job.inputs import heard
 from modalloy.job.job_file import FRAME
 from modalloy.table.fingerprints import fingerprints, same_parts
 from modalloy.table.open_table import open_table
@@ -86,11 +87,14 @@ def training_rows(predictor: Predictor) -> TrainingRows | str:
         return "The run was trained on a frame in memory, so its past rows are not at hand"
     try:
         opened = open_table(run.job.table, sheet=run.job.sheet)
-        loader, _ = predictor.open(opened, answers=True)
+        loader, _ = predictor.open(opened, answers=True, part=slice(0))
         parts = split_job(loader.table, run.job)
     except TableError as error:
         return f"The training table is not at hand: {str(error).rstrip('.')}"
     if not same_parts(loader.table, run.job, parts, run.prints()):
         return f"{loader.table.source} no longer holds the rows that this run was trained on"
     some = np.linspace(0, len(parts.train) - 1, min(MOST, len(parts.train))).round().astype(int)
-    return TrainingRows(predictor, loader, parts.train[np.unique(some)], len(parts.train))
+    rows = parts.train[np.unique(some)]
+    if heard(run.job):  # recordings of these rows alone
+        loader, _ = predictor.open(opened, answers=True, part=rows)
+    return TrainingRows(predictor, loader, rows, len(parts.train))

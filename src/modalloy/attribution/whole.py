@@ -176,7 +176,7 @@ def explain_table(
     count = loader.table.rows
     if not count:
         raise TableError(f"{loader.table.source}: has no row to explain.")
-    which = np.unique(np.linspace(0, count - 1, min(MOST, count)).round().astype(int))
+    which = drawn_rows(count)
     found: dict[str, list[RowShares]] = {task: [] for task in tasks}
     with Bar("explaining", len(which), quiet=quiet) as bar:
         for row in which.tolist():
@@ -192,6 +192,11 @@ def explain_table(
         TaskOverview(t, rows[0].outcome.unit, columns, rows) for t, rows in found.items() if rows
     ]
     return Overview(predictor.run, loader.table.source, len(which), count, tables, exact)
+
+
+def drawn_rows(count: int) -> np.ndarray:
+    """Which of so many rows are explained, evenly drawn."""
+    return np.unique(np.linspace(0, max(count - 1, 0), min(MOST, count)).round().astype(int))
 
 
 def share_row(asked: AskedRow, task: str) -> RowShares | None:

@@ -1,4 +1,4 @@
-"""Findings on targets: missing answers, rare classes, outliers."""
+"""Findings on targets: missing answers, rare classes, outliers, texts that are cut."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator
@@ -17,6 +17,7 @@ from modalloy.job.costs import costs_of
 from modalloy.readers.build import fit_target, target_of
 from modalloy.readers.outliers import LARGEST, outlying, times_spread
 from modalloy.readers.targets.classify import ClassTarget
+from modalloy.readers.targets.generate import TextTarget
 from modalloy.readers.targets.locate import BoxTarget, enough_queries
 from modalloy.readers.targets.target import TargetReader
 from modalloy.table.split import Parts
@@ -52,6 +53,8 @@ def truths(job: config.Job, table: Table, parts: Parts) -> tuple[list[Truth], li
                 enough_queries(task, limit, reader.most)
             if isinstance(reader, ClassTarget):
                 costs_of(task, getattr(goal, "decide", None), reader.names, reader.counts)
+            if isinstance(reader, TextTarget):
+                found += _cut_short(reader, answers, parts.train)
         except JobError as error:
             found.append(finding("error", goal.target, str(error)))
             continue
@@ -94,6 +97,22 @@ def target_findings(truth: Truth, table: Table, parts: Parts) -> Iterator[Findin
     if kit.whole_row:
         yield from _lopsided(truth, train)
         yield from _one_sided(truth, parts)
+
+
+def _cut_short(reader: TextTarget, answers: np.ndarray, rows: np.ndarray) -> list[Finding]:
+    """Training answers of which only the first pieces are learned."""
+    rows = rows[[a is not None for a in answers[rows]]]
+    lengths = reader.lengths(list(answers[rows]))
+    beyond = lengths > reader.longest
+    if not beyond.any():
+        return []
+    long = int(beyond.sum())
+    verb = "is longer than" if long == 1 else "are longer than"
+    what = (
+        f"{long} of {counted(len(rows), 'training answer')} {verb} max_tokens {reader.longest}, "
+        f"and {'is' if long == 1 else 'are'} cut; the longest takes {lengths.max()}"
+    )
+    return [finding("warning", reader.column, what, rows[beyond])]
 
 
 def box_findings(truth: Truth, files: Files) -> Iterator[Finding]:

@@ -26,6 +26,7 @@ from modalloy.economy.rows import FEWEST_TO_LEARN, Rows, folds, given_table, own
 from modalloy.economy.wrong import Judge
 from modalloy.errors import RunError, TableError
 from modalloy.job import config
+from modalloy.job.inputs import heard
 from modalloy.judge.compared import Compared
 from modalloy.learn.run_lock import claim
 from modalloy.machine.progress import Bar
@@ -56,11 +57,13 @@ def economize(
     What is left out stands in the job, under `economize`. `notes["economized"]` holds the table
     before and after, every arm, and the certificate.
 
-    Raises RunError for a run with a single input and where the folder is used; JobError for costs
+    Raises RunError for a run with a single input, one that reads what is heard in recordings, and
+    where the folder is used; JobError for costs
     that lack a column and tasks without a single answer a row; TableError where rows are too few
     for the certificate, with how many are needed.
     """
     place = out or run.path.resolve().with_name(f"{run.path.resolve().name}-economized")
+    refuse_heard(run)
     job = asked_job(run.job, alpha, sure, costs)
     asked = Asked(job.economize.alpha, job.economize.sure)
     asked.check()
@@ -129,6 +132,17 @@ def learn_plan(
         promise | {"source": rows.source},
     )
     return Learned(plan, found, points, tables)
+
+
+def refuse_heard(run: Run) -> None:
+    """RunError where a text is heard: every recording is heard before a policy sees its row."""
+    for name, audio in heard(run.job).items():
+        if name not in run.hidden:
+            raise RunError(
+                f"{run.path}: column '{name}' is heard in the recordings of '{audio}' before any "
+                "column is bought, so leaving it out would save nothing; train on a table that "
+                "holds the texts, or without that column."
+            )
 
 
 def refuse_rows(rows: Rows, asked: Asked) -> None:

@@ -20,13 +20,12 @@ class Famo(nn.Module):
     mean_N: Tensor
     square_N: Tensor
     before_N: Tensor
-    steps: Tensor
+    steps_N: Tensor
 
     def __init__(self, tasks: int) -> None:
         super().__init__()
-        for name in ("xi_N", "mean_N", "square_N", "before_N"):
+        for name in ("xi_N", "mean_N", "square_N", "before_N", "steps_N"):
             self.register_buffer(name, torch.zeros(tasks))
-        self.register_buffer("steps", torch.zeros(()))
 
     def forward(self, losses_N: Tensor, weight_N: Tensor) -> Tensor:
         """sum_i w_i z_i log(l_i) / sum_i z_i / l_i, the divisor without a gradient; a scalar.
@@ -35,7 +34,7 @@ class Famo(nn.Module):
         """
         self.before_N = losses_N.detach()
         known_N = self.before_N > 0
-        z_N = self.xi_N.softmax(0) * known_N
+        z_N = among(self.xi_N, known_N)
         safe_N = torch.where(known_N, losses_N, losses_N.detach().clamp_min(1.0)).clamp_min(SMALL)
         scale = (z_N / safe_N.detach()).sum().clamp_min(SMALL)
         return (weight_N * z_N * safe_N.log()).sum() / scale
@@ -44,13 +43,23 @@ class Famo(nn.Module):
     def learn(self, after_N: Tensor) -> None:
         """Change the weights by the same losses after the step: a task that fell less gains."""
         known_N = (self.before_N > 0) & (after_N > 0)
+        if not known_N.any():
+            return
         fell_N = self.before_N.clamp_min(SMALL).log() - after_N.clamp_min(SMALL).log()
         fell_N = torch.where(known_N, fell_N, 0.0)
-        z_N = self.xi_N.softmax(0)
+        z_N = among(self.xi_N, known_N)
         slope_N = z_N * (fell_N - (z_N * fell_N).sum()) + DECAY * self.xi_N
-        self.steps += 1
-        self.mean_N.lerp_(slope_N, 1 - BETAS[0])
-        self.square_N.lerp_(slope_N.square(), 1 - BETAS[1])
-        mean_N = self.mean_N / (1 - BETAS[0] ** self.steps)
-        spread_N = (self.square_N / (1 - BETAS[1] ** self.steps)).sqrt() + SMALL
-        self.xi_N -= RATE * mean_N / spread_N
+        mean_N = self.mean_N.lerp(slope_N, 1 - BETAS[0])
+        square_N = self.square_N.lerp(slope_N.square(), 1 - BETAS[1])
+        self.steps_N += known_N
+        self.mean_N = torch.where(known_N, mean_N, self.mean_N)
+        self.square_N = torch.where(known_N, square_N, self.square_N)
+        steps_N = self.steps_N.clamp_min(1.0)
+        mean_N = self.mean_N / (1 - BETAS[0] ** steps_N)
+        spread_N = (self.square_N / (1 - BETAS[1] ** steps_N)).sqrt() + SMALL
+        self.xi_N -= torch.where(known_N, RATE * mean_N / spread_N, 0.0)
+
+
+def among(xi_N: Tensor, known_N: Tensor) -> Tensor:
+    """The softmax over some tasks, 0 of the others."""
+    return torch.where(known_N, xi_N, -torch.inf).softmax(0).nan_to_num(0.0)

@@ -2,10 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modalloy.errors import JobError
 from modalloy.job import config
@@ -71,7 +72,8 @@ def fit(
                 p.grad = p.grad if is_parted(p) else None
         lr = change(state)
         if again is not None:
-            learn_after(state, losses_of(state, objective, batch, world, again))
+            with looked_at_again(state.model):
+                learn_after(state, losses_of(state, objective, batch, world, again))
         yield Step(
             state.step,
             {n: v.item() for n, v in losses.items()},
@@ -90,6 +92,18 @@ def losses_of(
     if again is not None:
         torch.manual_seed(again)
     return processes.mean_losses(objective(state.model, batch), world)
+
+
+@contextmanager
+def looked_at_again(model: nn.Module) -> Iterator[None]:
+    """A second look at a batch: running figures, such as batch norms', count it once."""
+    held = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for name, buffer in model.named_buffers():
+                buffer.copy_(held[name])
 
 
 def learns_after(state: State[Net]) -> bool:

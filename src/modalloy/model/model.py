@@ -1,6 +1,6 @@
 """The whole network of a job: its body, task heads, a small head for each modality."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,25 +97,35 @@ class Model(Body):
                 found[name] = load_detector(column.encoder, family, classes)
             elif family in DETECTORS:
                 found[name] = build_detector(described, classes)
+            if name in found:
+                asked = options.found_at_most(self.job.columns) or found[name].queries
+                found[name].refuse_few_cells(asked, column.pixels, name)
         return found
 
-    def decide(self, tokens: Mapping[str, Tokens], batch: Batch) -> Output:
-        """Fuse and answer."""
+    def decide(
+        self, tokens: Mapping[str, Tokens], batch: Batch, tasks: Collection[str] | None = None
+    ) -> Output:
+        """Fuse and answer. tasks: names of those to answer, all of them for None."""
+
+        def asked(name: str) -> bool:
+            return tasks is None or name in tasks
+
         fused = self.fuse(tokens)
         alone = {i: Fused(t.summary_BD.unsqueeze(1)) for i, t in tokens.items()}
         return Output(
-            {name: task(fused, tokens, batch) for name, task in self.tasks.items()},
+            {name: task(fused, tokens, batch) for name, task in self.tasks.items() if asked(name)},
             {
                 name: {i: head(alone[i], tokens, batch) for i, head in heads.items()}
                 for name, heads in self.auxiliary.items()
+                if asked(name)
             },
             fused,
             {i: t.summary_BD for i, t in tokens.items()},
         )
 
-    def forward(self, batch: Batch) -> Output:
-        """All of it."""
-        return self.decide(self.encode(batch), batch)
+    def forward(self, batch: Batch, tasks: Collection[str] | None = None) -> Output:
+        """All of it; tasks as for `decide`."""
+        return self.decide(self.encode(batch), batch, tasks)
 
     def task(self, name: str) -> Task:
         """The head of a task."""

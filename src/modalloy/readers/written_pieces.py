@@ -1,7 +1,7 @@
 """The pieces that a decoder writes with: learned here, from a folder or from a pip package."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tokenizers import Tokenizer, decoders, pre_tokenizers
@@ -15,6 +15,9 @@ from modalloy.readers.tokenizer import find_file, load_tokenizer
 
 START, END = "[START]", "[END]"
 CAUSAL = ("ForCausalLM", "LMHeadModel")  # how transformers names classes that write from left
+
+
+PLACES = ("max_position_embeddings", "n_positions")  # names that families give them
 
 
 class Pieces(NamedTuple):
@@ -95,15 +98,27 @@ def causal_config(where: str) -> dict[str, Any]:
     return network
 
 
+def places_of(network: Mapping[str, Any]) -> int | None:
+    """How many pieces a network can read in a row, by its configuration; None where it says not."""
+    settings = network.get("text_config") or network
+    found = [settings.get(name) for name in PLACES]
+    places = next((n for n in found if isinstance(n, int)), None)
+    # RoBERTa and its kin count positions from the padding id + 1.
+    skipped = 2 if "roberta" in str(settings.get("model_type", "")) else 0
+    return None if places is None else places - skipped
+
+
 def first_of(number: Any) -> int | None:
     """The only or the first number of a setting that may hold several."""
     return number[0] if isinstance(number, list) and number else number
 
 
-def unwritable(tokenizer: Tokenizer, names: Sequence[str], most: int) -> str:
+def unwritable(
+    tokenizer: Tokenizer, names: Sequence[str], most: int, never: Collection[int]
+) -> str:
     """Why one of these texts cannot be written with these pieces, "" where all can.
 
-    most: pieces of an answer.
+    most: pieces of an answer. never: pieces that stand in no text, the end among them.
     """
     seen: dict[tuple[int, ...], str] = {}
     unknown = unknown_piece(tokenizer)
@@ -111,6 +126,9 @@ def unwritable(tokenizer: Tokenizer, names: Sequence[str], most: int) -> str:
         ids = tokenizer.encode(name, add_special_tokens=False).ids
         if not ids or unknown in ids:
             return f"its vocabulary has no pieces for {name!r:.60}"
+        mark = next((i for i in ids if i in never), None)
+        if mark is not None:
+            return f"to its vocabulary {name!r:.60} holds the mark {tokenizer.id_to_token(mark)!r}"
         if len(ids) > most:
             return f"{name!r:.60} takes {len(ids)} pieces, and max_tokens is {most}"
         other = seen.setdefault(tuple(ids), name)

@@ -40,14 +40,14 @@ def say_without(report: Report, task: str) -> Iterator[str]:
     found = {n: f for n, f in report.subsets.get(task, {}).items() if not n.endswith(OWN)}
     seen = {n: set(f.get("columns") or n.split(" + ")) for n, f in found.items()}
     metric, every = report.primary(task), max(seen.values(), key=len, default=set())
+    whole = next((f for n, f in found.items() if seen[n] == every and "rows" in f), None)
+    whole = whole or report.tasks[task]  # of the same rows
     for name, figures in found.items():
         lacks = every - seen[name]
         if len(lacks) == 1 and figures.get(metric) is not None:
             (column,) = lacks
             column += " (all numbers, categories and times)" * (column == "table")
-            told = [
-                say(metric, f.get(metric), report.unit(task)) for f in (figures, report.tasks[task])
-            ]
+            told = [say(metric, f.get(metric), report.unit(task)) for f in (figures, whole)]
             if told[0] != told[1]:
                 yield f"{task}, without {column}: {label(metric)} {told[0]} instead of {told[1]}."
 

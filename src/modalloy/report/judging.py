@@ -1,8 +1,9 @@
 """What a model and the methods beside it answer to test rows, some inputs hidden or none."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ from modalloy.readers.targets.target import names_of
 from modalloy.report.extras import Extras
 from modalloy.report.judged import Judged
 from modalloy.report.shuffled import shuffled_figures
+from modalloy.report.written import Written, spared, write_hidden
 
 
 def judge_rows(
@@ -49,7 +51,7 @@ def judge_rows(
     inputs, always = model.inputs, essential_inputs(model.job)
     subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
-    answered = answer_judged(model, loader, which, list(hidden), extras, quiet=quiet)
+    answered, few = answer_hidden(model, loader, which, extras, list(hidden), quiet=quiet)
     combined = blended(blend, answered, loader, which)
     seen = {h: adjust(answers, stages) for h, answers in combined.items()}
     truth = truth_of(loader, which)
@@ -67,44 +69,55 @@ def judge_rows(
             always=always,
             groups=groups.labels if groups else None,
         )
-        found = subsets_of(model, answered, score, made)
+        found = subsets_of(model, answered, score, made, few)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     bought = None if extras.buys is None else extras.buys(loader, which)
     if bought is not None:
         combined[EVERYTHING] = bought.answers
         seen[EVERYTHING] = adjust(bought.answers, stages)
     before = {task: combined[EVERYTHING][task] for task in stages}
+    shuffled: dict[str, dict[str, Any]] = {}
+    if bought is None:
+        dealt = (model, loader, which, truth, seen[EVERYTHING], extras)
+        control = partial(shuffled_figures, *dealt)
+        shuffled = made.run("shuffled", "what dealt-out cells cost", control, {})
     given = (which, truth, seen[EVERYTHING], groups, found, seconds, before)
     judged = Judged(*given, view=answered.view if bought is None else bought.view)
-    if bought is None:
-        dealt = (model, loader, which, truth, judged.answers, extras)
-        control = partial(shuffled_figures, *dealt)
-        judged.shuffled = made.run("shuffled", "what dealt-out cells cost", control, {})
-    judged.simple = simple_methods(extras, answered, loader, which, made)
+    judged.shuffled = shuffled
+    for task, own in extras.methods.items():
+        ask_own = partial(ask_methods, own, answered, loader, which)
+        judged.simple[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
     if extras.promises:
         promise(judged, loader, combined[EVERYTHING], bought, extras.promises)
     return judged
 
 
-def answer_judged(
+def answer_hidden(
     model: Model,
     loader: Loader,
     which: np.ndarray,
-    hidden: Sequence[Hidden],
     extras: Extras,
+    hidden: Sequence[Hidden],
     *,
     quiet: bool,
-) -> Answered:
-    """The network's answers with each of these sets hidden, and what else is judged of the rows."""
-    blend = extras.blend
-    asked = {
-        "hidden": hidden,
-        "heads": blend.heads,
-        "widths": {**blend.widths, **extras.widths},
-        "viewed": None if extras.likeness is None else extras.likeness.pooled,
-    }
+) -> tuple[Answered, Written]:
+    """Answers by which inputs are hidden; of many rows texts are written for few of them."""
+    texts, viewed = spared(model.job, len(which)), extras.likeness
+    others = [n for n in model.job.tasks if n not in texts]
     with Bar("evaluating", len(which), quiet=quiet) as bar:
-        return answer_rows(model, loader, which, **asked, tick=bar.advance)
+        answered = answer_rows(
+            model,
+            loader,
+            which,
+            hidden=hidden,
+            tasks=lambda h: others if h else None,
+            heads=extras.blend.heads,
+            widths={**extras.blend.widths, **extras.widths},
+            viewed=None if viewed is None else viewed.pooled,
+            tick=bar.advance,
+        )
+    whole = answered.seen[EVERYTHING]
+    return answered, write_hidden(model, loader, which, texts, hidden, whole)
 
 
 def promise(
@@ -124,28 +137,26 @@ def promise(
 
 
 def subsets_of(
-    model: Model, answered: Answered, score: Callable[..., Subsets], made: Sections
+    model: Model,
+    answered: Answered,
+    score: partial[Subsets],
+    made: Sections,
+    few: Written,
 ) -> Subsets:
     """What each set of inputs is worth, task by task."""
     found = Subsets({}, {})
     for task, options in model.job.tasks.items():
         own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
-        of_task = partial(score, {task: options}, alone=own)
+        rows = {}
+        if task in few.tasks:
+            rows = few.scored(task, score.keywords["truth"][task], score.keywords["groups"])
+        of_task = partial(score, {task: options}, alone=own, **rows)
         one = made.run("subsets", "what each column is worth", of_task, None, task=task)
         if one is not None:
+            if task in few.tasks:
+                few.say_rows(task, one)
             found.table.update(one.table)
             found.gain.update(one.gain)
-    return found
-
-
-def simple_methods(
-    extras: Extras, answered: Answered, loader: Loader, which: np.ndarray, made: Sections
-) -> dict[str, dict[str, MethodAnswers]]:
-    """What the simple methods of each task answer, task by task."""
-    found: dict[str, dict[str, MethodAnswers]] = {}
-    for task, own in extras.methods.items():
-        ask_own = partial(ask_methods, own, answered, loader, which)
-        found[task] = made.run(PART, "simple methods", ask_own, {}, task=task)
     return found
 
 

@@ -39,9 +39,9 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     page = out or run.path / (PAGE if own else "evaluated.html")
     predictor = Predictor(run)
     if table is None:
-        rows, which, extras = own_rows(predictor)
+        rows, which, extras = own_rows(predictor, quiet=quiet)
     else:
-        rows, which, extras = given_rows(predictor, open_table(table))
+        rows, which, extras = given_rows(predictor, open_table(table), quiet=quiet)
     report = evaluate_rows(predictor.model, rows, which, extras, page, quiet=quiet)
     if own and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
@@ -50,7 +50,7 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
     return report
 
 
-def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
+def own_rows(predictor: Predictor, *, quiet: bool = True) -> tuple[Loader, np.ndarray, Extras]:
     """The test rows of a run's own table; RunError where it no longer holds the rows it held."""
     run = predictor.run
     if run.job.table == FRAME:
@@ -58,7 +58,7 @@ def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
             f"{run.path}: was trained on a frame in memory; give the table to evaluate on."
         )
     opened = open_table(run.job.table, sheet=run.job.sheet)
-    loader, found = predictor.open(opened, answers=True)
+    loader, found = predictor.open(opened, answers=True, quiet=quiet)
     table = loader.table
     check_against(run.job, table)
     parts = split_job(table, run.job)
@@ -91,13 +91,15 @@ def own_rows(predictor: Predictor) -> tuple[Loader, np.ndarray, Extras]:
     return loader, parts.test, extras
 
 
-def given_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, Extras]:
+def given_rows(
+    predictor: Predictor, table: Table, *, quiet: bool = True
+) -> tuple[Loader, np.ndarray, Extras]:
     """All rows of another table that some task has an answer for; rows learned from are named.
 
     The table needs the columns of one target; any other column that it lacks counts as missing.
     """
     run = predictor.run
-    loader, which, found = answered_rows(predictor, table)
+    loader, which, found = answered_rows(predictor, table, quiet=quiet)
     table = loader.table
     prints = run.prints()
     own = [prints.train, prints.validation, prints.calibration]
@@ -137,10 +139,12 @@ def policy_findings(predictor: Predictor) -> list[Finding]:
     return said + ([finding("warning", "policy", broken)] if broken else [])
 
 
-def answered_rows(predictor: Predictor, table: Table) -> tuple[Loader, np.ndarray, list[Finding]]:
+def answered_rows(
+    predictor: Predictor, table: Table, *, quiet: bool = True
+) -> tuple[Loader, np.ndarray, list[Finding]]:
     """The rows of a table that some task has an answer for, and what was found of its columns."""
     run = predictor.run
-    loader, found = predictor.open(table, answers=True)
+    loader, found = predictor.open(table, answers=True, quiet=quiet)
     table = loader.table
     truths = truth_of(loader, np.arange(table.rows)).values()
     which = np.flatnonzero([any(t is not None for t in row) for row in zip(*truths, strict=True)])

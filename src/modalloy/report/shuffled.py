@@ -1,6 +1,6 @@
 """What answers are worth when one input's cells are dealt out among the rows: a control.
 
-A model that only seems to use an input, because it answers better where that is there at all, loses
+Inputs that read the same column of the table are dealt out together. A model that only seems to use an input, because it answers better where that is there at all, loses
 nothing by it; one that reads the input together with the row's others falls to what these alone
 tell, or below.
 """
@@ -12,7 +12,7 @@ import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answers
 from modalloy.answer.blended import blended
-from modalloy.answer.dealt import DealtLoader, deal
+from modalloy.answer.dealt import DealtLoader, deal, read_together
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.stage import adjust
@@ -34,13 +34,14 @@ def shuffled_figures(
     extras: Extras,
 ) -> dict[str, dict[str, Any]]:
     """task -> input -> figures with its cells dealt out among these rows, and `whole`: figures of
-    the same rows as they are.
+    the same rows as they are. Inputs that read the same column are one: "call + said".
 
     answers: to the rows as they are. Inputs that a task marks words or boxes on are never dealt:
     their right answers belong to them.
     """
-    free = [i for i in model.inputs if i not in essential_inputs(model.job) and loader.shows(i)]
-    if len(model.inputs) < 2 or len(which) < 2:
+    groups = read_together(loader, [i for i in model.inputs if loader.shows(i)])
+    free = [g for g in groups if essential_inputs(model.job).isdisjoint(g)]
+    if len(groups) < 2 or len(which) < 2:
         return {}
     seed = model.job.seed
     some = np.arange(len(which))
@@ -49,20 +50,20 @@ def shuffled_figures(
     rows = which[some]
     other_N = deal(rows, loader.table.rows, seed)
     found: dict[str, dict[str, Any]] = {task: {} for task in model.job.tasks}
-    for name in free:
-        said = answers_of(model, DealtLoader(loader, name, other_N), rows, extras)
+    for names in free:
+        said = answers_of(model, DealtLoader(loader, names, other_N), rows, extras)
         for task, options in model.job.tasks.items():
-            own, names = [truth[task][int(i)] for i in some], names_of(loader.targets[task])
-            counted = tally(options, own, said[task], names)
+            own, known = [truth[task][int(i)] for i in some], names_of(loader.targets[task])
+            counted = tally(options, own, said[task], known)
             figures: dict[str, Any] = dict(counted.score())
             if not figures:
                 continue
             ends = intervals(counted, groups=None, resamples=200, seed=seed)
             figures["interval"] = {k: list(v) for k, v in ends.items()}
             before = {k: v[some] for k, v in answers[task].items()}
-            figures["whole"] = tally(options, own, before, names).score()
+            figures["whole"] = tally(options, own, before, known).score()
             figures["rows"] = len(rows)
-            found[task][name] = figures
+            found[task][" + ".join(names)] = figures
     return {task: own for task, own in found.items() if own}
 
 

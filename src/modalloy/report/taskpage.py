@@ -175,6 +175,8 @@ def subsets_part(report: Report, task: str) -> Markup:
         f"{label(report.primary(task))} when the model sees only these columns; the others count "
         "as missing, as though their sensors were dead."
     )
+    if count := next(iter(found.values())).get("rows"):
+        note += f" Of {say_count(count)} of the test rows, drawn at random."
     if any(name.endswith(OWN) for name in found):
         note += (
             f" '{OWN.strip()}' is a head that was trained on that column alone, beside the model."
@@ -208,6 +210,8 @@ def shuffled_part(report: Report, task: str) -> Markup:
         f"{label(metric)} of {count} test rows when each shows this column of another one, drawn "
         "at random. One that is read together with the others costs more here than its absence."
     )
+    if any(" + " in name for name in found):
+        note += " Those that read the same column of the table are dealt out together."
     head = ("column dealt out", "as they are", "dealt out", "interval")
     return fold("A control: cells dealt out among the rows", tag("p", note), table(head, rows))
 

@@ -34,13 +34,14 @@ def with_heard(
     job: config.Job,
     *,
     hidden: Collection[str] = (),
-    part: slice | None = None,
+    part: slice | np.ndarray | None = None,
     quiet: bool = True,
 ) -> Table:
     """The table with a column of texts for each `from_audio` of a job; the same where it has none.
 
     A column of recordings that the table lacks is left to whoever looks for columns. hidden: text
-    columns that nobody reads. part: the rows that are asked for, all of them for None. JobError
+    columns that nobody reads. part: the rows that are asked for, by
+    position, all of them for None. JobError
     where the table has a column of a heard text's name already; TableError for a recording that
     cannot be read, where the job refuses such.
     """
@@ -65,7 +66,7 @@ def with_heard(
 
 
 def transcripts(
-    table: Table, column: str, job: config.Job, part: slice | None, *, quiet: bool
+    table: Table, column: str, job: config.Job, part: slice | np.ndarray | None, *, quiet: bool
 ) -> tuple[list[str | None], list[tuple[int, str]]]:
     """What is said in each row's recording, None where there is none, and rows with a broken one.
 
@@ -74,7 +75,7 @@ def transcripts(
     cells = table.written(column)
     texts: list[str | None] = [None] * len(cells)
     faults: list[tuple[int, str]] = []
-    asked = range(len(cells))[slice(None) if part is None else part]
+    asked = np.arange(len(cells))[slice(None) if part is None else part].tolist()
     rows = [row for row in asked if not empty(cells[row])]
     with Bar(f"listening to {column}", len(rows), quiet=quiet) as bar:
         for some in parts(rows, AT_ONCE):

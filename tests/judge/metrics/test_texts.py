@@ -59,6 +59,23 @@ def test_random_texts_are_scored_as_by_sacrebleu() -> None:
         )
 
 
+def test_short_truths_beside_longer_answers_are_scored_as_by_sacrebleu() -> None:
+    draw = np.random.default_rng(1)
+
+    def text(least: int, most: int) -> str:
+        return "".join(draw.choice(list("abc"), draw.integers(least, most + 1)))
+
+    for _ in range(20):
+        truth = [text(1, 5) for _ in range(4)]
+        said = [t + text(0, 9) for t in truth]
+        assert figures(truth, said)["chrf"] * 100 == pytest.approx(
+            sacrebleu.corpus_chrf(said, [truth]).score, abs=1e-4
+        )
+        pairs = zip(said, truth, strict=True)
+        losses = [1 - sacrebleu.sentence_chrf(s, [t]).score / 100 for s, t in pairs]
+        assert text_losses(truth, said).tolist() == pytest.approx(losses, abs=1e-6)
+
+
 def test_a_text_without_four_words_has_no_bleu_and_an_empty_one_counts_as_nothing() -> None:
     found = figures(["yes", "no"], ["yes", "yes"])
     assert found.keys() == {"chrf", "exact_match"}

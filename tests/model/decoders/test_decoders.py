@@ -101,5 +101,5 @@ def test_folders_that_write_nothing_or_have_too_few_pieces_are_refused(tmp_path:
         causal_config(str(tmp_path / "empty"))
     few = tiny_folder(tmp_path / "few", "llama", pieces=100)
     network = json.dumps(causal_config(few.removeprefix("hf:")))
-    with pytest.raises(JobError, match="its tokenizer has 277 pieces, its model 100"):
+    with pytest.raises(JobError, match="has a piece of number 276, its model has 100 from 0"):
         CausalDecoder(0, network, few, 277, 4, WIDTH)

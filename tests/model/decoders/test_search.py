@@ -128,6 +128,13 @@ def test_only_what_is_allowed_can_come_out(manner: Manner, seed: int) -> None:
         assert (1,) not in found
 
 
+def test_an_allowed_text_that_needs_a_mark_is_no_text() -> None:
+    decoder, memory = chain(3, seed=0)
+    for manner in (Manner(LONGEST, END, (2,)), Manner(LONGEST, END, (2,), beams=2)):
+        with pytest.raises(AssertionError, match="goes on with a mark"):
+            write(decoder, memory, manner, Tree([(1, 2)], END))
+
+
 def test_beams_over_allowed_texts_find_the_likeliest_of_them() -> None:
     decoder, memory = chain(12, seed=1)
     texts = [(1,), (1, 2), (2, 3, 1), (3, 3), (4, 1)]

@@ -1,5 +1,6 @@
 """The head that writes texts: its loss, what it looks at, and that each option changes a number."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 
 from modalloy.answer.decoding.build import decode
 from modalloy.cells.cells import Cells
+from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.model.decoders.scratch import ScratchDecoder
 from modalloy.model.tasks.build import build_task
@@ -123,6 +125,58 @@ def test_each_option_changes_what_is_written(
     assert a != b
     if option == "only":
         assert set(b["text"]) <= set(TEXTS)
+
+
+@pytest.mark.parametrize("search", ["greedy", "beam", "sample"])
+def test_allowed_texts_that_name_a_mark_are_written_as_they_stand(search: str) -> None:
+    only = ["press [END] key", "press [START] key"]
+    answers = written({"max_tokens": 40, "search": search, "only": only})
+    assert set(answers["text"]) <= set(only)
+    assert np.isfinite(answers["confidence"]).all()
+
+
+def test_as_many_positions_as_the_reader_asks_for_are_enough_to_learn_and_to_write(
+    tmp_path: Path,
+) -> None:
+    folder = tiny_folder(tmp_path / "gpt2", "gpt2", places=16)
+    made, target = head({"max_tokens": 7, "min_tokens": 7, "decoder": folder})
+    given = Cells({"t": ["1234567", *TEXTS]}, Path(), False)
+    y = {k: torch.from_numpy(v) for k, v in target.read(given).items()}
+    assert (y["y"][0] >= 0).sum() == 8
+    made.eval()
+    assert made(*seen(y))["logits"].isfinite().all()
+    assert made(*seen())["ids"].shape == (ROWS, 7)
+
+
+@pytest.mark.parametrize("search", ["greedy", "beam", "sample"])
+def test_numbers_that_are_no_piece_of_the_tokenizer_are_never_written(
+    search: str, tmp_path: Path
+) -> None:
+    folder = tiny_folder(tmp_path / "llama", pieces=2000)
+    options = {"decoder": folder, "max_tokens": 30, "min_tokens": 30, "search": search}
+    made, target = head(options)
+    known = target.pieces.get_vocab_size()
+    assert made.manner.marks == (target.start, *range(known, 2000))
+    with torch.no_grad():
+        ids = made.eval()(*seen())["ids"]
+    assert ids.shape == (ROWS, 30)
+    assert int(ids.max()) < known
+
+
+def test_numbers_of_pieces_may_have_gaps(tmp_path: Path) -> None:
+    decoder = tiny_folder(tmp_path / "llama", pieces=300)
+    file = tmp_path / "llama" / "tokenizer.json"
+    saved = json.loads(file.read_text())
+    vocabulary = saved["model"]["vocab"]
+    last = max(vocabulary, key=lambda name: vocabulary[name])
+    gap, vocabulary[last] = vocabulary[last], 290
+    file.write_text(json.dumps(saved))
+    made, target = head({"decoder": decoder})
+    assert made.manner.marks == (target.start, *range(gap, 290), *range(291, 300))
+    tiny_folder(tmp_path / "llama", pieces=290)
+    file.write_text(json.dumps(saved))
+    with pytest.raises(JobError, match="has a piece of number 290, its model has 290 from 0"):
+        head({"decoder": decoder})
 
 
 def test_decoder_prefix_tune_and_adapter_change_what_learns(folder: str) -> None:

@@ -1,11 +1,12 @@
 """DETR and RT-DETR checkpoints find what transformers finds with them; classes are named anew."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from checkpoints import PICTURES, save
 from modalloy.errors import JobError
@@ -85,3 +86,32 @@ def test_a_folder_with_an_encoder_alone_is_refused(tmp_path: Path) -> None:
     encoder = save(PICTURES["detr"]().model, tmp_path)
     with pytest.raises(JobError, match="the folder holds no boxes to go on from"):
         load_detector(encoder, "detr", ("dent",))
+
+
+def test_classes_are_known_by_their_numbers_however_the_file_sorts_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    whole = PICTURES["detr"]().eval()
+    head = whole.class_labels_classifier
+    whole.class_labels_classifier = nn.Linear(head.in_features, 13)
+    whole.config.id2label = {i: f"n{i}" for i in range(12)}
+    whole.config.label2id = {f"n{i}": i for i in range(12)}
+    encoder = save(whole, tmp_path)
+    path = next(tmp_path.rglob("config.json"))
+    told = json.loads(path.read_text())
+    told["id2label"] = dict(sorted(told["id2label"].items()))  # "0", "1", "10", "11", "2"
+    path.write_text(json.dumps(told))
+    own = load_detector(encoder, "detr", ("n10", "n2", "n5")).net.class_labels_classifier
+    wanted = whole.class_labels_classifier.weight[[10, 2, 5, 12]]
+    torch.testing.assert_close(own.weight, wanted)
+
+
+def test_more_queries_than_cells_are_refused(tmp_path: Path) -> None:
+    encoder, _ = folder_of("rt_detr", tmp_path)
+    detector = load_detector(encoder, "rt_detr", ("dent",))
+    strides = detector.net.config.feat_strides
+    cells = sum((96 // s) ** 2 for s in strides)
+    detector.refuse_few_cells(cells, 96, "defects")
+    with pytest.raises(
+        JobError, match=f"defects.queries: pictures of 96 pixels have {cells} cells"
+    ):
+        detector.refuse_few_cells(cells + 1, 96, "defects")

@@ -26,13 +26,13 @@ MARKS = {"&quot;": '"', "&amp;": "&", "&lt;": "<", "&gt;": ">"}
 def letter_counts(true: str, answered: str) -> list[int]:
     """Runs of 1 to 6 letters in the answer, in the truth, and in both; white space does not count.
 
-    18 numbers: three for each length.
+    18 numbers: three for each length. The answer's runs count only of lengths that the truth has.
     """
     true, answered = "".join(true.split()), "".join(answered.split())
     found = []
     for length in range(1, LETTERS + 1):
         a, t = runs(answered, length), runs(true, length)
-        found += [a.total(), t.total(), (a & t).total()]
+        found += [a.total() if t else 0, t.total(), (a & t).total()]
     return found
 
 

@@ -52,9 +52,9 @@ class CausalGoing:
 class CausalDecoder(Decoder):
     """A folder's or a package's network behind `prefix` vectors made of the row's tokens.
 
-    network: its configuration. decoder: as in the job. vocabulary: pieces of its tokenizer. width:
-    of the row's tokens. JobError where transformers does not know the network, or it has fewer
-    pieces than its tokenizer.
+    network: its configuration. decoder: as in the job. vocabulary: one more than the largest number
+    of its tokenizer's pieces. width: of the row's tokens. JobError where transformers does not know
+    the network, or it has fewer pieces than that.
     """
 
     def __init__(
@@ -69,10 +69,12 @@ class CausalDecoder(Decoder):
         self.blocks = blocks_of(model)
         pieces = model.get_input_embeddings()
         assert isinstance(pieces, nn.Embedding)
+        self.logits = pieces.num_embeddings
         if vocabulary > pieces.num_embeddings:
             raise JobError(
-                f"decoder {decoder}: its tokenizer has {vocabulary} pieces, its model "
-                f"{pieces.num_embeddings}; take a folder whose two parts belong together"
+                f"decoder {decoder}: its tokenizer has a piece of number {vocabulary - 1}, its "
+                f"model has {pieces.num_embeddings} from 0; take a folder whose two parts belong "
+                "together"
             )
         self.prefix = Prefix(prefix, width, pieces.embedding_dim)
         self.tied = tied_name(model)

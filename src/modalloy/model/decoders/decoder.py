@@ -31,12 +31,14 @@ class Going(Protocol):
 class Decoder(nn.Module, ABC):
     """Final subclasses write the four steps; `start` is the piece before the first one.
 
+    logits: how many it foretells, perhaps more than there are pieces; 0 while it does not say.
     trunk: the pretrained network, None for one from scratch. blocks: of it, from input to output.
     """
 
     def __init__(self, start: int) -> None:
         super().__init__()
         self.start = start
+        self.logits = 0
         self.trunk: nn.Module | None = None
         self.blocks: list[nn.Module] = []
 

@@ -42,6 +42,7 @@ class ScratchDecoder(Decoder):
 
     def __init__(self, start: int, vocabulary: int, longest: int, width: int, size: str) -> None:
         super().__init__(start)
+        self.logits = vocabulary
         own, blocks, heads = SIZES[size]
         # No nn.Embedding: its gradient comes from the output too, so every row of it has one. Small
         # at the start, or each piece would foretell itself.

@@ -70,10 +70,11 @@ def write(decoder: Decoder, memory: Memory, manner: Manner, tree: Tree | None) -
 def open_pieces(
     logits_NV: Tensor, nodes: list[int], at: int, manner: Manner, tree: Tree | None
 ) -> Tensor:
-    """Log-probabilities (N, V) among the pieces that may come next."""
+    """Log-probabilities (N, V) among the pieces that may come next, of which each row has one."""
     logits_NV = logits_NV.float().index_fill(1, marks_of(logits_NV, manner), -torch.inf)
     if tree is not None:
         logits_NV = tree.forbid(logits_NV, nodes)
+        assert not bool(logits_NV.isneginf().all(1).any()), "an allowed text goes on with a mark"
     if at < manner.least:
         longer_NV = logits_NV.clone()
         longer_NV[:, manner.end] = -torch.inf

@@ -43,7 +43,7 @@ class Generate(Task):
         self.decoder = build_decoder(options, target, width)
         if self.trunk is not None and options.tune == "frozen":
             self.trunk.requires_grad_(False)
-        self.manner: Manner = manner_of(options, target)
+        self.manner: Manner = manner_of(options, target, self.decoder.logits)
         self.tree = Tree(target.ids_of(target.allowed), target.end) if target.allowed else None
 
     @classmethod
@@ -129,9 +129,9 @@ def build_decoder(options: config.Generate, target: Any, width: int) -> Decoder:
     return CausalDecoder(*given, options.prefix, width)
 
 
-def manner_of(options: config.Generate, target: Any) -> Manner:
-    """How a task's texts are written."""
-    limits = Manner(target.longest, target.end, target.marks, options.min_tokens)
+def manner_of(options: config.Generate, target: Any, logits: int) -> Manner:
+    """How a task's texts are written. logits: of its decoder."""
+    limits = Manner(target.longest, target.end, target.never(logits), options.min_tokens)
     match options.search:
         case "greedy":
             return limits

@@ -135,7 +135,7 @@ def seen_of(on: str, fused: Fused, tokens: Mapping[str, Tokens], batch: Batch) -
         return {"seen": batch.present[on], "size": batch.values[on]["size"]}
     z = fused.summary_BKD
     seen_B = torch.zeros(z.shape[0], dtype=torch.bool, device=z.device)
-    return {"seen": seen_B, "size": batch.values.get(on, {}).get("size", z.new_ones(len(z), 2))}
+    return {"seen": seen_B, "size": batch.values.get(on, {}).get("size", z.new_ones(z.shape[0], 2))}
 
 
 class Neck(nn.Module):

@@ -17,7 +17,10 @@ from torch import Tensor
 
 from modalloy.model.tasks.heatmap import areas
 
-CLASS, APART, OVERLAP = 1.0, 5.0, 2.0  # what a class, the L1 distance and 1 - GIoU count (DETR)
+# What a class, the L1 distance and 1 - GIoU count, as in DETR. All three are then divided by the
+# number of boxes; DETR divides the first by the weights of all queries, so that one box among 100
+# queries weighs its class a tenth as much.
+CLASS, APART, OVERLAP = 1.0, 5.0, 2.0
 NOTHING = 0.1  # what a query that is to find nothing counts: there are many of them
 
 

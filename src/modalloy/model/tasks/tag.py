@@ -67,7 +67,7 @@ class Tag(Task):
             words_BW = text.mask_BT.new_zeros(text.x_BTD.shape[0], 0, dtype=torch.long)
         index = words_BW.clamp_min(0).unsqueeze(-1).expand(-1, -1, text.x_BTD.shape[2])
         x_BWD = self.norm(text.x_BTD.gather(1, index))
-        if len(tokens) > 1 and words_BW.shape[1]:
+        if len(tokens) > 1:
             x_BWD = x_BWD * (1 + self.scale(fused.summary_BKD.mean(1)).unsqueeze(1))
         row_BKD = self.row(fused.summary_BKD)
         head = self.head

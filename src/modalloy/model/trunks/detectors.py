@@ -4,6 +4,7 @@ Both are run on the maps that their own encoder made, which is the trunk of an i
 are named anew: one whose name the checkpoint knows begins as it is there, the others from nothing.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,7 +33,8 @@ class Detector(nn.Module):
     def __init__(self, net: Net, family: str, names: Sequence[str]) -> None:
         super().__init__()
         self.family = family
-        known = [str(n).strip() for n in net.config.id2label.values()]
+        labels = net.config.id2label.items()  # in the order of the file, which may be a text's
+        known = [name for _, name in sorted((int(i), str(n).strip()) for i, n in labels)]
         for name in TAKEN_BY[family]:
             if hasattr(net.model, name):
                 setattr(net.model, name, nn.Identity())
@@ -58,6 +60,17 @@ class Detector(nn.Module):
                 kept.weight.copy_(own.weight[:queries])
             self.net.model.query_position_embeddings = kept
         self.net.config.num_queries = queries
+
+    def refuse_few_cells(self, queries: int, pixels: int, task: str) -> None:
+        """JobError where RT-DETR's maps have fewer cells than queries, which begin at its best."""
+        strides: Sequence[int] = getattr(self.net.config, "feat_strides", ())
+        cells = sum(math.ceil(pixels / stride) ** 2 for stride in strides)
+        if self.family == "rt_detr" and queries > cells:
+            raise JobError(
+                f"tasks.{task}.queries: pictures of {pixels} pixels have {cells} cells, and the "
+                f"{queries} queries begin at one each; set queries: {cells} or fewer, or more "
+                "pixels"
+            )
 
     def forward(self, maps: Sequence[Tensor]) -> Said:
         """Logits (B, Q, C + 1), the last of which is nothing, and boxes (B, Q, 4), middle and size

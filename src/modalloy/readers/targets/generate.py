@@ -1,5 +1,6 @@
 """Cells with a text in, the pieces that it is written with out; and the way back."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,9 +16,10 @@ from modalloy.job import config
 from modalloy.readers.answer_cells import named
 from modalloy.readers.number import all_missing
 from modalloy.readers.targets.target import Signal, TargetReader
-from modalloy.readers.written_pieces import pieces_of, unwritable
+from modalloy.readers.written_pieces import pieces_of, places_of, unwritable
 
 PADDED = -100  # piece of a position that is beyond a text's end
+AT_ONCE = 4096  # texts that are cut into pieces at a time, where only their lengths are kept
 FEW = 50  # different texts up to which a column may tell them one by one
 
 
@@ -54,7 +56,7 @@ class TextTarget(TargetReader):
     def fit(cls, name: str, options: config.Generate, cells: Cells) -> Self:
         """Pieces of the training rows' texts; TableError where there is none.
 
-        JobError for a decoder that is not there, or that cannot write what is allowed.
+        JobError for a decoder that is not there, or that cannot write what is allowed or as much.
         """
         blank = cls.blank(name, options)
         texts = [t for t in blank.truth(cells) if t is not None]
@@ -68,8 +70,11 @@ class TextTarget(TargetReader):
         elif options.only is not None:
             allowed = tuple(dict.fromkeys(text.strip() for text in options.only))
         pieces = pieces_of(options, [*texts, *allowed])
+        if pieces.network:
+            enough_places(name, options, json.loads(pieces.network))
         made = cls(name, options.target, options.max_tokens, *pieces, allowed=allowed)
-        why = unwritable(made.pieces, allowed, options.max_tokens)
+        never = {*made.marks, made.end}
+        why = unwritable(made.pieces, allowed, options.max_tokens, never)
         if why:
             raise JobError(
                 f"tasks.{name}: decoder {options.decoder} cannot write all of only: {why}."
@@ -78,16 +83,17 @@ class TextTarget(TargetReader):
 
     @cached_property
     def pieces(self) -> Tokenizer:
-        """The tokenizer."""
+        """The tokenizer; the name of a mark inside a text, such as `[END]`, is text to it."""
         tokenizer = Tokenizer.from_str(self.tokenizer)
+        tokenizer.encode_special_tokens = True
         tokenizer.no_padding()
         tokenizer.no_truncation()
         return tokenizer
 
     @property
     def vocabulary(self) -> int:
-        """Number of different pieces."""
-        return self.pieces.get_vocab_size()
+        """One more than the largest number of a piece."""
+        return max(self.pieces.get_vocab().values()) + 1
 
     @property
     def marks(self) -> tuple[int, ...]:
@@ -95,9 +101,21 @@ class TextTarget(TargetReader):
         added = self.pieces.get_added_tokens_decoder()
         return tuple(i for i, token in sorted(added.items()) if token.special and i != self.end)
 
+    def never(self, logits: int) -> tuple[int, ...]:
+        """The marks, and which of so many logits are of no piece: a network may have been padded
+        with some.
+        """
+        held = {*self.pieces.get_vocab().values(), self.end}
+        return (*self.marks, *(i for i in range(logits) if i not in held))
+
     def ids_of(self, texts: Sequence[str]) -> list[list[int]]:
         """The pieces of texts, uncut and without an end."""
         return [e.ids for e in self.pieces.encode_batch(list(texts), add_special_tokens=False)]
+
+    def lengths(self, texts: Sequence[str]) -> np.ndarray:
+        """How many pieces each text takes, uncut and without an end, (N,) int64."""
+        some = (texts[i : i + AT_ONCE] for i in range(0, len(texts), AT_ONCE))
+        return np.array([len(ids) for part in some for ids in self.ids_of(part)], dtype=np.int64)
 
     def text_of(self, ids: Iterable[int]) -> str:
         """The text of some pieces; one of `allowed` exactly as it stands there."""
@@ -144,6 +162,18 @@ class TextTarget(TargetReader):
             y_NC = np.array([[a == n for n in names] for a in answers], dtype=np.float64)
             return Signal(y_NC, names)
         return Signal(np.array([[float(len(a))] for a in answers]))
+
+
+def enough_places(name: str, options: config.Generate, network: Mapping[str, Any]) -> None:
+    """JobError where a pretrained decoder has fewer positions than its prefix and a text take."""
+    places = places_of(network)
+    taken = options.prefix + 1 + options.max_tokens  # and the start of the text
+    if places is not None and places < taken:
+        raise JobError(
+            f"tasks.{name}: decoder {options.decoder} has {places} positions, and prefix "
+            f"{options.prefix}, a start and max_tokens {options.max_tokens} take {taken}; lower "
+            "max_tokens or prefix"
+        )
 
 
 def text_in(cell: Any) -> str | None:
