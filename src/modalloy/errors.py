@@ -3,6 +3,7 @@
 ModalloyError
 ├── JobError     the job file: unknown option, wrong value, a column the table lacks
 ├── TableError   the table or its media: no such file, empty, unreadable, outside the folder
+│   └── EmptyColumnError   a column without anything to learn from
 ├── LeakError    the split would let the model see its own answers
 └── RunError     a run directory: missing, incomplete, changed since it was written
 """
@@ -18,6 +19,10 @@ class JobError(ModalloyError):
 
 class TableError(ModalloyError):
     """The table, a cell or a media file cannot be used as it is."""
+
+
+class EmptyColumnError(TableError):
+    """A column holds nothing in any of the rows that it is to be learned from."""
 
 
 class LeakError(ModalloyError):

@@ -8,6 +8,7 @@ import pytest
 
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells
+from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import answered_here, open_loader
 from modalloy.readers.batch import TABLE
@@ -34,11 +35,9 @@ def frame() -> pd.DataFrame:
     )
 
 
-def loader_of(
-    data: pd.DataFrame, split: dict[str, str], parts: Parts | None = None, **site: Any
-) -> tuple[Loader, Parts]:
-    """The loader of a training on these rows, and the parts that they are split into."""
-    job = load_job(
+def job_of(data: pd.DataFrame, split: dict[str, str], **site: Any) -> config.Job:
+    """A job over these rows, with options of the column `site`."""
+    return load_job(
         {
             "split": split,
             "columns": {"site": {"type": "category", **site}, "load": {"type": "number"}},
@@ -46,7 +45,13 @@ def loader_of(
         },
         table=data,
     )
-    table = open_table(data)
+
+
+def loader_of(
+    data: pd.DataFrame, split: dict[str, str], parts: Parts | None = None, **site: Any
+) -> tuple[Loader, Parts]:
+    """The loader of a training on these rows, and the parts that they are split into."""
+    job, table = job_of(data, split, **site), open_table(data)
     parts = parts or split_job(table, job)
     return open_loader(job, table, parts), parts
 
@@ -106,13 +111,19 @@ def test_readers_of_an_earlier_run_show_the_answers_of_this_training() -> None:
     )
     plain = CategoryReader("site", ("a", "b"))
     site, load = plain.with_answers(cells, then), NumberReader("load", 0.0, 1.0, (0.0, 1.0))
-    found = answered_here({"site": site, "load": load}, lambda columns: cells, now)
+    means, none = (
+        job_of(frame(), {"random": "stratified"}, statistics=s) for s in ("means", "none")
+    )
+    found = answered_here(means, {"site": site, "load": load}, lambda columns: cells, now)
     assert found == {"site": plain.with_answers(cells, now), "load": load}
     assert found["site"] != site
     assert alike(found["site"], site)
     assert alike(load, load)
     assert not alike(CategoryReader("site", ("a",)), site)
-    assert answered_here({"site": plain}, lambda columns: cells, now) == {"site": plain}
+    shown = {"site": plain.with_answers(cells, now)}  # pretraining has left it without answers
+    assert answered_here(means, {"site": plain}, lambda columns: cells, now) == shown
+    assert answered_here(none, {"site": plain}, lambda columns: cells, now) == {"site": plain}
+    assert answered_here(means, {"site": site}, lambda columns: cells, None) == {"site": site}
 
 
 def test_rows_that_belong_together_are_in_one_fold() -> None:

@@ -15,7 +15,10 @@ from conftest import make_job, write_table
 from modalloy.job.job_file import load_job
 from modalloy.learn import train
 from modalloy.learn.training import begin_job
+from modalloy.learn.unlabelled_rows import fit_state
+from modalloy.runs.learned_from import all_learned
 from modalloy.runs.run import load_run
+from modalloy.table.fingerprints import learned_rows
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 
@@ -159,14 +162,79 @@ def test_killed_and_resumed_it_ends_with_the_same_weights(
         ma.pretrain(job, out=tmp_path / "parts", quiet=True)
 
 
+def test_rows_that_are_held_back_teach_nothing_from_a_further_table_either(
+    tmp_path: Path,
+) -> None:
+    table = write_table(tmp_path)
+    job = small_job(table, "load", "note", epochs=1)
+    parts = split_job(open_table(table), load_job(job))
+    frame = pd.read_parquet(table)[["load", "note"]]
+    held = np.concatenate([parts.validation, parts.test])
+    new = frame[:6].assign(load=[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    more = pd.concat([new, frame.iloc[parts.train], frame.iloc[held]], ignore_index=True)
+    run = ma.pretrain(job, out=tmp_path / "one", unlabelled=[more], quiet=True)
+    assert run.notes["pretrained"]["tables"] == [50, 6 + 50]
+    (said,) = (f["what"] for f in run.notes["findings"])
+    assert "30 of 86 rows hold the same cells as validation, calibration or test rows" in said
+    assert said in (tmp_path / "one" / "pretrain.html").read_text()
+    changed = more.copy()  # what is left out may be anything that is held back
+    changed.iloc[-30:] = frame.iloc[held[::-1]].to_numpy()
+    other = ma.pretrain(job, out=tmp_path / "two", unlabelled=[changed], quiet=True)
+    assert same(weights(run.path), weights(other.path))
+
+
 def test_a_training_is_warned_of_rows_that_pretraining_has_seen(tmp_path: Path) -> None:
     table = write_table(tmp_path)
-    job = small_job(table, "load", "note", "vibration", unlabelled=str(table))
-    ma.pretrain(job, out=tmp_path / "pre", quiet=True)
+    job = small_job(table, "load", "note", "vibration")
+    frame = pd.read_parquet(table)
+    first, rest = tmp_path / "first.parquet", frame[40:]
+    frame[:40].to_parquet(first)
+    # Rows that lie in two tables, or twice in one, are known as well.
+    twice = pd.concat([rest, rest], ignore_index=True)
+    twice.to_parquet(tmp_path / "twice.parquet")
+    pre = job | {"table": str(first)}
+    pre["pretrain"] = pre["pretrain"] | {"unlabelled": str(tmp_path / "twice.parquet")}
+    ma.pretrain(pre, out=tmp_path / "pre", quiet=True)
     job["train"]["start"] = str(tmp_path / "pre")
     found = [f for f in ma.check(job).findings if f.where == "train.start"]
     assert [f.level for f in found] == ["leak", "warning"]
     assert "test rows are rows that" in found[0].what
+    known = all_learned(load_run(tmp_path / "pre", pretrained=True))
+    assert learned_rows(open_table(rest), load_job(job), np.arange(40), known).all()
+    pre["train"] = {"start": str(tmp_path / "pre")}
+    assert not [f for f in ma.check(pre).findings if f.where == "train.start"]
+
+
+def test_rows_that_repeat_by_themselves_are_no_leak(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    job = small_job(table, "site", epochs=1)
+    ma.pretrain(job, out=tmp_path / "pre", unlabelled=[pd.read_parquet(table)], quiet=True)
+    job["train"]["start"] = str(tmp_path / "pre")
+    assert not [f for f in ma.check(job).findings if f.where == "train.start"]
+
+
+def test_it_is_not_resumed_with_other_further_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = write_table(tmp_path)
+    job, store = small_job(table, "load", epochs=3), train.store
+    more = pd.read_parquet(table)[["load"]] + 1
+
+    def killed(path: Path, state: Any, best: Any, notes: Any, *rest: Any) -> None:
+        store(path, state, best, notes, *rest)
+        raise RuntimeError("killed")
+
+    monkeypatch.setattr(train, "store", killed)
+    with pytest.raises(RuntimeError, match="killed"):
+        ma.pretrain(job, out=tmp_path / "run", unlabelled=[more], quiet=True)
+    monkeypatch.undo()
+    given = {"out": tmp_path / "run", "resume": True, "quiet": True}
+    for other in (more + 1, more[::-1], more[:-1]):
+        with pytest.raises(ma.RunError, match="no longer holds the rows that this pretraining"):
+            ma.pretrain(job, unlabelled=[other], **given)
+    with pytest.raises(ma.RunError, match="began with 1 further tables, not with 2"):
+        ma.pretrain(job, unlabelled=[more, more], **given)
+    assert ma.pretrain(job, unlabelled=[more], **given).notes["epochs"] == 3
 
 
 def test_bad_input_gets_a_sentence(tmp_path: Path) -> None:
@@ -191,6 +259,39 @@ def test_bad_input_gets_a_sentence(tmp_path: Path) -> None:
     other = small_job(table, "note") | {"train": {"start": str(tmp_path / "run")}}
     with pytest.raises(ma.JobError, match="shares no column with this job"):
         ma.train(other, out=tmp_path / "other", quiet=True)
+
+
+def test_cells_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    frame = pd.read_parquet(table)[["load", "site"]].astype({"load": object})
+    frame.loc[3, "load"] = "broken"
+    frame[10:].to_csv(tmp_path / "good.csv", index=False)
+    frame[:10].to_csv(tmp_path / "bad.csv", index=False)
+    given = {"out": tmp_path / "run", "quiet": True}
+    more = [str(tmp_path / "good.csv"), str(tmp_path / "bad.csv")]
+    with pytest.raises(ma.TableError, match=r"bad\.csv: column 'load', row 3: unreadable"):
+        ma.pretrain(small_job(table, "load", "site", unlabelled=more), **given)
+    job = small_job(table, "load", "site", unlabelled=more) | {"unreadable": "missing"}
+    run = ma.pretrain(job, **given)
+    assert run.notes["pretrained"]["tables"] == [50, 46, 7]  # without rows that are held back
+    # The table with most cells of a column tells its scale; what it cannot tell is no way out.
+    frame.to_csv(tmp_path / "bad.csv", index=False)
+    with pytest.raises(ma.TableError, match=r"bad\.csv: column 'load' holds 'broken'"):
+        ma.pretrain(small_job(table, "load", unlabelled=more), out=tmp_path / "two", quiet=True)
+
+
+def test_a_column_is_fitted_on_the_table_with_most_cells_of_it(tmp_path: Path) -> None:
+    table = write_table(tmp_path)
+    frame = pd.read_parquet(table)[["load", "site"]]
+    many = pd.concat([frame] * 3, ignore_index=True)
+    many.loc[many.index >= 20, "load"] = None
+    many["site"] = "elsewhere"
+    job = load_job(small_job(table, "load", "site"))
+    tables = [open_table(t) for t in (table, many)]
+    readers = fit_state(job, tables, [np.arange(t.rows) for t in tables])
+    alone = [fit_state(job, [t], [np.arange(t.rows)]) for t in tables]
+    assert readers["load"] == alone[0]["load"] != alone[1]["load"]
+    assert readers["site"] == alone[1]["site"] != alone[0]["site"]
 
 
 def test_what_stands_still_is_told_by_other_columns(tmp_path: Path) -> None:

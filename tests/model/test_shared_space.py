@@ -1,8 +1,10 @@
 """A space is kept whole in one part of a run, and says the same of a row alone."""
 
+import math
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from modalloy.model.space import Space
@@ -50,3 +52,18 @@ def test_only_inputs_that_are_asked_for_run(small_table: Path) -> None:
     seen = contrast.space.see(body, batch, ["note"])
     assert list(seen.latents) == ["note"]
     assert list(contrast.space.project(seen)) == ["note"]
+
+
+@pytest.mark.parametrize("loss", ["infonce", "gram", "sigmoid"])
+def test_a_scale_beyond_its_bound_comes_back_and_goes_on_learning(
+    small_table: Path, loss: str
+) -> None:
+    loader = opened(small_table, columns=("photo", "note"))
+    body, contrast = body_and_space(loader, row=False, loss=loss)
+    space, batch = contrast.space, Batch.of(loader.batch(np.arange(16)))
+    space.log_scale.data.fill_(math.log(120.0))
+    torch.stack(list(contrast(body, batch).values())).sum().backward()
+    assert space.log_scale.grad is not None
+    assert space.log_scale.grad != 0.0
+    assert space.scale.item() == pytest.approx(120.0 if loss == "sigmoid" else 100.0)
+    assert Space.from_bytes(space.to_bytes()).scale == space.scale

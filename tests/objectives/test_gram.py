@@ -40,9 +40,40 @@ def test_absent_vectors_span_nothing() -> None:
         for j in range(5):
             vectors = np.stack([anchor[i], *others[j][present[j]]])
             assert found[i, j] == pytest.approx(volume(vectors))
+    present = present[[1, 1, 2, 2, 2]]
     changed = torch.where(present.unsqueeze(2), others, unit(5, 3, 8))
     scale = torch.tensor(5.0).double()
-    assert torch.equal(gram(anchor, others, present, scale), gram(anchor, changed, present, scale))
+    found = gram(anchor, others, present, scale)
+    assert found > 0
+    assert torch.equal(found, gram(anchor, changed, present, scale))
+
+
+def test_rows_are_compared_with_those_that_have_the_same_columns() -> None:
+    anchor, others, scale = unit(9, 8), unit(9, 3, 8), torch.tensor(5.0).double()
+    sets = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0]]).bool()
+    which = torch.tensor([0, 1, 0, 1, 0, 0, 1, 0, 2])
+    slow = 0.0
+    for k, count in ((0, 5), (1, 3)):
+        own = which == k
+        slow += count * gram(anchor[own], others[own], sets[which[own]], scale).item()
+    assert gram(anchor, others, sets[which], scale).item() == pytest.approx(slow / 8)
+    lonely = anchor[8:].requires_grad_()
+    alone = gram(lonely, others[8:], sets[which[8:]], scale)
+    alone.backward()
+    assert alone == 0
+    assert lonely.grad is not None
+    assert not lonely.grad.any()
+
+
+def test_incomplete_rows_find_their_own() -> None:
+    generator = torch.Generator().manual_seed(0)
+    anchor = F.normalize(torch.randn(40, 16, generator=generator), dim=1)
+    noise = 0.5 * torch.randn(40, 2, 16, generator=generator) / 4
+    others = F.normalize(anchor.unsqueeze(1) + noise, dim=-1)
+    present = torch.ones(40, 2, dtype=torch.bool)
+    present[::3, 1] = False
+    loss = gram(anchor, others, present, torch.tensor(20.0))
+    assert loss < 0.2  # compared with complete rows, which span less, none would
 
 
 def test_the_loss_agrees_with_a_loop_and_falls_where_rows_agree() -> None:

@@ -9,8 +9,13 @@ import torch.nn.functional as F
 
 from modalloy.job import config
 from modalloy.model.tokens import Batch
-from modalloy.objectives.matching import Matching, partners
+from modalloy.objectives.matching import Matching, partners, same_cells
 from spaces import body_and_space, opened
+
+
+def unlike(rows: int) -> torch.Tensor:
+    """That no row has another's cell."""
+    return torch.zeros(rows, rows, dtype=torch.bool)
 
 
 def test_partners_are_other_rows_and_hard_ones_look_alike() -> None:
@@ -18,10 +23,40 @@ def test_partners_are_other_rows_and_hard_ones_look_alike() -> None:
     x_ND[1::2] = x_ND[::2] + 0.05 * torch.randn(20, 6)  # each row has a near copy
     near = torch.arange(40) ^ 1
     for hard in (True, False):
-        drawn = torch.stack([partners(x_ND, hard=hard) for _ in range(20)])
+        drawn = torch.stack([partners(x_ND, unlike(40), hard=hard) for _ in range(20)])
         assert (drawn != torch.arange(40)).all()
         share = (drawn == near).float().mean().item()
         assert share > 0.5 if hard else share < 0.1
+
+
+@pytest.mark.parametrize("hard", [True, False])
+def test_the_same_cell_is_no_partner(hard: bool) -> None:
+    kind = torch.arange(60) % 3
+    x_ND = torch.randn(3, 6)[kind] + 1e-6 * torch.randn(60, 6)
+    told = torch.stack([partners(x_ND, unlike(60), hard=hard) for _ in range(20)])
+    assert (kind[told] != kind).all()
+    noisy = torch.randn(60, 6)  # as under dropout: the cells tell
+    same = same_cells({"x": kind[:, None, None].float(), "present": torch.ones(60, 1).bool()})
+    assert torch.equal(same, kind[:, None] == kind)
+    told = torch.stack([partners(noisy, same, hard=hard) for _ in range(20)])
+    assert (kind[told] != kind).all()
+    assert (partners(torch.ones(60, 6), unlike(60), hard=hard) == -1).all()
+    assert (partners(torch.randn(1, 6), unlike(1), hard=hard) == -1).all()
+
+
+def test_rows_that_all_have_one_cell_do_not_count(small_table: Path) -> None:
+    loader = opened(small_table, columns=("note", "site"))
+    body, _ = body_and_space(loader)
+    matching, batch = Matching(body, config.Matching()), Batch.of(loader.batch(np.arange(30)))
+    assert matching(body, batch).counts["matching/table"][0] > 0
+    for values in batch.values["table"].values():
+        values[:] = values[:1].clone()
+    for learning in (True, False):
+        body.train(learning), matching.train(learning)
+        losses = matching(body, batch)
+        assert losses.counts["matching/table"][0] == 0
+        assert losses["matching/table"].item() == 0.0
+        assert losses.counts["matching/note"][0] > 0
 
 
 def test_the_loss_agrees_with_a_loop(small_table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -33,7 +68,7 @@ def test_the_loss_agrees_with_a_loop(small_table: Path, monkeypatch: pytest.Monk
     have = (batch.present["photo"] & batch.present["note"]).nonzero().squeeze(1)
     able = batch.present["photo"].nonzero().squeeze(1)
 
-    def rolled(summary_ND: torch.Tensor, *, hard: bool) -> torch.Tensor:
+    def rolled(summary_ND: torch.Tensor, same_NN: torch.Tensor, *, hard: bool) -> torch.Tensor:
         return torch.roll(torch.arange(len(summary_ND)), 1)
 
     monkeypatch.setattr("modalloy.objectives.matching.partners", rolled)

@@ -43,6 +43,7 @@ class JoinedLoader(Loader):
     def arrays(self, name: str, rows: np.ndarray) -> list[Arrays]:
         """As of one table."""
         parts = [(one.arrays(name, own), at) for one, own, at in self._shares(rows)]
+        self._note(name, rows)
         return in_place(parts, len(rows))
 
     def origins(self, name: str, which: np.ndarray) -> np.ndarray:
@@ -53,11 +54,30 @@ class JoinedLoader(Loader):
             found[at] = one.origins(name, own) + start
         return found
 
+    def repeat(self, name: str, row: int, earlier: int) -> None:
+        """As of one table, which both rows are of."""
+        super().repeat(name, row, earlier)
+        i = int(np.searchsorted(self.starts, row, side="right")) - 1
+        start = int(self.starts[i])
+        self.loaders[i].repeat(name, row - start, earlier - start)
+
+    def _refuse_unreadable(self, column: str, rows: np.ndarray) -> None:
+        for one, own, _ in self._shares(rows):
+            one._refuse_unreadable(column, own)
+
     def _tabular_arrays(self, rows: np.ndarray) -> Arrays:
         parts = [(one._tabular_arrays(own), at) for one, own, at in self._shares(rows)]
+        for reader in self.tabular:
+            self._note(reader.name, rows)
         order = np.argsort(np.concatenate([at for _, at in parts]), kind="stable")
         names = parts[0][0].keys() if parts else ()
         return {n: np.concatenate([arrays[n] for arrays, _ in parts])[order] for n in names}
+
+    def _note(self, name: str, rows: np.ndarray) -> None:
+        """Take over what each table's loader says of its cells."""
+        for one, own, at in self._shares(rows):
+            said = one.status[name]
+            self.status[name].note(rows[at], [said.get(int(r), "ok") for r in own])
 
     def _shares(self, rows: np.ndarray) -> list[tuple[Loader, np.ndarray, np.ndarray]]:
         """Each table that has some of these rows: its loader, their numbers there, their places."""

@@ -876,7 +876,8 @@ class Contrast(Options):
     loss: Literal["infonce", "sigmoid", "gram"] = "infonce"
     """Each row finds its own among others (`infonce`, CLIP, Radford et al. 2021, 2103.00020), every
     pair of rows is told apart (`sigmoid`, SigLIP, Zhai et al. 2023, 2303.15343), or all columns of
-    a row span little volume together (`gram`, Cicchetti et al. 2024, 2412.11959)."""
+    a row span little volume together (`gram`, Cicchetti et al. 2024, 2412.11959), less than those
+    of other rows with the same columns."""
     weight: NonNegativeFloat = 1.0
     """What its losses count for beside those of other methods; 0 leaves it out."""
     size: Annotated[int, Field(ge=2, le=4096)] | Literal["auto"] = "auto"
@@ -914,7 +915,7 @@ class Matching(Options):
     weight: NonNegativeFloat = 1.0
     """What its losses count for beside those of other methods; 0 leaves it out."""
     hard: bool = True
-    """Rows are more often given a cell that looks like their own."""
+    """Rows are more often given a cell that looks like their own, though never the same one."""
 
 
 class Autoregress(Options):

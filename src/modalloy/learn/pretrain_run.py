@@ -23,6 +23,7 @@ from modalloy.learn import processes
 from modalloy.learn.adapting import begin_adapted, end_adapted
 from modalloy.learn.fitted_fronts import fit_fronts
 from modalloy.learn.frozen_features import frozen_features
+from modalloy.learn.further_rows import Further, begin_with, further_rows, refuse_others
 from modalloy.learn.phase import PRETRAIN
 from modalloy.learn.pretexts import build_pretexts, pretext_plan
 from modalloy.learn.progress import LAST, Progress
@@ -68,33 +69,38 @@ class Learned(NamedTuple):
 def pretrain_run(
     job: config.Job, tables: Sequence[Table], out: Path, *, resume: bool, quiet: bool
 ) -> Run:
-    """Learn from the training rows of the first table and all rows of the others, and write a run.
+    """Learn from the training rows of the first table and the rows of the others, and write a run.
 
-    Rows that are held back are never looked at, and no target is read but to split rows as `train`
-    does. JobError for a further table without a column of the job, TableError where a column is
-    empty in all rows or there are none, RunError where the directory is used.
+    Rows that are held back are never learned from, wherever they lie, and no target is read but to
+    split rows as `train` does. JobError for a further table without a column of the job, TableError
+    where a column is empty in all rows or there are none, RunError where the directory is used, or
+    a table has changed since what is resumed began.
     """
     rank, world = processes.start()
-    table, said = tables[0], list(said_of(job, tables))
+    table, others, said = tables[0], tables[1:], list(said_of(job, tables))
     with ExitStack() as held:
 
-        def look() -> Parts:
+        def look() -> tuple[Parts, Further]:
             held.enter_context(claim(out, resume=resume))
             parts = split_known(table, job)
+            prints = Parts(*(fingerprints(table, job, part) for part in parts))
+            further = further_rows(job, others, prints)
             if resume:
                 refuse_changed(out, table, job, parts)
-            save_prints(out, Parts(*(fingerprints(table, job, part) for part in parts)))
-            return parts
+                refuse_others(out, others, further.prints)
+            begin_with(out, further.prints)
+            save_prints(out, prints)
+            return parts, further
 
-        parts = processes.first_decides(look, world)
-        of = [parts.train, *(np.arange(other.rows) for other in tables[1:])]
+        parts, further = processes.first_decides(look, world)
+        of = [parts.train, *further.of]
         learned = learn(job, tables, of, out, resume=resume, quiet=quiet)
         processes.stop()
-        notes = notes_of(learned, said, world)
+        notes = notes_of(learned, [*said, *further.said(others)], world)
         if rank > 0:
             body = learned.model.body
             return Run(out, job, body.readers, {}, body.trunk_configs(), notes, kind=PRETRAINED)
-        return keep(job, tables, learned, notes, out)
+        return keep(job, tables, learned, further.prints, notes, out)
 
 
 def learn(
@@ -203,13 +209,15 @@ def keep(
     job: config.Job,
     tables: Sequence[Table],
     learned: Learned,
+    prints: Sequence[np.ndarray],
     notes: Mapping[str, Any],
     out: Path,
 ) -> Run:
-    """Write the run with its page; what an interrupted one goes on from stays."""
-    model, rows = learned.model, learned.rows
-    others = zip(tables[1:], rows.of[1:], strict=True)
-    prints = [fingerprints(table, job, own) for table, own in others]
+    """Write the run with its page; what an interrupted one goes on from stays.
+
+    prints: of the rows of further tables.
+    """
+    model = learned.model
     pretexts = {n: t.detach().cpu().contiguous() for n, t in model.pretexts.state_dict().items()}
     free = {
         PAGE: pretrained_page(list(model.body.readers), notes, sheets(learned)).encode(),
@@ -221,7 +229,7 @@ def keep(
         assert isinstance(contrast, Contrast), "it is built by its name"
         free[SPACE] = contrast.space.to_bytes()
     if prints:
-        free[UNLABELLED_ROWS] = to_part(np.concatenate(prints))
+        free[UNLABELLED_ROWS] = to_part(np.unique(np.concatenate(prints)))
     run = save_run(
         out,
         job,

@@ -1,6 +1,6 @@
 """Rows to learn from without labels: the training rows of a job and all rows of further tables.
 
-Readers are fitted to all of them, each column on the table that has most rows of it to tell.
+Readers are fitted to all of them, each column on the table that has most cells of it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,16 +10,18 @@ import numpy as np
 
 from modalloy.answer.joined_loader import JoinedLoader
 from modalloy.answer.loader import Loader
-from modalloy.cells.cells import Cells
+from modalloy.cells.cells import Cells, empty
 from modalloy.checks.finding import Finding, finding
-from modalloy.errors import JobError, TableError
+from modalloy.errors import EmptyColumnError, JobError, TableError
 from modalloy.job import config
-from modalloy.job.inputs import input_columns, inputs
+from modalloy.job.inputs import heard, input_columns, inputs, sources
 from modalloy.learn import processes
 from modalloy.learn.fitted_rows import FIT_ROWS, disk_share_gb
 from modalloy.readers.build import fit_readers, from_state, in_order, to_state
 from modalloy.readers.reader import Reader
 from modalloy.table.table import Table
+
+CELLS_AT_ONCE = 256  # a cell may hold a whole file
 
 
 class Rows(NamedTuple):
@@ -57,22 +59,40 @@ def open_unlabelled(
 
 def fit_state(job: config.Job, tables: Sequence[Table], of: Sequence[np.ndarray]) -> dict[str, Any]:
     """Readers as JSON."""
-    by_rows = sorted(range(len(tables)), key=lambda i: -len(of[i]))
-    samples = [sample_of(of[i], job.seed) for i in by_rows]
-    loaders = [Loader(tables[i], job, {}, {}) for i in by_rows]
-    some = [(one, rows) for one, rows in zip(loaders, samples, strict=True) if len(rows)]
+    samples = [sample_of(own, job.seed) for own in of]
+    some = [
+        (Loader(table, job, {}, {}), rows, len(own))
+        for table, rows, own in zip(tables, samples, of, strict=True)
+        if len(rows)
+    ]
     found: dict[str, Reader] = {}
     for name in inputs(job):
-        found |= fit_column(job, name, some)
+        by_cells = sorted(some, key=lambda one: -filled(job, name, *one))
+        found |= fit_column(job, name, [(loader, rows) for loader, rows, _ in by_cells])
     return to_state(in_order({n: found[n] for n in job.columns if n in found}))
+
+
+def filled(job: config.Job, name: str, loader: Loader, rows: np.ndarray, total: int) -> float:
+    """How many of a table's rows have cells of a column, told by some of them."""
+    table, count = loader.table, 0
+    wanted = sources(heard(job).get(name, name), job.columns[name])
+    columns = [c for c in wanted if c in set(table.columns)]
+    for start in range(0, len(rows), CELLS_AT_ONCE):
+        cells = table.take(columns, rows[start : start + CELLS_AT_ONCE])
+        each = zip(*(cells[c] for c in columns), strict=True)
+        count += sum(not all(empty(cell) for cell in row) for row in each)
+    return count * total / len(rows)
 
 
 def fit_column(
     job: config.Job, name: str, some: Sequence[tuple[Loader, np.ndarray]]
 ) -> Mapping[str, Reader]:
-    """The reader of one column, by the first table that tells what it holds."""
+    """The reader of one column, by the first table that holds anything of it.
+
+    TableError, with the table's name where there are several, for cells that cannot be read.
+    """
     one = job.model_copy(update={"columns": {name: job.columns[name]}})
-    first: TableError | None = None
+    first: EmptyColumnError | None = None
     for loader, rows in some:
 
         def cells_of(columns: tuple[str, ...], own: Loader = loader, at: Any = rows) -> Cells:
@@ -80,8 +100,12 @@ def fit_column(
 
         try:
             return fit_readers(one, cells_of)
-        except TableError as error:
+        except EmptyColumnError as error:
             first = first or error
+        except TableError as error:
+            if len(some) == 1 or str(error).startswith(loader.table.source):
+                raise
+            raise TableError(f"{loader.table.source}: {error}") from error
     assert first is not None, "there are rows"
     raise first
 

@@ -1,6 +1,7 @@
 """Encoders and one fusion: a summary of each row, with or without tasks that answer from it."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Self
 
@@ -89,15 +90,25 @@ class Body(nn.Module):
     def encode_one(self, name: str, batch: Batch) -> Tokens:
         """Tokens of one input; media encoders may work in bfloat16, their tokens are float32."""
         x, present = batch.values[name], batch.present[name]
-        if not (self.in_bfloat16 and self.training) or name == TABLE:
+        if not self.halves(name):
             return self.encoder(name)(x, present)
-        with torch.autocast(present.device.type, torch.bfloat16):
+        with self.number_type(name):
             tokens = self.encoder(name)(x, present)
         return tokens._replace(
             x_BTD=tokens.x_BTD.float(),
             summary_BD=tokens.summary_BD.float(),
             maps=tuple(m.float() for m in tokens.maps),
         )
+
+    def halves(self, name: str) -> bool:
+        """Whether the encoder of this input works in bfloat16 now."""
+        return self.in_bfloat16 and self.training and name != TABLE
+
+    def number_type(self, name: str) -> AbstractContextManager[Any]:
+        """What the encoder of this input works in, for whatever runs a part of it."""
+        if not self.halves(name):
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def fuse(self, tokens: Mapping[str, Tokens]) -> Fused:
         """One summary a row, from the tokens of all inputs."""

@@ -32,6 +32,7 @@ def build_space(body: Body, options: config.Contrast) -> Space:
     with_checkpoint(space, duals)
     if known is not None and options.temperature is None:
         space.log_scale.data.fill_(known.log_scale)
+        space.bound()
     if known is not None and known.bias_of_pairs is not None:
         space.bias.data.fill_(known.bias_of_pairs)
     return space

@@ -93,6 +93,7 @@ class Space(nn.Module):
         usual, bias = SCALES[loss]
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature or usual)))
         self.bias = nn.Parameter(torch.tensor(bias), requires_grad=loss == "sigmoid")
+        self.bound()
 
     @property
     def inputs(self) -> list[str]:
@@ -102,7 +103,17 @@ class Space(nn.Module):
     @property
     def scale(self) -> Tensor:
         """What similarities are multiplied by before they are compared: 1 over the temperature."""
-        return self.log_scale.clamp(max=STEEPEST).exp()
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def bound(self) -> None:
+        """Bring a scale that has grown too large back to its bound, as CLIP does after each step.
+
+        The weight itself, since what is cut off on the way has no gradient and would stay there.
+        Under `sigmoid` there is no bound: checkpoints of SigLIP are beyond it.
+        """
+        if self.loss != "sigmoid":
+            self.log_scale.clamp_(max=STEEPEST)
 
     def see(
         self,
@@ -167,16 +178,21 @@ class Space(nn.Module):
         row = None if plan["row"] is None else HeadPlan(**plan["row"])
         made = cls(heads, plan["size"], row=row, loss=plan["loss"])
         made.load_state_dict(load(data))
+        made.bound()
         return made.eval()
 
 
 def paired(body: Body, batch: Batch, name: str, present_B: Tensor) -> Tensor:
     """What the projection of a dual encoder's checkpoint reads, (B, F); zeros of absent rows."""
-    encoder = body.encoder(name)
+    encoder, values = body.encoder(name), batch.values[name]
     rows = present_B.nonzero().squeeze(1)
     if not len(rows):
         width = encoder.paired_width
         assert width, "only columns of a dual encoder are asked"
-        return encoder.absent_D.sum() * torch.zeros(len(present_B), width, device=rows.device)
-    x_RF = encoder.paired_features({k: v[rows] for k, v in batch.values[name].items()})
+        learns = [encoder.absent_D, *(v for v in values.values() if v.requires_grad)]
+        nothing = sum(v.float().sum() for v in learns)  # a trunk that ran as a guest is among them
+        return nothing * torch.zeros(len(present_B), width, device=rows.device)
+    with body.number_type(name):
+        x_RF = encoder.paired_features({k: v[rows] for k, v in values.items()})
+    x_RF = x_RF.float()
     return x_RF.new_zeros(len(present_B), x_RF.shape[1]).index_copy(0, rows, x_RF)

@@ -19,7 +19,7 @@ from modalloy.model.layers.shared_norms import Shared
 from modalloy.model.space import Seen
 from modalloy.model.tokens import Batch, Tokens
 from modalloy.objectives.everywhere import everywhere
-from modalloy.objectives.gram import gram
+from modalloy.objectives.gram import compared, gram
 from modalloy.objectives.losses import Losses
 from modalloy.objectives.names import method_loss
 from modalloy.objectives.neighbours import neighbours
@@ -42,6 +42,7 @@ class Contrast(Shared, Pretext):
 
     def forward(self, body: Body, batch: Batch) -> Losses:
         """See the class; each is a mean over the rows that have all that it compares."""
+        self.space.bound()
         near = [n for n in self.space.inputs if self.keeps_neighbours(body, n)]
         seen = self.space.see(body, batch, trunks=near)
         losses = Losses()
@@ -71,7 +72,7 @@ class Contrast(Shared, Pretext):
 
     def add_volumes(self, losses: Losses, z: dict[str, Tensor], present: dict[str, Tensor]) -> None:
         """Volumes of all columns together, each column in turn as the anchor, or the one asked for;
-        a row takes part that has the anchor and one other column.
+        a row takes part that has the anchor and one other column, where another row has the same.
         """
         anchors = [self.options.anchor] if self.options.anchor else list(z)
         for anchor in anchors:
@@ -82,7 +83,8 @@ class Contrast(Shared, Pretext):
             anchor_NS, shown_NK = self.all_rows(z[anchor][rows_B]), self.all_rows(shown_BK[rows_B])
             loss = gram(anchor_NS, others_NKS, shown_NK, self.space.scale)
             name = method_loss("contrast", anchor, *others)
-            losses.add(name, loss, loss.new_tensor(len(anchor_NS)))
+            count = compared(shown_NK).any(1).sum()
+            losses.add(name, loss, count.to(loss.dtype))
 
     def add_row(self, losses: Losses, body: Body, seen: Seen) -> None:
         """The fused row against one column, drawn for each row, that half of the rows hide; without
@@ -121,7 +123,9 @@ class Contrast(Shared, Pretext):
         some = rows if len(rows) else torch.arange(1, device=rows.device)  # to know its width
         values = {k: v[some] for k, v in seen.batch.values[name].items()}
         encoder = body.encoder(name)
-        before_NF = encoder.pooled_features(encoder.trunk_features(values))[: len(rows)]
+        with body.number_type(name):
+            before_NF = encoder.pooled_features(encoder.trunk_features(values))[: len(rows)]
+        before_NF = before_NF.float()
         before_NF, after_NS = self.all_rows(before_NF), self.all_rows(after_NS)
         loss = neighbours(before_NF, after_NS, levels=self.options.levels)
         loss = self.options.neighbours * loss

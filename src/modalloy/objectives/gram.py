@@ -3,7 +3,8 @@
 
 k unit vectors span a parallelotope whose volume is the root of the determinant of their inner
 products: 0 where they all say the same, 1 where they have nothing in common. Unlike the paper a row
-may lack columns: those that it lacks do not span anything, and do not count.
+may lack columns: those that it lacks do not span anything, and do not count. Fewer vectors span
+more, so that volumes are compared among rows that have the same columns.
 """
 
 import torch
@@ -20,16 +21,28 @@ def volumes(z_NKS: Tensor, present_NK: Tensor) -> Tensor:
 
 
 def gram(anchor_NS: Tensor, others_NKS: Tensor, present_NK: Tensor, scale: Tensor) -> Tensor:
-    """An anchor's vector is to span less with its own row's other vectors than with another's, and
-    the other way round.
+    """An anchor's vector is to span less with its own row's other vectors than with those of
+    another row that has the same columns, and the other way round.
 
-    present_NK: which of the other vectors a row has; every row here has at least one.
+    present_NK: which of the other vectors a row has; every row here has at least one. A mean over
+    the rows that are compared with any other, see `compared`; zero where there is none.
     """
-    if not len(anchor_NS):
-        return (anchor_NS.sum() + others_NKS.sum()) * 0.0
-    logits_NN = -scale * across(anchor_NS, others_NKS, present_NK)
+    like_NN = compared(present_NK)
+    known_N = like_NN.any(1)
+    if not known_N.any():
+        return (anchor_NS.sum() + others_NKS.sum() + scale) * 0.0
     own_N = torch.arange(len(anchor_NS), device=anchor_NS.device)
-    return (F.cross_entropy(logits_NN, own_N) + F.cross_entropy(logits_NN.T, own_N)) / 2
+    like_NN[own_N, own_N] = True
+    logits_NN = -scale * across(anchor_NS, others_NKS, present_NK)
+    logits_NN = logits_NN.masked_fill(~like_NN, float("-inf"))
+    both = [F.cross_entropy(z[known_N], own_N[known_N]) for z in (logits_NN, logits_NN.T)]
+    return (both[0] + both[1]) / 2
+
+
+def compared(present_NK: Tensor) -> Tensor:
+    """Which rows have the same columns as each row, itself left out, (N, N) bool."""
+    like_NN = (present_NK.unsqueeze(1) == present_NK.unsqueeze(0)).all(2)
+    return like_NN.fill_diagonal_(False)
 
 
 def across(anchor_NS: Tensor, others_NKS: Tensor, present_NK: Tensor) -> Tensor:

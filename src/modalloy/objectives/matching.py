@@ -5,7 +5,7 @@ small head tells whole rows from swapped ones. So the fusion learns to look at c
 which no loss of single columns asks of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from modalloy.objectives.names import method_loss
 from modalloy.objectives.pretext import Pretext
 
 HARDNESS = 0.1  # temperature of the draw of rows that look alike
+SAME = 2e-4  # share of the mean squared length that summaries of one cell differ by, or less
 
 
 class Matching(Pretext):
@@ -28,6 +29,7 @@ class Matching(Pretext):
 
     TIP takes negatives by the similarity between both modalities; here those whose cell looks like
     the row's own are drawn more often (`hard`), which needs no other objective beside this one.
+    The same cell again is no swap, and never drawn.
     """
 
     def __init__(self, body: Body, options: config.Matching) -> None:
@@ -48,21 +50,22 @@ class Matching(Pretext):
         """
         tokens, losses, names = body.encode(batch), Losses(), body.inputs
         have_BM = torch.stack([has_any(batch.present[n]) for n in names], dim=1)
+        partner_BM = torch.stack([self.partner(batch, tokens[n], n) for n in names], dim=1)
         whole_B = self.logits(body, tokens)
         drawn_B = torch.randint(len(names), (len(have_BM),)).to(have_BM.device)
-        swapped_B, known_BM = whole_B, torch.zeros_like(have_BM)
+        swapped_B, known_BM = whole_B, partner_BM >= 0
         for at in range(len(names)):
             others_B = have_BM[:, [k for k in range(len(names)) if k != at]].any(1)
-            known_BM[:, at] = have_BM[:, at] & others_B & (have_BM[:, at].sum() > 1)
+            known_BM[:, at] &= others_B
             if self.training:
                 known_BM[:, at] &= drawn_B == at
         if self.training:
-            swapped_B = self.logits(body, self.swapped(tokens, names, have_BM, known_BM))
+            swapped_B = self.logits(body, swapped(tokens, names, partner_BM, known_BM))
         for at, name in enumerate(names):
             if not self.training:
                 own_BM = torch.zeros_like(known_BM)
                 own_BM[:, at] = known_BM[:, at]
-                swapped_B = self.logits(body, self.swapped(tokens, names, have_BM, own_BM))
+                swapped_B = self.logits(body, swapped(tokens, names, partner_BM, own_BM))
             rows_B = known_BM[:, at]
             loss = tell_apart(whole_B[rows_B], swapped_B[rows_B])
             losses.add(method_loss("matching", name), loss, loss.new_tensor(int(rows_B.sum())))
@@ -72,22 +75,29 @@ class Matching(Pretext):
         """How much each row looks like a whole one, (B,)."""
         return self.head(body.fuse(tokens).summary_BKD.mean(1)).squeeze(1)
 
-    def swapped(
-        self, tokens: dict[str, Tokens], names: Sequence[str], have_BM: Tensor, swap_BM: Tensor
-    ) -> dict[str, Tokens]:
-        """The tokens where some rows have the column of another row that has it."""
-        found = dict(tokens)
-        for at, name in enumerate(names):
-            rows = swap_BM[:, at].nonzero().squeeze(1)
-            if not len(rows):
-                continue
-            able = have_BM[:, at].nonzero().squeeze(1)
-            other = able[partners(tokens[name].summary_BD[able], hard=self.options.hard)]
-            order = torch.arange(len(swap_BM), device=rows.device)
-            taken = torch.zeros_like(order)
-            taken[able] = other
-            found[name] = of_rows(tokens[name], torch.where(swap_BM[:, at], taken, order))
-        return found
+    def partner(self, batch: Batch, tokens: Tokens, name: str) -> Tensor:
+        """The row whose cell each row may be given, (B,); -1 where there is none, or no cell."""
+        present = batch.present[name]
+        able = has_any(present).nonzero().squeeze(1)
+        found_B = torch.full((len(present),), -1, device=able.device)
+        if len(able):
+            cells = {k: x[able] for k, x in {**batch.values[name], "present": present}.items()}
+            own = partners(tokens.summary_BD[able], same_cells(cells), hard=self.options.hard)
+            found_B[able] = torch.where(own >= 0, able[own], -1)
+        return found_B
+
+
+def swapped(
+    tokens: dict[str, Tokens], names: Sequence[str], partner_BM: Tensor, swap_BM: Tensor
+) -> dict[str, Tokens]:
+    """The tokens where some rows have the column of their partner."""
+    found = dict(tokens)
+    for at, name in enumerate(names):
+        swap_B = swap_BM[:, at]
+        if swap_B.any():
+            order = torch.arange(len(swap_B), device=swap_B.device)
+            found[name] = of_rows(tokens[name], torch.where(swap_B, partner_BM[:, at], order))
+    return found
 
 
 def tell_apart(whole_N: Tensor, swapped_N: Tensor) -> Tensor:
@@ -101,15 +111,36 @@ def tell_apart(whole_N: Tensor, swapped_N: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def partners(summary_ND: Tensor, *, hard: bool) -> Tensor:
-    """For each row another row, (N,); `hard`: rows that look alike are drawn more often."""
-    count = len(summary_ND)
-    weight_NN = torch.ones(count, count)
+def partners(summary_ND: Tensor, same_NN: Tensor, *, hard: bool) -> Tensor:
+    """For each row another one, (N,); `hard`: rows that look alike are drawn more often.
+
+    Never one whose cell or summary is the row's own, for nothing would be swapped; -1 where there
+    is no other.
+    """
+    x_ND = summary_ND.float()
+    x_ND = x_ND - x_ND.mean(0)
+    weight_NN = torch.ones_like(same_NN, dtype=torch.float32)
     if hard:
-        unit_ND = F.normalize(summary_ND.float() - summary_ND.float().mean(0), dim=1).cpu()
+        unit_ND = F.normalize(x_ND, dim=1)
         weight_NN = torch.exp((unit_ND @ unit_ND.T - 1.0) / HARDNESS) + 1e-6
-    weight_NN.fill_diagonal_(0.0)
-    return torch.multinomial(weight_NN, 1).squeeze(1).to(summary_ND.device)
+    # Differences as they are: what a product of matrices leaves of equal rows is not 0.
+    apart_NN = torch.cdist(x_ND, x_ND, compute_mode="donot_use_mm_for_euclid_dist").square()
+    same_NN = same_NN | (apart_NN <= SAME * x_ND.square().sum(1).mean())
+    weight_NN = weight_NN.masked_fill(same_NN, 0.0).fill_diagonal_(0.0).cpu()
+    found_N, any_N = torch.full((len(x_ND),), -1), weight_NN.any(1)
+    if any_N.any():
+        found_N[any_N] = torch.multinomial(weight_NN[any_N], 1).squeeze(1)
+    return found_N.to(summary_ND.device)
+
+
+def same_cells(cells: Mapping[str, Tensor]) -> Tensor:
+    """Which of N rows hold the same values, (N, N) bool."""
+    found: list[Tensor] = []
+    for x in (x for x in cells.values() if x.numel()):
+        x_NF = (x.float() if x.is_floating_point() else x).reshape(len(x), -1)
+        code_N = torch.unique(x_NF, dim=0, return_inverse=True)[1]
+        found.append(code_N.unsqueeze(1) == code_N)
+    return torch.stack(found).all(0)
 
 
 def of_rows(tokens: Tokens, rows: Tensor) -> Tokens:

@@ -7,7 +7,7 @@ import numpy as np
 
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.numbers import to_number, to_numbers
-from modalloy.errors import TableError
+from modalloy.errors import EmptyColumnError, TableError
 from modalloy.job import config
 from modalloy.readers.reader import Read, Reader
 
@@ -124,9 +124,9 @@ def unsquash(y: np.ndarray) -> np.ndarray:
         return y / np.sqrt(np.maximum(0.0, 1.0 - (y / KNEE) ** 2))
 
 
-def all_missing(name: str, cells: Cells) -> TableError:
+def all_missing(name: str, cells: Cells) -> EmptyColumnError:
     """What to say when a column has nothing to learn from."""
-    return TableError(
+    return EmptyColumnError(
         f"column '{name}' is empty in all {len(cells)} training rows looked at; fill it or leave "
         "it out of the job"
     )

@@ -6,7 +6,7 @@ from modalloy.runs.run import Run
 
 CALIBRATED_ROWS = "calibrated-rows.bin"  # a part of a run that was calibrated anew
 ADAPTED_ROWS = "adapted-rows.bin"  # a part of a run that was adapted
-UNLABELLED_ROWS = "unlabelled-rows.bin"  # of a run that was pretrained on further tables
+UNLABELLED_ROWS = "unlabelled-rows.bin"  # of a run that was pretrained on further tables, each once
 
 
 def prints_in(run: Run, part: str) -> np.ndarray:
@@ -20,9 +20,11 @@ def to_part(prints: np.ndarray) -> bytes:
 
 
 def all_learned(run: Run) -> np.ndarray:
-    """Fingerprints of all rows that a run's weights were learned from, (N,) int64."""
+    """Fingerprints of all rows that a run's weights were learned from, (N,) int64.
+
+    A row of a further table that is a training row too counts once.
+    """
     prints = run.prints()
     also = [prints.validation] if run.notes.get("refit") else []
-    return np.concatenate(
-        [prints.train, *also, prints_in(run, ADAPTED_ROWS), prints_in(run, UNLABELLED_ROWS)]
-    )
+    own = np.concatenate([prints.train, *also, prints_in(run, ADAPTED_ROWS)])
+    return np.concatenate([own, np.setdiff1d(prints_in(run, UNLABELLED_ROWS), own)])

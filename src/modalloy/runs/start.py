@@ -128,7 +128,8 @@ def check_start(found: Check, job: config.Job, table: Table, parts: Parts) -> Ch
     """The findings, with rows held back here that the run to start from has learned from: a leak.
 
     Rows of few columns repeat by themselves: those that the run has tested on do not count, and the
-    others only where they are more than its own test rows would have it.
+    others only where they are more than its own test rows would have it. Rows of the tables that it
+    was pretrained on besides are each known once, so chance is what any training row looks like.
     JobError where it shares no column with the job, RunError where it cannot be read.
     """
     if job.train.start is None:
@@ -148,8 +149,13 @@ def check_start(found: Check, job: config.Job, table: Table, parts: Parts) -> Ch
         learned = np.concatenate(seen)
         tested = learned_rows(table, run.job, rows, prints.test)
         known = learned_rows(table, run.job, rows, learned) & ~tested
-        known = rows[known | learned_rows(table, run.job, rows, further)]
-        if len(known) > by_chance(len(rows), seen_before(prints.test, learned)):
+        besides = learned_rows(table, run.job, rows, further)
+        if known.sum() <= by_chance(len(rows), seen_before(prints.test, learned)):
+            known[:] = False
+        if besides.sum() > by_chance(len(rows), np.isin(prints.test, learned)):
+            known |= besides
+        known = rows[known]
+        if len(known):
             what = f"{len(known)} of {len(rows)} {part} rows are rows that {run.path} learned from"
             findings.append(finding(level, "train.start", what, known))
     findings.sort(key=lambda f: LEVELS.index(f.level))

@@ -1,7 +1,11 @@
 """Standardised features: the figures of all rows seen, whatever batches they came in."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import torch
+import torch.distributed as dist
 
 from modalloy.model.layers.scale import Standardise
 
@@ -66,3 +70,24 @@ def test_it_is_part_of_the_weights() -> None:
     again.load_state_dict(scale.state_dict())
     assert torch.equal(again.variance_F, scale.variance_F)
     assert again.seen == 4
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[None]:
+    """A group of processes with this one alone in it."""
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1)
+    yield
+    dist.destroy_process_group()
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_a_step_without_rows_in_any_process_changes_nothing(group: None, first: int) -> None:
+    scale, alone = Standardise(3), Standardise(3)
+    scale.together = True
+    x_NF = torch.randn(7, 3)
+    for rows in (x_NF[:first], x_NF[:0], x_NF[first:]):
+        assert scale(rows).shape == rows.shape
+    alone(x_NF)
+    assert scale.seen == 7
+    torch.testing.assert_close(scale.mean_F, alone.mean_F)
+    torch.testing.assert_close(scale.variance_F, alone.variance_F)

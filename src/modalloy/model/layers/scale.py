@@ -40,8 +40,10 @@ class Standardise(Shared, nn.Module):
 
     @torch.no_grad()
     def update(self, x_NF: Tensor) -> None:
-        """Join these rows to the figures (Chan, Golub & LeVeque 1979)."""
+        """Join these rows to the figures (Chan, Golub & LeVeque 1979); no row changes nothing."""
         rows, mean_F, variance_F = self.figures(x_NF)
+        if rows == 0:  # in no process: their mean is no number
+            return
         variance_F = variance_F + self.noise**2
         total = self.seen + rows
         share = rows / total

@@ -137,6 +137,8 @@ def share_figures(model: nn.Module) -> None:
 def stand_in(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """One row of an input that any encoder can run on: ones everywhere, so that nothing is empty.
 
-    A row that lacks the input would not do: attention over no token gives no number.
+    A row that lacks the input would not do: attention over no token gives no number. Values that a
+    network has made stay tied to it, for in the other processes gradients pass it on their way.
     """
-    return {name: torch.ones_like(t[:1]) for name, t in values.items()}
+    ones = {name: torch.ones_like(t[:1]) for name, t in values.items()}
+    return ones | {n: ones[n] + 0.0 * t[:1] for n, t in values.items() if t.requires_grad}
