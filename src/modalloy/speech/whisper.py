@@ -47,7 +47,7 @@ class WhisperDecoder(Decoder):
         start_B1 = y_BL.new_full((len(y_BL), 1), START)
         ids_BL = torch.cat([start_B1, self.shifted(y_BL)], 1)
         out = self.decoder(input_ids=ids_BL, encoder_hidden_states=memory.x_BTD, use_cache=False)
-        return self.logits(out.last_hidden_state)[:, 1:]
+        return self.foretold(out.last_hidden_state)[:, 1:]
 
     def begin(self, memory: Memory) -> WhisperGoing:
         """After the piece that starts every transcript."""
@@ -68,9 +68,9 @@ class WhisperDecoder(Decoder):
             use_cache=True,
             **kept,
         )
-        return self.logits(out.last_hidden_state[:, -1])
+        return self.foretold(out.last_hidden_state[:, -1])
 
-    def logits(self, x_F: Tensor) -> Tensor:
+    def foretold(self, x_F: Tensor) -> Tensor:
         """Of the next piece; the output's weights are the pieces' vectors."""
         return x_F @ self.decoder.get_parameter("embed_tokens.weight").T
 
