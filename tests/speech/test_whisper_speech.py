@@ -43,7 +43,7 @@ def test_a_spoken_sentence_is_heard_word_for_word(whisper: Whisper, tmp_path: Pa
             step = whisper.decoder.step(going, torch.tensor([last]))[0]
             torch.testing.assert_close(step, whole[at], rtol=1e-3, atol=1e-3)
             last = ids[at]
-    torch.testing.assert_close(whole, whisper.decoder.logits(direct), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(whole, whisper.decoder.foretold(direct), rtol=1e-4, atol=1e-4)
 
 
 def test_recordings_are_cut_into_half_minutes() -> None:
