@@ -71,7 +71,7 @@ def measure(args: argparse.Namespace) -> list[Line]:
     answers = {way: seen[hidden] for way, hidden in ways.items()}
     other_N = deal(which, loader.table.rows, 0)
     for name, called in (("image", "pictures"), ("question", "questions")):
-        dealt = DealtLoader(loader, name, other_N)
+        dealt = DealtLoader(loader, [name], other_N)
         answers[f"{called} of other rows"] = answer_rows(model, dealt, which).seen[EVERYTHING]
     found = {way: judge(learned, a)["answer"]["accuracy"] for way, a in answers.items()}
     command = f"python -m bench.reasoning --rows {args.rows} --tests {args.tests}"
