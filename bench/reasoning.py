@@ -4,7 +4,7 @@
 
 One model, trained on some of the rows and asked with either input hidden, and with pictures or
 questions of other rows: what it gains by both must be gone then. Writes
-bench/results/reasoning.json and the table of docs/multi-task.md.
+bench/results/reasoning.json and the table of docs/reasoning.md.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
     for line in lines:
         print(line)
     if not args.no_publish:
-        publish("reasoning", lines, "multi-task.md")
+        publish("reasoning", lines, "reasoning.md")
 
 
 def measure(args: argparse.Namespace) -> list[Line]:
