@@ -40,6 +40,7 @@ ROOMS: list[set[str]] = [
     {"judge.metrics"},
     {"classical"},
     {"runs"},
+    {"bundle"},
     {"blend"},
     {"unlike"},
     {"policy"},
