@@ -21,7 +21,9 @@ VALUES = st.recursive(
 
 def depth(value: Any) -> int:
     """How deep lists and objects lie in one another, the slow way."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    inner = (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    )
     return 0 if inner is None else 1 + max(map(depth, inner), default=0)
 
 
