@@ -193,9 +193,17 @@ LOCKS = (".lock", "writing.part")
 NEW = {"readers.json": b"[]", "graphs/other.bin": b"12", "graphs/add.bin": bytes(20)}
 
 
-@pytest.mark.parametrize("name", ["m.zip", "m"])
-@pytest.mark.parametrize("older", ["none", "plain", "signed"])
-@pytest.mark.parametrize("newer", ["plain", "signed", "other key"])
+@pytest.mark.parametrize(
+    ("name", "older", "newer"),
+    [
+        ("m.zip", "none", "plain"),
+        ("m.zip", "signed", "other key"),
+        ("m", "none", "signed"),
+        ("m", "plain", "signed"),
+        ("m", "signed", "plain"),
+        ("m", "signed", "other key"),
+    ],
+)
 def test_killed_anywhere_the_older_bundle_is_left_or_the_new(
     tmp_path: Path, name: str, older: str, newer: str
 ) -> None:

@@ -63,8 +63,7 @@ def write_bundle(
 def refuse_other(path: Path) -> None:
     """BundleError where something lies at a path that is not a bundle of this version."""
     try:
-        empty = path.is_dir() and all(map(_is_left, path.rglob("*")))
-        if empty or not os.path.lexists(path):
+        if not os.path.lexists(path):
             return
         if path.is_dir() == (path.suffix.lower() == ".zip"):
             what = "a folder" if path.is_dir() else "a file"
@@ -72,9 +71,12 @@ def refuse_other(path: Path) -> None:
                 f"{path}: {what} lies here; a bundle is written to a name that ends in .zip, or to "
                 "a folder. Give another name."
             )
-        Archive.open(path)
+        if path.is_dir() and all(map(_is_left, path.rglob("*"))):
+            return
     except OSError as error:
         raise BundleError(f"{path}: cannot be looked at ({error.strerror}).") from error
+    try:
+        Archive.open(path)
     except BundleError as error:
         raise BundleError(
             f"{path}: is not overwritten, because it is no whole bundle ({error}) Remove it, or "
