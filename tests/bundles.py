@@ -3,15 +3,17 @@
 import io
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from modalloy.bundle.archive import Archive
 from modalloy.bundle.write import write_bundle
+from modalloy.errors import BundleError
 
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
 NOTES = {"run": "press-7", "rows": 64, "bound": 0.25, "tasks": ["fault"]}
@@ -61,6 +63,15 @@ def bundle(path: Path, *, sign: Path | None = None) -> Archive:
 def contents(archive: Archive) -> dict[str, bytes]:
     """All that lies in it."""
     return {name: archive.read(name) for name in archive.names}
+
+
+def refusal(call: Callable[[], Any]) -> str:
+    """What a BundleError of this call says; empty where there is none."""
+    try:
+        call()
+    except BundleError as error:
+        return str(error)
+    return ""
 
 
 def members(path: Path) -> dict[str, bytes]:

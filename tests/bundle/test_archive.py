@@ -1,4 +1,4 @@
-"""Bundles open as they were written; what is not what its manifest says is refused in a sentence."""
+"""Bundles open as they were written; what is not as its manifest says is refused in a sentence."""
 
 import hashlib
 import json
@@ -60,11 +60,11 @@ def test_a_zip_written_to_a_pipe_has_its_sizes_behind_the_data(tmp_path: Path) -
 def test_at_most_bounds_what_is_read(tmp_path: Path) -> None:
     found = bundle(tmp_path / "model.zip")
     assert found.read("graphs/add.bin", at_most=20) == bytes(range(20))
-    with pytest.raises(BundleError, match="'graphs/add.bin' has 20 bytes, and at most 19"):
+    with pytest.raises(BundleError, match=r"'graphs/add.bin' has 20 bytes, and at most 19"):
         found.read("graphs/add.bin", at_most=19)
-    with pytest.raises(BundleError, match="holds no part 'graphs/sub.onnx'"):
+    with pytest.raises(BundleError, match=r"holds no part 'graphs/sub.onnx'"):
         found.read("graphs/sub.onnx")
-    with pytest.raises(BundleError, match="manifest.json"):
+    with pytest.raises(BundleError, match=r"manifest.json"):
         found.read("manifest.json")
 
 
@@ -108,7 +108,7 @@ def test_members_are_those_of_the_manifest(
 def test_a_swapped_part_is_refused_when_it_is_read(tmp_path: Path, kind: str) -> None:
     other = parts()["readers.json"].replace(b"1.5", b"2.5")
     found = Archive.open(altered(kind, tmp_path, {"readers.json": other}))
-    with pytest.raises(BundleError, match="'readers.json' is not the file that was exported"):
+    with pytest.raises(BundleError, match=r"'readers.json' is not the file that was exported"):
         found.read("readers.json")
     assert found.read("pieces.txt") == parts()["pieces.txt"]
 

@@ -1,4 +1,4 @@
-"""Whatever is done to a bundle, it says what was written, or one sentence, and reads nothing else."""
+"""Whatever is done to a bundle, it is as it was written, or says one sentence; it reads no more."""
 
 import builtins
 import os
@@ -10,20 +10,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bundles import bundle, contents, keys, members, parts
+from bundles import bundle, contents, keys, members, parts, refusal
 from modalloy.bundle.archive import Archive
-from modalloy.errors import BundleError
 
 
 def told(path: Path, *, trust: Path | None = None) -> str:
     """Opens a bundle and reads everything: empty where all is as written, else the sentence."""
-    try:
-        found = Archive.open(path, trust=trust)
-        assert contents(found) == parts()
-    except BundleError as error:
-        assert "\n" not in str(error)
-        return str(error)
-    return ""
+    found: list[dict[str, bytes]] = []
+    said = refusal(lambda: found.append(contents(Archive.open(path, trust=trust))))
+    assert "\n" not in said
+    assert said or found == [parts()]
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +42,12 @@ def test_every_byte_of_a_zip_file(made: tuple[Path, Path], tmp_path: Path) -> No
         changed[at] ^= 1 << dice.randrange(8)
         path.write_bytes(changed)
         passed += not told(path, trust=made[1])
-    count = len(members(path.with_name("m.zip") if not passed else made[0] / "m.zip"))
-    assert passed <= 40 * count
+    assert passed <= 22 * len(members(made[0] / "m.zip"))
 
 
 def test_a_zip_file_cut_off_anywhere(made: tuple[Path, Path], tmp_path: Path) -> None:
     whole, path = (made[0] / "m.zip").read_bytes(), tmp_path / "m.zip"
-    for length in range(len(whole)):
+    for length in range(0, len(whole), 3):
         path.write_bytes(whole[:length])
         assert "is no zip file, or a part of it is cut off" in told(path)
 
@@ -67,7 +63,7 @@ def test_every_byte_of_a_folder(made: tuple[Path, Path], tmp_path: Path) -> None
             if own is not (trust is not None):
                 continue
             whole = file.read_bytes()
-            for at in range(0, len(whole), 1 if own else 7):
+            for at in range(0, len(whole), 2 if own else 9):
                 changed = bytearray(whole)
                 changed[at] ^= 1 << dice.randrange(8)
                 file.write_bytes(changed)
@@ -83,7 +79,7 @@ EDITS = st.lists(
 )
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(EDITS, st.booleans())
 def test_any_edits_of_a_zip_file(
     made: tuple[Path, Path], tmp_path: Path, edits: list[tuple[int, int, bytes]], trusts: bool

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundles import XML, onnx_bytes
+from bundles import XML, onnx_bytes, refusal
 from modalloy.bundle.ir_file import refuse_ir
 from modalloy.errors import BundleError
 
@@ -101,9 +101,5 @@ def test_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
 @given(st.integers(0, len(XML) - 1), st.binary(max_size=4))
 def test_any_change_is_read_or_refused(at: int, put: bytes) -> None:
     data = XML[:at] + put + XML[at + len(put) :]
-    try:
-        refuse_ir(data, 20, "g.xml")
-    except BundleError as error:
-        assert str(error).startswith("g.xml: ")
-    else:
-        assert data.count(b"<net") == 1
+    said = refusal(lambda: refuse_ir(data, 20, "g.xml"))
+    assert said.startswith("g.xml: ") or (not said and data.count(b"<net") == 1)

@@ -73,7 +73,7 @@ def test_refusals(data: bytes, said: str) -> None:
 
 def test_a_header_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("modalloy.bundle.safetensors_file.LARGEST_HEADER", 20)
-    with pytest.raises(BundleError, match="its header says .* at most 20 are read"):
+    with pytest.raises(BundleError, match=r"its header says .* at most 20 are read"):
         refuse_safetensors(TWO, "w.safetensors")
 
 
