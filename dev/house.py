@@ -41,6 +41,7 @@ ROOMS: list[set[str]] = [
     {"classical"},
     {"graphs"},
     {"runs"},
+    {"bundle"},
     {"blend"},
     {"unlike"},
     {"policy"},

@@ -21,6 +21,7 @@ FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "open_clip", "pi
 HEAVY = {"torch", "transformers", "safetensors", "peft"}
 # These need no torch: `init` and `check` start at once, and serving reads cells without it.
 TORCH_FREE = ("errors", "machine", "job", "cells", "media", "readers", "table", "checks", "infer")
+NEVER_IN_BUNDLES = {"torch", "transformers", "sklearn", "scipy"}
 LOOKS = "machine.imports"  # tells what torch can do here, in a process of its own
 
 
@@ -112,6 +113,15 @@ def loaded_by(code: str) -> set[str]:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     return set(re.search(r"^LOADED (.*)$", done.stdout, re.MULTILINE)[1].split())
+
+
+def test_bundles_are_read_without_what_trains() -> None:
+    free = [m for m in modules() if m.split(".")[0] == "bundle"]
+    loaded = loaded_by("\n".join(f"import modalloy.{name}" for name in free))
+    assert not loaded & NEVER_IN_BUNDLES
+    for module in free:
+        for name, line, _ in imports_of(module):
+            assert name.split(".")[0] not in NEVER_IN_BUNDLES, f"{module}:{line}: {name}"
 
 
 def test_import_modalloy_is_light() -> None:

@@ -5,7 +5,8 @@ ModalloyError
 ├── TableError   the table or its media: no such file, empty, unreadable, outside the folder
 │   └── EmptyColumnError   a column without anything to learn from
 ├── LeakError    the split would let the model see its own answers
-└── RunError     a run directory: missing, incomplete, changed since it was written
+├── RunError     a run directory: missing, incomplete, changed since it was written
+└── BundleError  a bundle: damaged, changed, unsigned where a key is demanded, of a newer version
 """
 
 
@@ -31,3 +32,7 @@ class LeakError(ModalloyError):
 
 class RunError(ModalloyError):
     """A run directory is missing, incomplete or was changed since it was written."""
+
+
+class BundleError(ModalloyError):
+    """A bundle cannot be written, or is damaged, changed, not trusted or of a newer version."""
