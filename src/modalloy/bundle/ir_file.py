@@ -1,4 +1,4 @@
-"""An OpenVINO IR graph `x.xml`, beside its weights `x.bin`, looked at before a library parses it."""
+"""An OpenVINO IR graph `x.xml` beside its weights `x.bin`, looked at before a library parses it."""
 
 import math
 import re

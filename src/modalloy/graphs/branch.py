@@ -8,7 +8,7 @@ import numpy as np
 
 from modalloy.errors import RunError
 
-EngineName = Literal["onnxruntime", "openvino", "torch"]
+EngineName = Literal["onnxruntime", "openvino"]
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 Precision = Literal["f32", "bf16", "f16", "int8"]
 FUSION = ""  # the name of the graph of fusion and heads, which no input can have
