@@ -53,7 +53,7 @@ SETS = {
                     "max_tokens": 8,
                 }
             },
-            "train": {"epochs": 5, "batch": 64},
+            "train": {"epochs": 12, "batch": 64},
         },
         "exact_match",
     ),
