@@ -135,6 +135,7 @@ def test_readers_check_jobs_and_metrics_load_no_torch() -> None:
     free += [f"report.{n}" for n in ("html", "charts", "plots", "lettering")]
     free += ["judge.wording", "judge.report", "judge.judge", "verbs", "cli", "diagnosis"]
     kept = ("loader", "padding", "cache", "kept_cells", "cell_status", "table_caveats")
+    kept += ("engine", "graph_engine", "network", "views")
     free += [f"answer.{n}" for n in kept]
     free += ["answer.answers", *(m for m in modules() if m.startswith("answer.decoding."))]
     assert not loaded_by("\n".join(f"import modalloy.{name}" for name in free)) & HEAVY

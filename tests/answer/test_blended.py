@@ -14,7 +14,8 @@ from modalloy.answer.answers import EVERYTHING, Answer, Answered
 from modalloy.answer.blended import blended, possible
 from modalloy.answer.kept_features import FrozenFeatures
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import answer_rows, pooled
+from modalloy.answer.network import answer_rows
+from modalloy.answer.torch_engine import pooled_vectors
 from modalloy.blend.mixture import Blend, Mixture
 from modalloy.cells.cells import empty
 from modalloy.classical.blocks import EMBEDDED, FeatureBlock
@@ -85,7 +86,7 @@ def loader_of(parts: tuple[Model, Loader], hidden: tuple[str, ...] = ()) -> Load
 def width_of(parts: tuple[Model, Loader]) -> int:
     """Length of the picture's vector."""
     batch = Batch.of(loader_of(parts).batch(WHICH[:1]))
-    return pooled(parts[0], "photo", batch).shape[1]
+    return pooled_vectors(parts[0], "photo", batch).shape[1]
 
 
 def answers(

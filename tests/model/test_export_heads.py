@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_map
 
 from conftest import TASKS, make_job
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import decoded
+from modalloy.answer.torch_engine import decoded
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import open_loader

@@ -14,8 +14,9 @@ import modalloy as ma
 from modalloy.adaptation.norms import re_estimate
 from modalloy.adaptation.tent import tent
 from modalloy.answer.answers import EVERYTHING
-from modalloy.answer.network import answer_rows, unanswered
+from modalloy.answer.network import answer_rows
 from modalloy.answer.predictor import Predictor
+from modalloy.answer.torch_engine import unanswered
 from modalloy.job.job_file import load_job
 from modalloy.learn.unlike import view_rows
 from modalloy.model.tasks import generate

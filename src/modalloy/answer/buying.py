@@ -4,21 +4,18 @@ read nor encoded.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 
 from modalloy.answer.answers import Answered, Answers, Hidden, View
 from modalloy.answer.blended import blended
+from modalloy.answer.engine import Decided, Encoded, Engine
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import BATCH, decoded, pooled
+from modalloy.answer.network import BATCH, answers_of
 from modalloy.answer.views import view_of
 from modalloy.blend.mixture import Blend
 from modalloy.cells.cells import empty
-from modalloy.model.model import Model, Output
-from modalloy.model.tokens import Batch, Fused, Tokens
-from modalloy.model.trunk_features import with_trunks
 from modalloy.policy.plan import Plan
 from modalloy.policy.seen import Seen
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays
@@ -44,24 +41,23 @@ class Bought(NamedTuple):
 class Group:
     """Rows that have bought the same inputs, all of them encoded. at: places among all rows."""
 
+    engine: Engine
     rows: np.ndarray
     at: np.ndarray
-    tokens: dict[str, Tokens] = field(default_factory=dict)
+    tokens: dict[str, Any] = field(default_factory=dict)
     values: dict[str, Arrays] = field(default_factory=dict)
     present: Arrays = field(default_factory=dict)
-    vectors: Arrays = field(default_factory=dict)
     pooled: Arrays = field(default_factory=dict)
 
     def take(self, i: np.ndarray) -> "Group":
         """Some of the rows."""
-        index = torch.from_numpy(i)
         return Group(
+            self.engine,
             self.rows[i],
             self.at[i],
-            {name: taken(t, index) for name, t in self.tokens.items()},
+            {name: self.engine.take(t, i) for name, t in self.tokens.items()},
             {name: {k: v[i] for k, v in own.items()} for name, own in self.values.items()},
             {name: p[i] for name, p in self.present.items()},
-            {name: x[i] for name, x in self.vectors.items()},
             {name: x[i] for name, x in self.pooled.items()},
         )
 
@@ -70,25 +66,29 @@ class Buyer:
     """A network and its blend with a plan, over the rows of one table."""
 
     def __init__(
-        self, model: Model, blend: Blend, loader: Loader, plan: Plan, viewed: Collection[str] | None
+        self,
+        engine: Engine,
+        blend: Blend,
+        loader: Loader,
+        plan: Plan,
+        viewed: Collection[str] | None,
     ) -> None:
-        self.model, self.blend, self.loader, self.plan = model, blend, loader, plan
+        self.engine, self.blend, self.loader, self.plan = engine, blend, loader, plan
         self.viewed = viewed
 
-    @torch.no_grad()
     def buy(
         self, which: np.ndarray, *, batch: int, tick: Callable[[int], None] = lambda n: None
     ) -> Bought:
         """Answers of these rows, in their order; so many go the way together."""
-        there = {i: there_of(self.loader, i, which) for i in self.model.inputs}
+        there = {i: there_of(self.loader, i, which) for i in self.engine.inputs}
         ended: list[tuple[Group, Answers, View | None]] = []
         for start in range(0, len(which), batch):
             at = np.arange(start, min(start + batch, len(which)))
-            ended += self._go(Group(which[at], at), there)
+            ended += self._go(Group(self.engine, which[at], at), there)
             tick(len(at))
         order = np.concatenate([group.at for group, _, _ in ended])
         back = np.argsort(order, kind="stable")
-        bought = {i: np.zeros(len(which), dtype=bool) for i in self.model.inputs}
+        bought = {i: np.zeros(len(which), dtype=bool) for i in self.engine.inputs}
         for group, _, _ in ended:
             for name in group.tokens:
                 bought[name][group.at] = True
@@ -126,60 +126,49 @@ class Buyer:
                 yield self._end(group, own, found if group.tokens else None)
 
     def _end(
-        self, group: Group, own: np.ndarray, found: tuple[Answers, Output] | None
+        self, group: Group, own: np.ndarray, found: tuple[Answers, Decided] | None
     ) -> tuple[Group, Answers, View | None]:
         """The answers of some rows of a group, which buy no more."""
         part = group.take(own)
-        answers, output = self._answer(part) if found is None else found
+        answers, said = self._answer(part) if found is None else found
         at = np.arange(len(own)) if found is None else own
         answers = {task: {k: v[at] for k, v in a.items()} for task, a in answers.items()}
         if self.viewed is None:
             return part, answers, None
-        index = torch.from_numpy(at)
-        summaries = {n: s[index] for n, s in output.summaries.items()}
-        some = Output({}, {}, Fused(output.fused.summary_BKD[index]), summaries)
+        summaries = {n: s_BD[at] for n, s_BD in said.summaries.items()}
+        some = Decided({}, {}, summaries, said.fused_BD[at])
         given = ArrayBatch(part.values, part.present, rows=part.rows)
-        return part, answers, view_of(self.model, self.loader, given, some, part.pooled)
+        seen = {n: x_BF for n, x_BF in part.pooled.items() if n in self.viewed}
+        return part, answers, view_of(self.engine, self.loader, given, some, seen)
 
     def _with(self, group: Group, names: Iterable[str]) -> Group:
         """The group with these inputs read and encoded."""
         for name in names:
             given = self.loader.batch(group.rows, inputs=[name])
-            data = Batch.of(given, self.model.device)
-            if name in self.blend.widths or name in (self.viewed or ()):
-                data = with_trunks(self.model, data, [name])  # the trunk runs once for all
-            group.tokens[name] = self.model.encode_one(name, data)
+            pooled = [name] if name in self.blend.widths or name in (self.viewed or ()) else []
+            found = self.engine.encode(given, [name], pooled=pooled)
+            group.tokens[name] = found.tokens[name]
             group.values[name], group.present[name] = given.values[name], given.present[name]
-            if name in self.blend.widths:
-                width = self.blend.widths[name]
-                group.vectors[name] = pooled(self.model, name, data, width)
-            if name in (self.viewed or ()):
-                group.pooled[name] = pooled(self.model, name, data)
+            group.pooled |= found.pooled
         return group
 
-    def _answer(self, group: Group) -> tuple[Answers, Output]:
+    def _answer(self, group: Group) -> tuple[Answers, Decided]:
         """What the run says of these rows with what they have bought, before their stage."""
-        model, rows = self.model, len(group.rows)
-        tokens = {
-            n: group.tokens[n] if n in group.tokens else model.encoder(n).absent(rows)
-            for n in model.inputs
+        rows = len(group.rows)
+        said = self.engine.decide(Encoded(group.rows, group.tokens))
+        hidden: Hidden = frozenset(self.engine.inputs).difference(group.tokens)
+        heads = {i: answers_of(self.engine, said.heads[i]) for i in self.blend.heads}
+        vectors = {
+            i: group.pooled.get(i, np.full((rows, width), np.nan, np.float32))
+            for i, width in self.blend.widths.items()
         }
-        output = model.decide(tokens, Batch({}, {}, {}, group.rows))
-        hidden: Hidden = frozenset(model.inputs).difference(group.tokens)
-        heads = {
-            i: decoded(model, {n: o[i] for n, o in output.auxiliary.items()})
-            for i in self.blend.heads
-        }
-        widths = self.blend.widths.items()
-        none = {i: np.full((rows, width), np.nan, np.float32) for i, width in widths}
-        answered = Answered(
-            {hidden: decoded(model, output.tasks)}, {}, {hidden: heads}, none | group.vectors
-        )
-        return blended(self.blend, answered, self.loader, group.rows)[hidden], output
+        answers = answers_of(self.engine, said.tasks)
+        answered = Answered({hidden: answers}, {}, {hidden: heads}, vectors)
+        return blended(self.blend, answered, self.loader, group.rows)[hidden], said
 
 
 def buy_rows(
-    model: Model,
+    engine: Engine,
     blend: Blend,
     loader: Loader,
     which: np.ndarray,
@@ -189,14 +178,15 @@ def buy_rows(
     batch: int = BATCH,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Bought:
-    """Answers of some rows, in their order, each with what a plan buys for it; the model is in
-    evaluation mode.
+    """Answers of some rows, in their order, each with what a plan buys for it.
 
     An answer is the one that the run gives with the other inputs hidden. viewed: to keep what the
     network makes of the rows, of these inputs as their trunks pool them. tick is called with the
     number of rows done.
     """
-    return Buyer(model, blend, loader, plan, viewed).buy(which, batch=batch, tick=tick)
+    buyer = Buyer(engine, blend, loader, plan, viewed)
+    with engine.answering():
+        return buyer.buy(which, batch=batch, tick=tick)
 
 
 def there_of(loader: Loader, name: str, which: np.ndarray) -> np.ndarray:
@@ -236,13 +226,6 @@ def alike(named: Mapping[str, np.ndarray]) -> Iterator[tuple[np.ndarray, list[st
     for pattern_M in np.unique(holds_BM, axis=0):
         own = np.flatnonzero((holds_BM == pattern_M).all(1))
         yield own, [n for n, held in zip(names, pattern_M, strict=True) if held]
-
-
-def taken(tokens: Tokens, index: torch.Tensor) -> Tokens:
-    """The tokens of some rows."""
-    words = None if tokens.words_BW is None else tokens.words_BW[index]
-    maps = tuple(m[index] for m in tokens.maps)
-    return Tokens(tokens.x_BTD[index], tokens.mask_BT[index], tokens.summary_BD[index], words, maps)
 
 
 def joined_answers(parts: list[Answers], back: np.ndarray) -> Answers:

@@ -3,28 +3,26 @@ and what the network makes of the rows on the way to them.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden, View, join
 from modalloy.answer.decoding.build import decode
+from modalloy.answer.engine import Engine
 from modalloy.answer.loader import Loader
 from modalloy.answer.prediction import Embedding
 from modalloy.answer.views import together, view_of
-from modalloy.model.model import Model, Output
-from modalloy.model.tasks.task import Outputs
-from modalloy.model.tokens import Batch, arrays
-from modalloy.model.trunk_features import with_trunks
-from modalloy.readers.batch import ArrayBatch, chosen_inputs
+from modalloy.readers.batch import ArrayBatch, Arrays, chosen_inputs
+
+if TYPE_CHECKING:
+    from modalloy.model.model import Model
 
 BATCH = 64  # rows that go through the network together
 
 
-@torch.no_grad()
 def answer_rows(
-    model: Model,
+    network: "Model | Engine",
     loader: Loader,
     which: np.ndarray,
     *,
@@ -46,35 +44,34 @@ def answer_rows(
     `View`, of these inputs as their trunks pool them; `hidden` then holds `EVERYTHING`. tick is
     called with the number of rows done after every batch. JobError for a name that is no input.
     """
-    wanted = [i for i in chosen_inputs(inputs, model.readers) if loader.shows(i)]
-    was = model.training
-    model.eval()
+    engine = engine_of(network)
+    wanted = [i for i in chosen_inputs(inputs, engine.readers) if loader.shows(i)]
     order = by_length(loader, which, wanted)
     seen: dict[Hidden, list[Answers]] = {}
     alone: dict[str, list[Answers]] = {}
     own: dict[Hidden, dict[str, list[Answers]]] = {}
     vectors: dict[str, list[np.ndarray]] = {}
     views: list[View] = []
-    for given in batches(loader, which[order], batch, wanted):
-        trunks = {*(widths or {}), *(viewed or ())} & set(wanted)
-        data = with_trunks(model, unanswered(Batch.of(given, model.device)), trunks)
-        tokens = model.encode(data, wanted)
-        for h in hidden:
-            output = model.decide(model.hide(tokens, h), data, tasks(h))
-            seen.setdefault(h, []).append(decoded(model, output.tasks))
-            for i in heads:
-                parts = own.setdefault(h, {}).setdefault(i, [])
-                parts.append(of_own_heads(model, output, i))
-            if not h and viewed is not None:
-                said = {i: pooled(model, i, data) for i in viewed if i in trunks}
-                views.append(view_of(model, loader, given, output, said))
-            if not h:
-                for i in wanted:
-                    alone.setdefault(i, []).append(of_own_heads(model, output, i))
-        for i, width in (widths or {}).items():
-            vectors.setdefault(i, []).append(pooled(model, i, data, width))
-        tick(len(given))
-    model.train(was)
+    pooled = {*(widths or {}), *(viewed or ())} & set(wanted)
+    with engine.answering():
+        for given in batches(loader, which[order], batch, wanted):
+            encoded = engine.encode(given, wanted, pooled=pooled)
+            for h in hidden:
+                said = engine.decide(encoded, hidden=h, tasks=tasks(h))
+                seen.setdefault(h, []).append(answers_of(engine, said.tasks))
+                for i in heads:
+                    parts = own.setdefault(h, {}).setdefault(i, [])
+                    parts.append(answers_of(engine, said.heads[i]))
+                if not h and viewed is not None:
+                    trunks = {i: encoded.pooled[i] for i in viewed if i in pooled}
+                    views.append(view_of(engine, loader, given, said, trunks))
+                if not h:
+                    for i in wanted:
+                        alone.setdefault(i, []).append(answers_of(engine, said.heads[i]))
+            for i, width in (widths or {}).items():
+                blank = np.full((len(given), width), np.nan, np.float32)
+                vectors.setdefault(i, []).append(encoded.pooled.get(i, blank))
+            tick(len(given))
     back = np.argsort(order, kind="stable")
     return Answered(
         {h: join(parts, back) for h, parts in seen.items()},
@@ -85,29 +82,23 @@ def answer_rows(
     )
 
 
-def unanswered(batch: Batch) -> Batch:
-    """The rows without their right answers, which no answer may look at."""
-    return replace(batch, targets={})
-
-
-@torch.no_grad()
-def embed_rows(model: Model, loader: Loader, which: np.ndarray, *, batch: int = BATCH) -> Embedding:
-    """Summaries of some rows, in their order, of the inputs that the loader shows; the model is in
-    evaluation mode.
-    """
-    shown = [i for i in model.inputs if loader.shows(i)]
+def embed_rows(
+    network: "Model | Engine", loader: Loader, which: np.ndarray, *, batch: int = BATCH
+) -> Embedding:
+    """Summaries of some rows, in their order, of the inputs that the loader shows."""
+    engine = engine_of(network)
+    shown = [i for i in engine.inputs if loader.shows(i)]
     order = by_length(loader, which, shown)
     columns: dict[str, list[np.ndarray]] = {i: [] for i in shown}
     fused: list[np.ndarray] = []
-    for given in batches(loader, which[order], batch, shown):
-        tokens = model.encode(Batch.of(given, model.device), shown)
-        own = {i: tokens[i].summary_BD for i in shown}
-        whole = {"fused": model.fusion(tokens).summary_BKD.mean(1)}
-        for name, summary in arrays(own).items():
-            columns[name].append(summary)
-        fused.append(arrays(whole)["fused"])
+    with engine.answering():
+        for given in batches(loader, which[order], batch, shown):
+            said = engine.decide(engine.encode(given, shown), tasks=())
+            for name in shown:
+                columns[name].append(said.summaries[name])
+            fused.append(said.fused_BD)
     back = np.argsort(order, kind="stable")
-    width = model.job.fuse.width
+    width = engine.job.fuse.width
 
     def joined(parts: list[np.ndarray]) -> np.ndarray:
         return np.concatenate([*parts, np.zeros((0, width), np.float32)])[back]
@@ -115,37 +106,19 @@ def embed_rows(model: Model, loader: Loader, which: np.ndarray, *, batch: int = 
     return Embedding({name: joined(parts) for name, parts in columns.items()}, joined(fused))
 
 
-@torch.no_grad()
-def pooled(model: Model, name: str, batch: Batch, width: int | None = None) -> np.ndarray:
-    """An encoder's own pooled vector of one input for each row; NaN where a row lacks it.
+def engine_of(network: "Model | Engine") -> Engine:
+    """A model of torch as an engine, or the engine that it is."""
+    if isinstance(network, Engine):
+        return network
+    from modalloy.answer.torch_engine import TorchEngine
 
-    width: its length; without it, rows that all lack the input run all the same to find it.
-    """
-    encoder = model.encoder(name)
-    present = batch.present.get(name)
-    if present is None or (width is not None and not present.any()):
-        assert width is not None, "an input that is not read has no length of its own"
-        return np.full((len(batch), width), np.nan, dtype=np.float32)
-    values = batch.values[name]
-    seen = present.nonzero().squeeze(1)
-    some = seen if len(seen) else torch.arange(1, device=present.device)
-    features = encoder.trunk_features({k: v[some] for k, v in values.items()})
-    x_BF = encoder.pooled_features(features).float()
-    out = x_BF.new_full((len(present), x_BF.shape[1]), torch.nan)
-    if len(seen):
-        out[seen] = x_BF
-    return out.cpu().numpy()
+    return TorchEngine(network)
 
 
-def decoded(model: Model, outputs: Mapping[str, Outputs]) -> Answers:
+def answers_of(engine: Engine, outputs: Mapping[str, Arrays]) -> Answers:
     """The answers of tasks from what their heads returned."""
-    tasks, targets = model.job.tasks, model.targets
-    return {n: decode(tasks[n], targets[n], arrays(out)) for n, out in outputs.items()}
-
-
-def of_own_heads(model: Model, output: Output, name: str) -> Answers:
-    """The answers of one input's own heads."""
-    return decoded(model, {task: heads[name] for task, heads in output.auxiliary.items()})
+    tasks, targets = engine.job.tasks, engine.targets
+    return {n: decode(tasks[n], targets[n], out) for n, out in outputs.items()}
 
 
 def by_length(loader: Loader, which: np.ndarray, inputs: Iterable[str]) -> np.ndarray:

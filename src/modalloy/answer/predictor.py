@@ -11,7 +11,7 @@ from modalloy.answer.answers import EVERYTHING, Hidden
 from modalloy.answer.blended import blended, hidden_names
 from modalloy.answer.bought_prediction import bought_prediction
 from modalloy.answer.buying import Bought, buy_rows
-from modalloy.answer.kept_features import FrozenFeatures
+from modalloy.answer.engines import engine_for, torch_model
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
 from modalloy.answer.opened import Opened, open_rows
@@ -36,6 +36,8 @@ from modalloy.unlike.kept import likeness_of
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.model.model import Model
+
 AT_ONCE = 4  # batches of rows that buy together: those that buy the same are encoded together
 
 
@@ -50,9 +52,14 @@ class Predictor:
     def __init__(self, run: Run | str | Path, *, adapter: str | None = None) -> None:
         loaded = run if isinstance(run, Run) else load_run(run)
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
-        self.model, self.blend = self.run.model(), blend_of(self.run)
+        self.engine, self.blend = engine_for(self.run), blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
+
+    @property
+    def model(self) -> "Model":
+        """The network of torch, for what learns or looks inside; RunError where there is none."""
+        return torch_model(self.engine, self.run)
 
     def answers(
         self,
@@ -125,7 +132,7 @@ class Predictor:
         """
         loader, _ = self.open(open_table(rows), inputs=inputs, part=part)
         which = np.arange(loader.table.rows)[slice(None) if part is None else part]
-        return embed_rows(self.model, loader, which, batch=batch)
+        return embed_rows(self.engine, loader, which, batch=batch)
 
     def open(
         self,
@@ -147,8 +154,9 @@ class Predictor:
         given = {"hidden": hidden, "answers": answers, "part": part}
         loader, found = open_rows(run, table, **given, quiet=quiet)
         for name in self.blend.widths:  # the network and what it is blended with see the same
-            encoder, reader = self.model.encoder(name), run.readers[name]
-            loader.features[name] = FrozenFeatures(encoder, reader, loader.cache())
+            features = self.engine.features(name, loader.cache())
+            if features is not None:
+                loader.features[name] = features
         return Opened(loader, [*found, *(not_read(n) for n in sorted(run.hidden))])
 
     def hidden(self, inputs: Collection[str] | None) -> frozenset[str]:
@@ -192,7 +200,7 @@ class Predictor:
         with Bar("answering", len(which), quiet=quiet) as bar:
             tick = bar.advance
             answered = answer_rows(
-                self.model,
+                self.engine,
                 loader,
                 which,
                 hidden=asked,
@@ -232,7 +240,7 @@ class Predictor:
     ) -> Bought:
         """Answers before their stage, each with what the run's policy buys for the row."""
         assert self.plan is not None, "only runs with a policy buy"
-        given = (self.model, self.blend, loader, which, self.plan)
+        given = (self.engine, self.blend, loader, which, self.plan)
         viewed = None if self.likeness is None else self.likeness.pooled
         return buy_rows(*given, viewed=viewed, batch=AT_ONCE * batch, tick=tick)
 

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from modalloy.answer.answers import View
+from modalloy.answer.engine import Decided, Engine
 from modalloy.answer.loader import Loader
-from modalloy.model.model import Model, Output
-from modalloy.model.tokens import arrays
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays
 from modalloy.readers.number import unsquash
 from modalloy.readers.series import SeriesReader
@@ -18,9 +17,9 @@ LEAST_SPREAD = 1e-3  # of a channel whose samples are all alike, in its deviatio
 
 
 def view_of(
-    model: Model, loader: Loader, given: ArrayBatch, output: Output, pooled: Arrays
+    engine: Engine, loader: Loader, given: ArrayBatch, said: Decided, pooled: Arrays
 ) -> View:
-    """The view of a batch whose answers with nothing hidden are these.
+    """The view of a batch of which the network says this with nothing hidden.
 
     A media column is seen as its trunk pools it, in few numbers, where `pooled` has it, (B, F) with
     NaN where there is no cell; else as its encoder's summary, which tasks have made blind for much.
@@ -29,8 +28,7 @@ def view_of(
     """
     columns: dict[str, np.ndarray] = {}
     present: dict[str, np.ndarray] = {}
-    said = arrays(output.summaries)
-    for name in (i for i in model.inputs if i in given.present):
+    for name in (i for i in engine.inputs if i in given.present):
         there = given.present[name]
         if name == TABLE:
             table = [r.name for r in loader.tabular]
@@ -38,16 +36,15 @@ def view_of(
             columns |= tabular(loader, given.values[TABLE], there)
             continue
         present[name] = there
-        seen = projected(pooled[name]) if name in pooled else said[name]
+        seen = projected(pooled[name]) if name in pooled else said.summaries[name]
         columns[name] = where(there, seen)
-        reader = model.readers[name]
+        reader = engine.readers[name]
         if isinstance(reader, SeriesReader):
             columns |= channels(reader, loader, given, there)
-    names = list(model.readers)
+    names = list(engine.readers)
     nowhere_B = np.zeros(len(given), dtype=bool)
-    fused = arrays({"fused": output.fused.summary_BKD.mean(1)})["fused"]
     present_BN = np.stack([present.get(n, nowhere_B) for n in names], axis=1)
-    return View(names, present_BN, columns, fused)
+    return View(names, present_BN, columns, said.fused_BD)
 
 
 def tabular(loader: Loader, values: Arrays, present_BN: np.ndarray) -> dict[str, np.ndarray]:

@@ -8,9 +8,9 @@ import torch
 from modalloy.answer.answers import Answer
 from modalloy.answer.blended import blocks_of, possible
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import decoded, pooled
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.stage import adjust
+from modalloy.answer.torch_engine import decoded, pooled_vectors
 from modalloy.cells.cells import Cells
 from modalloy.classical.blocks import FeatureBlock, read_block
 from modalloy.classical.method import FittedMethod
@@ -42,7 +42,7 @@ class AskedRow:
             media = [i for i in self.model.inputs if i != TABLE]
             self.tokens = {i: self.model.encode_one(i, self.batch) for i in media}
         widths = self.blend.widths.items()
-        self.vectors = {i: pooled(self.model, i, self.batch, width) for i, width in widths}
+        self.vectors = {i: pooled_vectors(self.model, i, self.batch, width) for i, width in widths}
         methods = [m for mixture in self.blend.tasks.values() for _, m in mixture.methods]
         read = next(iter(blocks_of(methods, loader, which)), None)
         self.blocks = {} if read is None else read[1]

@@ -46,7 +46,7 @@ class TrainingRows:
     @cached_property
     def fused_ND(self) -> np.ndarray:
         """What the network makes of each row."""
-        return embed_rows(self.predictor.model, self.loader, self.rows).fused
+        return embed_rows(self.predictor.engine, self.loader, self.rows).fused
 
     @cached_property
     def prints_N(self) -> np.ndarray:
@@ -57,7 +57,7 @@ class TrainingRows:
         """The rows nearest to one of another table, by the Euclidean distance of what the network
         makes of both; a row with the very same cells is left out.
         """
-        own_D = embed_rows(self.predictor.model, loader, np.array([row])).fused[0]
+        own_D = embed_rows(self.predictor.engine, loader, np.array([row])).fused[0]
         same = fingerprints(loader.table, loader.job, np.array([row]))[0]
         apart_N = np.linalg.norm(self.fused_ND.astype(np.float64) - own_D, axis=1)
         apart_N[self.prints_N == same] = np.inf

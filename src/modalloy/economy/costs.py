@@ -55,7 +55,7 @@ def measured_ms(predictor: Predictor, table: Table, which: np.ndarray) -> dict[s
     """Milliseconds of reading and encoding a cell of each input: the median of some rounds, inputs
     in turn, each round over the same rows that have the cell.
     """
-    inputs = predictor.model.inputs
+    inputs = predictor.engine.inputs
     draw = np.random.default_rng(0)
     spent: dict[str, list[float]] = {name: [] for name in inputs}
     rows = np.sort(draw.permutation(which)[:ROWS])
@@ -108,4 +108,4 @@ def answer_all(predictor: Predictor, loader: Loader, rows: np.ndarray) -> None:
     blend = predictor.blend
     viewed = None if predictor.likeness is None else predictor.likeness.pooled
     given = {"heads": blend.heads, "widths": blend.widths, "viewed": viewed}
-    blended(blend, answer_rows(predictor.model, loader, rows, **given), loader, rows)
+    blended(blend, answer_rows(predictor.engine, loader, rows, **given), loader, rows)

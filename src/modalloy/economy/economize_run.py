@@ -68,7 +68,7 @@ def economize(
     asked = Asked(job.economize.alpha, job.economize.sure)
     asked.check()
     predictor = Predictor(run)
-    inputs = predictor.model.inputs
+    inputs = predictor.engine.inputs
     if len(inputs) < 2:
         raise RunError(
             f"{run.path}: its model reads one input alone ({some(inputs)}), so there is nothing to "
@@ -113,7 +113,7 @@ def learn_plan(
     """Every arm learned, and the cheapest point that is certified. known: what the user says of
     costs; else they are measured."""
     cost = measured_ms(predictor, rows.loader.table, rows.learn) if known is None else known
-    names, always = decided_on(predictor.model.inputs, cost)
+    names, always = decided_on(predictor.engine.inputs, cost)
     tables, features = look(predictor, rows, names, cost, judges_of(predictor), quiet=quiet)
     fold_N = folds(rows.labels_of(rows.learn), len(rows.learn), FOLDS)
     with Bar("learning to buy", len(ARMS) * (FOLDS + 1), quiet=quiet) as bar:

@@ -129,7 +129,7 @@ def ask_subsets(
         frozenset(n for m, n in enumerate(names) if not s >> m & 1) for s in range(sets)
     ]
     asked = {"hidden": hidden, "heads": blend.heads, "widths": blend.widths}
-    answered = answer_rows(predictor.model, loader, which, **asked, tick=tick)
+    answered = answer_rows(predictor.engine, loader, which, **asked, tick=tick)
     found = blended(blend, answered, loader, which)
     there_NM = np.stack([there_of(loader, n, which) for n in names], axis=1)
     truth = truth_of(loader, which)

@@ -8,7 +8,8 @@ import torch
 
 from modalloy.answer.answers import Answers, join
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import BATCH, batches, decoded, unanswered
+from modalloy.answer.network import BATCH, batches
+from modalloy.answer.torch_engine import decoded, unanswered
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 

@@ -156,13 +156,18 @@ def job_text(job: Job) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
-    unsaid = None if job.tune else {"tune"}
-    data = job.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unsaid)
+    data = job_data(job)
     # Line ends of other alphabets (U+0085, U+2028) only survive as escapes.
     yaml.allow_unicode = json.dumps(data, ensure_ascii=False).isprintable()
     text = io.StringIO()
     yaml.dump(data, text)
     return text.getvalue()
+
+
+def job_data(job: Job) -> dict[str, Any]:
+    """A job as plain data, with every option spelled out."""
+    unsaid = None if job.tune else {"tune"}
+    return job.model_dump(mode="json", by_alias=True, exclude_none=True, exclude=unsaid)
 
 
 def _open(source: Source) -> tuple[Page, str, Path]:

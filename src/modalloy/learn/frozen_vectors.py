@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import BATCH, batches, pooled
+from modalloy.answer.network import BATCH, batches
+from modalloy.answer.torch_engine import pooled_vectors
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
@@ -104,5 +105,5 @@ def pooled_rows(
     for given in batches(loader, rows, BATCH, inputs):
         data = Batch.of(given, model.device)
         for name in inputs:
-            found[name].append(pooled(model, name, data))
+            found[name].append(pooled_vectors(model, name, data))
     return {name: np.concatenate(parts) for name, parts in found.items()}

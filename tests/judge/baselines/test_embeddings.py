@@ -9,9 +9,10 @@ import pytest
 import torch
 
 from checkpoints import patchtst, save
+from modalloy.answer.torch_engine import pooled_vectors
 from modalloy.cells.cells import Cells
 from modalloy.job import config
-from modalloy.judge.baselines.embeddings import one_view, pooled
+from modalloy.judge.baselines.embeddings import one_view
 from modalloy.model.encoders.audio import AudioEncoder
 from modalloy.model.encoders.encoder import Encoder, pool
 from modalloy.model.encoders.image import ImageEncoder
@@ -32,7 +33,7 @@ def features_for_baselines(
     """What a baseline gets of a batch of one input."""
     model: Any = SimpleNamespace(encoder={"x": encoder.eval()}.__getitem__)
     with torch.no_grad():
-        return pooled(model, "x", Batch({"x": values}, {"x": torch.tensor(present)}))
+        return pooled_vectors(model, "x", Batch({"x": values}, {"x": torch.tensor(present)}))
 
 
 @pytest.mark.parametrize("tune", ["full", "frozen"])

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from modalloy.answer.loader import Loader
-from modalloy.answer.network import pooled
+from modalloy.answer.torch_engine import pooled_vectors
 from modalloy.machine.progress import Bar
 from modalloy.model.encoders.image import ImageEncoder
 from modalloy.model.model import Model
@@ -53,7 +53,7 @@ def frozen_embeddings(
     with views, Bar("baseline features", len(wanted), quiet=quiet) as bar:
         for batch in loader.stream(wanted[i : i + 32] for i in range(0, len(wanted), 32)):
             seen = Batch.of(batch, model.device)
-            part = np.concatenate([pooled(model, n, seen) for n in names], 1)
+            part = np.concatenate([pooled_vectors(model, n, seen) for n in names], 1)
             found.update({int(r): v for r, v in zip(batch.rows, part, strict=True)})
             bar.advance(len(batch))
     return Embeddings(

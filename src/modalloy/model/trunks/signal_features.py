@@ -221,7 +221,10 @@ def envelope_power(frames: Frames) -> Tensor:
     powers = []
     for octave in range(OCTAVES):
         low, high = segment >> (octave + 2), segment >> (octave + 1)
-        envelope_BCKm = torch.fft.ifft(spectrum_BCKF[..., low:high], n=segment // 2).abs()
+        band_BCKF2 = torch.view_as_real(spectrum_BCKF[..., low:high])
+        # Padded as pairs of real numbers: graphs know no padding of complex ones.
+        padded_BCKm2 = F.pad(band_BCKF2, (0, 0, 0, segment // 2 - (high - low)))
+        envelope_BCKm = torch.fft.ifft(torch.view_as_complex(padded_BCKm2)).abs()
         exists_B1Km = hann(frames.length_BK, segment // 2, 2.0) > 0
         mean_BCK1 = (envelope_BCKm * exists_B1Km).sum(-1, True) / exists_B1Km.sum(
             -1, True
@@ -247,7 +250,7 @@ def lines(power_BCOF: Tensor, at_BQ: Tensor, points: int) -> Tensor:
     """
     last = power_BCOF.shape[-1] - 1
     inside_BQ = (at_BQ < last).to(power_BCOF.dtype)
-    at_BQ = at_BQ.clamp(0, last - 1e-3)
+    at_BQ = at_BQ.clamp(0.0, last - 1e-3)  # two floats: mixed kinds cannot become a graph
     index_BQ = at_BQ.floor().long()
     share_B11Q = (at_BQ - index_BQ)[:, None, None]
     shape = (*power_BCOF.shape[:3], -1)

@@ -1,0 +1,160 @@
+"""A network's parts as ONNX graphs, for any number of rows and texts, sounds and series of any
+length.
+"""
+
+import contextlib
+import io
+import logging
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.export import Dim
+
+from modalloy.deploy.modules import (
+    EncoderGraph,
+    HeadsGraph,
+    arrays_of,
+    example_tokens,
+    lengths_in,
+)
+from modalloy.errors import RunError
+from modalloy.graphs.branch import FUSION, Port
+from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
+from modalloy.readers.batch import TABLE
+
+OPSET = 20
+AT_LEAST = 2  # rows of an example: what has the size 1 there is taken to have it always
+
+
+class Graph(NamedTuple):
+    """A graph and what goes in and comes out. maps: shapes (F, H, W) of its feature maps."""
+
+    name: str
+    module: nn.Module
+    example: tuple[Tensor, ...]
+    shapes: tuple[dict[int, Any], ...]
+    inputs: dict[str, Port]
+    outputs: tuple[str, ...]
+    maps: tuple[tuple[int, ...], ...]
+
+
+@torch.no_grad()
+def graphs_of(model: Model, example: Batch, pooled: Collection[str]) -> Iterator[Graph]:
+    """The encoder of each input that has one of its own, then fusion and heads.
+
+    example: rows of which every input is there in at least two. pooled: inputs whose trunk's
+    vectors are wanted.
+    """
+    for name in model.inputs:
+        yield encoder_graph(model, name, example, pooled=name in pooled)
+    yield heads_graph(model, example)
+
+
+def encoder_graph(model: Model, name: str, example: Batch, *, pooled: bool) -> Graph:
+    """The graph of one input's encoder."""
+    values = dict(example.values[name])
+    if name == TABLE:
+        values["present"] = example.present[TABLE]
+    else:
+        some = example.present[name].nonzero().squeeze(1)
+        assert len(some) >= AT_LEAST, f"'{name}' is there in too few rows of the example"
+        values = {k: v[some] for k, v in values.items()}
+    names = sorted(values)
+    module = EncoderGraph(model.encoder(name), names, pooled=pooled).eval()
+    lengths = dict(lengths_in(values)) if name != TABLE else {}
+    shapes = tuple(
+        {0: Dim("rows"), **({lengths[k]: Dim.DYNAMIC} if k in lengths else {})} for k in names
+    )
+    return graph_of(name, module, {k: values[k] for k in names}, shapes)
+
+
+def heads_graph(model: Model, example: Batch) -> Graph:
+    """The graph of fusion and heads."""
+    given = arrays_of(model, example_tokens(model, example), example)
+    names = sorted(given)
+    module = HeadsGraph(model, names).eval()
+    shapes = tuple(
+        {0: Dim("rows"), **({1: Dim.DYNAMIC} if k.split(".")[0] in ("x", "mask", "words") else {})}
+        for k in names
+    )
+    return graph_of(FUSION, module, {k: given[k] for k in names}, shapes)
+
+
+def graph_of(
+    name: str, module: nn.Module, given: Mapping[str, Tensor], shapes: tuple[dict[int, Any], ...]
+) -> Graph:
+    """A graph with its ports, its outputs tried out on the example."""
+    out = module(*given.values())
+    ports = {
+        k: Port(str(v.dtype).removeprefix("torch."), shape_of(v, varying))
+        for (k, v), varying in zip(given.items(), shapes, strict=True)
+    }
+    maps = tuple(tuple(x.shape[1:]) for k, x in out.items() if k.startswith("map."))
+    return Graph(name, module, tuple(given.values()), shapes, ports, tuple(out), maps)
+
+
+def shape_of(x: Tensor, varying: Mapping[int, Any]) -> tuple[int, ...]:
+    """The shape with -1 where it varies."""
+    return tuple(-1 if d in varying else n for d, n in enumerate(x.shape))
+
+
+def to_onnx(graph: Graph) -> bytes:
+    """The graph in ONNX, weights inside. RunError where an operation cannot be written in it."""
+    with quietly():
+        try:
+            program = torch.onnx.export(
+                graph.module,
+                graph.example,
+                dynamo=True,
+                dynamic_shapes=(graph.shapes,),
+                input_names=list(graph.inputs),
+                output_names=list(graph.outputs),
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+        except Exception as error:  # whatever an exporter trips over is told by its first line
+            where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
+            raise RunError(f"{where} cannot be written as ONNX: {innermost(error)}") from error
+    assert program is not None
+    return program.model_proto.SerializeToString()
+
+
+def innermost(error: BaseException) -> str:
+    """The first line of what went wrong first."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+@contextlib.contextmanager
+def quietly() -> Iterator[None]:
+    """Without what an exporter prints on its way."""
+    was = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(was)
+
+
+def used_inputs(data: bytes) -> list[str]:
+    """Inputs of an ONNX graph that some node reads."""
+    import onnx
+
+    graph = onnx.load_from_string(data).graph
+    read = {name for node in graph.node for name in node.input}
+    return [i.name for i in graph.input if i.name in read]
+
+
+def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """Tensors as arrays of the same types."""
+    return {n: t.detach().cpu().numpy() for n, t in tensors.items()}

@@ -1,0 +1,1 @@
+"""Graphs of a network, each ready to run: by ONNX Runtime, OpenVINO or torch."""
