@@ -16,6 +16,7 @@ from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
+from modalloy.commands.export import export
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
@@ -42,6 +43,7 @@ VERBS = (  # in the order of --help
     adapt,
     harden,
     economize,
+    export,
     doctor,
     demo,
 )

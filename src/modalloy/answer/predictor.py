@@ -11,6 +11,7 @@ from modalloy.answer.answers import EVERYTHING, Hidden
 from modalloy.answer.blended import blended, hidden_names
 from modalloy.answer.bought_prediction import bought_prediction
 from modalloy.answer.buying import Bought, buy_rows
+from modalloy.answer.engine import Engine
 from modalloy.answer.engines import engine_for, torch_model
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
@@ -21,6 +22,7 @@ from modalloy.answer.row_groups import groups_of, without
 from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import cell_caveats, sentence, statuses
 from modalloy.blend.kept import blend_of
+from modalloy.bundle.bundled import load_any
 from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
 from modalloy.job.inputs import heard
@@ -28,7 +30,7 @@ from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
 from modalloy.policy.plan import plan_of
 from modalloy.runs.adapters import with_adapter
-from modalloy.runs.run import Run, load_run
+from modalloy.runs.run import Run
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.unlike.kept import likeness_of
@@ -45,14 +47,28 @@ class Predictor:
     """A run's network and what it is blended with, read once; every method may be called from
     several threads at once.
 
-    run: a run or its directory. adapter: one of the run's, or `none`; for None what it was made to
-    answer with. The network lies on this process's accelerator if it has one.
+    run: a run or a bundle, or where it lies. adapter: one of the run's, or `none`; for None what it
+    was made to answer with. device: `cpu`, `gpu`, `npu` or `auto`: this process's accelerator if it
+    has one; of a bundle the fastest device for each of its graphs, and for None the one that it was
+    opened for. trust: the public key that a bundle must be signed with. engine: that computes in
+    place of the run's own network.
+
+    Raises BundleError for a device that is not here.
     """
 
-    def __init__(self, run: Run | str | Path, *, adapter: str | None = None) -> None:
-        loaded = run if isinstance(run, Run) else load_run(run)
+    def __init__(
+        self,
+        run: Run | str | Path,
+        *,
+        adapter: str | None = None,
+        device: str | None = None,
+        trust: Path | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        loaded = run if isinstance(run, Run) else load_any(run, trust=trust)
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
-        self.engine, self.blend = engine_for(self.run), blend_of(self.run)
+        self.engine = engine or engine_for(self.run, device=device)
+        self.blend = blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
 
