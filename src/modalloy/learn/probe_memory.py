@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import platform
-import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import torch
 from modalloy import __version__
 from modalloy.errors import RunError
 from modalloy.machine.files import locked, write_safely
+from modalloy.machine.fingerprint import processor
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.pretext import Pretraining
@@ -50,15 +49,6 @@ def machine() -> list[Any]:
     """Processor, cores in use, accelerator and torch."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
     return [processor(), torch.get_num_threads(), gpu, torch.__version__]
-
-
-def processor() -> str:
-    """The model of the processor, as far as the system tells."""
-    try:
-        found = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
 
 
 def recall(path: Path | None, key: str) -> dict[str, Any] | None:
