@@ -168,10 +168,11 @@ def evaluate(
 
     out: write the report there (`.html` or `.htm`, with `.json` beside it); without it, and without
     a table, the run's own report is written anew. RunError for another ending or where its folder
-    is absent, and for a bundle without a table. sheet: the sheet of an Excel table, the first otherwise. strict: where the report has
-    `caveats`, TableError names them, after the report is written. adapter: one of the run's, or
-    `none`; what it was made to answer with otherwise. device, trust: as for `predict`. Of a run
-    that was pretrained with `contrast` it is told how well its columns find one another, and classes by their names.
+    is absent, and for a bundle without a table. sheet: the sheet of an Excel table, the first
+    otherwise. strict: where the report has `caveats`, TableError names them, after the report is
+    written. adapter: one of the run's, or `none`; what it was made to answer with otherwise.
+    device, trust: as for `predict`. Of a run that was pretrained with `contrast` it is told how
+    well its columns find one another, and classes by their names.
     """
     from modalloy.report.page import check_page
     from modalloy.report.rescore import evaluate_run

@@ -1,17 +1,21 @@
 """Which engine answers for a run: torch for a run, graphs for a bundle."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modalloy.answer.engine import Engine
-from modalloy.bundle.bundled import Bundle
+from modalloy.answer.golden_rows import PART as GOLDEN
+from modalloy.answer.golden_rows import golden_from, strange
+from modalloy.bundle.bundled import MACHINE, Bundle
 from modalloy.errors import BundleError
 from modalloy.graphs.branch import Branch
 from modalloy.graphs.devices import AUTO, refuse_device
 from modalloy.graphs.open import open_session
 from modalloy.graphs.session import Session
+from modalloy.machine.fingerprint import Fingerprint, fingerprint, same_kind
 from modalloy.machine.limits import cores
 from modalloy.runs.run import Run
 
@@ -36,12 +40,44 @@ def engine_for(run: Run, *, device: str | None = None) -> Engine:
 
 
 def bundled_engine(bundle: Bundle, device: str) -> Engine:
-    """The graphs of a bundle, each by the first of its variants that can run here."""
-    sessions = {
-        name: open_session(branch, bundle.part, device=device, threads=cores())
-        for name, branch in bundle.branches.items()
-    }
-    return graph_engine(bundle, bundle.branches, sessions, bundle.absent())
+    """The graphs of a bundle, each by the first of its variants that can run here.
+
+    On a machine of another kind its golden rows are answered first. Where they are decided
+    otherwise than when the bundle was made, the next variants are tried, and BundleError says that
+    it does not answer rightly here where none of them does.
+    """
+    branches, said = bundle.branches, ""
+    most = max(len(b.variants) for b in branches.values())
+    for number in range(most):
+        some = {n: left(b, number) for n, b in branches.items()}
+        sessions = {
+            name: open_session(branch, bundle.part, device=device, threads=cores())
+            for name, branch in some.items()
+        }
+        engine = graph_engine(bundle, some, sessions, bundle.absent())
+        if not (found := doubts(bundle, engine)):
+            return engine
+        said = said or "; ".join(found)
+    raise BundleError(
+        f"{bundle.path}: does not answer here as where it was made: {said}. Export the run anew on "
+        "this machine."
+    )
+
+
+def left(branch: Branch, number: int) -> Branch:
+    """The branch without so many of its first variants; its last one always stays."""
+    return replace(branch, variants=branch.variants[min(number, len(branch.variants) - 1) :])
+
+
+def doubts(bundle: Bundle, engine: Engine) -> list[str]:
+    """What golden rows say against an engine on this machine; nothing is asked on one of the same
+    kind as the bundle was made on.
+    """
+    kept = bundle.archive and bundle.archive.manifest.notes.get(MACHINE)
+    if not kept or same_kind(Fingerprint.from_state(kept), fingerprint()).same:
+        return []
+    golden = golden_from(bundle.part(GOLDEN), engine) if GOLDEN in bundle.sealed else None
+    return [] if golden is None else strange(engine, golden)
 
 
 def graph_engine(

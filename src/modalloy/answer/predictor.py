@@ -1,13 +1,13 @@
 """A run loaded once, asked from any thread: answers, their frame, and embeddings of any rows."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Hidden
+from modalloy.answer.answers import EVERYTHING, Answers, Hidden
 from modalloy.answer.blended import blended, hidden_names
 from modalloy.answer.bought_prediction import bought_prediction
 from modalloy.answer.buying import Bought, buy_rows
@@ -206,15 +206,34 @@ class Predictor:
         loader, found = self.open(open_table(rows), inputs=inputs, part=part, quiet=quiet)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
+        given = {"hidden": hidden, "batch": batch, "quiet": quiet, "picked": len(picked)}
+        return self.predicted(loader, which, found=found, **given), len(picked)
+
+    def predicted(
+        self,
+        loader: Loader,
+        which: np.ndarray,
+        *,
+        hidden: Sequence[Hidden] = (),
+        batch: int = BATCH,
+        found: Sequence[Finding] = (),
+        picked: int | None = None,
+        quiet: bool = True,
+    ) -> Prediction:
+        """The prediction of some rows of a table that `open` has opened.
+
+        found: what is to be said of its columns. picked: how many of the rows were asked for, all
+        of them for None. Other arguments as for `answers`.
+        """
+        found, count = list(found), len(which) if picked is None else picked
         if self.plan is not None and not hidden:
             with Bar("answering", len(which), quiet=quiet) as bar:
                 some = self.bought(loader, which, batch=batch, tick=bar.advance)
             given = (self.run, self.plan, self.promises, self.likeness)
-            told = bought_prediction(*given, loader, which, some, found, len(picked))
-            return replace(told, heard=heard_in(loader, which)), len(picked)
+            told = bought_prediction(*given, loader, which, some, found, count)
+            return replace(told, heard=heard_in(loader, which))
         asked = list(dict.fromkeys([EVERYTHING, *hidden]))
         with Bar("answering", len(which), quiet=quiet) as bar:
-            tick = bar.advance
             answered = answer_rows(
                 self.engine,
                 loader,
@@ -224,13 +243,34 @@ class Predictor:
                 widths=self.blend.widths,
                 viewed=None if self.likeness is None else self.likeness.pooled,
                 batch=batch,
-                tick=tick,
+                tick=bar.advance,
             )
             combined = blended(self.blend, answered, loader, which)
         said = statuses(loader, which)
-        if len(picked):
+        if count:
             found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
-        seen = {h: adjust(a, self.run.stages) for h, a in combined.items()}
+        seen = self.promised(combined, loader, which, said)
+        view = answered.view
+        return Prediction(
+            which,
+            seen[EVERYTHING],
+            said,
+            list(loader.table.notes),
+            [sentence(f) for f in found],
+            {h: seen[h] for h in hidden},
+            self.likeness.judge(view) if self.likeness and view is not None else None,
+            heard=heard_in(loader, which),
+        )
+
+    def promised(
+        self,
+        combined: Mapping[Hidden, Answers],
+        loader: Loader,
+        which: np.ndarray,
+        said: Mapping[str, list[str]],
+    ) -> dict[Hidden, Answers]:
+        """Answers after their stage, with what they promise of rows whose cells were worth this."""
+        seen: dict[Hidden, Answers] = {h: adjust(a, self.run.stages) for h, a in combined.items()}
         if self.promises:
             rows = groups_of(loader, which, said, by_of(self.promises))
             order = list(loader.readers)
@@ -238,13 +278,7 @@ class Predictor:
                 alike = without(rows, hidden_names(h, loader), order) if h else rows
                 given = (self.run.job.tasks, self.promises, combined[h], after)
                 seen[h] = keep_promises(*given, alike)
-        notes = list(loader.table.notes)
-        caveats = [sentence(f) for f in found]
-        own = {h: seen[h] for h in hidden}
-        view = answered.view
-        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
-        found_all = Prediction(which, seen[EVERYTHING], said, notes, caveats, own, unlike)
-        return replace(found_all, heard=heard_in(loader, which)), len(picked)
+        return seen
 
     def bought(
         self,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 JOB, SCHEMA, ORIGIN = "job.json", "schema.json", "origin.json"  # what every bundle holds
 ABSENT = "absent.safetensors"  # what stands for a missing cell of each media input
 BRANCHES = "branches"  # of the manifest's notes
+MACHINE = "machine"  # where it was made
+PARITY = "parity"  # how each way to compute it agrees with the run
 WEIGHTS = "model.safetensors"  # of a bundle that answers with torch, which has no branches
 
 
@@ -153,6 +155,16 @@ def load_any(
     if trust is not None:
         raise JobError(f"{path}: is a run, which nobody signs; --trust is for bundles.")
     return load_run(path, adapter=adapter, pretrained=pretrained)
+
+
+def say_parity(bundle: Bundle) -> list[str]:
+    """A line for each way to compute it: how many rows it decided as the run did."""
+    assert bundle.archive is not None
+    found = []
+    for label, own in bundle.archive.manifest.notes.get(PARITY, {}).items():
+        same = ", ".join(f"{task} {100 * t['same']:.2f} %" for task, t in own["tasks"].items())
+        found.append(f"{label}: {own['rows']} {own['which']}, decided as by the run: {same}")
+    return found
 
 
 def parts_of(

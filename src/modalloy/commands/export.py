@@ -35,8 +35,12 @@ def export(
 
     It is written only if it decides as the run does; else a page shows the rows that differ.
     """
+    from modalloy.bundle.bundled import say_parity
+
     take_cores()
     given: dict[str, Any] = {"sign": sign, "table": table, "sheet": sheet, "adapter": adapter}
     asked = {"backend": cast("Any", backend), "server": cast("Any", server)}
     made = modalloy.export(run, out, **asked, **given)
+    for line in say_parity(made):
+        typer.echo(line)
     typer.echo(f"The bundle is {made.path}; `modalloy predict {made.path} TABLE` answers with it.")

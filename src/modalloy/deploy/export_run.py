@@ -7,14 +7,31 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from modalloy.answer.engine import Engine
+from modalloy.answer.engines import graph_engine, left
+from modalloy.answer.golden_rows import PART as GOLDEN
+from modalloy.answer.golden_rows import golden_of
+from modalloy.answer.opened import open_rows
 from modalloy.answer.predictor import Predictor
-from modalloy.bundle.bundled import BRANCHES, Bundle, load_bundle, parts_of
+from modalloy.bundle.bundled import (
+    BRANCHES,
+    MACHINE,
+    PARITY,
+    Bundle,
+    load_bundle,
+    parts_of,
+)
 from modalloy.bundle.write import refuse_other, write_bundle
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
 from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
+from modalloy.deploy.parity import Parity, parity
+from modalloy.deploy.parity_page import page_beside, write_page
 from modalloy.errors import BundleError, JobError
 from modalloy.graphs.branch import FUSION, Branch, Variant
+from modalloy.graphs.open import session_of
+from modalloy.machine.fingerprint import fingerprint
 from modalloy.machine.imports import require
+from modalloy.machine.limits import cores
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -50,9 +67,31 @@ class Exported:
         """All parts of the bundle."""
         return parts_of(run, self.absent, weights=self.weights) | self.files
 
-    def notes(self) -> dict[str, Any]:
-        """What the manifest says of it."""
-        return {BRANCHES: [b.state() for b in self.branches.values()]}
+    def notes(self, judged: Sequence[Parity] = ()) -> dict[str, Any]:
+        """What the manifest says of it. judged: by whom, and how they agreed with the run."""
+        return {
+            BRANCHES: [b.state() for b in self.branches.values()],
+            MACHINE: fingerprint().state(),
+            PARITY: {one.label: one.as_dict() for one in judged},
+        }
+
+    def ways(self) -> dict[str, dict[str, Variant]]:
+        """Every way to compute it, by what reports call it: for each branch its variant of this
+        number, the last one where it has fewer.
+        """
+        found: dict[str, dict[str, Variant]] = {}
+        for number in range(max((len(b.variants) for b in self.branches.values()), default=0)):
+            own = {n: left(b, number).variants[0] for n, b in self.branches.items()}
+            found[" + ".join(sorted({v.label for v in own.values()}))] = own
+        return found
+
+    def engine(self, run: Run, way: Mapping[str, Variant]) -> Engine:
+        """The network computed in one way."""
+        sessions = {
+            name: session_of(variant, [self.files[f] for f in variant.files], threads=cores())
+            for name, variant in way.items()
+        }
+        return graph_engine(run, self.branches, sessions, self.absent)
 
 
 def export_run(
@@ -70,7 +109,51 @@ def export_run(
     predictor = Predictor(run)
     rows = rows_of(predictor, table, quiet=quiet)
     made = exported(predictor, rows, backend, quiet=quiet)
-    write_bundle(out, made.parts(run), made.notes(), sign=sign)
+    judged = judge(predictor, made, rows, out, quiet=quiet)
+    return write_exported(predictor, made, rows, judged, out, sign=sign)
+
+
+def judge(
+    predictor: Predictor, made: Exported, rows: ExportRows, out: Path, *, quiet: bool = True
+) -> list[Parity]:
+    """How each way to compute an export agrees with the run.
+
+    BundleError where one decides otherwise, which names a page beside `out` with the rows.
+    """
+    run = predictor.run
+    found = [
+        parity(label, predictor, made.engine(run, way), rows, quiet=quiet)
+        for label, way in made.ways().items()
+    ]
+    wrong = next((one for one in found if not one.fine), None)
+    if wrong is None:
+        return found
+    page = page_beside(out)
+    write_page(page, run.job, found, rows)
+    counts = [f"{100 * v.share:.1f} % of '{t}'" for t, v in wrong.verdicts.items() if not v.fine]
+    raise BundleError(
+        f"{out}: is not written, because {wrong.label} does not decide as the run does: "
+        f"{', '.join(counts)} is the same, on {wrong.rows} {wrong.said}. The rows that differ are "
+        f"on {page}."
+    )
+
+
+def write_exported(
+    predictor: Predictor,
+    made: Exported,
+    rows: ExportRows,
+    judged: Sequence[Parity],
+    out: Path,
+    *,
+    sign: Path | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Write what was judged as a bundle, golden rows and all. notes: more for its manifest."""
+    run = predictor.run
+    plain = open_rows(run, rows.loader.table).loader
+    golden = golden_of(predictor.engine, plain, rows.which)
+    parts = made.parts(run) | {GOLDEN: golden}
+    write_bundle(out, parts, {**made.notes(judged), **(notes or {})}, sign=sign)
     return load_bundle(out)
 
 

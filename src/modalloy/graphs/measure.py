@@ -53,6 +53,6 @@ def example(branch: Branch, rows: int = ROWS, length: int = LENGTHS[0]) -> Array
     found = {}
     for name, port in branch.inputs.items():
         shape = (rows, *(length if n < 0 else n for n in port.shape[1:]))
-        dtype = np.dtype(port.dtype)
-        found[name] = np.ones(shape, dtype) if dtype == bool else np.zeros(shape, dtype)
+        fill = np.ones if port.dtype == "bool" else np.zeros
+        found[name] = fill(shape, np.dtype(port.dtype))
     return found
