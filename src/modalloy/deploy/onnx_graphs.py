@@ -21,6 +21,7 @@ from modalloy.deploy.modules import (
     example_tokens,
     lengths_in,
 )
+from modalloy.deploy.onnx_repair import repair
 from modalloy.errors import RunError
 from modalloy.graphs.branch import FUSION, Port
 from modalloy.model.model import Model
@@ -122,6 +123,7 @@ def to_onnx(graph: Graph) -> bytes:
             where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
             raise RunError(f"{where} cannot be written as ONNX: {innermost(error)}") from error
     assert program is not None
+    repair(program.model)
     return program.model_proto.SerializeToString()
 
 
