@@ -1,17 +1,47 @@
-"""Repairs of an ONNX graph: what an engine cannot run is rewritten, what names a machine is removed."""
+"""Repairs of an ONNX graph: what an engine cannot run, and what a machine has left in it."""
+
+from collections.abc import Sequence
 
 import onnx_ir as ir
 
 PRODUCER = "modalloy"
 
 
-def repair(model: ir.Model) -> None:
-    """Rewrite a graph in place so that ONNX Runtime and OpenVINO run it alike."""
+def repair(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Rewrite a graph in place so that ONNX Runtime and OpenVINO run it alike.
+
+    inputs, outputs: what its ports are to be called, in their order.
+    """
     for graph in graphs_in(model):
         for node in list(graph):
             if node.op_type == "Where" and node.outputs[0].dtype == ir.DataType.BOOL:
                 choose_by_logic(graph, node)
+    name_ports(model.graph, inputs, outputs)
     strip(model)
+
+
+def name_ports(graph: ir.Graph, inputs: Sequence[str], outputs: Sequence[str]) -> None:
+    """Call what goes in and comes out by these names.
+
+    Torch names them first and then separates what is passed through from what went in, by which an
+    input can lose its name.
+    """
+    taken = {*inputs, *outputs}
+    ports = {*graph.inputs, *graph.outputs}
+    assert len(ports) == len(inputs) + len(outputs), "a port is passed through or stands twice"
+    for value in values_in(graph):
+        if value not in ports and value.name in taken:
+            value.name = f"inner.{value.name}"
+    for values, names in ((graph.inputs, inputs), (graph.outputs, outputs)):
+        for number, value in enumerate(values):
+            value.name = f"port.{number}"  # names that change places are never given twice
+        for value, name in zip(values, names, strict=True):
+            value.name = name
+
+
+def values_in(graph: ir.Graph) -> list[ir.Value]:
+    """All that a graph computes or holds."""
+    return [*(v for node in graph for v in node.outputs), *graph.initializers.values()]
 
 
 def graphs_in(model: ir.Model) -> list[ir.Graph]:
