@@ -14,6 +14,7 @@ from modalloy.bundle.names import MANIFEST
 from modalloy.errors import BundleError, JobError, RunError
 from modalloy.graphs.branch import Branch
 from modalloy.job.job_file import job_data
+from modalloy.readers.batch import TABLE, inputs_of
 from modalloy.readers.build import from_state, targets_from_state, to_state
 from modalloy.runs.migrate import RawRun, migrate
 from modalloy.runs.parts import ROWS
@@ -54,7 +55,7 @@ class Bundle(Run):
         from safetensors.numpy import load
 
         found = load(self.part(ABSENT))
-        media = [n for n in self.branches if n in self.readers]
+        media = [n for n in inputs_of(self.readers) if n != TABLE]
         return {name: found[str(m)] for m, name in enumerate(media)}
 
     def model(self) -> "Model":

@@ -22,6 +22,7 @@ from modalloy.bundle.bundled import (
     parts_of,
 )
 from modalloy.bundle.write import refuse_other, write_bundle
+from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
 from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
 from modalloy.deploy.parity import Parity, parity
@@ -165,7 +166,10 @@ def refuse_export(run: Run, out: Path, backend: str) -> None:
         raise BundleError(
             f"{run.path}: is a bundle already; export the run that it was made from again."
         )
-    refuse_pretrained(run)
+    if backend == "torch":
+        refuse_pretrained(run)
+    else:
+        refuse_unexportable(run)
     for module in NEEDS[backend]:
         require(module, "export", f"the backend {backend}")
     refuse_other(out)
@@ -206,7 +210,7 @@ def branch_of(graph: Graph, data: bytes, stem: str) -> tuple[Branch, dict[str, b
 
 def with_ir(branch: Branch, files: Mapping[str, bytes]) -> tuple[Branch, dict[str, bytes]]:
     """The branch with OpenVINO's own form ahead of ONNX, which runs anywhere."""
-    from modalloy.deploy.openvino_form import to_ir
+    from modalloy.deploy.openvino_graphs import to_ir
 
     name = branch.variants[-1].files[0]
     stem = name.removesuffix(".onnx")
