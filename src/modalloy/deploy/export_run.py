@@ -22,8 +22,8 @@ from modalloy.bundle.bundled import (
     parts_of,
 )
 from modalloy.bundle.write import refuse_other, write_bundle
-from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
+from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
 from modalloy.deploy.parity import Parity, parity
 from modalloy.deploy.parity_page import page_beside, write_page
