@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from modalloy.attribution.whole import Overview
     from modalloy.bundle.bundled import Bundle
     from modalloy.checks.check import Check
-    from modalloy.deploy.export_run import Backend, Server
+    from modalloy.deploy.export_run import Backend
+    from modalloy.deploy.model_server import Server
     from modalloy.drawing.draw_run import Drawing
     from modalloy.judge.report import Report
     from modalloy.retrieval.conversation import Answered
@@ -356,8 +357,8 @@ def export(
 
     out: a name that ends in .zip, or a folder. backend: `onnx`; `openvino` adds OpenVINO's own
     form, to be used first; `torch` keeps the network itself, which needs torch to answer. sign: a
-    file with an Ed25519 private key (PEM). server: write a folder that `openvino` Model Server or
-    `triton` loads instead of a bundle. table: rows to try the graphs on, the run's own for None.
+    file with an Ed25519 private key (PEM). server: write beside the bundle a folder with its graphs
+    that OpenVINO Model Server (`openvino`) or `triton` loads. table: rows to try the graphs on, the run's own for None.
     adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
 
     Raises JobError for an unknown backend and where its packages are not installed; RunError for a
