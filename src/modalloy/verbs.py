@@ -358,8 +358,8 @@ def export(
     out: a name that ends in .zip, or a folder. backend: `onnx`; `openvino` adds OpenVINO's own
     form, to be used first; `torch` keeps the network itself, which needs torch to answer. sign: a
     file with an Ed25519 private key (PEM). server: write beside the bundle a folder with its graphs
-    that OpenVINO Model Server (`openvino`) or `triton` loads. table: rows to try the graphs on, the run's own for None.
-    adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
+    that OpenVINO Model Server (`openvino`) or `triton` loads. table: rows to try the graphs on, the
+    run's own for None. adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
 
     Raises JobError for an unknown backend and where its packages are not installed; RunError for a
     pretrained run, one whose table is gone, and for an operation that a backend cannot do;
