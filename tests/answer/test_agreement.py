@@ -111,9 +111,7 @@ def test_tags_are_the_same_word_by_word() -> None:
     found = compare_task("y", config.Tag(target="y", on="w"), None, before, after)
     assert found.same_B.tolist() == [False, True, False]
     np.testing.assert_allclose(found.margin_B, [0.1, 0.0, 0.8])
-    sure = [
-        b | {"sure": objects(["O", "O"], ["O"], [t])} for b, t in ((before, "O"), (before, "B-a"))
-    ]
+    sure = [before | {"sure": objects(["O", "O"], ["O"], [t])} for t in ("O", "B-a")]
     assert compare_task("y", config.Tag(target="y", on="w"), None, *sure).same_B.tolist() == [
         True,
         True,

@@ -265,7 +265,7 @@ def test_what_cannot_be_exported_gets_a_sentence(
     with pytest.raises(BundleError, match="is not overwritten"):
         ma.export(small, tmp_path / "notes.zip")
     gone = small.job.model_copy(update={"table": str(tmp_path / "gone.parquet")})
-    with pytest.raises(RunError, match="its own table cannot be opened.*--table FILE"):
+    with pytest.raises(RunError, match=r"its own table cannot be opened.*--table FILE"):
         ma.export(replace(small, job=gone), out)
     frame = small.job.model_copy(update={"table": "<frame>"})
     with pytest.raises(RunError, match="on a frame in memory; give rows like those"):

@@ -55,23 +55,18 @@ def graph(**ports: tuple[Any, list[Any]]) -> bytes:
 def branches() -> tuple[dict[str, Branch], dict[str, bytes]]:
     from onnx import TensorProto as T
 
+    two: list[Any] = ["rows", "length"]
     files = {
-        "graphs/0.onnx": graph(
-            ids=(T.INT64, ["rows", "length"]), mask=(T.BOOL, ["rows", "length"])
-        ),
+        "graphs/0.onnx": graph(ids=(T.INT64, two), mask=(T.BOOL, two)),
         "graphs/heads.onnx": graph(x=(T.FLOAT, ["rows", "tokens", 16])),
     }
     ports = {"ids": Port("int64", (-1, -1)), "mask": Port("bool", (-1, -1))}
-    first = (Variant("openvino", ("graphs/0.xml", "graphs/0.bin")),)
+    tokens = {"x": Port("float32", (-1, -1, 16))}
+    first, last = onnx("graphs/0.onnx"), onnx("graphs/heads.onnx")
+    form = Variant("openvino", ("graphs/0.xml", "graphs/0.bin"))
     own = {
-        "note": Branch("note", ports, ("out.ids", "out.mask"), (), (*first, onnx("graphs/0.onnx"))),
-        FUSION: Branch(
-            FUSION,
-            {"x": Port("float32", (-1, -1, 16))},
-            ("out.x",),
-            (),
-            (onnx("graphs/heads.onnx"),),
-        ),
+        "note": Branch("note", ports, ("out.ids", "out.mask"), (), (form, first)),
+        FUSION: Branch(FUSION, tokens, ("out.x",), (), (last,)),
     }
     return own, files
 

@@ -64,9 +64,7 @@ def test_what_a_library_calls_its_devices_is_told_apart(monkeypatch: pytest.Monk
     assert devices_of("openvino") == ("cpu", "gpu", "npu")
     assert providers_for("gpu") == ["CUDAExecutionProvider", "CPUExecutionProvider"]
     refuse_device("npu", ("openvino", "onnxruntime"))
-    with pytest.raises(
-        BundleError, match="'npu' is not here. This machine has onnxruntime: cpu, gpu"
-    ):
+    with pytest.raises(BundleError, match=r"'npu' is not here\. .* has onnxruntime: cpu, gpu"):
         refuse_device("npu", ("onnxruntime",))
     monkeypatch.setattr(devices, "find_spec", lambda module: None)
     with pytest.raises(BundleError, match="This machine has openvino: not installed"):
@@ -79,7 +77,8 @@ def test_auto_measures_each_device_once_and_takes_the_fastest(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     here: dict[str, Any] = {"openvino": ("cpu", "gpu"), "onnxruntime": ("cpu",)}
-    monkeypatch.setattr(opening, "devices_of", here.__getitem__)
+    for module in (opening, devices):
+        monkeypatch.setattr(module, "devices_of", here.__getitem__)
     assert places_of(BRANCH, "auto") == [Place(IR, "cpu"), Place(IR, "gpu")]
     seconds = {"cpu": 0.004, "gpu": 0.0}
     opened: list[Place] = []
