@@ -42,6 +42,7 @@ def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Repo
         rows, which, extras = own_rows(predictor, quiet=quiet)
     else:
         rows, which, extras = given_rows(predictor, open_table(table), quiet=quiet)
+    rows.remember()
     report = evaluate_rows(predictor.model, rows, which, extras, page, quiet=quiet)
     if own and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
