@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import bdtrc
 
+from modalloy.answer.chances import at_least
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.numbers import to_numbers
@@ -181,10 +181,10 @@ def unusual(kind: str, odd: int, rows: int, usual: Mapping[str, int] | None) -> 
     if kind == "unreadable" and not before:
         return True
     expected = (usual[kind] + 1) / (usual["rows"] + 2)  # Laplace's rule of succession
-    chance = bdtrc(odd - 1, rows, expected)
-    return bool(chance < RARE) if odd == rows else bool(
-        odd / rows - before >= MORE and chance < RARER
-    )  # fmt: skip
+    chance = at_least(odd, rows, expected)
+    if odd == rows:
+        return chance < RARE
+    return odd / rows - before >= MORE and chance < RARER
 
 
 def of_kind(said: Sequence[str], kind: str) -> list[str]:
