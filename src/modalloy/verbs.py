@@ -18,6 +18,7 @@ from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.answer.written import Written
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
     from modalloy.checks.check import Check
@@ -213,7 +214,7 @@ def predict(
     tags and boxes; `status.COLUMN`. sheet: the sheet of an Excel table, the first otherwise.
     adapter: one of the run's, or `none`; what it was made to answer with otherwise.
     """
-    from modalloy.answer.frame import check_place, write_frame
+    from modalloy.answer.answer_file import check_place, write_frame
     from modalloy.answer.predictor import Predictor
 
     loaded = opened_run(run, adapter)
@@ -226,6 +227,31 @@ def predict(
     if strict:
         refuse_caveats(frame.attrs["caveats"])
     return frame
+
+
+def predict_into(
+    run: "Run | str | Path",
+    table: Any,
+    out: str | Path,
+    *,
+    rows: slice | None = None,
+    sheet: str | None = None,
+    adapter: str | None = None,
+    quiet: bool = False,
+) -> "Written":
+    """The answers of `predict` straight into a file, however large the table is.
+
+    As many rows as fit some megabytes are in memory together. Arguments as for `predict`; what is
+    said of the table comes back in place of the answers.
+    """
+    from modalloy.answer.answer_file import check_place
+    from modalloy.answer.predictor import Predictor
+    from modalloy.answer.written import write_answers
+
+    loaded = opened_run(run, adapter)
+    check_place(Path(out))
+    opened = open_table(table, sheet=sheet)
+    return write_answers(Predictor(loaded), opened, Path(out), part=rows, quiet=quiet)
 
 
 def calibrate(
@@ -556,12 +582,13 @@ def opened_run(run: "Run | str | Path", adapter: str | None, *, pretrained: bool
     """A run as it is handed over, or read; with the adapter that is asked for. pretrained: one that
     answers nothing will do too.
     """
+    from modalloy.bundle.bundled import load_any
     from modalloy.runs.adapters import with_adapter
-    from modalloy.runs.run import Run, load_run
+    from modalloy.runs.run import Run
 
-    if not isinstance(run, Run):
-        return load_run(run, adapter=adapter, pretrained=pretrained)
-    return run if adapter is None else with_adapter(run, adapter)
+    if isinstance(run, Run):
+        return run if adapter is None else with_adapter(run, adapter)
+    return load_any(run, adapter=adapter, pretrained=pretrained)
 
 
 def refuse_caveats(caveats: Sequence[str]) -> None:

@@ -11,13 +11,13 @@ import numpy as np
 from modalloy.answer.stage import stages_from_state, stages_to_state
 from modalloy.bundle.archive import Archive
 from modalloy.bundle.names import MANIFEST
-from modalloy.errors import BundleError
+from modalloy.errors import BundleError, JobError
 from modalloy.graphs.branch import Branch
 from modalloy.job.job_file import job_data
 from modalloy.readers.build import from_state, targets_from_state, to_state
 from modalloy.runs.migrate import RawRun, migrate
 from modalloy.runs.parts import ROWS
-from modalloy.runs.run import Run
+from modalloy.runs.run import Run, load_run
 from modalloy.runs.seal import FORMAT, Parent
 from modalloy.runs.written_job import job_from
 from modalloy.table.split import Parts
@@ -111,6 +111,31 @@ def load_bundle(path: str | Path, *, trust: Path | None = None, device: str = "a
         branches={b.name: b for b in branches},
         device=device,
     )
+
+
+def load_any(
+    path: str | Path,
+    *,
+    adapter: str | None = None,
+    trust: Path | None = None,
+    device: str = "auto",
+    pretrained: bool = False,
+) -> Run:
+    """A run or a bundle, whichever lies at a path; see `load_run` and `load_bundle`.
+
+    JobError for an adapter of a bundle, which answers as its run did when it was exported, and for
+    a key that a run should be signed with.
+    """
+    if is_bundle(path):
+        if adapter is not None:
+            raise JobError(
+                f"{path}: is a bundle, which answers with the adapter that its run had when it was "
+                "exported; leave --adapter out, or export the run with another one."
+            )
+        return load_bundle(path, trust=trust, device=device)
+    if trust is not None:
+        raise JobError(f"{path}: is a run, which nobody signs; --trust is for bundles.")
+    return load_run(path, adapter=adapter, pretrained=pretrained)
 
 
 def parts_of(run: Run, absent: Mapping[str, np.ndarray]) -> dict[str, bytes]:
