@@ -101,7 +101,7 @@ class Loader:
         return Cache(self.budget, self.folder)
 
     def anew(self) -> "Loader":
-        """The same rows, of which nothing has been read: whatever this loader keeps stays with it."""
+        """The same rows, of which nothing was read yet: what this loader keeps stays with it."""
         given = (self.table, self.job, self.readers, self.targets)
         other = Loader(*given, strict=self.strict, hidden=self.hidden)
         other.features = dict(self.features)
