@@ -18,6 +18,7 @@ from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.answer.written import Written
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
     from modalloy.bundle.bundled import Bundle
@@ -226,7 +227,7 @@ def predict(
     `gpu`, `npu`, or `auto` for the fastest that is here; BundleError for one that is not. trust: a
     file with the public key that a bundle must be signed with.
     """
-    from modalloy.answer.frame import check_place, write_frame
+    from modalloy.answer.answer_file import check_place, write_frame
     from modalloy.answer.predictor import Predictor
 
     loaded = opened_run(run, adapter, trust=trust)
@@ -239,6 +240,34 @@ def predict(
     if strict:
         refuse_caveats(frame.attrs["caveats"])
     return frame
+
+
+def predict_into(
+    run: "Run | str | Path",
+    table: Any,
+    out: str | Path,
+    *,
+    rows: slice | None = None,
+    sheet: str | None = None,
+    adapter: str | None = None,
+    device: str = "auto",
+    trust: str | Path | None = None,
+    quiet: bool = False,
+) -> "Written":
+    """The answers of `predict` straight into a file, however large the table is.
+
+    As many rows as fit some megabytes are in memory together. Arguments as for `predict`; what is
+    said of the table comes back in place of the answers.
+    """
+    from modalloy.answer.answer_file import check_place
+    from modalloy.answer.predictor import Predictor
+    from modalloy.answer.written import write_answers
+
+    loaded = opened_run(run, adapter, trust=trust)
+    check_place(Path(out))
+    opened = open_table(table, sheet=sheet)
+    predictor = Predictor(loaded, device=device)
+    return write_answers(predictor, opened, Path(out), part=rows, quiet=quiet)
 
 
 def calibrate(

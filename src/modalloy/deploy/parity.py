@@ -77,15 +77,12 @@ def parity(
     """How an engine's answers to the rows agree with those of a run's own network."""
     other = Predictor(predictor.run, engine=engine)
     loader = other.open(rows.loader.table, quiet=quiet).loader
-    whole = [
-        p.predicted(own, rows.which, quiet=quiet)
-        for p, own in ((predictor, rows.loader), (other, loader))
-    ]
+    whole = [p.say(own, rows.which) for p, own in ((predictor, rows.loader), (other, loader))]
     pairs = [Judged(rows.which, EVERYTHING, whole[0].answers, whole[1].answers)]
     few, hidden = spread(rows.which, MOST), hidden_sets(predictor)
     if hidden:
-        one = predictor.predicted(rows.loader, few, hidden=hidden)
-        two = other.predicted(loader, few, hidden=hidden)
+        one = predictor.say(rows.loader, few, hidden=hidden)
+        two = other.say(loader, few, hidden=hidden)
         pairs += [Judged(few, h, one.hidden[h], two.hidden[h]) for h in hidden]
     compared: dict[str, list[Compared]] = {task: [] for task in engine.job.tasks}
     differences: list[Difference] = []
