@@ -132,9 +132,9 @@ def test_golden_rows_are_asked_on_a_machine_of_another_kind(
     asked: list[int] = []
     strange = engines.strange
 
-    def counted(engine: Any, golden: Any) -> list[str]:
+    def counted(engine: Any, golden: Any, *, first: bool) -> list[str]:
         asked.append(len(golden.given))
-        return strange(engine, golden)
+        return strange(engine, golden, first=first)
 
     monkeypatch.setattr(engines, "strange", counted)
     engine_for(own)
@@ -151,11 +151,11 @@ def test_where_golden_rows_are_answered_otherwise_the_next_variant_answers_or_no
     here = engines.fingerprint()
     monkeypatch.setattr(engines, "fingerprint", lambda: replace(here, flags=("sse",)))
     said = iter([["task 'fault' decides 9 of 20 rows otherwise"], []])
-    monkeypatch.setattr(engines, "strange", lambda *_: next(said))
+    monkeypatch.setattr(engines, "strange", lambda *_, **__: next(said))
     engine: Any = engine_for(own)
     labels = {b.variants[0].label for b in engine.branches.values()}
     assert labels == {"onnxruntime f32"}
-    monkeypatch.setattr(engines, "strange", lambda *_: ["task 'fault' decides 9 of 20 rows"])
+    monkeypatch.setattr(engines, "strange", lambda *_, **__: ["task 'fault' decides 9 of 20 rows"])
     with pytest.raises(
         BundleError, match="does not answer here as where it was made: task 'fault'"
     ):
@@ -171,10 +171,12 @@ def test_golden_rows_lie_in_the_bundle(made: Made, bundle: Path) -> None:
     assert golden is not None
     assert len(golden.given) == min(64, len(made.rows.which))
     assert strange(engine, golden) == []
+    assert strange(engine, golden, first=False) == []
     wrong = {t: {k: -x for k, x in own.items()} for t, own in golden.said.items()}
-    found = strange(engine, golden._replace(said=wrong))
-    assert any("task 'fault' decides" in line for line in found)
-    assert any("task 'life' decides" in line for line in found)
+    for first, other in ((True, golden._replace(said=wrong)), (False, golden._replace(run=wrong))):
+        found = strange(engine, other, first=first)
+        assert [line.split(" decides ")[0] for line in found] == ["task 'fault'", "task 'life'"]
+        assert strange(engine, other, first=not first) == []
 
 
 def test_verbs_that_learn_or_look_inside_refuse_a_bundle(made: Made, bundle: Path) -> None:

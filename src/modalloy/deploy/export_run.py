@@ -155,7 +155,8 @@ def write_exported(
     """Write what was judged as a bundle, golden rows and all. notes: more for its manifest."""
     run = predictor.run
     plain = open_rows(run, rows.loader.table).loader
-    golden = golden_of(predictor.engine, plain, rows.which)
+    first = next((made.engine(run, way) for way in made.ways().values()), None)
+    golden = golden_of(predictor.engine, plain, rows.which, first)
     parts = made.parts(run) | {GOLDEN: golden}
     write_bundle(out, parts, {**made.notes(judged), **(notes or {})}, sign=sign)
     return load_bundle(out)
