@@ -11,7 +11,7 @@ from modalloy.answer.engine import Engine
 from modalloy.answer.engines import graph_engine, left
 from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.golden_rows import golden_of
-from modalloy.answer.opened import open_rows
+from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.bundle.bundled import (
     BRANCHES,
@@ -154,7 +154,7 @@ def write_exported(
 ) -> Bundle:
     """Write what was judged as a bundle, golden rows and all. notes: more for its manifest."""
     run = predictor.run
-    plain = open_rows(run, rows.loader.table).loader
+    plain = Loader(rows.loader.table, run.job, run.readers, {}, hidden=run.hidden)
     first = next((made.engine(run, way) for way in made.ways().values()), None)
     golden = golden_of(predictor.engine, plain, rows.which, first)
     parts = made.parts(run) | {GOLDEN: golden}
