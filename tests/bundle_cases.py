@@ -1,5 +1,9 @@
 """Bundles of small runs, for tests of whatever answers with them."""
 
+import atexit
+import functools
+import shutil
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -37,8 +41,19 @@ def bundle_of(run: Run, path: Path) -> Bundle:
     return load_bundle(path)
 
 
-def small_bundle(folder: Path, columns: tuple[str, ...] = ("load", "note")) -> Bundle:
-    """The bundle of a run that hardly learned, over columns of the small table."""
+def small_bundle(folder: Path) -> Bundle:
+    """The bundle `model.zip` of `run`, which knows `load` and `note` of `parts.parquet` and hardly
+    learned; it is made once, and copied.
+    """
+    shutil.copytree(_small(), folder, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    return load_bundle(folder / "model.zip")
+
+
+@functools.cache
+def _small() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="modalloy-bundle-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     table = write_table(folder)
-    job = load_job(make_job(table, columns=columns))
-    return bundle_of(untrained(folder / "run", table, job=job), folder / "model.zip")
+    job = load_job(make_job(table, columns=("load", "note")))
+    bundle_of(untrained(folder / "run", table, job=job), folder / "model.zip")
+    return folder
