@@ -135,4 +135,4 @@ def test_answering_loads_nothing_that_trains(place: Path) -> None:
     told = [str(place / "model.zip"), str(place / "parts.parquet"), *sorted(NEVER)]
     command = [sys.executable, "-c", ANSWER, *told]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines() == ["LIGHT ", "HEAVY ", "80"]
+    assert done.stdout.splitlines() == ["LIGHT", "HEAVY", "80"]
