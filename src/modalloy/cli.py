@@ -17,6 +17,7 @@ from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
+from modalloy.commands.export import export
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
@@ -43,6 +44,7 @@ VERBS = (  # in the order of --help
     adapt,
     harden,
     economize,
+    export,
     doctor,
     demo,
 )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Hidden
+from modalloy.answer.answers import EVERYTHING, Answers, Hidden
 from modalloy.answer.blended import blended, hidden_names
 from modalloy.answer.bought_prediction import bought_prediction
 from modalloy.answer.buying import Bought, buy_rows
+from modalloy.answer.engine import Engine
 from modalloy.answer.engines import engine_for, torch_model
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
@@ -46,14 +47,28 @@ class Predictor:
     """A run's network and what it is blended with, read once; every method may be called from
     several threads at once.
 
-    run: a run or its directory. adapter: one of the run's, or `none`; for None what it was made to
-    answer with. The network lies on this process's accelerator if it has one.
+    run: a run or a bundle, or where it lies. adapter: one of the run's, or `none`; for None what it
+    was made to answer with. device: `cpu`, `gpu`, `npu` or `auto`: this process's accelerator if it
+    has one; of a bundle the fastest device for each of its graphs, and for None the one that it was
+    opened for. trust: the public key that a bundle must be signed with. engine: that computes in
+    place of the run's own network.
+
+    Raises BundleError for a device that is not here.
     """
 
-    def __init__(self, run: Run | str | Path, *, adapter: str | None = None) -> None:
-        loaded = run if isinstance(run, Run) else load_any(run)
+    def __init__(
+        self,
+        run: Run | str | Path,
+        *,
+        adapter: str | None = None,
+        device: str | None = None,
+        trust: Path | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        loaded = run if isinstance(run, Run) else load_any(run, trust=trust)
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
-        self.engine, self.blend = engine_for(self.run), blend_of(self.run)
+        self.engine = engine or engine_for(self.run, device=device)
+        self.blend = blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
 
@@ -247,7 +262,23 @@ class Predictor:
         )
         combined = blended(self.blend, answered, loader, which)
         said = statuses(loader, which)
-        seen = {h: adjust(a, self.run.stages) for h, a in combined.items()}
+        seen = self.promised(combined, loader, which, said)
+        own = {h: seen[h] for h in hidden}
+        view = answered.view
+        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
+        notes = list(loader.table.notes)
+        found = Prediction(which, seen[EVERYTHING], said, notes, [], own, unlike)
+        return replace(found, heard=heard_in(loader, which))
+
+    def promised(
+        self,
+        combined: Mapping[Hidden, Answers],
+        loader: Loader,
+        which: np.ndarray,
+        said: Mapping[str, list[str]],
+    ) -> dict[Hidden, Answers]:
+        """Answers after their stage, with what they promise of rows whose cells were worth this."""
+        seen: dict[Hidden, Answers] = {h: adjust(a, self.run.stages) for h, a in combined.items()}
         if self.promises:
             rows = groups_of(loader, which, said, by_of(self.promises))
             order = list(loader.readers)
@@ -255,12 +286,7 @@ class Predictor:
                 alike = without(rows, hidden_names(h, loader), order) if h else rows
                 given = (self.run.job.tasks, self.promises, combined[h], after)
                 seen[h] = keep_promises(*given, alike)
-        own = {h: seen[h] for h in hidden}
-        view = answered.view
-        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
-        notes = list(loader.table.notes)
-        found = Prediction(which, seen[EVERYTHING], said, notes, [], own, unlike)
-        return replace(found, heard=heard_in(loader, which))
+        return seen
 
     def bought(
         self,

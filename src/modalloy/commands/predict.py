@@ -6,13 +6,21 @@ from typing import Annotated
 import typer
 
 import modalloy
-from modalloy.commands.arguments import Adapter, RunFolder, Sheet, Strict, Table
+from modalloy.commands.arguments import (
+    Adapter,
+    DeviceName,
+    RunOrBundle,
+    Sheet,
+    Strict,
+    Table,
+    Trust,
+)
 from modalloy.commands.terminal import take_cores, tell_caveats, tell_notes
 from modalloy.verbs import predict_into
 
 
 def predict(
-    run: RunFolder,
+    run: RunOrBundle,
     table: Table,
     out: Annotated[
         Path | None,
@@ -21,13 +29,15 @@ def predict(
     sheet: Sheet = None,
     strict: Strict = False,
     adapter: Adapter = None,
+    device: DeviceName = "auto",
+    trust: Trust = None,
 ) -> None:
     """Answer the rows of a table.
 
     With probabilities, and beside them the state of every cell that was read.
     """
     take_cores(run)
-    given = {"sheet": sheet, "adapter": adapter}
+    given = {"sheet": sheet, "adapter": adapter, "device": device, "trust": trust}
     if out is None:
         answers = modalloy.predict(run, table, **given)
         typer.echo(answers.to_csv(index=False), nl=False)
