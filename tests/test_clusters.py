@@ -8,22 +8,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bundle_cases import small_bundle
+from golden_rows import BUNDLE, golden_rows
 from modalloy import runtime
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "clusters.md"
-COLUMNS = ["machine", "load", "note"]
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The working folder of the page: `model.zip` and `parts.parquet`, in two parts of 40 rows."""
-    small_bundle(tmp_path)
-    rows = pd.read_parquet(tmp_path / "parts.parquet")[COLUMNS]
-    (tmp_path / "parts.parquet").unlink()
+    """The working folder of the page: `model.zip` and `parts.parquet`, in two parts of 24 rows."""
+    shutil.copyfile(BUNDLE, tmp_path / "model.zip")
+    rows = golden_rows()
     (tmp_path / "parts.parquet").mkdir()
     for part in range(2):
-        some = rows.iloc[40 * part : 40 * (part + 1)]
+        some = rows.iloc[24 * part : 24 * (part + 1)]
         some.to_parquet(tmp_path / "parts.parquet" / f"{part}.parquet", index=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
