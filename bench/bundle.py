@@ -1,4 +1,4 @@
-"""What a bundle costs: from a fresh process to the first answer, a table larger than memory, clusters.
+"""What a bundle costs: from a fresh process to its first answer, on a large table, in clusters.
 
     python -m bench.bundle start
     python -m bench.bundle table [--rows 1000000]
