@@ -25,7 +25,13 @@ _LOADED: dict[Key, "Predictor"] = {}  # what this process has opened: once, howe
 _LOADING = threading.Lock()
 
 
-def open(path: str | Path, *, trust: str | Path | None = None, device: str = "auto") -> "Predictor":
+def open(
+    path: str | Path,
+    *,
+    trust: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> "Predictor":
     """A bundle, or a run where torch is installed, loaded and ready; see `Predictor`.
 
     trust: a file with the public key (PEM) that the bundle must be signed with. device: `cpu`,
