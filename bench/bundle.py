@@ -170,7 +170,7 @@ def on_ray(bundle: Path, table: Path, out: Path) -> float:
     from modalloy import runtime
 
     ray.init(num_cpus=WORKERS, include_dashboard=False, log_to_driver=False)
-    start, answer = time.perf_counter(), runtime.answerer(bundle)
+    start, answer = time.perf_counter(), runtime.answerer(bundle, threads=1)
     rows = ray.data.read_parquet(str(table))
     rows.map_batches(answer, batch_format="pyarrow", batch_size=8192).write_parquet(str(out))
     spent = time.perf_counter() - start
@@ -187,7 +187,7 @@ def on_dask(bundle: Path, table: Path, out: Path) -> float:
 
     given = {"n_workers": WORKERS, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(**given) as cluster, Client(cluster):
-        start, answer = time.perf_counter(), runtime.answerer(bundle)
+        start, answer = time.perf_counter(), runtime.answerer(bundle, threads=1)
         dd.read_parquet(str(table)).map_partitions(answer).to_parquet(str(out))
         return time.perf_counter() - start
 

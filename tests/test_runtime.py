@@ -74,6 +74,14 @@ def test_it_pickles_as_its_path_and_options() -> None:
     assert again.predictor is answer.predictor  # one a process
 
 
+def test_threads_are_those_of_its_graphs(rows: pd.DataFrame) -> None:
+    for threads in (1, 3):
+        asked = runtime.answerer(BUNDLE, threads=threads)
+        for session in asked.predictor.engine.sessions.values():
+            assert session.session.get_session_options().intra_op_num_threads == threads
+        assert asked(rows)["fault"].tolist() == golden_answers()["fault"]
+
+
 def test_it_is_opened_once_however_many_ask(
     rows: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,23 +20,30 @@ if TYPE_CHECKING:
 __all__ = ["Answerer", "answerer", "open"]
 
 Rows = TypeVar("Rows", "pd.DataFrame", "pa.Table", "pa.RecordBatch")
-Key = tuple[str, str | None, str]
+Key = tuple[str, str | None, str, int | None]
 _LOADED: dict[Key, "Predictor"] = {}  # what this process has opened: once, however many ask
 _LOADING = threading.Lock()
 
 
-def open(path: str | Path, *, trust: str | Path | None = None, device: str = "auto") -> "Predictor":
+def open(
+    path: str | Path,
+    *,
+    trust: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+) -> "Predictor":
     """A bundle, or a run where torch is installed, loaded and ready; see `Predictor`.
 
     trust: a file with the public key (PEM) that the bundle must be signed with. device: `cpu`,
-    `gpu`, `npu`, or `auto` for the fastest that is here. BundleError where it is damaged, unsafe,
-    of a newer version or not trusted, and for a device that is not here.
+    `gpu`, `npu`, or `auto` for the fastest that is here. threads: that its graphs may use, one for
+    each core of this process for None. BundleError where it is damaged, unsafe, of a newer version
+    or not trusted, and for a device that is not here.
     """
     from modalloy.answer.predictor import Predictor
     from modalloy.bundle.bundled import load_any
 
     key = None if trust is None else Path(trust)
-    return Predictor(load_any(path, trust=key, device=device))
+    return Predictor(load_any(path, trust=key, device=device), threads=threads)
 
 
 def answerer(
@@ -45,13 +52,14 @@ def answerer(
     keep: Sequence[str] = (),
     trust: str | Path | None = None,
     device: str = "auto",
+    threads: int | None = None,
 ) -> "Answerer":
     """A bundle as a small object to send to other processes; nothing is read before it is asked.
 
     keep: columns of the rows that stand beside their answers, such as a key to join by. trust,
-    device: as for `open`.
+    device, threads: as for `open`.
     """
-    return Answerer(path, keep=keep, trust=trust, device=device)
+    return Answerer(path, keep=keep, trust=trust, device=device, threads=threads)
 
 
 class Answerer:
@@ -71,8 +79,10 @@ class Answerer:
         keep: Sequence[str] = (),
         trust: str | Path | None = None,
         device: str = "auto",
+        threads: int | None = None,
     ) -> None:
-        self.path, self.keep, self.device = str(Path(path).absolute()), tuple(keep), device
+        self.path, self.keep = str(Path(path).absolute()), tuple(keep)
+        self.device, self.threads = device, threads
         self.trust = None if trust is None else str(Path(trust).absolute())
 
     def __repr__(self) -> str:
@@ -81,10 +91,11 @@ class Answerer:
     @property
     def predictor(self) -> "Predictor":
         """The bundle, opened in this process."""
-        key = (self.path, self.trust, self.device)
+        key = (self.path, self.trust, self.device, self.threads)
         with _LOADING:
             if key not in _LOADED:
-                _LOADED[key] = open(self.path, trust=self.trust, device=self.device)
+                given = {"trust": self.trust, "device": self.device, "threads": self.threads}
+                _LOADED[key] = open(self.path, **given)
         return _LOADED[key]
 
     def __call__(self, rows: Rows) -> Rows:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from modalloy.errors import RunError, TableError
 
-ROWS = 32_768  # that are written together: a row group of Parquet
+ROWS = 16_384  # that are written together: a row group of Parquet
 ATTRS = b"PANDAS_ATTRS"  # where pandas looks for a frame's attrs
 
 

@@ -23,15 +23,16 @@ if TYPE_CHECKING:
     from modalloy.model.model import Model
 
 
-def engine_for(run: Run, *, device: str | None = None) -> Engine:
+def engine_for(run: Run, *, device: str | None = None, threads: int | None = None) -> Engine:
     """The network of a run, ready to answer; the graphs of a bundle, each on its device.
 
-    device: `cpu`, `gpu`, `npu` or `auto`, for None what a bundle was opened for. BundleError for
-    one that is not here.
+    device: `cpu`, `gpu`, `npu` or `auto`, for None what a bundle was opened for. threads: that a
+    graph of a bundle may use, for None one for each core of this process; torch has its own word
+    for it. BundleError for a device that is not here.
     """
     wanted = device or (run.device if isinstance(run, Bundle) else AUTO)
     if isinstance(run, Bundle) and run.branches:
-        return bundled_engine(run, wanted)
+        return bundled_engine(run, wanted, threads or cores())
     from modalloy.answer.torch_engine import TorchEngine
 
     refuse_device(wanted, ("torch",))
@@ -42,7 +43,7 @@ def engine_for(run: Run, *, device: str | None = None) -> Engine:
     return engine
 
 
-def bundled_engine(bundle: Bundle, device: str) -> Engine:
+def bundled_engine(bundle: Bundle, device: str, threads: int) -> Engine:
     """The graphs of a bundle, each by the first of its variants that can run here.
 
     On a machine of another kind its golden rows are answered first. Where they are decided
@@ -54,7 +55,7 @@ def bundled_engine(bundle: Bundle, device: str) -> Engine:
     for number in range(most):
         some = {n: left(b, number) for n, b in branches.items()}
         sessions = {
-            name: open_session(branch, bundle.part, device=device, threads=cores())
+            name: open_session(branch, bundle.part, device=device, threads=threads)
             for name, branch in some.items()
         }
         engine = graph_engine(bundle, some, sessions, bundle.absent())

@@ -51,7 +51,7 @@ class Predictor:
     was made to answer with. device: `cpu`, `gpu`, `npu` or `auto`: this process's accelerator if it
     has one; of a bundle the fastest device for each of its graphs, and for None the one that it was
     opened for. trust: the public key that a bundle must be signed with. engine: that computes in
-    place of the run's own network.
+    place of the run's own network. threads: that a bundle's graphs may use, all cores for None.
 
     Raises BundleError for a device that is not here.
     """
@@ -64,10 +64,11 @@ class Predictor:
         device: str | None = None,
         trust: Path | None = None,
         engine: Engine | None = None,
+        threads: int | None = None,
     ) -> None:
         loaded = run if isinstance(run, Run) else load_any(run, trust=trust)
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
-        self.engine = engine or engine_for(self.run, device=device)
+        self.engine = engine or engine_for(self.run, device=device, threads=threads)
         self.blend = blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
