@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_spark(place: Path) -> None:
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = spark.getOrCreate()
+    session = spark.config("spark.pyspark.python", sys.executable).getOrCreate()
     try:
         run("Spark")
     finally:

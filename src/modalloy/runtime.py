@@ -7,7 +7,7 @@ transformers nor scikit-learn.
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, overload
 
 from modalloy.errors import TableError
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Answerer", "answerer", "open"]
 
-Rows = TypeVar("Rows", "pd.DataFrame", "pa.Table", "pa.RecordBatch")
 Key = tuple[str, str | None, str, int | None]
 _LOADED: dict[Key, "Predictor"] = {}  # what this process has opened: once, however many ask
 _LOADING = threading.Lock()
@@ -98,7 +97,13 @@ class Answerer:
                 _LOADED[key] = open(self.path, **given)
         return _LOADED[key]
 
-    def __call__(self, rows: Rows) -> Rows:
+    @overload
+    def __call__(self, rows: "pd.DataFrame") -> "pd.DataFrame": ...
+    @overload
+    def __call__(self, rows: "pa.Table") -> "pa.Table": ...
+    @overload
+    def __call__(self, rows: "pa.RecordBatch") -> "pa.RecordBatch": ...
+    def __call__(self, rows: Any) -> Any:
         """Answers to rows, one each and in their order; a frame keeps its index.
 
         No rows give no answers, of the same columns. TableError for rows

@@ -79,7 +79,7 @@ class AnswerFile:
             raise self._refused(error) from error
         self.count += 1
 
-    def finish(self, attrs: Mapping[str, Any]) -> None:
+    def finish(self, attrs: Mapping[Any, Any]) -> None:
         """All rows are there. attrs: what pandas will find under `attrs` of a Parquet file."""
         assert self._file is not None, "at least one block is written, if only of names"
         try:
