@@ -221,6 +221,7 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
     named += ["adapt", "harden", "economize", "export", "pretrain", "search", "draw"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
+    answers["predict_into"] = types.SimpleNamespace(rows=1, attrs={})
     for name in answers:
         monkeypatch.setattr(modalloy, name, verb(name), raising=False)
     monkeypatch.chdir(tmp_path)
