@@ -40,6 +40,8 @@ ROOMS: list[set[str]] = [
     {"answer.stage"},
     {"judge.metrics"},
     {"classical"},
+    {"answer.decide"},
+    {"answer.agreement"},
     {"graphs"},
     {"runs"},
     {"bundle"},
@@ -61,7 +63,7 @@ ROOMS: list[set[str]] = [
     {"adaptation"},
     {"tuning"},
     {"deploy"},
-    {"verbs", "demonstration", "diagnosis"},
+    {"verbs", "demonstration", "diagnosis", "runtime"},
     {"commands"},
     {"cli", "__main__"},
 ]

@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import modalloy
+from modalloy.answer.written import Written
 from modalloy.cli import app
 from modalloy.commands import terminal
 from modalloy.errors import JobError, LeakError, RunError, TableError
@@ -38,6 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     verb("check", SimpleNamespace(text=lambda: "1 leak", ok=False))
     verb("evaluate", report)
     verb("predict", pd.DataFrame({"row": [0, 1]}))
+    verb("predict_into", Written(2, [], []))
     said = [{"text": "fault: 'crack' is the class of none"}]
     changes = {"rows": 4, "tasks": {"fault": {"before": {"ece": 0.2}, "after": {}}}, "said": said}
     verb("calibrate", SimpleNamespace(path=tmp_path, notes={"recalibrated": changes}))
@@ -45,6 +47,10 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     bought = {"verb": "economize", "rows": 4, "which": "test rows", "tasks": {}, "units": {}}
     bought |= {"costs": pair, "said": ["bought by: an arm"], "arm": "an arm"}
     verb("economize", SimpleNamespace(path=tmp_path, notes={"economized": bought}))
+    judged = {"rows": 4, "which": "validation rows", "tasks": {"fault": {"same": 0.9975}}}
+    manifest = SimpleNamespace(notes={"parity": {"onnxruntime f32": judged}})
+    archive = SimpleNamespace(manifest=manifest)
+    verb("export", SimpleNamespace(path=Path("model.zip"), archive=archive))
     verb("explain", SimpleNamespace(text=lambda: "fault: crack"))
     verb("search", SimpleNamespace(text=lambda: "row 3  0.9"))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
@@ -132,6 +138,7 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
         "predict",
         "calibrate",
         "economize",
+        "export",
         "explain",
         "search",
         "doctor",
@@ -218,7 +225,7 @@ def test_evaluate_with_and_without_a_table(calls: list[Any]) -> None:
     assert run("evaluate", "run").stdout == said.format(Path("run/report.html"))
     new = run("evaluate", "run", "new.csv", "-o", "new.html")
     assert new.stdout == said.format("new.html")
-    asked = {"sheet": None, "adapter": None}
+    asked = {"sheet": None, "adapter": None, "device": "auto", "trust": None}
     assert calls == [
         ("evaluate", (Path("run"), None), {"out": None, **asked}),
         ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html"), **asked}),
@@ -243,8 +250,11 @@ def test_evaluate_refuses_a_page_it_could_not_write_before_any_work(
 def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
     assert run("predict", "run", "new.csv").stdout == "row\n0\n1\n"
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
-    asked = {"out": Path("a.csv"), "sheet": None, "adapter": None}
-    assert calls[1] == ("predict", (Path("run"), "new.csv"), asked)
+    asked = {"sheet": None, "adapter": None, "device": "auto", "trust": None}
+    assert calls[1] == ("predict_into", (Path("run"), "new.csv", Path("a.csv")), asked)
+    run("predict", "b.zip", "new.csv", "--device", "cpu", "--trust", "key.pub")
+    told = calls.pop()[2]
+    assert (told["device"], told["trust"]) == ("cpu", Path("key.pub"))
     run("predict", "run", "new.csv", "--adapter", "line3")
     assert calls[2][2]["adapter"] == "line3"
 
@@ -261,7 +271,9 @@ def test_caveats_are_said_at_the_end_and_strict_ends_with_3(
         caveats=answers.attrs["caveats"],
         findings=[{"where": "reading", "what": n} for n in answers.attrs["notes"]],
     )
+    written = Written(1, answers.attrs["notes"], answers.attrs["caveats"])
     monkeypatch.setattr(modalloy, "predict", lambda *_, **__: answers)
+    monkeypatch.setattr(modalloy, "predict_into", lambda *_, **__: written)
     monkeypatch.setattr(modalloy, "evaluate", lambda *_, **__: report)
     for words in (("predict", "run", "a.csv", "-o", "b.csv"), ("evaluate", "run", "a.csv")):
         done = run(*words, *["--strict"] * strict)
@@ -302,6 +314,17 @@ def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any
     assert "caveat: fault: 'crack' is the class of none." in done.stderr
 
 
+def test_export_hands_its_words_to_the_verb_and_says_how_it_was_judged(calls: list[Any]) -> None:
+    words = ("--backend", "openvino", "--sign", "key.pem", "--server", "triton", "--table", "t.csv")
+    done = run("export", "r", "-o", "model.zip", *words, "--adapter", "line3")
+    options = {"backend": "openvino", "sign": Path("key.pem"), "server": "triton"}
+    options |= {"table": "t.csv", "sheet": None, "adapter": "line3"}
+    assert calls == [("export", (Path("r"), Path("model.zip")), options)]
+    said = "onnxruntime f32: 4 validation rows, decided as by the run: fault 99.75 %"
+    assert done.stdout.splitlines()[0] == said
+    assert "The bundle is model.zip; `modalloy predict model.zip TABLE` answers" in done.stdout
+
+
 @pytest.mark.usefixtures("no_lines")
 def test_economize_takes_costs_and_prints_what_has_changed(calls: list[Any]) -> None:
     words = ("--costs", "photo=2.5, note=0", "--alpha", "0.05", "--sure", "0.8", "-o", "other")
@@ -324,7 +347,9 @@ def test_predict_says_what_was_saved(
     frame = pd.DataFrame({"row": [0, 1]})
     counts = {"bought": {"photo": 1, "note": 2}, "there": {"photo": 2, "note": 2}}
     frame.attrs["saved"] = {"rows": 2, **counts, "cost": 1.0, "full": 4.0, "unit": "ms"}
+    written = Written(2, [], [], frame.attrs["saved"])
     monkeypatch.setattr(modalloy, "predict", lambda *_, **__: frame)
+    monkeypatch.setattr(modalloy, "predict_into", lambda *_, **__: written)
     done = run("predict", "r", "a.csv", "-o", str(tmp_path / "x.csv"))
     said = "bought 3 of 4 cells (photo 1 of 2, note 2 of 2): a row cost 1 of 4 ms, 75 % less"
     assert said in done.stdout
@@ -453,3 +478,17 @@ def test_ctrl_c_is_one_sentence_and_exit_code_130(
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said == f"error: train was interrupted{promise}\n"
+
+
+def test_a_package_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named '{name}.linear'", name=f"{name}.linear")
+
+    monkeypatch.setattr("modalloy.cli.find_spec", lambda name: None)
+    for name, package in (("sklearn", "modalloy"), ("openpyxl", "openpyxl")):
+        monkeypatch.setattr("modalloy.check", lambda job, name=name: lacking(name))
+        done = CliRunner().invoke(app, ["check", "job.yaml"])
+        assert done.exit_code == 2
+        assert done.stderr == f"error: check needs {name}; run: pip install {package}\n"
+    monkeypatch.setattr("modalloy.check", lambda job: lacking("modalloy"))
+    assert isinstance(CliRunner().invoke(app, ["check", "job.yaml"]).exception, ModuleNotFoundError)

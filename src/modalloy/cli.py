@@ -1,6 +1,7 @@
 """The command `modalloy`: puts the verbs together and turns what goes wrong into one sentence."""
 
 import errno
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -16,6 +17,7 @@ from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
+from modalloy.commands.export import export
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
@@ -42,10 +44,23 @@ VERBS = (  # in the order of --help
     adapt,
     harden,
     economize,
+    export,
     doctor,
     demo,
 )
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OF = {  # modules that the package `modalloy-runtime` does without -> the package that brings them
+    "torch": "modalloy",
+    "transformers": "modalloy",
+    "sklearn": "modalloy",
+    "threadpoolctl": "modalloy",
+    "scipy": "modalloy",
+    "matplotlib": "modalloy",
+    "ruamel": "modalloy",
+    "rich": "modalloy",
+    "openpyxl": "openpyxl",
+    "openvino": "openvino",
+}
 
 
 class Verbs(TyperGroup):
@@ -58,6 +73,12 @@ class Verbs(TyperGroup):
         except ModalloyError as error:
             for line in str(error).splitlines():
                 typer.echo(f"error: {line}", err=True)
+            raise typer.Exit(REFUSED) from error
+        except ModuleNotFoundError as error:
+            if (lacking := not_installed(error)) is None:
+                raise
+            verb = ctx.invoked_subcommand or "modalloy"
+            typer.echo(f"error: {verb} needs {lacking}; run: pip install {OF[lacking]}", err=True)
             raise typer.Exit(REFUSED) from error
         except OSError as error:
             if error.errno not in FULL:
@@ -81,6 +102,12 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+
+
+def not_installed(error: ModuleNotFoundError) -> str | None:
+    """The module of another package that is not here; None for anything else that was not found."""
+    name = (error.name or "").split(".")[0]
+    return name if name in OF and find_spec(name) is None else None
 
 
 def _version(asked: bool) -> None:

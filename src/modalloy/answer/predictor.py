@@ -1,16 +1,17 @@
 """A run loaded once, asked from any thread: answers, their frame, and embeddings of any rows."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Hidden
+from modalloy.answer.answers import EVERYTHING, Answers, Hidden
 from modalloy.answer.blended import blended, hidden_names
 from modalloy.answer.bought_prediction import bought_prediction
 from modalloy.answer.buying import Bought, buy_rows
+from modalloy.answer.engine import Engine
 from modalloy.answer.engines import engine_for, torch_model
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
@@ -19,16 +20,17 @@ from modalloy.answer.prediction import Embedding, Prediction
 from modalloy.answer.promise import by_of, keep_promises, promises_of
 from modalloy.answer.row_groups import groups_of, without
 from modalloy.answer.stage import adjust
-from modalloy.answer.table_caveats import cell_caveats, sentence, statuses
+from modalloy.answer.table_caveats import Odd, counted_caveats, sentence, statuses
 from modalloy.blend.kept import blend_of
+from modalloy.bundle.bundled import load_any
 from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
 from modalloy.job.inputs import heard
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
-from modalloy.policy.plan import plan_of
+from modalloy.policy.plan import no_longer_holds, plan_of
 from modalloy.runs.adapters import with_adapter
-from modalloy.runs.run import Run, load_run
+from modalloy.runs.run import Run
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.unlike.kept import likeness_of
@@ -45,14 +47,29 @@ class Predictor:
     """A run's network and what it is blended with, read once; every method may be called from
     several threads at once.
 
-    run: a run or its directory. adapter: one of the run's, or `none`; for None what it was made to
-    answer with. The network lies on this process's accelerator if it has one.
+    run: a run or a bundle, or where it lies. adapter: one of the run's, or `none`; for None what it
+    was made to answer with. device: `cpu`, `gpu`, `npu` or `auto`: this process's accelerator if it
+    has one; of a bundle the fastest device for each of its graphs, and for None the one that it was
+    opened for. trust: the public key that a bundle must be signed with. engine: that computes in
+    place of the run's own network. threads: that a bundle's graphs may use, all cores for None.
+
+    Raises BundleError for a device that is not here.
     """
 
-    def __init__(self, run: Run | str | Path, *, adapter: str | None = None) -> None:
-        loaded = run if isinstance(run, Run) else load_run(run)
+    def __init__(
+        self,
+        run: Run | str | Path,
+        *,
+        adapter: str | None = None,
+        device: str | None = None,
+        trust: Path | None = None,
+        engine: Engine | None = None,
+        threads: int | None = None,
+    ) -> None:
+        loaded = run if isinstance(run, Run) else load_any(run, trust=trust)
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
-        self.engine, self.blend = engine_for(self.run), blend_of(self.run)
+        self.engine = engine or engine_for(self.run, device=device, threads=threads)
+        self.blend = blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
 
@@ -190,31 +207,79 @@ class Predictor:
         loader, found = self.open(open_table(rows), inputs=inputs, part=part, quiet=quiet)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
-        if self.plan is not None and not hidden:
-            with Bar("answering", len(which), quiet=quiet) as bar:
-                some = self.bought(loader, which, batch=batch, tick=bar.advance)
-            given = (self.run, self.plan, self.promises, self.likeness)
-            told = bought_prediction(*given, loader, which, some, found, len(picked))
-            return replace(told, heard=heard_in(loader, which)), len(picked)
-        asked = list(dict.fromkeys([EVERYTHING, *hidden]))
         with Bar("answering", len(which), quiet=quiet) as bar:
-            tick = bar.advance
-            answered = answer_rows(
-                self.engine,
-                loader,
-                which,
-                hidden=asked,
-                heads=self.blend.heads,
-                widths=self.blend.widths,
-                viewed=None if self.likeness is None else self.likeness.pooled,
-                batch=batch,
-                tick=tick,
-            )
-            combined = blended(self.blend, answered, loader, which)
+            given = {"hidden": hidden, "batch": batch, "tick": bar.advance, "picked": len(picked)}
+            said = self.say(loader, which, **given)
+        odd = {name: Odd.of(some) for name, some in said.status.items()} if len(picked) else {}
+        caveats = self.caveats(loader, found, odd, hidden=hidden)
+        return replace(said, caveats=caveats), len(picked)
+
+    def caveats(
+        self,
+        loader: Loader,
+        found: Sequence[Finding],
+        odd: Mapping[str, Odd],
+        *,
+        hidden: Sequence[Hidden] = (),
+    ) -> list[str]:
+        """What is not as it was in training. found: of the columns. odd: cells, counted by input;
+        nothing where no row was asked for.
+        """
+        cells = counted_caveats(loader, odd, self.run.notes.get("cells", {})) if odd else []
+        caveats = [sentence(f) for f in [*found, *cells]]
+        if self.plan is not None and not hidden and (no := no_longer_holds(self.run, self.plan)):
+            caveats.append(f"policy: {no}")
+        return caveats
+
+    def say(
+        self,
+        loader: Loader,
+        which: np.ndarray,
+        *,
+        hidden: Sequence[Hidden] = (),
+        batch: int = BATCH,
+        tick: Callable[[int], None] = lambda n: None,
+        picked: int | None = None,
+    ) -> Prediction:
+        """Answers to some rows of an open table, without caveats. picked: how many of the rows were
+        asked for, all of them for None.
+        """
+        if self.plan is not None and not hidden:
+            some = self.bought(loader, which, batch=batch, tick=tick)
+            given = (self.run, self.plan, self.promises, self.likeness)
+            count = len(which) if picked is None else picked
+            told = bought_prediction(*given, loader, which, some, count)
+            return replace(told, heard=heard_in(loader, which))
+        answered = answer_rows(
+            self.engine,
+            loader,
+            which,
+            hidden=list(dict.fromkeys([EVERYTHING, *hidden])),
+            heads=self.blend.heads,
+            widths=self.blend.widths,
+            viewed=None if self.likeness is None else self.likeness.pooled,
+            batch=batch,
+            tick=tick,
+        )
+        combined = blended(self.blend, answered, loader, which)
         said = statuses(loader, which)
-        if len(picked):
-            found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
-        seen = {h: adjust(a, self.run.stages) for h, a in combined.items()}
+        seen = self.promised(combined, loader, which, said)
+        own = {h: seen[h] for h in hidden}
+        view = answered.view
+        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
+        notes = list(loader.table.notes)
+        found = Prediction(which, seen[EVERYTHING], said, notes, [], own, unlike)
+        return replace(found, heard=heard_in(loader, which))
+
+    def promised(
+        self,
+        combined: Mapping[Hidden, Answers],
+        loader: Loader,
+        which: np.ndarray,
+        said: Mapping[str, list[str]],
+    ) -> dict[Hidden, Answers]:
+        """Answers after their stage, with what they promise of rows whose cells were worth this."""
+        seen: dict[Hidden, Answers] = {h: adjust(a, self.run.stages) for h, a in combined.items()}
         if self.promises:
             rows = groups_of(loader, which, said, by_of(self.promises))
             order = list(loader.readers)
@@ -222,13 +287,7 @@ class Predictor:
                 alike = without(rows, hidden_names(h, loader), order) if h else rows
                 given = (self.run.job.tasks, self.promises, combined[h], after)
                 seen[h] = keep_promises(*given, alike)
-        notes = list(loader.table.notes)
-        caveats = [sentence(f) for f in found]
-        own = {h: seen[h] for h in hidden}
-        view = answered.view
-        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
-        found_all = Prediction(which, seen[EVERYTHING], said, notes, caveats, own, unlike)
-        return replace(found_all, heard=heard_in(loader, which)), len(picked)
+        return seen
 
     def bought(
         self,

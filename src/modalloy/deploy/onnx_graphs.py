@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, export
 
 from modalloy.deploy.modules import (
     EncoderGraph,
@@ -21,13 +21,17 @@ from modalloy.deploy.modules import (
     example_tokens,
     lengths_in,
 )
+from modalloy.deploy.onnx_repair import repair
 from modalloy.errors import RunError
 from modalloy.graphs.branch import FUSION, Port
+from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.batch import TABLE
 
 OPSET = 20
+LARGEST = 2_000_000_000  # bytes of weights: protobuf reads no message of 2 GiB
 AT_LEAST = 2  # rows of an example: what has the size 1 there is taken to have it always
 
 
@@ -50,29 +54,40 @@ def graphs_of(model: Model, example: Batch, pooled: Collection[str]) -> Iterator
     example: rows of which every input is there in at least two. pooled: inputs whose trunk's
     vectors are wanted.
     """
+    wanted = {model.shared.get(name, name) for name in pooled}
     for name in model.inputs:
-        yield encoder_graph(model, name, example, pooled=name in pooled)
+        if name not in model.shared:
+            values = example_values(name, example)
+            yield encoder_graph(name, model.encoder(name), values, pooled=name in wanted)
     yield heads_graph(model, example)
 
 
-def encoder_graph(model: Model, name: str, example: Batch, *, pooled: bool) -> Graph:
-    """The graph of one input's encoder."""
+def example_values(name: str, example: Batch) -> dict[str, Tensor]:
+    """What goes into the graph of an input's encoder, of the rows that have it."""
     values = dict(example.values[name])
     if name == TABLE:
-        values["present"] = example.present[TABLE]
-    else:
-        some = example.present[name].nonzero().squeeze(1)
-        assert len(some) >= AT_LEAST, f"'{name}' is there in too few rows of the example"
-        values = {k: v[some] for k, v in values.items()}
+        return values | {"present": example.present[TABLE]}
+    some = example.present[name].nonzero().squeeze(1)
+    return {k: v[some] for k, v in values.items()}
+
+
+@torch.no_grad()
+def encoder_graph(
+    name: str, encoder: Encoder, values: Mapping[str, Tensor], *, pooled: bool
+) -> Graph:
+    """The graph of one input's encoder. values: as `EncoderGraph` takes them, of a few rows."""
     names = sorted(values)
-    module = EncoderGraph(model.encoder(name), names, pooled=pooled).eval()
-    lengths = dict(lengths_in(values)) if name != TABLE else {}
+    rows = len(values[names[0]])
+    assert rows >= AT_LEAST, f"'{name}' is there in too few rows of the example"
+    module = EncoderGraph(encoder, names, pooled=pooled).eval()
+    lengths = {} if isinstance(encoder, TableEncoder) else dict(lengths_in(values))
     shapes = tuple(
         {0: Dim("rows"), **({lengths[k]: Dim.DYNAMIC} if k in lengths else {})} for k in names
     )
     return graph_of(name, module, {k: values[k] for k in names}, shapes)
 
 
+@torch.no_grad()
 def heads_graph(model: Model, example: Batch) -> Graph:
     """The graph of fusion and heads."""
     given = arrays_of(model, example_tokens(model, example), example)
@@ -104,24 +119,34 @@ def shape_of(x: Tensor, varying: Mapping[int, Any]) -> tuple[int, ...]:
 
 
 def to_onnx(graph: Graph) -> bytes:
-    """The graph in ONNX, weights inside. RunError where an operation cannot be written in it."""
+    """The graph in ONNX, weights inside. RunError where an operation cannot be written in it, and
+    where the weights are more than one file can hold.
+    """
+    where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
+    held = [*graph.module.parameters(), *graph.module.buffers()]
+    weights = sum(x.numel() * x.element_size() for x in held)
+    if weights > LARGEST:
+        raise RunError(
+            f"{where} has {weights} bytes of weights, and an ONNX file holds {LARGEST} at most; "
+            "choose a smaller encoder, or answer with the run itself where torch is installed."
+        )
     with quietly():
         try:
+            traced = export(
+                graph.module, graph.example, dynamic_shapes=(graph.shapes,), strict=False
+            )
             program = torch.onnx.export(
-                graph.module,
-                graph.example,
+                traced,
                 dynamo=True,
-                dynamic_shapes=(graph.shapes,),
-                input_names=list(graph.inputs),
-                output_names=list(graph.outputs),
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
+                optimize=False,  # `repair` does, and loses nothing
             )
         except Exception as error:  # whatever an exporter trips over is told by its first line
-            where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
             raise RunError(f"{where} cannot be written as ONNX: {innermost(error)}") from error
     assert program is not None
+    repair(program.model, list(graph.inputs), graph.outputs)
     return program.model_proto.SerializeToString()
 
 
