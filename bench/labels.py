@@ -200,17 +200,16 @@ def line_of(
     case: str, metric: str, before_ST: np.ndarray, after_ST: np.ndarray, seconds: float
 ) -> Line:
     """Points gained, or per cent of the error; the interval is the lowest and highest seed."""
-    lower = metric == "rmse"
+    lower, anchor = metric == "rmse", f"seeds: {len(before_ST)}"
     if lower:
         gains_S = 100 * (after_ST / before_ST - 1).mean(1)
         goal, reached = f"<= {-100 * RMSE:.0f} %", bool(gains_S.mean() <= -100 * RMSE)
         told = f"change of RMSE in %, mean of {before_ST.shape[1]} tasks"
-        anchor = ""
     else:
         gains_S = 100 * (after_ST - before_ST).mean(1)
         goal, reached = f">= +{POINTS:.0f} points", bool(gains_S.mean() >= POINTS)
         told = f"points of {metric} gained"
-        anchor = f"{metric} {before_ST.mean():.3f} alone, {after_ST.mean():.3f} pretrained"
+        anchor += f"; {metric} {before_ST.mean():.3f} alone, {after_ST.mean():.3f} pretrained"
     ends = (float(gains_S.min()), float(gains_S.max()))
     return Line(
         case,
