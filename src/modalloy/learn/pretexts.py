@@ -39,7 +39,7 @@ METHODS: dict[Method, Build] = {
 def settled(options: config.Pretrain, inputs: Sequence[str]) -> config.Pretrain:
     """The options with the method in them that is learned by where none is asked for.
 
-    With few labels a space was worth more than rebuilding, and takes half as long: see dev/LOG.md.
+    With few labels a space was worth more than rebuilding, and takes less time: see dev/LOG.md.
     """
     asked = any(getattr(options, method) is not None for method in METHODS)
     if not asked and len(inputs) > 1:
