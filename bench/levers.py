@@ -2,9 +2,9 @@
 
     python -m bench.levers [--rounds 5] [--only decode features notes]
 
-decode: a 12-megapixel JPEG read for a 224 px encoder, at the smallest scale of its own that suffices
-against decoding all of it. features: ten epochs on a frozen MiniLM whose features are kept against
-running it every epoch - single steps, whole trainings, and a second training of the same cells.
+decode: a 12-megapixel JPEG read for a 224 px encoder, at the smallest scale of its own that
+suffices against decoding all of it. features: ten epochs on a frozen MiniLM whose features are kept
+against running it every epoch - single steps, whole trainings, and a second one of the same cells.
 notes: a table of notes of real lengths through MiniLM, in buckets of like length against padding
 each to 128 pieces. Ratios are of medians over rounds, beside them ratios of CPU seconds, which do
 not count what neighbours took. Writes bench/results/levers.json and docs/performance.md.
@@ -218,7 +218,10 @@ def notes_job(folder: Path, max_tokens: int = PIECES) -> dict[str, Any]:
     folder.mkdir(parents=True)
     draw = random.Random(0)
     records = [
-        {"label": f"c{i % 4}", "note": f"{i} " + " ".join(draw.choices(WORDS, k=draw.randint(45, 60)))}
+        {
+            "label": f"c{i % 4}",
+            "note": f"{i} " + " ".join(draw.choices(WORDS, k=draw.randint(45, 60))),
+        }
         for i in range(ROWS)
     ]
     pd.DataFrame(records).to_csv(folder / "table.csv", index=False)
