@@ -43,7 +43,7 @@ from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 
 WORDS = ["pump", "bearing", "seal", "motor", "valve", "leak", "noise", "hot", "replaced", "oil"]
-BATCH, EPOCHS, ROWS, PIECES, NOTES = 16, 10, 48, 64, 96
+BATCH, EPOCHS, ROWS, PIECES, NOTES = 16, 10, 32, 64, 64
 PIXELS = 224
 NOISES = (4, 8)  # deviations of 255: of a camera by day, and in a dark hall
 COMMAND = "python -m bench.levers"
