@@ -14,6 +14,7 @@ import torch
 from modalloy.job.job_file import load_job
 from modalloy.learn import probe as module
 from modalloy.learn import probe_memory
+from modalloy.machine import remembered
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.probe import SHARE, Probe, probe, trial
 from modalloy.machine.files import locked
@@ -240,7 +241,7 @@ def test_what_was_found_is_remembered_by_machine_model_and_shape(
     with monkeypatch.context() as patch:
         patch.setattr(probe_memory, "__version__", "0.0.1")
         assert found(model, batch)[1] > 0
-    assert len(probe_memory.read(kept)) == 6
+    assert len(remembered.read(kept)) == 6
     for damage in ("", "[1]", "{", json.dumps({probe_memory.key_of(model, batch): 3})):
         kept.write_text(damage)
         assert found(model, batch)[1] > 0
@@ -252,25 +253,25 @@ def test_what_was_found_is_remembered_by_machine_model_and_shape(
 def test_trainings_that_end_their_trials_at_once_lose_no_answer(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    kept, real = tmp_path / "number_types.json", probe_memory.read
+    kept, real = tmp_path / "number_types.json", remembered.read
 
     def slowly(path: Path | None) -> dict[str, Any]:
         found = real(path)
         time.sleep(0.02)  # lets another one read the same
         return found
 
-    monkeypatch.setattr(probe_memory, "read", slowly)
+    monkeypatch.setattr(remembered, "read", slowly)
     names = [str(i) for i in range(8)]
-    threads = [Thread(target=probe_memory.keep, args=(kept, n, {"way": n})) for n in names]
+    threads = [Thread(target=remembered.keep, args=(kept, n, {"way": n})) for n in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert real(kept) == {n: {"way": n} for n in names}
     assert [p.name for p in tmp_path.iterdir()] == [kept.name]
-    monkeypatch.setattr(probe_memory, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(remembered, "PATIENCE_S", 0.05)
     with locked(kept.with_suffix(".lock"), "held"):  # by one that does not go on
-        probe_memory.keep(kept, "late", {})
+        remembered.keep(kept, "late", {})
     assert set(real(kept)) == set(names)
 
 

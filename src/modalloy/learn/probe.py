@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import torch
 
-from modalloy.learn.probe_memory import keep, key_of, recall
+from modalloy.learn.probe_memory import key_of, recall
+from modalloy.machine.remembered import keep
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.model.trunks.efficientnet import EfficientNetLite

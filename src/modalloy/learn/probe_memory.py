@@ -2,22 +2,17 @@
 
 import hashlib
 import json
-import platform
-import re
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from modalloy import __version__
-from modalloy.errors import RunError
-from modalloy.machine.files import locked, write_safely
+from modalloy.machine.fingerprint import processor
+from modalloy.machine.remembered import read
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.pretext import Pretraining
-
-MOST = 500  # answers that are kept, the newest
-PATIENCE_S = 5.0  # that other trainings have to keep theirs
 
 
 def key_of(model: Model | Pretraining, batch: Batch) -> str:
@@ -52,15 +47,6 @@ def machine() -> list[Any]:
     return [processor(), torch.get_num_threads(), gpu, torch.__version__]
 
 
-def processor() -> str:
-    """The model of the processor, as far as the system tells."""
-    try:
-        found = re.search(r"^model name\s*:\s*(.*)$", Path("/proc/cpuinfo").read_text(), re.M)
-    except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
-
-
 def recall(path: Path | None, key: str) -> dict[str, Any] | None:
     """What was kept under a key; None where nothing was, or the file is damaged."""
     match read(path).get(key):
@@ -68,32 +54,3 @@ def recall(path: Path | None, key: str) -> dict[str, Any] | None:
             return {"half": half, "channels_last": last, "seconds": seconds}
         case _:
             return None
-
-
-def keep(path: Path | None, key: str, found: dict[str, Any]) -> None:
-    """Keep an answer beside the others.
-
-    A place that cannot be written, or is held for long, is no fault of the training: it goes on.
-    """
-    if path is None:
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Another training may keep an answer of its own: neither is to write over the other's.
-        with locked(path.with_suffix(".lock"), f"{path}: is in use.", patience_s=PATIENCE_S):
-            answers = read(path)
-            answers.pop(key, None)
-            answers[key] = found
-            newest = dict(list(answers.items())[-MOST:])
-            write_safely(path, json.dumps(newest, indent=1).encode())
-    except (OSError, RunError):
-        return
-
-
-def read(path: Path | None) -> dict[str, Any]:
-    """All answers that are kept; none of a file that is absent or damaged."""
-    try:
-        found = json.loads(path.read_text()) if path is not None else {}
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

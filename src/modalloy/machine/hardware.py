@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from modalloy.machine.fingerprint import cpu_flags
 from modalloy.machine.limits import disk_free_bytes, limits
 from modalloy.machine.vitals import State, Vital
 
@@ -38,7 +39,7 @@ def look_at_torch(facts: dict[str, Any]) -> Iterator[Vital]:
 
 def _number_types(facts: dict[str, Any]) -> Vital:
     """What the processor multiplies fast; `precision: auto` measures it anyway."""
-    flags = _cpu_flags()
+    flags = cpu_flags()
     fast = [flag for flag in FAST_FLAGS if flag in flags] or [facts["capability"].lower()]
     bf16 = "bfloat16 in hardware" if {"amx_bf16", "avx512_bf16"} & set(fast) else "no bfloat16 unit"
     ratio = f"; a bfloat16 product takes {facts['bf16_ratio']:.2f} of the float32 time"
@@ -77,13 +78,3 @@ def _accepted(name: str, version: str) -> bool:
         if (sign == ">=" and found < bound) or (sign == "<" and found >= bound):
             return False
     return True
-
-
-def _cpu_flags() -> set[str]:
-    """Instruction sets of the processor, where Linux tells."""
-    try:
-        text = Path("/proc/cpuinfo").read_text()
-    except OSError:
-        return set()
-    found = re.search(r"^flags\s*:\s*(.*)$", text, re.MULTILINE)
-    return set(found[1].split()) if found else set()
