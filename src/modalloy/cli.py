@@ -10,6 +10,7 @@ import modalloy
 from modalloy.commands.adapt import adapt
 from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
+from modalloy.commands.compress import compress
 from modalloy.commands.demo import demo
 from modalloy.commands.doctor import doctor
 from modalloy.commands.draw import draw
@@ -42,6 +43,7 @@ VERBS = (  # in the order of --help
     adapt,
     harden,
     economize,
+    compress,
     doctor,
     demo,
 )

@@ -1,0 +1,67 @@
+"""Puts what was taken into the parts of a bundle: its graphs, and float32 for other machines."""
+
+from dataclasses import replace
+from typing import Any
+
+from modalloy.bundle.bundled import BRANCHES, parts_of
+from modalloy.deploy.compressed_report import NOTE, Report
+from modalloy.deploy.network import Network
+from modalloy.deploy.picking import Picked
+from modalloy.deploy.seams import file_stem
+from modalloy.deploy.tried import Tried
+from modalloy.graphs.branch import Branch, Variant
+from modalloy.machine.fingerprint import fingerprint
+from modalloy.runs.run import Run
+
+MACHINE = "machine"
+
+
+def packed_up(
+    run: Run, network: Network, picked: Picked, report: Report
+) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """All parts of the bundle, and the notes of its manifest."""
+    branches, files = carried(network, picked, small=report.contract.profile == "size")
+    notes = {
+        BRANCHES: [branch.state() for branch in branches.values()],
+        MACHINE: fingerprint().state(),
+        NOTE: report.compared.as_dict(),
+    }
+    return parts_of(run, network.absent) | files, notes
+
+
+def carried(
+    network: Network, picked: Picked, *, small: bool
+) -> tuple[dict[str, Branch], dict[str, bytes]]:
+    """The branches with what computes them, the taken candidate first, and their files.
+
+    small: where the taken one's own file can be computed in float32, no other one travels along.
+    """
+    branches, files = {}, {}
+    for name, plain in network.base.branches.items():
+        taken, stem = picked.tried.get(name), file_stem(name, network.base.inputs)
+        variants: list[Variant] = []
+        if taken is not None:
+            first = taken.candidate.variant(stem)
+            variants.append(first)
+            files |= dict(zip(first.files, taken.files, strict=True))
+        if taken is None or not alone(taken, small=small):
+            variants += plain.variants
+            files[plain.variants[0].files[0]] = network.data[name]
+        elif taken.candidate.precision != "f32":
+            variants.append(replace(variants[0], precision="f32"))
+        branches[name] = replace(plain, variants=tuple(variants))
+    return branches, files
+
+
+def alone(taken: Tried, *, small: bool) -> bool:
+    """Whether a graph needs no other one beside it for machines that compute it otherwise."""
+    one = taken.candidate
+    if one.precision == "f32" and one.engine == "onnxruntime":
+        return True
+    return small and one.precision in ("f32", "f16", "bf16")
+
+
+def sizes(network: Network, picked: Picked, *, small: bool) -> tuple[float, float]:
+    """Megabytes of the graphs in float32, and of all that the bundle holds of them."""
+    files = carried(network, picked, small=small)[1]
+    return sum(map(len, network.data.values())) / 1e6, sum(map(len, files.values())) / 1e6
