@@ -39,6 +39,8 @@ ROOMS: list[set[str]] = [
     {"answer.stage"},
     {"judge.metrics"},
     {"classical"},
+    {"answer.decide"},
+    {"answer.agreement"},
     {"graphs"},
     {"runs"},
     {"bundle"},

@@ -17,6 +17,7 @@ from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
+from modalloy.commands.export import export
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
@@ -44,6 +45,7 @@ VERBS = (  # in the order of --help
     harden,
     economize,
     compress,
+    export,
     doctor,
     demo,
 )

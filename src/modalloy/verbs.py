@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from modalloy.bundle.bundled import Bundle
     from modalloy.checks.check import Check
     from modalloy.deploy.contract import Profile
+    from modalloy.deploy.export_run import Backend, Server
     from modalloy.drawing.draw_run import Drawing
     from modalloy.judge.report import Report
     from modalloy.retrieval.conversation import Answered
@@ -160,16 +161,19 @@ def evaluate(
     sheet: str | None = None,
     strict: bool = False,
     adapter: str | None = None,
+    device: str = "auto",
+    trust: str | Path | None = None,
     quiet: bool = False,
 ) -> "Report":
-    """Score a run: on its own test rows, or on all rows of another table.
+    """Score a run: on its own test rows, or on all rows of another table; or a bundle on a table.
 
     out: write the report there (`.html` or `.htm`, with `.json` beside it); without it, and without
     a table, the run's own report is written anew. RunError for another ending or where its folder
-    is absent. sheet: the sheet of an Excel table, the first otherwise. strict: where the report has
-    `caveats`, TableError names them, after the report is written. adapter: one of the run's, or
-    `none`; what it was made to answer with otherwise. Of a run that was pretrained with `contrast`
-    it is told how well its columns find one another, and classes by their names.
+    is absent, and for a bundle without a table. sheet: the sheet of an Excel table, the first
+    otherwise. strict: where the report has `caveats`, TableError names them, after the report is
+    written. adapter: one of the run's, or `none`; what it was made to answer with otherwise.
+    device, trust: as for `predict`. Of a run that was pretrained with `contrast` it is told how
+    well its columns find one another, and classes by their names.
     """
     from modalloy.report.page import check_page
     from modalloy.report.rescore import evaluate_run
@@ -178,14 +182,15 @@ def evaluate(
 
     if out is not None:
         check_page(Path(out))
-    loaded = opened_run(run, adapter, pretrained=True)
+    loaded = opened_run(run, adapter, pretrained=True, trust=trust)
     if sheet is not None:
         if table is None:
             raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
         table = open_table(table, sheet=sheet)
     if loaded.kind == PRETRAINED:
         return evaluate_space(loaded, table, Path(out) if out else None)
-    report = evaluate_run(loaded, table, Path(out) if out else None, quiet=quiet)
+    place = Path(out) if out else None
+    report = evaluate_run(loaded, table, place, device=device, quiet=quiet)
     if strict:
         refuse_caveats(report.caveats)
     return report
@@ -200,9 +205,13 @@ def predict(
     sheet: str | None = None,
     strict: bool = False,
     adapter: str | None = None,
+    device: str = "auto",
+    trust: str | Path | None = None,
     quiet: bool = False,
 ) -> "pd.DataFrame":
     """Answers for every row of a table, with probabilities and the status of every input cell.
+
+    run: a run, or a bundle that `export` wrote.
 
     A column that the table lacks counts as missing everywhere; that, and cells that are missing,
     unreadable or unknown more often than in training, is said in `attrs["caveats"]`, a sentence
@@ -213,16 +222,18 @@ def predict(
     `TASK.confidence`; `text.COLUMN`, what was heard in recordings; where the run is calibrated
     `TASK.set` and `TASK.abstain` of classes, `TASK.low` and `TASK.high` of numbers, `TASK.sure` of
     tags and boxes; `status.COLUMN`. sheet: the sheet of an Excel table, the first otherwise.
-    adapter: one of the run's, or `none`; what it was made to answer with otherwise.
+    adapter: one of the run's, or `none`; what it was made to answer with otherwise. device: `cpu`,
+    `gpu`, `npu`, or `auto` for the fastest that is here; BundleError for one that is not. trust: a
+    file with the public key that a bundle must be signed with.
     """
     from modalloy.answer.frame import check_place, write_frame
     from modalloy.answer.predictor import Predictor
 
-    loaded = opened_run(run, adapter)
+    loaded = opened_run(run, adapter, trust=trust)
     if out is not None:
         check_place(Path(out))
     opened = open_table(table, sheet=sheet)
-    frame = Predictor(loaded).frame(opened, part=rows, quiet=quiet)
+    frame = Predictor(loaded, device=device).frame(opened, part=rows, quiet=quiet)
     if out is not None:
         write_frame(frame, Path(out))
     if strict:
@@ -367,6 +378,45 @@ def compress(
     asked = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
     key = None if sign is None else Path(sign)
     return compress_run(loaded, opened, Path(out), **asked, sign=key, quiet=quiet)
+
+
+def export(
+    run: "Run | str | Path",
+    out: str | Path,
+    *,
+    backend: "Backend" = "onnx",
+    sign: str | Path | None = None,
+    server: "Server | None" = None,
+    table: Any = None,
+    adapter: str | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Bundle":
+    """A bundle of a run: one file that answers without torch as the run does, or nothing at all.
+
+    Before it is written, its graphs answer the run's validation rows beside the run itself: where
+    they decide otherwise in more than one of 200 rows, or in any row that the run was not torn
+    about, BundleError names a page with these rows, and nothing is written.
+
+    out: a name that ends in .zip, or a folder. backend: `onnx`; `openvino` adds OpenVINO's own
+    form, to be used first; `torch` keeps the network itself, which needs torch to answer. sign: a
+    file with an Ed25519 private key (PEM). server: write a folder that `openvino` Model Server or
+    `triton` loads instead of a bundle. table: rows to try the graphs on, the run's own for None.
+    adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
+
+    Raises JobError for an unknown backend and where its packages are not installed; RunError for a
+    pretrained run, one whose table is gone, and for an operation that a backend cannot do;
+    BundleError where something else lies at `out`.
+    """
+    from modalloy.deploy.export_run import export_run
+
+    if sheet is not None and table is None:
+        raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    loaded = opened_run(run, adapter)
+    opened = None if table is None else open_table(table, sheet=sheet)
+    key = None if sign is None else Path(sign)
+    asked = {"backend": backend, "sign": key, "server": server}
+    return export_run(loaded, Path(out), **asked, table=opened, quiet=quiet)
 
 
 def adapt(
@@ -597,16 +647,25 @@ def refuse_two_queries(asked: Mapping[str, Any], answer: str | None, index: str)
         raise TableError(f"search: index '{index}' is none; it is exact or usearch.")
 
 
-def opened_run(run: "Run | str | Path", adapter: str | None, *, pretrained: bool = False) -> "Run":
-    """A run as it is handed over, or read; with the adapter that is asked for. pretrained: one that
-    answers nothing will do too.
-    """
-    from modalloy.runs.adapters import with_adapter
-    from modalloy.runs.run import Run, load_run
+def opened_run(
+    run: "Run | str | Path",
+    adapter: str | None,
+    *,
+    pretrained: bool = False,
+    trust: str | Path | None = None,
+) -> "Run":
+    """A run or bundle as it is handed over, or read; with the adapter that is asked for.
 
-    if not isinstance(run, Run):
-        return load_run(run, adapter=adapter, pretrained=pretrained)
-    return run if adapter is None else with_adapter(run, adapter)
+    pretrained: a run that answers nothing will do too. trust: the key that a bundle is signed with.
+    """
+    from modalloy.bundle.bundled import load_any
+    from modalloy.runs.adapters import with_adapter
+    from modalloy.runs.run import Run
+
+    if isinstance(run, Run):
+        return run if adapter is None else with_adapter(run, adapter)
+    key = None if trust is None else Path(trust)
+    return load_any(run, adapter=adapter, trust=key, pretrained=pretrained)
 
 
 def refuse_caveats(caveats: Sequence[str]) -> None:

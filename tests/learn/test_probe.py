@@ -14,9 +14,9 @@ import torch
 from modalloy.job.job_file import load_job
 from modalloy.learn import probe as module
 from modalloy.learn import probe_memory
-from modalloy.machine import remembered
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.probe import SHARE, Probe, probe, trial
+from modalloy.machine import remembered
 from modalloy.machine.files import locked
 from modalloy.machine.limits import number_types_file
 from modalloy.model.model import Model

@@ -1,11 +1,21 @@
 """Which engine answers for a run: torch for a run, graphs for a bundle."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from modalloy.answer.engine import Engine
-from modalloy.bundle.bundled import Bundle
+from modalloy.answer.golden_rows import PART as GOLDEN
+from modalloy.answer.golden_rows import golden_from, strange
+from modalloy.bundle.bundled import MACHINE, Bundle
 from modalloy.errors import BundleError
+from modalloy.graphs.branch import Branch
+from modalloy.graphs.devices import AUTO, refuse_device
 from modalloy.graphs.open import open_session
+from modalloy.graphs.session import Session
+from modalloy.machine.fingerprint import Fingerprint, fingerprint, same_kind
 from modalloy.machine.limits import cores
 from modalloy.runs.run import Run
 
@@ -13,25 +23,73 @@ if TYPE_CHECKING:
     from modalloy.model.model import Model
 
 
-def engine_for(run: Run) -> Engine:
-    """The network of a run, ready to answer; the graphs of a bundle, each on its device."""
-    if isinstance(run, Bundle):
-        return bundled_engine(run)
+def engine_for(run: Run, *, device: str | None = None) -> Engine:
+    """The network of a run, ready to answer; the graphs of a bundle, each on its device.
+
+    device: `cpu`, `gpu`, `npu` or `auto`, for None what a bundle was opened for. BundleError for
+    one that is not here.
+    """
+    wanted = device or (run.device if isinstance(run, Bundle) else AUTO)
+    if isinstance(run, Bundle) and run.branches:
+        return bundled_engine(run, wanted)
     from modalloy.answer.torch_engine import TorchEngine
 
-    return TorchEngine(run.model())
+    refuse_device(wanted, ("torch",))
+    model = run.network() if isinstance(run, Bundle) else run.model()
+    return TorchEngine(model.cpu() if wanted == "cpu" else model)
 
 
-def bundled_engine(bundle: Bundle) -> Engine:
-    """The graphs of a bundle, each by the first of its variants that can run here."""
+def bundled_engine(bundle: Bundle, device: str) -> Engine:
+    """The graphs of a bundle, each by the first of its variants that can run here.
+
+    On a machine of another kind its golden rows are answered first. Where they are decided
+    otherwise than when the bundle was made, the next variants are tried, and BundleError says that
+    it does not answer rightly here where none of them does.
+    """
+    branches, said = bundle.branches, ""
+    most = max(len(b.variants) for b in branches.values())
+    for number in range(most):
+        some = {n: left(b, number) for n, b in branches.items()}
+        sessions = {
+            name: open_session(branch, bundle.part, device=device, threads=cores())
+            for name, branch in some.items()
+        }
+        engine = graph_engine(bundle, some, sessions, bundle.absent())
+        if not (found := doubts(bundle, engine)):
+            return engine
+        said = said or "; ".join(found)
+    raise BundleError(
+        f"{bundle.path}: does not answer here as where it was made: {said}. Export the run anew on "
+        "this machine."
+    )
+
+
+def left(branch: Branch, number: int) -> Branch:
+    """The branch without so many of its first variants; its last one always stays."""
+    return replace(branch, variants=branch.variants[min(number, len(branch.variants) - 1) :])
+
+
+def doubts(bundle: Bundle, engine: Engine) -> list[str]:
+    """What golden rows say against an engine on this machine; nothing is asked on one of the same
+    kind as the bundle was made on.
+    """
+    kept = bundle.archive and bundle.archive.manifest.notes.get(MACHINE)
+    if not kept or same_kind(Fingerprint.from_state(kept), fingerprint()).same:
+        return []
+    golden = golden_from(bundle.part(GOLDEN), engine) if GOLDEN in bundle.sealed else None
+    return [] if golden is None else strange(engine, golden)
+
+
+def graph_engine(
+    run: Run,
+    branches: Mapping[str, Branch],
+    sessions: Mapping[str, Session],
+    absent: Mapping[str, np.ndarray],
+) -> Engine:
+    """Graphs as the engine of a run; see `GraphEngine`."""
     from modalloy.answer.graph_engine import GraphEngine
 
-    sessions = {
-        name: open_session(branch, bundle.part, device=bundle.device, threads=cores())
-        for name, branch in bundle.branches.items()
-    }
-    given = (bundle.job, bundle.readers, bundle.targets, bundle.branches, sessions)
-    return GraphEngine(*given, bundle.absent())
+    return GraphEngine(run.job, run.readers, run.targets, branches, sessions, absent)
 
 
 def torch_model(engine: Engine, run: Run) -> "Model":
@@ -40,9 +98,9 @@ def torch_model(engine: Engine, run: Run) -> "Model":
     """
     from modalloy.answer.torch_engine import TorchEngine
 
-    if not isinstance(engine, TorchEngine):
+    if not isinstance(engine, TorchEngine) or isinstance(run, Bundle):
         raise BundleError(
-            f"{run.path}: is a bundle of graphs, which cannot be looked into; give the run that it "
+            f"{run.path}: is a bundle, which cannot be looked into; give the run that it "
             "was exported from."
         )
     return engine.model

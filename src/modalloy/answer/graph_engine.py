@@ -9,6 +9,7 @@ from modalloy.answer.engine import Decided, Encoded, Engine
 from modalloy.graphs.branch import FUSION, Branch
 from modalloy.graphs.session import Session
 from modalloy.job import config
+from modalloy.job.inputs import shared_encoders
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, inputs_of
 from modalloy.readers.reader import Reader
 
@@ -30,8 +31,8 @@ class TokenArrays(NamedTuple):
 class GraphEngine(Engine):
     """The graphs of a bundle as an engine.
 
-    branches: by name; sessions: what runs each. absent: media input -> its learned vector (D,) for
-    rows without it.
+    branches: by name; sessions: what runs each; a template picture has those of its picture.
+    absent: media input -> its learned vector (D,) for rows without it.
     """
 
     def __init__(
@@ -45,7 +46,11 @@ class GraphEngine(Engine):
     ) -> None:
         self.job, self.readers, self.targets = job, dict(readers), dict(targets)
         self.inputs = inputs_of(readers)
-        self.branches, self.sessions, self.absent_D = branches, sessions, absent
+        alike = shared_encoders(job)
+        own = {name: alike.get(name, name) for name in self.inputs} | {FUSION: FUSION}
+        self.branches = {name: branches[other] for name, other in own.items()}
+        self.sessions = {name: sessions[other] for name, other in own.items()}
+        self.absent_D = absent
 
     def encode(
         self, given: ArrayBatch, inputs: Collection[str], *, pooled: Collection[str] = ()

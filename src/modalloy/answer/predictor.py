@@ -1,16 +1,17 @@
 """A run loaded once, asked from any thread: answers, their frame, and embeddings of any rows."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modalloy.answer.answers import EVERYTHING, Hidden
+from modalloy.answer.answers import EVERYTHING, Answers, Hidden
 from modalloy.answer.blended import blended, hidden_names
 from modalloy.answer.bought_prediction import bought_prediction
 from modalloy.answer.buying import Bought, buy_rows
+from modalloy.answer.engine import Engine
 from modalloy.answer.engines import engine_for, torch_model
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import BATCH, answer_rows, embed_rows
@@ -21,6 +22,7 @@ from modalloy.answer.row_groups import groups_of, without
 from modalloy.answer.stage import adjust
 from modalloy.answer.table_caveats import cell_caveats, sentence, statuses
 from modalloy.blend.kept import blend_of
+from modalloy.bundle.bundled import load_any
 from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
 from modalloy.job.inputs import heard
@@ -28,7 +30,7 @@ from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
 from modalloy.policy.plan import plan_of
 from modalloy.runs.adapters import with_adapter
-from modalloy.runs.run import Run, load_run
+from modalloy.runs.run import Run
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.unlike.kept import likeness_of
@@ -45,14 +47,28 @@ class Predictor:
     """A run's network and what it is blended with, read once; every method may be called from
     several threads at once.
 
-    run: a run or its directory. adapter: one of the run's, or `none`; for None what it was made to
-    answer with. The network lies on this process's accelerator if it has one.
+    run: a run or a bundle, or where it lies. adapter: one of the run's, or `none`; for None what it
+    was made to answer with. device: `cpu`, `gpu`, `npu` or `auto`: this process's accelerator if it
+    has one; of a bundle the fastest device for each of its graphs, and for None the one that it was
+    opened for. trust: the public key that a bundle must be signed with. engine: that computes in
+    place of the run's own network.
+
+    Raises BundleError for a device that is not here.
     """
 
-    def __init__(self, run: Run | str | Path, *, adapter: str | None = None) -> None:
-        loaded = run if isinstance(run, Run) else load_run(run)
+    def __init__(
+        self,
+        run: Run | str | Path,
+        *,
+        adapter: str | None = None,
+        device: str | None = None,
+        trust: Path | None = None,
+        engine: Engine | None = None,
+    ) -> None:
+        loaded = run if isinstance(run, Run) else load_any(run, trust=trust)
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
-        self.engine, self.blend = engine_for(self.run), blend_of(self.run)
+        self.engine = engine or engine_for(self.run, device=device)
+        self.blend = blend_of(self.run)
         self.promises = promises_of(self.run)
         self.likeness, self.plan = likeness_of(self.run), plan_of(self.run)
 
@@ -190,15 +206,34 @@ class Predictor:
         loader, found = self.open(open_table(rows), inputs=inputs, part=part, quiet=quiet)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
+        given = {"hidden": hidden, "batch": batch, "quiet": quiet, "picked": len(picked)}
+        return self.predicted(loader, which, found=found, **given), len(picked)
+
+    def predicted(
+        self,
+        loader: Loader,
+        which: np.ndarray,
+        *,
+        hidden: Sequence[Hidden] = (),
+        batch: int = BATCH,
+        found: Sequence[Finding] = (),
+        picked: int | None = None,
+        quiet: bool = True,
+    ) -> Prediction:
+        """The prediction of some rows of a table that `open` has opened.
+
+        found: what is to be said of its columns. picked: how many of the rows were asked for, all
+        of them for None. Other arguments as for `answers`.
+        """
+        found, count = list(found), len(which) if picked is None else picked
         if self.plan is not None and not hidden:
             with Bar("answering", len(which), quiet=quiet) as bar:
                 some = self.bought(loader, which, batch=batch, tick=bar.advance)
             given = (self.run, self.plan, self.promises, self.likeness)
-            told = bought_prediction(*given, loader, which, some, found, len(picked))
-            return replace(told, heard=heard_in(loader, which)), len(picked)
+            told = bought_prediction(*given, loader, which, some, found, count)
+            return replace(told, heard=heard_in(loader, which))
         asked = list(dict.fromkeys([EVERYTHING, *hidden]))
         with Bar("answering", len(which), quiet=quiet) as bar:
-            tick = bar.advance
             answered = answer_rows(
                 self.engine,
                 loader,
@@ -208,13 +243,34 @@ class Predictor:
                 widths=self.blend.widths,
                 viewed=None if self.likeness is None else self.likeness.pooled,
                 batch=batch,
-                tick=tick,
+                tick=bar.advance,
             )
             combined = blended(self.blend, answered, loader, which)
         said = statuses(loader, which)
-        if len(picked):
+        if count:
             found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
-        seen = {h: adjust(a, self.run.stages) for h, a in combined.items()}
+        seen = self.promised(combined, loader, which, said)
+        view = answered.view
+        return Prediction(
+            which,
+            seen[EVERYTHING],
+            said,
+            list(loader.table.notes),
+            [sentence(f) for f in found],
+            {h: seen[h] for h in hidden},
+            self.likeness.judge(view) if self.likeness and view is not None else None,
+            heard=heard_in(loader, which),
+        )
+
+    def promised(
+        self,
+        combined: Mapping[Hidden, Answers],
+        loader: Loader,
+        which: np.ndarray,
+        said: Mapping[str, list[str]],
+    ) -> dict[Hidden, Answers]:
+        """Answers after their stage, with what they promise of rows whose cells were worth this."""
+        seen: dict[Hidden, Answers] = {h: adjust(a, self.run.stages) for h, a in combined.items()}
         if self.promises:
             rows = groups_of(loader, which, said, by_of(self.promises))
             order = list(loader.readers)
@@ -222,13 +278,7 @@ class Predictor:
                 alike = without(rows, hidden_names(h, loader), order) if h else rows
                 given = (self.run.job.tasks, self.promises, combined[h], after)
                 seen[h] = keep_promises(*given, alike)
-        notes = list(loader.table.notes)
-        caveats = [sentence(f) for f in found]
-        own = {h: seen[h] for h in hidden}
-        view = answered.view
-        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
-        found_all = Prediction(which, seen[EVERYTHING], said, notes, caveats, own, unlike)
-        return replace(found_all, heard=heard_in(loader, which)), len(picked)
+        return seen
 
     def bought(
         self,

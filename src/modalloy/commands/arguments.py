@@ -15,6 +15,16 @@ Strict = Annotated[
     typer.Option("--strict", help="Exit code 3 where columns or cells are not as in training."),
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote.")]
+RunOrBundle = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote, or a bundle.")
+]
+DeviceName = Annotated[
+    str, typer.Option("--device", help="cpu, gpu, npu, or auto for the fastest that is here.")
+]
+Trust = Annotated[
+    Path | None,
+    typer.Option("--trust", metavar="KEY.PUB", help="Key that a bundle must be signed with."),
+]
 Adapter = Annotated[
     str | None,
     typer.Option(

@@ -6,12 +6,12 @@ from typing import Annotated
 import typer
 
 import modalloy
-from modalloy.commands.arguments import Adapter, RunFolder, Sheet, Strict
+from modalloy.commands.arguments import Adapter, DeviceName, RunOrBundle, Sheet, Strict, Trust
 from modalloy.commands.terminal import notes_in, take_cores, tell_caveats, tell_notes
 
 
 def evaluate(
-    run: RunFolder,
+    run: RunOrBundle,
     table: Annotated[str | None, typer.Argument(help="Other rows; else the test rows.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="HTML", help="Report page to write.")
@@ -19,16 +19,21 @@ def evaluate(
     sheet: Sheet = None,
     strict: Strict = False,
     adapter: Adapter = None,
+    device: DeviceName = "auto",
+    trust: Trust = None,
 ) -> None:
-    """Score a run on its test rows or on another table.
+    """Score a run on its test rows or on another table; a bundle on a table.
 
     Figures with intervals, baselines, every subset of columns, slices, plots.
     """
+    from modalloy.report.rescore import page_of
+
     take_cores()
-    report = modalloy.evaluate(run, table, out=out, sheet=sheet, adapter=adapter)
+    asked = {"sheet": sheet, "adapter": adapter, "device": device, "trust": trust}
+    report = modalloy.evaluate(run, table, out=out, **asked)
     typer.echo(report.text())
     own = table is None and adapter is None
-    page = out or run / ("report.html" if own else "evaluated.html")
+    page = out or page_of(run, own=own)
     typer.echo(f"\nThe report is {page}; open it in a browser.")
     tell_notes(notes_in(report.findings))
     tell_caveats(report.caveats, strict=strict)

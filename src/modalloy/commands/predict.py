@@ -6,12 +6,20 @@ from typing import Annotated
 import typer
 
 import modalloy
-from modalloy.commands.arguments import Adapter, RunFolder, Sheet, Strict, Table
+from modalloy.commands.arguments import (
+    Adapter,
+    DeviceName,
+    RunOrBundle,
+    Sheet,
+    Strict,
+    Table,
+    Trust,
+)
 from modalloy.commands.terminal import take_cores, tell_caveats, tell_notes
 
 
 def predict(
-    run: RunFolder,
+    run: RunOrBundle,
     table: Table,
     out: Annotated[
         Path | None,
@@ -20,13 +28,16 @@ def predict(
     sheet: Sheet = None,
     strict: Strict = False,
     adapter: Adapter = None,
+    device: DeviceName = "auto",
+    trust: Trust = None,
 ) -> None:
     """Answer the rows of a table.
 
     With probabilities, and beside them the state of every cell that was read.
     """
     take_cores()
-    answers = modalloy.predict(run, table, out=out, sheet=sheet, adapter=adapter)
+    asked = {"sheet": sheet, "adapter": adapter, "device": device, "trust": trust}
+    answers = modalloy.predict(run, table, out=out, **asked)
     said = f"{len(answers)} rows answered in {out}\n" if out else answers.to_csv(index=False)
     typer.echo(said, nl=False)
     if "saved" in answers.attrs:

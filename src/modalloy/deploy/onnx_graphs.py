@@ -21,8 +21,11 @@ from modalloy.deploy.modules import (
     example_tokens,
     lengths_in,
 )
+from modalloy.deploy.onnx_repair import repair
 from modalloy.errors import RunError
 from modalloy.graphs.branch import FUSION, Port
+from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.readers.batch import TABLE
@@ -50,29 +53,40 @@ def graphs_of(model: Model, example: Batch, pooled: Collection[str]) -> Iterator
     example: rows of which every input is there in at least two. pooled: inputs whose trunk's
     vectors are wanted.
     """
+    wanted = {model.shared.get(name, name) for name in pooled}
     for name in model.inputs:
-        yield encoder_graph(model, name, example, pooled=name in pooled)
+        if name not in model.shared:
+            values = example_values(name, example)
+            yield encoder_graph(name, model.encoder(name), values, pooled=name in wanted)
     yield heads_graph(model, example)
 
 
-def encoder_graph(model: Model, name: str, example: Batch, *, pooled: bool) -> Graph:
-    """The graph of one input's encoder."""
+def example_values(name: str, example: Batch) -> dict[str, Tensor]:
+    """What goes into the graph of an input's encoder, of the rows that have it."""
     values = dict(example.values[name])
     if name == TABLE:
-        values["present"] = example.present[TABLE]
-    else:
-        some = example.present[name].nonzero().squeeze(1)
-        assert len(some) >= AT_LEAST, f"'{name}' is there in too few rows of the example"
-        values = {k: v[some] for k, v in values.items()}
+        return values | {"present": example.present[TABLE]}
+    some = example.present[name].nonzero().squeeze(1)
+    return {k: v[some] for k, v in values.items()}
+
+
+@torch.no_grad()
+def encoder_graph(
+    name: str, encoder: Encoder, values: Mapping[str, Tensor], *, pooled: bool
+) -> Graph:
+    """The graph of one input's encoder. values: as `EncoderGraph` takes them, of a few rows."""
     names = sorted(values)
-    module = EncoderGraph(model.encoder(name), names, pooled=pooled).eval()
-    lengths = dict(lengths_in(values)) if name != TABLE else {}
+    rows = len(values[names[0]])
+    assert rows >= AT_LEAST, f"'{name}' is there in too few rows of the example"
+    module = EncoderGraph(encoder, names, pooled=pooled).eval()
+    lengths = {} if isinstance(encoder, TableEncoder) else dict(lengths_in(values))
     shapes = tuple(
         {0: Dim("rows"), **({lengths[k]: Dim.DYNAMIC} if k in lengths else {})} for k in names
     )
     return graph_of(name, module, {k: values[k] for k in names}, shapes)
 
 
+@torch.no_grad()
 def heads_graph(model: Model, example: Batch) -> Graph:
     """The graph of fusion and heads."""
     given = arrays_of(model, example_tokens(model, example), example)
@@ -112,8 +126,6 @@ def to_onnx(graph: Graph) -> bytes:
                 graph.example,
                 dynamo=True,
                 dynamic_shapes=(graph.shapes,),
-                input_names=list(graph.inputs),
-                output_names=list(graph.outputs),
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
@@ -122,6 +134,7 @@ def to_onnx(graph: Graph) -> bytes:
             where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
             raise RunError(f"{where} cannot be written as ONNX: {innermost(error)}") from error
     assert program is not None
+    repair(program.model, list(graph.inputs), graph.outputs)
     return program.model_proto.SerializeToString()
 
 

@@ -1,48 +1,86 @@
-"""Which of a branch's variants runs here, and its session."""
+"""Which of a branch's variants runs here on which device, and its session."""
 
-from collections.abc import Callable
-from importlib.util import find_spec
-from typing import assert_never
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, assert_never
 
 from modalloy.errors import BundleError
-from modalloy.graphs.branch import Branch, EngineName, Variant
+from modalloy.graphs.branch import Branch, Variant
+from modalloy.graphs.devices import (
+    AUTO,
+    Device,
+    devices_of,
+    openvino_name,
+    providers_for,
+    refuse_device,
+)
+from modalloy.graphs.measure import fastest
 from modalloy.graphs.session import Session
 
-MODULES: dict[EngineName, str] = {
-    "onnxruntime": "onnxruntime",
-    "openvino": "openvino",
-}
+
+class Place(NamedTuple):
+    """One way to compute a branch here."""
+
+    variant: Variant
+    device: Device
 
 
 def open_session(
     branch: Branch, read: Callable[[str], bytes], *, device: str, threads: int
 ) -> Session:
-    """The session of the first variant whose engine is installed.
+    """The session of the first variant that can run here, on the device that is asked for.
 
-    read: of a file of the bundle by its name. threads: that one run may use. BundleError where none
-    of them is installed.
+    read: of a file of the bundle by its name. device: `cpu`, `gpu`, `npu`, or `auto`: each device
+    that is here is measured with the branch's own graph, and the fastest is taken. threads: that
+    one run may use. BundleError where no variant can run, and for a device that is not here.
     """
-    del device
+    places = places_of(branch, device)
+
+    def opened(place: Place) -> Session:
+        files = [read(name) for name in place.variant.files]
+        return session_of(place.variant, files, device=place.device, threads=threads)
+
+    return opened(places[0]) if len(places) == 1 else fastest(branch, places, opened)
+
+
+def places_of(branch: Branch, device: str) -> list[Place]:
+    """Where a branch can run: of each kind of device the first variant that has it here.
+
+    BundleError where that is nowhere.
+    """
+    engines = tuple(dict.fromkeys(v.engine for v in branch.variants))
+    if not any(devices_of(e) for e in engines):
+        raise BundleError(
+            f"the graph of {branch.name or 'fusion and heads'} needs one of {', '.join(engines)}; "
+            f"run: pip install {engines[0]}"
+        )
+    refuse_device(device, engines)
+    found: dict[Device, Variant] = {}
+    for variant, here in usable(branch):
+        if device in (AUTO, here) and here not in found:
+            found[here] = variant
+    return [Place(variant, here) for here, variant in found.items()]
+
+
+def usable(branch: Branch) -> Iterator[tuple[Variant, Device]]:
+    """Variants with the devices that their engines have here, the one to use first ahead."""
     for variant in branch.variants:
-        if find_spec(MODULES[variant.engine]) is not None:
-            return session_of(variant, [read(name) for name in variant.files], threads=threads)
-    names = sorted({v.engine for v in branch.variants})
-    raise BundleError(
-        f"the graph of {branch.name or 'fusion and heads'} needs one of {', '.join(names)}; run: "
-        f"pip install {names[0]}"
-    )
+        for here in devices_of(variant.engine):
+            yield variant, here
 
 
-def session_of(variant: Variant, files: list[bytes], *, threads: int) -> Session:
+def session_of(
+    variant: Variant, files: list[bytes], *, threads: int, device: Device = "cpu"
+) -> Session:
     """The session of one variant."""
     match variant.engine:
         case "onnxruntime":
             from modalloy.graphs.onnx_session import OnnxSession
 
-            return OnnxSession(files[0], threads=threads)
+            return OnnxSession(files[0], threads=threads, providers=providers_for(device))
         case "openvino":
             from modalloy.graphs.openvino_session import OpenvinoSession
 
-            return OpenvinoSession(files, precision=variant.precision, threads=threads)
+            own = {"precision": variant.precision, "threads": threads}
+            return OpenvinoSession(files, **own, device=openvino_name(device))
         case _:
             assert_never(variant.engine)

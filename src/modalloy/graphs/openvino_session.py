@@ -2,12 +2,16 @@
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from modalloy.graphs.branch import Precision
 from modalloy.graphs.session import Session
 from modalloy.readers.batch import Arrays
+
+if TYPE_CHECKING:
+    import openvino
 
 HINTS = {"f32": "f32", "bf16": "bf16", "f16": "f16", "int8": "f32"}
 
@@ -42,8 +46,8 @@ class OpenvinoSession(Session):
         if device != "CPU":
             settings = {"INFERENCE_PRECISION_HINT": HINTS[precision]}
         self.compiled = core.compile_model(model, device, settings)
-        self.inputs = tuple(p.any_name for p in self.compiled.inputs)
-        self.outputs = tuple(p.any_name for p in self.compiled.outputs)
+        self.inputs = tuple(name_of(p) for p in self.compiled.inputs)
+        self.outputs = tuple(name_of(p) for p in self.compiled.outputs)
         self._own = threading.local()
 
     def run(self, values: Arrays) -> Arrays:
@@ -53,3 +57,12 @@ class OpenvinoSession(Session):
             request = self._own.request = self.compiled.create_infer_request()
         request.infer({n: np.ascontiguousarray(values[n]) for n in self.inputs})
         return {n: request.get_tensor(n).data.copy() for n in self.outputs}
+
+
+def name_of(port: "openvino.ConstOutput") -> str:
+    """The name that a graph gives an input or output.
+
+    An operation that does nothing leaves its name on what it was done to, which then has several.
+    """
+    name = port.node.friendly_name.removesuffix("/sink_port_0")
+    return name if name in port.names else port.any_name

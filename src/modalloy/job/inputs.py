@@ -53,3 +53,10 @@ def heard(job: config.Job) -> dict[str, str]:
     """Text inputs that are made of recordings, with the table column of these."""
     texts = {n: o for n, o in job.columns.items() if isinstance(o, config.Text)}
     return {n: o.from_audio for n, o in texts.items() if o.from_audio is not None}
+
+
+def shared_encoders(job: config.Job) -> dict[str, str]:
+    """A template is read by its picture's encoder when both columns have the same options."""
+    compared = [task.pictures for task in job.tasks.values() if task.pictures]
+    pairs = [(template, pictures[0]) for pictures in compared for template in pictures[1:]]
+    return {a: b for a, b in pairs if job.columns[a] == job.columns[b]}

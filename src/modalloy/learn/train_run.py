@@ -14,6 +14,7 @@ import numpy as np
 from modalloy.answer.promise import PART as PROMISES
 from modalloy.answer.promise import promises_of, promises_to_bytes
 from modalloy.answer.table_caveats import count_cells
+from modalloy.answer.torch_engine import TorchEngine
 from modalloy.blend.kept import PART as BLEND
 from modalloy.blend.kept import blend_to_bytes
 from modalloy.checks.check import Check, check
@@ -252,10 +253,8 @@ def report_on(
         source=run.notes["calibrated_on"],
     )
     try:
-        page = run.path / PAGE
-        write_card(
-            run, evaluate_rows(learned.model, learned.loader, which, extras, page, quiet=quiet)
-        )
+        page, engine = run.path / PAGE, TorchEngine(learned.model)
+        write_card(run, evaluate_rows(engine, learned.loader, which, extras, page, quiet=quiet))
     except Exception as error:
         why = f"{type(error).__name__}: {' '.join(str(error).split())}"
         raise RunError(

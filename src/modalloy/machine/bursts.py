@@ -69,8 +69,8 @@ def interleaved(
     """Every way timed in every round; each round begins with another one.
 
     A way returns when its work is done: one that only hands it to a device waits for it itself.
-    Each is called twice before, which is not timed. burst_s: what a burst is to take; one call where
-    it takes longer. most_s: of all rounds together; the round in which they pass it is the last.
+    Each is called twice before, which is not timed. burst_s: what a burst is to take; one call
+    where it takes longer. most_s: of all rounds together; the round that passes it is the last.
     """
     calls = {name: calls_of(way, burst_s) for name, way in ways.items()}
     call_s: dict[str, list[list[float]]] = {name: [] for name in ways}

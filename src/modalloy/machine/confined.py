@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -112,10 +113,8 @@ def watch(
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """End the process and everything that it started."""
-    try:
+    with suppress(ProcessLookupError, PermissionError):  # ended; macOS may say the latter
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):  # they have ended; macOS may say the latter
-        pass
     process.wait()
     if process.stdin is not None:
         process.stdin.close()

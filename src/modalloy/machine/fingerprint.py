@@ -1,4 +1,4 @@
-"""What this machine is, as far as a model's answers may depend on it: processor, cores, versions."""
+"""What this machine is, as far as answers may depend on it: processor, cores, engines."""
 
 import hashlib
 import importlib.metadata

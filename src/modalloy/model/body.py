@@ -10,6 +10,7 @@ from torch import nn
 
 from modalloy.errors import JobError
 from modalloy.job import config
+from modalloy.job.inputs import shared_encoders
 from modalloy.model.adapted import Adapted
 from modalloy.model.encoders.build import build_encoder
 from modalloy.model.encoders.encoder import Encoder
@@ -151,10 +152,3 @@ class Body(nn.Module):
 def located_on(job: config.Job) -> set[str]:
     """Picture columns that boxes are looked for on, or that these are compared with."""
     return {column for task in job.tasks.values() for column in task.pictures}
-
-
-def shared_encoders(job: config.Job) -> dict[str, str]:
-    """A template is read by its picture's encoder when both columns have the same options."""
-    compared = [task.pictures for task in job.tasks.values() if task.pictures]
-    pairs = [(template, pictures[0]) for pictures in compared for template in pictures[1:]]
-    return {a: b for a, b in pairs if job.columns[a] == job.columns[b]}

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from modalloy.answer.engine import Engine
 from modalloy.answer.loader import Loader
 from modalloy.answer.table_caveats import sentence, table_caveats
+from modalloy.answer.torch_engine import TorchEngine
 from modalloy.checks.finding import finding
 from modalloy.job.job_file import job_text
 from modalloy.judge.baselines.baselines import PART, RECIPE, Baselines, baselines
@@ -19,7 +21,6 @@ from modalloy.judge.judge import report_of
 from modalloy.judge.report import Report
 from modalloy.judge.sections import Sections
 from modalloy.judge.slices import columns_of, input_shares
-from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.report.calibrated import say_adjusted, say_promised
 from modalloy.report.extras import Extras
@@ -32,7 +33,7 @@ from modalloy.table.split import Parts, joined
 
 
 def evaluate_rows(
-    model: Model, loader: Loader, which: np.ndarray, extras: Extras, page: Path, *, quiet: bool
+    engine: Engine, loader: Loader, which: np.ndarray, extras: Extras, page: Path, *, quiet: bool
 ) -> Report:
     """Score, compare with simple methods and with every subset of inputs, and write the report.
 
@@ -43,20 +44,20 @@ def evaluate_rows(
     made = Sections(extras.failed)
     judged = None
     if len(which):
-        answer = partial(judge_rows, model, loader, which, extras, made, quiet=quiet)
+        answer = partial(judge_rows, engine, loader, which, extras, made, quiet=quiet)
         judged = made.run("answers", "answers to the test rows and all figures", answer, None)
     else:
         nobody = "no test rows were kept: nobody knows how well this model answers"
         found = finding("warning", "split", nobody).as_dict()
         extras = replace(extras, findings=[*extras.findings, found])
     if judged is not None:
-        report = whole_report(model, loader, judged, extras, made, quiet=quiet)
+        report = whole_report(engine, loader, judged, extras, made, quiet=quiet)
     else:
-        report = report_without_figures(model, loader, which, extras)
-    curves = partial(training_figures, extras.curves, model.job.tasks)
+        report = report_without_figures(engine, loader, which, extras)
+    curves = partial(training_figures, extras.curves, engine.job.tasks)
     figures = made.run("figures", "curves of the training", curves, [])
     if judged is not None:
-        figures = [*figures, *draw_figures(model.job, loader, judged, made)]
+        figures = [*figures, *draw_figures(engine.job, loader, judged, made)]
     write_page(report, figures, page, made=made)
     report = replace(report, failed=made.failed)
     report.save(page.with_suffix(".json"))
@@ -64,7 +65,7 @@ def evaluate_rows(
 
 
 def whole_report(
-    model: Model, loader: Loader, judged: Judged, extras: Extras, made: Sections, *, quiet: bool
+    engine: Engine, loader: Loader, judged: Judged, extras: Extras, made: Sections, *, quiet: bool
 ) -> Report:
     """Everything in numbers and words: the answers judged, beside all that the run knows."""
     which, truth, answers = judged.which, judged.truth, judged.answers
@@ -73,22 +74,22 @@ def whole_report(
     if extras.usual is not None:
         counted = partial(table_caveats, loader, which, truth, extras.usual)
         caveats += made.run("caveats", "how the cells differ from those of training", counted, [])
-    extras = with_before(model, loader, extras, made, quiet=quiet)
-    simple = compare(model, loader, extras, judged, made)
+    extras = with_before(engine, loader, extras, made, quiet=quiet)
+    simple = compare(engine, loader, extras, judged, made)
     baselines_s = {"baselines": time.perf_counter() - start}
-    fitted = (model.job, loader.targets, judged)
+    fitted = (engine.job, loader.targets, judged)
     said = partial(say_adjusted, *fitted, extras.stages, extras.source)
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
     said = partial(say_promised, *fitted, extras.promises, extras.source)
     calibrated = made.run("calibrated", "what of its promises came true", said, {})
-    priced = partial(say_decided, model.job, loader.targets, judged)
+    priced = partial(say_decided, engine.job, loader.targets, judged)
     decided = made.run("decided", "what its decisions cost", priced, {})
     compared = partial(say_unlike_rows, extras.likeness, judged)
     unlike = made.run("unlike", "which rows are unlike those of training", compared, {})
     sliced = partial(columns_of, loader, which, "category")
     grouped = partial(columns_of, loader, which, "group")
     known = replace(
-        report_without_figures(model, loader, which, extras),
+        report_without_figures(engine, loader, which, extras),
         baselines=simple.table,
         recipe=RECIPE,
         seconds={**extras.seconds, **judged.seconds, **baselines_s},
@@ -104,7 +105,7 @@ def whole_report(
         shuffled=judged.shuffled,
     )
     report = report_of(
-        model.job,
+        engine.job,
         answers,
         truth,
         names={n: names_of(t) for n, t in loader.targets.items()},
@@ -112,7 +113,7 @@ def whole_report(
         sliced=made.run("slices", "the values of each category", sliced, {}),
         grouped=made.run("groups", "the groups of rows", grouped, {}),
         subsets=judged.subsets,
-        inputs=model.inputs,
+        inputs=engine.inputs,
         known=known,
         run=made.run,
     )
@@ -121,32 +122,34 @@ def whole_report(
 
 
 def report_without_figures(
-    model: Model, loader: Loader, which: np.ndarray, extras: Extras
+    engine: Engine, loader: Loader, which: np.ndarray, extras: Extras
 ) -> Report:
     """What is known of a model without an answer to a test row."""
-    split = say_split(model.job.split) if extras.parts else "all rows of the given table"
+    split = say_split(engine.job.split) if extras.parts else "all rows of the given table"
     if not len(which):
         split = "no test rows were kept: nobody knows how well this model answers"
     return Report(
         rows=rows_by_use(extras.parts, which, extras.refit),
         seconds=extras.seconds,
-        environment=environment(model),
+        environment=environment(engine),
         title=title_of(str(loader.table.source)),
         split=split,
         made_of=extras.made_of,
         curves=extras.curves,
         findings=list(extras.findings),
-        job=job_text(model.job),
+        job=job_text(engine.job),
     )
 
 
 def with_before(
-    model: Model, loader: Loader, extras: Extras, made: Sections, *, quiet: bool
+    engine: Engine, loader: Loader, extras: Extras, made: Sections, *, quiet: bool
 ) -> Extras:
     """What is known from before the training: found anew where no report of this run holds it."""
     if extras.parts is None or extras.begun or still_holds(extras.known):
         return extras
-    found = look_again(model, loader, learned_from(extras.parts, extras), quiet=quiet)
+    assert isinstance(engine, TorchEngine), "only a run is scored on its own rows"
+    learned = learned_from(extras.parts, extras)
+    found = look_again(engine.model, loader, learned, quiet=quiet)
     made.failed += found.failed
     return replace(extras, embeddings=found.embeddings, before=extras.before or found.figures)
 
@@ -157,7 +160,7 @@ def learned_from(parts: Parts, extras: Extras) -> Parts:
 
 
 def compare(
-    model: Model,
+    engine: Engine,
     loader: Loader,
     extras: Extras,
     judged: Judged,
@@ -171,7 +174,7 @@ def compare(
         return Baselines({}, {}, {})
     fit = partial(
         baselines,
-        model.job,
+        engine.job,
         loader.readers,
         loader.cells,
         learned_from(extras.parts, extras),

@@ -10,6 +10,7 @@ import numpy as np
 from modalloy.answer.answers import EVERYTHING, Answered, Answers, Hidden
 from modalloy.answer.blended import ask, blended
 from modalloy.answer.buying import Bought, bought_statuses
+from modalloy.answer.engine import Engine
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.answer.promise import Promise, by_of, keep_promises
@@ -23,7 +24,7 @@ from modalloy.judge.sections import Sections
 from modalloy.judge.slices import group_labels
 from modalloy.judge.subsets import Subsets, hidden_in, score_subsets, shown_subsets
 from modalloy.machine.progress import Bar
-from modalloy.model.model import Model, essential_inputs
+from modalloy.model.model import essential_inputs
 from modalloy.readers.targets.target import names_of
 from modalloy.report.extras import Extras
 from modalloy.report.judged import Judged
@@ -32,7 +33,7 @@ from modalloy.report.written import Written, spared, write_hidden
 
 
 def judge_rows(
-    model: Model,
+    engine: Engine,
     loader: Loader,
     which: np.ndarray,
     extras: Extras,
@@ -48,10 +49,10 @@ def judge_rows(
     """
     start = time.perf_counter()
     blend, stages = extras.blend, extras.stages
-    inputs, always = model.inputs, essential_inputs(model.job)
+    inputs, always = engine.inputs, essential_inputs(engine.job)
     subsets = shown_subsets(inputs, always) if len(inputs) > 1 else []
     hidden = dict.fromkeys([EVERYTHING, *(hidden_in(s, inputs) for s in subsets)])
-    answered, few = answer_hidden(model, loader, which, extras, list(hidden), quiet=quiet)
+    answered, few = answer_hidden(engine, loader, which, extras, list(hidden), quiet=quiet)
     combined = blended(blend, answered, loader, which)
     seen = {h: adjust(answers, stages) for h, answers in combined.items()}
     truth = truth_of(loader, which)
@@ -69,7 +70,7 @@ def judge_rows(
             always=always,
             groups=groups.labels if groups else None,
         )
-        found = subsets_of(model, answered, score, made, few)
+        found = subsets_of(engine, answered, score, made, few)
     seconds = {"answering": scoring - start, "scoring": time.perf_counter() - scoring}
     bought = None if extras.buys is None else extras.buys(loader, which)
     if bought is not None:
@@ -78,7 +79,7 @@ def judge_rows(
     before = {task: combined[EVERYTHING][task] for task in stages}
     shuffled: dict[str, dict[str, Any]] = {}
     if bought is None:
-        dealt = (model, loader, which, truth, seen[EVERYTHING], extras)
+        dealt = (engine, loader, which, truth, seen[EVERYTHING], extras)
         control = partial(shuffled_figures, *dealt)
         shuffled = made.run("shuffled", "what dealt-out cells cost", control, {})
     given = (which, truth, seen[EVERYTHING], groups, found, seconds, before)
@@ -93,7 +94,7 @@ def judge_rows(
 
 
 def answer_hidden(
-    model: Model,
+    engine: Engine,
     loader: Loader,
     which: np.ndarray,
     extras: Extras,
@@ -102,11 +103,11 @@ def answer_hidden(
     quiet: bool,
 ) -> tuple[Answered, Written]:
     """Answers by which inputs are hidden; of many rows texts are written for few of them."""
-    texts, viewed = spared(model.job, len(which)), extras.likeness
-    others = [n for n in model.job.tasks if n not in texts]
+    texts, viewed = spared(engine.job, len(which)), extras.likeness
+    others = [n for n in engine.job.tasks if n not in texts]
     with Bar("evaluating", len(which), quiet=quiet) as bar:
         answered = answer_rows(
-            model,
+            engine,
             loader,
             which,
             hidden=hidden,
@@ -117,7 +118,7 @@ def answer_hidden(
             tick=bar.advance,
         )
     whole = answered.seen[EVERYTHING]
-    return answered, write_hidden(model, loader, which, texts, hidden, whole)
+    return answered, write_hidden(engine, loader, which, texts, hidden, whole)
 
 
 def promise(
@@ -137,7 +138,7 @@ def promise(
 
 
 def subsets_of(
-    model: Model,
+    engine: Engine,
     answered: Answered,
     score: partial[Subsets],
     made: Sections,
@@ -145,7 +146,7 @@ def subsets_of(
 ) -> Subsets:
     """What each set of inputs is worth, task by task."""
     found = Subsets({}, {})
-    for task, options in model.job.tasks.items():
+    for task, options in engine.job.tasks.items():
         own = {i: {task: a[task]} for i, a in answered.alone.items() if task in a}
         rows = {}
         if task in few.tasks:

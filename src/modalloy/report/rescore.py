@@ -9,6 +9,7 @@ import numpy as np
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.table_caveats import sentence
+from modalloy.bundle.bundled import Bundle, is_bundle
 from modalloy.checks.finding import Finding, finding, reading_notes, some
 from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import FRAME, check_against
@@ -28,26 +29,44 @@ from modalloy.table.split import learnable, split_job
 from modalloy.table.table import Table
 
 
-def evaluate_run(run: Run, table: Any, out: Path | None, *, quiet: bool) -> Report:
+def evaluate_run(
+    run: Run, table: Any, out: Path | None, *, device: str | None = None, quiet: bool
+) -> Report:
     """Score a run on its own test rows, or on all rows of another table that have an answer.
 
     The run's card is written anew together with the run's own report, never for another table.
     Nor of an adapter that is not its usual one. A finished training that was interrupted before its
-    report needs its checkpoints no longer.
+    report needs its checkpoints no longer. device: see `Predictor`. RunError for a bundle without a
+    table: it holds none of its rows.
     """
+    bundled = isinstance(run, Bundle)
+    if bundled and table is None:
+        raise RunError(
+            f"{run.path}: is a bundle, which has no test rows of its own; give a table with the "
+            f"answers: `modalloy evaluate {run.path} TABLE`."
+        )
     own = table is None and is_usual(run)
-    page = out or run.path / (PAGE if own else "evaluated.html")
-    predictor = Predictor(run)
+    page = out or page_of(run.path, own=own)
+    predictor = Predictor(run, device=device)
     if table is None:
         rows, which, extras = own_rows(predictor, quiet=quiet)
     else:
         rows, which, extras = given_rows(predictor, open_table(table), quiet=quiet)
-    report = evaluate_rows(predictor.model, rows, which, extras, page, quiet=quiet)
+    report = evaluate_rows(predictor.engine, rows, which, extras, page, quiet=quiet)
     if own and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
         if not run.notes.get("interrupted"):
             shutil.rmtree(run.path / CHECKPOINTS, ignore_errors=True)
     return report
+
+
+def page_of(path: Path, *, own: bool) -> Path:
+    """Where a run's figures are written, its own report or another one; those of a bundle beside
+    it, since nothing is added to a bundle.
+    """
+    if is_bundle(path):
+        return path.with_name(f"{path.stem}-evaluated.html")
+    return path / (PAGE if own else "evaluated.html")
 
 
 def own_rows(predictor: Predictor, *, quiet: bool = True) -> tuple[Loader, np.ndarray, Extras]:

@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from modalloy.answer.answers import EVERYTHING, Answers, Hidden
+from modalloy.answer.engine import Engine
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.job import config
 from modalloy.judge.subsets import Subsets
-from modalloy.model.model import Model
 from modalloy.tasks.kit import kit_of
 
 MOST_ROWS = 200  # drawn from more: writing takes far longer than other answers
@@ -49,7 +49,7 @@ def spared(job: config.Job, rows: int) -> tuple[str, ...]:
 
 
 def write_hidden(
-    model: Model,
+    engine: Engine,
     loader: Loader,
     which: np.ndarray,
     tasks: Sequence[str],
@@ -60,11 +60,11 @@ def write_hidden(
 
     whole: answers to all rows with nothing hidden, which are not written again.
     """
-    draw = np.random.default_rng(model.job.seed)
+    draw = np.random.default_rng(engine.job.seed)
     at = np.sort(draw.choice(len(which), min(MOST_ROWS, len(which)), replace=False))
     own = {task: {k: v[at] for k, v in whole[task].items()} for task in tasks}
     some = [h for h in hidden if h and tasks]
     seen: dict[Hidden, Answers] = {EVERYTHING: own}
     if some:
-        seen |= answer_rows(model, loader, which[at], hidden=some, tasks=lambda h: tasks).seen
+        seen |= answer_rows(engine, loader, which[at], hidden=some, tasks=lambda h: tasks).seen
     return Written(tuple(tasks), at, seen)

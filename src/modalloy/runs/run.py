@@ -160,6 +160,12 @@ def refuse_pretrained(run: Run) -> None:
 
 def load_plain(path: Path) -> Run:
     """The run as it is without any of its adapters."""
+    if path.is_file() or (path / "manifest.json").is_file():
+        raise RunError(
+            f"{path}: is no run directory but a bundle, or another file. A bundle answers and can "
+            "be evaluated on a table; whatever learns on or looks inside needs the run that it was "
+            "exported from."
+        )
     if not path.is_dir():
         raise RunError(f"{path}: no such run directory.")
     if not (path / "run.json").is_file():

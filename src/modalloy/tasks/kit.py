@@ -29,6 +29,8 @@ class Kit:
     promises: what calibrated answers can promise: sets of `classes`, intervals of a `number`, or
     precision of `items` such as spans and boxes.
     explained: a `Kind` (attribution/outcome.py): which number of an answer is explained.
+    agreement: an `Agreement` (answer/agreement/agreement.py): when two answers decide alike; by
+    plain comparison of their arrays for None.
     """
 
     target: str
@@ -43,6 +45,7 @@ class Kit:
     written: bool = False
     promises: Literal["classes", "number", "items"] | None = None
     explained: str | None = None
+    agreement: str | None = None
 
 
 CLASSIFY = Kit(
@@ -55,6 +58,7 @@ CLASSIFY = Kit(
     averaged=True,
     promises="classes",
     explained="modalloy.attribution.kinds.classify:ClassKind",
+    agreement="modalloy.answer.agreement.classify:ClassAgreement",
 )
 REGRESS = Kit(
     target="modalloy.readers.targets.regress:NumberTarget",
@@ -67,6 +71,7 @@ REGRESS = Kit(
     averaged=True,
     promises="number",
     explained="modalloy.attribution.kinds.regress:NumberKind",
+    agreement="modalloy.answer.agreement.regress:NumberAgreement",
 )
 TAG = Kit(
     target="modalloy.readers.targets.tag:TagTarget",
@@ -78,6 +83,7 @@ TAG = Kit(
     whole_row=False,
     promises="items",
     explained="modalloy.attribution.kinds.tag:TagKind",
+    agreement="modalloy.answer.agreement.tag:TagAgreement",
 )
 LOCATE = Kit(
     target="modalloy.readers.targets.locate:BoxTarget",
@@ -89,6 +95,7 @@ LOCATE = Kit(
     whole_row=False,
     promises="items",
     explained="modalloy.attribution.kinds.locate:BoxKind",
+    agreement="modalloy.answer.agreement.locate:BoxAgreement",
 )
 DETR = replace(
     LOCATE,
@@ -105,6 +112,7 @@ GENERATE = Kit(
     measure="modalloy.judge.metrics.texts:TextMeasure",
     baseline="modalloy.judge.baselines.generate:TextBaseline",
     drawing="modalloy.report.drawing.generate:TextDrawing",
+    agreement="modalloy.answer.agreement.generate:TextAgreement",
     whole_row=False,
     written=True,
 )

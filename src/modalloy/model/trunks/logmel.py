@@ -38,14 +38,37 @@ def log_mel(
     mirror_BL = wave_BL[:, 1 : half + 1].flip(1)
     after = (frames - 1) * hop + n_fft - half - wave_BL.shape[1]
     wave_BL = F.pad(torch.cat([mirror_BL, wave_BL], dim=1), (0, after))
-    window = torch.hann_window(n_fft, device=wave_BL.device)
-    spectrum = torch.stft(wave_BL, n_fft, hop, window=window, center=False, return_complex=True)
-    power_BSF = spectrum.real.square() + spectrum.imag.square()
+    power_BSF = power_of(wave_BL, n_fft, hop)
     filters_MS = torch.from_numpy(mel_filters(rate_hz, n_fft, n_mels)).to(power_BSF)
     with torch.autocast(power_BSF.device.type, enabled=False):  # powers span more than bfloat16
         mel_BMF = (filters_MS @ power_BSF).clamp_min(FLOOR).log10()
     mask_BF = in_length(frames_in(length_B, hop), frames)
     return LogMel(mel_BMF.masked_fill(~mask_BF[:, None], np.log10(FLOOR)), mask_BF)
+
+
+def power_of(wave_BL: Tensor, n_fft: int, hop: int) -> Tensor:
+    """Power of the lines of windowed frames, (B, n_fft // 2 + 1, F).
+
+    In a graph for export each line is a pair of filters: OpenVINO transforms no signal whose length
+    it does not know beforehand.
+    """
+    if torch.compiler.is_exporting():
+        filters_S1N = torch.from_numpy(line_filters(n_fft)).to(wave_BL)
+        parts_BSF = F.conv1d(wave_BL[:, None], filters_S1N, stride=hop).square()
+        real_BSF, imag_BSF = parts_BSF.chunk(2, dim=1)
+        return real_BSF + imag_BSF
+    window = torch.hann_window(n_fft, device=wave_BL.device)
+    spectrum = torch.stft(wave_BL, n_fft, hop, window=window, center=False, return_complex=True)
+    return spectrum.real.square() + spectrum.imag.square()
+
+
+@lru_cache(maxsize=8)
+def line_filters(n_fft: int) -> np.ndarray:
+    """Hann-windowed cosines, then sines, of a spectrum's lines, (2 (n_fft // 2 + 1), 1, n_fft)."""
+    turns_SN = np.outer(np.arange(n_fft // 2 + 1), np.arange(n_fft)) % n_fft / n_fft
+    both_SN = np.concatenate([np.cos(2 * np.pi * turns_SN), np.sin(2 * np.pi * turns_SN)])
+    window_N = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(n_fft) / n_fft)
+    return (both_SN * window_N)[:, None].astype(np.float32)
 
 
 def whisper_scale(mel: LogMel) -> Tensor:

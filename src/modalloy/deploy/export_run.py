@@ -1,0 +1,237 @@
+"""The whole way of `export`: a run in, a bundle out that decides as it does, or nothing."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from modalloy.answer.engine import Engine
+from modalloy.answer.engines import graph_engine, left
+from modalloy.answer.golden_rows import PART as GOLDEN
+from modalloy.answer.golden_rows import golden_of
+from modalloy.answer.opened import open_rows
+from modalloy.answer.predictor import Predictor
+from modalloy.bundle.bundled import (
+    BRANCHES,
+    MACHINE,
+    PARITY,
+    Bundle,
+    load_bundle,
+    parts_of,
+)
+from modalloy.bundle.write import refuse_other, write_bundle
+from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
+from modalloy.deploy.exportable import refuse_unexportable
+from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
+from modalloy.deploy.parity import Parity, parity
+from modalloy.deploy.parity_page import page_beside, write_page
+from modalloy.errors import BundleError, JobError
+from modalloy.graphs.branch import FUSION, Branch, Variant
+from modalloy.graphs.open import session_of
+from modalloy.machine.fingerprint import fingerprint
+from modalloy.machine.imports import require
+from modalloy.machine.limits import cores
+from modalloy.machine.progress import Bar
+from modalloy.model.model import Model
+from modalloy.model.tokens import Batch
+from modalloy.readers.batch import TABLE
+from modalloy.runs.run import Run, refuse_pretrained
+from modalloy.runs.saving import weights_of
+from modalloy.table.table import Table
+
+Backend = Literal["onnx", "openvino", "torch"]
+Server = Literal["openvino", "triton"]
+NEEDS: dict[str, tuple[str, ...]] = {
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+    "openvino": ("onnx", "onnxscript", "onnxruntime", "openvino"),
+    "torch": (),
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A run as what a bundle of it holds, before anybody has judged it.
+
+    branches: by input, fusion and heads under `FUSION`; none where torch answers. files: what they
+    name. absent: media input -> what stands for a missing one, (D,). weights: of a network of
+    torch.
+    """
+
+    branches: dict[str, Branch]
+    files: dict[str, bytes]
+    absent: dict[str, np.ndarray]
+    weights: bytes | None = None
+
+    def parts(self, run: Run) -> dict[str, bytes]:
+        """All parts of the bundle."""
+        return parts_of(run, self.absent, weights=self.weights) | self.files
+
+    def notes(self, judged: Sequence[Parity] = ()) -> dict[str, Any]:
+        """What the manifest says of it. judged: by whom, and how they agreed with the run."""
+        return {
+            BRANCHES: [b.state() for b in self.branches.values()],
+            MACHINE: fingerprint().state(),
+            PARITY: {one.label: one.as_dict() for one in judged},
+        }
+
+    def ways(self) -> dict[str, dict[str, Variant]]:
+        """Every way to compute it, by what reports call it: for each branch its variant of this
+        number, the last one where it has fewer.
+        """
+        found: dict[str, dict[str, Variant]] = {}
+        for number in range(max((len(b.variants) for b in self.branches.values()), default=0)):
+            own = {n: left(b, number).variants[0] for n, b in self.branches.items()}
+            found[" + ".join(sorted({v.label for v in own.values()}))] = own
+        return found
+
+    def engine(self, run: Run, way: Mapping[str, Variant]) -> Engine:
+        """The network computed in one way."""
+        sessions = {
+            name: session_of(variant, [self.files[f] for f in variant.files], threads=cores())
+            for name, variant in way.items()
+        }
+        return graph_engine(run, self.branches, sessions, self.absent)
+
+
+def export_run(
+    run: Run,
+    out: Path,
+    *,
+    backend: Backend = "onnx",
+    sign: Path | None = None,
+    server: Server | None = None,
+    table: Table | None = None,
+    quiet: bool = False,
+) -> Bundle:
+    """See `verbs.export`."""
+    refuse_export(run, out, backend)
+    predictor = Predictor(run)
+    rows = rows_of(predictor, table, quiet=quiet)
+    made = exported(predictor, rows, backend, quiet=quiet)
+    judged = judge(predictor, made, rows, out, quiet=quiet)
+    return write_exported(predictor, made, rows, judged, out, sign=sign)
+
+
+def judge(
+    predictor: Predictor, made: Exported, rows: ExportRows, out: Path, *, quiet: bool = True
+) -> list[Parity]:
+    """How each way to compute an export agrees with the run.
+
+    BundleError where one decides otherwise, which names a page beside `out` with the rows.
+    """
+    run = predictor.run
+    found = [
+        parity(label, predictor, made.engine(run, way), rows, quiet=quiet)
+        for label, way in made.ways().items()
+    ]
+    wrong = next((one for one in found if not one.fine), None)
+    if wrong is None:
+        return found
+    page = page_beside(out)
+    write_page(page, run.job, found, rows)
+    counts = [f"{100 * v.share:.1f} % of '{t}'" for t, v in wrong.verdicts.items() if not v.fine]
+    raise BundleError(
+        f"{out}: is not written, because {wrong.label} does not decide as the run does: "
+        f"{', '.join(counts)} is the same, on {wrong.rows} {wrong.said}. The rows that differ are "
+        f"on {page}."
+    )
+
+
+def write_exported(
+    predictor: Predictor,
+    made: Exported,
+    rows: ExportRows,
+    judged: Sequence[Parity],
+    out: Path,
+    *,
+    sign: Path | None = None,
+    notes: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Write what was judged as a bundle, golden rows and all. notes: more for its manifest."""
+    run = predictor.run
+    plain = open_rows(run, rows.loader.table).loader
+    golden = golden_of(predictor.engine, plain, rows.which)
+    parts = made.parts(run) | {GOLDEN: golden}
+    write_bundle(out, parts, {**made.notes(judged), **(notes or {})}, sign=sign)
+    return load_bundle(out)
+
+
+def refuse_export(run: Run, out: Path, backend: str) -> None:
+    """Refuse what could not be exported, before anything is worked out."""
+    if backend not in get_args(Backend):
+        raise JobError(f"backend '{backend}' is none; it is one of {', '.join(get_args(Backend))}.")
+    if isinstance(run, Bundle):
+        raise BundleError(
+            f"{run.path}: is a bundle already; export the run that it was made from again."
+        )
+    if backend == "torch":
+        refuse_pretrained(run)
+    else:
+        refuse_unexportable(run)
+    for module in NEEDS[backend]:
+        require(module, "export", f"the backend {backend}")
+    refuse_other(out)
+
+
+def exported(
+    predictor: Predictor, rows: ExportRows, backend: Backend, *, quiet: bool = True
+) -> Exported:
+    """The graphs of a run, and all that answering with them needs.
+
+    RunError for an operation that a backend cannot do.
+    """
+    run, model = predictor.run, predictor.model
+    absent = absent_of(model)
+    if backend == "torch":
+        return Exported({}, {}, absent, weights_of(model))
+    example = Batch.of(example_of(run, rows.loader.table), model.device)
+    pooled = pooled_inputs(predictor)
+    branches: dict[str, Branch] = {}
+    files: dict[str, bytes] = {}
+    with Bar("exporting", len(model.inputs) + 1, quiet=quiet) as bar:
+        for graph in graphs_of(model, example, pooled):
+            branch, own = branch_of(graph, to_onnx(graph), file_stem(graph.name, model.inputs))
+            if backend == "openvino":
+                branch, own = with_ir(branch, own)
+            branches[graph.name] = branch
+            files |= own
+            bar.advance(1)
+    return Exported(branches, files, absent)
+
+
+def branch_of(graph: Graph, data: bytes, stem: str) -> tuple[Branch, dict[str, bytes]]:
+    """A graph in ONNX as a branch that ONNX Runtime runs, and its file."""
+    name = f"{stem}.onnx"
+    variants = (Variant("onnxruntime", (name,)),)
+    return Branch(graph.name, graph.inputs, graph.outputs, graph.maps, variants), {name: data}
+
+
+def with_ir(branch: Branch, files: Mapping[str, bytes]) -> tuple[Branch, dict[str, bytes]]:
+    """The branch with OpenVINO's own form ahead of ONNX, which runs anywhere."""
+    from modalloy.deploy.openvino_graphs import to_ir
+
+    name = branch.variants[-1].files[0]
+    stem = name.removesuffix(".onnx")
+    xml, weights = to_ir(files[name])
+    first = Variant("openvino", (f"{stem}.xml", f"{stem}.bin"))
+    own = {f"{stem}.xml": xml, f"{stem}.bin": weights}
+    return replace(branch, variants=(first, *branch.variants)), {**files, **own}
+
+
+def absent_of(model: Model) -> dict[str, np.ndarray]:
+    """What stands for a missing cell of each media input, (D,)."""
+    media = [n for n in model.inputs if n != TABLE]
+    return {n: model.encoder(n).absent_D.detach().float().cpu().numpy() for n in media}
+
+
+def pooled_inputs(predictor: Predictor) -> set[str]:
+    """Inputs whose trunk's own vectors the run's answers need."""
+    likeness = predictor.likeness
+    return {*predictor.blend.widths, *(() if likeness is None else likeness.pooled)}
+
+
+def file_stem(name: str, inputs: Sequence[str]) -> str:
+    """Where a graph lies in a bundle: inputs by number, since a column's name may be anything."""
+    return "graphs/heads" if name == FUSION else f"graphs/{inputs.index(name)}"

@@ -1,0 +1,63 @@
+"""Every encoder as a graph in ONNX Runtime and OpenVINO: it answers as the module does."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from encoder_cases import CASES, Values
+from in_engines import answers_alike, sessions_of
+from modalloy.deploy.modules import lengths_in
+from modalloy.deploy.onnx_graphs import encoder_graph, to_onnx
+from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.encoders.table import TableEncoder
+from modalloy.model.encoders.text import MINILM
+from modalloy.model.trunks import minirocket
+from modalloy.model.trunks.whisper import TINY_EN
+
+KINDS = [c for c in CASES if " hf " not in c and not c.startswith("tokens")]
+
+
+@pytest.fixture(autouse=True)
+def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One layer, and a few biases of each kernel, stand for all that are alike."""
+    monkeypatch.setitem(MINILM, "num_hidden_layers", 1)
+    monkeypatch.setitem(TINY_EN, "encoder_layers", 1)
+    monkeypatch.setattr(minirocket, "PER_KERNEL", 8)
+
+
+def given(encoder: Encoder, values: Values) -> Values:
+    """What goes in, of a table every third cell missing."""
+    if not isinstance(encoder, TableEncoder):
+        return values
+    shape = len(values["number"]), len(encoder.columns)
+    return values | {"present": torch.arange(shape[0] * shape[1]).reshape(shape) % 3 != 1}
+
+
+def shortened(values: Values, share: float) -> Values:
+    """The first part of every text, sound or series, as it comes where none is longer."""
+    cut: dict[str, Tensor] = dict(values)
+    for name, dim in lengths_in(values):
+        kept = max(1, round(share * values[name].shape[dim]))
+        cut[name] = values[name].narrow(dim, 0, kept)
+    if "length" in cut:
+        cut["length"] = cut["length"].clamp(max=cut["wave"].shape[1])
+    if "words" in cut:
+        cut["words"] = cut["words"].where(cut["words"] < cut["ids"].shape[1], -1)
+    return cut
+
+
+@pytest.mark.parametrize("case", KINDS)
+@torch.no_grad()
+def test_encoders(case: str, tmp_path: Path) -> None:
+    encoder, values = CASES[case](tmp_path)
+    encoder.eval()
+    graph = encoder_graph("x", encoder, given(encoder, values(3)), pooled=case != "table")
+    for session in sessions_of(to_onnx(graph)).values():
+        for rows in (1, 5):
+            some = given(encoder, values(rows))
+            answers_alike(graph, session, some)
+            if not isinstance(encoder, TableEncoder):
+                answers_alike(graph, session, shortened(some, 0.6))
+                answers_alike(graph, session, shortened(some, 0.05))
