@@ -1,5 +1,6 @@
 """The whole way of `compress`: a run in, the fastest bundle out that keeps its promise."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -7,34 +8,41 @@ import torch
 from modalloy.answer.graph_engine import GraphEngine
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.torch_engine import TorchEngine
-from modalloy.bundle.bundled import Bundle, load_bundle
-from modalloy.bundle.write import refuse_other, write_bundle
+from modalloy.bundle.bundled import Bundle
+from modalloy.bundle.write import refuse_other
 from modalloy.deploy.branch_search import Bench, search_branch
 from modalloy.deploy.budget import Budget
 from modalloy.deploy.calibration_rows import Rows, given_table, own_table
 from modalloy.deploy.candidates import candidates, installed
 from modalloy.deploy.compressed_page import write_report
-from modalloy.deploy.compressed_report import Report, before_after
+from modalloy.deploy.compressed_report import NOTE, Report, before_after
 from modalloy.deploy.contract import Contract, Profile
+from modalloy.deploy.export_rows import ExportRows, example_of
+from modalloy.deploy.export_run import (
+    absent_of,
+    branch_of,
+    file_stem,
+    pooled_inputs,
+    write_exported,
+)
+from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.feeds import feeds_of
 from modalloy.deploy.guard import Guard, Judged
 from modalloy.deploy.network import Network
 from modalloy.deploy.one_changed import OneChanged
 from modalloy.deploy.onnx_graphs import graphs_of, to_onnx
-from modalloy.deploy.packing import packed_up, sizes
+from modalloy.deploy.packing import made_of, sizes
 from modalloy.deploy.picking import pick, sessions_of, told
-from modalloy.deploy.seams import absent_of, example_of, file_stem, pooled_inputs
 from modalloy.deploy.speed import Timer, timed
 from modalloy.deploy.tried import Tried
 from modalloy.deploy.whole_speed import whole_speed
 from modalloy.errors import BundleError, JobError, RunError
-from modalloy.graphs.branch import Branch, Variant
 from modalloy.graphs.open import session_of
 from modalloy.machine.imports import require
 from modalloy.machine.peak import peak, peaks_file
 from modalloy.machine.progress import Bar
 from modalloy.model.tokens import Batch
-from modalloy.runs.run import Run, refuse_pretrained
+from modalloy.runs.run import Run
 from modalloy.table.table import Table
 
 
@@ -71,9 +79,12 @@ def compress_run(
     megabytes = sizes(network, picked, small=profile == "size")
     compared = before_after(run, rows, picked.judged, speed, megabytes, picked.said)
     report = Report(contract, limit, rows.source, compared, speed, found)
-    place = write_bundle(out, *packed_up(run, network, picked, report), sign=sign).path
-    write_report(place, run.job, report)
-    return load_bundle(out)
+    made = made_of(network, picked, small=profile == "size")
+    golden = ExportRows(rows.loader, rows.guard, rows.source)
+    notes = {NOTE: compared.as_dict()}
+    bundle = write_exported(predictor, made, golden, (), out, sign=sign, notes=notes)
+    write_report(bundle.path, run.job, report)
+    return bundle
 
 
 def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
@@ -82,7 +93,7 @@ def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
         raise BundleError(
             f"{run.path}: is a bundle already; compress the run that it was made from."
         )
-    refuse_pretrained(run)
+    refuse_unexportable(run)
     if minutes is not None and not 0.0 < minutes < float("inf"):
         raise JobError(f"minutes: {minutes:g} is no time to search in; give more than 0.")
     for module in ("onnx", "onnxscript"):
@@ -116,8 +127,9 @@ def graphed(predictor: Predictor, rows: Rows, threads: int, *, quiet: bool) -> N
             bar.advance(1)
     branches, sessions = {}, {}
     for name, graph in graphs.items():
-        variant = Variant(installed()[0], (f"{file_stem(name, model.inputs)}.onnx",))
-        branches[name] = Branch(name, graph.inputs, graph.outputs, graph.maps, (variant,))
+        branch, _ = branch_of(graph, data[name], file_stem(name, model.inputs))
+        variant = replace(branch.variants[0], engine=installed()[0])
+        branches[name] = replace(branch, variants=(variant,))
         sessions[name] = session_of(variant, [data[name]], threads=threads)
     absent = absent_of(model)
     given = (run.job, run.readers, run.targets, branches, sessions, absent)

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from modalloy.answer.golden_rows import SHARE as SAME
 from modalloy.bundle.bundled import Bundle
 from modalloy.deploy.calibration_rows import Rows
-from modalloy.deploy.contract import SAME, Contract
+from modalloy.deploy.contract import Contract
 from modalloy.deploy.guard import Judged
 from modalloy.deploy.tried import Tried
 from modalloy.deploy.whole_speed import Whole

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from modalloy.answer.golden_rows import SHARE as SAME
 from modalloy.errors import JobError
 from modalloy.judge.wording import fixed
 
@@ -11,7 +12,6 @@ if TYPE_CHECKING:
 
 Profile = Literal["latency", "throughput", "size", "exact"]
 PROFILES: tuple[Profile, ...] = ("latency", "throughput", "size", "exact")
-SAME = 0.995  # share of decisions that `exact` keeps
 LEAST_KEPT = 0.8  # share of nearest neighbours that search keeps
 MOST_LOSS = 20.0  # points; a model that may lose more is another model
 
@@ -42,11 +42,11 @@ class Contract:
     def reasons(self, judged: "Judged") -> list[str]:
         """Why this is refused; nothing where it keeps the contract."""
         found = []
-        for task, share in judged.agreement.items():
-            if self.profile == "exact" and share < SAME:
+        for task, own in judged.alike.items():
+            if self.profile == "exact" and not own.fine:
                 found.append(
-                    f"{task}: {fixed(100 * share, 2)} % of decisions are the same, "
-                    f"{100 * SAME:g} % are promised"
+                    f"{task}: {fixed(100 * own.share, 2)} % of decisions are the same, "
+                    f"{100 * SAME:g} % are promised; one with a margin of {own.worst:.3g} changed"
                 )
         for task, (lost, at_most) in judged.losses.items():
             if self.profile != "exact" and at_most > self.max_loss:

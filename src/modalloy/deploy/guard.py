@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.answer.agreement.agreement import agreement_of, compare_task
 from modalloy.answer.answers import EVERYTHING, Answers
 from modalloy.answer.blended import blended
 from modalloy.answer.engine import Engine
+from modalloy.answer.golden_rows import Verdict, verdict
 from modalloy.answer.network import answer_rows
 from modalloy.answer.predictor import Predictor
-from modalloy.answer.stage import adjust
-from modalloy.deploy.agreement import same_decisions
+from modalloy.answer.table_caveats import statuses
 from modalloy.deploy.calibration_rows import Rows
 from modalloy.deploy.contract import Contract
 from modalloy.deploy.worst_slice import Slice, row_slices, worst_slice
@@ -24,7 +25,6 @@ from modalloy.judge.wording import METRICS
 from modalloy.readers.targets.target import names_of
 
 NEIGHBOURS = 10
-SURELY = 1e-9
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Judged:
     """What a change does to the guard's rows.
 
     tasks: task -> the figure that it is judged by, before and after. losses: task -> points lost,
-    and at most so many with 95 % certainty. agreement: task -> share of decisions that are the
-    same. worst: the part of the rows that loses most. kept: share of each row's nearest neighbours
-    that are still its nearest. finite: whether numbers far outside all training gave numbers.
+    and at most so many with 95 % certainty. alike: task -> decisions that are the same.
+    worst: the part of the rows that loses most. kept: share of each row's nearest neighbours that
+    are still its nearest. finite: whether numbers far outside all training gave numbers.
     reasons: why it is refused; none where it passes.
     """
 
     rows: int
     tasks: Mapping[str, Mapping[str, Pair]]
     losses: Mapping[str, tuple[float, float]]
-    agreement: Mapping[str, float]
+    alike: Mapping[str, Verdict]
     worst: Slice | None
     kept: float | None
     finite: bool = True
@@ -59,6 +59,11 @@ class Judged:
     def passed(self) -> bool:
         """Whether the contract is kept."""
         return not self.reasons
+
+    @property
+    def agreement(self) -> dict[str, float]:
+        """Task -> share of decisions that are the same."""
+        return {task: found.share for task, found in self.alike.items()}
 
     @property
     def least_agreement(self) -> float:
@@ -105,26 +110,29 @@ class Guard:
         blend = predictor.blend
         given = {"heads": blend.heads, "widths": blend.widths, "viewed": ()}
         answered = answer_rows(engine, rows.loader, rows.guard, **given)
-        combined = blended(blend, answered, rows.loader, rows.guard)[EVERYTHING]
+        combined = blended(blend, answered, rows.loader, rows.guard)
+        said = statuses(rows.loader, rows.guard)
+        found = predictor.promised(combined, rows.loader, rows.guard, said)[EVERYTHING]
         assert answered.view is not None, "it was asked for"
-        return Said(adjust(combined, predictor.run.stages), answered.view.fused_BD)
+        return Said(found, answered.view.fused_BD)
 
     def judge(self, engine: Engine, *, finite: bool = True) -> Judged:
         """What an engine does to the rows. finite: whether it was sound on rows far outside."""
         run, before, after = self.predictor.run, self.before, self.ask(engine)
-        tasks, losses, agreement = {}, {}, {}
+        tasks, losses, alike = {}, {}, {}
         for task, options in run.job.tasks.items():
             names = names_of(run.targets[task])
             given = (options, self.truth[task], before.answers[task], after.answers[task], names)
             tasks[task] = compare(*given, groups=self.groups)
-            same_B = same_decisions(options, before.answers[task], after.answers[task])
-            agreement[task] = float(same_B.mean())
+            pair = (before.answers[task], after.answers[task])
+            found = compare_task(task, options, run.targets[task], *pair)
+            alike[task] = verdict(found, agreement_of(options).bound)
             metric, greater = primary(options)
             if metric in tasks[task]:
                 losses[task] = lost_points(metric, tasks[task][metric], greater=greater)
         worst = worst_slice(run, self.truth, before.answers, after.answers, self.slices)
         kept = neighbours_kept(before.fused_BD, after.fused_BD)
-        judged = Judged(len(self.rows.guard), tasks, losses, agreement, worst, kept, finite)
+        judged = Judged(len(self.rows.guard), tasks, losses, alike, worst, kept, finite)
         return self.contract.applied(judged)
 
 

@@ -71,7 +71,7 @@ def climb(
     layers, count = order.result["layers"], 1
     while count <= max(1, MOST_FLOAT * len(layers)):
         names = layers[:count]
-        said = f"{count} of {len(layers)} layers in float32 ({', '.join(names[:2])})"
+        said = f"{count} of {len(layers)} layers in float32"
         if rung(said, float_layers=names):
             return climbed
         count *= 2

@@ -1,32 +1,17 @@
 """Puts what was taken into the parts of a bundle: its graphs, and float32 for other machines."""
 
 from dataclasses import replace
-from typing import Any
 
-from modalloy.bundle.bundled import BRANCHES, parts_of
-from modalloy.deploy.compressed_report import NOTE, Report
+from modalloy.deploy.export_run import Exported, file_stem
 from modalloy.deploy.network import Network
 from modalloy.deploy.picking import Picked
-from modalloy.deploy.seams import file_stem
 from modalloy.deploy.tried import Tried
 from modalloy.graphs.branch import Branch, Variant
-from modalloy.machine.fingerprint import fingerprint
-from modalloy.runs.run import Run
-
-MACHINE = "machine"
 
 
-def packed_up(
-    run: Run, network: Network, picked: Picked, report: Report
-) -> tuple[dict[str, bytes], dict[str, Any]]:
-    """All parts of the bundle, and the notes of its manifest."""
-    branches, files = carried(network, picked, small=report.contract.profile == "size")
-    notes = {
-        BRANCHES: [branch.state() for branch in branches.values()],
-        MACHINE: fingerprint().state(),
-        NOTE: report.compared.as_dict(),
-    }
-    return parts_of(run, network.absent) | files, notes
+def made_of(network: Network, picked: Picked, *, small: bool) -> Exported:
+    """The run as a bundle holds it; see `carried`."""
+    return Exported(*carried(network, picked, small=small), dict(network.absent))
 
 
 def carried(

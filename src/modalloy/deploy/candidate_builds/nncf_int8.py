@@ -1,12 +1,14 @@
 """OpenVINO's int8 candidate: activations and weights in 8 bits, with ranges of real rows."""
 
-import io
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from modalloy.deploy.candidate_builds.openvino_float import saved
 from modalloy.deploy.candidate_builds.trial import tried, unpacked
+from modalloy.deploy.openvino_graphs import rename
+from modalloy.graphs.openvino_session import name_of
 
 LAYERS = ("MatMul", "Convolution", "GroupConvolution", "ConvolutionBackpropData")
 TESTED = 16  # rows that say how much a layer in float brings back
@@ -29,14 +31,30 @@ def build(
     clips whatever varies from row to row. float_layers: that stay float32; float_inputs: the first
     layers after each input as well.
     """
-    import openvino
-
-    core = openvino.Core()
-    model = core.read_model(io.BytesIO(graph))
+    model = read(graph)
     kept = [*(float_layers or ()), *(first_layers(model) if float_inputs else ())]
     quantised = quantise(model, rows, attention=attention, true_ranges=true_ranges, kept=kept)
-    files = saved(quantised, halved=False)
+    files = saved(quantised)
     return tried(files, "openvino", "int8", feeds, threads, float_layers=kept)
+
+
+def read(graph: bytes) -> Any:
+    """The graph as an OpenVINO model whose layers are called alike in every process."""
+    import openvino
+
+    model = openvino.Core().read_model(graph)
+    rename(model)
+    return model
+
+
+def saved(model: Any) -> list[bytes]:
+    """The two files of a model in OpenVINO's own form."""
+    import openvino
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.xml"
+        openvino.save_model(model, path, compress_to_fp16=False)
+        return [path.read_bytes(), path.with_suffix(".bin").read_bytes()]
 
 
 def quantise(
@@ -79,12 +97,10 @@ def rank(
 
     core = openvino.Core()
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
-    plain = core.read_model(io.BytesIO(graph))
     some = [unpacked(row) for row in rows[:TESTED]]
-    right = [outputs(core.compile_model(plain, "CPU", settings), some)]
-    quantised = quantise(
-        core.read_model(io.BytesIO(graph)), rows, attention=attention, true_ranges=True, kept=kept
-    )
+    right = outputs(core.compile_model(read(graph), "CPU", settings), some)
+    given = {"attention": attention, "true_ranges": True, "kept": kept}
+    quantised = quantise(read(graph), rows, **given)
     found: dict[str, float] = {}
     for node in [n for n in quantised.get_ordered_ops() if n.get_type_name() == "FakeQuantize"]:
         targets = list(node.output(0).get_target_inputs())
@@ -94,7 +110,7 @@ def rank(
         source = node.input(0).get_source_output()
         for target in targets:
             target.replace_source_output(source)
-        apart = distance(right[0], outputs(core.compile_model(quantised, "CPU", settings), some))
+        apart = distance(right, outputs(core.compile_model(quantised, "CPU", settings), some))
         for target in targets:
             target.replace_source_output(node.output(0))
         for name in layers:
@@ -107,7 +123,7 @@ def outputs(compiled: Any, rows: list[Any]) -> list[np.ndarray]:
     """All numbers that come out for each row."""
     found = []
     for row in rows:
-        given = {port.any_name: row[port.any_name] for port in compiled.inputs}
+        given = {port: row[name_of(port)] for port in compiled.inputs}
         out = compiled(given)
         own = [out[port] for port in compiled.outputs]
         found.append(np.concatenate([x.ravel() for x in own if x.dtype.kind == "f"]))
