@@ -1,7 +1,7 @@
 """`modalloy compress`: searches for the fastest bundle of a run that keeps its promise."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -40,8 +40,8 @@ def compress(
     from modalloy.deploy.compressed_report import say_changes
 
     take_cores()
-    asked = {"profile": profile, "max_loss": max_loss, "minutes": minutes, "sign": sign}
-    made = modalloy.compress(run, out=out, table=table, sheet=sheet, **asked)
+    asked: dict[str, Any] = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
+    made = modalloy.compress(run, out=out, table=table, sheet=sheet, sign=sign, **asked)
     typer.echo(say_changes(made))
     typer.echo(
         f"\nThe bundle is {made.path}; `modalloy predict {made.path} TABLE` answers with it."

@@ -15,12 +15,11 @@ from modalloy.deploy.guard import Guard, Judged
 from modalloy.deploy.ladder import climb
 from modalloy.deploy.one_changed import OneChanged, far_outside, finite
 from modalloy.deploy.onnx_graphs import Graph
-from modalloy.deploy.speed import Timer, eager, speed_of, timed
+from modalloy.deploy.speed import Timer, eager, operations, speed_from, speed_of, timed
 from modalloy.deploy.tried import REFERENCE, Speed, Tried
 from modalloy.graphs.branch import Variant
 from modalloy.graphs.open import session_of
 from modalloy.graphs.session import Session
-from modalloy.machine.bursts import Ratio
 from modalloy.machine.confined import Confined, run_confined
 from modalloy.machine.peak import Peak
 
@@ -63,65 +62,49 @@ def search_branch(
     bench: Bench,
     graph: Graph,
     data: bytes,
-    operations: set[str],
+    kinds: set[str],
     feed: Feed,
     tick: Callable[[], None] = lambda: None,
 ) -> list[Tried]:
     """Every candidate of one graph with its verdict, the reference first; `passed` where it may be
-    chosen. data: the graph in ONNX.
+    chosen. data: the graph in ONNX. kinds: of its nodes.
     """
     found = [reference(bench, graph, feed)]
-    for one in candidates(graph.name, operations, exact_only=bench.profile == "exact"):
+    for one in candidates(graph.name, kinds, exact_only=bench.profile == "exact"):
         if bench.budget.over():
             why = "not tried: the minutes were used up"
             found.append(Tried(graph.name, one.label, "failed", why, candidate=one))
         else:
-            found.append(try_one(bench, graph, data, operations, feed, one))
+            found.append(try_one(bench, graph, data, kinds, feed, one))
         tick()
     return found
 
 
 def reference(bench: Bench, graph: Graph, feed: Feed) -> Tried:
     """The network of torch, as a run answers."""
-    own = {
-        n: eager(graph.module, as_tensors(v)) for n, v in (("one", feed.one), ("many", feed.many))
-    }
-    times = {n: bench.time({"slow": run, "fast": run})["fast"] for n, run in own.items()}
+    pairs = []
+    for values in (feed.one, feed.many):
+        call = eager(graph.module, as_tensors(values))
+        own = bench.time({"slow": call, "fast": call})["fast"]
+        pairs.append({"slow": own, "fast": own})
+    one, many = pairs
     rows = len(next(iter(feed.many.values())))
-    even = Ratio(1.0, 1.0, 1.0)
-    speed = Speed(
-        even,
-        even,
-        times["one"].p50_ms,
-        times["one"].p99_ms,
-        times["many"].p50_ms,
-        rows / times["many"].median_s,
-        share_of_peak(bench, graph, feed, times["many"].median_s),
-    )
+    work = operations(graph.module, as_tensors(feed.many))
+    speed = speed_from(one, many, rows, work=work, peak=bench.peak, family="float32")
     why = "what every candidate is compared with; no bundle holds it, since bundles need no torch"
     return Tried(graph.name, REFERENCE, "reference", why, speed=speed)
-
-
-def share_of_peak(bench: Bench, graph: Graph, feed: Feed, seconds: float) -> float | None:
-    """Part of the machine's float32 products that the reference reaches."""
-    from modalloy.deploy.speed import operations
-
-    if bench.peak is None:
-        return None
-    work = operations(graph.module, as_tensors(feed.many))
-    return bench.peak.share(work, seconds) if work else None
 
 
 def try_one(
     bench: Bench,
     graph: Graph,
     data: bytes,
-    operations: set[str],
+    kinds: set[str],
     feed: Feed,
     candidate: Candidate,
 ) -> Tried:
     """Build, time and judge one candidate."""
-    given = build_of(bench, data, operations, feed, candidate)
+    given = build_of(bench, data, kinds, feed, candidate)
     made = bench.confine(*given)
     tried = Tried(graph.name, candidate.label, "failed", build_s=made.seconds, candidate=candidate)
     if made.why is not None:
@@ -145,7 +128,7 @@ def try_one(
 
 
 def build_of(
-    bench: Bench, data: bytes, operations: set[str], feed: Feed, candidate: Candidate
+    bench: Bench, data: bytes, kinds: set[str], feed: Feed, candidate: Candidate
 ) -> tuple[str, dict[str, Any]]:
     """The function that builds a candidate, and its arguments."""
     feeds = [packed(feed.one), packed(feed.many)]
@@ -157,7 +140,7 @@ def build_of(
             return f"{BUILDS}.onnx_runtime:plain", given
         case _, "calibrated":
             rows = [packed(values) for values in feed.each]
-            own = {"rows": rows, "attention": has_attention(operations)}
+            own = {"rows": rows, "attention": has_attention(kinds)}
             return f"{BUILDS}.nncf_int8:build", given | own
         case _:
             return f"{BUILDS}.openvino_float:build", given | {"precision": candidate.precision}

@@ -17,13 +17,17 @@ from modalloy.table.table import Table
 CALIBRATED = 128  # rows that ranges are taken from: 128 real ones lose less than 8 do
 GUARDED = 2000  # held-back rows at most; more only take longer
 PARTS = 10  # of a number's range that rows are drawn from alike
+LEARNED = 2048  # rows that smaller networks are taught on
+NONE = np.zeros(0, np.int64)
 SHARE = 0.25  # of a given table that ranges are taken from
 
 
 class Rows(NamedTuple):
     """calibrate: ranges are taken from these, and speed is measured on them; their answers say
     only how they are drawn. guard: labelled rows that the model has not learned from. source: of
-    the guard, in words. said: sentences.
+    the guard, in words. said: sentences. learn: smaller networks are taught on these, without their
+    answers. held: rows like the guard's, but none of it, which thresholds of early exits are
+    chosen by.
     """
 
     loader: Loader
@@ -31,6 +35,8 @@ class Rows(NamedTuple):
     guard: np.ndarray
     source: str
     said: list[str]
+    learn: np.ndarray
+    held: np.ndarray = NONE
 
 
 def own_table(predictor: Predictor) -> Rows:
@@ -54,7 +60,8 @@ def own_table(predictor: Predictor) -> Rows:
     plain(loader)
     learned, seed = parts.train if len(parts.train) else held, run.job.seed
     calibrate = drawn(loader, learned, CALIBRATED, seed)
-    return Rows(loader, calibrate, drawn(loader, held, GUARDED, seed), source, [])
+    guard, learn = drawn(loader, held, GUARDED, seed), drawn(loader, learned, LEARNED, seed)
+    return Rows(loader, calibrate, guard, source, [], learn)
 
 
 def given_table(predictor: Predictor, table: Table) -> Rows:
@@ -76,7 +83,13 @@ def given_table(predictor: Predictor, table: Table) -> Rows:
     some = min(CALIBRATED, max(1, int(SHARE * len(which))))
     calibrate = drawn(loader, which, some, run.job.seed)
     guard = drawn(loader, np.setdiff1d(which, calibrate), GUARDED, run.job.seed)
-    return Rows(loader, calibrate, guard, "rows of the given table", said)
+    return Rows(loader, calibrate, guard, "rows of the given table", said, calibrate)
+
+
+def set_apart(rows: Rows) -> Rows:
+    """The same with every fourth row of the guard held apart from it."""
+    fourth = np.arange(len(rows.guard)) % 4 == 3
+    return rows._replace(guard=rows.guard[~fourth], held=rows.guard[fourth])
 
 
 def plain(loader: Loader) -> None:

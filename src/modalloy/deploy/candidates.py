@@ -63,18 +63,23 @@ def candidates(name: str, operations: set[str], *, exact_only: bool) -> Iterator
     engines = installed()
     for engine in engines:
         yield Candidate(engine, "f32")
-    if name in (FUSION, TABLE):
+    if not matters(name, operations):
         return
     if "openvino" in engines:
         yield Candidate("openvino", "bf16")
         yield Candidate("openvino", "f16")
-    if exact_only or not operations & PRODUCTS:
+    if exact_only:
         return
     # Of a convolution ONNX Runtime's dynamic int8 is two to four times slower than float32.
     if "onnxruntime" in engines and has_attention(operations):
         yield Candidate("onnxruntime", "int8", "dynamic")
     if "openvino" in engines and find_spec("nncf") is not None:
         yield Candidate("openvino", "int8", "calibrated")
+
+
+def matters(name: str, kinds: set[str]) -> bool:
+    """Whether a graph has products that other number types could make faster."""
+    return name not in (FUSION, TABLE) and bool(kinds & PRODUCTS)
 
 
 def has_attention(operations: set[str]) -> bool:

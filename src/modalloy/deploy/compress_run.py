@@ -1,47 +1,38 @@
 """The whole way of `compress`: a run in, the fastest bundle out that keeps its promise."""
 
-from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 
-from modalloy.answer.graph_engine import GraphEngine
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.torch_engine import TorchEngine
 from modalloy.bundle.bundled import Bundle
 from modalloy.bundle.write import refuse_other
 from modalloy.deploy.branch_search import Bench, search_branch
 from modalloy.deploy.budget import Budget
-from modalloy.deploy.calibration_rows import Rows, given_table, own_table
-from modalloy.deploy.candidates import candidates, installed
+from modalloy.deploy.calibration_rows import Rows, given_table, own_table, set_apart
+from modalloy.deploy.candidates import candidates, installed, matters
 from modalloy.deploy.compressed_page import write_report
 from modalloy.deploy.compressed_report import NOTE, Report, before_after
 from modalloy.deploy.contract import Contract, Profile
-from modalloy.deploy.export_rows import ExportRows, example_of
-from modalloy.deploy.export_run import (
-    absent_of,
-    branch_of,
-    file_stem,
-    pooled_inputs,
-    write_exported,
-)
+from modalloy.deploy.export_rows import ExportRows
+from modalloy.deploy.export_run import write_exported
 from modalloy.deploy.exportable import refuse_unexportable
-from modalloy.deploy.feeds import feeds_of
 from modalloy.deploy.guard import Guard, Judged
-from modalloy.deploy.network import Network
+from modalloy.deploy.network import Network, graphed, operations_in
 from modalloy.deploy.one_changed import OneChanged
-from modalloy.deploy.onnx_graphs import graphs_of, to_onnx
-from modalloy.deploy.packing import made_of, sizes
-from modalloy.deploy.picking import pick, sessions_of, told
+from modalloy.deploy.packing import made_of, megabytes
+from modalloy.deploy.picking import Picked, pick, sessions_of, told
+from modalloy.deploy.smaller_nets import Alternative, smaller_nets
 from modalloy.deploy.speed import Timer, timed
+from modalloy.deploy.torch_compared import torch_rows
 from modalloy.deploy.tried import Tried
-from modalloy.deploy.whole_speed import whole_speed
+from modalloy.deploy.whole_speed import Whole, whole_speed
 from modalloy.errors import BundleError, JobError, RunError
-from modalloy.graphs.open import session_of
 from modalloy.machine.imports import require
 from modalloy.machine.peak import peak, peaks_file
 from modalloy.machine.progress import Bar
-from modalloy.model.tokens import Batch
 from modalloy.runs.run import Run
 from modalloy.table.table import Table
 
@@ -62,29 +53,72 @@ def compress_run(
     contract = Contract(profile, max_loss)
     contract.check()
     refuse_compress(run, out, minutes)
-    predictor = Predictor(run)
+    predictor, budget = Predictor(run), Budget(minutes)
     rows = own_table(predictor) if table is None else given_table(predictor, table)
-    budget = Budget(minutes)
+    levers = minutes is not None and profile != "exact"
+    rows = set_apart(rows) if levers else rows
     threads = torch.get_num_threads()
-    network = graphed(predictor, rows, threads, quiet=quiet)
+    network = graphed(predictor, predictor.model, rows, threads, quiet=quiet)
     guard = Guard(predictor, rows, TorchEngine(predictor.model), contract)
     limit = peak(threads=threads, kept=peaks_file())
     bench = Bench(profile, threads, budget, limit, network.base, guard, run.job.seed, time)
     refuse_base(run, guard.judge(network.base))
     found = search(bench, network, quiet=quiet)
-    picked = pick(bench, found)
-    engine = OneChanged(network.base, sessions_of(bench, picked.tried), {})
-    speed = whole_speed(guard, TorchEngine(predictor.model), engine, time)
-    found = told(found, picked)
-    megabytes = sizes(network, picked, small=profile == "size")
-    compared = before_after(run, rows, picked.judged, speed, megabytes, picked.said)
-    report = Report(contract, limit, rows.source, compared, speed, found)
-    made = made_of(network, picked, small=profile == "size")
+    best = taken_of(bench, predictor, network, pick(bench, found))
+    tried = told(found, best.picked)
+    if levers:
+        more, best = shortened(bench, predictor, rows, best)
+        tried += more
+    made = made_of(best.network, best.picked, small=profile == "size")
+    size = (megabytes(network.data.values()), megabytes(made.files.values()))
+    compared = before_after(run, rows, best.picked, best.speed, size)
     golden = ExportRows(rows.loader, rows.guard, rows.source)
     notes = {NOTE: compared.as_dict()}
     bundle = write_exported(predictor, made, golden, (), out, sign=sign, notes=notes)
-    write_report(bundle.path, run.job, report)
+    write_report(
+        bundle.path, run.job, Report(contract, limit, rows.source, compared, best.speed, tried)
+    )
     return bundle
+
+
+class Taken(NamedTuple):
+    """What the bundle is made of, and how fast it answers."""
+
+    network: Network
+    picked: Picked
+    speed: Whole
+
+
+def taken_of(bench: Bench, predictor: Predictor, network: Network, picked: Picked) -> Taken:
+    """What was picked of a network, timed as a whole beside the run."""
+    engine = OneChanged(network.base, sessions_of(bench, picked.tried), {})
+    before = TorchEngine(predictor.model)
+    return Taken(network, picked, whole_speed(bench.guard, before, engine, bench.time))
+
+
+def shortened(
+    bench: Bench, predictor: Predictor, rows: Rows, best: Taken
+) -> tuple[list[Tried], Taken]:
+    """The rows of smaller networks, and the best of all."""
+    tried, passed = smaller_nets(bench, predictor, rows, best.picked)
+    name = ""
+    for one in passed:
+        if better(one, best, bench.profile):
+            best, name = Taken(one.network, one.picked, one.speed), one.row.label
+    told = [t.now("chosen", "best for the profile") if t.label == name else t for t in tried]
+    return told, best
+
+
+def better(one: Alternative, best: Taken, profile: Profile) -> bool:
+    """Whether a smaller network is better for a profile than what is best so far."""
+    if profile == "size":
+        sizes = [
+            megabytes(made_of(x.network, x.picked, small=True).files.values()) for x in (one, best)
+        ]
+        return sizes[0] < sizes[1]
+    if profile == "throughput":
+        return one.speed.many[1] < best.speed.many[1]
+    return one.speed.one[1] < best.speed.one[1]
 
 
 def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
@@ -116,27 +150,6 @@ def refuse_base(run: Run, judged: Judged) -> None:
         )
 
 
-def graphed(predictor: Predictor, rows: Rows, threads: int, *, quiet: bool) -> Network:
-    """A run's graphs in float32, run by the first engine that is here."""
-    run, model = predictor.run, predictor.model
-    example = Batch.of(example_of(run, rows.loader.table), model.device)
-    graphs, data = {}, {}
-    with Bar("writing graphs", len(model.inputs) + 1, quiet=quiet) as bar:
-        for graph in graphs_of(model, example, pooled_inputs(predictor)):
-            graphs[graph.name], data[graph.name] = graph, to_onnx(graph)
-            bar.advance(1)
-    branches, sessions = {}, {}
-    for name, graph in graphs.items():
-        branch, _ = branch_of(graph, data[name], file_stem(name, model.inputs))
-        variant = replace(branch.variants[0], engine=installed()[0])
-        branches[name] = replace(branch, variants=(variant,))
-        sessions[name] = session_of(variant, [data[name]], threads=threads)
-    absent = absent_of(model)
-    given = (run.job, run.readers, run.targets, branches, sessions, absent)
-    base = GraphEngine(*given)
-    return Network(graphs, data, feeds_of(base, rows.loader, rows.calibrate), base, absent)
-
-
 def search(bench: Bench, network: Network, *, quiet: bool) -> dict[str, list[Tried]]:
     """What was tried of each graph."""
     kinds = {name: operations_in(data) for name, data in network.data.items()}
@@ -147,13 +160,7 @@ def search(bench: Bench, network: Network, *, quiet: bool) -> dict[str, list[Tri
         for name, feed in network.feeds.items():
             given = (network.graphs[name], network.data[name], kinds[name], feed)
             found[name] = search_branch(bench, *given, tick=lambda: bar.advance(1))
+            if matters(name, kinds[name]):
+                compiled = bench.budget.last is not None
+                found[name] += torch_rows(bench, network.graphs[name], feed, compiled=compiled)
     return found
-
-
-def operations_in(data: bytes) -> set[str]:
-    """Kinds of the nodes in an ONNX graph."""
-    import onnx
-
-    model = onnx.load_from_string(data)
-    nodes = [*model.graph.node, *(n for f in model.functions for n in f.node)]
-    return {node.op_type for node in nodes}

@@ -1,6 +1,7 @@
 """Writes the page of a compression and its JSON: every candidate with its verdict."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from modalloy.deploy.compressed_report import Report, promised
@@ -71,7 +72,7 @@ def candidates_table(report: Report) -> Markup:
     return table(HEAD, [cells_of(one, units) for one in report.tried], numbers=3)
 
 
-def cells_of(one: Tried, units: dict[str, str]) -> list[object]:
+def cells_of(one: Tried, units: Mapping[str, str]) -> list[object]:
     """One candidate in words."""
     speed, judged = one.speed, one.judged
     name = tag("strong", one.label) if one.verdict == "chosen" else one.label

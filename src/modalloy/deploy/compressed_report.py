@@ -8,7 +8,7 @@ from modalloy.answer.golden_rows import SHARE as SAME
 from modalloy.bundle.bundled import Bundle
 from modalloy.deploy.calibration_rows import Rows
 from modalloy.deploy.contract import Contract
-from modalloy.deploy.guard import Judged
+from modalloy.deploy.picking import Picked
 from modalloy.deploy.tried import Tried
 from modalloy.deploy.whole_speed import Whole
 from modalloy.judge.compared import Compared, Pair
@@ -49,20 +49,20 @@ class Report:
 def before_after(
     run: Run,
     rows: Rows,
-    judged: Judged,
+    picked: Picked,
     speed: Whole,
-    megabytes: tuple[float, float],
-    said: Sequence[str],
+    size: tuple[float, float],
 ) -> Compared:
-    """The table of what a compression has changed, on the guard's rows."""
+    """The table of what has changed, on the guard's rows. size: megabytes of graphs."""
     units = {t: str(getattr(o, "unit", "") or "") for t, o in run.job.tasks.items()}
     costs = {
         "Milliseconds to compute one row": Pair(*speed.one),
         "Milliseconds to compute 16 rows": Pair(*speed.many),
         "Milliseconds to read one row": Pair(speed.feed, speed.feed),
-        "Megabytes of graphs, float32 included": Pair(*megabytes),
+        "Megabytes of graphs, float32 included": Pair(*size),
     }
-    lines = [*said, *rows.said, f"guarded by {len(rows.guard)} {rows.source}, which chose"]
+    judged = picked.judged
+    lines = [*picked.said, *rows.said, f"guarded by {len(rows.guard)} {rows.source}, which chose"]
     for task, share in judged.agreement.items():
         lines.append(f"{task}: {fixed(100 * share, 2)} % of decisions are the same")
     return Compared("compress", judged.rows, rows.source, judged.tasks, units, costs, tuple(lines))

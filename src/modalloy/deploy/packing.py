@@ -1,5 +1,6 @@
 """Puts what was taken into the parts of a bundle: its graphs, and float32 for other machines."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from modalloy.deploy.export_run import Exported, file_stem
@@ -46,7 +47,6 @@ def alone(taken: Tried, *, small: bool) -> bool:
     return small and one.precision in ("f32", "f16", "bf16")
 
 
-def sizes(network: Network, picked: Picked, *, small: bool) -> tuple[float, float]:
-    """Megabytes of the graphs in float32, and of all that the bundle holds of them."""
-    files = carried(network, picked, small=small)[1]
-    return sum(map(len, network.data.values())) / 1e6, sum(map(len, files.values())) / 1e6
+def megabytes(files: Iterable[bytes]) -> float:
+    """Of all these files."""
+    return sum(map(len, files)) / 1e6

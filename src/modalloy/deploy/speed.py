@@ -1,6 +1,6 @@
 """Times a candidate beside the network of torch that it would stand for, in turn."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -33,18 +33,33 @@ def speed_of(
     time: Timer = timed,
 ) -> Speed:
     """How fast a candidate computes a feed beside the module. family: its number type."""
-    rows = len(next(iter(feed.many.values())))
     pairs = []
     for values in (feed.one, feed.many):
         given = as_tensors(values)
         ways = {"slow": eager(module, given), "fast": lambda values=values: run(values)}
         pairs.append(time(ways))
+    rows = len(next(iter(feed.many.values())))
+    work = 0 if peak is None else operations(module, as_tensors(feed.many))
     one, many = pairs
+    return speed_from(one, many, rows, work=work, peak=peak, family=family)
+
+
+def speed_from(
+    one: Mapping[str, Timing],
+    many: Mapping[str, Timing],
+    rows: int,
+    *,
+    work: int,
+    peak: Peak | None,
+    family: str,
+) -> Speed:
+    """The speed of what was timed as `fast` beside `slow`. rows: of the many. work: operations of
+    these.
+    """
     share = None
-    if peak is not None:
+    if peak is not None and work:
         kind = family if family in peak.operations else "float32"
-        work = operations(module, as_tensors(feed.many))
-        share = peak.share(work, many["fast"].median_s, kind) if work else None
+        share = peak.share(work, many["fast"].median_s, kind)
     return Speed(
         faster(one["slow"], one["fast"]),
         faster(many["slow"], many["fast"]),

@@ -1,15 +1,18 @@
 """How long a whole answer takes before and after, beside the time to read its cells."""
 
+from functools import partial
+from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.answer.engine import Engine
+from modalloy.answer.engine import Decided, Engine
 from modalloy.answer.loader import Loader
 from modalloy.deploy.feeds import MANY
 from modalloy.deploy.guard import Guard
 from modalloy.deploy.speed import Timer
 from modalloy.machine.bursts import Ratio, faster
+from modalloy.readers.batch import ArrayBatch
 
 READ = 16  # rows whose cells are read anew
 
@@ -34,12 +37,7 @@ def whole_speed(guard: Guard, before: Engine, after: Engine, time: Timer) -> Who
     found = []
     for some in (rows[:1], rows[np.arange(MANY) % len(rows)]):
         given = loader.batch(some)
-        ways = {
-            name: lambda engine=engine, given=given: engine.decide(
-                engine.encode(given, engine.inputs)
-            )
-            for name, engine in (("slow", before), ("fast", after))
-        }
+        ways = {n: partial(answer, e, given) for n, e in (("slow", before), ("fast", after))}
         with before.answering():
             found.append(time(ways))
     one, many = found
@@ -53,10 +51,13 @@ def whole_speed(guard: Guard, before: Engine, after: Engine, time: Timer) -> Who
     )
 
 
+def answer(engine: Engine, given: ArrayBatch) -> Decided:
+    """What the network says of some rows."""
+    return engine.decide(engine.encode(given, engine.inputs))
+
+
 def feed_ms(loader: Loader, rows: np.ndarray) -> float:
     """Milliseconds of reading one row, the median of some."""
-    from time import perf_counter
-
     fresh = Loader(loader.table, loader.job, loader.readers, {})
     took = []
     for row in rows[:READ]:

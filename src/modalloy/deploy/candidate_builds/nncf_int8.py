@@ -65,7 +65,7 @@ def quantise(
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters
     from nncf.quantization.range_estimator import RangeEstimatorParametersSet
 
-    given = {}
+    given: dict[str, Any] = {}
     if true_ranges:
         given["activations_range_estimator_params"] = RangeEstimatorParametersSet.MINMAX
     return nncf.quantize(
