@@ -10,10 +10,13 @@ def ranked(found: Sequence[Tried], profile: Profile) -> list[Tried]:
     """Candidates that passed and are not slower than the reference, the best for the profile first.
 
     latency, exact: the least time for one row; throughput: most rows a second; size: the fewest
-    bytes. Of those alike, decisions that stay the same count.
+    bytes. Of those alike, decisions that stay the same count. Those that another one beats in
+    everything come last: they are there to fall back on.
     """
     fit = [t for t in found if t.verdict == "passed"]
-    return sorted(pareto(fit), key=lambda t: weight(t, profile))
+    front = pareto(fit)
+    behind = [t for t in fit if not any(t is one for one in front)]
+    return [t for some in (front, behind) for t in sorted(some, key=lambda t: weight(t, profile))]
 
 
 def weight(tried: Tried, profile: Profile) -> tuple[float, ...]:

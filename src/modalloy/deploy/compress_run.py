@@ -12,7 +12,7 @@ from modalloy.bundle.write import refuse_other
 from modalloy.deploy.branch_search import Bench, search_branch
 from modalloy.deploy.budget import Budget
 from modalloy.deploy.calibration_rows import Rows, given_table, own_table, set_apart
-from modalloy.deploy.candidates import candidates, installed, matters
+from modalloy.deploy.candidates import NO_INT16, candidates, installed, matters
 from modalloy.deploy.compressed_page import write_report
 from modalloy.deploy.compressed_report import NOTE, Report, before_after
 from modalloy.deploy.contract import Contract, Profile
@@ -75,9 +75,8 @@ def compress_run(
     golden = ExportRows(rows.loader, rows.guard, rows.source)
     notes = {NOTE: compared.as_dict()}
     bundle = write_exported(predictor, made, golden, (), out, sign=sign, notes=notes)
-    write_report(
-        bundle.path, run.job, Report(contract, limit, rows.source, compared, best.speed, tried)
-    )
+    given = (contract, limit, rows.source, compared, best.speed, tried)
+    write_report(bundle.path, run.job, Report(*given, said=(NO_INT16,)))
     return bundle
 
 
