@@ -215,9 +215,12 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         },
         findings=[],
         caveats=[],
+        archive=types.SimpleNamespace(
+            manifest=types.SimpleNamespace(notes={"compressed": compared})
+        ),
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
-    named += ["adapt", "harden", "economize", "pretrain", "search", "draw"]
+    named += ["adapt", "harden", "economize", "pretrain", "search", "draw", "compress"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     for name in answers:
