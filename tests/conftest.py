@@ -71,6 +71,17 @@ def _seeds() -> None:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def _own_features(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What frozen encoders say in one test is not known in another one, nor to the user."""
+    from modalloy.answer import content_store
+
+    place = Path(tempfile.mkdtemp(prefix="modalloy-features-")) / "features.sqlite"
+    monkeypatch.setattr(content_store, "features_file", lambda: place)
+    yield
+    shutil.rmtree(place.parent, ignore_errors=True)
+
+
 @pytest.fixture
 def failing_parts() -> None:
     """Asked for by a test whose reports may lack parts; see `_whole_reports`."""

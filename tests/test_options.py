@@ -383,6 +383,8 @@ ELSEWHERE = {
     "Train.folds": "tests/learn/test_folds.py::test_folds_choose_the_passes_and_all_rows_teach",
     "Train.refit": "tests/learn/test_train.py::test_refit_learns_from_the_validation_rows_too",
     "Train.cache_gb": "tests/answer/test_loader.py::test_cache_gb_keeps_decoded_pictures",
+    "Train.remember_gb": "tests/learn/test_remembered_features.py"
+    "::test_a_second_training_runs_no_trunk_and_learns_the_same_bits",
     "Job.table": "tests/table/test_sources.py::test_every_kind_of_source_holds_the_same_cells",
     "Job.sheet": "tests/table/test_sources.py::test_a_sheet_is_chosen_by_name",
     "Job.allow_leak": "tests/learn/test_train.py::test_a_leak_is_refused_unless_allowed",

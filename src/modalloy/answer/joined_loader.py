@@ -9,6 +9,7 @@ from modalloy.answer.cell_status import Statuses
 from modalloy.answer.kept_cells import Kept
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells
+from modalloy.media.media import Source
 from modalloy.readers.batch import Arrays
 
 Cell = TypeVar("Cell")
@@ -25,6 +26,7 @@ class JoinedLoader(Loader):
         super().__init__(
             first.table, first.job, first.readers, {}, strict=first.strict, cache_gb=cache_gb
         )
+        self.store = first.store
         self.loaders = list(loaders)
         self.starts = np.cumsum([0, *(one.table.rows for one in loaders)])
         total = int(self.starts[-1])
@@ -45,6 +47,14 @@ class JoinedLoader(Loader):
         parts = [(one.arrays(name, own), at) for one, own, at in self._shares(rows)]
         self._note(name, rows)
         return in_place(parts, len(rows))
+
+    def files(self, name: str, rows: np.ndarray) -> dict[int, Source]:
+        """As of one table; the same path beside two tables may be two files."""
+        found = {}
+        for one, own, at in self._shares(rows):
+            start = int(rows[at[0]]) - int(own[0])
+            found |= {row + start: file for row, file in one.files(name, own).items()}
+        return found
 
     def origins(self, name: str, which: np.ndarray) -> np.ndarray:
         """As of one table; the same path beside two tables may be two files."""

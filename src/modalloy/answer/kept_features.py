@@ -6,9 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from modalloy.answer.by_content import ByContent
 from modalloy.answer.cache import Cache
+from modalloy.answer.content_store import ContentStore
 from modalloy.answer.padding import pad_together
 from modalloy.model.encoders.encoder import Encoder
+from modalloy.model.encoders.recipe import recipe_of
 from modalloy.model.tokens import tensors
 from modalloy.readers.batch import Arrays
 from modalloy.readers.reader import Reader
@@ -37,11 +40,25 @@ class FrozenFeatures:
     depends on how many were kept: rows run in float32, in groups of one fixed size (filled up with
     copies) whose arrays have one shape; kernels choose their order of summation by these alone.
     Each row's arrays hold `present` (1,) beside the features; rows without the input have zeros.
+
+    store: where features are kept by the content of cells for later runs and verbs too, of
+    encoders with a pretrained trunk; None keeps them for this one alone.
     """
 
-    def __init__(self, encoder: Encoder, reader: Reader, kept: Cache) -> None:
+    def __init__(
+        self, encoder: Encoder, reader: Reader, kept: Cache, store: ContentStore | None = None
+    ) -> None:
         self.encoder, self.reader, self.kept = encoder, reader, kept
         self.blank: Arrays | None = None  # of a row without the input; None before any was seen
+        self.by_content: ByContent | None = None
+        self.keep_in(store)
+
+    def keep_in(self, store: ContentStore | None) -> None:
+        """Keep features by content in a store from now on."""
+        self.by_content = None
+        if store is not None and self.encoder.trunk is not None and not self.encoder.fits:
+            recipe = recipe_of(self.encoder, self.at_once)
+            self.by_content = ByContent(store, self.reader, recipe)
 
     def get(self, row: int) -> Arrays | None:
         """The arrays of a row, or None where they were not kept."""
@@ -94,9 +111,15 @@ class FrozenFeatures:
         features = self.encoder.features({n: v.to(device) for n, v in tensors(values).items()})
         found = {n: v.cpu().numpy() for n, v in features.items() if not n.startswith(MAPS)}
         made = [own_part({n: a[i] for n, a in found.items()}, row) for i, row in enumerate(rows)]
-        if self.blank is None:
-            self.blank = blank_like(made[0])
+        if self.by_content is not None:
+            self.by_content.keep(rows, made)
+        self.see(made[0])
         return made
+
+    def see(self, arrays: Arrays) -> None:
+        """Learn from the features of a row what those of rows without the input look like."""
+        if self.blank is None:
+            self.blank = blank_like(arrays)
 
     def keep(self, row: int, arrays: Arrays) -> bool:
         """Keep the arrays of a row; whether there was room."""

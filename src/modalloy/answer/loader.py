@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -10,17 +11,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from modalloy.answer.by_content import ByContent
 from modalloy.answer.cache import Budget, Cache
 from modalloy.answer.cell_status import Statuses
+from modalloy.answer.content_store import ContentStore, store_of
 from modalloy.answer.kept_cells import Kept
 from modalloy.answer.padding import pad_together
 from modalloy.answer.read_ahead import read_ahead
+from modalloy.answer.recalled import recalled
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.window import Window
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.inputs import input_columns, kept_together
 from modalloy.machine.limits import cores
+from modalloy.media.media import Source, source_of
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays, chosen_inputs, inputs_of
 from modalloy.readers.build import TABULAR, in_order, read_table
 from modalloy.readers.category import CategoryReader
@@ -31,6 +36,7 @@ from modalloy.table.table import Table
 
 COSTLY = ("image", "audio", "series")  # worth a place on disk once decoded
 ONE_A_ROW = ("classify", "regress")  # tasks whose labels are few numbers a row, read once
+FILES = ("image", "audio")  # a cell names or holds one file, which says all of it
 NAMED = ("text", "image", "audio")  # a cell is a string: the same string is the same input
 STRINGS_AT_ONCE = 8192  # rows whose strings are held at once
 TABULAR_CELLS_KEPT = 100_000_000  # plain cells read once and held in memory, 5 bytes each
@@ -42,6 +48,7 @@ class Features(Protocol):
 
     kept: Cache
     blank: Arrays | None  # of a row without the input; None before any was seen
+    by_content: ByContent | None  # what is kept for later runs too
 
     def get(self, row: int) -> Arrays | None:
         """The arrays of a row, or None where they were not kept."""
@@ -52,8 +59,14 @@ class Features(Protocol):
         None for one without the input while none was seen.
         """
 
+    def see(self, arrays: Arrays) -> None:
+        """Learn from the features of a row what those of rows without the input look like."""
+
     def keep(self, row: int, arrays: Arrays) -> bool:
         """Keep the arrays of a row; whether there was room."""
+
+    def keep_in(self, store: ContentStore | None) -> None:
+        """Keep features by content in a store from now on."""
 
 
 class Loader:
@@ -63,7 +76,8 @@ class Loader:
     row instead of counting as a missing one. cache_gb: disk for decoded cells and frozen features
     of all inputs together. What an input with an entry in `features` gives are these, never its
     cells as they were read. hidden: columns of the job whose cells count as missing in every row;
-    what no other column needs of the table is never read.
+    what no other column needs of the table is never read. After `remember`, what frozen
+    encoders say is kept for later runs too.
     """
 
     def __init__(
@@ -87,6 +101,7 @@ class Loader:
         self.budget, self.folder = Budget(cache_gb), folder
         self.decoded = {r.name: self.cache() for r in self.media if r.kind in COSTLY}
         self.features: dict[str, Features] = {}
+        self.store: ContentStore | None = None
         self.hidden = frozenset(hidden)
         reads = input_columns(job)
         shown = {c for n, some in reads.items() if n not in self.hidden for c in some}
@@ -95,6 +110,12 @@ class Loader:
         self._tabular = Kept(table.rows, sum(len(r.columns) for r in self.tabular))
         self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
         self._workers = ThreadPoolExecutor(max_workers=cores())
+
+    def remember(self) -> None:
+        """Let what frozen encoders say be kept by content, as far as the job allows."""
+        self.store = store_of(self.job.train.remember_gb)
+        for features in self.features.values():
+            features.keep_in(self.store)
 
     def cache(self) -> Cache:
         """A new cache on the common budget."""
@@ -278,12 +299,30 @@ class Loader:
         found = [features.get(int(r)) for r in rows]
         absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
         if len(absent):
-            read = self.arrays(name, rows[absent])
-            for i, arrays in zip(absent, features.make(read), strict=True):
-                found[i] = arrays
+            known, read = recalled(self, name, features.by_content, rows[absent])
+            if known:
+                features.see(next(iter(known.values())))
+            made = known | dict(zip(read, features.make(list(read.values())), strict=True))
+            for i in absent:
+                found[i] = made[int(rows[i])]
             if all(f is None for f in found):  # no row ever had this input: its arrays are zeros
-                return read
+                return [read[int(row)] for row in rows]
         return [f for f in found if f is not None]
+
+    def files(self, name: str, rows: np.ndarray) -> dict[int, Source]:
+        """The files that cells of a media input name or hold, by row; no cell is decoded.
+
+        Rows without one, or whose cell names none, are left out.
+        """
+        reader = self.readers[name]
+        if reader.kind not in FILES:
+            return {}
+        cells, found = self.cells(reader.columns, rows), {}
+        for row, cell in zip(rows.tolist(), cells[name], strict=True):
+            if not empty(cell):
+                with suppress(TableError):
+                    found[row] = source_of(cell, cells.folder, cells.allow_outside)
+        return found
 
     def arrays(self, name: str, rows: np.ndarray) -> list[Arrays]:
         """Cells of a media input as its reader reads them, one by one, with `present` (1,)."""

@@ -749,6 +749,11 @@ class Train(Options):
     """Disk that one training may use for decoded pictures, sounds, series and frozen features:
     all columns, `refit` and the processes of one machine together. 0 reads them anew every epoch;
     what is learned does not depend on it."""
+    remember_gb: NonNegativeFloat = 2.0
+    """Disk in the user's cache folder (`~/.cache/modalloy`) where `train` and `evaluate` keep what
+    frozen pretrained encoders say, by the content of cells: the next training with the same encoder
+    learns the same from the same cells without running it. What was used longest ago goes first; 0
+    keeps nothing and looks nothing up."""
 
 
 class Blend(Options):

@@ -26,7 +26,7 @@ UNSEARCHED = {
     "columns": ("type", "from", "history"),
     "fuse": (),
     "tasks": ("type", "target", "on", "labels", "template", "use", "scale", "unit"),
-    "train": ("start", "folds", "refit", "cache_gb"),
+    "train": ("start", "folds", "refit", "cache_gb", "remember_gb"),
 }
 FORMS = "must be [low, high], [low, high, log], or choices as in {any: [a, b]}"
 EVERY = "*"

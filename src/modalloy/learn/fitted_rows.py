@@ -68,6 +68,7 @@ def open_rows(
         strict=job.unreadable == "refuse",
         cache_gb=disk_share_gb(job),
     )
+    loader.remember()
     return loader, started
 
 

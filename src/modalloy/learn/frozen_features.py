@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.answer.kept_features import FrozenFeatures, Shape, blank_like
+from modalloy.answer.kept_features import FrozenFeatures, Shape
 from modalloy.answer.loader import Loader
 from modalloy.answer.read_ahead import read_ahead
+from modalloy.answer.recalled import Recalled, recalled
 from modalloy.learn import processes
 from modalloy.machine.progress import Bar
 from modalloy.model.body import Body
@@ -49,7 +50,8 @@ def frozen_features(
     for name in frozen:
         known = loader.features.get(name)
         kept = loader.cache() if known is None else known.kept
-        features = FrozenFeatures(model.encoders[name], loader.readers[name], kept)
+        given = (model.encoders[name], loader.readers[name], kept)
+        features = FrozenFeatures(*given, store=loader.store)
         features.blank = None if known is None else known.blank
         loader.features[name] = made[name] = features
         first = which[origins[name] == which] if name in origins else which[:0]
@@ -95,8 +97,8 @@ def keep_features(
             loader.status[name].note(np.fromiter(said, np.int64), list(said.values()))
             absent += [row for row, arrays in found.arrays.items() if arrays is None]
             made = {row: arrays for row, arrays in found.arrays.items() if arrays is not None}
-            if made and features.blank is None:  # another process was the first to see one
-                features.blank = blank_like(next(iter(made.values())))
+            if made:  # another process may have been the first to see one
+                features.see(next(iter(made.values())))
             room &= all([features.keep(row, arrays) for row, arrays in made.items()])
             yield found.read
         if not processes.everywhere(room, world):
@@ -116,12 +118,12 @@ def found_in(
     """
     waiting: dict[Shape, dict[int, Arrays]] = {}
 
-    def read(some: np.ndarray) -> list[tuple[int, Arrays]]:
-        return list(zip(some.tolist(), loader.arrays(name, some), strict=True))
+    def read(some: np.ndarray) -> tuple[np.ndarray, Recalled]:
+        return some, recalled(loader, name, features.by_content, some)
 
-    for pairs in read_ahead(read, chunks):
-        found: dict[int, Arrays | None] = {}
-        for row, arrays in pairs:
+    for some, (known, read_now) in read_ahead(read, chunks):
+        found: dict[int, Arrays | None] = dict(known)
+        for row, arrays in read_now.items():
             if not arrays["present"].all():
                 found[row] = None
                 continue
@@ -130,8 +132,8 @@ def found_in(
             if len(alike) == features.at_once:
                 found |= zip(alike, features.run(list(alike.values())), strict=True)
                 alike.clear()
-        status = {r: loader.status[name][r] for r, _ in pairs if r in loader.status[name]}
-        yield Found(found, status, len(pairs))
+        status = {r: loader.status[name][r] for r in some.tolist() if r in loader.status[name]}
+        yield Found(found, status, len(some))
     found = {}
     for alike in filter(None, waiting.values()):
         found |= zip(alike, features.run(list(alike.values())), strict=True)

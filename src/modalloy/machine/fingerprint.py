@@ -42,7 +42,8 @@ class Fingerprint:
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The fingerprint whose `state` this is."""
-        return cls(**{**state, "flags": tuple(state["flags"])})
+        own: dict[str, Any] = {**state, "flags": tuple(state["flags"])}
+        return cls(**own)
 
 
 class Likeness(NamedTuple):

@@ -52,6 +52,7 @@ def evaluate_run(
         rows, which, extras = own_rows(predictor, quiet=quiet)
     else:
         rows, which, extras = given_rows(predictor, open_table(table), quiet=quiet)
+    rows.remember()
     report = evaluate_rows(predictor.engine, rows, which, extras, page, quiet=quiet)
     if own and page.resolve() == (run.path / PAGE).resolve():
         write_card(run, report)
