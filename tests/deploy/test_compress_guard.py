@@ -8,6 +8,7 @@ import pytest
 
 from modalloy.answer.agreement.agreement import Compared
 from modalloy.answer.golden_rows import verdict
+from modalloy.deploy.candidates import Candidate
 from modalloy.deploy.choice import dominates, pareto, ranked, slower
 from modalloy.deploy.contract import Contract
 from modalloy.deploy.guard import Judged, lost_points, neighbours_kept
@@ -97,12 +98,15 @@ def test_numbers_far_outside_are_far_outside_and_the_rest_stays() -> None:
         assert way["mask"].all()
 
 
-def candidate(label: str, one: float, many: float, mb: float, share: float = 1.0) -> Tried:
+def candidate(
+    label: str, one: float, many: float, mb: float, share: float = 1.0, precision: Any = "f16"
+) -> Tried:
     """A candidate that passed, so many times as fast."""
     pair = [Ratio(x, x, x) for x in (one, many)]
     speed = Speed(*pair, 1.0, 1.0, 1.0, 1.0)
     files = (bytes(int(1e6 * mb)),)
-    return Tried("note", label, "passed", "", files, speed, judged(share))
+    kind = Candidate("openvino", precision)
+    return Tried("note", label, "passed", "", files, speed, judged(share), candidate=kind)
 
 
 FOUND = [
@@ -127,6 +131,16 @@ def test_each_profile_takes_its_own(profile: Any, best: str) -> None:
     assert len(ranked(FOUND, profile)) == 4  # what is beaten is there to fall back on
     refused = [t.now("refused") if t.label == best else t for t in FOUND]
     assert ranked(refused, profile)[0].label != best
+
+
+def test_size_counts_what_travels_along_for_other_machines() -> None:
+    plain = candidate("f32", 1.5, 1.5, 0.08, precision="f32")
+    half, eight = (
+        candidate("f16", 1.5, 1.5, 0.04),
+        candidate("int8", 2.0, 2.0, 0.02, precision="int8"),
+    )
+    assert ranked([plain, half, eight], "size")[0].label == "f16"
+    assert ranked([plain, half, eight], "latency")[0].label == "int8"
 
 
 def test_where_a_candidate_has_to_be_faster() -> None:

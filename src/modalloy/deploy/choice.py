@@ -10,24 +10,42 @@ def ranked(found: Sequence[Tried], profile: Profile) -> list[Tried]:
     """Candidates that passed and are not slower than the reference, the best for the profile first.
 
     latency, exact: the least time for one row; throughput: most rows a second; size: the fewest
-    bytes. Of those alike, decisions that stay the same count. Those that another one beats in
+    bytes, with those that have to travel along for other machines. Of those alike, decisions that stay the same count. Those that another one beats in
     everything come last: they are there to fall back on.
     """
     fit = [t for t in found if t.verdict == "passed"]
     front = pareto(fit)
+    plain = [t.megabytes for t in found if t.candidate and t.candidate.precision == "f32"]
+    beside = max(plain, default=0.0)
     behind = [t for t in fit if not any(t is one for one in front)]
-    return [t for some in (front, behind) for t in sorted(some, key=lambda t: weight(t, profile))]
+
+    def order(tried: Tried) -> tuple[float, ...]:
+        return weight(tried, profile, beside)
+
+    return [*sorted(front, key=order), *sorted(behind, key=order)]
 
 
-def weight(tried: Tried, profile: Profile) -> tuple[float, ...]:
-    """What a profile weighs, less is better."""
+def alone(tried: Tried, *, small: bool) -> bool:
+    """Whether a graph needs no other one beside it for machines that compute it otherwise.
+
+    small: weights in half precision are as good as any there.
+    """
+    one = tried.candidate
+    if one.precision == "f32" and one.engine == "onnxruntime":
+        return True
+    return small and one.precision in ("f32", "f16", "bf16")
+
+
+def weight(tried: Tried, profile: Profile, beside: float) -> tuple[float, ...]:
+    """What a profile weighs, less is better. beside: megabytes of float32, which travels along."""
     assert tried.speed is not None, "what passed was timed"
     alike = -(tried.judged.least_agreement if tried.judged else 1.0)
     match profile:
         case "throughput":
             return (-tried.speed.many.value, alike)
         case "size":
-            return (tried.megabytes, -tried.speed.one.value)
+            own = 0.0 if alone(tried, small=True) else beside
+            return (tried.megabytes + own, -tried.speed.one.value)
         case _:
             return (-tried.speed.one.value, alike)
 

@@ -21,9 +21,8 @@ from modalloy.deploy.export_run import write_exported
 from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.guard import Guard, Judged
 from modalloy.deploy.network import Network, graphed, operations_in
-from modalloy.deploy.one_changed import OneChanged
 from modalloy.deploy.packing import made_of, megabytes
-from modalloy.deploy.picking import Picked, pick, sessions_of, told
+from modalloy.deploy.picking import Picked, engine_of, pick, sessions_of, told
 from modalloy.deploy.smaller_nets import Alternative, smaller_nets
 from modalloy.deploy.speed import Timer, timed
 from modalloy.deploy.torch_compared import torch_rows
@@ -68,7 +67,7 @@ def compress_run(
     tried = told(found, best.picked)
     if levers:
         more, best = shortened(bench, predictor, rows, best)
-        tried += more
+        tried = [*gave_way(tried, best.network is not network), *more]
     made = made_of(best.network, best.picked, small=profile == "size")
     size = (megabytes(network.data.values()), megabytes(made.files.values()))
     compared = before_after(run, rows, best.picked, best.speed, size)
@@ -90,7 +89,7 @@ class Taken(NamedTuple):
 
 def taken_of(bench: Bench, predictor: Predictor, network: Network, picked: Picked) -> Taken:
     """What was picked of a network, timed as a whole beside the run."""
-    engine = OneChanged(network.base, sessions_of(bench, picked.tried), {})
+    engine = engine_of(network.base, sessions_of(bench, picked.tried))
     before = TorchEngine(predictor.model)
     return Taken(network, picked, whole_speed(bench.guard, before, engine, bench.time))
 
@@ -106,6 +105,14 @@ def shortened(
             best, name = Taken(one.network, one.picked, one.speed), one.row.label
     told = [t.now("chosen", "best for the profile") if t.label == name else t for t in tried]
     return told, best
+
+
+def gave_way(tried: list[Tried], gone: bool) -> list[Tried]:
+    """The rows of the network as it was, where a smaller one was taken."""
+    if not gone:
+        return tried
+    why = "taken, then computed like this in a smaller network"
+    return [t.now("passed", why) if t.verdict == "chosen" else t for t in tried]
 
 
 def better(one: Alternative, best: Taken, profile: Profile) -> bool:

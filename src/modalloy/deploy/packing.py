@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from modalloy.deploy.choice import alone
 from modalloy.deploy.export_run import Exported, file_stem
 from modalloy.deploy.network import Network
 from modalloy.deploy.picking import Picked
-from modalloy.deploy.tried import Tried
 from modalloy.graphs.branch import Branch, Variant
 
 
@@ -37,14 +37,6 @@ def carried(
             variants.append(replace(variants[0], precision="f32"))
         branches[name] = replace(plain, variants=tuple(variants))
     return branches, files
-
-
-def alone(taken: Tried, *, small: bool) -> bool:
-    """Whether a graph needs no other one beside it for machines that compute it otherwise."""
-    one = taken.candidate
-    if one.precision == "f32" and one.engine == "onnxruntime":
-        return True
-    return small and one.precision in ("f32", "f16", "bf16")
 
 
 def megabytes(files: Iterable[bytes]) -> float:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from modalloy.answer.graph_engine import GraphEngine
 from modalloy.deploy.branch_search import Bench, session_from
 from modalloy.deploy.choice import ranked
 from modalloy.deploy.guard import Judged
@@ -50,6 +51,12 @@ def least_alike(tried: Tried) -> float:
 def sessions_of(bench: Bench, picked: Mapping[str, Tried]) -> dict[str, Session]:
     """The sessions of what was taken."""
     return {n: session_from(t.candidate, t.files, bench.threads) for n, t in picked.items()}
+
+
+def engine_of(base: GraphEngine, sessions: Mapping[str, Session]) -> GraphEngine:
+    """The graphs with what was taken in the place of some of them, every one computed each time."""
+    given = (base.job, base.readers, base.targets, base.branches)
+    return GraphEngine(*given, {**base.sessions, **sessions}, base.absent_D)
 
 
 def told(found: Mapping[str, Sequence[Tried]], picked: Picked) -> list[Tried]:

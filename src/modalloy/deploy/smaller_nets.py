@@ -22,8 +22,7 @@ from modalloy.compression.token_merging import merge_tokens
 from modalloy.deploy.branch_search import Bench, try_one
 from modalloy.deploy.calibration_rows import Rows
 from modalloy.deploy.network import Network, graphed, operations_in
-from modalloy.deploy.one_changed import OneChanged
-from modalloy.deploy.picking import Picked, pick, sessions_of
+from modalloy.deploy.picking import Picked, engine_of, pick, sessions_of
 from modalloy.deploy.tried import Speed, Tried
 from modalloy.deploy.whole_speed import Whole, whole_speed
 from modalloy.errors import ModalloyError
@@ -135,7 +134,7 @@ def judged(
     row = replace(row, judged=best.judged)
     if not best.judged.passed:
         return row.now("refused", best.judged.reasons[0])
-    engine = OneChanged(network.base, sessions_of(own, best.tried), {})
+    engine = engine_of(network.base, sessions_of(own, best.tried))
     speed = whole_speed(bench.guard, TorchEngine(predictor.model), engine, bench.time)
     row = replace(row, speed=speed_of_whole(speed))
     return Alternative(row.now("passed"), network, best, speed)
