@@ -10,8 +10,9 @@ def ranked(found: Sequence[Tried], profile: Profile) -> list[Tried]:
     """Candidates that passed and are not slower than the reference, the best for the profile first.
 
     latency, exact: the least time for one row; throughput: most rows a second; size: the fewest
-    bytes, with those that have to travel along for other machines. Of those alike, decisions that stay the same count. Those that another one beats in
-    everything come last: they are there to fall back on.
+    bytes, with those that have to travel along for other machines. Of those alike, decisions that
+    stay the same count. Those that another one beats in everything come last: they are there to
+    fall back on.
     """
     fit = [t for t in found if t.verdict == "passed"]
     front = pareto(fit)
