@@ -170,7 +170,7 @@ def thinned(x: Tensor) -> Tensor:
     return x.sign().where(kept, 0.0) * (x.norm() / kept.sum().sqrt())
 
 
-def answers(run: Run, table: Path) -> dict[str, list[Any]]:
+def answers(run: Run | Path, table: Path) -> dict[str, list[Any]]:
     """Every column that `predict` gives; of the status of a cell its first word."""
     frame = ma.predict(run, table, quiet=True)
     found = {str(name): rounded(frame[name].tolist()) for name in frame}

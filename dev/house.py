@@ -63,7 +63,7 @@ ROOMS: list[set[str]] = [
     {"adaptation"},
     {"tuning"},
     {"deploy"},
-    {"verbs", "demonstration", "diagnosis"},
+    {"verbs", "demonstration", "diagnosis", "runtime"},
     {"commands"},
     {"cli", "__main__"},
 ]

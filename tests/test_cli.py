@@ -50,6 +50,10 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     manifest = SimpleNamespace(notes={"compressed": quick})
     made = SimpleNamespace(path=tmp_path / "b.zip", archive=SimpleNamespace(manifest=manifest))
     verb("compress", made)
+    judged = {"rows": 4, "which": "validation rows", "tasks": {"fault": {"same": 0.9975}}}
+    manifest = SimpleNamespace(notes={"parity": {"onnxruntime f32": judged}})
+    archive = SimpleNamespace(manifest=manifest)
+    verb("export", SimpleNamespace(path=Path("model.zip"), archive=archive))
     verb("explain", SimpleNamespace(text=lambda: "fault: crack"))
     verb("search", SimpleNamespace(text=lambda: "row 3  0.9"))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
@@ -138,6 +142,7 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
         "calibrate",
         "economize",
         "compress",
+        "export",
         "explain",
         "search",
         "doctor",
@@ -224,7 +229,7 @@ def test_evaluate_with_and_without_a_table(calls: list[Any]) -> None:
     assert run("evaluate", "run").stdout == said.format(Path("run/report.html"))
     new = run("evaluate", "run", "new.csv", "-o", "new.html")
     assert new.stdout == said.format("new.html")
-    asked = {"sheet": None, "adapter": None}
+    asked = {"sheet": None, "adapter": None, "device": "auto", "trust": None}
     assert calls == [
         ("evaluate", (Path("run"), None), {"out": None, **asked}),
         ("evaluate", (Path("run"), "new.csv"), {"out": Path("new.html"), **asked}),
@@ -249,8 +254,11 @@ def test_evaluate_refuses_a_page_it_could_not_write_before_any_work(
 def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
     assert run("predict", "run", "new.csv").stdout == "row\n0\n1\n"
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
-    asked = {"out": Path("a.csv"), "sheet": None, "adapter": None}
+    asked = {"out": Path("a.csv"), "sheet": None, "adapter": None, "device": "auto", "trust": None}
     assert calls[1] == ("predict", (Path("run"), "new.csv"), asked)
+    run("predict", "b.zip", "new.csv", "--device", "cpu", "--trust", "key.pub")
+    told = calls.pop()[2]
+    assert (told["device"], told["trust"]) == ("cpu", Path("key.pub"))
     run("predict", "run", "new.csv", "--adapter", "line3")
     assert calls[2][2]["adapter"] == "line3"
 
@@ -307,6 +315,17 @@ def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any
     assert "0.200" in done.stdout
     assert "writes its report" in done.stdout
     assert "caveat: fault: 'crack' is the class of none." in done.stderr
+
+
+def test_export_hands_its_words_to_the_verb_and_says_how_it_was_judged(calls: list[Any]) -> None:
+    words = ("--backend", "openvino", "--sign", "key.pem", "--server", "triton", "--table", "t.csv")
+    done = run("export", "r", "-o", "model.zip", *words, "--adapter", "line3")
+    options = {"backend": "openvino", "sign": Path("key.pem"), "server": "triton"}
+    options |= {"table": "t.csv", "sheet": None, "adapter": "line3"}
+    assert calls == [("export", (Path("r"), Path("model.zip")), options)]
+    said = "onnxruntime f32: 4 validation rows, decided as by the run: fault 99.75 %"
+    assert done.stdout.splitlines()[0] == said
+    assert "The bundle is model.zip; `modalloy predict model.zip TABLE` answers" in done.stdout
 
 
 @pytest.mark.usefixtures("no_lines")

@@ -203,6 +203,7 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         samples=[[0]],
         ok=True,
         path=tmp_path,
+        archive=types.SimpleNamespace(manifest=types.SimpleNamespace(notes={})),
         notes={
             "interrupted": False,
             "recalibrated": {"rows": 4, "tasks": {}, "said": []},
@@ -220,7 +221,7 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         ),
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
-    named += ["adapt", "harden", "economize", "pretrain", "search", "draw", "compress"]
+    named += ["adapt", "harden", "economize", "compress", "export", "pretrain", "search", "draw"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     for name in answers:

@@ -1,6 +1,7 @@
 """The command `modalloy`: puts the verbs together and turns what goes wrong into one sentence."""
 
 import errno
+from importlib.util import find_spec
 from typing import Annotated, Any
 
 import typer
@@ -50,6 +51,17 @@ VERBS = (  # in the order of --help
     demo,
 )
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+OF = {  # modules that the package `modalloy-runtime` does without -> the package that brings them
+    "torch": "modalloy",
+    "transformers": "modalloy",
+    "sklearn": "modalloy",
+    "scipy": "modalloy",
+    "matplotlib": "modalloy",
+    "ruamel": "modalloy",
+    "rich": "modalloy",
+    "openpyxl": "openpyxl",
+    "openvino": "openvino",
+}
 
 
 class Verbs(TyperGroup):
@@ -62,6 +74,12 @@ class Verbs(TyperGroup):
         except ModalloyError as error:
             for line in str(error).splitlines():
                 typer.echo(f"error: {line}", err=True)
+            raise typer.Exit(REFUSED) from error
+        except ModuleNotFoundError as error:
+            if (lacking := not_installed(error)) is None:
+                raise
+            verb = ctx.invoked_subcommand or "modalloy"
+            typer.echo(f"error: {verb} needs {lacking}; run: pip install {OF[lacking]}", err=True)
             raise typer.Exit(REFUSED) from error
         except OSError as error:
             if error.errno not in FULL:
@@ -85,6 +103,12 @@ app = typer.Typer(
 )
 for verb in VERBS:
     app.command()(verb)
+
+
+def not_installed(error: ModuleNotFoundError) -> str | None:
+    """The module of another package that is not here; None for anything else that was not found."""
+    name = (error.name or "").split(".")[0]
+    return name if name in OF and find_spec(name) is None else None
 
 
 def _version(asked: bool) -> None:

@@ -18,12 +18,14 @@ from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.answer.written import Written
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
     from modalloy.bundle.bundled import Bundle
     from modalloy.checks.check import Check
     from modalloy.deploy.contract import Profile
-    from modalloy.deploy.export_run import Backend, Server
+    from modalloy.deploy.export_run import Backend
+    from modalloy.deploy.model_server import Server
     from modalloy.drawing.draw_run import Drawing
     from modalloy.judge.report import Report
     from modalloy.retrieval.conversation import Answered
@@ -226,7 +228,7 @@ def predict(
     `gpu`, `npu`, or `auto` for the fastest that is here; BundleError for one that is not. trust: a
     file with the public key that a bundle must be signed with.
     """
-    from modalloy.answer.frame import check_place, write_frame
+    from modalloy.answer.answer_file import check_place, write_frame
     from modalloy.answer.predictor import Predictor
 
     loaded = opened_run(run, adapter, trust=trust)
@@ -239,6 +241,34 @@ def predict(
     if strict:
         refuse_caveats(frame.attrs["caveats"])
     return frame
+
+
+def predict_into(
+    run: "Run | str | Path",
+    table: Any,
+    out: str | Path,
+    *,
+    rows: slice | None = None,
+    sheet: str | None = None,
+    adapter: str | None = None,
+    device: str = "auto",
+    trust: str | Path | None = None,
+    quiet: bool = False,
+) -> "Written":
+    """The answers of `predict` straight into a file, however large the table is.
+
+    As many rows as fit some megabytes are in memory together. Arguments as for `predict`; what is
+    said of the table comes back in place of the answers.
+    """
+    from modalloy.answer.answer_file import check_place
+    from modalloy.answer.predictor import Predictor
+    from modalloy.answer.written import write_answers
+
+    loaded = opened_run(run, adapter, trust=trust)
+    check_place(Path(out))
+    opened = open_table(table, sheet=sheet)
+    predictor = Predictor(loaded, device=device)
+    return write_answers(predictor, opened, Path(out), part=rows, quiet=quiet)
 
 
 def calibrate(
@@ -400,9 +430,9 @@ def export(
 
     out: a name that ends in .zip, or a folder. backend: `onnx`; `openvino` adds OpenVINO's own
     form, to be used first; `torch` keeps the network itself, which needs torch to answer. sign: a
-    file with an Ed25519 private key (PEM). server: write a folder that `openvino` Model Server or
-    `triton` loads instead of a bundle. table: rows to try the graphs on, the run's own for None.
-    adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
+    file with an Ed25519 private key (PEM). server: write beside the bundle a folder with its graphs
+    that OpenVINO Model Server (`openvino`) or `triton` loads. table: rows to try the graphs on, the
+    run's own for None. adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
 
     Raises JobError for an unknown backend and where its packages are not installed; RunError for a
     pretrained run, one whose table is gone, and for an operation that a backend cannot do;

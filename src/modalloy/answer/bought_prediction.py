@@ -11,9 +11,8 @@ from modalloy.answer.promise import Promise, by_of, keep_promises
 from modalloy.answer.row_groups import groups_of
 from modalloy.answer.saved import names_bought, saved_by
 from modalloy.answer.stage import adjust
-from modalloy.answer.table_caveats import cell_caveats, sentence, statuses
-from modalloy.checks.finding import Finding
-from modalloy.policy.plan import Plan, no_longer_holds
+from modalloy.answer.table_caveats import statuses
+from modalloy.policy.plan import Plan
 from modalloy.runs.run import Run
 from modalloy.unlike.likeness import Likeness
 
@@ -26,31 +25,25 @@ def bought_prediction(
     loader: Loader,
     which: np.ndarray,
     some: Bought,
-    found: list[Finding],
     picked: int,
 ) -> Prediction:
-    """The prediction of rows that have been read as far as a plan buys.
+    """The prediction of rows that have been read as far as a plan buys, without caveats.
 
-    found: what is to be said of the table's columns. picked: how many of the rows were asked for.
+    picked: how many of the rows were asked for.
     """
     read = statuses(loader, which)
     said = bought_statuses(read, some, loader, NOT_BOUGHT)
-    if picked:
-        found = found + cell_caveats(loader, said, run.notes.get("cells", {}))
     after = adjust(some.answers, run.stages)
     if promises:
         gone = bought_statuses(read, some, loader, "missing")
         groups = groups_of(loader, which, gone, by_of(promises))
         after = keep_promises(run.job.tasks, promises, some.answers, after, groups)
-    caveats = [sentence(f) for f in found]
-    if broken := no_longer_holds(run, plan):
-        caveats.append(f"policy: {broken}")
     return Prediction(
         which,
         after,
         said,
         list(loader.table.notes),
-        caveats,
+        [],
         unlike=None if likeness is None or some.view is None else likeness.judge(some.view),
         bought=names_bought(some),
         saved=saved_by(plan, some, picked),

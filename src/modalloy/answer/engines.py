@@ -36,7 +36,10 @@ def engine_for(run: Run, *, device: str | None = None) -> Engine:
 
     refuse_device(wanted, ("torch",))
     model = run.network() if isinstance(run, Bundle) else run.model()
-    return TorchEngine(model.cpu() if wanted == "cpu" else model)
+    engine = TorchEngine(model.cpu() if wanted == "cpu" else model)
+    if isinstance(run, Bundle) and (found := doubts(run, engine)):
+        raise answers_otherwise(run, found)
+    return engine
 
 
 def bundled_engine(bundle: Bundle, device: str) -> Engine:
@@ -46,7 +49,7 @@ def bundled_engine(bundle: Bundle, device: str) -> Engine:
     otherwise than when the bundle was made, the next variants are tried, and BundleError says that
     it does not answer rightly here where none of them does.
     """
-    branches, said = bundle.branches, ""
+    branches, first = bundle.branches, []
     most = max(len(b.variants) for b in branches.values())
     for number in range(most):
         some = {n: left(b, number) for n, b in branches.items()}
@@ -55,12 +58,17 @@ def bundled_engine(bundle: Bundle, device: str) -> Engine:
             for name, branch in some.items()
         }
         engine = graph_engine(bundle, some, sessions, bundle.absent())
-        if not (found := doubts(bundle, engine)):
+        if not (found := doubts(bundle, engine, first=number == 0)):
             return engine
-        said = said or "; ".join(found)
-    raise BundleError(
-        f"{bundle.path}: does not answer here as where it was made: {said}. Export the run anew on "
-        "this machine."
+        first = first or found
+    raise answers_otherwise(bundle, first)
+
+
+def answers_otherwise(bundle: Bundle, found: list[str]) -> BundleError:
+    """What to say of a bundle whose golden rows come out otherwise here."""
+    return BundleError(
+        f"{bundle.path}: does not answer here as where it was made: {'; '.join(found)}. Export the "
+        "run anew on this machine."
     )
 
 
@@ -69,15 +77,15 @@ def left(branch: Branch, number: int) -> Branch:
     return replace(branch, variants=branch.variants[min(number, len(branch.variants) - 1) :])
 
 
-def doubts(bundle: Bundle, engine: Engine) -> list[str]:
+def doubts(bundle: Bundle, engine: Engine, *, first: bool = True) -> list[str]:
     """What golden rows say against an engine on this machine; nothing is asked on one of the same
-    kind as the bundle was made on.
+    kind as the bundle was made on. first: whether it is the way that is to be used first.
     """
     kept = bundle.archive and bundle.archive.manifest.notes.get(MACHINE)
     if not kept or same_kind(Fingerprint.from_state(kept), fingerprint()).same:
         return []
     golden = golden_from(bundle.part(GOLDEN), engine) if GOLDEN in bundle.sealed else None
-    return [] if golden is None else strange(engine, golden)
+    return [] if golden is None else strange(engine, golden, first=first)
 
 
 def graph_engine(

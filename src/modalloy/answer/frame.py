@@ -1,17 +1,13 @@
-"""Answers as a pandas frame, with what every input cell was worth; and frames as files."""
+"""Answers as a pandas frame, with what every input cell was worth."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from modalloy.answer.decide import decision_columns
 from modalloy.answer.prediction import Prediction
-from modalloy.errors import TableError
 from modalloy.job import config
-from modalloy.machine.files import write_safely
 from modalloy.unlike.likeness import Unlikeness
 
 
@@ -42,21 +38,3 @@ def unlike_columns(found: Unlikeness, name: str) -> dict[str, Any]:
     """Whether each row is unlike those of training, by how much, and what about it is."""
     said = ["yes" if unlike else "no" for unlike in found.unlike_B]
     return {name: said, f"{name}.score": found.score_B, f"{name}.column": found.column}
-
-
-def check_place(path: Path) -> None:
-    """Refuse a file that answers could not be written to, before they are worked out."""
-    if path.suffix not in (".parquet", ".csv"):
-        raise TableError(f"{path}: answers are written as .parquet or .csv.")
-    if not path.absolute().parent.is_dir():
-        raise TableError(f"{path}: there is no folder {path.parent}; make it first.")
-
-
-def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write answers as Parquet or CSV, by the ending; lists become JSON in CSV."""
-    if path.suffix == ".parquet":
-        write_safely(path, frame.to_parquet(index=False))
-    else:
-        lists = [c for c in frame if len(frame) and isinstance(frame[c].iloc[0], list)]
-        text = frame.assign(**{str(c): frame[c].map(json.dumps) for c in lists}).to_csv(index=False)
-        write_safely(path, text.encode())

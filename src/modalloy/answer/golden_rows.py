@@ -22,9 +22,12 @@ TIE = 1e-5  # a smaller margin is no decision: batches of another size round tha
 
 
 class Golden(NamedTuple):
-    """Rows as they go into a network. said: task -> what its head said of them."""
+    """Rows as they go into a network. run, said: task -> what its head said of them in the run, and
+    by the way of the bundle that is to be used first, which may be one of fewer bits.
+    """
 
     given: ArrayBatch
+    run: dict[str, Arrays]
     said: dict[str, Arrays]
 
 
@@ -54,9 +57,12 @@ def verdict(found: Compared, bound: float) -> Verdict:
     return Verdict(Compared(same_B, margin_B), share, float(margin_B.max(initial=0.0)), bound)
 
 
-def golden_of(engine: Engine, loader: Loader, which: np.ndarray) -> bytes:
+def golden_of(
+    engine: Engine, loader: Loader, which: np.ndarray, first: Engine | None = None
+) -> bytes:
     """The part that keeps golden rows: of these rows some spread evenly, as many as there is room
-    for.
+    for. engine: of the run. first: the way of the bundle that is to be used first, the run's for
+    None.
     """
     from safetensors.numpy import save
 
@@ -64,7 +70,9 @@ def golden_of(engine: Engine, loader: Loader, which: np.ndarray) -> bytes:
     while True:
         some = which[np.linspace(0, len(which) - 1, count).astype(np.int64)]
         given = loader.batch(some)
-        data = save(dict(as_arrays(engine, Golden(given, said_of(engine, given)))))
+        run = said_of(engine, given)
+        said = run if first is None else said_of(first, given)
+        data = save(dict(as_arrays(engine, Golden(given, run, said))))
         if len(data) <= LARGEST or count == 1:
             return data if len(data) <= LARGEST else save({})
         count = max(1, min(count - 1, int(count * LARGEST / len(data))))
@@ -76,7 +84,7 @@ def golden_from(data: bytes, engine: Engine) -> Golden | None:
 
     values: dict[str, Arrays] = {}
     present: Arrays = {}
-    said: dict[str, Arrays] = {}
+    told: dict[str, dict[str, Arrays]] = {"run": {}, "said": {}}
     names, tasks = engine.inputs, list(engine.job.tasks)
     for key, x in load(data).items():
         kind, number, *rest = key.split("/", 2)
@@ -85,11 +93,12 @@ def golden_from(data: bytes, engine: Engine) -> Golden | None:
         elif kind == "present":
             present[names[int(number)]] = x
         else:
-            said.setdefault(tasks[int(number)], {})[rest[0]] = x
-    if not said:
+            told[kind].setdefault(tasks[int(number)], {})[rest[0]] = x
+    if not told["said"]:
         return None
     rows = np.arange(len(next(iter(present.values()))))
-    return Golden(ArrayBatch({n: values.get(n, {}) for n in present}, present, {}, rows), said)
+    given = ArrayBatch({n: values.get(n, {}) for n in present}, present, {}, rows)
+    return Golden(given, told["run"], told["said"])
 
 
 def as_arrays(engine: Engine, golden: Golden) -> Iterator[tuple[str, np.ndarray]]:
@@ -98,9 +107,10 @@ def as_arrays(engine: Engine, golden: Golden) -> Iterator[tuple[str, np.ndarray]
         yield f"present/{m}", np.ascontiguousarray(golden.given.present[name])
         for key, x in golden.given.values[name].items():
             yield f"value/{m}/{key}", np.ascontiguousarray(x)
-    for t, task in enumerate(engine.job.tasks):
-        for key, x in golden.said[task].items():
-            yield f"said/{t}/{key}", np.ascontiguousarray(x)
+    for kind, told in (("run", golden.run), ("said", golden.said)):
+        for t, task in enumerate(engine.job.tasks):
+            for key, x in told[task].items():
+                yield f"{kind}/{t}/{key}", np.ascontiguousarray(x)
 
 
 def said_of(engine: Engine, given: ArrayBatch) -> dict[str, Arrays]:
@@ -109,11 +119,12 @@ def said_of(engine: Engine, given: ArrayBatch) -> dict[str, Arrays]:
         return engine.decide(engine.encode(given, engine.inputs)).tasks
 
 
-def strange(engine: Engine, golden: Golden) -> list[str]:
+def strange(engine: Engine, golden: Golden, *, first: bool = True) -> list[str]:
     """Sentences on the tasks whose golden rows this engine decides otherwise; none where it decides
-    as it was kept.
+    as it was kept. first: as the way that was to be used first did, else as the run did.
     """
-    before, after = (decoded(engine, s) for s in (golden.said, said_of(engine, golden.given)))
+    kept = golden.said if first else golden.run
+    before, after = (decoded(engine, s) for s in (kept, said_of(engine, golden.given)))
     found = []
     for task, options in engine.job.tasks.items():
         target = engine.targets[task]

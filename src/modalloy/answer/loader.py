@@ -121,6 +121,13 @@ class Loader:
         """A new cache on the common budget."""
         return Cache(self.budget, self.folder)
 
+    def anew(self) -> "Loader":
+        """The same rows, of which nothing was read yet: what this loader keeps stays with it."""
+        given = (self.table, self.job, self.readers, self.targets)
+        other = Loader(*given, strict=self.strict, hidden=self.hidden)
+        other.features = dict(self.features)
+        return other
+
     def shows(self, name: str) -> bool:
         """Whether anything of an input may be seen: of `TABLE`, any of its columns."""
         columns = [r.name for r in self.tabular] if name == TABLE else [name]

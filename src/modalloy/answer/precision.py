@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from scipy.special import betainc
 
 from modalloy.answer.answers import Answer
+from modalloy.answer.chances import incomplete_beta
 from modalloy.judge.metrics.detection import as_boxes, match_picture
 from modalloy.judge.metrics.spans import Span, fit_length, spans_of
 
@@ -90,7 +90,7 @@ def chance_of_less(right_N: np.ndarray, row_N: np.ndarray, coverage: float) -> f
         apart = (np.bincount(own, right_N - share) ** 2).sum()
         count /= max(1.0, apart / (count * share * (1.0 - share))) if share else 1.0
     hits = count * share
-    return float(betainc(hits, count - hits + 1.0, coverage)) if hits else 1.0
+    return incomplete_beta(hits, count - hits + 1.0, coverage) if hits else 1.0
 
 
 def judged_items(answer: Answer, truth: Sequence[Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

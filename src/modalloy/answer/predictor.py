@@ -20,7 +20,7 @@ from modalloy.answer.prediction import Embedding, Prediction
 from modalloy.answer.promise import by_of, keep_promises, promises_of
 from modalloy.answer.row_groups import groups_of, without
 from modalloy.answer.stage import adjust
-from modalloy.answer.table_caveats import cell_caveats, sentence, statuses
+from modalloy.answer.table_caveats import Odd, counted_caveats, sentence, statuses
 from modalloy.blend.kept import blend_of
 from modalloy.bundle.bundled import load_any
 from modalloy.checks.finding import Finding, finding, some
@@ -28,7 +28,7 @@ from modalloy.errors import TableError
 from modalloy.job.inputs import heard
 from modalloy.job.options import did_you_mean
 from modalloy.machine.progress import Bar
-from modalloy.policy.plan import plan_of
+from modalloy.policy.plan import no_longer_holds, plan_of
 from modalloy.runs.adapters import with_adapter
 from modalloy.runs.run import Run
 from modalloy.table.open_table import open_table
@@ -206,61 +206,69 @@ class Predictor:
         loader, found = self.open(open_table(rows), inputs=inputs, part=part, quiet=quiet)
         picked = np.arange(loader.table.rows)[slice(None) if part is None else part]
         which = picked if len(picked) else np.arange(1)  # one row shows how its answers look
-        given = {"hidden": hidden, "batch": batch, "quiet": quiet, "picked": len(picked)}
-        return self.predicted(loader, which, found=found, **given), len(picked)
+        with Bar("answering", len(which), quiet=quiet) as bar:
+            given = {"hidden": hidden, "batch": batch, "tick": bar.advance, "picked": len(picked)}
+            said = self.say(loader, which, **given)
+        odd = {name: Odd.of(some) for name, some in said.status.items()} if len(picked) else {}
+        caveats = self.caveats(loader, found, odd, hidden=hidden)
+        return replace(said, caveats=caveats), len(picked)
 
-    def predicted(
+    def caveats(
+        self,
+        loader: Loader,
+        found: Sequence[Finding],
+        odd: Mapping[str, Odd],
+        *,
+        hidden: Sequence[Hidden] = (),
+    ) -> list[str]:
+        """What is not as it was in training. found: of the columns. odd: cells, counted by input;
+        nothing where no row was asked for.
+        """
+        cells = counted_caveats(loader, odd, self.run.notes.get("cells", {})) if odd else []
+        caveats = [sentence(f) for f in [*found, *cells]]
+        if self.plan is not None and not hidden and (no := no_longer_holds(self.run, self.plan)):
+            caveats.append(f"policy: {no}")
+        return caveats
+
+    def say(
         self,
         loader: Loader,
         which: np.ndarray,
         *,
         hidden: Sequence[Hidden] = (),
         batch: int = BATCH,
-        found: Sequence[Finding] = (),
+        tick: Callable[[int], None] = lambda n: None,
         picked: int | None = None,
-        quiet: bool = True,
     ) -> Prediction:
-        """The prediction of some rows of a table that `open` has opened.
-
-        found: what is to be said of its columns. picked: how many of the rows were asked for, all
-        of them for None. Other arguments as for `answers`.
+        """Answers to some rows of an open table, without caveats. picked: how many of the rows were
+        asked for, all of them for None.
         """
-        found, count = list(found), len(which) if picked is None else picked
         if self.plan is not None and not hidden:
-            with Bar("answering", len(which), quiet=quiet) as bar:
-                some = self.bought(loader, which, batch=batch, tick=bar.advance)
+            some = self.bought(loader, which, batch=batch, tick=tick)
             given = (self.run, self.plan, self.promises, self.likeness)
-            told = bought_prediction(*given, loader, which, some, found, count)
+            count = len(which) if picked is None else picked
+            told = bought_prediction(*given, loader, which, some, count)
             return replace(told, heard=heard_in(loader, which))
-        asked = list(dict.fromkeys([EVERYTHING, *hidden]))
-        with Bar("answering", len(which), quiet=quiet) as bar:
-            answered = answer_rows(
-                self.engine,
-                loader,
-                which,
-                hidden=asked,
-                heads=self.blend.heads,
-                widths=self.blend.widths,
-                viewed=None if self.likeness is None else self.likeness.pooled,
-                batch=batch,
-                tick=bar.advance,
-            )
-            combined = blended(self.blend, answered, loader, which)
-        said = statuses(loader, which)
-        if count:
-            found = found + cell_caveats(loader, said, self.run.notes.get("cells", {}))
-        seen = self.promised(combined, loader, which, said)
-        view = answered.view
-        return Prediction(
+        answered = answer_rows(
+            self.engine,
+            loader,
             which,
-            seen[EVERYTHING],
-            said,
-            list(loader.table.notes),
-            [sentence(f) for f in found],
-            {h: seen[h] for h in hidden},
-            self.likeness.judge(view) if self.likeness and view is not None else None,
-            heard=heard_in(loader, which),
+            hidden=list(dict.fromkeys([EVERYTHING, *hidden])),
+            heads=self.blend.heads,
+            widths=self.blend.widths,
+            viewed=None if self.likeness is None else self.likeness.pooled,
+            batch=batch,
+            tick=tick,
         )
+        combined = blended(self.blend, answered, loader, which)
+        said = statuses(loader, which)
+        seen = self.promised(combined, loader, which, said)
+        own = {h: seen[h] for h in hidden}
+        view = answered.view
+        unlike = self.likeness.judge(view) if self.likeness and view is not None else None
+        notes = list(loader.table.notes)
+        found = Prediction(which, seen[EVERYTHING], said, notes, [], own, unlike)
+        return replace(found, heard=heard_in(loader, which))
 
     def promised(
         self,

@@ -1,12 +1,13 @@
 """What of a table is not as it was in training, in sentences."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-from scipy.special import bdtrc
 
+from modalloy.answer.chances import at_least
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import Cells, empty
 from modalloy.cells.numbers import to_numbers
@@ -158,16 +159,45 @@ def cell_caveats(loader: Loader, said: Mapping[str, Sequence[str]], usual: Usual
     usual: what `count_cells` counted; where a run of an older version kept nothing, half of the
     cells must be so.
     """
+    return counted_caveats(loader, {name: Odd.of(some) for name, some in said.items()}, usual)
+
+
+@dataclass(frozen=True)
+class Odd:
+    """How many cells of an input are not in order. rows: all that were looked at. counts: by kind.
+    examples: the first of each kind, without the kind's name.
+    """
+
+    rows: int = 0
+    counts: Mapping[str, int] = field(default_factory=dict)
+    examples: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, said: Sequence[str]) -> Self:
+        """Counted from the statuses of an input's cells."""
+        kinds = {kind: of_kind(said, kind) for kind in KINDS}
+        found = {kind: odd for kind, odd in kinds.items() if odd}
+        counts = {kind: len(odd) for kind, odd in found.items()}
+        return cls(len(said), counts, {kind: odd[0] for kind, odd in found.items()})
+
+    def and_then(self, later: "Odd") -> "Odd":
+        """Of these rows and the ones after them."""
+        counts = {k: self.counts.get(k, 0) + later.counts.get(k, 0) for k in KINDS}
+        return Odd(self.rows + later.rows, counts, {**later.examples, **self.examples})
+
+
+def counted_caveats(loader: Loader, counted: Mapping[str, Odd], usual: Usual) -> list[Finding]:
+    """As `cell_caveats`, from counts by input."""
     found, have = [], set(loader.table.columns)
     for name, columns in input_columns(loader.job).items():
-        if name in loader.hidden:
+        if name in loader.hidden or not have.intersection(columns):
             continue
-        statuses, before = said[name] if have.intersection(columns) else (), usual.get(name)
+        odd, before = counted[name], usual.get(name)
         for kind in KINDS:
-            odd = of_kind(statuses, kind)
-            if odd and unusual(kind, len(odd), len(statuses), before):
-                what = say_cells(kind, odd, len(statuses)) + say_usual(kind, before)
-                found.append(finding("warning", name, what))
+            count = odd.counts.get(kind, 0)
+            if count and unusual(kind, count, odd.rows, before):
+                what = say_cells(kind, count, odd.examples[kind], odd.rows)
+                found.append(finding("warning", name, what + say_usual(kind, before)))
     return found
 
 
@@ -181,10 +211,10 @@ def unusual(kind: str, odd: int, rows: int, usual: Mapping[str, int] | None) -> 
     if kind == "unreadable" and not before:
         return True
     expected = (usual[kind] + 1) / (usual["rows"] + 2)  # Laplace's rule of succession
-    chance = bdtrc(odd - 1, rows, expected)
-    return bool(chance < RARE) if odd == rows else bool(
-        odd / rows - before >= MORE and chance < RARER
-    )  # fmt: skip
+    chance = at_least(odd, rows, expected)
+    if odd == rows:
+        return chance < RARE
+    return odd / rows - before >= MORE and chance < RARER
 
 
 def of_kind(said: Sequence[str], kind: str) -> list[str]:
@@ -192,14 +222,14 @@ def of_kind(said: Sequence[str], kind: str) -> list[str]:
     return [s.removeprefix(kind).removeprefix(": ") for s in said if s.startswith(kind)]
 
 
-def say_cells(kind: str, odd: Sequence[str], rows: int) -> str:
+def say_cells(kind: str, odd: int, example: str, rows: int) -> str:
     """How many cells are so, with an example."""
-    of = f"{len(odd)} of {rows} cells"
+    of = f"{odd} of {rows} cells"
     if kind == "missing":
         return f"{of} are empty"
     if kind == "unknown":
-        return f"{of} are names that training never saw (e.g. '{odd[0]}')"
-    return f"{of} cannot be read (e.g. {odd[0].rstrip('.')})"
+        return f"{of} are names that training never saw (e.g. '{example}')"
+    return f"{of} cannot be read (e.g. {example.rstrip('.')})"
 
 
 def say_usual(kind: str, usual: Mapping[str, int] | None) -> str:

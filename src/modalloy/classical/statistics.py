@@ -6,9 +6,9 @@ As many numbers whatever the medium's size or length. Nothing here is fitted.
 from collections.abc import Mapping
 
 import numpy as np
-import torch
 
-from modalloy.model.trunks import signal_features as signals
+from modalloy.classical import signals
+from modalloy.model.trunks.signal_sizes import segment_for
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
@@ -101,18 +101,17 @@ def of_series(reader: SeriesReader, values: Mapping[str, np.ndarray]) -> np.ndar
     low_CQ = np.quantile(x_CL, (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0), axis=1)
     parts = [x_CL.mean(1), x_CL.std(1), x_CL[:, 0], x_CL[:, -1], low_CQ.ravel()]
     parts.append(np.array([np.log1p(x_CL.shape[1])]))
-    x_1CL = torch.from_numpy(values["x"])[None]
-    mask_1L = torch.from_numpy(values["mask"])[None]
-    found = [signals.statistics(x_1CL, mask_1L), signals.recent(x_1CL, mask_1L)]
+    given = (values["x"], values["mask"])
+    found = [signals.statistics(*given), signals.recent(*given)]
     if len(x_CL) <= MANY:
-        segment = signals.segment_for(reader.length)
-        found.append(signals.spectrum(x_1CL, mask_1L, segment))
+        segment = segment_for(reader.length)
+        found.append(signals.spectrum(*given, segment))
         if reader.rate_hz is not None:
-            found.append(signals.envelope(x_1CL, mask_1L, segment, reader.rate_hz))
+            found.append(signals.envelope(*given, segment, reader.rate_hz))
         steps_CL = np.diff(x_CL, axis=1, prepend=x_CL[:, :1])
         seen = (x_CL, steps_CL, np.abs(np.fft.rfft(x_CL, axis=1)))
         parts += [of_intervals(one_CL).ravel() for one_CL in seen]
-    return np.concatenate([*parts, *(f.numpy().ravel() for f in found)])
+    return np.concatenate([*parts, *(f.ravel() for f in found)])
 
 
 def of_intervals(x_CL: np.ndarray) -> np.ndarray:

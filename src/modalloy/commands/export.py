@@ -23,7 +23,7 @@ def export(
         Path | None, typer.Option(metavar="KEY.PEM", help="Ed25519 private key to sign it with.")
     ] = None,
     server: Annotated[
-        str | None, typer.Option(help="A model server's folder instead: openvino or triton.")
+        str | None, typer.Option(help="Write a model server's folder, too: openvino or triton.")
     ] = None,
     table: Annotated[
         str | None, typer.Option("--table", help="Rows to try it on; else the run's own.")

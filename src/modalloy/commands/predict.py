@@ -16,6 +16,7 @@ from modalloy.commands.arguments import (
     Trust,
 )
 from modalloy.commands.terminal import take_cores, tell_caveats, tell_notes
+from modalloy.verbs import predict_into
 
 
 def predict(
@@ -35,14 +36,19 @@ def predict(
 
     With probabilities, and beside them the state of every cell that was read.
     """
-    take_cores()
-    asked = {"sheet": sheet, "adapter": adapter, "device": device, "trust": trust}
-    answers = modalloy.predict(run, table, out=out, **asked)
-    said = f"{len(answers)} rows answered in {out}\n" if out else answers.to_csv(index=False)
-    typer.echo(said, nl=False)
-    if "saved" in answers.attrs:
+    take_cores(run)
+    given = {"sheet": sheet, "adapter": adapter, "device": device, "trust": trust}
+    if out is None:
+        answers = modalloy.predict(run, table, **given)
+        typer.echo(answers.to_csv(index=False), nl=False)
+        told = answers.attrs
+    else:
+        written = predict_into(run, table, out, **given)
+        typer.echo(f"{written.rows} rows answered in {out}")
+        told = written.attrs
+    if "saved" in told:
         from modalloy.answer.saved import say_saved
 
-        typer.echo(say_saved(answers.attrs["saved"]), err=out is None)
-    tell_notes(answers.attrs.get("notes", ()))
-    tell_caveats(answers.attrs.get("caveats", ()), strict=strict)
+        typer.echo(say_saved(told["saved"]), err=out is None)
+    tell_notes(told.get("notes", ()))
+    tell_caveats(told.get("caveats", ()), strict=strict)

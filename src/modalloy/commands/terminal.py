@@ -1,23 +1,41 @@
 """What several commands do beside their verb: take their cores, tell notes and caveats, and end."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from modalloy.errors import BundleError
 from modalloy.machine.limits import cores, processes_here
 
 REFUSED, STRANGE, INTERRUPTED = 2, 3, 130  # exit codes; 0 is well done, 1 a check that found faults
 
 
-def take_cores() -> None:
+def take_cores(run: Path | None = None) -> None:
     """Let torch use this process's share of the machine; who calls a verb in Python says it there.
 
-    Under torchrun those of its processes that run here share it.
+    Under torchrun those of its processes that run here share it. run: what will answer; the graphs
+    of a bundle take their threads themselves.
     """
+    if run is not None and graphs_answer(run):
+        return
     import torch
 
     torch.set_num_threads(max(1, cores() // processes_here()))
+
+
+def graphs_answer(path: Path) -> bool:
+    """Whether a bundle with graphs lies at a path; its faults are told when it is read."""
+    from modalloy.bundle.archive import Archive
+    from modalloy.bundle.bundled import BRANCHES, is_bundle
+
+    if not is_bundle(path):
+        return False
+    try:
+        return bool(Archive.open(path).manifest.notes.get(BRANCHES))
+    except BundleError:
+        return True
 
 
 def notes_in(findings: Iterable[Mapping[str, Any]]) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from modalloy.answer.engine import Engine
 from modalloy.answer.engines import graph_engine, left
 from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.golden_rows import golden_of
-from modalloy.answer.opened import open_rows
+from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.bundle.bundled import (
     BRANCHES,
@@ -24,6 +24,7 @@ from modalloy.bundle.bundled import (
 from modalloy.bundle.write import refuse_other, write_bundle
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
 from modalloy.deploy.exportable import refuse_unexportable
+from modalloy.deploy.model_server import Server, folder_beside, refuse_folder, write_server
 from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
 from modalloy.deploy.parity import Parity, parity
 from modalloy.deploy.parity_page import page_beside, write_page
@@ -42,7 +43,6 @@ from modalloy.runs.saving import weights_of
 from modalloy.table.table import Table
 
 Backend = Literal["onnx", "openvino", "torch"]
-Server = Literal["openvino", "triton"]
 NEEDS: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxscript", "onnxruntime"),
     "openvino": ("onnx", "onnxscript", "onnxruntime", "openvino"),
@@ -106,12 +106,15 @@ def export_run(
     quiet: bool = False,
 ) -> Bundle:
     """See `verbs.export`."""
-    refuse_export(run, out, backend)
+    refuse_export(run, out, backend, server)
     predictor = Predictor(run)
     rows = rows_of(predictor, table, quiet=quiet)
     made = exported(predictor, rows, backend, quiet=quiet)
     judged = judge(predictor, made, rows, out, quiet=quiet)
-    return write_exported(predictor, made, rows, judged, out, sign=sign)
+    found = write_exported(predictor, made, rows, judged, out, sign=sign)
+    if server is not None:
+        write_server(folder_beside(out, server), server, made.branches, made.files)
+    return found
 
 
 def judge(
@@ -151,17 +154,23 @@ def write_exported(
 ) -> Bundle:
     """Write what was judged as a bundle, golden rows and all. notes: more for its manifest."""
     run = predictor.run
-    plain = open_rows(run, rows.loader.table).loader
-    golden = golden_of(predictor.engine, plain, rows.which)
+    plain = Loader(rows.loader.table, run.job, run.readers, {}, hidden=run.hidden)
+    first = next((made.engine(run, way) for way in made.ways().values()), None)
+    golden = golden_of(predictor.engine, plain, rows.which, first)
     parts = made.parts(run) | {GOLDEN: golden}
     write_bundle(out, parts, {**made.notes(judged), **(notes or {})}, sign=sign)
     return load_bundle(out)
 
 
-def refuse_export(run: Run, out: Path, backend: str) -> None:
+def refuse_export(run: Run, out: Path, backend: str, server: str | None) -> None:
     """Refuse what could not be exported, before anything is worked out."""
     if backend not in get_args(Backend):
         raise JobError(f"backend '{backend}' is none; it is one of {', '.join(get_args(Backend))}.")
+    if server is not None and (server not in get_args(Server) or backend == "torch"):
+        raise JobError(
+            f"server '{server}' is none for the backend {backend}; it is one of "
+            f"{', '.join(get_args(Server))}, which serve graphs."
+        )
     if isinstance(run, Bundle):
         raise BundleError(
             f"{run.path}: is a bundle already; export the run that it was made from again."
@@ -173,6 +182,8 @@ def refuse_export(run: Run, out: Path, backend: str) -> None:
     for module in NEEDS[backend]:
         require(module, "export", f"the backend {backend}")
     refuse_other(out)
+    if server is not None:
+        refuse_folder(folder_beside(out, cast("Server", server)))
 
 
 def exported(

@@ -12,8 +12,8 @@ def refuse_unexportable(run: Run) -> None:
     found = [*columns_in_the_way(run.job), *tasks_in_the_way(run.job)]
     if found:
         raise RunError(
-            f"{run.path}: cannot be exported as graphs: {'; '.join(found)}. Without a change, the "
-            "run itself answers where torch is installed (modalloy predict)."
+            f"{run.path}: cannot be exported as graphs: {'; '.join(found)}. Without a change, "
+            "--backend torch keeps the network itself, which answers where torch is installed."
         )
 
 

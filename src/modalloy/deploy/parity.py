@@ -77,15 +77,12 @@ def parity(
     """How an engine's answers to the rows agree with those of a run's own network."""
     other = Predictor(predictor.run, engine=engine)
     loader = other.open(rows.loader.table, quiet=quiet).loader
-    whole = [
-        p.predicted(own, rows.which, quiet=quiet)
-        for p, own in ((predictor, rows.loader), (other, loader))
-    ]
+    whole = [p.say(own, rows.which) for p, own in ((predictor, rows.loader), (other, loader))]
     pairs = [Judged(rows.which, EVERYTHING, whole[0].answers, whole[1].answers)]
     few, hidden = spread(rows.which, MOST), hidden_sets(predictor)
     if hidden:
-        one = predictor.predicted(rows.loader, few, hidden=hidden)
-        two = other.predicted(loader, few, hidden=hidden)
+        one = predictor.say(rows.loader, few, hidden=hidden)
+        two = other.say(loader, few, hidden=hidden)
         pairs += [Judged(few, h, one.hidden[h], two.hidden[h]) for h in hidden]
     compared: dict[str, list[Compared]] = {task: [] for task in engine.job.tasks}
     differences: list[Difference] = []
@@ -133,10 +130,10 @@ def told(pair: Judged, engine: Engine, task: str, found: Compared) -> Iterator[D
     own = verdict(found, agreement.bound)
     hidden = ", ".join(sorted(pair.hidden))
     for i in np.flatnonzero(~own.compared.same_B).tolist():
-        said = [agreement.say(options, target, a[task], i) for a in (pair.before, pair.after)]
+        one, other = (agreement.say(options, target, a[task], i) for a in (pair.before, pair.after))
         margin = float(own.compared.margin_B[i])
         over = margin > own.bound
-        yield Difference(task, int(pair.which[i]), hidden, *said, margin, over)
+        yield Difference(task, int(pair.which[i]), hidden, one, other, margin, over)
 
 
 def unlike_alike(before: Unlikeness, after: Unlikeness) -> Compared:
@@ -151,9 +148,10 @@ def told_unlike(
     """The rows that are unlike those of training by one of them alone."""
     own = verdict(found, UNLIKE_BOUND)
     for i in np.flatnonzero(~own.compared.same_B).tolist():
-        said = [f"{u.score_B[i]:.4f}" for u in (before, after)]
+        one, other = (f"{u.score_B[i]:.4f}" for u in (before, after))
         margin = float(own.compared.margin_B[i])
-        yield Difference(UNLIKE, int(which[i]), "", *said, margin, margin > UNLIKE_BOUND)
+        over = margin > UNLIKE_BOUND
+        yield Difference(UNLIKE, int(which[i]), "", one, other, margin, over)
 
 
 def unlike_name(tasks: Mapping[str, Any]) -> str:

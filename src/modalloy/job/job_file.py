@@ -7,15 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from ruamel.yaml import YAML
-
 from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.job.config import Job
 from modalloy.job.faults import Fault, as_json, quoted, validate
 from modalloy.job.headings import near_heading
-from modalloy.job.lined_yaml import Page, read_page
 from modalloy.job.options import did_you_mean
+from modalloy.job.page import Page
 from modalloy.job.rules import broken_rules
 from modalloy.machine.files import write_safely
 
@@ -153,6 +151,8 @@ def save_job(job: Job, path: str | Path) -> None:
 
 def job_text(job: Job) -> str:
     """The YAML of a job; `load_job` makes the same job of it."""
+    from ruamel.yaml import YAML
+
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False
@@ -172,6 +172,8 @@ def job_data(job: Job) -> dict[str, Any]:
 
 def _open(source: Source) -> tuple[Page, str, Path]:
     """What the source holds, the name that faults give it, and where relative paths start."""
+    from modalloy.job.lined_yaml import read_page  # bundles hold no YAML
+
     if isinstance(source, Mapping | Job):
         plain = source if isinstance(source, Mapping) else {}
         return Page(json.loads(as_json(dict(plain)))), "job", Path()

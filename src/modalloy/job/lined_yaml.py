@@ -1,6 +1,5 @@
 """YAML 1.2 with the line of every key, so that faults name it and `3e-4` is a number."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -9,24 +8,9 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from modalloy.job.faults import Fault
 from modalloy.job.options import Path
+from modalloy.job.page import Page
 
 SCALARS = ("int", "float", "bool", "null")  # everything else is text, dates too
-
-
-@dataclass
-class Page:
-    """What a YAML text holds. `lines` counts from 1; `faults` is what data alone cannot show."""
-
-    data: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-
-    def line(self, path: Path) -> int | None:
-        """Line of this path, or of the nearest group around it that has one."""
-        for length in range(len(path), -1, -1):
-            if path[:length] in self.lines:
-                return self.lines[path[:length]]
-        return None
 
 
 def read_page(text: str) -> Page:

@@ -3,10 +3,10 @@
 import sys
 import time
 from types import TracebackType
-from typing import Self, TextIO
+from typing import TYPE_CHECKING, Self, TextIO
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 LINES_EVERY_S = 20.0
 
@@ -20,21 +20,10 @@ class Bar:
         self.what, self.total, self.quiet, self.done = what, max(1, total), quiet, 0
         self.start = self.last = time.perf_counter()
         self.note = ""
-        console = Console(file=file or sys.stderr)
-        self.rich: Progress | None = None
-        if console.is_terminal and not quiet:
-            self.rich = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.percentage:3.0f} %"),
-                TimeElapsedColumn(),
-                TextColumn("left"),
-                TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
-                console=console,
-            )
+        self.file = file or sys.stderr
+        self.rich = None if quiet or not self.file.isatty() else rich_bar(self.file)
+        if self.rich:
             self.task = self.rich.add_task(what, total=self.total, note="")
-        self.file = console.file
 
     def __enter__(self) -> Self:
         if self.rich:
@@ -79,3 +68,29 @@ class Bar:
             file=self.file,
             flush=True,
         )
+
+
+def rich_bar(file: TextIO) -> "Progress | None":
+    """A bar on a terminal; None where it could not be drawn."""
+    from rich.console import Console  # a tenth of a second that only who watches pays
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(file=file)
+    if not console.is_terminal:
+        return None
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+    )

@@ -11,6 +11,7 @@ from modalloy.cells.cells import Cells, empty
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.media.media import source_of, spread
+from modalloy.media.resampling import polyphase
 from modalloy.media.sound import Sound, read_audio
 from modalloy.readers.number import all_missing
 from modalloy.readers.reader import Read, Reader, noted
@@ -132,14 +133,12 @@ def full_scale(peaks: Iterable[float]) -> float:
 
 
 def resample(wave_L: np.ndarray, have_hz: int, want_hz: int) -> np.ndarray:
-    """The same sound at another rate, by scipy's polyphase filter.
+    """The same sound at another rate, see `polyphase`.
 
     Odd ratios are met to about 1e-6, because the filter grows with their denominator.
     """
     if have_hz == want_hz:
         return wave_L
-    from scipy.signal import resample_poly  # half a second that other tables never need
-
     largest = max(2000, 2 * have_hz // want_hz)
     ratio = Fraction(want_hz, have_hz).limit_denominator(largest)
-    return resample_poly(wave_L, ratio.numerator, ratio.denominator).astype(np.float32)
+    return polyphase(wave_L, ratio.numerator, ratio.denominator)

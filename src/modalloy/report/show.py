@@ -17,6 +17,7 @@ from modalloy.errors import TableError
 from modalloy.judge.wording import brief
 from modalloy.media.blob import called
 from modalloy.media.media import open_image, source_of
+from modalloy.media.resampling import polyphase
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.image import ImageReader
 from modalloy.readers.reader import Reader
@@ -79,12 +80,9 @@ def show_picture(shown: Image.Image, description: str, pixels: int) -> Markup:
 
 def show_sound(wave_L: np.ndarray, rate_hz: int, name: str) -> Markup:
     """A player of a short compressed copy, at most the first seconds."""
-    from scipy.signal import resample_poly
-
     rate = min(rate_hz, SOUND_HZ)
     if rate < rate_hz:
-        shared = math.gcd(rate, rate_hz)
-        wave_L = resample_poly(wave_L, rate // shared, rate_hz // shared)
+        wave_L = polyphase(wave_L, rate, rate_hz)
     # MP3 knows only these rates; lower ones are heard as they are in WAV.
     form = "MP3" if rate in (8000, 11025, 12000, 16000) else "WAV"
     out = io.BytesIO()

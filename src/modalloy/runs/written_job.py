@@ -13,7 +13,6 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 from modalloy.errors import RunError
 from modalloy.job.config import Job, Options
 from modalloy.job.job_file import absolute
-from modalloy.job.lined_yaml import read_page
 
 Group = TypeVar("Group", bound=Options)
 Where = tuple[str, ...]  # the run's job file, then the keys that lead to a spot in it
@@ -21,6 +20,8 @@ Where = tuple[str, ...]  # the run's job file, then the keys that lead to a spot
 
 def read_written(path: Path) -> dict[str, Any]:
     """The plain data of a run's job file; RunError where it is not what training wrote."""
+    from modalloy.job.lined_yaml import read_page  # bundles hold no YAML
+
     try:
         page = read_page(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

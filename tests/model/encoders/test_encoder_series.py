@@ -12,7 +12,7 @@ from transformers import PatchTSTConfig, PatchTSTModel
 from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.model.encoders.series import SeriesEncoder
-from modalloy.model.trunks import signal_features as signals
+from modalloy.model.trunks import signal_sizes as sizes
 from modalloy.model.trunks.patchtst import last_samples
 from modalloy.model.trunks.strided import STEPS, StepNorm, StridedFront
 from modalloy.readers.series import SeriesReader
@@ -153,15 +153,15 @@ def test_rate_and_speed_are_heard_where_no_front_is_named() -> None:
     encoder = make_encoder().eval()
     assert encoder.fixed == ["statistics", "spectrum", "envelope", "order"]
     spectrum_BF = encoder.features(values)["fronts"].split(encoder.sizes, 1)[1]
-    count = signals.bands(encoder.segment)
+    count = sizes.bands(encoder.segment)
     band_hz = encoder.segment // 2 // count * 1000 / encoder.segment
     highest_B = spectrum_BF[:, :count].argmax(1)
     assert ((highest_B + 0.5) * band_hz - torch.tensor([40, 220])).abs().max() < band_hz
     for speed_hz, turns in ((10.0, 4.0), (20.0, 2.0)):  # of the shaft, to each of 40 Hz
         turning = {**values, "speed_hz": torch.full((2,), speed_hz)}
         order_BF = encoder.features(turning)["fronts"].split(encoder.sizes, 1)[3]
-        highest = order_BF[0, : signals.CELLS].argmax().item() + 0.5
-        assert abs(highest * signals.TOP_ORDER / signals.CELLS - turns) < 0.2
+        highest = order_BF[0, : sizes.CELLS].argmax().item() + 0.5
+        assert abs(highest * sizes.TOP_ORDER / sizes.CELLS - turns) < 0.2
 
 
 def test_fronts_alone_run_once_and_give_the_same_from_the_cache() -> None:
@@ -226,7 +226,7 @@ def test_random_convolutions_run_once_and_stand_still_while_the_rest_learns() ->
     before = copy.deepcopy(encoder.trunk.state_dict())
     kept, once = encoder.eval().features(values), encoder.pooled_features(encoder.features(values))
     assert torch.equal(encoder(kept, present_B).summary_BD, encoder(values, present_B).summary_BD)
-    assert once.shape == (2, 3 + 2 + 2 * signals.STATISTICS)  # components of 4 rows, two facts
+    assert once.shape == (2, 3 + 2 + 2 * sizes.STATISTICS)  # components of 4 rows, two facts
     tokens = encoder.train()(kept, present_B)
     tokens.summary_BD.sum().backward()
     assert encoder.strided.entry.weight.grad is not None

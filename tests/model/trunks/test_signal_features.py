@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from modalloy.model.trunks import signal_features as signals
+from modalloy.model.trunks import signal_sizes as sizes
 
 RATE = 12_000.0
 SAMPLES = 4096
@@ -49,7 +50,7 @@ def test_envelope_peaks_at_the_repetition(carrier_hz: float, fault_hz: float) ->
     x = am(carrier_hz, fault_hz)
     x_BCL = tensor(x)
     found = signals.envelope(x_BCL, whole(x_BCL), 4096, RATE)[0, 0]
-    step_hz = signals.TOP_HZ / signals.CELLS
+    step_hz = sizes.TOP_HZ / sizes.CELLS
     assert abs((found.argmax().item() + 0.5) * step_hz - fault_hz) <= step_hz
     outline = np.abs(scipy.signal.hilbert(x))
     power = np.abs(np.fft.rfft((outline - outline.mean()) * np.hanning(SAMPLES))) ** 2
@@ -76,8 +77,8 @@ def test_envelope_of_an_octave_is_hilberts() -> None:
 def test_order_finds_the_same_fault_at_every_speed(speed_hz: float) -> None:
     x_BCL = tensor(am(3500.0, 3.58 * speed_hz))
     speed_B = torch.tensor([speed_hz])
-    found = signals.order(x_BCL, whole(x_BCL), 4096, RATE, speed_B)[0, 0, signals.CELLS :]
-    step = signals.TOP_ORDER / signals.CELLS
+    found = signals.order(x_BCL, whole(x_BCL), 4096, RATE, speed_B)[0, 0, sizes.CELLS :]
+    step = sizes.TOP_ORDER / sizes.CELLS
     assert abs((found.argmax().item() + 0.5) * step - 3.58) <= 1.5 * step
 
 
@@ -177,7 +178,7 @@ def test_statistics_of_one_channel() -> None:
 def test_shapes_of_few_samples_count_little() -> None:
     torch.manual_seed(0)
     wide = [signals.statistics(torch.randn(50, 1, n), torch.ones(50, n).bool()) for n in (30, 3000)]
-    spreads = [w[..., signals.TRENDS :].std(0).mean().item() for w in wide]
+    spreads = [w[..., sizes.TRENDS :].std(0).mean().item() for w in wide]
     assert spreads[0] < 0.15
     spike_BCL = torch.randn(1, 1, 3000)
     spike_BCL[..., ::300] *= 10

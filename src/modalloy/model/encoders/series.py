@@ -16,6 +16,7 @@ from modalloy.model.layers.scale import Standardise
 from modalloy.model.layers.shared_norms import as_guest
 from modalloy.model.tokens import Tokens
 from modalloy.model.trunks import signal_features as signals
+from modalloy.model.trunks import signal_sizes as fixed
 from modalloy.model.trunks.patchtst import PatchTrunk, build_patchtst, describe, load_patchtst
 from modalloy.model.trunks.random_convolutions import (
     FACTS,
@@ -67,7 +68,7 @@ class SeriesEncoder(Encoder):
         self.convolution = "convolution" in options.front
         self.learned = self.convolution or "learned" in options.front
         self.fixed = [f for f in dict.fromkeys(options.front) if f not in LEARNED]
-        self.segment = signals.segment_for(options.length)
+        self.segment = fixed.segment_for(options.length)
         self.trunk_config: dict[str, Any] | None = None
         if self.learned:
             self.build_learned(reader, pretrained, trunk_config)
@@ -79,10 +80,10 @@ class SeriesEncoder(Encoder):
             self.frozen = self.patches is not None and options.tune == "frozen"
         else:
             self.frozen = options.augment == "none"
-        sizes = dict.fromkeys(TRENDS, signals.STATISTICS) | {"envelope": signals.CELLS}
+        sizes = dict.fromkeys(TRENDS, fixed.STATISTICS) | {"envelope": fixed.CELLS}
         sizes |= {
-            "spectrum": signals.bands(self.segment) + 1,
-            "order": 2 * signals.CELLS,
+            "spectrum": fixed.bands(self.segment) + 1,
+            "order": 2 * fixed.CELLS,
         }
         self.sizes = [
             rockets[f].size if f in ROCKETS else reader.channels * sizes[f] for f in self.fixed
@@ -290,8 +291,8 @@ class TrendHead(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        trend_S = torch.arange(signals.STATISTICS) < signals.TRENDS
-        self.register_buffer("trend_F", trend_S.repeat(inputs // signals.STATISTICS))
+        trend_S = torch.arange(fixed.STATISTICS) < fixed.TRENDS
+        self.register_buffer("trend_F", trend_S.repeat(inputs // fixed.STATISTICS))
         self.scale = Standardise(inputs)
         self.embed = Piecewise([EDGES] * inputs, EMBEDDED)
         self.inward = nn.Linear(inputs * EMBEDDED, width)

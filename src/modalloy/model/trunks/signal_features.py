@@ -11,20 +11,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-STATISTICS = 12  # of each channel
-TRENDS = 5  # the first of them
-RECENT = 4  # the last quarter of a row is looked at alone
-CHANCE = 100  # samples from which a shape is half believed
-GAUSSIAN = 1.0986  # log of the kurtosis of Gaussian noise, 3
-FINE = 1024  # samples of the spectrum's frames at most
-BANDS = 96  # of the spectrum, from 0 Hz to half the sampling rate
-CELLS = 160  # of the envelope spectrum, and of an order spectrum
-TOP_HZ = 500.0  # of the envelope spectrum: bearing and gear faults repeat below
-TOP_ORDER = 20.0  # turns of the shaft
-SEGMENT = 16_384  # samples of the longest frame of Welch's method
-OCTAVES = 5  # band-passes below half the sampling rate in which the envelope is taken
-WIDTH = 21  # cells over which a line must stand out
-FLOOR = 1e-3  # share of the mean power below which nothing is told apart
+from modalloy.model.trunks.signal_sizes import (
+    CELLS,
+    CHANCE,
+    FINE,
+    FLOOR,
+    GAUSSIAN,
+    OCTAVES,
+    RECENT,
+    TOP_HZ,
+    TOP_ORDER,
+    WIDTH,
+    bands,
+    points_a_cell,
+)
 
 
 def statistics(x_BCL: Tensor, mask_BL: Tensor) -> Tensor:
@@ -124,16 +124,6 @@ def order(
     plain_BCq = lines(plain_BC1F, at_BQ, orders_Q.shape[1]).mean(2)
     envelope_BCq = lines(envelope_power(frames), at_BQ, orders_Q.shape[1]).mean(2)
     return torch.cat([plain_BCq, envelope_BCq], -1) * (speed_hz_B > 0)[:, None, None]
-
-
-def bands(segment: int) -> int:
-    """Number of bands of the spectrum."""
-    return min(BANDS, min(segment, FINE) // 4)
-
-
-def segment_for(length: int) -> int:
-    """Samples of a frame for rows of at most this length: a power of two, 32 to `SEGMENT`."""
-    return min(max(1 << (length - 1).bit_length(), 32), SEGMENT)
 
 
 class Frames(NamedTuple):
@@ -239,7 +229,7 @@ def grid(density: float, top: float) -> Tensor:
 
     density: resolution of the spectrum in points for one unit; a cell is looked at that finely.
     """
-    points = min(max(round(top / CELLS * density), 1), 8)
+    points = points_a_cell(density, top)
     return (torch.arange(CELLS * points) + 0.5).reshape(CELLS, points) * (top / CELLS / points)
 
 

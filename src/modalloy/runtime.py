@@ -1,0 +1,151 @@
+"""Answers wherever Python runs: a bundle as a function of rows, for one process or for many.
+
+`import modalloy.runtime` loads nothing heavy, and answering with a bundle needs neither torch,
+transformers nor scikit-learn.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from modalloy.errors import TableError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+    from modalloy.answer.predictor import Predictor
+
+__all__ = ["Answerer", "answerer", "open"]
+
+Rows = TypeVar("Rows", "pd.DataFrame", "pa.Table", "pa.RecordBatch")
+Key = tuple[str, str | None, str]
+_LOADED: dict[Key, "Predictor"] = {}  # what this process has opened: once, however many ask
+_LOADING = threading.Lock()
+
+
+def open(path: str | Path, *, trust: str | Path | None = None, device: str = "auto") -> "Predictor":
+    """A bundle, or a run where torch is installed, loaded and ready; see `Predictor`.
+
+    trust: a file with the public key (PEM) that the bundle must be signed with. device: `cpu`,
+    `gpu`, `npu`, or `auto` for the fastest that is here. BundleError where it is damaged, unsafe,
+    of a newer version or not trusted, and for a device that is not here.
+    """
+    from modalloy.answer.predictor import Predictor
+    from modalloy.bundle.bundled import load_any
+
+    key = None if trust is None else Path(trust)
+    return Predictor(load_any(path, trust=key, device=device))
+
+
+def answerer(
+    path: str | Path,
+    *,
+    keep: Sequence[str] = (),
+    trust: str | Path | None = None,
+    device: str = "auto",
+) -> "Answerer":
+    """A bundle as a small object to send to other processes; nothing is read before it is asked.
+
+    keep: columns of the rows that stand beside their answers, such as a key to join by. trust,
+    device: as for `open`.
+    """
+    return Answerer(path, keep=keep, trust=trust, device=device)
+
+
+class Answerer:
+    """Rows in, their answers out: a pandas frame for a frame, Arrow for Arrow.
+
+    It pickles as its path and options. A process opens the bundle when it is first asked, once for
+    all its answerers of the same bundle, and may ask from several threads. Answers are the columns
+    of `Predictor.frame`, after those in `keep`; `row` counts the rows that were handed over
+    together. A path is looked for on the machine that answers, media files too: where they start is
+    the working folder, so give whole paths there, or the files' bytes.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        keep: Sequence[str] = (),
+        trust: str | Path | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.path, self.keep, self.device = str(Path(path).absolute()), tuple(keep), device
+        self.trust = None if trust is None else str(Path(trust).absolute())
+
+    def __repr__(self) -> str:
+        return f"answerer({self.path!r})"
+
+    @property
+    def predictor(self) -> "Predictor":
+        """The bundle, opened in this process."""
+        key = (self.path, self.trust, self.device)
+        with _LOADING:
+            if key not in _LOADED:
+                _LOADED[key] = open(self.path, trust=self.trust, device=self.device)
+        return _LOADED[key]
+
+    def __call__(self, rows: Rows) -> Rows:
+        """Answers to rows, one each and in their order; a frame keeps its index.
+
+        No rows give no answers, of the same columns. TableError for rows
+        that have none of the columns that are read, or lack one in `keep`.
+        """
+        import pandas as pd
+        import pyarrow as pa
+
+        if isinstance(rows, pd.DataFrame):
+            return self._frame(rows)
+        if isinstance(rows, pa.RecordBatch):
+            table = self(pa.Table.from_batches([rows]))
+            return table.combine_chunks().to_batches()[0] if len(table) else empty_batch(table)
+        if not isinstance(rows, pa.Table):
+            raise TableError(
+                "an answerer takes a pandas frame, an Arrow table or an Arrow batch, not "
+                f"{type(rows).__name__}."
+            )
+        self._refuse_lack(rows.column_names)
+        answers = self._answered(rows, rows.column_names, rows.num_rows)
+        found = pa.Table.from_pandas(answers, preserve_index=False)
+        for at, name in enumerate(self.keep):
+            found = found.add_column(at, rows.schema.field(name), rows.column(name))
+        return found.replace_schema_metadata(None)
+
+    def each(self, frames: "Iterable[pd.DataFrame]") -> "Iterator[pd.DataFrame]":
+        """Answers to one frame after another, as Spark's `mapInPandas` asks for them."""
+        yield from map(self, frames)
+
+    def _frame(self, rows: "pd.DataFrame") -> "pd.DataFrame":
+        """A frame answered as a frame."""
+        import pandas as pd
+
+        self._refuse_lack(list(rows.columns))
+        answers = self._answered(rows, list(rows.columns), len(rows)).set_axis(rows.index)
+        attrs = answers.attrs
+        found = pd.concat([rows[list(self.keep)], answers], axis=1) if self.keep else answers
+        found.attrs = attrs
+        return found
+
+    def _answered(self, rows: Any, columns: Sequence[str], count: int) -> "pd.DataFrame":
+        """The answers; of no rows, of one that lacks everything, which is then left out."""
+        if count:
+            return self.predictor.frame(rows)
+        blank = {name: [None] for name in columns}
+        return self.predictor.frame(blank, part=slice(0, 0))
+
+    def _refuse_lack(self, columns: Sequence[str]) -> None:
+        """TableError for a column in `keep` that rows lack."""
+        for name in self.keep:
+            if name not in columns:
+                raise TableError(f"keep: the rows have no column '{name}'.")
+
+
+def empty_batch(table: "pa.Table") -> "pa.RecordBatch":
+    """A batch without rows, of a table's columns."""
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays(
+        [pa.array([], field.type) for field in table.schema], schema=table.schema
+    )

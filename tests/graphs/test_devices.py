@@ -1,0 +1,133 @@
+"""Which devices are here, and that the fastest of them is found by measuring."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from modalloy.errors import BundleError
+from modalloy.graphs import devices, measure
+from modalloy.graphs import open as opening
+from modalloy.graphs.branch import Branch, Port, Variant
+from modalloy.graphs.devices import devices_of, openvino_name, providers_for, refuse_device
+from modalloy.graphs.measure import example, fastest
+from modalloy.graphs.open import Place, open_session, places_of, session_of
+from modalloy.graphs.openvino_session import OpenvinoSession
+from modalloy.graphs.session import Session
+from modalloy.readers.batch import Arrays
+
+ONNX, IR = Variant("onnxruntime", ("a.onnx",)), Variant("openvino", ("a.xml", "a.bin"))
+BRANCH = Branch("load", {"x": Port("float32", (-1, 3))}, ("y",), (), (IR, ONNX))
+
+
+@pytest.fixture(scope="module")
+def doubling() -> bytes:
+    """A graph that doubles (B, 3)."""
+    from onnx import TensorProto, helper
+
+    shape = ["rows", 3]
+    ports = [helper.make_tensor_value_info(n, TensorProto.FLOAT, shape) for n in "xy"]
+    node = helper.make_node("Add", ["x", "x"], ["y"])
+    graph = helper.make_graph([node], "g", ports[:1], ports[1:])
+    opset = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=10).SerializeToString()
+
+
+class Slow(Session):
+    """A session that takes its time."""
+
+    def __init__(self, seconds: float, least: int = 0) -> None:
+        self.inputs, self.seconds, self.least = ("x",), seconds, least
+
+    def run(self, values: Arrays) -> Arrays:
+        if values["x"].shape[1] < self.least:
+            raise ValueError("too short")
+        time.sleep(self.seconds)
+        return {}
+
+
+def test_the_processor_is_everywhere_and_comes_first() -> None:
+    for engine in ("onnxruntime", "openvino", "torch"):
+        name: Any = engine
+        assert devices_of(name)[0] == "cpu"
+    assert providers_for("cpu") == ["CPUExecutionProvider"]
+    assert openvino_name("gpu") == "HETERO:GPU,CPU"
+
+
+def test_what_a_library_calls_its_devices_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["CUDAExecutionProvider", "AzureExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(devices, "providers_here", lambda: names)
+    monkeypatch.setattr(devices, "openvino_devices", lambda: ["CPU", "GPU.0", "GPU.1", "NPU"])
+    assert devices_of("onnxruntime") == ("cpu", "gpu")
+    assert devices_of("openvino") == ("cpu", "gpu", "npu")
+    assert providers_for("gpu") == ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    refuse_device("npu", ("openvino", "onnxruntime"))
+    with pytest.raises(BundleError, match=r"'npu' is not here\. .* has onnxruntime: cpu, gpu"):
+        refuse_device("npu", ("onnxruntime",))
+    monkeypatch.setattr(devices, "find_spec", lambda module: None)
+    with pytest.raises(BundleError, match="This machine has openvino: not installed"):
+        refuse_device("gpu", ("openvino",))
+    with pytest.raises(BundleError, match="needs one of openvino, onnxruntime; run: pip install"):
+        places_of(BRANCH, "auto")
+
+
+def test_auto_measures_each_device_once_and_takes_the_fastest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    here: dict[str, Any] = {"openvino": ("cpu", "gpu"), "onnxruntime": ("cpu",)}
+    for module in (opening, devices):
+        monkeypatch.setattr(module, "devices_of", here.__getitem__)
+    assert places_of(BRANCH, "auto") == [Place(IR, "cpu"), Place(IR, "gpu")]
+    seconds = {"cpu": 0.004, "gpu": 0.0}
+    opened: list[Place] = []
+
+    def session_for(variant: Variant, files: Any, *, threads: int, device: str) -> Session:
+        opened.append(Place(variant, device))  # type: ignore[arg-type]
+        return Slow(seconds[device])
+
+    monkeypatch.setattr(opening, "session_of", session_for)
+    reading: Callable[[str], bytes] = lambda name: b""  # noqa: E731
+    found = open_session(BRANCH, reading, device="auto", threads=1)
+    assert isinstance(found, Slow)
+    assert found.seconds == 0.0
+    seconds |= {"cpu": 0.0, "gpu": 0.004}
+    found = open_session(BRANCH, reading, device="auto", threads=1)
+    assert isinstance(found, Slow)
+    assert found.seconds == 0.0
+    opened.clear()
+    open_session(BRANCH, reading, device="gpu", threads=1)
+    assert opened == [Place(IR, "gpu")]
+
+
+def test_a_device_that_fails_is_left_out_and_long_inputs_are_tried() -> None:
+    def opened(place: str) -> Session:
+        if place == "broken":
+            raise OSError("no driver")
+        return Slow(0.0, least=1000)
+
+    branch = Branch("hum", {"x": Port("float32", (-1, -1))}, ("y",), (), (ONNX,))
+    found = fastest(branch, ["broken", "fine"], opened)
+    assert isinstance(found, Slow)
+    with pytest.raises(RuntimeError, match="no device can run 'hum'"):
+        fastest(branch, ["broken"], opened)
+    ports = {"ids": Port("int64", (-1, -1)), "seen": Port("bool", (-1,))}
+    given = example(Branch("n", ports, (), (), (ONNX,)), rows=2, length=5)
+    assert (given["ids"].shape, given["ids"].dtype) == ((2, 5), np.int64)
+    assert given["seen"].tolist() == [True, True]
+    assert measure.LENGTHS[0] < 1000 <= measure.LENGTHS[1]
+
+
+@pytest.mark.parametrize("device", ["CPU", "AUTO", "AUTO:CPU", "HETERO:CPU"])
+def test_openvino_answers_alike_by_each_of_its_devices(doubling: bytes, device: str) -> None:
+    session = OpenvinoSession([doubling], precision="f32", threads=1, device=device)
+    x_B3 = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert np.array_equal(session.run({"x": x_B3})["y"], 2 * x_B3)
+
+
+def test_both_engines_open_on_the_processor(doubling: bytes) -> None:
+    x_B3 = np.arange(9, dtype=np.float32).reshape(3, 3)
+    for variant in (ONNX, Variant("openvino", ("a.onnx",))):
+        session = session_of(variant, [doubling], threads=1, device="cpu")
+        assert np.array_equal(session.run({"x": x_B3})["y"], 2 * x_B3)
