@@ -203,7 +203,6 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         samples=[[0]],
         ok=True,
         path=tmp_path,
-        archive=types.SimpleNamespace(manifest=types.SimpleNamespace(notes={})),
         notes={
             "interrupted": False,
             "recalibrated": {"rows": 4, "tasks": {}, "said": []},

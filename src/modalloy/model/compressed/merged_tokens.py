@@ -29,6 +29,7 @@ from modalloy.model.compressed.stacks import (
 from modalloy.model.layers.block import Block
 
 KINDS = tuple(PRE_NORM)
+LATER = 1e-6  # by how much less alike a token counts for each one before it
 
 
 class MergingStack(nn.Module):
@@ -109,7 +110,9 @@ def merge(x_BTD: Tensor, key_BTd: Tensor, size_BT: Tensor, merged: int) -> Merge
     best_BE = best_BE.masked_fill(~real_BT[:, ::2], -3.0)  # padding goes after all that is real
     first_E = torch.arange(best_BE.shape[1], device=x_BTD.device) == 0
     best_BE = best_BE.masked_fill(first_E, -4.0)
-    going_Bm = best_BE.argsort(dim=1, descending=True, stable=True)[:, :going]
+    # Of tokens that are alike the first goes: kernels break ties each in its own way.
+    later_E = LATER * torch.arange(best_BE.shape[1], device=x_BTD.device)
+    going_Bm = (best_BE - later_E).topk(going, 1).indices
     # Where each token goes: to itself, or to its partner.
     to_BT = at_BT.scatter(1, 2 * going_Bm, 2 * partner_BE.gather(1, going_Bm) + 1)
     gone_BT = torch.zeros_like(real_BT).scatter(1, 2 * going_Bm, torch.ones_like(going_Bm).bool())

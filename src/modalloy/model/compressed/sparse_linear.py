@@ -24,7 +24,7 @@ class SparseLinear(nn.Module):
         self.register_buffer("columns", torch.zeros(stored, dtype=torch.long))
         self.register_buffer("starts", torch.zeros(outputs + 1, dtype=torch.long))
         self.register_buffer("bias", torch.zeros(outputs))
-        self.register_load_state_dict_post_hook(lambda module, _: module.weight(checked=True))
+        self.register_load_state_dict_post_hook(refuse_wrong_places)
 
     @torch.no_grad()
     def fill(self, weight_OI: Tensor, bias_O: Tensor | None) -> None:
@@ -51,6 +51,12 @@ class SparseLinear(nn.Module):
         """(..., inputs) -> (..., outputs)."""
         y_ON = self.weight() @ x.reshape(-1, self.inputs).T
         return y_ON.T.reshape(*x.shape[:-1], self.outputs) + self.get_buffer("bias")
+
+
+def refuse_wrong_places(layer: nn.Module, _: object) -> None:
+    """RuntimeError where what was loaded points outside of a layer: its kernel would read there."""
+    assert isinstance(layer, SparseLinear)
+    layer.weight(checked=True)
 
 
 def make_sparse(model: Body, stored: Mapping[str, int]) -> None:

@@ -90,4 +90,4 @@ def tokens_of(mask: Tensor | None, x_BTD: Tensor) -> Tensor | None:
         return mask
     last_BT = mask[:, 0, -1]  # what the last place looks at is all that there is
     seen_BT = last_BT if last_BT.dtype == torch.bool else last_BT >= 0
-    return seen_BT.expand(len(x_BTD), -1)
+    return seen_BT.expand(x_BTD.shape[0], -1)  # its length would be a constant in a graph
