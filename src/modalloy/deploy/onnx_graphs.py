@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.export import Dim
+from torch.export import Dim, export
 
 from modalloy.deploy.modules import (
     EncoderGraph,
@@ -31,6 +31,7 @@ from modalloy.model.tokens import Batch
 from modalloy.readers.batch import TABLE
 
 OPSET = 20
+LARGEST = 2_000_000_000  # bytes of weights: protobuf reads no message of 2 GiB
 AT_LEAST = 2  # rows of an example: what has the size 1 there is taken to have it always
 
 
@@ -118,20 +119,30 @@ def shape_of(x: Tensor, varying: Mapping[int, Any]) -> tuple[int, ...]:
 
 
 def to_onnx(graph: Graph) -> bytes:
-    """The graph in ONNX, weights inside. RunError where an operation cannot be written in it."""
+    """The graph in ONNX, weights inside. RunError where an operation cannot be written in it, and
+    where the weights are more than one file can hold.
+    """
+    where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
+    held = [*graph.module.parameters(), *graph.module.buffers()]
+    weights = sum(x.numel() * x.element_size() for x in held)
+    if weights > LARGEST:
+        raise RunError(
+            f"{where} has {weights} bytes of weights, and an ONNX file holds {LARGEST} at most; "
+            "choose a smaller encoder, or answer with the run itself where torch is installed."
+        )
     with quietly():
         try:
+            traced = export(
+                graph.module, graph.example, dynamic_shapes=(graph.shapes,), strict=False
+            )
             program = torch.onnx.export(
-                graph.module,
-                graph.example,
+                traced,
                 dynamo=True,
-                dynamic_shapes=(graph.shapes,),
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
             )
         except Exception as error:  # whatever an exporter trips over is told by its first line
-            where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
             raise RunError(f"{where} cannot be written as ONNX: {innermost(error)}") from error
     assert program is not None
     repair(program.model, list(graph.inputs), graph.outputs)
