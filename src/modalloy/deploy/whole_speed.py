@@ -1,5 +1,6 @@
 """How long a whole answer takes before and after, beside the time to read its cells."""
 
+from collections.abc import Callable
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple
@@ -37,7 +38,9 @@ def whole_speed(guard: Guard, before: Engine, after: Engine, time: Timer) -> Who
     found = []
     for some in (rows[:1], rows[np.arange(MANY) % len(rows)]):
         given = loader.batch(some)
-        ways = {n: partial(answer, e, given) for n, e in (("slow", before), ("fast", after))}
+        ways: dict[str, Callable[[], object]] = {
+            n: partial(answer, e, given) for n, e in (("slow", before), ("fast", after))
+        }
         with before.answering():
             found.append(time(ways))
     one, many = found
