@@ -16,18 +16,28 @@ from modalloy.answer.predictor import Predictor
 from modalloy.answer.torch_engine import TorchEngine
 from modalloy.bundle.bundled import load_bundle
 from modalloy.compression.lever import Changed, Rows, copied, noted
+from modalloy.compression.pruning import prune
 from modalloy.deploy import branch_search, compress_run, smaller_nets
 from modalloy.deploy.branch_search import Bench, search_branch, try_one
 from modalloy.deploy.budget import Budget
 from modalloy.deploy.calibration_rows import own_table, set_apart
 from modalloy.deploy.candidates import Candidate, candidates, has_attention
+from modalloy.deploy.compress_run import Taken, better
 from modalloy.deploy.compressed_page import pages_of
 from modalloy.deploy.compressed_report import say_changes
 from modalloy.deploy.contract import Contract
 from modalloy.deploy.guard import Guard
 from modalloy.deploy.network import Network, graphed, operations_in
 from modalloy.deploy.picking import PLAIN, pick, told
-from modalloy.deploy.smaller_nets import Step
+from modalloy.deploy.smaller_nets import (
+    MOST_STEPS,
+    WHOLE,
+    Step,
+    batches,
+    smaller,
+    steps_in,
+)
+from modalloy.deploy.torch_compared import torch_rows
 from modalloy.errors import BundleError, JobError
 from modalloy.graphs.branch import FUSION
 from modalloy.graphs.session import Session
@@ -210,6 +220,15 @@ def test_what_is_hopelessly_slow_is_not_timed(
     assert "26000 ms a call where the reference takes" in found.why
 
 
+def test_other_ways_of_torch_are_compared_and_never_passed(tools: Tools) -> None:
+    given = (tools.bench, tools.network.graphs["note"], tools.network.feeds["note"])
+    [row] = torch_rows(*given, compiled=False)
+    assert (row.label, row.verdict, row.files) == ("torch bf16", "compared", ())
+    assert row.speed is not None
+    assert row.speed.one.value > 0
+    assert float(row.said.rpartition(" ")[2]) > 0.99
+
+
 def test_minutes_that_are_used_up_end_the_search(tools: Tools) -> None:
     over = replace(tools.bench, budget=Budget(1e-9))
     data = tools.network.data["note"]
@@ -267,6 +286,43 @@ def test_smaller_networks_are_judged_like_all_others(tools: Tools) -> None:
     assert tried[1].why == "no layer can be changed"
 
 
+def same(model: Model, rows: Rows, share: float) -> Changed:
+    """A lever that changes nothing."""
+    return noted(copied(model), {"lever": "same", "share": share, "inputs": ["note"]})
+
+
+def test_a_smaller_network_that_passes_is_computed_as_the_first_one_was(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smaller_nets, "graphed", lambda *_, **__: tools.network)
+    picked = pick(tools.bench, {"note": [tried_one(tools, OPENVINO)]})
+    rows = set_apart(tools.bench.guard.rows)
+    given = (tools.bench, tools.bench.guard.predictor, rows, picked)
+    [row], [found] = smaller_nets.smaller_nets(*given, levers=[Step("same", same, 1.0, False)])
+    assert (row.branch, row.verdict, row.said) == (WHOLE, "passed", "lever same, share 1.0")
+    assert found.picked.tried["note"].label == "openvino f32"
+    assert row.speed is not None
+    assert row.speed.one.value == pytest.approx(2.0)
+    first = Taken(tools.network, picked, found.speed)
+    assert not better(found, first, "latency")
+    late = found.speed._replace(one=(2.0, 1.5), many=(2.0, 1.5))
+    assert better(found, first._replace(speed=late), "latency")
+    assert better(found, first._replace(speed=late), "throughput")
+    assert not better(found, first, "size")
+
+
+def test_what_is_pruned_is_taught_as_long_as_there_is_time(tools: Tools) -> None:
+    predictor = tools.bench.guard.predictor
+    rows = set_apart(tools.bench.guard.rows)
+    loader, model = rows.loader, predictor.model
+    given = Rows(batches(loader, rows.learn[:16], model), batches(loader, rows.held[:16], model))
+    assert steps_in(model, given, 0.0) == 1
+    assert steps_in(model, given, 1e9) == MOST_STEPS
+    changed = smaller(model, given, Step("half", prune, 0.5, True), 1e-6)
+    assert [r["lever"] for r in changed.model.compressed] == ["prune", "distil"]
+    assert changed.record["steps"] == 1
+
+
 @pytest.fixture(scope="module")
 def bundle(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of the float32 candidates alone, by a clock that likes all of them."""
@@ -276,6 +332,7 @@ def bundle(tools: Tools, tmp_path_factory: pytest.TempPathFactory) -> Path:
         for module in kept.values():
             patch.setattr(module, "candidates", lambda *_, **__: iter([ORT, OPENVINO]))
         patch.setattr(compress_run, "torch_rows", lambda *_, **__: [])
+        patch.setattr(compress_run, "graphed", lambda *_, **__: tools.network)
         patch.setattr(compress_run, "peak", lambda **_: None)
         asked = {"profile": "exact", "quiet": True, "time": times(1.0)}
         compress_run.compress_run(tools.run, None, place, **asked)
