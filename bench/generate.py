@@ -36,7 +36,7 @@ SETS = {
         {
             "split": {"column": "split"},
             "columns": {
-                "image": {"type": "image", "pixels": 64, "augment": "none"},
+                "image": {"type": "image", "pixels": 32, "augment": "none"},
                 "question": {
                     "type": "text",
                     "encoder": "minilm",
@@ -53,7 +53,7 @@ SETS = {
                     "max_tokens": 8,
                 }
             },
-            "train": {"epochs": 5, "batch": 64},
+            "train": {"epochs": 10, "batch": 64},
         },
         "exact_match",
     ),

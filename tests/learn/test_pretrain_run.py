@@ -274,6 +274,9 @@ def test_cells_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     job = small_job(table, "load", "site", unlabelled=more) | {"unreadable": "missing"}
     run = ma.pretrain(job, **given)
     assert run.notes["pretrained"]["tables"] == [50, 46, 7]  # without rows that are held back
+    said = [f["what"] for f in run.notes["findings"] if f["level"] == "warning"]
+    assert [s.partition(";")[0] for s in said] == [f"1 of 7 cells of {more[1]} taught nothing"]
+    assert "row 3: unreadable" in said[0]
     # The table with most cells of a column tells its scale; what it cannot tell is no way out.
     frame.to_csv(tmp_path / "bad.csv", index=False)
     with pytest.raises(ma.TableError, match=r"bad\.csv: column 'load' holds 'broken'"):

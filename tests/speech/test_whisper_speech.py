@@ -10,8 +10,9 @@ import torch
 
 from modalloy.media.sound import read_audio
 from modalloy.model.decoders.decoder import Memory
+from modalloy.model.decoders.search import Manner
 from modalloy.readers.audio import resample
-from modalloy.speech.whisper import PLAIN, START, Whisper, cut
+from modalloy.speech.whisper import PLAIN, START, Whisper, cut, repeats_itself
 
 SAID = "The pump bearing is overheating and the motor is making a loud grinding noise."
 
@@ -52,3 +53,25 @@ def test_recordings_are_cut_into_half_minutes() -> None:
     assert [len(p) for p in parts] == [480_000] * 3
     assert [int(p.sum()) for p in parts] == [480_000, 480_000, 160_000]
     assert cut(np.zeros(100, np.float32)) == []
+
+
+def test_a_text_that_goes_round_in_circles_is_known() -> None:
+    assert repeats_itself("the left hose is leaking, " * 8)
+    assert not repeats_itself(SAID)
+    assert not repeats_itself("")
+
+
+def test_what_repeats_itself_is_written_again_without_repetitions(
+    whisper: Whisper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def written(memory: Memory, manner: Manner) -> list[str]:
+        asked.append(manner.apart)
+        circling = "hot oil" if manner.apart else "hot oil, " * 30
+        return [circling, "hot oil"][: memory.rows]
+
+    monkeypatch.setattr(whisper, "hear", lambda waves: torch.zeros(len(waves), 2, 4))
+    monkeypatch.setattr(whisper, "written", written)
+    assert whisper.texts([np.ones(100, np.float32)] * 2) == ["hot oil", "hot oil"]
+    assert asked == [0, 3]

@@ -1,5 +1,6 @@
 """JSON from strangers: size, depth and numbers are bounded before and while it is parsed."""
 
+import itertools
 import json
 import re
 from typing import Any
@@ -9,8 +10,10 @@ from modalloy.errors import BundleError
 LARGEST = 64 << 20  # bytes of a part
 DEEPEST = 32
 DIGITS = 400  # of one number; the largest float has 309 before its point
-# A string, to its end or to the end of all, so that no text is looked at twice; or a bracket.
-STRING_OR_BRACKET = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)|[\[\]{}]', re.DOTALL)
+MOST = 1_000_000  # lists and objects: an empty one takes 56 bytes of memory or more
+# To the end of all where it has none, so that no text is looked at twice.
+STRING = re.compile(rb'"[^"\\]*+(?:\\.?[^"\\]*+)*+(?:"|\Z)', re.DOTALL)
+NO_BRACKETS = bytes(sign for sign in range(256) if sign not in b"[]{}")
 
 
 def parse_json(data: bytes, where: str, *, largest: int = LARGEST, deepest: int = DEEPEST) -> Any:
@@ -37,18 +40,15 @@ def parse_json(data: bytes, where: str, *, largest: int = LARGEST, deepest: int 
 
 
 def refuse_depth(data: bytes, where: str, deepest: int) -> None:
-    """BundleError where lists and objects lie deeper in one another than this."""
-    depth = 0
-    for found in STRING_OR_BRACKET.finditer(data):
-        sign = found[0][:1]
-        if sign in b"[{":
-            depth += 1
-            if depth > deepest:
-                raise BundleError(
-                    f"{where}: has lists and objects more than {deepest} deep in one another."
-                )
-        elif sign in b"]}":
-            depth -= 1
+    """BundleError for too many lists and objects, or where they lie too deep in one another."""
+    brackets = STRING.sub(b"", data).translate(None, NO_BRACKETS)
+    if len(brackets) > 2 * MOST:
+        raise BundleError(f"{where}: has more than {MOST} lists and objects.")
+    depths = itertools.accumulate(1 if sign in b"[{" else -1 for sign in brackets)
+    if max(depths, default=0) > deepest:
+        raise BundleError(
+            f"{where}: has lists and objects more than {deepest} deep in one another."
+        )
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from modalloy.bundle.names import LONGEST, MOST, is_passing, refuse_form, refuse_names
+from modalloy.bundle.names import LONGEST, MOST, is_waiting, refuse_form, refuse_names
 from modalloy.bundle.sizes import refuse_sizes
 from modalloy.errors import BundleError
 
@@ -103,7 +103,7 @@ def _walk(
                         todo.append(name)
                         continue
                     refuse_kind(found, name[:LONGEST], path)
-                    if is_passing(name):
+                    if is_waiting(name):
                         waiting[name] = found.st_size
                     else:
                         sizes[name] = found.st_size

@@ -1,4 +1,4 @@
-"""An OpenVINO IR graph `x.xml` beside its weights `x.bin`, looked at before a library parses it."""
+"""An OpenVINO IR graph `x.xml` with its weights `x.bin`, looked at before a library parses it."""
 
 import math
 import re
@@ -61,7 +61,8 @@ class _Graph:
             )
         if self.depth > DEEPEST or self.seen > MOST:
             raise BundleError(f"{self.where}: has too many elements, or too deep in one another.")
-        if tag == "data" and ("offset" in attributes or "size" in attributes):
+        # Operations beside constants have an offset or a size of another meaning, never both.
+        if tag == "data" and "offset" in attributes and "size" in attributes:
             refuse_data(attributes, self.weights, self.where)
 
     def end(self, tag: str) -> None:

@@ -9,6 +9,8 @@ from modalloy.runs.parts import NAME, PASSING, STAGED
 MANIFEST = "manifest.json"  # what the bundle is, with the hash and size of each part
 SIGNATURE = "manifest.sig"  # Ed25519 over the bytes of the manifest: 64 bytes
 OURS = (MANIFEST, SIGNATURE)
+LOCK = "writing.part"  # held while a folder is written
+WRITING = "manifest.json.part"  # until it is whole
 LONGEST = 200  # characters
 MOST = 4096  # parts of one bundle
 DEVICES = re.compile(r"con|prn|aux|nul|com\d|lpt\d")  # no file of Windows can be called so
@@ -72,6 +74,6 @@ def staged(name: str, identity: str = "") -> str:
     return f"{name}.{identity[:16]}{STAGED}" if identity else name + STAGED
 
 
-def is_passing(name: str) -> bool:
-    """Whether a file of a folder is on its way to another name, and no part."""
-    return name.lower().endswith(PASSING)
+def is_waiting(name: str) -> bool:
+    """Whether a file of a folder was left by a writer, on its way to another name, and no part."""
+    return name.endswith(STAGED) or name in (LOCK, WRITING)

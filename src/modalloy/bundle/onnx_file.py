@@ -11,7 +11,7 @@ from modalloy.errors import BundleError
 
 LARGEST = (2 << 30) - 1  # bytes: protobuf reads no larger message
 DEEPEST = 100  # messages in one another, as protobuf itself allows
-MOST = 4_000_000  # fields in all
+MOST = 1_000_000  # fields in all
 VARINT, FIXED64, LEN, FIXED32 = 0, 1, 2, 5
 # Field number -> what it holds, for each message that can hold a tensor, however deep.
 INSIDE: dict[str, dict[int, str]] = {

@@ -11,7 +11,7 @@ from modalloy.bundle.archive import Archive
 from modalloy.bundle.content import Part, content
 from modalloy.bundle.forms import refuse_wrong_form
 from modalloy.bundle.manifest import Manifest
-from modalloy.bundle.names import MANIFEST, SIGNATURE, is_passing, refuse_names, refuse_part
+from modalloy.bundle.names import MANIFEST, SIGNATURE, is_waiting, refuse_names, refuse_part
 from modalloy.bundle.signature import sign as signature_of
 from modalloy.bundle.signature import signer
 from modalloy.bundle.sizes import refuse_sizes
@@ -63,8 +63,7 @@ def write_bundle(
 def refuse_other(path: Path) -> None:
     """BundleError where something lies at a path that is not a bundle of this version."""
     try:
-        empty = path.is_dir() and all(p.is_file() and is_passing(p.name) for p in path.rglob("*"))
-        if empty or not os.path.lexists(path):
+        if not os.path.lexists(path):
             return
         if path.is_dir() == (path.suffix.lower() == ".zip"):
             what = "a folder" if path.is_dir() else "a file"
@@ -72,14 +71,22 @@ def refuse_other(path: Path) -> None:
                 f"{path}: {what} lies here; a bundle is written to a name that ends in .zip, or to "
                 "a folder. Give another name."
             )
-        Archive.open(path)
+        if path.is_dir() and all(map(_is_left, path.rglob("*"))):
+            return
     except OSError as error:
         raise BundleError(f"{path}: cannot be looked at ({error.strerror}).") from error
+    try:
+        Archive.open(path)
     except BundleError as error:
         raise BundleError(
             f"{path}: is not overwritten, because it is no whole bundle ({error}) Remove it, or "
             "give another name."
         ) from error
+
+
+def _is_left(path: Path) -> bool:
+    """Whether this is what a writer that was killed may leave where no bundle was before."""
+    return not path.is_symlink() and (path.is_dir() or is_waiting(path.name))
 
 
 def _manifest(

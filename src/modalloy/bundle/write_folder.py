@@ -12,9 +12,7 @@ from pathlib import Path
 from modalloy.bundle.archive import Archive
 from modalloy.bundle.content import Part, content, held, refuse_change, sync_folder, write_file
 from modalloy.bundle.manifest import Manifest
-from modalloy.bundle.names import MANIFEST, SIGNATURE, is_passing, staged
-
-LOCK = "writing.part"  # a name that readers pass over
+from modalloy.bundle.names import LOCK, MANIFEST, SIGNATURE, WRITING, is_waiting, staged
 
 
 def write_folder(path: Path, members: Mapping[str, Part], manifest: Manifest) -> None:
@@ -32,8 +30,8 @@ def write_folder(path: Path, members: Mapping[str, Part], manifest: Manifest) ->
             for name in _members(older) - places.keys():
                 os.replace(path / name, path / _staged(name, older))
         _sync(path)
-        write_file(path / f"{MANIFEST}.part", content(members[MANIFEST]))
-        os.replace(path / f"{MANIFEST}.part", path / MANIFEST)
+        write_file(path / WRITING, content(members[MANIFEST]))
+        os.replace(path / WRITING, path / MANIFEST)
         sync_folder(path)
         for name, place in places.items():
             os.replace(path / _staged(name, manifest), place)
@@ -70,7 +68,7 @@ def _clean(path: Path) -> None:
         if found.is_dir():
             if not any(found.iterdir()):
                 found.rmdir()
-        elif is_passing(found.name) and found.name != LOCK:
+        elif is_waiting(found.name) and found.name != LOCK:
             found.unlink(missing_ok=True)
 
 

@@ -104,11 +104,11 @@ def read_name(data: bytes, where: str) -> str:
 def refuse_extra(data: bytes, name: str, where: str) -> None:
     """BundleError for an extra field that changes what a member is."""
     at = 0
-    while at < len(data) and len(data) <= EXTRA:
-        kind, size = struct.unpack_from("<2H", data.ljust(at + 4, b"\0"), at)
-        at += 4 + size
+    while at + 4 <= len(data) <= EXTRA:
+        kind, size = struct.unpack_from("<2H", data, at)
         if kind not in EXTRAS:
             break
+        at += 4 + size
     if at != len(data):
         raise BundleError(
             f"{where}: '{name}' has an extra field that could make it a link or another file; "

@@ -29,7 +29,7 @@ from modalloy.learn.pretexts import build_pretexts, pretext_plan
 from modalloy.learn.progress import LAST, Progress
 from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.train import train_model
-from modalloy.learn.unlabelled_rows import Rows, open_unlabelled, said_of
+from modalloy.learn.unlabelled_rows import Rows, open_unlabelled, said_of, unreadable_cells
 from modalloy.model.body import Body
 from modalloy.model.device import placed
 from modalloy.model.tokens import Batch
@@ -178,7 +178,7 @@ def settings_of(job: config.Job, rows: int) -> config.Job:
 def notes_of(learned: Learned, said: Sequence[Finding], world: int) -> dict[str, Any]:
     """What the run keeps of how it was learned."""
     progress, rows = learned.progress, learned.rows
-    found = [*said]
+    found = [*said, *unreadable_cells(rows)]
     if progress.interrupted:
         what = f"interrupted after {progress.epoch} epochs; --resume goes on"
         found.append(finding("warning", "pretraining", what))

@@ -30,7 +30,7 @@ class Rows(NamedTuple):
     of: for each table the numbers of its rows in that table. judged: rows that say when to end.
     """
 
-    loader: Loader
+    loader: JoinedLoader
     of: tuple[np.ndarray, ...]
     learned: np.ndarray
     judged: np.ndarray
@@ -55,6 +55,17 @@ def open_unlabelled(
     count = min(most, int(len(rows) * job.pretrain.judged))
     mixed = np.random.default_rng(job.seed).permutation(rows)
     return Rows(loader, tuple(of), np.sort(mixed[count:]), np.sort(mixed[:count]))
+
+
+def unreadable_cells(rows: Rows) -> Iterator[Finding]:
+    """Columns some of whose cells could not be read and were left out, table by table."""
+    for one, own in zip(rows.loader.loaders, rows.of, strict=True):
+        for name, noted in one.status.items():
+            found = list(noted.unreadable(own))
+            if found:
+                row, why = found[0]
+                what = f"{len(found)} of {len(own)} cells of {one.table.source} taught nothing"
+                yield finding("warning", name, f"{what}; row {row}: {why}")
 
 
 def fit_state(job: config.Job, tables: Sequence[Table], of: Sequence[np.ndarray]) -> dict[str, Any]:

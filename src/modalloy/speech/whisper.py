@@ -1,6 +1,7 @@
 """Whisper tiny.en from recordings to text (Radford et al. 2022, 2212.04356)."""
 
 import json
+import zlib
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,6 +20,8 @@ WINDOW_S = 30  # Whisper hears so many seconds, silence behind the recording inc
 MOST = 224  # pieces of a window's text: half of what it was trained with, as in OpenAI's code
 END, START, PLAIN = 50256, 50257, 50362  # end of text; start of transcript; without times
 AT_ONCE = 4  # windows that go through the network together
+LOOPED = 2.4  # times that a text can be packed smaller from which it repeats itself, as in theirs
+APART = 3  # pieces in a row that then may not stand twice
 SILENT = 1e-4  # loudest sample, of the full scale, below which nothing is said
 
 
@@ -112,7 +115,9 @@ class Whisper:
     def texts(self, waves: list[np.ndarray]) -> list[str]:
         """What is said in each recording, mono samples at `rate_hz`; "" in one without a sound.
 
-        Recordings longer than half a minute are heard in windows of that length.
+        Recordings longer than half a minute are heard in windows of that length. A window whose
+        text repeats itself, as in noise it may without end, is written again without repetitions;
+        OpenAI's code draws by chance then.
         """
         windows = [(i, part) for i, wave in enumerate(waves) for part in cut(wave)]
         said: list[list[str]] = [[] for _ in waves]
@@ -120,10 +125,22 @@ class Whisper:
             some = windows[start : start + AT_ONCE]
             heard = self.hear(np.stack([part for _, part in some]))
             memory = Memory(heard, torch.ones(heard.shape[:2], dtype=torch.bool))
-            written = write(self.decoder, memory, self.manner, None)
-            for (i, _), ids_L in zip(some, written.ids_BL, strict=True):
-                said[i].append(self.pieces.decode(ids_L[ids_L >= 0].tolist()).strip())
+            texts = self.written(memory, self.manner)
+            if loops := [k for k, text in enumerate(texts) if repeats_itself(text)]:
+                index = torch.tensor(loops)
+                again = Memory(heard[index], memory.mask_BT[index])
+                for k, text in zip(
+                    loops, self.written(again, self.manner._replace(apart=APART)), strict=True
+                ):
+                    texts[k] = text
+            for (i, _), text in zip(some, texts, strict=True):
+                said[i].append(text)
         return [" ".join(filter(None, parts)) for parts in said]
+
+    def written(self, memory: Memory, manner: Manner) -> list[str]:
+        """The text of each window."""
+        ids_BL = write(self.decoder, memory, manner, None).ids_BL
+        return [self.pieces.decode(ids_L[ids_L >= 0].tolist()).strip() for ids_L in ids_BL]
 
     def hear(self, wave_BL: np.ndarray) -> Tensor:
         """States of half a minute each, (B, T, F)."""
@@ -131,6 +148,12 @@ class Whisper:
         length = torch.full((len(waves),), waves.shape[1])
         mel = log_mel(waves, length, rate_hz=RATE_HZ, n_mels=80, n_fft=400, hop=160)
         return self.encoder(whisper_scale(mel)).last_hidden_state
+
+
+def repeats_itself(text: str) -> bool:
+    """Whether a text packs so well that it says the same again and again."""
+    data = text.encode()
+    return len(data) > LOOPED * len(zlib.compress(data)) if data else False
 
 
 def cut(wave: np.ndarray) -> list[np.ndarray]:

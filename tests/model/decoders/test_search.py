@@ -10,7 +10,7 @@ from torch import Tensor
 
 from modalloy.model.decoders.allowed import Tree
 from modalloy.model.decoders.decoder import Decoder, Going, Memory
-from modalloy.model.decoders.search import Manner, write
+from modalloy.model.decoders.search import Manner, unlike_before, write
 
 PIECES, END, LONGEST = 5, 0, 4
 
@@ -186,3 +186,27 @@ def test_texts_are_as_long_as_asked_for_and_marks_are_never_written() -> None:
     assert max(len(said(ids_L)) for ids_L in short.ids_BL) == 2
     marked = write(decoder, memory, Manner(6, END, (2, 3)), None)
     assert not {2, 3} & {i for ids_L in marked.ids_BL for i in said(ids_L)}
+
+
+@pytest.mark.parametrize("apart", [1, 2, 3])
+def test_pieces_that_stood_in_a_row_are_shut_as_transformers_does(apart: int) -> None:
+    from transformers import NoRepeatNGramLogitsProcessor
+
+    draw = torch.Generator().manual_seed(apart)
+    so_far = torch.randint(0, 3, (20, 9), generator=draw)
+    logits = torch.randn(20, 5, generator=draw)
+    wanted = NoRepeatNGramLogitsProcessor(apart)(so_far, logits)
+    torch.testing.assert_close(unlike_before(logits, so_far, apart), wanted)
+    assert wanted.isinf().any()
+    assert unlike_before(logits, so_far, 0) is logits
+
+
+@pytest.mark.parametrize("beams", [1, 3])
+def test_no_pair_of_pieces_stands_twice_in_a_text(beams: int) -> None:
+    decoder, memory = chain(8, seed=3)
+    asked = Manner(LONGEST + 4, END, least=LONGEST, beams=beams)
+    free = [said(t) for t in write(decoder, memory, asked, None).ids_BL]
+    apart = [said(t) for t in write(decoder, memory, asked._replace(apart=2), None).ids_BL]
+    pairs = [list(itertools.pairwise(text)) for text in apart]
+    assert all(len(set(p)) == len(p) for p in pairs)
+    assert free != apart

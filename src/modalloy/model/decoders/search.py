@@ -18,6 +18,7 @@ NONE = -1  # beyond the end of a text
 class Manner(NamedTuple):
     """How to choose; see the options of `generate`. end: the piece that ends a text; marks: pieces
     that stand in no text. beams: 1 but for `beam`; seed: of what is drawn, None where nothing is.
+    apart: no so many pieces in a row may stand twice in a text; 0 lets all stand.
     """
 
     most: int
@@ -29,6 +30,7 @@ class Manner(NamedTuple):
     seed: int | None = None
     temperature: float = 1.0
     top_p: float = 1.0
+    apart: int = 0
 
 
 class Written(NamedTuple):
@@ -53,7 +55,9 @@ def write(decoder: Decoder, memory: Memory, manner: Manner, tree: Tree | None) -
     generator = None if manner.seed is None else torch.Generator().manual_seed(manner.seed)
     chosen, sure = [], []
     for at in range(manner.most):
-        logp_BV = open_pieces(decoder.step(going, ids_B), nodes, at, manner, tree)
+        so_far_BL = torch.stack(chosen, 1) if chosen else ids_B.new_zeros(rows, 0)
+        logits_BV = unlike_before(decoder.step(going, ids_B), so_far_BL, manner.apart)
+        logp_BV = open_pieces(logits_BV, nodes, at, manner, tree)
         best_B = logp_BV.argmax(1) if generator is None else draw(logp_BV, manner, generator)
         ids_B = torch.where(ended_B, manner.end, best_B)
         own_B = logp_BV.gather(1, ids_B.unsqueeze(1)).squeeze(1)
@@ -81,6 +85,21 @@ def open_pieces(
         stuck_N1 = ~longer_NV.isfinite().any(1, keepdim=True)  # nothing but the end is allowed
         logits_NV = torch.where(stuck_N1, logits_NV, longer_NV)
     return logits_NV.log_softmax(1)
+
+
+def unlike_before(logits_NV: Tensor, so_far_NL: Tensor, apart: int) -> Tensor:
+    """Logits without the pieces by which `apart` pieces in a row would stand a second time (as
+    `no_repeat_ngram_size` of transformers, after Paulus et al. 2017, 1705.04304).
+    """
+    length = so_far_NL.shape[1]
+    if not apart or length < apart:
+        return logits_NV
+    out = logits_NV.clone()
+    runs_NWn = so_far_NL.unfold(1, apart, 1)
+    same_NW = (runs_NWn[:, :, :-1] == so_far_NL[:, None, length - apart + 1 :]).all(2)
+    row_X, at_X = (same_NW & (runs_NWn >= 0).all(2)).nonzero(as_tuple=True)
+    out[row_X, runs_NWn[row_X, at_X, -1]] = -torch.inf
+    return out
 
 
 def marks_of(logits_NV: Tensor, manner: Manner) -> Tensor:
@@ -121,7 +140,8 @@ def beam_search(decoder: Decoder, memory: Memory, manner: Manner, tree: Tree | N
     sure_BKL = total_BK.new_zeros(rows, beams, 0)
     nodes = [0] * (rows * beams)
     for at in range(manner.most):
-        logp_NV = open_pieces(decoder.step(going, ids_N), nodes, at, manner, tree)
+        logits_NV = unlike_before(decoder.step(going, ids_N), text_BKL.flatten(0, 1), manner.apart)
+        logp_NV = open_pieces(logits_NV, nodes, at, manner, tree)
         size = logp_NV.shape[1]
         logp_BKV = logp_NV.view(rows, beams, size)
         rest_V = torch.full((size,), -torch.inf, device=device)
