@@ -14,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 import modalloy
+from modalloy.answer.written import Written
 from modalloy.cli import app
 from modalloy.commands import terminal
 from modalloy.errors import JobError, LeakError, RunError, TableError
@@ -38,6 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     verb("check", SimpleNamespace(text=lambda: "1 leak", ok=False))
     verb("evaluate", report)
     verb("predict", pd.DataFrame({"row": [0, 1]}))
+    verb("predict_into", Written(2, [], []))
     said = [{"text": "fault: 'crack' is the class of none"}]
     changes = {"rows": 4, "tasks": {"fault": {"before": {"ece": 0.2}, "after": {}}}, "said": said}
     verb("calibrate", SimpleNamespace(path=tmp_path, notes={"recalibrated": changes}))
@@ -254,8 +256,8 @@ def test_evaluate_refuses_a_page_it_could_not_write_before_any_work(
 def test_predict_prints_csv_or_says_where_it_wrote(calls: list[Any]) -> None:
     assert run("predict", "run", "new.csv").stdout == "row\n0\n1\n"
     assert run("predict", "run", "new.csv", "-o", "a.csv").stdout == "2 rows answered in a.csv\n"
-    asked = {"out": Path("a.csv"), "sheet": None, "adapter": None, "device": "auto", "trust": None}
-    assert calls[1] == ("predict", (Path("run"), "new.csv"), asked)
+    asked = {"sheet": None, "adapter": None, "device": "auto", "trust": None}
+    assert calls[1] == ("predict_into", (Path("run"), "new.csv", Path("a.csv")), asked)
     run("predict", "b.zip", "new.csv", "--device", "cpu", "--trust", "key.pub")
     told = calls.pop()[2]
     assert (told["device"], told["trust"]) == ("cpu", Path("key.pub"))
@@ -275,7 +277,9 @@ def test_caveats_are_said_at_the_end_and_strict_ends_with_3(
         caveats=answers.attrs["caveats"],
         findings=[{"where": "reading", "what": n} for n in answers.attrs["notes"]],
     )
+    written = Written(1, answers.attrs["notes"], answers.attrs["caveats"])
     monkeypatch.setattr(modalloy, "predict", lambda *_, **__: answers)
+    monkeypatch.setattr(modalloy, "predict_into", lambda *_, **__: written)
     monkeypatch.setattr(modalloy, "evaluate", lambda *_, **__: report)
     for words in (("predict", "run", "a.csv", "-o", "b.csv"), ("evaluate", "run", "a.csv")):
         done = run(*words, *["--strict"] * strict)
@@ -362,7 +366,9 @@ def test_predict_says_what_was_saved(
     frame = pd.DataFrame({"row": [0, 1]})
     counts = {"bought": {"photo": 1, "note": 2}, "there": {"photo": 2, "note": 2}}
     frame.attrs["saved"] = {"rows": 2, **counts, "cost": 1.0, "full": 4.0, "unit": "ms"}
+    written = Written(2, [], [], frame.attrs["saved"])
     monkeypatch.setattr(modalloy, "predict", lambda *_, **__: frame)
+    monkeypatch.setattr(modalloy, "predict_into", lambda *_, **__: written)
     done = run("predict", "r", "a.csv", "-o", str(tmp_path / "x.csv"))
     said = "bought 3 of 4 cells (photo 1 of 2, note 2 of 2): a row cost 1 of 4 ms, 75 % less"
     assert said in done.stdout
@@ -491,3 +497,17 @@ def test_ctrl_c_is_one_sentence_and_exit_code_130(
     _, said = process.communicate(timeout=30)
     assert process.returncode == 130
     assert said == f"error: train was interrupted{promise}\n"
+
+
+def test_a_package_that_is_not_here_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lacking(name: str) -> None:
+        raise ModuleNotFoundError(f"No module named '{name}.linear'", name=f"{name}.linear")
+
+    monkeypatch.setattr("modalloy.cli.find_spec", lambda name: None)
+    for name, package in (("sklearn", "modalloy"), ("openpyxl", "openpyxl")):
+        monkeypatch.setattr("modalloy.check", lambda job, name=name: lacking(name))
+        done = CliRunner().invoke(app, ["check", "job.yaml"])
+        assert done.exit_code == 2
+        assert done.stderr == f"error: check needs {name}; run: pip install {package}\n"
+    monkeypatch.setattr("modalloy.check", lambda job: lacking("modalloy"))
+    assert isinstance(CliRunner().invoke(app, ["check", "job.yaml"]).exception, ModuleNotFoundError)

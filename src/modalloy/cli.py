@@ -55,6 +55,7 @@ OF = {  # modules that the package `modalloy-runtime` does without -> the packag
     "torch": "modalloy",
     "transformers": "modalloy",
     "sklearn": "modalloy",
+    "threadpoolctl": "modalloy",
     "scipy": "modalloy",
     "matplotlib": "modalloy",
     "ruamel": "modalloy",

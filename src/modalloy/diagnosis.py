@@ -41,7 +41,15 @@ UNWANTED = ("torchvision", "torchaudio", "torchcodec", "timm", "open_clip")
 
 
 def doctor() -> Diagnosis:
-    """Look at Python, packages, processor, memory, disk, pretrained encoders and media formats."""
+    """Look at Python, packages, processor, memory, disk, pretrained encoders and media formats.
+
+    JobError where `modalloy-runtime` was installed, which only answers.
+    """
+    if find_spec("torch") is None and not installed("modalloy") and installed("modalloy-runtime"):
+        raise JobError(
+            "doctor looks at what a training needs, and this is modalloy-runtime, which only "
+            "answers with bundles; to train, run: pip install modalloy"
+        )
     seen = probe(NEEDED.values())
     return Diagnosis(
         [
@@ -56,6 +64,15 @@ def doctor() -> Diagnosis:
             *_unwanted(),
         ]
     )
+
+
+def installed(distribution: str) -> bool:
+    """Whether a distribution is installed."""
+    try:
+        importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
 def _python() -> Vital:

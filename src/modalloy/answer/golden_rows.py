@@ -68,14 +68,19 @@ def golden_of(
 
     count = min(MOST, len(which))
     while True:
-        some = which[np.linspace(0, len(which) - 1, count).astype(np.int64)]
-        given = loader.batch(some)
+        given = loader.batch(spread(which, count))
         run = said_of(engine, given)
         said = run if first is None else said_of(first, given)
         data = save(dict(as_arrays(engine, Golden(given, run, said))))
         if len(data) <= LARGEST or count == 1:
             return data if len(data) <= LARGEST else save({})
         count = max(1, min(count - 1, int(count * LARGEST / len(data))))
+
+
+def spread(which: np.ndarray, most: int) -> np.ndarray:
+    """So many of these rows, spread evenly; all where they are fewer."""
+    count = min(most, len(which))
+    return which[np.linspace(0, len(which) - 1, count).astype(np.int64)]
 
 
 def golden_from(data: bytes, engine: Engine) -> Golden | None:

@@ -16,7 +16,6 @@ from modalloy.commands.arguments import (
     Trust,
 )
 from modalloy.commands.terminal import take_cores, tell_caveats, tell_notes
-from modalloy.verbs import predict_into
 
 
 def predict(
@@ -43,7 +42,7 @@ def predict(
         typer.echo(answers.to_csv(index=False), nl=False)
         told = answers.attrs
     else:
-        written = predict_into(run, table, out, **given)
+        written = modalloy.predict_into(run, table, out, **given)
         typer.echo(f"{written.rows} rows answered in {out}")
         told = written.attrs
     if "saved" in told:

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from modalloy.answer.buying import there_of
+from modalloy.answer.golden_rows import spread
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.errors import RunError, TableError
@@ -56,9 +57,7 @@ def rows_of(predictor: Predictor, table: Table | None, *, quiet: bool = True) ->
         which, said = np.arange(loader.table.rows), "rows of the given table"
     if not len(which):
         raise TableError(f"{table.source}: has no row to try an export on.")
-    if len(which) > MOST:
-        which = which[np.linspace(0, len(which) - 1, MOST).astype(np.int64)]
-    return ExportRows(loader, which, said)
+    return ExportRows(loader, spread(which, MOST), said)
 
 
 def own_table(run: Run) -> Table:

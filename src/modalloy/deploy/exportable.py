@@ -4,6 +4,7 @@ from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.job.inputs import heard
 from modalloy.runs.run import Run, refuse_pretrained
+from modalloy.tasks.kit import kit_of
 
 
 def refuse_unexportable(run: Run) -> None:
@@ -31,14 +32,14 @@ def tasks_in_the_way(job: config.Job) -> list[str]:
     """Tasks whose answers are no fixed sequence of operations."""
     found = []
     for name, options in job.tasks.items():
-        if isinstance(options, config.Generate):
+        if kit_of(options).written:
             found.append(
                 f"task '{name}' writes a text piece by piece (type: generate), which is a loop and "
                 "no graph; train without it"
             )
-        elif isinstance(options, config.Custom):
+        elif use := getattr(options, "use", None):
             found.append(
-                f"task '{name}' is of your own kind (type: custom, use: {options.use}), whose "
+                f"task '{name}' is of your own kind (type: custom, use: {use}), whose "
                 "answers need that package; train without it"
             )
     return found

@@ -14,7 +14,7 @@ import numpy as np
 from modalloy.answer.agreement.agreement import Compared, agreement_of, compare_task
 from modalloy.answer.answers import EVERYTHING, Answers, Hidden
 from modalloy.answer.engine import Engine
-from modalloy.answer.golden_rows import MOST, Verdict, verdict
+from modalloy.answer.golden_rows import MOST, Verdict, spread, verdict
 from modalloy.answer.predictor import Predictor
 from modalloy.deploy.export_rows import ExportRows
 from modalloy.unlike.likeness import Unlikeness
@@ -102,12 +102,6 @@ def parity(
         verdicts[unlike_name(compared)] = verdict(found, UNLIKE_BOUND)
         differences += told_unlike(rows.which, unlike[0], unlike[1], found)
     return Parity(label, len(rows.which), rows.said, verdicts, tuple(differences))
-
-
-def spread(which: np.ndarray, most: int) -> np.ndarray:
-    """So many of these rows, spread evenly; all where they are fewer."""
-    count = min(most, len(which))
-    return which[np.linspace(0, len(which) - 1, count).astype(np.int64)]
 
 
 def hidden_sets(predictor: Predictor) -> list[Hidden]:

@@ -92,7 +92,9 @@ def hear_wav2vec2(
     transformers' own forward pass lets a row hear how far it was padded; this one does not.
     """
     least = fewest_samples(trunk.config)
-    wave_BL = F.pad(wave_BL, (0, max(0, least - wave_BL.shape[1])))
+    # A graph for export cannot choose by length; more silence than is needed changes nothing.
+    missing = least if torch.compiler.is_exporting() else max(0, least - wave_BL.shape[1])
+    wave_BL = F.pad(wave_BL, (0, missing))
     length_B = length_B.clamp_min(least)
     if normalize:
         wave_BL = normalized(wave_BL, length_B)

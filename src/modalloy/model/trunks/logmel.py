@@ -32,10 +32,10 @@ def log_mel(
     silence, so that a row's frames do not depend on how far its neighbours made it be padded.
     """
     wave_BL = wave_BL.float() * in_length(length_B, wave_BL.shape[1])
-    frames = max(1, -(-wave_BL.shape[1] // hop))
+    frames = max(1, (wave_BL.shape[1] + hop - 1) // hop)  # graphs round other than Python below 0
     half = n_fft // 2
-    wave_BL = F.pad(wave_BL, (0, max(0, half + 1 - wave_BL.shape[1])))
-    mirror_BL = wave_BL[:, 1 : half + 1].flip(1)
+    # A graph for export cannot choose by length, so silence follows recordings of any.
+    mirror_BL = F.pad(wave_BL, (0, half))[:, 1 : half + 1].flip(1)
     after = (frames - 1) * hop + n_fft - half - wave_BL.shape[1]
     wave_BL = F.pad(torch.cat([mirror_BL, wave_BL], dim=1), (0, after))
     power_BSF = power_of(wave_BL, n_fft, hop)

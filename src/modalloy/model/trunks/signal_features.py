@@ -141,7 +141,11 @@ def cut(x_BCL: Tensor, mask_BL: Tensor, segment: int) -> Frames:
     _, std_BC, z_BCL = standardise(x_BCL, weight_B1L, count_B1)
     end_B1 = extent(mask_BL)[:, None].to(x_BCL.dtype)
     hop = segment // 2
-    extra = max(segment - z_BCL.shape[-1], 0) or -z_BCL.shape[-1] % hop
+    length = z_BCL.shape[-1]
+    if torch.compiler.is_exporting():  # a graph cannot choose by length; unused frames say nothing
+        extra = segment + (hop - length % hop) % hop
+    else:
+        extra = max(segment - length, 0) or -length % hop
     x_BCKn = F.pad(z_BCL, (0, extra)).unfold(-1, segment, hop)
     starts_K = torch.arange(x_BCKn.shape[2], device=x_BCL.device) * hop
     length_BK = (end_B1 - starts_K).clamp(0, segment)
