@@ -23,7 +23,7 @@ def build(program: bytes, way: Way, feeds: list[bytes], threads: int) -> dict[st
     program: the module as `torch.export` saves it. feeds: of one row and of many.
     """
     torch.set_num_threads(threads)
-    module = torch.export.load(io.BytesIO(program)).module()
+    module = without_checks(torch.export.load(io.BytesIO(program)).module())
     found, alike = [], []
     for feed in feeds:
         values = unpacked(feed)  # in no order; modules take arrays by the order of their names
@@ -33,6 +33,19 @@ def build(program: bytes, way: Way, feeds: list[bytes], threads: int) -> dict[st
         timings = interleaved(ways, rounds=ROUNDS, most_s=MOST_S)
         found.append({name: timing.call_s_RC.tolist() for name, timing in timings.items()})
     return {"rounds": found, "cosine": min(alike)}
+
+
+def without_checks(module: nn.Module) -> nn.Module:
+    """The module without its checks that every tensor has the number type that it was traced with:
+    they would refuse any other one.
+    """
+    check = torch.ops.aten._assert_tensor_metadata.default
+    for part in module.modules():
+        if isinstance(part, torch.fx.GraphModule):
+            for node in [n for n in part.graph.nodes if n.target is check]:
+                part.graph.erase_node(node)
+            part.recompile()
+    return module
 
 
 def called(
