@@ -17,7 +17,7 @@ def test_transforms(n: int, exporting: bool, monkeypatch: pytest.MonkeyPatch) ->
     close = {"rtol": 1e-4, "atol": 1e-5 * n}
     pairs = line_pairs(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(
-        pairs[..., 0] + 1j * pairs[..., 1], lines, rtol=0, atol=1e-4 * n**0.5
+        pairs[..., 0] + 1j * pairs[..., 1], lines, rtol=0, atol=1e-5 * n**0.5
     )
     np.testing.assert_allclose(power_lines(torch.from_numpy(x)), np.abs(lines) ** 2, **close)
     z = rng.normal(size=(2, 3, n, 2)).astype(np.float32)
