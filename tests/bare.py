@@ -27,6 +27,7 @@ class Bare(nn.Module):
         self.inputs, self.readers, self.shared = ["x"], {"x": None}, {}
         self.adapted: Adapted | None = None
         self.allocation: nn.Module | None = None
+        self.compressed: list[dict[str, Any]] = []
 
     def train(self, mode: bool = True) -> "Bare":
         """As `Body` does it."""

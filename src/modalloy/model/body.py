@@ -55,6 +55,7 @@ class Body(nn.Module):
         self.in_bfloat16 = False  # inside media encoders while training; set by the probe
         self.adapted: Adapted | None = None  # while small parts learn beside its layers
         self.allocation: nn.Module | None = None  # of ranks to layers, while these learn
+        self.compressed: list[dict[str, Any]] = []  # what was done to its layers, in this order
 
     @property
     def body(self) -> Self:

@@ -13,7 +13,7 @@ called as a method is: the task `consistency` has the loss `%63onsistency`.
 from typing import Literal, NamedTuple, get_args
 from urllib.parse import unquote
 
-Method = Literal["consistency", "masked", "autoregress", "contrast", "matching"]
+Method = Literal["consistency", "masked", "autoregress", "contrast", "matching", "distil"]
 METHODS: tuple[str, ...] = get_args(Method)
 CODES = {"%": "%25", "/": "%2F", "~": "%7E"}
 

@@ -1,7 +1,7 @@
 """A run directory: the job, the readers, the weights and the report of one trained model."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +37,7 @@ class Run:
     sha256 of each of its parts. identity: names the run as a whole, for its children; empty in a
     process that only took part in its training. adapter: that it answers with, "" for none; base:
     then the same run without it, and files: parts that are the adapter's own, by their names.
+    compressed: what was done to the model's layers after its job had built them, in order.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Run:
     adapter: str = ""
     base: "Run | None" = None
     files: Mapping[str, str] = field(default_factory=dict)
+    compressed: Sequence[dict[str, Any]] = ()
 
     def model(self) -> "Model":
         """The trained model in evaluation mode, on this machine's accelerator if it has one.
@@ -63,11 +65,13 @@ class Run:
         """
         from safetensors.torch import load_file
 
+        from modalloy.model.compressed.rebuild import rebuild
         from modalloy.model.device import placed
         from modalloy.model.model import Model
 
         refuse_pretrained(self)
         model = Model(self.job, self.readers, self.targets, pretrained=False, trunks=self.trunks)
+        rebuild(model, self.compressed)
         try:
             model.load_state_dict(load_file(self.path / "model.safetensors"))
         except (RuntimeError, OSError) as error:
@@ -90,9 +94,11 @@ class Run:
         from safetensors.torch import load_file
 
         from modalloy.model.body import Body
+        from modalloy.model.compressed.rebuild import rebuild
         from modalloy.model.device import placed
 
         body = Body(self.job, self.readers, pretrained=False, trunks=self.trunks)
+        rebuild(body, self.compressed)
         body.load_state_dict(load_file(self.path / "model.safetensors"))
         return placed(body).eval()
 
@@ -201,6 +207,7 @@ def load_plain(path: Path) -> Run:
         None if raw.seal["parent"] is None else Parent(**raw.seal["parent"]),
         seal.sha256,
         seal.identity,
+        compressed=raw.schema.get("compressed", []),
     )
 
 

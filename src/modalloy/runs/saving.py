@@ -64,7 +64,7 @@ def save_run(
     for a name that no part can have. kind: `pretrained` where the model has no tasks.
     """
     made = Run(path, job, readers, targets, model.trunk_configs(), notes, decimal, stages or {})
-    made = replace(made, kind=kind)
+    made = replace(made, kind=kind, compressed=model.compressed)
     return write_run(made, weights_of(model), parent=parent, parts=parts)
 
 
@@ -111,6 +111,8 @@ def derive_run(
     )
     if readers is not None:
         made = replace(made, readers=readers)
+    if model is not None:
+        made = replace(made, compressed=model.compressed)
     weights = run.part("model.safetensors") if model is None else weights_of(model)
     return write_run(made, weights, parent=parent, parts=kept | dict(parts))
 
@@ -135,13 +137,15 @@ def write_run(
     path, free = run.path, parts or {}
     for name in free:
         refuse_name(name)
-    schema = {
+    schema: dict[str, Any] = {
         "readers": to_state(run.readers),
         "targets": to_state(run.targets),
         "trunks": run.trunks,
         "decimal": run.decimal,
         "stages": stages_to_state(run.stages),
     }
+    if run.compressed:
+        schema["compressed"] = list(run.compressed)
     with sealing(path):
         save_job(run.job, staged(path, "job.yaml"))
         write_safely(staged(path, "schema.json"), json.dumps(schema, allow_nan=False).encode())
