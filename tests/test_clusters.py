@@ -74,14 +74,15 @@ def test_dask(place: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_spark(place: Path) -> None:
+def test_spark(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pyspark", reason="Spark is not installed")
     if shutil.which("java") is None:
         pytest.skip("Spark needs Java, which is not here")
     from pyspark.sql import SparkSession
 
     spark = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    session = spark.config("spark.pyspark.python", sys.executable).getOrCreate()
+    monkeypatch.setenv("PYSPARK_PYTHON", sys.executable)  # workers take PATH's python3 otherwise
+    session = spark.getOrCreate()
     try:
         run("Spark")
     finally:
