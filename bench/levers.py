@@ -5,9 +5,10 @@
 decode: a 12-megapixel JPEG read for a 224 px encoder, at the smallest scale of its own that
 suffices against decoding all of it. steps, trainings: on a frozen MiniLM whose features are kept
 against running it every time - a step, ten epochs, and a second training of the same cells. notes:
-a table of notes of real lengths through MiniLM, in buckets of like length against padding each to
-128 pieces. Ratios are of medians over rounds, beside them ratios of CPU seconds, which do
-not count what neighbours took. Writes bench/results/levers.json and docs/performance.md.
+a table of notes of real lengths through MiniLM, in the order of their lengths, as rows are
+answered, against padding each to 128 pieces. Ratios are of medians over rounds, beside them ratios
+of CPU seconds, which do not count what neighbours took. Writes bench/results/levers.json and
+docs/performance.md.
 """
 
 import argparse
@@ -25,7 +26,6 @@ import torch
 from PIL import Image
 
 from bench.line import Line, publish
-from modalloy.answer.buckets import buckets
 from modalloy.cells.cells import Cells
 from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import open_loader
@@ -195,7 +195,7 @@ def notes(folder: Path, rounds: int) -> list[Line]:
     def run(rows: list[str], length: int) -> torch.Tensor:
         values = reader.read(Cells({"note": rows})).values
         arrays = {
-            n: np.pad(a, [(0, 0), (0, length - a.shape[1])] + [(0, 0)] * (a.ndim - 2))
+            n: np.pad(a, [(0, 0), (0, max(0, length - a.shape[1]))] + [(0, 0)] * (a.ndim - 2))
             for n, a in values.items()
         }
         given = {n: torch.from_numpy(a) for n, a in arrays.items()}
@@ -205,19 +205,19 @@ def notes(folder: Path, rounds: int) -> list[Line]:
         chunks = [texts[i : i + BATCH] for i in range(0, NOTES, BATCH)]
         return torch.cat([run(rows, 128) for rows in chunks])
 
-    def bucketed() -> torch.Tensor:
-        mask_RL = reader.read(Cells({"note": texts})).values["mask"]
+    def in_order() -> torch.Tensor:
+        order = np.argsort([len(text) for text in texts], kind="stable")
         out = torch.empty(NOTES, 384)
-        for bucket in buckets(mask_RL.sum(1), BATCH, longest=128):
-            found = run([texts[i] for i in bucket.rows], bucket.length or 128)
-            out[bucket.rows[: bucket.count]] = found[: bucket.count]
+        for start in range(0, NOTES, BATCH):
+            some = order[start : start + BATCH]
+            out[some] = run([texts[i] for i in some], 0)
         return out
 
-    apart = float((padded() - bucketed()).abs().max())
+    apart = float((padded() - in_order()).abs().max())
     assert apart < 1e-4, apart
-    found = interleaved({"padded": padded, "buckets": bucketed}, rounds=rounds)
-    case = f"{NOTES} notes, median 20 words: buckets against padding to 128"
-    return compared(case, found["padded"], found["buckets"], began)
+    found = interleaved({"padded": padded, "in order": in_order}, rounds=rounds)
+    case = f"{NOTES} notes, median 20 words: in the order of lengths against padding to 128"
+    return compared(case, found["padded"], found["in order"], began)
 
 
 def notes_job(folder: Path, max_tokens: int = PIECES) -> dict[str, Any]:
