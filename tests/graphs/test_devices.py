@@ -110,7 +110,7 @@ def test_a_device_that_fails_is_left_out_and_long_inputs_are_tried() -> None:
     branch = Branch("hum", {"x": Port("float32", (-1, -1))}, ("y",), (), (ONNX,))
     found = fastest(branch, ["broken", "fine"], opened)
     assert isinstance(found, Slow)
-    with pytest.raises(RuntimeError, match="no device can run 'hum'"):
+    with pytest.raises(BundleError, match="no device can run 'hum' here: no driver"):
         fastest(branch, ["broken"], opened)
     ports = {"ids": Port("int64", (-1, -1)), "seen": Port("bool", (-1,))}
     given = example(Branch("n", ports, (), (), (ONNX,)), rows=2, length=5)
