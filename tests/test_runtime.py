@@ -1,5 +1,6 @@
 """A bundle as a function of rows: frames and Arrow, in this process and others, without torch."""
 
+import os
 import pickle
 import subprocess
 import sys
@@ -134,3 +135,40 @@ def test_answering_loads_nothing_that_trains() -> None:
     command = [sys.executable, "-c", ANSWER, *told]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["LIGHT", "HEAVY", "48"]
+
+
+def test_a_bundle_that_is_replaced_is_opened_anew(rows: pd.DataFrame, tmp_path: Path) -> None:
+    place = tmp_path / "model.zip"
+    place.write_bytes(BUNDLE.read_bytes())
+    answer = runtime.answerer(place)
+    first = answer.predictor
+    assert answer.predictor is first
+    other = tmp_path / "other.zip"
+    other.write_bytes(b"no bundle")
+    other.replace(place)
+    with pytest.raises(BundleError):
+        answer(rows)
+    other.write_bytes(BUNDLE.read_bytes())
+    other.replace(place)
+    assert answer.predictor is not first
+    assert answer(rows)["fault"].tolist() == golden_answers()["fault"]
+
+
+FORKED = """
+import os, sys
+from modalloy import runtime
+answer = runtime.answerer(sys.argv[1])
+before = answer.predictor
+runtime._LOADING.acquire()  # as by another thread of the parent
+child = os.fork()
+if not child:
+    os._exit(0 if answer.predictor is not before else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+def test_a_forked_child_opens_its_own() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, str(BUNDLE)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["0"]

@@ -4,6 +4,7 @@
 transformers nor scikit-learn.
 """
 
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -20,8 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["Answerer", "answerer", "open"]
 
 Key = tuple[str, str | None, str, int | None]
-_LOADED: dict[Key, "Predictor"] = {}  # what this process has opened: once, however many ask
+Stamp = tuple[int, int, int]
+_LOADED: dict[Key, tuple[Stamp | None, "Predictor"]] = {}  # opened once, however many ask
 _LOADING = threading.Lock()
+
+
+def _forget() -> None:
+    """In a child that was forked: sessions have lost their threads, and a lock its holder."""
+    global _LOADING
+    _LOADED.clear()
+    _LOADING = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)
 
 
 def open(
@@ -65,7 +78,8 @@ class Answerer:
     """Rows in, their answers out: a pandas frame for a frame, Arrow for Arrow.
 
     It pickles as its path and options. A process opens the bundle when it is first asked, once for
-    all its answerers of the same bundle, and may ask from several threads. Answers are the columns
+    all its answerers of the same bundle, and anew where another one has been put in its place; a
+    forked child opens its own. It may ask from several threads. Answers are the columns
     of `Predictor.frame`, after those in `keep`; `row` counts the rows that were handed over
     together. A path is looked for on the machine that answers, media files too: where they start is
     the working folder, so give whole paths there, or the files' bytes.
@@ -89,13 +103,14 @@ class Answerer:
 
     @property
     def predictor(self) -> "Predictor":
-        """The bundle, opened in this process."""
+        """The bundle that lies there now, opened in this process."""
         key = (self.path, self.trust, self.device, self.threads)
         with _LOADING:
-            if key not in _LOADED:
+            stamp = stamp_of(Path(self.path))
+            if key not in _LOADED or _LOADED[key][0] != stamp:
                 given = {"trust": self.trust, "device": self.device, "threads": self.threads}
-                _LOADED[key] = open(self.path, **given)
-        return _LOADED[key]
+                _LOADED[key] = stamp, open(self.path, **given)
+            return _LOADED[key][1]
 
     @overload
     def __call__(self, rows: "pd.DataFrame") -> "pd.DataFrame": ...
@@ -165,3 +180,17 @@ def empty_batch(table: "pa.Table") -> "pa.RecordBatch":
     return pa.RecordBatch.from_arrays(
         [pa.array([], field.type) for field in table.schema], schema=table.schema
     )
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """What tells one file from another that took its place: time (ns), bytes, inode.
+
+    Of a folder that of the file which names all others; None where nothing lies there.
+    """
+    for one in (path / "manifest.json", path / "run.json", path):
+        try:
+            found = os.stat(one)
+        except OSError:
+            continue
+        return found.st_mtime_ns, found.st_size, found.st_ino
+    return None

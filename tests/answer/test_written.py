@@ -103,3 +103,12 @@ def test_what_stops_it_leaves_the_older_file(
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
     with pytest.raises(TableError, match="there is no folder"):
         write_answers(asked, rows, tmp_path / "none" / "a.csv")
+
+
+def test_lists_after_empty_cells_are_json(tmp_path: Path) -> None:
+    """A block may start with a row without an answer, or hold no other."""
+    cells = [None, ["crack"], None, None, ["dirt", "crack"], []]
+    frame = pd.DataFrame({"kinds": cells, "n": range(6)})
+    write_frame(frame, tmp_path / "a.csv", rows=2)
+    found = pd.read_csv(tmp_path / "a.csv", keep_default_na=False)["kinds"].tolist()
+    assert found == ["", '["crack"]', "", "", '["dirt", "crack"]', "[]"]

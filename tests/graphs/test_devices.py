@@ -13,6 +13,7 @@ from modalloy.graphs import open as opening
 from modalloy.graphs.branch import Branch, Port, Variant
 from modalloy.graphs.devices import devices_of, openvino_name, providers_for, refuse_device
 from modalloy.graphs.measure import example, fastest
+from modalloy.graphs.onnx_session import OnnxSession
 from modalloy.graphs.open import Place, open_session, places_of, session_of
 from modalloy.graphs.openvino_session import OpenvinoSession
 from modalloy.graphs.session import Session
@@ -110,7 +111,7 @@ def test_a_device_that_fails_is_left_out_and_long_inputs_are_tried() -> None:
     branch = Branch("hum", {"x": Port("float32", (-1, -1))}, ("y",), (), (ONNX,))
     found = fastest(branch, ["broken", "fine"], opened)
     assert isinstance(found, Slow)
-    with pytest.raises(RuntimeError, match="no device can run 'hum'"):
+    with pytest.raises(BundleError, match="no device can run 'hum' here: no driver"):
         fastest(branch, ["broken"], opened)
     ports = {"ids": Port("int64", (-1, -1)), "seen": Port("bool", (-1,))}
     given = example(Branch("n", ports, (), (), (ONNX,)), rows=2, length=5)
@@ -131,3 +132,30 @@ def test_both_engines_open_on_the_processor(doubling: bytes) -> None:
     for variant in (ONNX, Variant("openvino", ("a.onnx",))):
         session = session_of(variant, [doubling], threads=1, device="cpu")
         assert np.array_equal(session.run({"x": x_B3})["y"], 2 * x_B3)
+
+
+def test_a_provider_that_does_not_start_is_not_replaced_silently(doubling: bytes) -> None:
+    """ONNX Runtime takes what is left of a list; here as where the driver of a GPU is lacking."""
+    asked = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    assert OnnxSession(doubling, threads=1).session.get_providers() == asked[1:]
+    lacking = pytest.raises(BundleError, match="CUDAExecutionProvider, but it does not start here")
+    with lacking, pytest.warns(UserWarning, match="not in available provider names"):
+        OnnxSession(doubling, threads=1, providers=asked)
+
+
+def test_where_an_engine_fails_the_next_variant_is_taken(doubling: bytes) -> None:
+    """One cannot parse its file; the last error is told where none can, a damaged part at once."""
+    parts = {"a.onnx": doubling, "a.xml": b"<net", "a.bin": b""}
+    found = open_session(BRANCH, parts.__getitem__, device="cpu", threads=1)
+    assert isinstance(found, OnnxSession)
+    assert found.device == "cpu"
+    parts["a.onnx"] = b"no graph"
+    with pytest.raises(BundleError, match="no device can run 'load' here: ") as caught:
+        open_session(BRANCH, parts.__getitem__, device="cpu", threads=1)
+    assert "\n" not in str(caught.value)
+
+    def damaged(name: str) -> bytes:
+        raise BundleError(f"{name} is damaged")
+
+    with pytest.raises(BundleError, match=r"a\.xml is damaged"):
+        open_session(BRANCH, damaged, device="cpu", threads=1)

@@ -95,8 +95,8 @@ class AnswerFile:
     def _append(self, frame: pd.DataFrame) -> None:
         if self._file is None:
             self._file = open(self.part, "w", encoding="utf-8", newline="")  # noqa: SIM115
-        lists = [c for c in frame if len(frame) and isinstance(frame[c].iloc[0], list)]
-        plain = frame.assign(**{str(c): frame[c].map(json.dumps) for c in lists})
+        lists = [c for c in frame if any(isinstance(x, list) for x in frame[c])]
+        plain = frame.assign(**{str(c): frame[c].map(as_written) for c in lists})
         plain.to_csv(self._file, index=False, header=not self.count)
 
     def _spool(self, frame: pd.DataFrame) -> None:
@@ -128,3 +128,8 @@ class AnswerFile:
         return RunError(
             f"{self.path}: cannot be written ({error.strerror}); the older file is unharmed."
         )
+
+
+def as_written(cell: Any) -> Any:
+    """A list as JSON; whatever else stands among lists, such as an empty cell, as it is."""
+    return json.dumps(cell) if isinstance(cell, list) else cell

@@ -1,7 +1,7 @@
 """What runs a network: arrays of rows in, raw outputs as arrays out, whoever computes them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,13 +52,15 @@ class Engine(ABC):
     """A network that answers: every method may be called from several threads at once.
 
     job, readers, targets: of the run. inputs: names of its inputs, in their order. A row is encoded
-    and decided exactly alike in any company.
+    and decided alike in any company, but for rounding: graphs sum other counts of rows in another
+    order. caveats: what is to be known of its answers here, in sentences.
     """
 
     job: config.Job
     readers: Mapping[str, Reader]
     targets: Mapping[str, Any]
     inputs: list[str]
+    caveats: Sequence[str] = ()
 
     @contextmanager
     def answering(self) -> Iterator[None]:

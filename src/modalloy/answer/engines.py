@@ -9,13 +9,14 @@ import numpy as np
 from modalloy.answer.engine import Engine
 from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.golden_rows import golden_from, strange
-from modalloy.bundle.bundled import MACHINE, Bundle
+from modalloy.bundle.bundled import Bundle
+from modalloy.bundle.told import rightly
 from modalloy.errors import BundleError
 from modalloy.graphs.branch import Branch
 from modalloy.graphs.devices import AUTO, refuse_device
 from modalloy.graphs.open import open_session
 from modalloy.graphs.session import Session
-from modalloy.machine.fingerprint import Fingerprint, fingerprint, same_kind
+from modalloy.machine.fingerprint import fingerprint, same_kind
 from modalloy.machine.limits import cores
 from modalloy.runs.run import Run
 
@@ -38,7 +39,8 @@ def engine_for(run: Run, *, device: str | None = None, threads: int | None = Non
     refuse_device(wanted, ("torch",))
     model = run.network() if isinstance(run, Bundle) else run.model()
     engine = TorchEngine(model.cpu() if wanted == "cpu" else model)
-    if isinstance(run, Bundle) and (found := doubts(run, engine)):
+    at_home = engine.model.device.type == "cpu"
+    if isinstance(run, Bundle) and (found := doubts(run, engine, at_home=at_home)):
         raise answers_otherwise(run, found)
     return engine
 
@@ -46,7 +48,8 @@ def engine_for(run: Run, *, device: str | None = None, threads: int | None = Non
 def bundled_engine(bundle: Bundle, device: str, threads: int) -> Engine:
     """The graphs of a bundle, each by the first of its variants that can run here.
 
-    On a machine of another kind its golden rows are answered first. Where they are decided
+    On a machine of another kind, and where a graph runs elsewhere than on the processor, its golden
+    rows are answered first. Where they are decided
     otherwise than when the bundle was made, the next variants are tried, and BundleError says that
     it does not answer rightly here where none of them does.
     """
@@ -59,7 +62,8 @@ def bundled_engine(bundle: Bundle, device: str, threads: int) -> Engine:
             for name, branch in some.items()
         }
         engine = graph_engine(bundle, some, sessions, bundle.absent())
-        if not (found := doubts(bundle, engine, first=number == 0)):
+        at_home = all(s.device == "cpu" for s in sessions.values())
+        if not (found := doubts(bundle, engine, at_home=at_home, first=number == 0)):
             return engine
         first = first or found
     raise answers_otherwise(bundle, first)
@@ -78,15 +82,29 @@ def left(branch: Branch, number: int) -> Branch:
     return replace(branch, variants=branch.variants[min(number, len(branch.variants) - 1) :])
 
 
-def doubts(bundle: Bundle, engine: Engine, *, first: bool = True) -> list[str]:
-    """What golden rows say against an engine on this machine; nothing is asked on one of the same
-    kind as the bundle was made on. first: whether it is the way that is to be used first.
+def doubts(bundle: Bundle, engine: Engine, *, at_home: bool, first: bool = True) -> list[str]:
+    """What golden rows say against an engine here; nothing is asked on a machine of the same kind
+    as the bundle was made on. A bundle without such rows leaves a sentence in `Engine.caveats`.
+
+    at_home: all of it is computed by the processor, as where it was made. first: whether it is the
+    way that is to be used first.
     """
-    kept = bundle.archive and bundle.archive.manifest.notes.get(MACHINE)
-    if not kept or same_kind(Fingerprint.from_state(kept), fingerprint()).same:
+    then = bundle.machine
+    if at_home and (then is None or same_kind(then, fingerprint()).same):
         return []
-    golden = golden_from(bundle.part(GOLDEN), engine) if GOLDEN in bundle.sealed else None
-    return [] if golden is None else strange(engine, golden, first=first)
+    with rightly(bundle.path):
+        golden = golden_from(bundle.part(GOLDEN), engine) if GOLDEN in bundle.sealed else None
+    if golden is not None:
+        try:
+            return strange(engine, golden, first=first)
+        except Exception as error:  # engines and drivers raise anything
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            return [f"its golden rows cannot be answered ({said})"]
+    engine.caveats = [
+        f"{bundle.path.name} was made on another kind of machine or device and holds no rows to "
+        "compare by; compare some answers with those of its run."
+    ]
+    return []
 
 
 def graph_engine(

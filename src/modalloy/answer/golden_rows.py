@@ -101,7 +101,7 @@ def golden_from(data: bytes, engine: Engine) -> Golden | None:
             told[kind].setdefault(tasks[int(number)], {})[rest[0]] = x
     if not told["said"]:
         return None
-    rows = np.arange(len(next(iter(present.values()))))
+    rows = np.arange(len(present[names[0]]))
     given = ArrayBatch({n: values.get(n, {}) for n in present}, present, {}, rows)
     return Golden(given, told["run"], told["said"])
 

@@ -229,7 +229,7 @@ class Predictor:
         caveats = [sentence(f) for f in [*found, *cells]]
         if self.plan is not None and not hidden and (no := no_longer_holds(self.run, self.plan)):
             caveats.append(f"policy: {no}")
-        return caveats
+        return [*caveats, *self.engine.caveats]
 
     def say(
         self,

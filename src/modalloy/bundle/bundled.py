@@ -11,12 +11,14 @@ import numpy as np
 from modalloy.answer.stage import stages_from_state, stages_to_state
 from modalloy.bundle.archive import Archive
 from modalloy.bundle.names import MANIFEST
+from modalloy.bundle.told import JOB, ODD, ORIGIN, SCHEMA, refuse_lacking, rightly, told_by
 from modalloy.errors import BundleError, JobError, RunError
-from modalloy.graphs.branch import Branch
+from modalloy.graphs.branch import FUSION, Branch
+from modalloy.job.inputs import shared_encoders
 from modalloy.job.job_file import job_data
+from modalloy.machine.fingerprint import Fingerprint
 from modalloy.readers.batch import TABLE, inputs_of
 from modalloy.readers.build import from_state, targets_from_state, to_state
-from modalloy.runs.migrate import RawRun, migrate
 from modalloy.runs.parts import ROWS
 from modalloy.runs.run import Run, load_run
 from modalloy.runs.seal import FORMAT, Parent
@@ -26,11 +28,8 @@ from modalloy.table.split import Parts
 if TYPE_CHECKING:
     from modalloy.model.model import Model
 
-JOB, SCHEMA, ORIGIN = "job.json", "schema.json", "origin.json"  # what every bundle holds
 ABSENT = "absent.safetensors"  # what stands for a missing cell of each media input
-BRANCHES = "branches"  # of the manifest's notes
-MACHINE = "machine"  # where it was made
-PARITY = "parity"  # how each way to compute it agrees with the run
+PARITY = "parity"  # of the manifest's notes: how each way to compute it agrees with the run
 WEIGHTS = "model.safetensors"  # of a bundle that answers with torch, which has no branches
 
 
@@ -39,11 +38,13 @@ class Bundle(Run):
     """A run whose parts lie in an archive, and whose network is graphs.
 
     branches: by input, fusion and heads under `FUSION`. device: that it was asked to answer on.
+    machine: that it was made on, None where it does not say.
     """
 
     archive: Archive | None = None
     branches: Mapping[str, Branch] = field(default_factory=dict)
     device: str = "auto"
+    machine: Fingerprint | None = None
 
     def part(self, name: str) -> bytes:
         """What a part holds; BundleError where there is none, or another than was written."""
@@ -51,11 +52,19 @@ class Bundle(Run):
         return self.archive.read(name)
 
     def absent(self) -> dict[str, np.ndarray]:
-        """Media input -> the learned vector (D,) of rows without it."""
+        """Media input -> the learned vector (D,) of rows without it; BundleError without one."""
         from safetensors.numpy import load
 
-        found = load(self.part(ABSENT))
+        with rightly(self.path):
+            found = load(self.part(ABSENT))
         media = [n for n in inputs_of(self.readers) if n != TABLE]
+        for m, name in enumerate(media):
+            one = found.get(str(m))
+            if one is None or one.ndim != 1 or one.dtype != np.float32:
+                raise BundleError(
+                    f"{self.path}: {ABSENT} lacks what stands for a missing cell of '{name}'; "
+                    "export the bundle again."
+                )
         return {name: found[str(m)] for m, name in enumerate(media)}
 
     def model(self) -> "Model":
@@ -75,10 +84,12 @@ class Bundle(Run):
         from modalloy.model.device import placed
         from modalloy.model.model import Model
 
-        model = Model(self.job, self.readers, self.targets, pretrained=False, trunks=self.trunks)
+        data = self.part(WEIGHTS)
         try:
-            model.load_state_dict(load(self.part(WEIGHTS)))
-        except RuntimeError as error:
+            given = (self.job, self.readers, self.targets)
+            model = Model(*given, pretrained=False, trunks=self.trunks)
+            model.load_state_dict(load(data))
+        except (RuntimeError, *ODD) as error:
             raise RunError(f"{self.path}: {WEIGHTS} does not fit its job: {error}") from error
         return placed(model).eval()
 
@@ -104,32 +115,41 @@ def is_bundle(path: str | Path) -> bool:
 def load_bundle(path: str | Path, *, trust: Path | None = None, device: str = "auto") -> Bundle:
     """Read a bundle of this or an older format. trust: the public key that it must be signed with.
 
-    BundleError where it is damaged, unsafe, of a newer version or not trusted; RunError where what
-    it holds is of no use to this version.
+    BundleError where it is damaged, unsafe, of a newer version, not trusted, or does not say what
+    answering needs; RunError where what it holds is of no use to this version.
     """
     archive = Archive.open(path, trust=trust)
-    origin, schema = archive.read_json(ORIGIN), archive.read_json(SCHEMA)
-    raw = migrate(RawRun(origin, archive.read_json(JOB), schema))
-    job = job_from(raw.job, archive.path / JOB)
-    parent = raw.seal["parent"]
-    branches = [Branch.from_state(s) for s in archive.manifest.notes[BRANCHES]]
+    told = told_by(archive)
+    raw, parent = told.raw, told.raw.seal["parent"]
+    with rightly(archive.path):
+        job = job_from(raw.job, archive.path / JOB)
+        refuse_lacking(archive.path, "the task", set(raw.schema["targets"]), job.tasks)
+        refuse_lacking(archive.path, "what the task answers,", job.tasks, raw.schema["targets"])
+        readers = from_state(raw.schema["readers"])
+        targets = targets_from_state(raw.schema["targets"], job)
+        stages = stages_from_state(raw.schema["stages"])
+        if told.branches:
+            alike = shared_encoders(job)
+            needed = {alike.get(n, n) for n in inputs_of(readers)} | {FUSION}
+            refuse_lacking(archive.path, "the graph of", needed, told.branches)
     return Bundle(
         archive.path,
         job,
-        from_state(raw.schema["readers"]),
-        targets_from_state(raw.schema["targets"], job),
+        readers,
+        targets,
         raw.schema["trunks"],
         raw.seal["notes"],
         raw.schema["decimal"],
-        stages_from_state(raw.schema["stages"]),
-        origin["format"],
+        stages,
+        told.origin.format,
         "model",
         None if parent is None else Parent(**parent),
-        {**origin["sha256"], **archive.manifest.sha256},
+        {**told.origin.sha256, **archive.manifest.sha256},
         archive.manifest.identity,
         archive=archive,
-        branches={b.name: b for b in branches},
+        branches=told.branches,
         device=device,
+        machine=told.machine,
     )
 
 
@@ -162,9 +182,10 @@ def say_parity(bundle: Bundle) -> list[str]:
     """A line for each way to compute it: how many rows it decided as the run did."""
     assert bundle.archive is not None
     found = []
-    for label, own in bundle.archive.manifest.notes.get(PARITY, {}).items():
-        same = ", ".join(f"{task} {100 * t['same']:.2f} %" for task, t in own["tasks"].items())
-        found.append(f"{label}: {own['rows']} {own['which']}, decided as by the run: {same}")
+    with rightly(bundle.path):
+        for label, own in bundle.archive.manifest.notes.get(PARITY, {}).items():
+            same = ", ".join(f"{task} {100 * t['same']:.2f} %" for task, t in own["tasks"].items())
+            found.append(f"{label}: {own['rows']} {own['which']}, decided as by the run: {same}")
     return found
 
 

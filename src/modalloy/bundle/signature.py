@@ -64,7 +64,7 @@ def verify(
 
 def private_key(path: Path) -> "Ed25519PrivateKey":
     """The key to sign with; BundleError for another kind of key, one with a password, or none."""
-    require("cryptography", "runtime", "signing a bundle")
+    require("cryptography", None, "signing a bundle")
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
@@ -86,7 +86,7 @@ def private_key(path: Path) -> "Ed25519PrivateKey":
 
 def public_key(path: Path) -> "Ed25519PublicKey":
     """The key to trust; BundleError for another kind of key, a private one, or none."""
-    require("cryptography", "runtime", "checking a bundle's signature")
+    require("cryptography", None, "checking a bundle's signature")
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 

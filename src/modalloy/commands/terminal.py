@@ -28,7 +28,8 @@ def take_cores(run: Path | None = None) -> None:
 def graphs_answer(path: Path) -> bool:
     """Whether a bundle with graphs lies at a path; its faults are told when it is read."""
     from modalloy.bundle.archive import Archive
-    from modalloy.bundle.bundled import BRANCHES, is_bundle
+    from modalloy.bundle.bundled import is_bundle
+    from modalloy.bundle.told import BRANCHES
 
     if not is_bundle(path):
         return False

@@ -13,14 +13,8 @@ from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.golden_rows import golden_of
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
-from modalloy.bundle.bundled import (
-    BRANCHES,
-    MACHINE,
-    PARITY,
-    Bundle,
-    load_bundle,
-    parts_of,
-)
+from modalloy.bundle.bundled import PARITY, Bundle, load_bundle, parts_of
+from modalloy.bundle.told import BRANCHES, MACHINE
 from modalloy.bundle.write import refuse_other, write_bundle
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
 from modalloy.deploy.exportable import refuse_unexportable

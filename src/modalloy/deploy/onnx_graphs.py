@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import Dim, export
@@ -169,17 +168,3 @@ def quietly() -> Iterator[None]:
             yield
     finally:
         logging.disable(was)
-
-
-def used_inputs(data: bytes) -> list[str]:
-    """Inputs of an ONNX graph that some node reads."""
-    import onnx
-
-    graph = onnx.load_from_string(data).graph
-    read = {name for node in graph.node for name in node.input}
-    return [i.name for i in graph.input if i.name in read]
-
-
-def as_arrays(tensors: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
-    """Tensors as arrays of the same types."""
-    return {n: t.detach().cpu().numpy() for n, t in tensors.items()}

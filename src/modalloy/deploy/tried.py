@@ -1,7 +1,6 @@
 """What is found out of one candidate, and the row that reports show of it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
 
 from modalloy.deploy.guard import Judged
@@ -46,7 +45,6 @@ class Tried:
     build_s: float = 0.0
     said: str = ""
     candidate: Any = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def megabytes(self) -> float:

@@ -1,1 +1,1 @@
-"""Graphs of a network, each ready to run: by ONNX Runtime, OpenVINO or torch."""
+"""Graphs of a network, each ready to run: by ONNX Runtime or OpenVINO."""

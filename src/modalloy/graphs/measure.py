@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from modalloy.errors import BundleError
 from modalloy.graphs.branch import Branch
 from modalloy.graphs.session import Session
 from modalloy.readers.batch import Arrays
@@ -19,7 +20,8 @@ LENGTHS = (32, 1024, 16384)  # of what varies in length: a sound of few samples 
 def fastest(branch: Branch, places: Sequence[Place], opened: Callable[[Place], Session]) -> Session:
     """The session that takes the least time for a few rows, the earlier one of equals.
 
-    One that cannot run the branch is left out; RuntimeError from the last one where none can.
+    One that cannot run the branch is left out; BundleError with what the last
+    one said where none can.
     """
     sessions, failure = [], None
     for place in places:
@@ -38,7 +40,16 @@ def fastest(branch: Branch, places: Sequence[Place], opened: Callable[[Place], S
         if able:
             seconds_RS = np.array([[timed(s, given) for s in able] for _ in range(ROUNDS)])
             return able[int(np.median(seconds_RS, axis=0).argmin())]
-    raise RuntimeError(f"no device can run '{branch.name or 'fusion'}'") from failure
+    raise unable(branch, failure) from failure
+
+
+def unable(branch: Branch, failure: Exception | None) -> BundleError:
+    """What to say of a branch that nothing here can run. failure: of the last that tried."""
+    said = (str(failure).strip() or type(failure).__name__).splitlines()[0].rstrip(".")
+    return BundleError(
+        f"no device can run '{branch.name or 'fusion'}' here: {said}. Try another --device, or "
+        "export the run on this machine."
+    )
 
 
 def timed(session: Session, given: Arrays) -> float:

@@ -13,7 +13,7 @@ from modalloy.graphs.devices import (
     providers_for,
     refuse_device,
 )
-from modalloy.graphs.measure import fastest
+from modalloy.graphs.measure import fastest, unable
 from modalloy.graphs.session import Session
 
 
@@ -31,13 +31,26 @@ def open_session(
 
     read: of a file of the bundle by its name. device: `cpu`, `gpu`, `npu`, or `auto`: each device
     that is here is measured with the branch's own graph, and the fastest is taken. threads: that
-    one run may use. BundleError where no variant can run, and for a device that is not here.
+    one run may use. Where an engine does not take a variant, the next one is tried. BundleError
+    where none can run, for a device that is not here, and for a part that is damaged.
     """
     places = places_of(branch, device)
+    known = {p.variant: [read(n) for n in p.variant.files] for p in places}
 
     def opened(place: Place) -> Session:
-        files = [read(name) for name in place.variant.files]
-        return session_of(place.variant, files, device=place.device, threads=threads)
+        failure = None
+        for variant in branch.variants:
+            if place.device not in devices_of(variant.engine):
+                continue
+            files = known.get(variant) or [read(name) for name in variant.files]
+            try:
+                found = session_of(variant, files, device=place.device, threads=threads)
+            except Exception as error:  # engines and drivers raise anything
+                failure = error
+            else:
+                found.device = place.device
+                return found
+        raise unable(branch, failure) from failure
 
     return opened(places[0]) if len(places) == 1 else fastest(branch, places, opened)
 

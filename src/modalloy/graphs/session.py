@@ -6,9 +6,12 @@ from modalloy.readers.batch import Arrays
 
 
 class Session(ABC):
-    """Any number of threads may run it at once. inputs: names of the arrays that it takes."""
+    """Any number of threads may run it at once. inputs: names of the arrays that it takes. device:
+    the kind that it was opened on.
+    """
 
     inputs: tuple[str, ...]
+    device: str = "cpu"
 
     @abstractmethod
     def run(self, values: Arrays) -> Arrays:

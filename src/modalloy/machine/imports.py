@@ -41,10 +41,15 @@ def probe(modules: Iterable[str]) -> dict[str, Any]:
     return seen
 
 
-def require(module: str, extra: str, what: str) -> None:
-    """Refuse what needs a package of an extra that is not installed; JobError with what to do."""
+def require(module: str, extra: str | None, what: str) -> None:
+    """Refuse what needs a package that is not installed; JobError with what to do.
+
+    extra: of modalloy that brings it; None for the package alone, which is right for whoever has
+    modalloy-runtime, too: the extra would bring torch.
+    """
     if find_spec(module) is None:
-        raise JobError(f"{what} needs {module}; run: pip install 'modalloy[{extra}]'")
+        named = module if extra is None else f"'modalloy[{extra}]'"
+        raise JobError(f"{what} needs {module}; run: pip install {named}")
 
 
 def main() -> None:
