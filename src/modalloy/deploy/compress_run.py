@@ -147,8 +147,8 @@ def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
     if plan_of(run) is not None:
         raise BundleError(
             f"{run.path}: buys columns by what `economize` certified for its own answers, and a "
-            "compressed bundle gives others. Compress the run that it was before `economize`, "
-            "which reads every column; or `export` this one, which keeps its answers and what it buys."
+            "compressed bundle gives others. Compress the run that it was before `economize`; "
+            "or `export` this one, which keeps its answers and what it buys."
         )
     if minutes is not None and not 0.0 < minutes < float("inf"):
         raise JobError(f"minutes: {minutes:g} is no time to search in; give more than 0.")
