@@ -81,7 +81,7 @@ def test_a_part_of_the_rows_that_surely_loses_is_a_reason() -> None:
 
 def named(names: list[str], p_N: list[int]) -> dict[str, np.ndarray]:
     """Sure answers of these classes."""
-    return {"p": np.eye(len(names), dtype=np.float32)[p_N]}
+    return {"probability": np.eye(len(names), dtype=np.float32)[p_N]}
 
 
 def test_a_small_part_does_not_hide_a_large_one_that_surely_loses() -> None:
