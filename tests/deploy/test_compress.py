@@ -12,6 +12,7 @@ import torch
 
 import modalloy as ma
 from conftest import make_job, write_table
+from modalloy.answer.answers import View
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.torch_engine import TorchEngine
 from modalloy.bundle.bundled import load_bundle
@@ -28,6 +29,7 @@ from modalloy.deploy.compressed_report import say_changes
 from modalloy.deploy.contract import Contract
 from modalloy.deploy.guard import Guard
 from modalloy.deploy.network import Network, graphed, operations_in
+from modalloy.deploy.one_changed import OneChanged
 from modalloy.deploy.picking import PLAIN, pick, told
 from modalloy.deploy.smaller_nets import (
     MOST_STEPS,
@@ -46,6 +48,7 @@ from modalloy.machine.bursts import Ratio, Timing
 from modalloy.model.model import Model
 from modalloy.readers.batch import Arrays
 from modalloy.runs.run import Run
+from modalloy.unlike.likeness import Unlikeness
 from untrained import untrained
 
 ORT = Candidate("onnxruntime", "f32")
@@ -267,6 +270,50 @@ def test_together_what_breaks_the_promise_falls_back(
     picked = pick(tools.bench, {"note": [good, better]})
     assert picked.tried["note"].label == "openvino f32"
     assert list(picked.said) == ["note: openvino f16 fell back: together, fault: 3.00 points lost"]
+
+
+class Knows:
+    """Calls half of the rows unlike those of training, by what the network makes of them."""
+
+    def __init__(self) -> None:
+        self.pooled, self.half = (), 0.0
+
+    def judge(self, view: View) -> Unlikeness:
+        x_B = view.fused_BD.sum(1)
+        self.half = self.half or float(np.median(x_B))
+        return Unlikeness(x_B - self.half + 1.0, [""] * len(x_B))
+
+
+def guard_of(tools: Tools, predictor: Predictor) -> Guard:
+    """A guard of its own."""
+    engine = TorchEngine(predictor.model)
+    return Guard(predictor, tools.bench.guard.rows, engine, Contract("latency", 0.5))
+
+
+def test_rows_that_the_run_calls_unlike_are_compared(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, knows = Predictor(tools.run), Knows()
+    monkeypatch.setattr(predictor, "likeness", knows)
+    guard = guard_of(tools, predictor)
+    same = guard.judge(tools.network.base)
+    assert same.unlike is not None
+    assert same.unlike.share == 1.0
+    assert same.passed
+    knows.half -= 1e6  # as where every vector has moved
+    [why] = guard.judge(tools.network.base).reasons
+    assert why.startswith("50.00 % of rows are called unlike those of training")
+
+
+def test_a_task_without_known_answers_must_decide_alike(tools: Tools) -> None:
+    guard = guard_of(tools, Predictor(tools.run))
+    guard.truth = {"fault": [None] * len(guard.rows.guard)}
+    fine = guard.judge(tools.network.base)
+    assert fine.losses == {}
+    assert fine.passed
+    sessions = {**tools.network.base.sessions}
+    broken = OneChanged(tools.network.base, {FUSION: Broken(sessions[FUSION])}, {})
+    assert "for want of a figure" in guard.judge(broken).reasons[0]
 
 
 def lost(model: Model, rows: Rows, share: float) -> Changed:
