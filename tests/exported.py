@@ -15,7 +15,8 @@ import modalloy as ma
 from conftest import make_job, write_table
 from modalloy.answer.predictor import Predictor
 from modalloy.deploy.export_rows import ExportRows, rows_of
-from modalloy.deploy.export_run import Exported, exported, write_exported
+from modalloy.deploy.export_run import exported, write_exported
+from modalloy.deploy.exported import Exported
 from modalloy.judge.baselines.baselines import Baselines
 from modalloy.policy.plan import PART, Plan
 from modalloy.policy.rules import Cascade

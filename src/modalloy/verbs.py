@@ -390,13 +390,14 @@ def compress(
     out: a name that ends in .zip, or a folder. table: labelled rows that the model has not learned
     from, the run's validation rows for None. profile: `latency` (one row), `throughput` (16 rows),
     `size` or `exact` (99.5 % of decisions stay the same). max_loss: points that a task may lose
-    otherwise, at the worse end of its 95 % interval. minutes: of the whole search; with them
-    smaller networks and compiled ones are tried, too. sign: a file with an Ed25519 private key.
-    sheet: the sheet of an Excel table.
+    otherwise, at the worse end of its 95 % interval. minutes: after which nothing new begins;
+    with them smaller networks and compiled ones are tried, too. sign: a file with an Ed25519
+    private key. sheet: the sheet of an Excel table.
 
     Raises JobError for a profile, loss or time that there is none of, and where no engine is
     installed; RunError where no rows are left to guard by; TableError where a given table has none;
-    BundleError where something else lies at `out`.
+    BundleError where something else lies at `out`, for a run with a policy of `economize`, and
+    where a bundle in float32 would not decide as the run does.
     """
     from modalloy.deploy.compress_run import compress_run
     from modalloy.runs.run import Run, load_run

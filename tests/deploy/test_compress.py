@@ -12,6 +12,7 @@ import torch
 
 import modalloy as ma
 from conftest import make_job, write_table
+from modalloy.answer.answers import View
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.torch_engine import TorchEngine
 from modalloy.bundle.bundled import load_bundle
@@ -28,6 +29,7 @@ from modalloy.deploy.compressed_report import say_changes
 from modalloy.deploy.contract import Contract
 from modalloy.deploy.guard import Guard
 from modalloy.deploy.network import Network, graphed, operations_in
+from modalloy.deploy.one_changed import OneChanged
 from modalloy.deploy.picking import PLAIN, pick, told
 from modalloy.deploy.smaller_nets import (
     MOST_STEPS,
@@ -42,10 +44,11 @@ from modalloy.errors import BundleError, JobError
 from modalloy.graphs.branch import FUSION
 from modalloy.graphs.session import Session
 from modalloy.job.job_file import load_job
-from modalloy.machine.bursts import Timing
+from modalloy.machine.bursts import Ratio, Timing
 from modalloy.model.model import Model
 from modalloy.readers.batch import Arrays
 from modalloy.runs.run import Run
+from modalloy.unlike.likeness import Unlikeness
 from untrained import untrained
 
 ORT = Candidate("onnxruntime", "f32")
@@ -238,6 +241,14 @@ def test_minutes_that_are_used_up_end_the_search(tools: Tools) -> None:
     assert {t.why for t in found[1:]} == {"not tried: the minutes were used up"}
 
 
+def test_other_ways_of_torch_are_not_begun_after_the_minutes(tools: Tools) -> None:
+    over = replace(tools.bench, budget=Budget(1e-9))
+    given = (over, tools.network.graphs["note"], tools.network.feeds["note"])
+    rows = torch_rows(*given, compiled=True)
+    assert [t.label for t in rows] == ["torch bf16", "torch f32 compiled"]
+    assert {t.why for t in rows} == {"not tried: the minutes were used up"}
+
+
 def test_together_what_breaks_the_promise_falls_back(
     tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -261,6 +272,50 @@ def test_together_what_breaks_the_promise_falls_back(
     assert list(picked.said) == ["note: openvino f16 fell back: together, fault: 3.00 points lost"]
 
 
+class Knows:
+    """Calls half of the rows unlike those of training, by what the network makes of them."""
+
+    def __init__(self) -> None:
+        self.pooled, self.half = (), 0.0
+
+    def judge(self, view: View) -> Unlikeness:
+        x_B = view.fused_BD.sum(1)
+        self.half = self.half or float(np.median(x_B))
+        return Unlikeness(x_B - self.half + 1.0, [""] * len(x_B))
+
+
+def guard_of(tools: Tools, predictor: Predictor) -> Guard:
+    """A guard of its own."""
+    engine = TorchEngine(predictor.model)
+    return Guard(predictor, tools.bench.guard.rows, engine, Contract("latency", 0.5))
+
+
+def test_rows_that_the_run_calls_unlike_are_compared(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    predictor, knows = Predictor(tools.run), Knows()
+    monkeypatch.setattr(predictor, "likeness", knows)
+    guard = guard_of(tools, predictor)
+    same = guard.judge(tools.network.base)
+    assert same.unlike is not None
+    assert same.unlike.share == 1.0
+    assert same.passed
+    knows.half -= 1e6  # as where every vector has moved
+    [why] = guard.judge(tools.network.base).reasons
+    assert why.startswith("50.00 % of rows are called unlike those of training")
+
+
+def test_a_task_without_known_answers_must_decide_alike(tools: Tools) -> None:
+    guard = guard_of(tools, Predictor(tools.run))
+    guard.truth = {"fault": [None] * len(guard.rows.guard)}
+    fine = guard.judge(tools.network.base)
+    assert fine.losses == {}
+    assert fine.passed
+    sessions = {**tools.network.base.sessions}
+    broken = OneChanged(tools.network.base, {FUSION: Broken(sessions[FUSION])}, {})
+    assert "for want of a figure" in guard.judge(broken).reasons[0]
+
+
 def lost(model: Model, rows: Rows, share: float) -> Changed:
     """A lever that takes everything away."""
     empty = copied(model)
@@ -274,16 +329,25 @@ def impossible(model: Model, rows: Rows, share: float) -> Changed:
     raise JobError("no layer can be changed")
 
 
+def broken(model: Model, rows: Rows, share: float) -> Changed:
+    raise ZeroDivisionError("by nothing")
+
+
 def test_smaller_networks_are_judged_like_all_others(tools: Tools) -> None:
     picked = pick(tools.bench, {})
     rows = set_apart(tools.bench.guard.rows)
-    levers = [Step("lost", lost, 0.5, False), Step("impossible", impossible, 0.5, False)]
+    levers = [
+        Step("lost", lost, 0.5, False),
+        Step("impossible", impossible, 0.5, False),
+        Step("broken", broken, 0.5, False),
+    ]
     given = (tools.bench, tools.bench.guard.predictor, rows, picked)
     tried, passed = smaller_nets.smaller_nets(*given, levers=levers)
     assert passed == []
-    assert [t.verdict for t in tried] == ["refused", "failed"]
+    assert [t.verdict for t in tried] == ["refused", "failed", "failed"]
     assert "points lost" in tried[0].why
     assert tried[1].why == "no layer can be changed"
+    assert tried[2].why == "ZeroDivisionError: by nothing"
 
 
 def same(model: Model, rows: Rows, share: float) -> Changed:
@@ -305,9 +369,12 @@ def test_a_smaller_network_that_passes_is_computed_as_the_first_one_was(
     assert row.speed.one.value == pytest.approx(2.0)
     first = Taken(tools.network, picked, found.speed)
     assert not better(found, first, "latency")
-    late = found.speed._replace(one=(2.0, 1.5), many=(2.0, 1.5))
+    ratio = Ratio(1.5, 1.4, 1.9)
+    late = found.speed._replace(faster_one=ratio, faster_many=ratio)
     assert better(found, first._replace(speed=late), "latency")
     assert better(found, first._replace(speed=late), "throughput")
+    near = found.speed._replace(faster_one=ratio._replace(high=2.1), one=(9.0, 9.0))
+    assert not better(found, first._replace(speed=near), "latency")  # no more than noise
     assert not better(found, first, "size")
 
 
@@ -367,6 +434,10 @@ def test_the_report_has_a_row_for_every_candidate(bundle: Path) -> None:
     text = page.read_text()
     assert "openvino f32" in text
     assert "At least 99.5 % of decisions" in text
+    manifest = load_bundle(bundle).archive
+    assert manifest is not None
+    gate = manifest.manifest.notes["parity"]
+    assert {way["tasks"]["fault"]["same"] for way in gate.values()} == {1.0}
     lines = say_changes(load_bundle(bundle)).splitlines()
     assert lines[0].split() == ["task", "figure", "before", "after", "change"]
     assert any("90 validation rows" in line for line in lines)
@@ -390,3 +461,11 @@ def test_what_cannot_be_asked_for_is_said(
 def test_a_bundle_is_not_compressed_again(bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is a bundle already"):
         ma.compress(load_bundle(bundle), out=tmp_path / "b.zip")
+
+
+def test_a_run_that_buys_by_a_policy_is_refused(
+    tools: Tools, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compress_run, "plan_of", lambda run: object())
+    with pytest.raises(BundleError, match="Compress the run that it was before `economize`"):
+        ma.compress(tools.run, out=tmp_path / "b.zip")

@@ -1,6 +1,7 @@
 """What guards a compression: its figures by hand, and what a contract makes of them."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,10 @@ from modalloy.deploy.contract import Contract
 from modalloy.deploy.guard import Judged, lost_points, neighbours_kept
 from modalloy.deploy.one_changed import far_outside
 from modalloy.deploy.tried import Speed, Tried
-from modalloy.deploy.worst_slice import Slice
+from modalloy.deploy.whole_speed import Whole, fullest
+from modalloy.deploy.worst_slice import Slice, worst_slice
 from modalloy.errors import JobError
+from modalloy.job import config
 from modalloy.judge.compared import Pair
 from modalloy.machine.bursts import Ratio
 
@@ -34,6 +37,7 @@ def test_points_of_a_share_and_of_an_error() -> None:
     error = Pair(2.0, 2.1, (-0.02, 0.3))
     assert lost_points("rmse", error, greater=False) == pytest.approx((5.0, 15.0))
     assert lost_points("accuracy", Pair(0.9, 0.9), greater=True) == (0.0, 0.0)
+    assert lost_points("accuracy", Pair(None, 0.9), greater=True) is None
 
 
 def test_neighbours_kept_is_what_a_slow_search_says() -> None:
@@ -73,6 +77,60 @@ def test_a_part_of_the_rows_that_surely_loses_is_a_reason() -> None:
     assert half.reasons(judged(worst=unsure)) == []
     [why] = half.reasons(judged(worst=unsure._replace(surely=7.0)))
     assert "rows with site north lose 20.0 points" in why
+
+
+def named(names: list[str], p_N: list[int]) -> dict[str, np.ndarray]:
+    """Sure answers of these classes."""
+    return {"probability": np.eye(len(names), dtype=np.float32)[p_N]}
+
+
+def test_a_small_part_does_not_hide_a_large_one_that_surely_loses() -> None:
+    names, rows = ["good", "bad"], 820
+    truth = {"fault": ["good"] * rows}
+    before = np.zeros(rows, int)
+    before[801] = 1
+    after = np.zeros(rows, int)
+    after[:46] = 1  # 5.75 points of 800 rows
+    after[[803, 805, 807]] = 1  # 10 points of 20 rows, of which one gained
+    slices = {"line large": np.arange(800), "line small": np.arange(800, rows)}
+    run: Any = SimpleNamespace(
+        job=SimpleNamespace(tasks={"fault": config.Classify(target="fault_code")}),
+        targets={"fault": SimpleNamespace(names=names)},
+    )
+    pair = [{"fault": named(names, list(x))} for x in (before, after)]
+    found = worst_slice(run, truth, *pair, slices, 0.5)
+    assert found is not None
+    assert (found.name, found.rows) == ("line large", 800)
+    assert found.lost == pytest.approx(5.75)
+    assert 3.0 < found.surely < 5.75
+    alone = worst_slice(run, truth, *pair, {"line small": slices["line small"]}, 0.5)
+    assert alone is not None
+    assert alone.lost == pytest.approx(10.0)
+    assert alone.surely <= 0.5
+
+
+def test_a_task_without_a_figure_keeps_its_decisions() -> None:
+    half = Contract("latency", 0.5)
+    assert half.reasons(judged(0.9)) == []
+    [why] = half.reasons(replace(judged(0.9), losses={}))
+    assert "90.00 % of decisions are the same, 99.5 % must be, for want of a figure" in why
+    assert half.reasons(replace(judged(1.0), losses={})) == []
+
+
+def test_rows_unlike_training_stay_so() -> None:
+    half, exact = Contract("latency", 0.5), Contract("exact", 0.5)
+
+    def flags(share: float, margin: float) -> Judged:
+        same_B = np.arange(1000) >= round(1000 * (1 - share))
+        found = Compared(same_B, np.where(same_B, 0.0, margin))
+        return replace(judged(), unlike=verdict(found, 0.01))
+
+    assert half.reasons(flags(0.99, 3.0)) == []
+    [why] = half.reasons(flags(0.9, 3.0))
+    assert why.startswith("90.00 % of rows are called unlike those of training, or not")
+    assert exact.reasons(flags(0.996, 0.001)) == []
+    assert exact.reasons(flags(0.996, 3.0)) != []
+    assert exact.reasons(flags(0.99, 0.001)) != []
 
 
 def test_search_and_finite_answers_are_reasons() -> None:
@@ -148,3 +206,27 @@ def test_where_a_candidate_has_to_be_faster() -> None:
     assert slower(late, "latency") == ""
     assert slower(late, "throughput") == "x0.80 of the reference's speed with 16 rows"
     assert slower(late, "size") == slower(late, "exact") == slower(late, "throughput")
+
+
+def test_what_may_be_slower_is_not_faster() -> None:
+    speed = candidate("f", 1.1, 1.1, 0.1).speed
+    assert speed is not None
+    unsure = replace(candidate("f", 1.1, 1.1, 0.1), speed=replace(speed, one=Ratio(1.1, 0.97, 1.2)))
+    assert slower(unsure, "latency").endswith("with one row, where x0.97 cannot be ruled out")
+    assert slower(unsure, "throughput") == ""
+
+
+def test_the_row_that_is_timed_has_most_inputs() -> None:
+    photo, note = np.array([False, False, True, True]), np.array([False, True, False, True])
+    assert fullest(["photo", "note"], {"photo": photo, "note": note}) == (3, ())
+    some = {"photo": photo[:3], "note": note[:3]}
+    assert fullest(["photo", "note"], some) == (1, ("photo",))
+    assert fullest([], {}) == (0, ())
+
+
+def test_the_page_says_where_the_whole_is_not_faster() -> None:
+    ratio = Ratio(0.8, 0.7, 0.9), Ratio(2.0, 1.9, 2.1)
+    speed = Whole(1.0, (1.0, 1.25), (2.0, 1.0), (1.0, 1.0), *ratio, lacking=("photo",))
+    lacks, slow = speed.said()
+    assert lacks.startswith("The one row that was timed has no photo")
+    assert slow == "With one row the bundle is not faster than the run: x0.80 (x0.70 to x0.90)"

@@ -57,6 +57,19 @@ def test_where_no_rung_holds_nothing_is_taken() -> None:
     assert "the time was used up" in late.text
 
 
+def test_a_graph_without_layers_has_nothing_to_repair() -> None:
+    def confine(function: str, given: Mapping[str, Any]) -> Confined:
+        if function.endswith(":rank"):
+            return Confined({"layers": [], "apart": []}, None, 1.0, None)
+        return Confined({"files": [given.get("float_layers")]}, None, 2.0, None)
+
+    climbed = climb(GIVEN, confine, lambda _: BAD, Budget(None), failed=BAD)
+    assert climbed.built is None
+    assert climbed.seconds == 3.0  # the input layer and the order, and no build after them
+    assert "of 0 layers" not in climbed.text
+    assert climbed.rungs[-1].endswith("none that could stay in float32")
+
+
 def two_layers() -> bytes:
     """A graph of two layers; one hidden number is a thousand times the others and counts nothing,
     so that 8 bits for all of them together leave nothing of the rest."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.torch import load, save
 
 import modalloy as ma
 from conftest import write_table
@@ -17,8 +18,8 @@ from modalloy.answer.engines import engine_for
 from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.predictor import Predictor
 from modalloy.bundle.bundled import Bundle, load_bundle
-from modalloy.deploy.export_rows import example_of
-from modalloy.deploy.export_run import export_run, judge
+from modalloy.deploy.export_rows import example_of, rows_of
+from modalloy.deploy.export_run import export_run, exported, judge
 from modalloy.deploy.parity_page import page_beside
 from modalloy.errors import BundleError, JobError, RunError, TableError
 from modalloy.graphs.branch import FUSION
@@ -224,6 +225,20 @@ def test_a_torch_bundle_keeps_the_network_itself(made: Made, tmp_path: Path) -> 
     assert "model.safetensors" in found.sealed
     assert not any(name.startswith("graphs/") for name in found.sealed)
     same(*(ma.predict(m, made.table, quiet=True) for m in (tmp_path / "folder", made.run)))
+    assert found.archive is not None
+    gate = found.archive.manifest.notes["parity"]["torch f32"]
+    assert gate["tasks"]["fault"]["same"] == 1.0
+
+
+def test_a_torch_bundle_of_other_weights_is_not_written(small: Run, tmp_path: Path) -> None:
+    predictor = Predictor(small)
+    rows = rows_of(predictor, None)
+    graphs = exported(predictor, rows, "torch")
+    assert judge(predictor, graphs, rows, tmp_path / "model.zip")[0].fine
+    assert graphs.weights is not None
+    other = save({n: -x if x.is_floating_point() else x for n, x in load(graphs.weights).items()})
+    with pytest.raises(BundleError, match="because torch f32 does not decide as the run does"):
+        judge(predictor, replace(graphs, weights=other), rows, tmp_path / "model.zip")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def compress(
     ] = "latency",
     max_loss: Annotated[float, typer.Option(help="Points that a task may lose.")] = 0.5,
     minutes: Annotated[
-        float | None, typer.Option(help="Of the whole search; smaller networks are tried then.")
+        float | None, typer.Option(help="After which nothing new begins; tries smaller networks.")
     ] = None,
     sign: Annotated[
         Path | None, typer.Option("--sign", metavar="KEY", help="Ed25519 private key (PEM).")

@@ -26,8 +26,7 @@ class Rows(NamedTuple):
     """calibrate: ranges are taken from these, and speed is measured on them; their answers say
     only how they are drawn. guard: labelled rows that the model has not learned from. source: of
     the guard, in words. said: sentences. learn: smaller networks are taught on these, without their
-    answers. held: rows like the guard's, but none of it, which thresholds of early exits are
-    chosen by.
+    answers. held: rows like the guard's, but none of it, which say whether teaching helped.
     """
 
     loader: Loader

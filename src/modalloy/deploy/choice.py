@@ -15,9 +15,9 @@ def ranked(found: Sequence[Tried], profile: Profile) -> list[Tried]:
     fall back on.
     """
     fit = [t for t in found if t.verdict == "passed"]
-    front = pareto(fit)
     plain = [t.megabytes for t in found if t.candidate and t.candidate.precision == "f32"]
     beside = max(plain, default=0.0)
+    front = pareto(fit, beside=beside if profile == "size" else 0.0)
     behind = [t for t in fit if not any(t is one for one in front)]
 
     def order(tried: Tried) -> tuple[float, ...]:
@@ -45,8 +45,7 @@ def weight(tried: Tried, profile: Profile, beside: float) -> tuple[float, ...]:
         case "throughput":
             return (-tried.speed.many.value, alike)
         case "size":
-            own = 0.0 if alone(tried, small=True) else beside
-            return (tried.megabytes + own, -tried.speed.one.value)
+            return (carried(tried, beside), -tried.speed.one.value)
         case _:
             return (-tried.speed.one.value, alike)
 
@@ -54,31 +53,42 @@ def weight(tried: Tried, profile: Profile, beside: float) -> tuple[float, ...]:
 def slower(tried: Tried, profile: Profile) -> str:
     """In which batch a candidate is slower than the reference, empty where it is not.
 
-    Where single rows or many count, those do; for size and exactness both.
+    Where single rows or many count, those do; for size and exactness both. What may be slower by
+    the 95 % interval of its timing is slower.
     """
     assert tried.speed is not None, "it was timed"
-    checks = {"one row": tried.speed.one.value, "16 rows": tried.speed.many.value}
+    checks = {"one row": tried.speed.one, "16 rows": tried.speed.many}
     counted = {"latency": ["one row"], "throughput": ["16 rows"]}.get(profile, list(checks))
     for name in counted:
-        if checks[name] < 1.0:
-            return f"x{checks[name]:.2f} of the reference's speed with {name}"
+        value, low, _ = checks[name]
+        if min(value, low) < 1.0:
+            unsure = f", where x{low:.2f} cannot be ruled out" if value >= 1.0 else ""
+            return f"x{value:.2f} of the reference's speed with {name}{unsure}"
     return ""
 
 
-def pareto(found: Sequence[Tried]) -> list[Tried]:
-    """Those that no other one beats in speed of one row and of many, bytes, and decisions kept."""
+def carried(tried: Tried, beside: float) -> float:
+    """Megabytes of a candidate with the float32 that has to travel along, where it has to."""
+    return tried.megabytes + (0.0 if alone(tried, small=True) else beside)
+
+
+def pareto(found: Sequence[Tried], *, beside: float = 0.0) -> list[Tried]:
+    """Those that no other one beats in speed of one row and of many, bytes, and decisions kept.
+    beside: megabytes of float32, for those that do not go without.
+    """
+    goods_of = [goods(one, beside) for one in found]
     return [
         one
-        for one in found
-        if not any(dominates(goods(other), goods(one)) for other in found if other is not one)
+        for one, own in zip(found, goods_of, strict=True)
+        if not any(dominates(other, own) for other in goods_of)
     ]
 
 
-def goods(tried: Tried) -> tuple[float, ...]:
+def goods(tried: Tried, beside: float) -> tuple[float, ...]:
     """What more of is better."""
     assert tried.speed is not None, "it was timed"
     alike = tried.judged.least_agreement if tried.judged else 1.0
-    return (tried.speed.one.value, tried.speed.many.value, -tried.megabytes, alike)
+    return (tried.speed.one.value, tried.speed.many.value, -carried(tried, beside), alike)
 
 
 def dominates(one: tuple[float, ...], other: tuple[float, ...]) -> bool:

@@ -17,7 +17,7 @@ from modalloy.deploy.compressed_page import write_report
 from modalloy.deploy.compressed_report import NOTE, Report, before_after
 from modalloy.deploy.contract import Contract, Profile
 from modalloy.deploy.export_rows import ExportRows
-from modalloy.deploy.export_run import write_exported
+from modalloy.deploy.export_run import judge, write_exported
 from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.guard import Guard, Judged
 from modalloy.deploy.network import Network, graphed, operations_in
@@ -32,6 +32,7 @@ from modalloy.errors import BundleError, JobError, RunError
 from modalloy.machine.imports import require
 from modalloy.machine.peak import peak, peaks_file
 from modalloy.machine.progress import Bar
+from modalloy.policy.plan import plan_of
 from modalloy.runs.run import Run
 from modalloy.table.table import Table
 
@@ -72,11 +73,18 @@ def compress_run(
     size = (megabytes(network.data.values()), megabytes(made.files.values()))
     compared = before_after(run, rows, best.picked, best.speed, size)
     golden = ExportRows(rows.loader, rows.guard, rows.source)
+    gated = profile == "exact" or (best.network is network and all_float32(best.picked))
+    agreed = judge(predictor, made, golden, out, quiet=quiet) if gated else ()
     notes = {NOTE: compared.as_dict()}
-    bundle = write_exported(predictor, made, golden, (), out, sign=sign, notes=notes)
+    bundle = write_exported(predictor, made, golden, agreed, out, sign=sign, notes=notes)
     given = (contract, limit, rows.source, compared, best.speed, tried)
     write_report(bundle.path, run.job, Report(*given, said=(NO_INT16,)))
     return bundle
+
+
+def all_float32(picked: Picked) -> bool:
+    """Whether the bundle computes in float32 alone, so that it has to decide as the run does."""
+    return all(t.candidate.precision == "f32" for t in picked.tried.values())
 
 
 class Taken(NamedTuple):
@@ -116,15 +124,17 @@ def gave_way(tried: list[Tried], gone: bool) -> list[Tried]:
 
 
 def better(one: Alternative, best: Taken, profile: Profile) -> bool:
-    """Whether a smaller network is better for a profile than what is best so far."""
+    """Whether a smaller network is better for a profile than what is best so far: fewer bytes, or
+    so much faster that the intervals of both do not overlap.
+    """
     if profile == "size":
         sizes = [
             megabytes(made_of(x.network, x.picked, small=True).files.values()) for x in (one, best)
         ]
         return sizes[0] < sizes[1]
     if profile == "throughput":
-        return one.speed.many[1] < best.speed.many[1]
-    return one.speed.one[1] < best.speed.one[1]
+        return one.speed.faster_many.low > best.speed.faster_many.high
+    return one.speed.faster_one.low > best.speed.faster_one.high
 
 
 def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
@@ -134,6 +144,12 @@ def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
             f"{run.path}: is a bundle already; compress the run that it was made from."
         )
     refuse_unexportable(run)
+    if plan_of(run) is not None:
+        raise BundleError(
+            f"{run.path}: buys columns by what `economize` certified for its own answers, and a "
+            "compressed bundle gives others. Compress the run that it was before `economize`; "
+            "or `export` this one, which keeps its answers and what it buys."
+        )
     if minutes is not None and not 0.0 < minutes < float("inf"):
         raise JobError(f"minutes: {minutes:g} is no time to search in; give more than 0.")
     for module in ("onnx", "onnxscript"):

@@ -57,6 +57,7 @@ def in_short(report: Report) -> Markup:
             if feed > after
             else "computing is most of it"
         ),
+        *report.speed.said(),
         *report.compared.said,
     ]
     if report.peak is not None:

@@ -42,7 +42,7 @@ class Report:
             "feed_ms": self.speed.feed,
             "compute_ms": {"one": list(self.speed.one), "many": list(self.speed.many)},
             "candidates": [one.state() for one in self.tried],
-            "said": list(self.said),
+            "said": [*self.speed.said(), *self.said],
         }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Profile = Literal["latency", "throughput", "size", "exact"]
 PROFILES: tuple[Profile, ...] = ("latency", "throughput", "size", "exact")
 LEAST_KEPT = 0.8  # share of nearest neighbours that search keeps
+LEAST_SAME = 0.99  # share of rows that are called unlike those of training, or not, as by the run
 MOST_LOSS = 20.0  # points; a model that may lose more is another model
 
 
@@ -43,10 +44,13 @@ class Contract:
         """Why this is refused; nothing where it keeps the contract."""
         found = []
         for task, own in judged.alike.items():
-            if self.profile == "exact" and not own.fine:
+            if self.profile != "exact" and task in judged.losses:
+                continue
+            if not own.fine:
+                why = "are promised" if self.profile == "exact" else "must be, for want of a figure"
                 found.append(
                     f"{task}: {fixed(100 * own.share, 2)} % of decisions are the same, "
-                    f"{100 * SAME:g} % are promised; one with a margin of {own.worst:.3g} changed"
+                    f"{100 * SAME:g} % {why}; one with a margin of {own.worst:.3g} changed"
                 )
         for task, (lost, at_most) in judged.losses.items():
             if self.profile != "exact" and at_most > self.max_loss:
@@ -54,6 +58,7 @@ class Contract:
                     f"{task}: {fixed(lost, 2)} points lost, and {fixed(at_most, 2)} cannot be "
                     f"ruled out on {judged.rows} rows ({self.max_loss:g} allowed)"
                 )
+        found += self.unlike(judged)
         worst = judged.worst
         if self.profile != "exact" and worst is not None and worst.surely > self.max_loss:
             found.append(
@@ -68,3 +73,13 @@ class Contract:
         if not judged.finite:
             found.append("numbers far outside all training give no finite answer")
         return found
+
+    def unlike(self, judged: "Judged") -> list[str]:
+        """Why rows that are unlike those of training forbid it: too many others are called so."""
+        own, least = judged.unlike, SAME if self.profile == "exact" else LEAST_SAME
+        if own is None or (own.fine if self.profile == "exact" else own.share >= least):
+            return []
+        return [
+            f"{fixed(100 * own.share, 2)} % of rows are called unlike those of training, or not, "
+            f"as by the run; {100 * least:g} % must be"
+        ]

@@ -1,33 +1,28 @@
 """The whole way of `export`: a run in, a bundle out that decides as it does, or nothing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from modalloy.answer.engine import Engine
-from modalloy.answer.engines import graph_engine, left
 from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.golden_rows import golden_of
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
-from modalloy.bundle.bundled import PARITY, Bundle, load_bundle, parts_of
-from modalloy.bundle.told import BRANCHES, MACHINE
+from modalloy.bundle.bundled import Bundle, load_bundle
 from modalloy.bundle.write import refuse_other, write_bundle
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
 from modalloy.deploy.exportable import refuse_unexportable
+from modalloy.deploy.exported import Exported
 from modalloy.deploy.model_server import Server, folder_beside, refuse_folder, write_server
 from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
 from modalloy.deploy.parity import Parity, parity
 from modalloy.deploy.parity_page import page_beside, write_page
 from modalloy.errors import BundleError, JobError
 from modalloy.graphs.branch import FUSION, Branch, Variant
-from modalloy.graphs.open import session_of
-from modalloy.machine.fingerprint import fingerprint
 from modalloy.machine.imports import require
-from modalloy.machine.limits import cores
 from modalloy.machine.progress import Bar
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -42,51 +37,6 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "openvino": ("onnx", "onnxscript", "onnxruntime", "openvino"),
     "torch": (),
 }
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A run as what a bundle of it holds, before anybody has judged it.
-
-    branches: by input, fusion and heads under `FUSION`; none where torch answers. files: what they
-    name. absent: media input -> what stands for a missing one, (D,). weights: of a network of
-    torch.
-    """
-
-    branches: dict[str, Branch]
-    files: dict[str, bytes]
-    absent: dict[str, np.ndarray]
-    weights: bytes | None = None
-
-    def parts(self, run: Run) -> dict[str, bytes]:
-        """All parts of the bundle."""
-        return parts_of(run, self.absent, weights=self.weights) | self.files
-
-    def notes(self, judged: Sequence[Parity] = ()) -> dict[str, Any]:
-        """What the manifest says of it. judged: by whom, and how they agreed with the run."""
-        return {
-            BRANCHES: [b.state() for b in self.branches.values()],
-            MACHINE: fingerprint().state(),
-            PARITY: {one.label: one.as_dict() for one in judged},
-        }
-
-    def ways(self) -> dict[str, dict[str, Variant]]:
-        """Every way to compute it, by what reports call it: for each branch its variant of this
-        number, the last one where it has fewer.
-        """
-        found: dict[str, dict[str, Variant]] = {}
-        for number in range(max((len(b.variants) for b in self.branches.values()), default=0)):
-            own = {n: left(b, number).variants[0] for n, b in self.branches.items()}
-            found[" + ".join(sorted({v.label for v in own.values()}))] = own
-        return found
-
-    def engine(self, run: Run, way: Mapping[str, Variant]) -> Engine:
-        """The network computed in one way."""
-        sessions = {
-            name: session_of(variant, [self.files[f] for f in variant.files], threads=cores())
-            for name, variant in way.items()
-        }
-        return graph_engine(run, self.branches, sessions, self.absent)
 
 
 def export_run(
@@ -120,8 +70,7 @@ def judge(
     """
     run = predictor.run
     found = [
-        parity(label, predictor, made.engine(run, way), rows, quiet=quiet)
-        for label, way in made.ways().items()
+        parity(label, predictor, engine, rows, quiet=quiet) for label, engine in made.engines(run)
     ]
     wrong = next((one for one in found if not one.fine), None)
     if wrong is None:

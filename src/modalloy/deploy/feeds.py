@@ -12,6 +12,7 @@ from modalloy.answer.graph_engine import GraphEngine
 from modalloy.answer.loader import Loader
 from modalloy.graphs.branch import FUSION
 from modalloy.graphs.session import Session
+from modalloy.job.inputs import shared_encoders
 from modalloy.readers.batch import TABLE, ArrayBatch, Arrays
 
 MANY = 16  # rows of the larger batch that is timed
@@ -29,9 +30,13 @@ class Feed(NamedTuple):
 
 
 def feeds_of(base: GraphEngine, loader: Loader, rows: np.ndarray) -> dict[str, Feed]:
-    """What goes into each graph for some rows; an input that no row has is left out."""
-    found = {}
+    """What goes into each graph for some rows; an input that no row has is left out, and a
+    template picture, which has its picture's graph.
+    """
+    found, shared = {}, shared_encoders(base.job)
     for name, branch in base.branches.items():
+        if name in shared:
+            continue
         if name == FUSION:
             found[name] = fusion_feed(base, loader, rows)
             continue

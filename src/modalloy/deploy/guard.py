@@ -1,7 +1,7 @@
 """Judges a changed network on held-back labelled rows: what it loses, and in which of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from modalloy.answer.predictor import Predictor
 from modalloy.answer.table_caveats import statuses
 from modalloy.deploy.calibration_rows import Rows
 from modalloy.deploy.contract import Contract
+from modalloy.deploy.parity import UNLIKE_BOUND, unlike_alike
 from modalloy.deploy.worst_slice import Slice, row_slices, worst_slice
 from modalloy.judge.compared import Pair, compare
 from modalloy.judge.figures import truth_of
@@ -23,16 +24,20 @@ from modalloy.judge.metrics.score import primary
 from modalloy.judge.slices import group_labels
 from modalloy.judge.wording import METRICS
 from modalloy.readers.targets.target import names_of
+from modalloy.unlike.likeness import Unlikeness
 
 NEIGHBOURS = 10
 
 
 @dataclass(frozen=True)
 class Said:
-    """What a network says of the guard's rows. fused_BD: what it makes of each row in all."""
+    """What a network says of the guard's rows. fused_BD: what it makes of each row in all. unlike:
+    how unlike those of training they are, where the run knows those.
+    """
 
     answers: Answers
     fused_BD: np.ndarray
+    unlike: Unlikeness | None = None
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,12 @@ class Judged:
     """What a change does to the guard's rows.
 
     tasks: task -> the figure that it is judged by, before and after. losses: task -> points lost,
-    and at most so many with 95 % certainty. alike: task -> decisions that are the same.
+    and at most so many with 95 % certainty; tasks of which there is no figure on these rows have
+    none. alike: task -> decisions that are the same.
     worst: the part of the rows that loses most. kept: share of each row's nearest neighbours that
     are still its nearest. finite: whether numbers far outside all training gave numbers.
-    reasons: why it is refused; none where it passes.
+    reasons: why it is refused; none where it passes. unlike: rows that are called unlike those of
+    training by both or by neither, where the run calls rows so.
     """
 
     rows: int
@@ -54,6 +61,7 @@ class Judged:
     kept: float | None
     finite: bool = True
     reasons: tuple[str, ...] = field(default=())
+    unlike: Verdict | None = None
 
     @property
     def passed(self) -> bool:
@@ -85,6 +93,7 @@ class Judged:
             "worst": None if self.worst is None else self.worst._asdict(),
             "neighbours_kept": self.kept,
             "finite": self.finite,
+            "same_unlike": None if self.unlike is None else self.unlike.share,
             "reasons": list(self.reasons),
         }
 
@@ -107,14 +116,16 @@ class Guard:
     def ask(self, engine: Engine) -> Said:
         """What an engine says of the guard's rows, with whatever it is blended with, calibrated."""
         predictor, rows = self.predictor, self.rows
-        blend = predictor.blend
-        given = {"heads": blend.heads, "widths": blend.widths, "viewed": ()}
+        blend, likeness = predictor.blend, predictor.likeness
+        viewed = () if likeness is None else likeness.pooled
+        given = {"heads": blend.heads, "widths": blend.widths, "viewed": viewed}
         answered = answer_rows(engine, rows.loader, rows.guard, **given)
         combined = blended(blend, answered, rows.loader, rows.guard)
         said = statuses(rows.loader, rows.guard)
         found = predictor.promised(combined, rows.loader, rows.guard, said)[EVERYTHING]
         assert answered.view is not None, "it was asked for"
-        return Said(found, answered.view.fused_BD)
+        unlike = None if likeness is None else likeness.judge(answered.view)
+        return Said(found, answered.view.fused_BD, unlike)
 
     def judge(self, engine: Engine, *, finite: bool = True) -> Judged:
         """What an engine does to the rows. finite: whether it was sound on rows far outside."""
@@ -128,21 +139,27 @@ class Guard:
             found = compare_task(task, options, run.targets[task], *pair)
             alike[task] = verdict(found, agreement_of(options).bound)
             metric, greater = primary(options)
-            if metric in tasks[task]:
-                losses[task] = lost_points(metric, tasks[task][metric], greater=greater)
-        worst = worst_slice(run, self.truth, before.answers, after.answers, self.slices)
+            figure = tasks[task].get(metric)
+            lost = None if figure is None else lost_points(metric, figure, greater=greater)
+            if lost is not None:
+                losses[task] = lost
+        given = (before.answers, after.answers, self.slices, self.contract.max_loss)
+        worst = worst_slice(run, self.truth, *given)
         kept = neighbours_kept(before.fused_BD, after.fused_BD)
+        unlike = None
+        if before.unlike is not None and after.unlike is not None:
+            unlike = verdict(unlike_alike(before.unlike, after.unlike), UNLIKE_BOUND)
         judged = Judged(len(self.rows.guard), tasks, losses, alike, worst, kept, finite)
-        return self.contract.applied(judged)
+        return self.contract.applied(replace(judged, unlike=unlike))
 
 
-def lost_points(metric: str, pair: Pair, *, greater: bool) -> tuple[float, float]:
-    """Points lost, and the end of the interval that is worse.
+def lost_points(metric: str, pair: Pair, *, greater: bool) -> tuple[float, float] | None:
+    """Points lost, and the end of the interval that is worse; None where there is no figure.
 
     A point is a hundredth of a share or score, and for an error one per cent of what it was.
     """
     if pair.before is None or pair.after is None:
-        return 0.0, 0.0
+        return None
     sign = 1.0 if greater else -1.0
     form = METRICS[metric].form if metric in METRICS else "number"
     unit = abs(pair.before) + 1e-12 if form in ("unit", "own") else 1.0

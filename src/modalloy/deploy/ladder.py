@@ -69,6 +69,9 @@ def climb(
         climbed.rungs.append(f"layers by what they lose: {order.why}")
         return climbed
     layers, count = order.result["layers"], 1
+    if not layers:
+        climbed.rungs.append("layers by what they lose: it has none that could stay in float32")
+        return climbed
     while count <= max(1, MOST_FLOAT * len(layers)):
         names = layers[:count]
         said = f"{count} of {len(layers)} layers in float32"

@@ -8,6 +8,7 @@ import numpy as np
 from modalloy.answer.engine import Encoded
 from modalloy.answer.graph_engine import GraphEngine
 from modalloy.graphs.session import Session
+from modalloy.job.inputs import shared_encoders
 from modalloy.readers.batch import ArrayBatch
 
 
@@ -23,7 +24,8 @@ class OneChanged(GraphEngine):
     ) -> None:
         given = (base.job, base.readers, base.targets, base.branches)
         super().__init__(*given, {**base.sessions, **changed}, base.absent_D)
-        self.base, self.changed, self.kept = base, set(changed), kept
+        alike = {a for a, b in shared_encoders(base.job).items() if b in changed}
+        self.base, self.changed, self.kept = base, set(changed) | alike, kept
 
     def encode(
         self, given: ArrayBatch, inputs: Collection[str], *, pooled: Collection[str] = ()

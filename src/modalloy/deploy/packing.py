@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from modalloy.deploy.choice import alone
-from modalloy.deploy.export_run import Exported, file_stem
+from modalloy.deploy.export_run import file_stem
+from modalloy.deploy.exported import Exported
 from modalloy.deploy.network import Network
 from modalloy.deploy.picking import Picked
 from modalloy.graphs.branch import Branch, Variant
+from modalloy.job.inputs import shared_encoders
 
 
 def made_of(network: Network, picked: Picked, *, small: bool) -> Exported:
@@ -22,8 +24,10 @@ def carried(
 
     small: where the taken one's own file can be computed in float32, no other one travels along.
     """
-    branches, files = {}, {}
+    branches, files, shared = {}, {}, shared_encoders(network.base.job)
     for name, plain in network.base.branches.items():
+        if name in shared:  # a template picture is read by its picture's graph
+            continue
         taken, stem = picked.tried.get(name), file_stem(name, network.base.inputs)
         variants: list[Variant] = []
         if taken is not None:

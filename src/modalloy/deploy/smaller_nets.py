@@ -13,7 +13,6 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.torch_engine import TorchEngine
 from modalloy.compression.distilling import distil_into
-from modalloy.compression.early_exit import exit_early
 from modalloy.compression.lever import Changed, Lever
 from modalloy.compression.lever import Rows as LeverRows
 from modalloy.compression.low_rank import factorise
@@ -44,12 +43,12 @@ class Step(NamedTuple):
     taught: bool
 
 
+# Not early exits: a graph runs all blocks of all rows, so that it would be the whole network again.
 LEVERS = (
     Step("factors of low rank", factorise, 0.999, False),
     Step("70 % of units, distilled", prune, 0.7, True),
     Step("50 % of units, distilled", prune, 0.5, True),
     Step("half of the tokens merged", merge_tokens, 0.5, False),
-    Step("early exit", exit_early, 0.995, False),
 )
 
 
@@ -85,8 +84,9 @@ def smaller_nets(
         try:
             changed = smaller(model, given, one, bench.budget.left() / (len(levers) - number))
             found = judged(bench, predictor, rows, changed, picked, row)
-        except ModalloyError as error:
-            tried.append(row.now("failed", str(error)))
+        except Exception as error:  # whatever it is, what was found before is not lost for it
+            said = "" if isinstance(error, ModalloyError) else f"{type(error).__name__}: "
+            tried.append(row.now("failed", f"{said}{error}"))
             continue
         tried.append(found if isinstance(found, Tried) else found.row)
         if isinstance(found, Alternative):

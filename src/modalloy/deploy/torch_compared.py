@@ -16,10 +16,24 @@ WHY = "no bundle holds it, since bundles need no torch"
 
 
 def torch_rows(bench: Bench, graph: Graph, feed: Feed, *, compiled: bool) -> list[Tried]:
-    """One row for bfloat16, and where there is time one for compiled code."""
+    """One row for bfloat16, and where there is time one for compiled code; none is begun
+    after the minutes.
+    """
     ways: list[Way] = ["bf16", *(["compiled"] if compiled else [])]
-    program = saved(graph)
-    return [torch_row(bench, graph, feed, program, way) for way in ways]
+    found, program = [], b""
+    for way in ways:
+        if bench.budget.over():
+            why = "not tried: the minutes were used up"
+            found.append(Tried(graph.name, label_of(way), "failed", why))
+            continue
+        program = program or saved(graph)
+        found.append(torch_row(bench, graph, feed, program, way))
+    return found
+
+
+def label_of(way: Way) -> str:
+    """What the report calls a way."""
+    return "torch bf16" if way == "bf16" else "torch f32 compiled"
 
 
 def saved(graph: Graph) -> bytes:
@@ -35,7 +49,7 @@ def saved(graph: Graph) -> bytes:
 
 def torch_row(bench: Bench, graph: Graph, feed: Feed, program: bytes, way: Way) -> Tried:
     """How fast one other way is."""
-    label = "torch bf16" if way == "bf16" else "torch f32 compiled"
+    label = label_of(way)
     feeds = [packed(feed.one), packed(feed.many)]
     given = {"program": program, "way": way, "feeds": feeds, "threads": bench.threads}
     made = bench.confine(f"{BUILDS}.torch_ways:build", given)

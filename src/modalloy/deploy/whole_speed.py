@@ -1,6 +1,6 @@
 """How long a whole answer takes before and after, beside the time to read its cells."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from time import perf_counter
 from typing import NamedTuple
@@ -9,11 +9,11 @@ import numpy as np
 
 from modalloy.answer.engine import Decided, Engine
 from modalloy.answer.loader import Loader
-from modalloy.deploy.feeds import MANY
+from modalloy.deploy.feeds import MANY, present
 from modalloy.deploy.guard import Guard
 from modalloy.deploy.speed import Timer
 from modalloy.machine.bursts import Ratio, faster
-from modalloy.readers.batch import ArrayBatch
+from modalloy.readers.batch import TABLE, ArrayBatch
 
 READ = 16  # rows whose cells are read anew
 
@@ -21,7 +21,7 @@ READ = 16  # rows whose cells are read anew
 class Whole(NamedTuple):
     """Milliseconds. feed: to read the cells of one row, nothing kept from before. one, many: to
     compute the answer of one row, and of 16 rows together, before and after; faster_one,
-    faster_many: how many times as fast.
+    faster_many: how many times as fast. lacking: inputs that the one row does not have.
     """
 
     feed: float
@@ -30,13 +30,33 @@ class Whole(NamedTuple):
     p99: tuple[float, float]
     faster_one: Ratio
     faster_many: Ratio
+    lacking: tuple[str, ...] = ()
+
+    def said(self) -> list[str]:
+        """Sentences on it, for the page."""
+        found = []
+        if self.lacking:
+            found.append(
+                f"The one row that was timed has no {', '.join(self.lacking)}, since no row of "
+                "those that ranges are taken from has every input"
+            )
+        pairs = {"one row": self.faster_one, "16 rows": self.faster_many}
+        for rows, ratio in pairs.items():
+            if ratio.value < 1.0:
+                found.append(
+                    f"With {rows} the bundle is not faster than the run: x{ratio.value:.2f} "
+                    f"(x{ratio.low:.2f} to x{ratio.high:.2f})"
+                )
+        return found
 
 
 def whole_speed(guard: Guard, before: Engine, after: Engine, time: Timer) -> Whole:
-    """Both engines in turn on real rows."""
+    """Both engines in turn on real rows; the single one has as many inputs as any."""
     loader, rows = guard.rows.loader, guard.rows.calibrate
+    media = [name for name in before.inputs if name != TABLE]
+    first, lacking = fullest(media, {name: present(loader, name, rows) for name in media})
     found = []
-    for some in (rows[:1], rows[np.arange(MANY) % len(rows)]):
+    for some in (rows[first : first + 1], rows[np.arange(MANY) % len(rows)]):
         given = loader.batch(some)
         ways: dict[str, Callable[[], object]] = {
             n: partial(answer, e, given) for n, e in (("slow", before), ("fast", after))
@@ -51,7 +71,21 @@ def whole_speed(guard: Guard, before: Engine, after: Engine, time: Timer) -> Who
         (one["slow"].p99_ms, one["fast"].p99_ms),
         faster(one["slow"], one["fast"]),
         faster(many["slow"], many["fast"]),
+        lacking,
     )
+
+
+def fullest(
+    inputs: Sequence[str], present: Mapping[str, np.ndarray]
+) -> tuple[int, tuple[str, ...]]:
+    """The first of the rows that have most inputs, and which of them it lacks. present: of each,
+    (N,) bool.
+    """
+    if not inputs:
+        return 0, ()
+    count_N = np.sum([present[name] for name in inputs], axis=0)
+    first = int(count_N.argmax())
+    return first, tuple(name for name in inputs if not present[name][first])
 
 
 def answer(engine: Engine, given: ArrayBatch) -> Decided:

@@ -61,26 +61,49 @@ def worst_slice(
     before: Answers,
     after: Answers,
     slices: Mapping[str, np.ndarray],
+    max_loss: float,
 ) -> Slice | None:
-    """The part whose rows lose most in any task; None where none is large enough."""
-    found: Slice | None = None
-    for task, options in run.job.tasks.items():
-        metric, greater = primary(options)
-        if metric == "macro_f1":  # of rows of one class there is no other to confuse it with
-            metric = "accuracy"
-        names = names_of(run.targets[task])
-        for name, at in slices.items():
-            own = [truth[task][i] for i in at]
-            parts = [{k: x[at] for k, x in a[task].items()} for a in (before, after)]
-            old, new = (score(options, own, p, names).get(metric) for p in parts)
-            if old is None or new is None:
-                continue
-            points = scale(metric, old) * (old - new if greater else new - old)
-            if found is None or points > found.lost:
-                found = Slice(name, task, len(at), points, points)
-    if found is None or found.lost <= 0.0:
-        return found
-    return found._replace(surely=at_least(run, truth, before, after, slices, found))
+    """The part whose rows lose most in any task; None where none is large enough.
+
+    Of parts that lose more than `max_loss` points it is the one that surely loses most: a small one
+    may lose more by chance, and would hide it.
+    """
+    found = [
+        Slice(name, task, len(at), points, points)
+        for task in run.job.tasks
+        for name, at in slices.items()
+        if (points := points_lost(run, truth, before, after, task, at)) is not None
+    ]
+    if not found:
+        return None
+    most = max(found, key=lambda one: one.lost)
+    if most.lost <= 0.0:
+        return most
+    judged = [one for one in found if one.lost > max_loss] or [most]
+    given = (run, truth, before, after, slices)
+    sure = [one._replace(surely=at_least(*given, one)) for one in judged]
+    return max(sure, key=lambda one: (one.surely, one.lost))
+
+
+def points_lost(
+    run: Run,
+    truth: Mapping[str, Sequence[Any]],
+    before: Answers,
+    after: Answers,
+    task: str,
+    at: np.ndarray,
+) -> float | None:
+    """Points that a task loses on these rows; None where there is no figure of them."""
+    options, names = run.job.tasks[task], names_of(run.targets[task])
+    metric, greater = primary(options)
+    if metric == "macro_f1":  # of rows of one class there is no other to confuse it with
+        metric = "accuracy"
+    own = [truth[task][i] for i in at]
+    parts = [{k: x[at] for k, x in a[task].items()} for a in (before, after)]
+    old, new = (score(options, own, p, names).get(metric) for p in parts)
+    if old is None or new is None:
+        return None
+    return scale(metric, old) * (old - new if greater else new - old)
 
 
 def at_least(
