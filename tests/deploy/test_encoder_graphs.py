@@ -18,7 +18,8 @@ from modalloy.model.trunks.whisper import TINY_EN
 
 # Checkpoints of transformers are alike in what they compute: one a kind of column stands for all.
 CHECKPOINTS = ["text hf deberta-v2", "image hf vit", "audio hf wav2vec2", "series hf patchtst"]
-SAME = ["tokens scratch", "text minilm", "image large", "series base"]  # as another that is here
+# As another that is here; that they can be traced, `tests/model/test_export.py` says of all.
+SAME = ["tokens scratch", "text minilm", "image large", "image all views", "series base"]
 KINDS = [c for c in CASES if (" hf " not in c or c in CHECKPOINTS) and c not in SAME]
 
 
