@@ -28,9 +28,10 @@ class Line(NamedTuple):
     command: str = ""
 
 
-def publish(name: str, lines: Sequence[Line], page: str) -> list[Line]:
+def publish(name: str, lines: Sequence[Line], page: str, *, marks: str = "figures") -> list[Line]:
     """Put these lines into a bench's results, in place of older ones of the same case and metric,
-    and the table of all of them between the marks of a page of docs; all lines."""
+    and the table of all of them between the marks of a page of docs; all lines. marks: their name.
+    """
     path = ROOT / "bench" / "results" / f"{name}.json"
     old = [Line(**fields) for fields in read(path)]
     new = {(line.case, line.metric): line for line in lines}
@@ -38,7 +39,7 @@ def publish(name: str, lines: Sequence[Line], page: str) -> list[Line]:
     every += new.values()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([line._asdict() for line in every], indent=1) + "\n")
-    put_between_marks(table(every), ROOT / "docs" / page)
+    put_between_marks(table(every), ROOT / "docs" / page, marks)
     return every
 
 

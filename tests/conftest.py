@@ -71,15 +71,19 @@ def _seeds() -> None:
     torch.set_num_threads(1)
 
 
-@pytest.fixture(autouse=True)
-def _own_features(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """What frozen encoders say in one test is not known in another one, nor to the user."""
+@pytest.fixture
+def remembering(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asked for by a test of what frozen encoders said before, which it keeps in its own folder."""
     from modalloy.answer import content_store
 
-    place = Path(tempfile.mkdtemp(prefix="modalloy-features-")) / "features.sqlite"
-    monkeypatch.setattr(content_store, "features_file", lambda: place)
-    yield
-    shutil.rmtree(place.parent, ignore_errors=True)
+    monkeypatch.setattr(content_store, "features_file", lambda: tmp_path / "features.sqlite")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frozen encoders run in every other test, whatever an earlier training has kept."""
+    if "remembering" not in request.fixturenames:
+        monkeypatch.setattr("modalloy.answer.loader.store_of", lambda most_gb: None)
 
 
 @pytest.fixture

@@ -47,6 +47,11 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     bought = {"verb": "economize", "rows": 4, "which": "test rows", "tasks": {}, "units": {}}
     bought |= {"costs": pair, "said": ["bought by: an arm"], "arm": "an arm"}
     verb("economize", SimpleNamespace(path=tmp_path, notes={"economized": bought}))
+    quick = {"verb": "compress", "rows": 4, "which": "validation rows", "tasks": {}, "units": {}}
+    quick |= {"costs": {"Milliseconds": [4.0, 1.0, None]}, "said": ["guarded by 4 rows"]}
+    manifest = SimpleNamespace(notes={"compressed": quick})
+    made = SimpleNamespace(path=tmp_path / "b.zip", archive=SimpleNamespace(manifest=manifest))
+    verb("compress", made)
     judged = {"rows": 4, "which": "validation rows", "tasks": {"fault": {"same": 0.9975}}}
     manifest = SimpleNamespace(notes={"parity": {"onnxruntime f32": judged}})
     archive = SimpleNamespace(manifest=manifest)
@@ -138,6 +143,7 @@ def test_help_names_every_verb_and_needs_no_torch() -> None:
         "predict",
         "calibrate",
         "economize",
+        "compress",
         "export",
         "explain",
         "search",
@@ -299,9 +305,10 @@ def test_a_sheet_is_passed_to_every_verb_that_reads_a_table(calls: list[Any]) ->
         ("predict", "r", "a"),
         ("calibrate", "r", "a"),
         ("economize", "r", "a"),
+        ("compress", "r", "-o", "b.zip", "--table", "a"),
     ):
         assert run(*words, "--sheet", "Lab data").exit_code == 0
-    assert [options["sheet"] for _, _, options in calls] == ["Lab data"] * 5
+    assert [options["sheet"] for _, _, options in calls] == ["Lab data"] * 6
 
 
 def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any]) -> None:
@@ -339,6 +346,18 @@ def test_economize_takes_costs_and_prints_what_has_changed(calls: list[Any]) -> 
     wrong = run("economize", "r", "--costs", "photo:2")
     assert wrong.exit_code == 2
     assert "'photo:2' is no cost; write column=number" in wrong.stderr
+
+
+def test_compress_hands_on_its_promise_and_prints_what_has_changed(calls: list[Any]) -> None:
+    words = ("--profile", "size", "--max-loss", "1.5", "--minutes", "3", "--sign", "k.pem")
+    done = run("compress", "r", "-o", "b.zip", *words)
+    asked = {"profile": "size", "max_loss": 1.5, "minutes": 3.0, "sign": Path("k.pem")}
+    place = {"out": Path("b.zip"), "table": None, "sheet": None}
+    assert calls == [("compress", (Path("r"),), {**asked, **place})]
+    assert "0.25 times" in done.stdout
+    assert "guarded by 4 rows" in done.stdout
+    assert "b.compress.html" in done.stdout
+    assert run("compress", "r").exit_code == 2
 
 
 def test_predict_says_what_was_saved(

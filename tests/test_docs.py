@@ -203,7 +203,6 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         samples=[[0]],
         ok=True,
         path=tmp_path,
-        archive=types.SimpleNamespace(manifest=types.SimpleNamespace(notes={})),
         notes={
             "interrupted": False,
             "recalibrated": {"rows": 4, "tasks": {}, "said": []},
@@ -216,11 +215,15 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         },
         findings=[],
         caveats=[],
+        archive=types.SimpleNamespace(
+            manifest=types.SimpleNamespace(notes={"compressed": compared})
+        ),
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
-    named += ["adapt", "harden", "economize", "export", "pretrain", "search", "draw"]
+    named += ["adapt", "harden", "economize", "compress", "export", "pretrain", "search", "draw"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
+    answers["predict_into"] = types.SimpleNamespace(rows=1, attrs={})
     for name in answers:
         monkeypatch.setattr(modalloy, name, verb(name), raising=False)
     monkeypatch.chdir(tmp_path)

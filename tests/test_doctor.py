@@ -11,6 +11,7 @@ import pytest
 
 from modalloy import diagnosis
 from modalloy.machine import hardware
+from modalloy.machine import limits as limits_module
 from modalloy.machine.imports import probe
 from modalloy.machine.limits import (
     disk_free_bytes,
@@ -191,3 +192,36 @@ def test_doctor_names_the_file_of_tried_number_types(
     assert f"rm '{path}'" in vital.do
     monkeypatch.setenv("XDG_CACHE_HOME", "no/whole/path")
     assert str(Path.home() / ".cache" / "modalloy") in diagnosis._remembered().found
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen")
+def test_cores_follow_the_processors_that_a_process_may_run_on() -> None:
+    program = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); "
+        "from modalloy.machine.limits import cores, limits; print(cores(), limits().cores)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    whole, allowed = done.stdout.split()
+    assert int(whole) == 1
+    assert float(allowed) <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("quota", "period", "allowed", "planned"),
+    [(150_000, 100_000, 1.5, 2), (40_000, 100_000, 0.4, 1), (350_000, 100_000, 3.5, 4)],
+)
+def test_a_quota_below_the_machine_decides_threads(
+    quota: int,
+    period: int,
+    allowed: float,
+    planned: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits_module, "machine_cores", lambda: 8)  # a set of 8 of 64 processors
+    where = control_groups(tmp_path, "0::/pod\n", {"pod/cpu.max": f"{quota} {period}\n"})
+    assert limits(**where)[0] == allowed
+    monkeypatch.setattr(limits_module, "limits", lambda: limits(**where))
+    assert limits_module.cores() == planned
+    monkeypatch.setattr(limits_module, "machine_cores", lambda: 1)  # taskset inside the quota
+    assert limits(**where)[0] == min(allowed, 1.0)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from modalloy.attribution.whole import Overview
     from modalloy.bundle.bundled import Bundle
     from modalloy.checks.check import Check
+    from modalloy.deploy.contract import Profile
     from modalloy.deploy.export_run import Backend
     from modalloy.deploy.model_server import Server
     from modalloy.drawing.draw_run import Drawing
@@ -364,6 +365,49 @@ def harden(
     opened = None if table is None else open_table(table, sheet=sheet)
     place = Path(out) if out else None
     return harden_run(loaded, opened, place, training=training, budgets=budgets, quiet=quiet)
+
+
+def compress(
+    run: "Run | str | Path",
+    *,
+    out: str | Path,
+    table: Any = None,
+    profile: "Profile" = "latency",
+    max_loss: float = 0.5,
+    minutes: float | None = None,
+    sign: str | Path | None = None,
+    sheet: str | None = None,
+    quiet: bool = False,
+) -> "Bundle":
+    """The fastest bundle of a run that keeps a promise about its answers on this machine.
+
+    Each encoder is tried with every engine and number type that is here; each way is built apart
+    with limits of time and memory, timed in turn with the run itself, and judged on held-back
+    labelled rows. What is slower, hangs or breaks answers is left out with the reason; where
+    nothing passes, float32 does. `NAME.compress.html` and `.json` beside the bundle show every
+    candidate.
+
+    out: a name that ends in .zip, or a folder. table: labelled rows that the model has not learned
+    from, the run's validation rows for None. profile: `latency` (one row), `throughput` (16 rows),
+    `size` or `exact` (99.5 % of decisions stay the same). max_loss: points that a task may lose
+    otherwise, at the worse end of its 95 % interval. minutes: of the whole search; with them
+    smaller networks and compiled ones are tried, too. sign: a file with an Ed25519 private key.
+    sheet: the sheet of an Excel table.
+
+    Raises JobError for a profile, loss or time that there is none of, and where no engine is
+    installed; RunError where no rows are left to guard by; TableError where a given table has none;
+    BundleError where something else lies at `out`.
+    """
+    from modalloy.deploy.compress_run import compress_run
+    from modalloy.runs.run import Run, load_run
+
+    loaded = run if isinstance(run, Run) else load_run(run)
+    if sheet is not None and table is None:
+        raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    opened = None if table is None else open_table(table, sheet=sheet)
+    asked = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
+    key = None if sign is None else Path(sign)
+    return compress_run(loaded, opened, Path(out), **asked, sign=key, quiet=quiet)
 
 
 def export(

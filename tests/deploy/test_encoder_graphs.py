@@ -27,7 +27,8 @@ def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     """One layer, and a few biases of each kernel, stand for all that are alike."""
     monkeypatch.setitem(MINILM, "num_hidden_layers", 1)
     monkeypatch.setitem(TINY_EN, "encoder_layers", 1)
-    monkeypatch.setattr(minirocket, "PER_KERNEL", 32)
+    monkeypatch.setattr(minirocket, "PER_KERNEL", 4)
+    monkeypatch.setattr(minirocket, "MOST_DILATIONS", 2)
 
 
 def given(encoder: Encoder, values: Values) -> Values:

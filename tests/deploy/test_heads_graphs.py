@@ -135,15 +135,16 @@ def engines_of(model: Model, loader: Loader) -> dict[str, GraphEngine]:
     return {kind: GraphEngine(*given, own, absent) for kind, own in sessions.items()}
 
 
-@pytest.mark.parametrize("fuse", ["attention", "tabm"])
-def test_whole_models(fuse: str, table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_members(table: Path) -> None:
+    tasks = FEW | {n: EVERY[n] for n in ("level", "many", "parts", "spots")}
+    columns = {"load": COLUMNS["load"], "photo": PHOTO, "words": SEEN["words"]}
+    heads_alike(*model_of(table, "tabm", columns, tasks))
+
+
+def test_a_whole_model(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(set_decoder, "LAYERS", 1)
     columns = {"load": COLUMNS["load"], "note": COLUMNS["note"]} | SEEN
-    # Sets of boxes and templates know no members.
-    tasks = (
-        EVERY if fuse == "attention" else FEW | {n: EVERY[n] for n in ("many", "parts", "spots")}
-    )
-    model, loader = model_of(table, fuse, columns, tasks)
+    model, loader = model_of(table, "attention", columns, EVERY)
     hidden = [frozenset(), frozenset({"photo", "note"}), frozenset({"table", "words", "good"})]
     options = {"hidden": hidden, "viewed": ["photo"], "heads": ["note"]}
     rows = np.arange(24)

@@ -142,6 +142,22 @@ def test_many_threads_ask_one_session(written: tuple[Graph, bytes]) -> None:
     assert same == [True] * 320
 
 
+class Small(nn.Module):
+    """Small terms and factors near one, which count."""
+
+    def forward(self, *arrays: Tensor) -> dict[str, Tensor]:
+        """`term` (B, 3) and `factor` (B, 3)."""
+        (x,) = arrays
+        near = 1 + 2**-17
+        return {"term": (x.square() + 1e-9).rsqrt(), "factor": (x * near - x) * 2**17 + x / near}
+
+
+def test_small_terms_and_factors_count() -> None:
+    graph = graph_of("x", Small(), {"x": torch.ones(3, 3)}, ({0: Dim("rows")},))
+    for session in sessions_of(quick_onnx(graph)).values():
+        answers_alike(graph, session, {"x": torch.arange(6.0).reshape(2, 3)})
+
+
 class Sorting(nn.Module):
     """Does what no graph can: its shape depends on its data."""
 

@@ -45,7 +45,8 @@ def pretrained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the small table and a run that was pretrained on it."""
     folder = tmp_path_factory.mktemp("pretrained")
     table = write_table(folder)
-    ma.pretrain(small_job(table, "load", "site", "vibration"), out=folder / "pre", quiet=True)
+    job = small_job(table, "load", "site", "vibration", masked={})
+    ma.pretrain(job, out=folder / "pre", quiet=True)
     return folder
 
 
@@ -358,4 +359,64 @@ def test_a_pretrained_encoder_goes_on_reading_masked_texts(tmp_path: Path, tune:
     assert begun.started is not None
     assert begun.started.unlike == ()
     start = begun.model.state_dict()
-    assert all(torch.equal(start[n], t) for n, t in weights(run.path).items() if n in start)
+    same_names = {front + n: t for n, t in after.items() if front + n in start}
+    assert same_names
+    assert all(torch.equal(start[n], t) for n, t in same_names.items())
+
+
+def begun_from(job: dict[str, Any], out: Path) -> tuple[dict[str, torch.Tensor], ...]:
+    """The weights before the first step of a training that begins from `train.start`, and of the
+    same one that begins from nothing."""
+    table, found = open_table(job["table"]), []
+    for number, start in enumerate((job["train"]["start"], None)):
+        loaded = load_job(job | {"train": job["train"] | {"start": start}})
+        parts = split_job(table, loaded)
+        begun = begin_job(loaded, table, parts, out=out / str(number), quiet=True)
+        found.append({n: p.detach() for n, p in begun.model.named_parameters()})
+    return tuple(found)
+
+
+def test_what_reads_cells_goes_on_and_what_sums_rows_up_begins_anew(tmp_path: Path) -> None:
+    job = small_job(write_table(tmp_path), "load", "site", "vibration", "note", epochs=1)
+    held = weights(ma.pretrain(job, out=tmp_path / "pre", quiet=True).path)
+    job["train"] |= {"start": str(tmp_path / "pre")}
+    start, nothing = begun_from(job, tmp_path)
+    learned = {n for n in held if n in start and not torch.equal(held[n], nothing[n])}
+    goes_on = {n for n in learned if torch.equal(start[n], held[n])}
+    assert all(torch.equal(start[n], nothing[n]) for n in start.keys() - goes_on)
+    reading = (".parts.", ".absent", ".strided.", ".scratch.", ".shape_CF.")
+    assert goes_on == {n for n in learned if any(r in n for r in reading)}
+    assert {r for r in reading if any(r in n for n in goes_on)} == set(reading)
+    assert any(n.startswith("fusion.") for n in learned - goes_on)
+
+
+def test_summaries_go_on_where_nothing_else_has_learned(tmp_path: Path) -> None:
+    job = small_job(write_table(tmp_path), "load", "vibration", epochs=1)
+    job["columns"]["vibration"]["front"] = ["statistics"]
+    del job["columns"]["load"]
+    job["columns"]["note"] = {"type": "text", "encoder": "minilm", "tune": "frozen"}
+    held = weights(ma.pretrain(job, out=tmp_path / "pre", quiet=True).path)
+    job["train"] |= {"start": str(tmp_path / "pre")}
+    start, nothing = begun_from(job, tmp_path)
+    changed = {n for n in held if n in start and not torch.equal(held[n], nothing[n])}
+    assert any(n.startswith("fusion.") for n in changed)
+    assert all(torch.equal(start[n], held[n]) for n in changed)
+
+
+@pytest.mark.parametrize(
+    ("columns", "asked", "methods"),
+    [
+        (("load", "site"), {}, {"masked"}),
+        (("load", "vibration"), {}, {"contrast"}),
+        (("load", "vibration"), {"masked": {}}, {"masked"}),
+        (("load", "vibration"), {"matching": {}}, {"masked", "matching"}),
+        (("load", "vibration"), {"contrast": {}}, {"masked", "contrast"}),
+    ],
+)
+def test_several_inputs_meet_in_one_space_unless_another_way_is_asked_for(
+    columns: tuple[str, ...], asked: dict[str, Any], methods: set[str], tmp_path: Path
+) -> None:
+    job = small_job(write_table(tmp_path), *columns, epochs=1, **asked)
+    run = ma.pretrain(job, out=tmp_path / "run", quiet=True)
+    assert set(run.notes["pretrained"]["methods"]) == methods
+    assert run.notes["pretrained"]["after"].keys() == methods

@@ -29,6 +29,8 @@ from modalloy.readers.image import ImageReader
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 
+pytestmark = pytest.mark.usefixtures("remembering")
+
 MEDIA = ("photo", "sound", "note", "words")
 
 

@@ -11,7 +11,7 @@ from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.learn.pretexts import weights_of
 from modalloy.model.tokens import Batch
-from modalloy.objectives.contrast import Contrast, mixed_up
+from modalloy.objectives.contrast import Contrast, hidden, mixed_up
 from modalloy.objectives.names import read_name
 from modalloy.objectives.pairwise import infonce
 from modalloy.objectives.pretext import weighed
@@ -70,6 +70,23 @@ def test_the_fused_row_is_compared_without_the_column(small_table: Path) -> None
     z = contrast.space.heads["note"](seen.latents["note"])
     slow = infonce(row[rows], z[rows], contrast.space.scale)
     torch.testing.assert_close(losses["contrast/note"], slow)
+
+
+@pytest.mark.parametrize("fuse", ["concat", "attention"])
+def test_rows_lack_all_plain_columns_as_though_their_cells_were_missing(
+    small_table: Path, fuse: str
+) -> None:
+    fusion = {"type": fuse, "width": 16, "layers": 1}
+    loader = opened(small_table, columns=("note", "load", "site"), fuse=fusion)
+    body, contrast = body_and_space(loader)
+    body.eval()
+    seen = contrast.space.see(body, batch_of(loader))
+    hide_B = torch.arange(20) % 2 == 0
+    found = body.fuse(hidden(body, seen.tokens, {TABLE: hide_B})).summary_BKD
+    gone = body.fuse(body.hide(seen.tokens, [TABLE])).summary_BKD
+    there = body.fuse(seen.tokens).summary_BKD
+    torch.testing.assert_close(found, torch.where(hide_B[:, None, None], gone, there))
+    assert not torch.allclose(gone, there)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def spaced(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def space_job(table: Path, **contrast: Any) -> dict[str, Any]:
     """A job that learns a space in seconds."""
-    pretrain = {"masked": {"weight": 0}, "contrast": {"size": 8, **contrast}, "epochs": 30}
+    pretrain = {"masked": {"weight": 0}, "contrast": {"size": 8, **contrast}, "epochs": 60}
     train = {"batch": 32, "precision": "float32", "lr": 5e-3}
     split = {"by": "machine", "test": 0.25, "validation": 0.35}
     return make_job(table, columns=COLUMNS, train=train, pretrain=pretrain, split=split)

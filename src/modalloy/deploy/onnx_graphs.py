@@ -141,6 +141,7 @@ def to_onnx(graph: Graph) -> bytes:
                 opset_version=OPSET,
                 external_data=False,
                 verbose=False,
+                optimize=False,  # `repair` does, and loses nothing
             )
         except Exception as error:  # whatever an exporter trips over is told by its first line
             raise RunError(f"{where} cannot be written as ONNX: {innermost(error)}") from error

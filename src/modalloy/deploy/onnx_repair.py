@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 import onnx_ir as ir
+from onnx_ir.passes import common
+from onnxscript import optimizer
 
 PRODUCER = "modalloy"
 
@@ -12,12 +14,34 @@ def repair(model: ir.Model, inputs: Sequence[str], outputs: Sequence[str]) -> No
 
     inputs, outputs: what its ports are to be called, in their order.
     """
+    tidy(model)
     for graph in graphs_in(model):
         for node in list(graph):
             if node.op_type == "Where" and node.outputs[0].dtype == ir.DataType.BOOL:
                 choose_by_logic(graph, node)
     name_ports(model.graph, inputs, outputs)
     strip(model)
+
+
+def tidy(model: ir.Model) -> None:
+    """Compute what is constant, and remove what is there twice or for nothing.
+
+    The exporter's own rules do more, and too much: they take a term below 1e-8 for zero and a
+    factor within 1e-5 of one for one, so that a root's small addend, say, is lost (onnxscript 0.7).
+    """
+    common.InlinePass()(model)
+    optimizer.fold_constants(model)
+    ir.passes.Sequential(
+        common.IdentityEliminationPass(),
+        common.RemoveUnusedNodesPass(),
+        common.RemoveUnusedFunctionsPass(),
+        common.RemoveUnusedOpsetsPass(),
+        common.LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+        common.DeduplicateInitializersPass(),
+        common.CommonSubexpressionEliminationPass(),
+        common.OutputFixPass(),
+        common.NameFixPass(),
+    )(model)
 
 
 def name_ports(graph: ir.Graph, inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -955,10 +955,13 @@ class Pretrain(Options):
     unlabelled: str | tuple[str, ...] = ()
     """One more table to learn from, or several, as in `more.parquet`, relative to the job file;
     their rows need no answers, and columns that they lack count as missing cells."""
-    masked: Masked = Masked()
-    """Learning by hiding parts of all columns and rebuilding them."""
+    masked: Masked | None = None
+    """Learning by hiding parts of all columns and rebuilding them. Left out, it is done all the
+    same, but where a space is learned without being asked for."""
     contrast: Contrast | None = None
-    """Learning one space for all columns, in which `search` looks."""
+    """Learning one space for all columns, in which `search` looks. Left out, it is what is learned
+    where no method is asked for and there are two inputs or more, number, category and time columns
+    counting as one; where another is asked for, it is not done."""
     matching: Matching | None = None
     """Learning which cells belong to a row."""
     autoregress: Autoregress | None = None

@@ -75,11 +75,11 @@ def _pretrain(pretrain: Any) -> Iterator[Fault]:
     """One way to learn without labels at least."""
     if not isinstance(pretrain, dict):
         return
-    usual = {n: f.default for n, f in Pretrain.model_fields.items() if n in WAYS}
+    usual = [n for n in Pretrain.model_fields if n in WAYS]
     weights = []
-    for name, default in usual.items():
+    for name in usual:
         asked = pretrain.get(name)
-        weight = getattr(default, "weight", 0)
+        weight = 1 if name == "masked" else 0
         weights.append(asked.get("weight", weight or 1) if isinstance(asked, dict) else weight)
     if all(weight == 0 for weight in weights):
         why = f"leaves no method to learn by: give {listed(usual)} a weight above 0."

@@ -3,7 +3,7 @@
 A new way is one line in `METHODS`, its section in `config.Pretrain`, and its objective.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -36,8 +36,23 @@ METHODS: dict[Method, Build] = {
 }
 
 
+def settled(options: config.Pretrain, inputs: Sequence[str]) -> config.Pretrain:
+    """The options with the method in them that is learned by where none is asked for.
+
+    With few labels a space was worth more than rebuilding, and takes less time: see dev/LOG.md.
+    """
+    asked = any(getattr(options, method) is not None for method in METHODS)
+    if not asked and len(inputs) > 1:
+        # New projections: those of unlike checkpoints may have unlike lengths.
+        usual = config.Contrast(projections="new")
+        return options.model_copy(update={"masked": config.Masked(weight=0.0), "contrast": usual})
+    masked = options.masked or config.Masked()
+    return options.model_copy(update={"masked": masked})
+
+
 def weights_of(options: config.Pretrain) -> dict[str, float]:
-    """What each method that a job asks for counts."""
+    """What each method that a job asks for counts, `masked` where it asks for none."""
+    options = settled(options, ())
     asked = {method: getattr(options, method) for method in METHODS}
     return {m: o.weight for m, o in asked.items() if o is not None and o.weight > 0}
 

@@ -25,7 +25,7 @@ from modalloy.learn.fitted_fronts import fit_fronts
 from modalloy.learn.frozen_features import frozen_features
 from modalloy.learn.further_rows import Further, begin_with, further_rows, refuse_others
 from modalloy.learn.phase import PRETRAIN
-from modalloy.learn.pretexts import build_pretexts, pretext_plan
+from modalloy.learn.pretexts import build_pretexts, pretext_plan, settled
 from modalloy.learn.progress import LAST, Progress
 from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.train import train_model
@@ -37,6 +37,7 @@ from modalloy.objectives.autoregress import Autoregress
 from modalloy.objectives.contrast import Contrast
 from modalloy.objectives.pretext import Pretraining, pretraining
 from modalloy.objectives.rebuilt.build import keeps_still
+from modalloy.readers.batch import inputs_of
 from modalloy.report.pretrained import pretrained_page
 from modalloy.runs.learned_from import UNLABELLED_ROWS, to_part
 from modalloy.runs.rows import save_prints
@@ -118,11 +119,12 @@ def learn(
     rows = open_unlabelled(job, tables, of, most=MOST_JUDGED)
     loader = rows.loader
     torch.manual_seed(job.seed)
-    body = Body(learning(job), loader.readers, pretrained=True)
+    ways = settled(job.pretrain, inputs_of(loader.readers))
+    body = Body(learning(job, ways), loader.readers, pretrained=True)
     fit_fronts(body, loader, rows.learned, seed=job.seed)
     body = placed(body)
     begin_adapted(body, None)
-    model = placed(Pretraining(body, build_pretexts(body, job.pretrain)))
+    model = placed(Pretraining(body, build_pretexts(body, ways)))
     still = {name for name in body.encoders if keeps_still(body, name)}
     every = np.concatenate([rows.learned, rows.judged])
     frozen_features(body, loader, every, only=still, quiet=quiet or rank > 0)
@@ -146,10 +148,11 @@ def prime(model: Pretraining, loader: Loader, some: np.ndarray) -> None:
     pretraining(model.train(), Batch.of(loader.batch(some), model.device))
 
 
-def learning(job: config.Job) -> config.Job:
-    """The job as its body learns here: small parts stand beside pretrained layers alone, for what
-    begins from nothing has no weights to stand beside; and `adalora`, whose ranks a task shares
-    out, learns as `lora`.
+def learning(job: config.Job, ways: config.Pretrain) -> config.Job:
+    """The job as its body learns here, by these ways.
+
+    Small parts stand beside pretrained layers alone, for what begins from nothing has no weights to
+    stand beside; and `adalora`, whose ranks a task shares out, learns as `lora`.
     """
     columns = dict(job.columns)
     for name, options in job.columns.items():
@@ -158,7 +161,7 @@ def learning(job: config.Job) -> config.Job:
             tune = "lora" if tune == "adalora" else tune
             columns[name] = options.model_copy(update={"tune": tune})
     fuse = job.fuse.model_copy(update={"tune": "full"})
-    return job.model_copy(update={"columns": columns, "fuse": fuse})
+    return job.model_copy(update={"columns": columns, "fuse": fuse, "pretrain": ways})
 
 
 def settings_of(job: config.Job, rows: int) -> config.Job:

@@ -27,7 +27,8 @@ def with_trunks(body: Body, batch: Batch, names: Collection[str]) -> Batch:
         with body.number_type(name), as_guest(encoder) if guest else nullcontext():
             some = stand_in(own) if guest else {k: v[seen] for k, v in own.items()}
             found = encoder.trunk_features(some)
-        values[name] = {
+        # The size of a picture goes on with it: boxes that are found are put back to scale by it.
+        values[name] = {k: v for k, v in own.items() if k == "size"} | {
             key: x.new_zeros((len(batch), *x.shape[1:])).index_copy(0, seen, x[: len(seen)])
             for key, x in found.items()
         }

@@ -167,10 +167,11 @@ def hidden(
 def hide_rows(encoder: Encoder, tokens: Tokens, hide_B: Tensor) -> Tokens:
     """The tokens of an input as though these rows lacked it."""
     absent = encoder.absent(len(hide_B))
+    count = absent.x_BTD.shape[1]  # plain columns have a token each
     x_BTD = torch.zeros_like(tokens.x_BTD)
-    x_BTD[:, :1] = absent.x_BTD.to(x_BTD.dtype)
+    x_BTD[:, :count] = absent.x_BTD.to(x_BTD.dtype)
     mask_BT = torch.zeros_like(tokens.mask_BT)
-    mask_BT[:, 0] = True
+    mask_BT[:, :count] = absent.mask_BT
     return tokens._replace(
         x_BTD=torch.where(beside(hide_B, x_BTD), x_BTD, tokens.x_BTD),
         mask_BT=torch.where(beside(hide_B, mask_BT), mask_BT, tokens.mask_BT),

@@ -14,6 +14,7 @@ HEAD = ("method", "of", "before", "after", "kept")
 SHOWS = (
     "Losses are of rows kept apart from learning, with the same parts hidden each time. Under "
     "masked, about 1 means that nothing of what was hidden is known, and 0 that all of it is; "
+    "under contrast, losses are of finding the cells of a row among those of other rows; "
     "under autoregress, losses are nats a number above a sure prediction. What is left is noise, "
     "or was not learned. Whether it helps a task is told by training with and without it."
 )

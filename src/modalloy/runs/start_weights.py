@@ -1,4 +1,10 @@
-"""Weights of an earlier run into the model of a new job: by name and shape, part by part."""
+"""Weights of an earlier run into the model of a new job: by name and shape, part by part.
+
+Of a run that was pretrained without labels what reads cells goes on; what sums a row up begins
+anew, unless it is all that has learned there. Such a summary holds what tells rows apart or what
+varies most, in few directions, and new tasks were learned from it more slowly than from a random
+one: see dev/LOG.md.
+"""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -11,7 +17,7 @@ from modalloy.model.layers.named import key
 from modalloy.model.model import Model
 from modalloy.readers.batch import TABLE, inputs_of
 from modalloy.readers.reader import Reader
-from modalloy.runs.run import Run
+from modalloy.runs.run import PRETRAINED, Run
 
 TABULAR = ("number", "category", "time")
 
@@ -32,10 +38,11 @@ def take_weights(model: Model, run: Run, kept: Collection[str]) -> Taken:
     kept: columns and tasks that are as they were, as `kept_of` names them.
     """
     held, own = load_file(run.path / "model.safetensors"), model.state_dict()
+    anew = summaries(model) if run.kind == PRETRAINED else set()
     chosen: dict[str, Tensor] = {}
     unlike: list[str] = []
     for part in parts_of(model, run, kept):
-        names = [n for n in own if n.startswith(part.prefix)]
+        names = [n for n in own if n.startswith(part.prefix) and n not in anew]
         fitting = [n for n in names if n in held and held[n].shape == own[n].shape]
         if not part.fits:
             unlike += [part.why] if part.why else []
@@ -49,6 +56,18 @@ def take_weights(model: Model, run: Run, kept: Collection[str]) -> Taken:
     changed = {n for n in frozen & set(chosen) if not torch.equal(chosen[n], own[n].cpu())}
     model.load_state_dict(chosen, strict=False)
     return Taken(unlike, frozenset(changed))
+
+
+def summaries(model: Model) -> set[str]:
+    """Names of the weights that sum up what encoders read that can learn, and of the fusion where
+    there is such an encoder."""
+    found: set[str] = set()
+    for name, encoder in model.encoders.items():
+        read = () if encoder.frozen else tuple(encoder.reading)
+        own = [n for n, _ in encoder.named_parameters()] if read else []
+        found |= {f"encoders.{key(name)}.{n}" for n in own if not n.startswith(read)}
+    fusion = [f"fusion.{n}" for n, _ in model.fusion.named_parameters()]
+    return found | set(fusion) if found else found
 
 
 class Part(NamedTuple):

@@ -39,6 +39,14 @@ class Encoder(Partaker, nn.Module, ABC):
         return self
 
     @property
+    def reading(self) -> list[str]:
+        """How the names of the weights begin that read cells, in front of those that sum them up;
+        none where that is not two things.
+        """
+        found = [n for n, m in self.named_children() if m is self.network]
+        return [f"{n}." for n in found] + ["absent_D"] if found else []
+
+    @property
     def still(self) -> bool:
         """Whether its features depend on nothing that learns now."""
         return (self.frozen and not self.adapted) or self.held

@@ -56,6 +56,11 @@ class TableEncoder(Encoder):
         self.layers = nn.Sequential(*(Residual(width, DROPOUT) for _ in range(LAYERS)))
         self.outward = nn.Linear(width, width)
 
+    @property
+    def reading(self) -> list[str]:
+        """The vectors of cells, in front of the layers that see all of them."""
+        return ["parts.", "absent_Nd"]
+
     def features(self, values: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Vectors of all columns, present or not, (B, N, d)."""
         pairs = zip(self.kinds, self.parts, strict=True)

@@ -82,6 +82,11 @@ class TextEncoder(Encoder):
         self.summarise = nn.Linear(outside if self.trunk is not None else 2 * outside, width)
 
     @property
+    def reading(self) -> list[str]:
+        """The network, and letter case where the first block takes it."""
+        return [*super().reading, "shape_CF."] if self.shape_first else super().reading
+
+    @property
     def network(self) -> nn.Module:
         """The trunk, or the network from scratch."""
         return self.scratch if self.trunk is None else self.trunk

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from modalloy.model.trunks.fourier import inverse_size, line_pairs, power_lines
 from modalloy.model.trunks.signal_sizes import (
     CELLS,
     CHANCE,
@@ -196,7 +197,7 @@ def frame_power(x_BCKn: Tensor, length_BK: Tensor, step: float = 1.0) -> Tensor:
     total_B1K = window_B1Kn.sum(-1).clamp_min(1e-6)
     mean_BCK = (x_BCKn * window_B1Kn).sum(-1) / total_B1K
     windowed_BCKn = (x_BCKn - mean_BCK[..., None]) * window_B1Kn
-    power_BCKF = torch.fft.rfft(windowed_BCKn).abs().square() / total_B1K[..., None] ** 2
+    power_BCKF = power_lines(windowed_BCKn) / total_B1K[..., None] ** 2
     used_B1K1 = (length_BK > 0).to(x_BCKn.dtype)[:, None, :, None]
     return (power_BCKF * used_B1K1).sum(2) / used_B1K1.sum(2).clamp_min(1.0)
 
@@ -211,14 +212,13 @@ def envelope_power(frames: Frames) -> Tensor:
     Borghesani et al. 2013).
     """
     segment = frames.x_BCKn.shape[-1]
-    spectrum_BCKF = torch.fft.rfft(frames.x_BCKn)
+    spectrum_BCKF2 = line_pairs(frames.x_BCKn)
     powers = []
     for octave in range(OCTAVES):
         low, high = segment >> (octave + 2), segment >> (octave + 1)
-        band_BCKF2 = torch.view_as_real(spectrum_BCKF[..., low:high])
-        # Padded as pairs of real numbers: graphs know no padding of complex ones.
+        band_BCKF2 = spectrum_BCKF2[..., low:high, :]
         padded_BCKm2 = F.pad(band_BCKF2, (0, 0, 0, segment // 2 - (high - low)))
-        envelope_BCKm = torch.fft.ifft(torch.view_as_complex(padded_BCKm2)).abs()
+        envelope_BCKm = inverse_size(padded_BCKm2)
         exists_B1Km = hann(frames.length_BK, segment // 2, 2.0) > 0
         mean_BCK1 = (envelope_BCKm * exists_B1Km).sum(-1, True) / exists_B1Km.sum(
             -1, True
