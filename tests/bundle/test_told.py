@@ -21,7 +21,7 @@ from modalloy.bundle.told import BRANCHES, JOB, MACHINE, ORIGIN, SCHEMA
 from modalloy.bundle.write import write_bundle
 from modalloy.errors import BundleError, RunError
 
-TIMES = 12  # 200 of each were tried once
+TIMES = 12  # 120 of each were tried once
 AT = datetime(2026, 11, 30, tzinfo=UTC)
 ODDITIES: tuple[Any, ...] = (None, "", "x", -1, 0, 1.5, 10**12, True, [], {}, [[]], {"a": None})
 Data = dict[str, Any]
