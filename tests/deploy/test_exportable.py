@@ -41,7 +41,9 @@ def test_every_part_in_the_way_is_named(small_table: Path) -> None:
     assert "task 'cause' writes a text piece by piece (type: generate)" in said
     assert "task 'own' is of your own kind" in said
     assert "'fault'" not in said
-    assert said.endswith("the run itself answers where torch is installed (modalloy predict).")
+    assert said.endswith(
+        "--backend torch keeps the network itself, which answers where torch is installed."
+    )
 
 
 def test_pretrained_runs_answer_nothing(small_table: Path) -> None:

@@ -16,6 +16,8 @@ from modalloy.model.tokens import Tokens
 from modalloy.model.trunks import minirocket
 from modalloy.model.trunks.whisper import TINY_EN
 
+# In a graph each line of a spectrum is a pair of filters, whose sums have another order.
+APART = {"series all": 3e-5}
 LENGTHS = {"ids": 1, "mask": 1, "shape": 1, "words": 1, "wave": 1, "x": 2}  # dimension of lengths
 
 
@@ -91,23 +93,22 @@ def test_encoders(case: str, tmp_path: Path) -> None:
     for rows, kind in ((1, "all"), (1, "none"), (5, "some"), (5, "none")):
         present = presence(encoder, rows, kind)
         for some in (values(rows), shortened(values(rows), 0.6)):
-            same_tokens(program(some, present), encoder(some, present))
+            same_tokens(program(some, present), encoder(some, present), APART.get(case, 1e-5))
 
 
 @pytest.mark.parametrize("case", CASES)
 @torch.no_grad()
-def test_both_ways_to_leave_rows_out_agree(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_both_ways_to_leave_rows_out_agree(case: str, tmp_path: Path) -> None:
     """Only present rows computed, as always, and all rows computed, as in a graph."""
     encoder, values = CASES[case](tmp_path)
     encoder.eval()
+    if isinstance(encoder, TableEncoder):  # which has one way for single cells
+        assert type(encoder).forward is not Encoder.forward
+        return
     for rows, kind in ((1, "all"), (1, "none"), (5, "some"), (5, "none")):
         some, present = values(rows), presence(encoder, rows, kind)
         always = encoder(some, present)
         for x in some.values():  # what stands in cells that are not there
-            if present.ndim == 1 and x.is_floating_point():
+            if x.is_floating_point():
                 x[~present] = torch.nan
-        with monkeypatch.context() as patch:
-            patch.setattr(torch.compiler, "is_exporting", lambda: True)
-            same_tokens(encoder(some, present), always, atol=1e-6)
+        same_tokens(encoder.every_row(some, present), always, atol=1e-6)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from conftest import make_job, write_table
+from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.learn.unlabelled_rows import open_unlabelled
 from modalloy.model.body import Body
@@ -37,7 +38,7 @@ class Small:
     def masked(self, **options: Any) -> Masked:
         """What hides, with its options changed, from the same random start."""
         torch.manual_seed(1)
-        given = self.job.pretrain.masked.model_copy(update=options)
+        given = config.Masked().model_copy(update=options)
         return Masked(self.body, given)
 
 

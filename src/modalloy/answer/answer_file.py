@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -64,7 +65,9 @@ class AnswerFile:
         trace: TracebackType | None,
     ) -> None:
         if self._file is not None:
-            self._file.close()
+            # What a full disk did not take is told already; closing would tell it once more.
+            with suppress(OSError) if error is not None else nullcontext():
+                self._file.close()
         for left in (self.part, self.blocks):
             left.unlink(missing_ok=True)
 

@@ -80,10 +80,10 @@ def fingerprint(job: config.Job) -> str:
     # Left out where there is none, and what training does not read: checkpoints are older.
     without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden"), True)
     without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
-    without |= {} if job.train.start else {"train": {"start"}}
+    without["train"] = {"remember_gb"} if job.train.start else {"remember_gb", "start"}
     without["columns"] = {name: unsaid_of(options) for name, options in job.columns.items()}
     if not job.train.shard:
-        without["train"] = without.get("train", set()) | {"shard"}
+        without["train"] |= {"shard"}
     unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
     without["fuse"] = {n for n, usual in unsaid.items() if getattr(job.fuse, n) == usual}
     return hashlib.sha256(job.model_dump_json(exclude=without).encode()).hexdigest()

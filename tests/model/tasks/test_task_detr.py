@@ -215,7 +215,7 @@ def test_bright_squares_are_learned_from_scratch() -> None:
         return task(z, {"photo": make_tokens(tuple(maps), count)}, batch)
 
     optimizer = torch.optim.AdamW([*encoder.parameters(), *task.parameters()], lr=3e-3)
-    for _ in range(150):
+    for _ in range(400):
         pictures, batch = rows(16)
         loss = task.loss(said(pictures, batch), batch.targets["defects"])
         optimizer.zero_grad()
