@@ -22,40 +22,47 @@ def line_pairs(x: Tensor) -> Tensor:
     """Lines of real frames as pairs of real and imaginary part, (..., n) -> (..., n / 2 + 1, 2)."""
     if not torch.compiler.is_exporting():
         return torch.view_as_real(torch.fft.rfft(x))
-    real, imag = transform(x, torch.zeros_like(x), -1.0)
-    return torch.stack([real, imag], -1)[..., : x.shape[-1] // 2 + 1, :]
+    pairs = torch.stack([x, torch.zeros_like(x)], -1)
+    return transform(pairs, -1)[..., : x.shape[-1] // 2 + 1, :]
 
 
 def inverse_size(pairs: Tensor) -> Tensor:
     """Absolute values of the inverse transform of complex lines, (..., m, 2) -> (..., m)."""
     if not torch.compiler.is_exporting():
         return torch.fft.ifft(torch.view_as_complex(pairs)).abs()
-    real, imag = transform(pairs[..., 0], pairs[..., 1], 1.0)
-    return (real.square() + imag.square()).sqrt() / pairs.shape[-2]
+    return transform(pairs, 1).square().sum(-1).sqrt() / pairs.shape[-2]
 
 
-def transform(real: Tensor, imag: Tensor, sign: float) -> tuple[Tensor, Tensor]:
-    """Sum of x_j exp(sign 2 pi i j k / n) for each k, as real and imaginary part, each (..., n).
+def transform(pairs: Tensor, sign: int) -> Tensor:
+    """Sum of x_j exp(sign 2 pi i j k / n) for each k, (..., n, 2) as pairs, without a factor.
 
     One step of the fast transform (Cooley & Tukey 1965): with n = a b, first over every b-th number
-    and then over the b results, so that no matrix is wider than the root of twice n.
+    and then over the b results, so that no matrix has more than 8 n entries.
     """
-    n = real.shape[-1]
+    n = pairs.shape[-2]
     a = 1 << math.ceil(math.log2(n) / 2)
     b = n // a
     assert a * b == n, f"{n} is no power of two"
-    first_aa, turn_ab, second_bb = (
-        roots(np.outer(np.arange(p), np.arange(q)), m, sign).to(real.device)
-        for p, q, m in ((a, a, a), (a, b, n), (b, b, b))
-    )
-    x, y = real.unflatten(-1, (a, b)), imag.unflatten(-1, (a, b))
-    x, y = first_aa[0] @ x - first_aa[1] @ y, first_aa[0] @ y + first_aa[1] @ x
-    x, y = x * turn_ab[0] - y * turn_ab[1], x * turn_ab[1] + y * turn_ab[0]
-    x, y = x @ second_bb[0] - y @ second_bb[1], x @ second_bb[1] + y @ second_bb[0]
-    return x.transpose(-1, -2).flatten(-2), y.transpose(-1, -2).flatten(-2)
+    turn_ab2 = roots(a, b, n, sign).to(pairs.device)
+    z_Nba2 = pairs.reshape(-1, a, b, 2).transpose(1, 2)
+    z_Nab2 = times(z_Nba2, sign).transpose(1, 2)
+    x_Nab, y_Nab = z_Nab2.unbind(-1)
+    cos_ab, sin_ab = turn_ab2.unbind(-1)
+    z_Nab2 = torch.stack([x_Nab * cos_ab - y_Nab * sin_ab, x_Nab * sin_ab + y_Nab * cos_ab], -1)
+    return times(z_Nab2, sign).transpose(1, 2).reshape(pairs.shape)
 
 
-def roots(turns: np.ndarray, n: int, sign: float) -> Tensor:
-    """Cosine and sine of these n-th parts of a turn, (2, ...) float32."""
-    angle = sign * 2 * np.pi * (turns % n) / n
-    return torch.from_numpy(np.stack([np.cos(angle), np.sin(angle)]).astype(np.float32))
+def times(z: Tensor, sign: int) -> Tensor:
+    """The transform along the next to last dimension, (N, M, n, 2), by one matrix."""
+    n = z.shape[-2]
+    cos_nn, sin_nn = roots(n, n, n, sign).unbind(-1)
+    # A number gives its real part's share and its imaginary part's to both parts of a line.
+    given = torch.stack([torch.stack([cos_nn, sin_nn], -1), torch.stack([-sin_nn, cos_nn], -1)], 1)
+    return (z.flatten(2) @ given.reshape(2 * n, 2 * n).to(z.device)).unflatten(2, (n, 2))
+
+
+def roots(a: int, b: int, n: int, sign: int) -> Tensor:
+    """Cosine and sine of j k n-th parts of a turn, for j < a and k < b, (a, b, 2) float32."""
+    turns_ab = np.outer(np.arange(a), np.arange(b)) % n
+    angle_ab = sign * 2 * np.pi * turns_ab / n
+    return torch.from_numpy(np.stack([np.cos(angle_ab), np.sin(angle_ab)], -1).astype(np.float32))

@@ -144,7 +144,7 @@ def cut(x_BCL: Tensor, mask_BL: Tensor, segment: int) -> Frames:
     hop = segment // 2
     length = z_BCL.shape[-1]
     if torch.compiler.is_exporting():  # a graph cannot choose by length; unused frames say nothing
-        extra = segment + (hop - length % hop) % hop
+        extra = (length + hop - 1) // hop * hop + segment - length
     else:
         extra = max(segment - length, 0) or -length % hop
     x_BCKn = F.pad(z_BCL, (0, extra)).unfold(-1, segment, hop)
