@@ -1,35 +1,40 @@
 """Every encoder as a graph in ONNX Runtime and OpenVINO: it answers as the module does."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
-from encoder_cases import CASES, Values
+from encoder_cases import CASES, Values, series
 from in_engines import answers_alike, quick_onnx, sessions_of
 from modalloy.deploy.modules import lengths_in
 from modalloy.deploy.onnx_graphs import encoder_graph
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import MINILM
-from modalloy.model.trunks import minirocket
+from modalloy.model.trunks import hydra, minirocket, signal_features
 from modalloy.model.trunks.whisper import TINY_EN
 
 # Checkpoints of transformers are alike in what they compute: one a kind of column stands for all.
 CHECKPOINTS = ["text hf deberta-v2", "image hf vit", "audio hf wav2vec2", "series hf patchtst"]
 # As another that is here; that they can be traced, `tests/model/test_export.py` says of all.
 SAME = ["tokens scratch", "text minilm", "image large", "image all views", "series base"]
+SAME += ["series all"]  # as `FIXED` and `series convolution` together
+FIXED = ("recent", "hydra", "spectrum", "order")  # hold what statistics and envelopes are made of
 KINDS = [c for c in CASES if (" hf " not in c or c in CHECKPOINTS) and c not in SAME]
 
 
 @pytest.fixture(autouse=True)
 def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One layer, and a few biases of each kernel, stand for all that are alike."""
+    """One layer, one octave, and few taps and biases of each kernel stand for all of their kind."""
     monkeypatch.setitem(MINILM, "num_hidden_layers", 1)
     monkeypatch.setitem(TINY_EN, "encoder_layers", 1)
     monkeypatch.setattr(minirocket, "PER_KERNEL", 4)
     monkeypatch.setattr(minirocket, "MOST_DILATIONS", 2)
+    monkeypatch.setattr(hydra, "TAPS", 3)
+    monkeypatch.setattr(signal_features, "OCTAVES", 1)
 
 
 def given(encoder: Encoder, values: Values) -> Values:
@@ -56,9 +61,19 @@ def shortened(values: Values, share: float) -> Values:
 @pytest.mark.parametrize("case", KINDS)
 @torch.no_grad()
 def test_encoders(case: str, tmp_path: Path) -> None:
-    encoder, values = CASES[case](tmp_path)
+    answers_as_in_torch(*CASES[case](tmp_path))
+
+
+@torch.no_grad()
+def test_fixed_fronts() -> None:
+    answers_as_in_torch(*series(front=FIXED))
+
+
+def answers_as_in_torch(encoder: Encoder, values: Callable[[int], Values]) -> None:
+    """Its graph does in both engines: several rows, one row, and of any length."""
     encoder.eval()
-    graph = encoder_graph("x", encoder, given(encoder, values(3)), pooled=case != "table")
+    pooled = not isinstance(encoder, TableEncoder)
+    graph = encoder_graph("x", encoder, given(encoder, values(3)), pooled=pooled)
     for session in sessions_of(quick_onnx(graph)).values():
         for rows in (1, 5):
             some = given(encoder, values(rows))
