@@ -22,7 +22,7 @@ CHECKPOINTS = ["text hf deberta-v2", "image hf vit", "audio hf wav2vec2", "serie
 # As another that is here; that they can be traced, `tests/model/test_export.py` says of all.
 SAME = ["tokens scratch", "text minilm", "image large", "image all views", "series base"]
 SAME += ["series all"]  # as `FIXED` and `series convolution` together
-FIXED = ("recent", "hydra", "spectrum", "order")  # hold what statistics and envelopes are made of
+FIXED = ("recent", "hydra", "order")  # hold what statistics, spectra and envelopes are made of
 KINDS = [c for c in CASES if (" hf " not in c or c in CHECKPOINTS) and c not in SAME]
 
 
@@ -66,7 +66,7 @@ def test_encoders(case: str, tmp_path: Path) -> None:
 
 @torch.no_grad()
 def test_fixed_fronts() -> None:
-    answers_as_in_torch(*series(front=FIXED))
+    answers_as_in_torch(*series(64, front=FIXED))
 
 
 def answers_as_in_torch(encoder: Encoder, values: Callable[[int], Values]) -> None:
