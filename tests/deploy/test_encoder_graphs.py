@@ -21,8 +21,8 @@ from modalloy.model.trunks.whisper import TINY_EN
 CHECKPOINTS = ["text hf deberta-v2", "image hf vit", "audio hf wav2vec2", "series hf patchtst"]
 # As another that is here; that they can be traced, `tests/model/test_export.py` says of all.
 SAME = ["tokens scratch", "text minilm", "image large", "image all views", "series base"]
-SAME += ["series all"]  # as `FIXED` and `series convolution` together
-FIXED = ("recent", "hydra", "order")  # hold what statistics, spectra and envelopes are made of
+SAME += ["series all"]  # as `FIXED`, which holds statistics and envelopes, and `series convolution`
+FIXED = {("hydra",): 5, ("recent", "order"): 64}  # samples: few make few dilations, or frames
 KINDS = [c for c in CASES if (" hf " not in c or c in CHECKPOINTS) and c not in SAME]
 
 
@@ -64,9 +64,10 @@ def test_encoders(case: str, tmp_path: Path) -> None:
     answers_as_in_torch(*CASES[case](tmp_path))
 
 
+@pytest.mark.parametrize("front", FIXED, ids=["hydra", "order"])
 @torch.no_grad()
-def test_fixed_fronts() -> None:
-    answers_as_in_torch(*series(64, front=FIXED))
+def test_fixed_fronts(front: tuple[str, ...]) -> None:
+    answers_as_in_torch(*series(FIXED[front], front=front))
 
 
 def answers_as_in_torch(encoder: Encoder, values: Callable[[int], Values]) -> None:
