@@ -64,7 +64,6 @@ ROOMS: list[set[str]] = [
     {"deployment"},
     {"tuning"},
     {"deploy"},
-    {"deployment"},
     {"serving"},
     {"serving.routes"},
     {"serving.app"},
