@@ -35,7 +35,7 @@ def small_run(folder: Path, name: str = "press", *, seed: int = 0, **changes: An
 def serving(
     run: Path, *, limits: Limits | None = None, loopback: bool = True, **given: Any
 ) -> Iterator[TestClient]:
-    """A client of a service over a run, whose app is `client.gate`, its service `client.service`."""
+    """A client of a service over a run: its app is `client.gate`, its service `client.service`."""
     deployment = Deployment.of(run)
     service = Service(deployment, limits or Limits(), **given)
     app = build_app(service, Tokens(deployment.path), loopback=loopback)

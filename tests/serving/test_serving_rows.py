@@ -116,7 +116,7 @@ def test_a_list_of_another_length_is_refused() -> None:
 def test_a_long_recording_is_refused_by_its_heading() -> None:
     long = bytearray(WAV + bytes(32_000))
     struct.pack_into("<I", long, 40, len(long) - 44)
-    with pytest.raises(RequestError, match="lasts 2.0 s, longer than 1 s"):
+    with pytest.raises(RequestError, match=r"lasts 2\.0 s, longer than 1 s"):
         checked("audio", b64(bytes(long)))
 
 

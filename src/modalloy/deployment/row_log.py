@@ -32,6 +32,17 @@ class Label(NamedTuple):
     at: float
 
 
+class Entry(NamedTuple):
+    """Rows of one request with their answers; as the arguments of `RowLog.add`."""
+
+    rows: Sequence[Mapping[str, Any]]
+    answers: "pd.DataFrame"
+    version: int
+    request: str
+    source: str
+    at: float
+
+
 class RowLog:
     """The rows of the deployment in a folder; safe for threads and for several processes.
 
@@ -66,33 +77,46 @@ class RowLog:
         Raises RunError where the request was kept with other cells, or nothing can be written:
         then none of its rows is kept.
         """
-        if len(rows) != len(answers):
-            raise TableError(f"{len(rows)} rows came with {len(answers)} answers; give one a row.")
-        said = answers.to_dict("records")
-        names = [row_name(source, request, place) for place in range(len(rows))]
+        return self.add_all([Entry(rows, answers, version, request, source, at)])[0]
+
+    def add_all(self, entries: Sequence[Entry]) -> list[list[str]]:
+        """Keep several requests with one write to the disk, all of them or none; see `add`."""
+        for rows, answers, *_ in entries:
+            if len(rows) != len(answers):
+                raise TableError(
+                    f"{len(rows)} rows came with {len(answers)} answers; give one a row."
+                )
         with self._writing() as base:
-            for name, row, answer in zip(names, rows, said, strict=True):
-                files: list[str] = []
-                cells = self._json(row, files)
-                old = base.execute("SELECT cells FROM rows WHERE id = ?", (name,)).fetchone()
-                if old is not None and old[0] != cells:
-                    raise RunError(
-                        f"request '{request}' of '{source}' was kept before with other cells; "
-                        "give each request a name of its own."
-                    )
-                if old is None:
-                    told = self._json(answer, files)
-                    given = (name, at, version, request, source, cells, told)
-                    base.execute(
-                        "INSERT INTO rows (id, at, version, request, source, cells, answers) "
-                        "VALUES (?, ?, ?, ?, ?, ?, ?)",
-                        given,
-                    )
-                    self._room.count(base, name, len(cells) + len(told), files)
-            self._room.make(base, at)
+            names = [self._put(base, entry) for entry in entries]
+            self._room.make(base, max((entry.at for entry in entries), default=0.0))
         if self._room.waiting(self._base):
             with self._writing() as base:
                 self._room.sweep(base)
+        return names
+
+    def _put(self, base: Connection, entry: Entry) -> list[str]:
+        """Write one request's rows that are not there yet; the names of all of them."""
+        rows, answers, version, request, source, at = entry
+        said = answers.to_dict("records")
+        names = [row_name(source, request, place) for place in range(len(rows))]
+        for name, row, answer in zip(names, rows, said, strict=True):
+            files: list[str] = []
+            cells = self._json(row, files)
+            old = base.execute("SELECT cells FROM rows WHERE id = ?", (name,)).fetchone()
+            if old is not None and old[0] != cells:
+                raise RunError(
+                    f"request '{request}' of '{source}' was kept before with other cells; "
+                    "give each request a name of its own."
+                )
+            if old is None:
+                told = self._json(answer, files)
+                given = (name, at, version, request, source, cells, told)
+                base.execute(
+                    "INSERT INTO rows (id, at, version, request, source, cells, answers) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    given,
+                )
+                self._room.count(base, name, len(cells) + len(told), files)
         return names
 
     def label(self, row_id: str, task: str, label: Any, *, source: str, at: float) -> int:

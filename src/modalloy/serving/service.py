@@ -5,14 +5,15 @@ import hashlib
 import logging
 import sqlite3
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
-from modalloy.deployment.row_log import RowLog
+from modalloy.deployment.row_log import Entry, RowLog
 from modalloy.errors import ModalloyError, RequestError, RunError
 from modalloy.serving.audit import Audit
 from modalloy.serving.batcher import BUSY_S, Batcher
@@ -23,6 +24,7 @@ from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
 
 LOOK_S = 0.5  # between two looks at which version is to answer
+KEPT = 64  # requests that are written together
 FEW = 32  # rows that are checked without a thread of their own
 AT_ONCE = 4  # long questions that wait beside the one that is answered
 log = logging.getLogger("modalloy.serving")
@@ -86,6 +88,8 @@ class Service:
         self.writer = ThreadPoolExecutor(1, "writes")
         given = {"most": limits.batch, "waiting": limits.waiting}
         self.batcher = Batcher(self._tell, self.pool, **given)
+        # Requests that wait to be kept are written together: a disk takes few writes a second.
+        self.keeper = Batcher(self._keep, self.writer, most=KEPT, waiting=limits.waiting)
         self.long, self.ready = 0, True
         self._watching: asyncio.Task[None] | None = None
 
@@ -117,22 +121,17 @@ class Service:
         """Write rows and answers into the deployment's log; their ids."""
         if self.rows is None:
             return []
-        add, at = self.rows.add, time.time()
-        given = {"version": model.version.number, "request": request, "source": source, "at": at}
-        return await self.write(lambda: add(rows, told.frame, **given))
+        entry = Entry(rows, told.frame, model.version.number, request, source, time.time())
+        given = {"deadline_s": self.limits.deadline_s}
+        with full_disk_said():
+            return cast(list[str], await self.keeper.ask([entry], "rows", **given))
 
     async def write(self, call: Callable[[], T]) -> T:
         """Call what writes into the log, on its own thread; RequestError (507) where the disk does
         not take it.
         """
-        try:
+        with full_disk_said():
             return await asyncio.get_running_loop().run_in_executor(self.writer, call)
-        except RunError as error:
-            if not isinstance(error.__cause__, OSError | sqlite3.Error):
-                raise
-            raise RequestError(
-                "the disk of the service takes no more, so the request was not kept.", 507
-            ) from error
 
     async def think(self, call: Callable[[], T]) -> T:
         """Call what takes long - an explanation, a search - beside the answers, one at a time.
@@ -185,6 +184,7 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
         await self.batcher.close()
+        await self.keeper.close()
         for pool in (self.pool, self.aside, self.writer):
             await asyncio.to_thread(pool.shutdown)
         self.audit.close()
@@ -216,6 +216,24 @@ class Service:
         self.metrics.note(served, told)
         self.metrics.waiting.set(self.batcher.waiting)
         return list(told)
+
+    def _keep(self, _: Hashable, requests: list[Sequence[Entry]]) -> list[Any]:
+        """For the keeper, on the writer's thread."""
+        assert self.rows is not None, "rows are kept"
+        return self.rows.add_all([entry for one in requests for entry in one])
+
+
+@contextmanager
+def full_disk_said() -> Iterator[None]:
+    """RequestError (507) for what the disk does not take."""
+    try:
+        yield
+    except RunError as error:
+        if not isinstance(error.__cause__, OSError | sqlite3.Error):
+            raise
+        raise RequestError(
+            "the disk of the service takes no more, so the request was not kept.", 507
+        ) from error
 
 
 def shown_cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
