@@ -1,4 +1,4 @@
-"""The version that answers: loaded beside the one that did, put in its place between two batches."""
+"""The version that answers: loaded beside the one before, in its place between two batches."""
 
 import asyncio
 import logging

@@ -32,8 +32,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers to the rows of one request. rows: their checked cells. ids: of each row in the log, for
-    labels; empty without one.
+    """Answers to the rows of one request. rows: their checked cells. ids: of each row in the log,
+    for labels; empty without one.
     """
 
     version: int
@@ -92,6 +92,11 @@ class Service:
         self.keeper = Batcher(self._keep, self.writer, most=KEPT, waiting=limits.waiting)
         self.long, self.ready = 0, True
         self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def model(self) -> ServedModel:
+        """The one that answers now."""
+        return self.current.model
 
     async def answer(self, rows: Sequence[Any], *, source: str, request: str) -> Answered:
         """Check rows, answer them, and keep them: the one way in, whatever the rows came by.
