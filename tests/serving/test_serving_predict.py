@@ -63,7 +63,7 @@ def test_rows_of_many_requests_at_once_are_each_answered_as_alone(
     run: Path, client: TestClient
 ) -> None:
     rows, said = rows_of(run, 24), wanted(run, 24)
-    rows[1]["site"], rows[2]["taken_at"] = 3, 20240105  # other types of cells in the same batch
+    rows[1]["site"], rows[2]["taken_at"] = 3, "2024-01-05 10:00"  # other types in one batch
     alone = [predict(client, [row])["rows"][0]["answer"] for row in rows[:3]]
     before = client.service.metrics.batches._sum.get()
     with ThreadPoolExecutor(24) as pool:

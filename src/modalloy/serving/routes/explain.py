@@ -4,7 +4,6 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
@@ -50,7 +49,10 @@ def given(body: Any) -> tuple[Any, str | None, str | None]:
 
 
 def reasons(model: ServedModel, cells: Row, task: str | None, label: str | None) -> dict[str, Any]:
-    """The explanation as JSON; TableError where a cell cannot be read."""
+    """The explanation as JSON."""
+    # Looks inside the network by torch, which bundles do without.
+    from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
+
     predictor = model.predictor
     tasks = chosen_tasks(predictor.run, task)
     table = open_table([cells], folder=NOWHERE)
