@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import sqlite3
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -199,7 +199,7 @@ class Service:
 
 
 @contextmanager
-def full_disk_said() -> Iterator[None]:
+def full_disk_said() -> Generator[None]:
     """RequestError (507) for what the disk does not take."""
     try:
         yield
