@@ -93,9 +93,9 @@ def test_labels_are_all_kept_and_the_newest_counts(log: RowLog) -> None:
         ("crack", "bob", 2.0),
     ]
     frame = log.frame(labelled=True)
-    assert frame["kind_code"].fillna("").tolist() == ["crack", ""]
+    assert frame["kind_code"].tolist() == ["crack", None]
     assert frame["names"].tolist()[1] == ["dent"]
-    assert log.frame(upto=1)["kind_code"].fillna("").tolist() == ["ok", ""]
+    assert log.frame(upto=1)["kind_code"].tolist() == ["ok", None]
     assert log.last_label() == 3
     assert len(log.frame(labelled=False)) == 0
 

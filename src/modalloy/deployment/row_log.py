@@ -259,8 +259,8 @@ def as_frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "p
     numbers beside it stay whole."""
     import pandas as pd
 
-    cells = {c: [record.get(c) for record in records] for c in columns}
-    return pd.DataFrame({c: pd.Series(x, dtype=object) for c, x in cells.items()}).infer_objects()
+    cells = {c: pd.Series([r.get(c) for r in records], dtype=object) for c in columns}
+    return pd.DataFrame({c: x if x.isna().any() else x.infer_objects() for c, x in cells.items()})
 
 
 def moment(at: float) -> Any:

@@ -1,0 +1,79 @@
+"""When a served model is to be refreshed: by its plan, and by what its history says."""
+
+import shlex
+from pathlib import Path
+
+from modalloy.deployment.deployment import Deployment
+from modalloy.deployment.history import Record
+from modalloy.deployment.row_log import RowLog
+from modalloy.errors import RunError
+from modalloy.job import config
+from modalloy.machine.files import write_safely
+from modalloy.watching.plan import plan_of, seconds
+from modalloy.watching.states import DRIFT, WAITING, last_cycle
+
+
+def due(deployment: Deployment, now: float, *, plan: config.Refresh | None = None) -> str:
+    """Why a refresh is to be tried now, in words; empty where none is.
+
+    now: seconds since 1970. plan: the deployment's own for None. A refresh that was interrupted is
+    due at once; one that waits for labels, as soon as they have come.
+    """
+    plan = plan_of(deployment) if plan is None else plan
+    history = deployment.history()
+    cycle = last_cycle(history)
+    if cycle is not None and not cycle.done:
+        return "the last refresh was interrupted"
+    if cycle is not None and cycle.records[-1].state == WAITING:
+        return enough_labels(deployment, cycle.records)
+    start = history[0] if cycle is None else cycle.records[0]
+    if plan.or_when == "drift" and (found := drift_since(history, start)) is not None:
+        return f"drift: {found.facts['said']}"
+    if plan.every is not None and now - start.at >= seconds(plan.every):
+        return f"every {plan.every}"
+    return ""
+
+
+def enough_labels(deployment: Deployment, records: list[Record]) -> str:
+    """Why a refresh that waits may go on; empty where it may not."""
+    log = RowLog(deployment.path)
+    try:
+        new = {label.row_id for label in log.labels() if label.number > records[0].facts["labels"]}
+    finally:
+        log.close()
+    more = records[-1].facts["more"]
+    return f"{len(new)} more rows are labelled, and {more} were lacking" if len(new) >= more else ""
+
+
+def drift_since(history: list[Record], start: Record) -> Record | None:
+    """The first record of drift after a refresh was asked for."""
+    after = (r for r in history if r.number > start.number)
+    return next((r for r in after if r.state == DRIFT), None)
+
+
+def write_units(model: Path, live: Path, folder: Path, *, every: str, command: str) -> list[Path]:
+    """Files by which systemd asks every so often whether a refresh is due, where no server does.
+
+    every: how often, as in `1h`. command: the program `modalloy`. RunError for what cannot be
+    written. `systemctl enable --now NAME.timer` starts it, once they lie where systemd looks.
+    """
+    name = f"modalloy-refresh-{model.name}"
+    asked = shlex.join([command, "watch", str(model.resolve()), "--refresh-if-due", "--live"])
+    service = (
+        f"[Unit]\nDescription=Refresh of {model.name} where it is due\n\n"
+        f"[Service]\nType=oneshot\nExecStart={asked} {shlex.quote(str(live.resolve()))}\n"
+        "Nice=10\n"
+    )
+    timer = (
+        f"[Unit]\nDescription=Asks whether a refresh of {model.name} is due\n\n"
+        f"[Timer]\nOnBootSec=5min\nOnUnitActiveSec={seconds(every):.0f}s\nPersistent=true\n\n"
+        "[Install]\nWantedBy=timers.target\n"
+    )
+    made = [folder / f"{name}.service", folder / f"{name}.timer"]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be made ({error.strerror}).") from error
+    for path, text in zip(made, (service, timer), strict=True):
+        write_safely(path, text.encode())
+    return made
