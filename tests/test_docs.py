@@ -186,7 +186,7 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
     called = []
 
     def verb(name: str) -> Any:
-        own = inspect.signature(getattr(verbs, name))
+        own = inspect.signature(getattr(modalloy, name))
 
         def call(*args: Any, **options: Any) -> Any:
             own.bind(*args, **options)

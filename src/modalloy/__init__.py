@@ -37,6 +37,7 @@ __all__ = [
     "predict",
     "predict_into",
     "pretrain",
+    "rollback",
     "search",
     "train",
     "tune",
@@ -44,6 +45,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
+    from modalloy.deployment.rollback import rollback
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.retrieval.conversation import Conversation
@@ -89,6 +91,7 @@ _HOMES = {
     "adapt": "verbs",
     "export": "verbs",
     "demo": "verbs",
+    "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",

@@ -23,6 +23,7 @@ from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
 from modalloy.commands.pretrain import pretrain
+from modalloy.commands.rollback import rollback
 from modalloy.commands.search import search
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
@@ -47,6 +48,7 @@ VERBS = (  # in the order of --help
     economize,
     compress,
     export,
+    rollback,
     doctor,
     demo,
 )

@@ -110,7 +110,7 @@ def test_labels_that_belong_to_nothing_get_a_sentence(log: RowLog) -> None:
     for row, task, label, why in (
         ("0123", "kind", "ok", "row '0123' is not in the log"),
         (one, "knd", "ok", "has no task 'knd'; it has kind, places"),
-        (one, "places", [1], "a label of 'places' gives boxes, names"),
+        (one, "places", [1], "a label of 'places' gives boxes, names by"),
     ):
         with pytest.raises(ma.RunError, match=why):
             log.label(row, task, label, source="ann", at=0.0)

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
 KEEP_GB = 10.0
 
 
+class Given(NamedTuple):
+    """A right answer as somebody gives it to a row of the log, by the row's name."""
+
+    row: str
+    task: str
+    label: Any
+    source: str
+
+
 class Label(NamedTuple):
     """A right answer that somebody gave to a row. number: of the label, in the order they came."""
 
@@ -101,27 +110,42 @@ class RowLog:
         label: the cell of the task's column, or of several columns a mapping. RunError for a row
         that is not here, and a task that the model does not have.
         """
-        if task not in self.tasks:
-            raise RunError(f"this model has no task '{task}'; it has {', '.join(self.tasks)}.")
-        if len(columns := self.tasks[task]) > 1 and not (
-            isinstance(label, Mapping) and set(label) == set(columns)
-        ):
-            raise RunError(f"a label of '{task}' gives {', '.join(columns)}, each by its name.")
+        return self.label_all([Given(row_id, task, label, source)], at=at)
+
+    def label_all(self, given: Sequence[Given], *, at: float) -> int:
+        """Keep several right answers or none of them; the number of the last one."""
+        for task in dict.fromkeys(g.task for g in given):
+            if task not in self.tasks:
+                raise RunError(f"this model has no task '{task}'; it has {', '.join(self.tasks)}.")
+        for g in given:
+            columns = self.tasks[g.task]
+            named = isinstance(g.label, Mapping) and set(g.label) == set(columns)
+            if len(columns) > 1 and not named:
+                raise RunError(f"a label of '{g.task}' gives {', '.join(columns)} by their names.")
         with self._writing() as base:
-            if not base.execute("SELECT 1 FROM rows WHERE id = ?", (row_id,)).fetchone():
-                raise RunError(
-                    f"row '{row_id}' is not in the log, so nothing can learn from its label; give "
-                    "the row_id that came with its answer. Rows without a label are let go when "
-                    "the log is full."
+            self._refuse_unknown(base, [g.row for g in given])
+            for g in given:
+                files: list[str] = []
+                kept = self._json(g.label, files)
+                base.execute(
+                    "INSERT INTO labels (row, task, label, source, at) VALUES (?, ?, ?, ?, ?)",
+                    (g.row, g.task, kept, g.source, at),
                 )
-            files: list[str] = []
-            given = (row_id, task, self._json(label, files), source, at)
-            made = base.execute(
-                "INSERT INTO labels (row, task, label, source, at) VALUES (?, ?, ?, ?, ?)", given
+                self._room.count(base, g.row, len(kept), files)
+        return self.last_label()
+
+    @staticmethod
+    def _refuse_unknown(base: Connection, rows: Sequence[str]) -> None:
+        """RunError where rows are not in the log."""
+        asked = "SELECT 1 FROM rows WHERE id = ?"
+        gone = [r for r in dict.fromkeys(rows) if not base.execute(asked, (r,)).fetchone()]
+        if gone:
+            more = f" and {len(gone) - 1} others are" if gone[1:] else " is"
+            raise RunError(
+                f"row '{gone[0]}'{more} not in the log, so nothing can learn from the label; give "
+                "the row_id that came with each answer. Rows without a label are let go when the "
+                "log is full."
             )
-            self._room.count(base, row_id, len(given[2]), files)
-        assert made.lastrowid is not None
-        return made.lastrowid
 
     def labels(self, *, upto: int | None = None) -> list[Label]:
         """All labels in the order they came. upto: the last one's number."""

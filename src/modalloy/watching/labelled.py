@@ -9,7 +9,7 @@ import numpy as np
 
 from modalloy.answer.predictor import Predictor
 from modalloy.checks.finding import counted, some
-from modalloy.deployment.row_log import RowLog
+from modalloy.deployment.row_log import Given, RowLog
 from modalloy.job import config
 from modalloy.job.inputs import kept_together
 from modalloy.judge.figures import truth_of
@@ -19,7 +19,7 @@ from modalloy.table.fingerprints import learned_rows
 from modalloy.table.open_table import open_table
 from modalloy.tasks.kit import kit_of
 from modalloy.watching.plan import seconds
-from modalloy.watching.screen import Given, disputed, odd_sources
+from modalloy.watching.screen import disputed, odd_sources
 
 if TYPE_CHECKING:
     import pandas as pd

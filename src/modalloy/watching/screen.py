@@ -3,9 +3,11 @@ what all others say of the model."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from modalloy.deployment.row_log import Given
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,15 +16,6 @@ FEWEST = 10  # labels of a source, and of the others, below which nothing is sai
 CHANCE = 0.001  # that a source as good as the others is called odd
 BEYOND = 0.2  # by how much more often it contradicts the model than the others do, at least
 FAR = 0.9  # an answer further off than this share of all answers contradicts a number
-
-
-class Given(NamedTuple):
-    """A label as it was given."""
-
-    row: str
-    task: str
-    label: Any
-    source: str
 
 
 def disputed(given: Sequence[Given]) -> set[str]:

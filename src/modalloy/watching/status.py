@@ -39,7 +39,7 @@ def ended(history: Sequence[Record]) -> str:
     last = cycle.records[-1]
     match last.state:
         case "swapped":
-            return f"The last refresh was taken: {last.facts['why']}."
+            return f"The last refresh was taken: {stop(last.facts['why'])}"
         case "rejected":
             return f"The last refresh was not taken: {stop(last.facts['why'])}"
         case "waiting for labels":
@@ -54,8 +54,6 @@ def in_words(record: Record) -> str:
     """One record as a sentence."""
     facts = record.facts
     match record.state:
-        case state if state == MADE:
-            return f"made: version 1 answers ({facts['why']})."
         case state if state == ASKED:
             return f"refresh asked for: {facts['why']}; version {facts['version']} answers."
         case state if state == WAITING:
@@ -76,12 +74,22 @@ def in_words(record: Record) -> str:
             return f"judged on {facts['rows']} rows: {told}; {stop(facts['why'])}"
         case state if state == REJECTED:
             return f"rejected: {stop(facts['why'])}"
+    return switched(record)
+
+
+def switched(record: Record) -> str:
+    """A record of who answers, or of what was seen, as a sentence."""
+    facts = record.facts
+    match record.state:
+        case state if state == MADE:
+            return f"made: version 1 answers ({facts['why']})."
         case state if state == SWAPPED:
             return f"swapped: version {facts['to']} answers instead of {facts['from']}."
         case state if state == ROLLED_BACK:
-            return f"rolled back to version {facts['to']} from {facts['from']}: {facts['why']}."
+            why = stop(facts["why"])
+            return f"rolled back to version {facts['to']} from {facts['from']}: {why}"
         case state if state == KEPT:
-            return f"kept: version {facts['version']} stays; {facts['why']}."
+            return f"kept: version {facts['version']} stays; {stop(facts['why'])}"
         case state if state == DRIFT:
             return f"drift: {stop(facts['said'])}"
     return f"{record.state}."
