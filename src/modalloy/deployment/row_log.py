@@ -132,7 +132,7 @@ class RowLog:
                     (g.row, g.task, kept, g.source, at),
                 )
                 self._room.count(base, g.row, len(kept), files)
-        return self.last_label()
+            return base.execute("SELECT coalesce(max(number), 0) FROM labels").fetchone()[0]
 
     @staticmethod
     def _refuse_unknown(base: Connection, rows: Sequence[str]) -> None:
