@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 
 from modalloy.deployment.row_log import Given
+from modalloy.job.config import Refresh
+from modalloy.watching.cycle import lacks
 from modalloy.watching.labelled import JUDGE, LEARN, Labelled, part
 from modalloy.watching.screen import disputed, misses, odd_sources
 
@@ -67,3 +69,11 @@ def test_numbers_that_are_far_off_contradict() -> None:
     assert far is not None
     assert np.flatnonzero(far).tolist() == [18, 19]
     assert misses([[1, 2]], [[1, 2]]) is None
+
+
+def test_how_many_labels_are_lacking() -> None:
+    plan = Refresh(learn=60, judge=40)
+    assert lacks({LEARN: 10, JUDGE: 50}, plan) == 50
+    assert lacks({LEARN: 10, JUDGE: 30}, plan) == 60
+    assert lacks({LEARN: 10, JUDGE: 30}, Refresh(learn=12, judge=20)) == 2
+    assert lacks({LEARN: 60, JUDGE: 40}, plan) == 0

@@ -10,8 +10,10 @@ import modalloy as ma
 from loops import DAY_S, label_rows, log_rows, rows_of, serve, train
 from modalloy.answer.predictor import Predictor
 from modalloy.deployment.row_log import RowLog
+from modalloy.job.config import Refresh
 from modalloy.table.table import Table
 from modalloy.watching.label_file import label_from
+from modalloy.watching.labelled import labelled_rows
 from modalloy.watching.served import note_drift, refresh_if_due
 from modalloy.watching.swap_check import check_swap
 
@@ -90,3 +92,14 @@ def test_labels_from_a_table(runs: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ma.TableError, match="labels need the columns row_id and kind"):
         label_from(log, pd.DataFrame({"row": names}), source="s", at=1.0)
     assert len(log.labels()) == 2
+
+
+def test_labels_of_long_ago_do_not_count(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    served = serve(runs[0], tmp_path)
+    for day in (0, 50):
+        names = log_rows(served, rows_of(4, seed=day), request=str(day), at=day * DAY_S)
+        label_rows(served, names, ["hot"] * 4)
+    log, predictor = RowLog(served.path), Predictor(served.current().path)
+    found = {w: labelled_rows(log, predictor, Refresh(window=w), None) for w in ("10d", "30d")}
+    assert [len(rows.ids) for rows in found.values()] == [4, 8]
+    assert found["10d"].said[0].startswith("4 rows left out: labelled rows of more than four")
