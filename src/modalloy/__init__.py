@@ -40,6 +40,7 @@ __all__ = [
     "search",
     "train",
     "tune",
+    "watch",
 ]
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
         search,
         train,
         tune,
+        watch,
     )
 
 _HOMES = {
@@ -88,6 +90,7 @@ _HOMES = {
     "compress": "verbs",
     "adapt": "verbs",
     "export": "verbs",
+    "watch": "verbs",
     "demo": "verbs",
     "doctor": "diagnosis",
     "load_job": "job.job_file",

@@ -27,6 +27,7 @@ from modalloy.commands.search import search
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
+from modalloy.commands.watch import watch
 from modalloy.errors import ModalloyError
 from modalloy.machine.limits import rest_soon
 
@@ -47,6 +48,7 @@ VERBS = (  # in the order of --help
     economize,
     compress,
     export,
+    watch,
     doctor,
     demo,
 )
