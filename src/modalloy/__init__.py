@@ -41,6 +41,7 @@ __all__ = [
     "search",
     "train",
     "tune",
+    "watch",
 ]
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ if TYPE_CHECKING:
         search,
         train,
         tune,
+        watch,
     )
 
 _HOMES = {
@@ -90,6 +92,7 @@ _HOMES = {
     "compress": "verbs",
     "adapt": "verbs",
     "export": "verbs",
+    "watch": "verbs",
     "demo": "verbs",
     "rollback": "deployment.rollback",
     "doctor": "diagnosis",

@@ -28,6 +28,7 @@ from modalloy.commands.search import search
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
+from modalloy.commands.watch import watch
 from modalloy.errors import ModalloyError
 from modalloy.machine.limits import rest_soon
 
@@ -49,6 +50,7 @@ VERBS = (  # in the order of --help
     compress,
     export,
     rollback,
+    watch,
     doctor,
     demo,
 )
