@@ -25,6 +25,7 @@ from modalloy.commands.predict import predict
 from modalloy.commands.pretrain import pretrain
 from modalloy.commands.rollback import rollback
 from modalloy.commands.search import search
+from modalloy.commands.serve import serve
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
@@ -49,6 +50,7 @@ VERBS = (  # in the order of --help
     economize,
     compress,
     export,
+    serve,
     rollback,
     watch,
     doctor,

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from modalloy.deployment.row_log import Given
+from modalloy.deployment.log_rows import Given
 from modalloy.job.config import Refresh
 from modalloy.watching.cycle import lacks
 from modalloy.watching.labelled import JUDGE, LEARN, Labelled, part

@@ -3,7 +3,8 @@
 from typing import Any
 
 from modalloy.cells.cells import empty
-from modalloy.deployment.row_log import Given, RowLog
+from modalloy.deployment.log_rows import Given
+from modalloy.deployment.row_log import RowLog
 from modalloy.errors import TableError
 from modalloy.table.open_table import open_table
 

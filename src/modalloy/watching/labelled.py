@@ -9,7 +9,8 @@ import numpy as np
 
 from modalloy.answer.predictor import Predictor
 from modalloy.checks.finding import counted, some
-from modalloy.deployment.row_log import Given, RowLog
+from modalloy.deployment.log_rows import Given
+from modalloy.deployment.row_log import RowLog
 from modalloy.job import config
 from modalloy.job.inputs import kept_together
 from modalloy.judge.figures import truth_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from modalloy.deployment.row_log import Given
+from modalloy.deployment.log_rows import Given
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modalloy.deployment.row_log import LOGGED, RowLog
+from modalloy.deployment.log_rows import LOGGED
+from modalloy.deployment.row_log import RowLog
 
 if TYPE_CHECKING:
     import pandas as pd
