@@ -32,6 +32,7 @@ LINES = [
     "modalloy watch run --status",
     "modalloy watch run --refresh",
     "modalloy watch run --refresh-if-due",
+    "modalloy serve run --unit units",
     "modalloy rollback run",
 ]
 PATIENCE_S = 120.0
@@ -124,7 +125,8 @@ def test_serve_drift_refresh_and_back(server: Server) -> None:
     after = [r["answer"] for r in server.ask("predict", {"rows": rows})["rows"]]
     assert len(after) == 160
     assert run_line(LINES[8]) == "Nothing is due.\n"
-    assert run_line(LINES[9]).startswith("Version 1 answers again: ")
+    assert run_line(LINES[9]).count("units/modalloy-") == 3
+    assert run_line(LINES[10]).startswith("Version 1 answers again: ")
     server.wait_for(1)
     assert [r["answer"] for r in server.ask("predict", probe)["rows"]] == before
     states = [r.state for r in Deployment.open(Path("run.live")).history()]

@@ -9,7 +9,7 @@ from loops import DAY_S, label_rows, log_rows, rows_of, serve, train
 from modalloy.deployment.deployment import Deployment
 from modalloy.job.config import Refresh
 from modalloy.watching.plan import plan_of
-from modalloy.watching.schedule import due, write_units
+from modalloy.watching.schedule import due
 from modalloy.watching.states import ASKED, DRIFT, REJECTED, WAITING
 from modalloy.watching.status import status
 
@@ -78,20 +78,6 @@ def test_the_plan_is_the_jobs_or_a_file(served: Deployment) -> None:
             plan_of(served)
     file.unlink()
     assert plan_of(served) == Refresh()
-
-
-def test_units_ask_now_and_then(tmp_path: Path) -> None:
-    given = (tmp_path / "my run", tmp_path / "live", tmp_path / "units")
-    service, timer = write_units(*given, every="2h", command="/bin/modalloy")
-    assert "OnUnitActiveSec=7200s" in timer.read_text()
-    (line,) = [x for x in service.read_text().splitlines() if x.startswith("ExecStart=")]
-    assert line == (
-        f"ExecStart=/bin/modalloy watch '{tmp_path / 'my run'}' --refresh-if-due --live "
-        f"{tmp_path / 'live'}"
-    )
-    (tmp_path / "file").write_text("")
-    with pytest.raises(ma.RunError, match="cannot be made"):
-        write_units(*given[:2], tmp_path / "file" / "x", every="2h", command="modalloy")
 
 
 def test_the_history_in_words(served: Deployment) -> None:

@@ -64,6 +64,10 @@ def watch(
             "watch: give one of --table NEW, --status, --labels FILE, --refresh, --refresh-if-due."
         )
     if table is None:
+        refuse_of_tables(
+            {"out": out, "time": time, "sheet": sheet, "adapter": adapter, "trust": trust}
+            | {"strict": strict or None}
+        )
         served = open_served(run, live)
         if status:
             tell_status(served)
@@ -89,3 +93,9 @@ def watch(
     typer.echo(f"The page is {found.page}; open it in a browser.")
     if strict and found.drifted:
         raise typer.Exit(STRANGE)
+
+
+def refuse_of_tables(given: dict[str, object]) -> None:
+    """JobError for an option that only a look at a table reads."""
+    if named := [name for name, value in given.items() if value is not None]:
+        raise JobError(f"--{named[0]}: is for --table; leave it out.")

@@ -1,14 +1,9 @@
 """When a served model is to be refreshed: by its plan, and by what its history says."""
 
-import shlex
-from pathlib import Path
-
 from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.history import Record
 from modalloy.deployment.row_log import RowLog
-from modalloy.errors import RunError
 from modalloy.job import config
-from modalloy.machine.files import write_safely
 from modalloy.watching.plan import plan_of, seconds
 from modalloy.watching.states import DRIFT, WAITING, last_cycle
 
@@ -49,31 +44,3 @@ def drift_since(history: list[Record], start: Record) -> Record | None:
     """The first record of drift after a refresh was asked for."""
     after = (r for r in history if r.number > start.number)
     return next((r for r in after if r.state == DRIFT), None)
-
-
-def write_units(model: Path, live: Path, folder: Path, *, every: str, command: str) -> list[Path]:
-    """Files by which systemd asks every so often whether a refresh is due, where no server does.
-
-    every: how often, as in `1h`. command: the program `modalloy`. RunError for what cannot be
-    written. `systemctl enable --now NAME.timer` starts it, once they lie where systemd looks.
-    """
-    name = f"modalloy-refresh-{model.name}"
-    asked = shlex.join([command, "watch", str(model.resolve()), "--refresh-if-due", "--live"])
-    service = (
-        f"[Unit]\nDescription=Refresh of {model.name} where it is due\n\n"
-        f"[Service]\nType=oneshot\nExecStart={asked} {shlex.quote(str(live.resolve()))}\n"
-        "Nice=10\n"
-    )
-    timer = (
-        f"[Unit]\nDescription=Asks whether a refresh of {model.name} is due\n\n"
-        f"[Timer]\nOnBootSec=5min\nOnUnitActiveSec={seconds(every):.0f}s\nPersistent=true\n\n"
-        "[Install]\nWantedBy=timers.target\n"
-    )
-    made = [folder / f"{name}.service", folder / f"{name}.timer"]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"{folder}: cannot be made ({error.strerror}).") from error
-    for path, text in zip(made, (service, timer), strict=True):
-        write_safely(path, text.encode())
-    return made
