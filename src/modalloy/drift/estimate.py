@@ -38,7 +38,10 @@ def estimate_accuracy(
     }
     value, found = ways["difference of confidences"], []
     for _ in range(ROUNDS):
-        v, b = draw.integers(0, len(sure_V), len(sure_V)), draw.integers(0, len(sure_B), len(sure_B))
+        v, b = (
+            draw.integers(0, len(sure_V), len(sure_V)),
+            draw.integers(0, len(sure_B), len(sure_B)),
+        )
         once = by_difference(sure_V[v], right_V[v], sure_B[b])
         found.append(draw.binomial(len(sure_B), once) / len(sure_B))
     low, high = np.quantile(found, [0.025, 0.975])

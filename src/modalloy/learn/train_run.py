@@ -198,9 +198,7 @@ def blend_and_save(
     return run, blended
 
 
-def calibrated(
-    learned: Learned, blended: Blended, made: Sections
-) -> tuple[HeldBack, Calibration]:
+def calibrated(learned: Learned, blended: Blended, made: Sections) -> tuple[HeldBack, Calibration]:
     """Answers to rows held back, and how sure answers are by them."""
     folded = learned.held_out is not None and learned.held_out.fold_R is not None
     given = (learned.model, learned.loader, learned.parts.calibration, blended.blend, blended.held)
