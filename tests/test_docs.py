@@ -216,13 +216,14 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         },
         findings=[],
         caveats=[],
+        page=tmp_path,
         archive=types.SimpleNamespace(
             manifest=types.SimpleNamespace(notes={"compressed": compared})
         ),
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
     named += ["adapt", "harden", "economize", "compress", "export", "pretrain", "search", "draw"]
-    named += ["rollback", "serve"]
+    named += ["rollback", "serve", "watch"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     answers["predict_into"] = types.SimpleNamespace(rows=1, attrs={})

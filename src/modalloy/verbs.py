@@ -763,8 +763,8 @@ def watch(
     """Whether rows are still like those that a run or bundle learned from, and still answered well.
 
     Every number, name, missing share and channel, what encoders make of media columns, and what is
-    answered is tested against what the run keeps of its rows (`watch.safetensors`), else against its
-    own table. Where nothing has drifted, any alarm at all is raised in at most 5 % of windows.
+    answered is tested against what the run keeps of its rows (`watch.safetensors`), else against
+    its own table. Where nothing has drifted, any alarm at all is raised in at most 5 % of windows.
     Accuracy is estimated without labels; the true one stands beside it where labels are.
 
     table: whatever `open_table` opens. out: the page, with a `.json` beside it; `RUN/watched.html`

@@ -106,8 +106,5 @@ class Alarm(NamedTuple):
 
 def alarms(stream: Iterable[float], *, delta: float = 0.002) -> list[Alarm]:
     """Every change that ADWIN notices in a stream."""
-    window, found = Adwin(delta), []
-    for x in stream:
-        if window.add(x):
-            found.append(Alarm(window.seen, window.seen - window.count))
-    return found
+    window = Adwin(delta)
+    return [Alarm(window.seen, window.seen - window.count) for x in stream if window.add(x)]

@@ -1,4 +1,4 @@
-"""Whether the mean of a stream has risen: Page's cumulative sum with Hinkley's test (1954, 1971)."""
+"""Whether the mean of a stream has risen: Page's cumulative sum, Hinkley's test (1954, 1971)."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Numbers that are all so many times as large as they were: another unit, or a lost decimal sign."""
+"""Numbers that are all so many times as large as they were: another unit, a lost decimal sign."""
 
 import numpy as np
 

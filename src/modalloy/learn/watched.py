@@ -1,17 +1,16 @@
 """What a finished training keeps of its rows, so that rows that drift away from them are known
 later."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from modalloy.answer.answers import Answer
 from modalloy.answer.loader import Loader
-from modalloy.answer.promise import keep_promises
-from modalloy.answer.row_groups import groups_of
-from modalloy.answer.table_caveats import statuses
+from modalloy.answer.promise import Known, Promise, keep_promises
+from modalloy.answer.stage import Stage
 from modalloy.job import config
-from modalloy.judge.figures import truth_of
-from modalloy.learn.calibrate import Calibration, HeldBack
-from modalloy.learn.held_out import HeldAnswer
+from modalloy.learn.calibrate import Calibration, HeldBack, known_rows
 from modalloy.learn.unlike import LookedBack
 from modalloy.observing.look import look, some_of
 from modalloy.observing.reference import Reference, refer_to
@@ -34,9 +33,9 @@ def fit_reference(
 ) -> Reference | None:
     """Sums of the rows that a run knows; None where these are too few.
 
-    likeness: the run's own, which says which inputs are seen as their pretrained network pools
-    them: a bundle has these alone. backed, found: answers to rows held back, and what is done to
-    them.
+    likeness: the run's own, without which no input is seen as its pretrained network pools it: a
+    bundle has such vectors of these inputs alone. backed, found: answers to rows held back, and
+    what is done to them.
     """
     if len(back.rows) + len(back.held_rows) < FEWEST:
         return None
@@ -49,7 +48,8 @@ def fit_reference(
     if likeness is None:
         train, held = (without(s, back.pooled) for s in (train, held))
     sizes = {r.name: len(r.names) + 1 for r in loader.tabular if isinstance(r, CategoryReader)}
-    said = answers_of(job, loader, backed, found)
+    known = {t: known_rows(loader, t, a, job.calibrate.by) for t, a in backed.answers.items()}
+    said = said_of(job, loader.targets, known, found.stages, found.promises)
     given = {"sizes": sizes, "frozen": frozenset(back.pooled), "draw": draw}
     return refer_to(train, held, said, **given)
 
@@ -60,26 +60,21 @@ def without(seen: Seen, columns: list[str]) -> Seen:
     return Seen(seen.rows, seen.present, seen.numbers, seen.names, kept, seen.said)
 
 
-def answers_of(
-    job: config.Job, loader: Loader, backed: HeldBack, found: Calibration
+def said_of(
+    job: config.Job,
+    targets: Mapping[str, Any],
+    known: Mapping[str, Known],
+    stages: Mapping[str, Stage],
+    promises: Mapping[str, Promise],
 ) -> dict[str, Say]:
-    """Answers to rows held back as the run will give them, beside their truth."""
-    said: dict[str, Say] = {}
-    for task, own in backed.answers.items():
-        answers = {task: finished(loader, task, own, job, found)}
-        truths = truth_of(loader, own.rows)
-        said |= say_answers(job.tasks, loader.targets, answers, truths)
-    return said
-
-
-def finished(
-    loader: Loader, task: str, own: HeldAnswer, job: config.Job, found: Calibration
-) -> Answer:
-    """One task's answers after their stage, with what they promise."""
-    stage, promise = found.stages.get(task), found.promises.get(task)
-    after = own.answer if stage is None else stage.apply(own.answer)
-    if promise is None:
-        return after
-    groups = groups_of(loader, own.rows, statuses(loader, own.rows), job.calibrate.by)
-    given = (job.tasks, {task: promise}, {task: own.answer}, {task: after})
-    return keep_promises(*given, groups)[task]
+    """Answers to known rows as the run will give them - after their stage, with what they promise -
+    beside their truth. known: before any stage."""
+    found: dict[str, Say] = {}
+    for task, own in known.items():
+        after = stages[task].apply(own.answer) if task in stages else own.answer
+        answers = {task: after}
+        if task in promises:
+            given = (job.tasks, {task: promises[task]}, {task: own.answer}, answers)
+            answers = keep_promises(*given, own.groups)
+        found |= say_answers(job.tasks, targets, answers, {task: own.truth})
+    return found

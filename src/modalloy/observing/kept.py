@@ -1,6 +1,8 @@
 """A reference as one part of a run: arrays, and all else as JSON in their heading."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -70,6 +72,16 @@ def reference_from_bytes(data: bytes) -> Reference:
     learned = frozenset(told["learned"])
     rows, held = told["rows"], told["held"]
     return Reference(rows, held, told["present"], numbers, names, vectors, learned, said)
+
+
+def with_answers(run: Run, said: Mapping[str, Say]) -> dict[str, bytes]:
+    """A run's part with these answers in place of its own, for a run that answers otherwise from
+    now on; no part where the run has none.
+
+    Of a task that is not in `said` nothing is known any more.
+    """
+    kept = reference_of(run)
+    return {} if kept is None else {PART: reference_to_bytes(replace(kept, said=dict(said)))}
 
 
 def typed(name: str, array: np.ndarray) -> np.ndarray:

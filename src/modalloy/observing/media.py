@@ -1,5 +1,5 @@
-"""A few numbers that say how a picture, a recording, a series or a text is, whatever it shows: those
-that change when a camera, a microphone, a sensor or a writer does."""
+"""A few numbers that say how a picture, a recording, a series or a text is, whatever it shows:
+those that change when a camera, a microphone, a sensor or a writer does."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,8 +20,8 @@ Numbers = dict[str, float]
 
 
 def describe(reader: Reader, arrays: Arrays) -> dict[str, Numbers]:
-    """Column, or channel of a series -> what of it -> the number, of one row as its reader reads it;
-    empty for kinds that need no description.
+    """Column, or channel of a series -> what of it -> the number, of one row as its reader reads
+    it; empty for kinds that need no description.
 
     arrays: without a batch dimension, of a cell that is there.
     """

@@ -13,7 +13,7 @@ from modalloy.observing.reference import Reference
 from modalloy.observing.seen import Feature, Seen
 from modalloy.readers.targets.target import names_of
 from modalloy.watching import words
-from modalloy.watching.tested import ANSWERS, Tested
+from modalloy.watching.comparisons import ANSWERS, Comparison
 from modalloy.watching.watched import Drift, Since
 
 SURE = 0.01  # chance below which a change within the window is said
@@ -32,17 +32,17 @@ class Window(NamedTuple):
     coverage: Mapping[str, float]
 
 
-def drifts_of(window: Window, alarms: Sequence[Tested]) -> list[Drift]:
+def drifts_of(window: Window, alarms: Sequence[Comparison]) -> list[Drift]:
     """One drift for each column, and for each kind of a task's answers, by its surest test; the
     others are named beside it."""
-    grouped: dict[tuple[str, str], list[Tested]] = {}
+    grouped: dict[tuple[str, str], list[Comparison]] = {}
     for alarm in alarms:
         kind = alarm.kind if alarm.kind in ANSWERS else ""
         grouped.setdefault((alarm.where, kind), []).append(alarm)
     return [drift_of(window, own) for own in grouped.values()]
 
 
-def drift_of(window: Window, own: Sequence[Tested]) -> Drift:
+def drift_of(window: Window, own: Sequence[Comparison]) -> Drift:
     """The drift of one place."""
     # A description in words ("darker") says more than vectors, if both are there.
     first = next((a for a in own if a.kind != "vectors"), own[0])
@@ -70,12 +70,12 @@ def drift_of(window: Window, own: Sequence[Tested]) -> Drift:
     )
 
 
-def beside(alarm: Tested) -> str:
+def beside(alarm: Comparison) -> str:
     """What of a column is found besides, in a few words."""
     return "what its encoder sees" if alarm.kind == "vectors" else alarm.of or "its numbers"
 
 
-def say(window: Window, test: Tested) -> tuple[str, words.Much, float | None]:
+def say(window: Window, test: Comparison) -> tuple[str, words.Much, float | None]:
     """The sentence of a test, how much it is, and the stability index where there is one."""
     reference, seen, loader = window.reference, window.seen, window.loader
     where, kind = test.where, test.kind
@@ -103,7 +103,7 @@ def say(window: Window, test: Tested) -> tuple[str, words.Much, float | None]:
             return *words.say_vectors(where, test), None
 
 
-def say_task(window: Window, test: Tested) -> tuple[str, words.Much, float | None]:
+def say_task(window: Window, test: Comparison) -> tuple[str, words.Much, float | None]:
     """The same of what is answered."""
     task = test.where
     new = window.seen.said[task]
@@ -128,7 +128,7 @@ def unit_of(job: config.Job, column: str) -> str:
     return getattr(job.columns.get(column), "unit", None) or ""
 
 
-def since_of(window: Window, test: Tested) -> Since | None:
+def since_of(window: Window, test: Comparison) -> Since | None:
     """Where within the window it began; None where its rows are alike in this."""
     change = change_point(test.score_B)
     if change is None or change.chance > SURE:
@@ -140,7 +140,7 @@ def since_of(window: Window, test: Tested) -> Since | None:
     return Since(int(window.which[change.at]), when)
 
 
-def unlike_rows(window: Window, test: Tested) -> tuple[int, ...]:
+def unlike_rows(window: Window, test: Comparison) -> tuple[int, ...]:
     """Rows that point the way of the difference most, by their numbers in the table."""
     known = np.flatnonzero(np.isfinite(test.score_B))
     order = known[np.argsort(-test.score_B[known], kind="stable")][:SHOWN]

@@ -9,7 +9,7 @@ from modalloy.drift.estimate import FEWEST, Estimate, estimate_accuracy, estimat
 from modalloy.observing.reference import Reference
 from modalloy.observing.seen import Say, Seen
 from modalloy.report.charts import wilson
-from modalloy.watching.tested import Tested
+from modalloy.watching.comparisons import Comparison
 from modalloy.watching.watched import Estimated, Trust
 
 OUTSIDE = 0.9  # AUC of a classifier, from which on rows are others than those that confidence is of
@@ -22,8 +22,8 @@ def estimates_of(
     targets: Mapping[str, Any],
     reference: Reference,
     seen: Seen,
-    tests: list[Tested],
-    alarms: list[Tested],
+    tests: list[Comparison],
+    alarms: list[Comparison],
     *,
     unlike: float | None,
     seed: int,
@@ -45,7 +45,9 @@ def estimates_of(
     return found
 
 
-def trusted(tests: list[Tested], alarms: list[Tested], unlike: float | None) -> tuple[Trust, str]:
+def trusted(
+    tests: list[Comparison], alarms: list[Comparison], unlike: float | None
+) -> tuple[Trust, str]:
     """How far confidence can be believed on these rows, and why."""
     seen = [t for t in alarms if t.kind == "vectors" and t.size >= OUTSIDE]
     if seen:
@@ -63,8 +65,8 @@ def trusted(tests: list[Tested], alarms: list[Tested], unlike: float | None) -> 
     if alarms:
         places = list(dict.fromkeys(t.where for t in alarms))
         return "with care", (
-            f"{len(places)} of the columns and answers have drifted, and whether right answers mean "
-            "the same as before nobody sees without labels"
+            f"{len(places)} of the columns and answers have drifted, and whether right answers "
+            "mean the same as before nobody sees without labels"
         )
     if not tests:
         return "cannot be told", "there are too few rows"

@@ -11,8 +11,8 @@ from modalloy.report.html import Dot, Markup, dots, fold, join, table, tag
 from modalloy.report.page import show_figures
 from modalloy.report.show import show_cell
 from modalloy.watching import plots
+from modalloy.watching.comparisons import ANSWERS, Comparison
 from modalloy.watching.drifts import Window
-from modalloy.watching.tested import ANSWERS, Tested
 from modalloy.watching.watched import Drift, Estimated, Watched
 from modalloy.watching.words import amount, say_estimate, say_window
 
@@ -22,7 +22,7 @@ MOST = 24  # drifts with pictures of their own; the others are in the table
 CELLS = 6  # rows that are shown of a drift
 
 
-def watch_page(watched: Watched, window: Window, alarms: Sequence[Tested]) -> str:
+def watch_page(watched: Watched, window: Window, alarms: Sequence[Comparison]) -> str:
     """The page as HTML."""
     parts = [("answer", "In short", in_short(watched))]
     if watched.drifts:
@@ -64,7 +64,7 @@ def in_short(watched: Watched) -> Markup:
     return join(parts)
 
 
-def every_drift(watched: Watched, window: Window, alarms: Sequence[Tested]) -> Markup:
+def every_drift(watched: Watched, window: Window, alarms: Sequence[Comparison]) -> Markup:
     """Each drift with its pictures."""
     by_place = {(a.where, a.of, a.kind): a for a in alarms}
     parts = []
@@ -79,7 +79,7 @@ def every_drift(watched: Watched, window: Window, alarms: Sequence[Tested]) -> M
     return join(parts)
 
 
-def figures(window: Window, alarm: Tested, drift: Drift) -> list[Figure]:
+def figures(window: Window, alarm: Comparison, drift: Drift) -> list[Figure]:
     """The window over training's rows, and row after row."""
     reference, seen = window.reference, window.seen
     found: list[Figure] = []
@@ -155,8 +155,8 @@ def lines_of(e: Estimated) -> list[Dot]:
 def compared(watched: Watched) -> Markup:
     """Against what, with how many tests, and how often such tests are wrong."""
     level = (
-        f"{watched.tests} tests of one window. Where nothing has drifted, any alarm is raised in at "
-        f"most {100 * watched.level:.0f} % of windows (Benjamini-Hochberg over all tests, and a part "
-        "of the level for streams)."
+        f"{watched.tests} tests of one window. Where nothing has drifted, any alarm is raised in "
+        f"at most {100 * watched.level:.0f} % of windows (Benjamini-Hochberg over all tests, and a "
+        "part of the level for streams)."
     )
     return join(tag("p", said) for said in (level, *watched.notes))

@@ -6,8 +6,8 @@ from modalloy.drift.sketch import Sketch
 from modalloy.readers.targets.target import names_of
 from modalloy.report.charts import BLUE, FAINT, ORANGE, RED, apart, chart, legend
 from modalloy.report.lettering import drawn
+from modalloy.watching.comparisons import Comparison
 from modalloy.watching.drifts import Window
-from modalloy.watching.tested import Tested
 
 BINS = 32
 MOST_NAMES = 12
@@ -48,7 +48,7 @@ def scores(old_N: np.ndarray, new_B: np.ndarray) -> bytes:
     return drawn(canvas)
 
 
-def counts_of(window: Window, alarm: Tested) -> tuple[list[str], np.ndarray, np.ndarray]:
+def counts_of(window: Window, alarm: Comparison) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Names with the shares of rows that have them, known and new."""
     reference, seen, loader = window.reference, window.seen, window.loader
     if alarm.kind == "classes":

@@ -1,4 +1,4 @@
-"""Changes inside a window whose rows have times: each number, and how sure answers are, as a stream.
+"""Changes in a window whose rows have times: each number, and how sure answers are, is a stream.
 
 A test of the whole window finds little of what began in its last rows; ADWIN does (inputs, either
 way), and so does Page-Hinkley (answers that become less sure).
@@ -13,16 +13,16 @@ from modalloy.drift.page_hinkley import rises
 from modalloy.drift.sketch import Sketch
 from modalloy.observing.reference import Reference
 from modalloy.observing.seen import Seen
-from modalloy.watching.tested import Tested, away
+from modalloy.watching.comparisons import Comparison, away
 
 LEVEL = 0.01  # chance of any alarm by streams in a window that has not drifted
 
 
-def streams_of(reference: Reference, seen: Seen) -> list[Tested]:
+def streams_of(reference: Reference, seen: Seen) -> list[Comparison]:
     """A test for each stream that changes; rows of `seen` are in the order of their times.
 
-    Streams are ranks among training rows, from 0 to 1, so that none of them has outliers. `LEVEL` is
-    divided among all streams and all looks at them.
+    Streams are ranks among training rows, from 0 to 1, so that none of them has outliers. `LEVEL`
+    is divided among all streams and all looks at them.
     """
     numbers = [f for f in seen.numbers if f in reference.numbers]
     tasks = [t for t in seen.said if t in reference.said]
@@ -35,14 +35,14 @@ def streams_of(reference: Reference, seen: Seen) -> list[Tested]:
         if len(known) and alarms(rank_B[known], delta=share / max(len(known) // 8, 1)):
             score_B = away(sketch, seen.numbers[feature])
             size = float(np.nanmean(rank_B) - 0.5)
-            found.append(Tested(feature.column, feature.of, "number", size, share, score_B))
+            found.append(Comparison(feature.column, feature.of, "number", size, share, score_B))
     for task in tasks:
         old, new = reference.said[task].sure_B, seen.said[task].sure_B
         if np.isfinite(old).any() and np.isfinite(new).all():
             doubt_B = 1.0 - Sketch.of(old).rank(new)
             if rises(doubt_B, slack=SLACK, limit=limit_of(share, len(new))):
                 size = float(np.nanmean(new) - np.nanmean(old))
-                found.append(Tested(task, "confidence", "sure", size, share, -new))
+                found.append(Comparison(task, "confidence", "sure", size, share, -new))
     return found
 
 

@@ -14,16 +14,15 @@ from modalloy.job.inputs import input_columns
 from modalloy.machine.files import write_safely
 from modalloy.observing.look import spread_over
 from modalloy.observing.reference import Reference
-from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.watching.compared import Looked, look_at, promised
+from modalloy.watching.comparisons import FEWEST, LEVEL, Comparison, alarms_in, comparisons_of
 from modalloy.watching.drifts import Window, drifts_of
 from modalloy.watching.estimates import estimates_of
 from modalloy.watching.known import known_rows
 from modalloy.watching.page import watch_page
 from modalloy.watching.streams import LEVEL as STREAM_LEVEL
 from modalloy.watching.streams import streams_of
-from modalloy.watching.tested import FEWEST, LEVEL, Tested, alarms_in, tests_of
 from modalloy.watching.watched import Watched
 
 MOST = 2000  # rows that are looked at
@@ -125,12 +124,12 @@ def moment(seconds: float, *, dated: bool) -> str:
     return when.strftime("%Y-%m-%d" if seconds % 86400 == 0 else "%Y-%m-%d %H:%M")
 
 
-def tested(window: Window, seed: int) -> tuple[list[Tested], list[Tested]]:
+def tested(window: Window, seed: int) -> tuple[list[Comparison], list[Comparison]]:
     """All tests, and those that found something; none of too few rows."""
     if window.seen.rows < FEWEST:
         return [], []
     given = {"coverage": dict(window.coverage), "seed": seed}
-    tests = tests_of(window.reference, window.seen, **given)
+    tests = comparisons_of(window.reference, window.seen, **given)
     alarms = alarms_in(tests)
     if window.when is not None:
         known = {(a.where, a.of, a.kind) for a in alarms}
@@ -143,8 +142,8 @@ def estimates(
     predictor: Predictor,
     window: Window,
     looked: Looked,
-    tests: list[Tested],
-    alarms: list[Tested],
+    tests: list[Comparison],
+    alarms: list[Comparison],
 ) -> list:
     """How well rows are answered, by task."""
     run = predictor.run

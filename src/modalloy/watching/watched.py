@@ -20,11 +20,11 @@ class Since:
 class Drift:
     """One thing that is no longer as it was.
 
-    where: a column, a channel of one, or a task. kind: of the surest test, see `tested.py`. of: what
-    of the column. said: in words, without a full stop. size: on the test's own scale. much: in a
-    word. chance: of so much without drift. stability: the population stability index, where the
-    test is of numbers or names. since: None where all rows are alike. rows: numbers of the rows that
-    are most unlike, the most first. besides: what else of the same column is found.
+    where: a column, a channel of one, or a task. kind: of the surest test, see `comparisons.py`.
+    of: what of the column. said: in words, without a full stop. size: on the test's own scale.
+    much: in a word. chance: of so much without drift. stability: the population stability index,
+    where the test is of numbers or names. since: None where all rows are alike. rows: numbers of
+    the rows that are most unlike, the most first. besides: what else of the same column is found.
     """
 
     where: str

@@ -9,7 +9,7 @@ from modalloy.drift.sketch import Sketch
 from modalloy.drift.units import unit_jump
 from modalloy.observing.reference import Counts
 from modalloy.observing.seen import Say
-from modalloy.watching.tested import Tested
+from modalloy.watching.comparisons import Comparison
 from modalloy.watching.watched import Estimated, Watched
 
 Much = Literal["slight", "moderate", "large"]
@@ -26,8 +26,8 @@ def say_window(watched: Watched) -> str:
         return f"{said}too few rows to tell whether anything has drifted."
     if not watched.drifts:
         return (
-            f"{said}nothing has drifted ({watched.tests} tests; without drift, an alarm is raised in "
-            f"at most {100 * watched.level:.0f} % of windows)."
+            f"{said}nothing has drifted ({watched.tests} tests; without drift, an alarm is raised "
+            f"in at most {100 * watched.level:.0f} % of windows)."
         )
     places = list(dict.fromkeys(d.where for d in watched.drifts))
     named = ", ".join(places[:6]) + (f" and {len(places) - 6} more" if len(places) > 6 else "")
@@ -76,7 +76,7 @@ def say_number(name: str, sketch: Sketch, x_B: np.ndarray, unit: str) -> tuple[s
     deviation = sketch.spread or max(abs(was), 1.0) * 1e-3
     if (factor := unit_jump(sketch, x_B)) is not None:
         return f"{name}: {factor} as in training ({medians}); another unit?", "large", index
-    if share - before > STUCK and share < 1.0 or (share == 1.0 and len(sketch.points_K) > 1):
+    if (share - before > STUCK and share < 1.0) or (share == 1.0 and len(sketch.points_K) > 1):
         same = f"{100 * share:.0f} % of rows hold {most:.4g}{of}, in training {100 * before:.0f} %"
         return f"{name}: {same}; is it stuck?", much, index
     if abs(now - was) > SHIFTED * deviation:
@@ -94,7 +94,7 @@ def grade(index: float) -> Much:
     return "slight" if index < STABLE else "moderate" if index < UNSTABLE else "large"
 
 
-def say_missing(test: Tested, was: int, rows: int) -> tuple[str, Much]:
+def say_missing(test: Comparison, was: int, rows: int) -> tuple[str, Much]:
     """Cells that are not there, or cannot be read."""
     before = was / max(rows, 1)
     now = before + test.size
@@ -108,7 +108,7 @@ def say_missing(test: Tested, was: int, rows: int) -> tuple[str, Much]:
     )
 
 
-def say_new(test: Tested, example: str) -> tuple[str, Much]:
+def say_new(test: Comparison, example: str) -> tuple[str, Much]:
     """Names that training never had. example: one of them."""
     share = float((test.score_B > 0).mean())
     much: Much = "slight" if share < 0.05 else "moderate" if share < 0.2 else "large"
@@ -149,7 +149,7 @@ def moved(called: list[str], old_C: np.ndarray, new_C: np.ndarray, when: str) ->
     return shares, stability(old_C, new_C)
 
 
-def say_vectors(where: str, test: Tested) -> tuple[str, Much]:
+def say_vectors(where: str, test: Comparison) -> tuple[str, Much]:
     """Cells that an encoder sees otherwise."""
     auc = max(test.size, 0.5)
     much: Much = "slight" if auc < 0.6 else "moderate" if auc < 0.75 else "large"

@@ -32,7 +32,7 @@ Kind = Literal[
 ANSWERS = ("classes", "sure", "value", "covered", "right")  # kinds about a task, not a column
 
 
-class Tested(NamedTuple):
+class Comparison(NamedTuple):
     """What one test says. where: the column, channel or task. of: what of it. size: how different,
     on the test's own scale. chance: of so much without drift. score_B: how far each row points the
     way of the difference, NaN where it has no say. old_N: the same of rows that the run knows,
@@ -48,12 +48,12 @@ class Tested(NamedTuple):
     old_N: np.ndarray | None = None
 
 
-def tests_of(
+def comparisons_of(
     reference: Reference, seen: Seen, *, coverage: dict[str, float], seed: int
-) -> list[Tested]:
-    """All tests of a window. coverage: task -> share of sets that are promised to hold the truth."""
+) -> list[Comparison]:
+    """All tests of a window. coverage: task -> the share of sets that is to hold the truth."""
     draw = np.random.default_rng(seed)
-    found: list[Tested] = []
+    found: list[Comparison] = []
     for column, there_B in seen.present.items():
         if column in reference.present:
             found.extend(missing(column, reference, there_B))
@@ -74,27 +74,27 @@ def tests_of(
     return found
 
 
-def alarms_in(tests: list[Tested]) -> list[Tested]:
+def alarms_in(tests: list[Comparison]) -> list[Comparison]:
     """Those that found something, the surest first."""
     found = discoveries([t.chance for t in tests], LEVEL)
     kept = [t for t, sure in zip(tests, found, strict=True) if sure]
     return sorted(kept, key=lambda t: (t.chance, -abs(t.size)))
 
 
-def missing(column: str, reference: Reference, there_B: np.ndarray) -> Iterator[Tested]:
+def missing(column: str, reference: Reference, there_B: np.ndarray) -> Iterator[Comparison]:
     """Whether a column lacks more cells, or fewer; nothing where it never lacks one."""
     gone, rows = reference.rows - reference.present[column], reference.rows
     lacks_B = ~there_B
     if gone or lacks_B.any():
         said = one_share(gone, rows, int(lacks_B.sum()), len(lacks_B))
         score_B = lacks_B if said.size >= 0 else there_B
-        yield Tested(column, "missing", "missing", *said, score_B.astype(np.float64))
+        yield Comparison(column, "missing", "missing", *said, score_B.astype(np.float64))
 
 
-def number(feature: Feature, spread: Spread, x_B: np.ndarray) -> Tested:
+def number(feature: Feature, spread: Spread, x_B: np.ndarray) -> Comparison:
     """Where a number lies, and how far from the median: two tests, of which the surer counts."""
     size, chance = either(spread.own, x_B, spread.apart, spread.distance(x_B))
-    return Tested(feature.column, feature.of, "number", size, chance, away(spread.own, x_B))
+    return Comparison(feature.column, feature.of, "number", size, chance, away(spread.own, x_B))
 
 
 def either(one: Sketch, x_B: np.ndarray, other: Sketch, y_B: np.ndarray) -> Compared:
@@ -112,25 +112,25 @@ def away(sketch: Sketch, x_B: np.ndarray) -> np.ndarray:
     return np.sign(rank - 0.5) * z_B if abs(rank - 0.5) > 0.05 else np.abs(z_B)
 
 
-def names(column: str, known: Counts, name_B: np.ndarray) -> Iterator[Tested]:
+def names(column: str, known: Counts, name_B: np.ndarray) -> Iterator[Comparison]:
     """Whether more names are new, and whether the known ones have other shares."""
     there = name_B >= 0
     new_C = np.bincount(name_B[there].astype(np.int64), minlength=len(known.held_C))
     held = int(known.held_C.sum())
     if held >= HELD and (new_C[0] or known.held_C[0]):
         said = one_share(int(known.held_C[0]), held, int(new_C[0]), int(there.sum()))
-        yield Tested(column, "new names", "new", *said, (name_B == 0).astype(np.float64))
+        yield Comparison(column, "new names", "new", *said, (name_B == 0).astype(np.float64))
     old_C = known.learned_C + known.held_C
     old_share_C = old_C / max(old_C[1:].sum(), 1)
     more_C = new_C / max(new_C[1:].sum(), 1) - old_share_C
     more_C[0] = 0.0
     score_B = np.where(there, more_C[np.maximum(name_B, 0).astype(np.int64)], np.nan)
-    yield Tested(column, "names", "names", *chi_square(old_C[1:], new_C[1:]), score_B)
+    yield Comparison(column, "names", "names", *chi_square(old_C[1:], new_C[1:]), score_B)
 
 
 def vectors(
     column: str, old_VF: np.ndarray, x_BF: np.ndarray, draw: np.random.Generator
-) -> Iterator[Tested]:
+) -> Iterator[Comparison]:
     """Whether vectors lie elsewhere: by their mean discrepancy, and by a classifier; the surer of
     both counts. The size is the classifier's AUC. Nothing where too few rows have any."""
     there = np.flatnonzero(np.isfinite(x_BF).all(1))
@@ -142,37 +142,37 @@ def vectors(
     score_B = np.full(len(x_BF), np.nan)
     score_B[there] = told.new_M
     chance = min(1.0, 2.0 * min(told.chance, apart.chance))
-    yield Tested(column, "", "vectors", told.auc, chance, score_B, told.old_N)
+    yield Comparison(column, "", "vectors", told.auc, chance, score_B, told.old_N)
 
 
-def answers(task: str, old: Say, new: Say) -> Iterator[Tested]:
+def answers(task: str, old: Say, new: Say) -> Iterator[Comparison]:
     """Whether other things are answered, less surely, or less rightly."""
     if old.kind == "classes":
         size = int(max(old.name_B.max(initial=0), new.name_B.max(initial=0))) + 1
         old_C, new_C = (np.bincount(s.name_B, minlength=size) for s in (old, new))
         more_C = new_C / max(new_C.sum(), 1) - old_C / max(old_C.sum(), 1)
-        yield Tested(task, "answers", "classes", *chi_square(old_C, new_C), more_C[new.name_B])
+        yield Comparison(task, "answers", "classes", *chi_square(old_C, new_C), more_C[new.name_B])
     if np.isfinite(old.value_B).any() and np.isfinite(new.value_B).any():
         sketch = Sketch.of(old.value_B)
         said = ks(sketch, new.value_B)
-        yield Tested(task, "answers", "value", *said, away(sketch, new.value_B))
+        yield Comparison(task, "answers", "value", *said, away(sketch, new.value_B))
     if np.isfinite(old.sure_B).any() and np.isfinite(new.sure_B).any():
         said = ks(Sketch.of(old.sure_B), new.sure_B)
         less = float(np.nanmean(new.sure_B)) < float(np.nanmean(old.sure_B))
-        yield Tested(task, "confidence", "sure", *said, -new.sure_B if less else new.sure_B)
+        yield Comparison(task, "confidence", "sure", *said, -new.sure_B if less else new.sure_B)
     if old.kind == "classes":
         was, now = (s.right_B[np.isfinite(s.right_B)] for s in (old, new))
         if len(was) and len(now):
             said = one_share(int(was.sum()), len(was), int(now.sum()), len(now))
-            yield Tested(task, "right answers", "right", *said, 1.0 - new.right_B)
+            yield Comparison(task, "right answers", "right", *said, 1.0 - new.right_B)
     elif old.kind == "number" and np.isfinite(new.error_B).any() and len(old.error_B):
         said = ks(Sketch.of(old.error_B), new.error_B)
-        yield Tested(task, "errors", "right", *said, new.error_B)
+        yield Comparison(task, "errors", "right", *said, new.error_B)
 
 
-def covered(task: str, said: Say, promised: float) -> Iterator[Tested]:
+def covered(task: str, said: Say, promised: float) -> Iterator[Comparison]:
     """Whether sets and intervals hold the truth less often than promised, where it is known."""
     held_B = said.held_B[np.isfinite(said.held_B)]
     if len(held_B):
         found = coverage_chance(int(held_B.sum()), len(held_B), promised)
-        yield Tested(task, "coverage", "covered", *found, 1.0 - said.held_B)
+        yield Comparison(task, "coverage", "covered", *found, 1.0 - said.held_B)
