@@ -16,7 +16,7 @@ from modalloy.answer.predictor import Predictor
 from modalloy.deployment.deployment import Deployment
 from modalloy.machine.files import locked
 from modalloy.runs.run import load_run
-from modalloy.watching.cycle import LOCK, refresh
+from modalloy.watching.cycle import LOCK, refresh, remove_rejected
 from modalloy.watching.status import status
 
 WAY = ["asked", "parted", "learned", "shadowed", "judged", "swapped"]
@@ -214,6 +214,22 @@ def test_one_source_that_contradicts_all_others_is_left_out(run: Path, tmp_path:
     parted = next(r.facts for r in served.history() if r.state == "parted")
     assert not {*parted["learn"], *parted["judge"]} & {*names[:50]}
     assert any(s.startswith("50 rows left out: 'mallory' contradicts") for s in parted["said"])
+
+
+def test_what_was_rejected_takes_no_room_for_long(run: Path, tmp_path: Path) -> None:
+    served = serve(run, tmp_path)
+    for number in (2, 3):
+        shutil.copytree(run, served.room(number))
+        seal = served.room(number) / "run.json"
+        seal.write_bytes(seal.read_bytes() + b" " * number)
+        served.add(served.room(number), origin="refreshed")
+    served.swap(3, "better")
+    served.rollback()
+    remove_rejected(served)
+    assert not served.room(2).exists()
+    assert served.room(3).exists()
+    assert served.current().path.exists()
+    assert [v.number for v in served.versions()] == [1, 2, 3]
 
 
 def test_a_bundle_learns_nothing(refreshed: Deployment, tmp_path: Path) -> None:

@@ -63,6 +63,20 @@ def test_an_interrupted_one_and_one_that_waits(served: Deployment) -> None:
     assert due(served, 0.0) == "3 more rows are labelled, and 3 were lacking"
 
 
+def test_after_a_way_back_new_labels_come_first(served: Deployment, run: Path) -> None:
+    plan = Refresh(every="1s", judge=20)
+    ask(served)
+    served.record(REJECTED, why="no")
+    served.record("rolled back", **{"from": 2, "to": 1, "why": "complaints"})
+    at = served.history()[-1].at
+    names = log_rows(served, rows_of(30, seed=1))
+    label_rows(served, names[:15], ["hot"] * 15, at=at - 1)
+    label_rows(served, names[10:29], ["hot"] * 19, at=at + 1)
+    assert due(served, at + 100, plan=plan) == ""
+    label_rows(served, names[29:], ["hot"], at=at + 1)
+    assert due(served, at + 100, plan=plan) == "20 rows are labelled since the way back"
+
+
 def test_the_plan_is_the_jobs_or_a_file(served: Deployment) -> None:
     assert plan_of(served) == Refresh(learn=60, judge=40)
     file = served.path / "refresh.yaml"

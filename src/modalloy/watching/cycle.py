@@ -27,6 +27,7 @@ from modalloy.watching.states import (
     PARTED,
     REJECTED,
     SHADOWED,
+    SWITCHES,
     WAITING,
     Cycle,
     last_cycle,
@@ -57,6 +58,7 @@ def refresh(deployment: Deployment, why: str, *, told: Told = lambda state: None
         refuse_bundle(deployment)
         cycle = last_cycle(deployment.history())
         if cycle is None or cycle.done:
+            remove_rejected(deployment)
             note(deployment, told, ASKED, **asking(deployment, why))
         desk = Desk.open(deployment, told)
         try:
@@ -82,10 +84,11 @@ class Desk(NamedTuple):
     @classmethod
     def open(cls, deployment: Deployment, told: Told) -> "Desk":
         """For the refresh that has begun."""
-        version = deployment.version(current(deployment).records[0].facts["version"])
+        facts = current(deployment).records[0].facts
+        version = deployment.version(facts["version"])
         version.check()
-        before = Predictor(version.path)
-        return cls(deployment, RowLog(deployment.path), plan_of(deployment), before, told)
+        plan = config.Refresh.model_validate(facts["plan"])
+        return cls(deployment, RowLog(deployment.path), plan, Predictor(version.path), told)
 
 
 def current(deployment: Deployment) -> Cycle:
@@ -117,6 +120,15 @@ def note(deployment: Deployment, told: Told, state: str, **facts: Any) -> None:
     told(state)
 
 
+def remove_rejected(deployment: Deployment) -> None:
+    """Remove the runs that earlier refreshes made and that never answered; their records stay."""
+    answered = {r.facts["to"] for r in deployment.history() if r.state in SWITCHES}
+    rooms = deployment.room(0).parent.resolve()
+    for version in deployment.versions():
+        if version.number not in answered and version.path.parent == rooms:
+            shutil.rmtree(version.path, ignore_errors=True)
+
+
 def refuse_bundle(deployment: Deployment) -> None:
     """RunError where a bundle answers: nothing can learn on from it."""
     path = deployment.current().path
@@ -128,13 +140,14 @@ def refuse_bundle(deployment: Deployment) -> None:
 
 
 def asking(deployment: Deployment, why: str) -> Facts:
-    """What a refresh begins with: which version, and which labels count whatever comes later."""
+    """What a refresh begins with: which version, plan and labels count, whatever comes later."""
     log = RowLog(deployment.path)
     try:
         upto = log.last_label()
     finally:
         log.close()
-    return {"why": why, "version": deployment.current().number, "labels": upto}
+    plan = plan_of(deployment).model_dump()
+    return {"why": why, "version": deployment.current().number, "labels": upto, "plan": plan}
 
 
 def do_part(desk: Desk, cycle: Cycle) -> None:
