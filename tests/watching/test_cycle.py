@@ -16,7 +16,7 @@ from modalloy.answer.predictor import Predictor
 from modalloy.deployment.deployment import Deployment
 from modalloy.machine.files import locked
 from modalloy.runs.run import load_run
-from modalloy.watching.cycle import LOCK, refresh, remove_rejected
+from modalloy.watching.cycle import LOCK, lacks_others, refresh, remove_rejected
 from modalloy.watching.status import status
 
 WAY = ["asked", "parted", "learned", "shadowed", "judged", "swapped"]
@@ -104,7 +104,9 @@ def test_the_way_back_answers_to_the_bit_as_before(refreshed: Deployment, tmp_pa
     assert ma.rollback(tmp_path / "x" / "run", why="operators complain").number == 1
     after = Predictor(served.current().path).frame(cells)
     pd.testing.assert_frame_equal(before, after, check_exact=True)
-    assert status(served)[-3].endswith("rolled back to version 1 from 2: operators complain.")
+    lines = status(served)
+    assert lines[-3].endswith("rolled back to version 1 from 2: operators complain.")
+    assert lines[-1] == "The last refresh was taken, and rolled back: operators complain."
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
@@ -177,6 +179,13 @@ def test_too_few_labels_wait_and_say_how_many_more(run: Path, tmp_path: Path) ->
     assert status(served)[-1] == "The last refresh waits for labels: 90 more rows."
 
 
+def test_others_must_have_labelled_some_of_the_rows_that_judge() -> None:
+    assert lacks_others([]) == ("", 0)
+    assert lacks_others(["ann"] * 60) == ("ann", 0)
+    assert lacks_others(["ann"] * 60 + ["bob"] * 5) == ("ann", 15)
+    assert lacks_others(["ann"] * 60 + ["bob"] * 15 + ["eve"] * 5) == ("ann", 0)
+
+
 def test_a_refresh_that_gains_nothing_is_rejected(run: Path, tmp_path: Path) -> None:
     served = serve(run, tmp_path)
     frame = rows_of(150, seed=3)
@@ -194,10 +203,15 @@ def test_wrong_labels_of_one_source_are_not_swapped_in(run: Path, tmp_path: Path
     frame = rows_of(200, seed=5, shift=12.0)
     names = log_rows(served, frame, at=DAY_S, said=["hot"] * 200)
     turned = np.where(frame["kind"] == "hot", "cold", "hot").tolist()
-    label_rows(served, names[:160], turned[:160], source="mallory", at=DAY_S)
-    label_rows(served, names[160:], frame["kind"].tolist()[160:], source="ann", at=DAY_S)
+    truth = frame["kind"].tolist()
+    label_rows(served, names[:120], turned[:120], source="mallory", at=DAY_S)
+    label_rows(served, names[120:135], truth[120:135], source="ann", at=DAY_S)
     last = refresh(served, "asked for")
-    assert last.state != "swapped"
+    assert last.state == "waiting for labels"
+    assert last.facts["most"] == "mallory"
+    assert last.facts["more"] >= last.facts["others"] > 0
+    label_rows(served, names[135:], truth[135:], source="ann", at=DAY_S)
+    assert refresh(served, "asked for").state == "rejected"
     assert served.current().number == 1
 
 

@@ -66,8 +66,8 @@ def test_labels_of_one_source_do_not_decide_alone() -> None:
 
     assert "only labels of 'mallory'" in one_source(sources, only_hers, PLAN, anchored=True)
     assert one_source(sources, everywhere, PLAN, anchored=False) == ""
-    few = sources[:65]
-    assert "at least 20 rows must be labelled by others" in one_source(
-        few, everywhere, PLAN, anchored=False
-    )
-    assert one_source(few, everywhere, PLAN, anchored=True) == ""
+    few, alone = sources[:65], sources[:60]
+    for given, anchored in ((few, True), (few, False), (alone, False)):
+        why = one_source(given, everywhere, PLAN, anchored=anchored)
+        assert "at least 20 must be labelled by others" in why
+    assert one_source(alone, everywhere, PLAN, anchored=True) == ""

@@ -55,7 +55,7 @@ def test_drift_makes_it_due_once(served: Deployment) -> None:
 def test_an_interrupted_one_and_one_that_waits(served: Deployment) -> None:
     ask(served)
     assert due(served, 0.0) == "the last refresh was interrupted"
-    served.record(WAITING, learn=0, judge=0, more=3, said=[], ask=[])
+    served.record(WAITING, learn=0, judge=0, more=3, others=0, most="", said=[], ask=[])
     names = log_rows(served, rows_of(5, seed=1))
     label_rows(served, names[:2], ["hot"] * 2)
     assert due(served, 1e12, plan=Refresh(every="7d")) == ""
@@ -98,7 +98,7 @@ def test_the_history_in_words(served: Deployment) -> None:
     served.record(DRIFT, said="'heat' has drifted", rows=99)
     ask(served)
     assert "was interrupted after 'asked'" in status(served)[-1]
-    served.record(WAITING, learn=10, judge=4, more=86, said=[], ask=[])
+    served.record(WAITING, learn=10, judge=4, more=86, others=0, most="ann", said=[], ask=[])
     lines = status(served)
     assert lines[0].endswith("made: version 1 answers (run was given).")
     assert lines[1].endswith("drift: 'heat' has drifted.")
@@ -106,4 +106,6 @@ def test_the_history_in_words(served: Deployment) -> None:
     assert lines[3].endswith(
         "waiting for labels: 86 more rows (there are 10 to learn from and 4 to judge by)."
     )
+    served.record(WAITING, learn=90, judge=60, more=5, others=5, most="ann", said=[], ask=[])
+    assert "5 more rows, 5 of them by others than 'ann' (there" in status(served)[4]
     assert lines[4] == f"Version 1 answers: {served.current().path} (given)."

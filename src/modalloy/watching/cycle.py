@@ -3,7 +3,8 @@ beside the old model before it may answer. Each state is one record; killed anyw
 """
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,7 +18,7 @@ from modalloy.job import config
 from modalloy.machine.files import locked
 from modalloy.table.open_table import open_table
 from modalloy.watching.labelled import JUDGE, LEARN, Labelled, labelled_rows, part
-from modalloy.watching.paired import paired_test
+from modalloy.watching.paired import FEWEST, paired_test
 from modalloy.watching.plan import plan_of
 from modalloy.watching.shadow import shadow
 from modalloy.watching.states import (
@@ -157,11 +158,14 @@ def do_part(desk: Desk, cycle: Cycle) -> None:
     new = part(rows, known)
     side = [(known | new)[u] for u in rows.unit]
     counts = {s: side.count(s) for s in (LEARN, JUDGE)}
-    lacking = lacks(counts, desk.plan)
+    judges = [s for s, own in zip(rows.source, side, strict=True) if own == JUDGE]
+    most, others = lacks_others(judges)
+    lacking = max(lacks(counts, desk.plan), others)
     facts = {**counts, "said": rows.said}
     if lacking:
+        facts |= {"more": lacking, "others": others, "most": most}
         asked = worth_labelling(desk.log, lacking)
-        note(desk.deployment, desk.told, WAITING, **facts, more=lacking, ask=asked)
+        note(desk.deployment, desk.told, WAITING, **facts, ask=asked)
         return
     ids = {
         s: [i for i, own in zip(rows.ids, side, strict=True) if own == s] for s in (LEARN, JUDGE)
@@ -173,6 +177,15 @@ def do_part(desk: Desk, cycle: Cycle) -> None:
 def lacks(counts: Mapping[str, int], plan: config.Refresh) -> int:
     """How many more labelled rows are needed on both sides together."""
     return max(0, plan.learn - counts[LEARN]) + max(0, plan.judge - counts[JUDGE])
+
+
+def lacks_others(sources: Sequence[str]) -> tuple[str, int]:
+    """Who labelled most of the rows that judge, and how many more others must label, at least.
+
+    Nothing lacks where there is one source alone: then the old test rows stand beside it.
+    """
+    (most, size), *rest = Counter(sources).most_common() or [("", 0)]
+    return most, max(0, FEWEST - (len(sources) - size)) if rest else 0
 
 
 def rows_of(desk: Desk, cycle: Cycle, side: str) -> Labelled:

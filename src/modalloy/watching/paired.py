@@ -85,8 +85,8 @@ def paired_test(
     It may where some task gains at least `plan.effect` points and the interval of its gain is above
     zero, no task and no group loses, and the gain is there without the source that labelled most.
     source, unit: who labelled each row, and what it goes with. anchored: rows that no source of the
-    log has labelled (the run's own test rows) have judged as well; without them one source alone
-    decides nothing.
+    log has labelled (the run's own test rows) have judged as well; else a source that is the only
+    one decides nothing.
     """
     which = unlearned(table, (before, after))
     both, truths = answers_of(before, after, table, which)
@@ -103,7 +103,8 @@ def paired_test(
     if no := refuse(whole, groups, plan) or one_source(sources, change, plan, anchored=anchored):
         return Verdict(False, no, *given)
     told = "; ".join(f"{task}: {c}" for task, c in whole.items())
-    return Verdict(True, f"{told}; none of {len(groups)} groups is harmed", *given)
+    alone = f"; all labels are of '{sources[0]}'" if len(set(sources)) == 1 else ""
+    return Verdict(True, f"{told}; none of {len(groups)} groups is harmed{alone}", *given)
 
 
 def unlearned(table: Table, predictors: Sequence[Predictor]) -> np.ndarray:
@@ -214,12 +215,13 @@ def one_source(
     """Why the labels of one source would decide alone; empty where they do not."""
     most, size = Counter(sources).most_common(1)[0]
     rest = [i for i, s in enumerate(sources) if s != most]
+    if not rest and anchored:
+        return ""
     if len(rest) < FEWEST:
-        if anchored:
-            return ""
+        own = "" if rest else ", and the run's own test rows cannot be looked at"
         return (
-            f"'{most}' labelled {size} of the {len(sources)} rows that judge, and the run's own "
-            f"test rows cannot be looked at; at least {FEWEST} rows must be labelled by others"
+            f"'{most}' labelled {size} of the {len(sources)} rows that judge{own}; at least "
+            f"{FEWEST} must be labelled by others"
         )
     others = change(rest)
     if not any(c.gain >= plan.effect for c in others.values()):

@@ -1,11 +1,11 @@
 """When a served model is to be refreshed: by its plan, and by what its history says."""
 
-from modalloy.deployment.deployment import ROLLED_BACK, Deployment
+from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.history import Record
 from modalloy.deployment.row_log import RowLog
 from modalloy.job import config
 from modalloy.watching.plan import plan_of, seconds
-from modalloy.watching.states import ASKED, DRIFT, WAITING, last_cycle
+from modalloy.watching.states import DRIFT, WAITING, last_cycle, rolled_back_since
 
 
 def due(deployment: Deployment, now: float, *, plan: config.Refresh | None = None) -> str:
@@ -41,14 +41,6 @@ def enough_labels(deployment: Deployment, records: list[Record]) -> str:
         log.close()
     more = records[-1].facts["more"]
     return f"{len(new)} more rows are labelled, and {more} were lacking" if len(new) >= more else ""
-
-
-def rolled_back_since(history: list[Record]) -> Record | None:
-    """The way back from the last refresh; None where there was none since it was asked for."""
-    for record in reversed(history):
-        if record.state in (ASKED, ROLLED_BACK):
-            return record if record.state == ROLLED_BACK else None
-    return None
 
 
 def labels_since(deployment: Deployment, at: float, plan: config.Refresh) -> str:

@@ -64,3 +64,11 @@ def unsettled_swap(history: Sequence[Record]) -> Record | None:
         if record.state == SWAPPED:
             return record
     return None
+
+
+def rolled_back_since(history: Sequence[Record]) -> Record | None:
+    """The way back from the last refresh; None where there was none since it was asked for."""
+    for record in reversed(history):
+        if record.state in (ASKED, ROLLED_BACK):
+            return record if record.state == ROLLED_BACK else None
+    return None

@@ -17,6 +17,7 @@ from modalloy.watching.states import (
     SHADOWED,
     WAITING,
     last_cycle,
+    rolled_back_since,
 )
 
 
@@ -38,6 +39,8 @@ def ended(history: Sequence[Record]) -> str:
         return ""
     last = cycle.records[-1]
     match last.state:
+        case "swapped" if (back := rolled_back_since(history)) is not None:
+            return f"The last refresh was taken, and rolled back: {stop(back.facts['why'])}"
         case "swapped":
             return f"The last refresh was taken: {stop(last.facts['why'])}"
         case "rejected":
@@ -57,8 +60,10 @@ def in_words(record: Record) -> str:
         case state if state == ASKED:
             return f"refresh asked for: {facts['why']}; version {facts['version']} answers."
         case state if state == WAITING:
+            others = f", {facts['others']} of them by others than '{facts['most']}'"
+            by = others if facts["others"] else ""
             return (
-                f"waiting for labels: {facts['more']} more rows (there are {facts['learn']} to "
+                f"waiting for labels: {facts['more']} more rows{by} (there are {facts['learn']} to "
                 f"learn from and {facts['judge']} to judge by)."
             )
         case state if state == PARTED:
