@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
-from modalloy.deployment.row_log import Entry, RowLog
+from modalloy.deployment.log_rows import Entry
+from modalloy.deployment.row_log import RowLog
 from modalloy.errors import RequestError, RunError
 from modalloy.serving.audit import Audit
 from modalloy.serving.batcher import BUSY_S, Batcher
