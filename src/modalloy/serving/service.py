@@ -159,13 +159,17 @@ class Service:
         """Follow what the deployment says from now on."""
         self._watching = asyncio.create_task(self.current.watch())
 
-    async def close(self) -> None:
-        """Answer what waits, then end."""
+    async def drain(self) -> None:
+        """Answer what waits, and take no more."""
         self.ready = False
         if self._watching is not None:
             self._watching.cancel()
         await self.batcher.close()
         await self.keeper.close()
+
+    async def close(self) -> None:
+        """Answer what waits, then end."""
+        await self.drain()
         for pool in (self.pool, self.aside, self.writer):
             await asyncio.to_thread(pool.shutdown)
         self.audit.close()
