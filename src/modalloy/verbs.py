@@ -421,6 +421,7 @@ def export(
     table: Any = None,
     adapter: str | None = None,
     sheet: str | None = None,
+    without_rows: bool = False,
     quiet: bool = False,
 ) -> "Bundle":
     """A bundle of a run: one file that answers without torch as the run does, or nothing at all.
@@ -434,6 +435,8 @@ def export(
     file with an Ed25519 private key (PEM). server: write beside the bundle a folder with its graphs
     that OpenVINO Model Server (`openvino`) or `triton` loads. table: rows to try the graphs on, the
     run's own for None. adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
+    without_rows: no rows of the table go along, so that nothing tells on another machine whether
+    the bundle answers as here; it says so wherever it is opened.
 
     Raises JobError for an unknown backend and where its packages are not installed; RunError for a
     pretrained run, one whose table is gone, and for an operation that a backend cannot do;
@@ -447,7 +450,9 @@ def export(
     opened = None if table is None else open_table(table, sheet=sheet)
     key = None if sign is None else Path(sign)
     asked = {"backend": backend, "sign": key, "server": server}
-    return export_run(loaded, Path(out), **asked, table=opened, quiet=quiet)
+    return export_run(
+        loaded, Path(out), **asked, table=opened, without_rows=without_rows, quiet=quiet
+    )
 
 
 def adapt(

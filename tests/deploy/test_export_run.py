@@ -15,9 +15,10 @@ from conftest import write_table
 from exported import Made, buying, whole
 from modalloy.answer import engines
 from modalloy.answer.engines import engine_for
-from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.predictor import Predictor
-from modalloy.bundle.bundled import Bundle, load_bundle
+from modalloy.bundle.bundled import Bundle, load_bundle, say_parity
+from modalloy.bundle.golden_note import GOLDEN
+from modalloy.commands.terminal import notes_in
 from modalloy.deploy.export_rows import example_of, rows_of
 from modalloy.deploy.export_run import export_run, exported, judge
 from modalloy.deploy.parity_page import page_beside
@@ -40,10 +41,11 @@ def bundle(made: Made) -> Path:
     return made.bundle("model.zip")
 
 
-def same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
+def same(found: pd.DataFrame, wanted: pd.DataFrame, *, notes: int = 0) -> None:
     """Raise AssertionError where two frames of answers are not the same but for rounding.
 
     A threshold is some row's own score: one row's set may be another one, with what hangs on it.
+    notes: that are told of the first one alone, behind all others.
     """
     numbers = wanted.select_dtypes("number").columns
     scale = wanted[numbers].abs().max().clip(lower=1.0)
@@ -55,7 +57,8 @@ def same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
     others = others.difference(by_set)
     pd.testing.assert_frame_equal(found[others], wanted[others])
     assert list(found) == list(wanted)
-    assert found.attrs == wanted.attrs
+    told = found.attrs["notes"][: len(found.attrs["notes"]) - notes]
+    assert found.attrs | {"notes": told} == wanted.attrs
 
 
 def test_a_bundle_answers_as_its_run(made: Made, bundle: Path, tmp_path: Path) -> None:
@@ -273,8 +276,19 @@ def test_export_signs_writes_a_servers_folder_and_says_how_it_was_judged(
     assert {p.name for p in server.iterdir()} == {"graph_0", "graph_1", "graphs.json"}
     told = json.loads((server / "graphs.json").read_text())
     assert [t["graph"] for t in told.values()] == ["table", "fusion and heads"]
-    with pytest.raises(BundleError, match="model-triton: is there already"):
-        ma.export(small, tmp_path / "model.zip", **given)
+    again = ma.export(small, tmp_path / "model.zip", **given, without_rows=True)
+    assert (server / "graphs.json").is_file()
+    assert GOLDEN not in again.sealed
+    assert again.archive is not None
+    assert again.archive.manifest.notes["golden"] == {"rows": 0, "without": "asked"}
+    assert "holds no golden rows (they were left out" in say_parity(again)[-1]
+    frame = ma.predict(tmp_path / "model.zip", small.job.table, quiet=True)
+    assert "model.zip holds no golden rows" in frame.attrs["notes"][-1]
+    same(frame, ma.predict(small, small.job.table), notes=1)
+    written = ma.predict_into(again, small.job.table, tmp_path / "answers.parquet", quiet=True)
+    assert written.notes == frame.attrs["notes"]
+    report = ma.evaluate(again, small.job.table, quiet=True)
+    assert frame.attrs["notes"][-1:] == notes_in(report.findings)[-1:]
 
 
 def test_what_cannot_be_exported_gets_a_sentence(

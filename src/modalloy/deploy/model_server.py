@@ -32,23 +32,10 @@ TRITON_TYPES = {
 }
 
 
-def folder_beside(out: Path, server: Server) -> Path:
-    """Where the folder of a server lies: beside the bundle whose graphs it serves."""
-    return out.with_name(f"{out.stem}-{server}")
-
-
-def refuse_folder(folder: Path) -> None:
-    """BundleError where something lies at a folder already."""
-    if folder.exists():
-        raise BundleError(
-            f"{folder}: is there already; remove it, or give the bundle another name."
-        )
-
-
 def write_server(
     folder: Path, server: Server, branches: Mapping[str, Branch], files: Mapping[str, bytes]
 ) -> None:
-    """Write the folder; `graphs.json` comes last, so one that lacks it is not whole.
+    """Write a folder; `graphs.json` comes last, so one that lacks it is not whole.
 
     files: of the branches, in which each has its graph in ONNX.
     """
