@@ -1,6 +1,7 @@
 """`export`: a bundle answers as its run does, and is written only where it decides alike."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from safetensors.torch import load, save
 import modalloy as ma
 from conftest import write_table
 from exported import Made, buying, whole
+from in_engines import quick_export
 from modalloy.answer import engines
 from modalloy.answer.engines import engine_for
 from modalloy.answer.predictor import Predictor
@@ -24,11 +26,19 @@ from modalloy.deploy.export_run import export_run, exported, judge
 from modalloy.deploy.parity_page import page_beside
 from modalloy.errors import BundleError, JobError, RunError, TableError
 from modalloy.graphs.branch import FUSION
+from modalloy.report.rescore import given_rows
 from modalloy.runs.run import Run
 from modalloy.table.open_table import open_table
 from untrained import untrained
 
 CLOSE = 1e-4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly() -> Iterator[None]:
+    """All graphs of this file are written with the exporter's translations read once."""
+    with quick_export():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -287,8 +297,8 @@ def test_export_signs_writes_a_servers_folder_and_says_how_it_was_judged(
     same(frame, ma.predict(small, small.job.table), notes=1)
     written = ma.predict_into(again, small.job.table, tmp_path / "answers.parquet", quiet=True)
     assert written.notes == frame.attrs["notes"]
-    report = ma.evaluate(again, small.job.table, quiet=True)
-    assert frame.attrs["notes"][-1:] == notes_in(report.findings)[-1:]
+    _, _, extras = given_rows(Predictor(again), open_table(small.job.table))
+    assert frame.attrs["notes"][-1:] == notes_in(extras.findings)[-1:]
 
 
 def test_what_cannot_be_exported_gets_a_sentence(

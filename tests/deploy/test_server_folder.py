@@ -104,6 +104,6 @@ def test_what_a_killed_writer_left_is_put_right(writing: dict[str, str], tmp_pat
     with beside(folder):
         assert (folder / "graphs.json").read_text() == "one"
     assert held(folder) == {"m/graphs.json": "one"}
-    with locked(tmp_path / "m.lock", ""), pytest.raises(RunError, match="another export"):
-        with beside(folder):
-            pass
+    busy = pytest.raises(RunError, match="another export")
+    with locked(tmp_path / "m.lock", ""), busy, beside(folder):
+        raise AssertionError("two write at once")

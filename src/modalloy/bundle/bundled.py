@@ -121,7 +121,8 @@ def load_bundle(path: str | Path, *, trust: Path | None = None, device: str = "a
     """Read a bundle of this or an older format. trust: the public key that it must be signed with.
 
     BundleError where it is damaged, unsafe, of a newer version, not trusted, or does not say what
-    answering needs, and for a device that is none; RunError where what it holds is of no use to this version.
+    answering needs, and for a device that is none; RunError where what it holds is of no use to
+    this version.
     """
     device = device_named(device)
     archive = Archive.open(path, trust=trust)

@@ -22,6 +22,7 @@ from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
 from modalloy.deploy.parity import Parity, parity
 from modalloy.deploy.parity_page import page_beside, write_page
 from modalloy.deploy.server_folder import folder_beside, refuse_folder, server_beside
+from modalloy.deploy.unwritable import where_of
 from modalloy.errors import BundleError, JobError
 from modalloy.graphs.branch import FUSION, Branch, Variant
 from modalloy.machine.imports import require
@@ -185,7 +186,7 @@ def with_ir(branch: Branch, files: Mapping[str, bytes]) -> tuple[Branch, dict[st
 
     name = branch.variants[-1].files[0]
     stem = name.removesuffix(".onnx")
-    xml, weights = to_ir(files[name])
+    xml, weights = to_ir(files[name], where=where_of(branch.name))
     first = Variant("openvino", (f"{stem}.xml", f"{stem}.bin"))
     own = {f"{stem}.xml": xml, f"{stem}.bin": weights}
     return replace(branch, variants=(first, *branch.variants)), {**files, **own}

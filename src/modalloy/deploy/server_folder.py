@@ -13,7 +13,9 @@ from modalloy.graphs.branch import Branch
 from modalloy.machine.files import locked
 
 # What `write_server` writes.
-OURS = re.compile(r"graphs\.json|config\.json|graph_\d+(/config\.pbtxt|/1(/model\.(onnx|xml|bin))?)?")
+OURS = re.compile(
+    r"graphs\.json|config\.json|graph_\d+(/config\.pbtxt|/1(/model\.(onnx|xml|bin))?)?"
+)
 
 
 def folder_beside(out: Path, server: Server) -> Path:

@@ -126,8 +126,7 @@ def given_rows(
     learned = np.concatenate([*own, *(prints_in(run, p) for p in (CALIBRATED_ROWS, ADAPTED_ROWS))])
     known = which[learned_rows(table, run.job, which, learned)]
     findings = [note.as_dict() for note in reading_notes(table)]
-    for note in predictor.engine.notes:
-        findings.append(finding("note", BUNDLE, note).as_dict())
+    findings += [finding("note", BUNDLE, note).as_dict() for note in predictor.engine.notes]
     if len(known):
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())
