@@ -12,6 +12,8 @@ from encoder_cases import CASES, Values, series
 from in_engines import answers_alike, quick_onnx, sessions_of
 from modalloy.deploy.modules import lengths_in
 from modalloy.deploy.onnx_graphs import encoder_graph
+from modalloy.model.encoders import series as encoders_of_series
+from modalloy.model.encoders import text
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import MINILM
@@ -27,8 +29,8 @@ CHECKPOINTS += ["series hf patchtst", "series hf patchtst mixing"]
 # As another that is here.
 SAME = ["tokens scratch", "text minilm", "image large", "image all views", "series base"]
 SAME += ["series all", "series convolution"]  # as `FRONTS`, with fewer samples
-# Samples: few make few dilations, or frames.
-FRONTS = {("hydra",): 5, ("recent", "order"): 64, ("convolution", "minirocket"): 20}
+# Samples: few make few dilations, or frames; 65 are the fewest that are halved.
+FRONTS = {("hydra",): 5, ("recent", "order"): 64, ("convolution", "minirocket"): 65}
 KINDS = [c for c in CASES if (" hf " not in c or c in CHECKPOINTS) and c not in SAME]
 
 
@@ -41,6 +43,8 @@ def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minirocket, "MOST_DILATIONS", 2)
     monkeypatch.setattr(hydra, "TAPS", 3)
     monkeypatch.setattr(signal_features, "OCTAVES", 1)
+    monkeypatch.setitem(text.SIZES, "small", (16, 1, 2))
+    monkeypatch.setitem(encoders_of_series.SIZES, "small", (16, 2))
     for sizes in (WORDS, PICTURE, WAVES):
         monkeypatch.setitem(sizes, "num_hidden_layers", 1)
 

@@ -15,6 +15,7 @@ import modalloy as ma
 from conftest import write_table
 from exported import Made, buying, whole
 from in_engines import quick_export
+from modalloy import runtime
 from modalloy.answer import engines
 from modalloy.answer.engines import engine_for
 from modalloy.answer.predictor import Predictor
@@ -230,6 +231,13 @@ def test_devices_that_are_not_here_are_refused_with_those_that_are(
         ma.predict(bundle, made.table, device="npu")
     with pytest.raises(BundleError, match="device 'tpu' is none; it is one of auto, cpu, gpu, npu"):
         ma.predict(made.run, made.table, device="tpu")
+
+
+def test_a_run_is_opened_on_the_device_that_is_asked_for(small: Run) -> None:
+    opened = runtime.open(small.path, device="CPU")
+    assert opened.model.device.type == "cpu"
+    with pytest.raises(BundleError, match="device 'npu' is not here"):
+        runtime.open(small.path, device="NPU")
 
 
 def test_a_torch_bundle_keeps_the_network_itself(made: Made, tmp_path: Path) -> None:
