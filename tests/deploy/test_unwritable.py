@@ -8,8 +8,9 @@ from torch import nn
 
 from conftest import make_job
 from encoder_cases import CASES, series, text
+from modalloy.deploy.changes import change_of
 from modalloy.deploy.modules import EncoderGraph, HeadsGraph
-from modalloy.deploy.unwritable import change_of, no_onnx, no_openvino, where_of
+from modalloy.deploy.unwritable import no_onnx, no_openvino, where_of
 from modalloy.job.job_file import load_job
 
 BOXES = {"type": "locate", "target": "boxes", "labels": "box_names", "on": "photo"}
@@ -55,19 +56,19 @@ def chained(*texts: str) -> Exception:
 
 
 def test_the_operation_is_found_where_the_exporter_names_it() -> None:
-    module = EncoderGraph(series(20, front=("learned",))[0], (), pooled=False)
+    change = "choose others than `front: [learned]` for column 'hum'"
     error = chained(
         "Failed to convert the exported program.",
         "Error when translating node %y: torch.ops.aten.gone.default",
         "No ONNX function found for <OpOverload(op='aten.digamma', overload='default')>.",
     )
-    assert str(no_onnx("hum", module, error)) == (
+    assert str(no_onnx("hum", change, error)) == (
         "the encoder of 'hum' cannot be written as ONNX: it has no operation 'digamma'. Choose "
         "others than `front: [learned]` for column 'hum', and train again; or `modalloy export "
         "--backend torch` keeps the network itself, which answers where torch is installed."
     )
     assert "as ONNX: no luck. `modalloy export --backend torch`" in str(
-        no_onnx("", nn.Identity(), chained("no luck.\nmore"))
+        no_onnx("", "", chained("no luck.\nmore"))
     )
 
 

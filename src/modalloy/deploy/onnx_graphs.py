@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, export
 
+from modalloy.deploy.changes import change_of
 from modalloy.deploy.modules import (
     EncoderGraph,
     HeadsGraph,
@@ -144,7 +145,8 @@ def to_onnx(graph: Graph) -> bytes:
                 optimize=False,  # `repair` does, and loses nothing
             )
         except Exception as error:  # an exporter trips over anything
-            raise no_onnx(graph.name, graph.module, error) from error
+            change = change_of(graph.name, graph.module)
+            raise no_onnx(graph.name, change, error) from error
     assert program is not None
     repair(program.model, list(graph.inputs), graph.outputs)
     return program.model_proto.SerializeToString()
