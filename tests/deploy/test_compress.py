@@ -296,24 +296,42 @@ def test_rows_that_the_run_calls_unlike_are_compared(
     predictor, knows = Predictor(tools.run), Knows()
     monkeypatch.setattr(predictor, "likeness", knows)
     guard = guard_of(tools, predictor)
-    same = guard.judge(tools.network.base)
+    same = guard.judge(tools.network.base, precision="f32")
     assert same.unlike is not None
     assert same.unlike.share == 1.0
     assert same.passed
     knows.half -= 1e6  # as where every vector has moved
-    [why] = guard.judge(tools.network.base).reasons
+    [why] = guard.judge(tools.network.base, precision="f32").reasons
     assert why.startswith("50.00 % of rows are called unlike those of training")
+
+
+def test_on_few_rows_eight_bits_and_smaller_networks_are_refused(tools: Tools) -> None:
+    guard, base = tools.bench.guard, tools.network.base
+    exact = guard.judge(base, precision="f32")
+    assert exact.passed
+    assert exact.few["fault"].rests
+    assert exact.few["fault"].moved < 1e-4
+    for coarse in ("int8", None):  # the very same answers, by what may fail on other rows
+        found = guard.judge(base, precision=coarse)
+        assert found.losses["fault"][0] == 0.0
+        assert found.losses["fault"][1] == pytest.approx(3.27, abs=0.01)
+        assert found.reasons[0].startswith("fault: 0.00 points lost, and 3.27 cannot be ruled out")
+        assert "598 labelled rows" in found.reasons[0]
+    eight = Candidate("openvino", "int8", "calibrated")
+    assert tools.bench.precision([OPENVINO, eight]) == "int8"
+    assert tools.bench.precision([]) == "f32"
+    assert replace(tools.bench, smaller=True).precision([OPENVINO]) is None
 
 
 def test_a_task_without_known_answers_must_decide_alike(tools: Tools) -> None:
     guard = guard_of(tools, Predictor(tools.run))
     guard.truth = {"fault": [None] * len(guard.rows.guard)}
-    fine = guard.judge(tools.network.base)
+    fine = guard.judge(tools.network.base, precision="f32")
     assert fine.losses == {}
     assert fine.passed
     sessions = {**tools.network.base.sessions}
     broken = OneChanged(tools.network.base, {FUSION: Broken(sessions[FUSION])}, {})
-    assert "for want of a figure" in guard.judge(broken).reasons[0]
+    assert "for want of a figure" in guard.judge(broken, precision="f32").reasons[0]
 
 
 def lost(model: Model, rows: Rows, share: float) -> Changed:
@@ -359,6 +377,8 @@ def test_a_smaller_network_that_passes_is_computed_as_the_first_one_was(
     tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smaller_nets, "graphed", lambda *_, **__: tools.network)
+    # Of a smaller network 90 rows rule out no less than 3.27 points.
+    monkeypatch.setattr(tools.bench.guard, "contract", Contract("latency", 5.0))
     picked = pick(tools.bench, {"note": [tried_one(tools, OPENVINO)]})
     rows = set_apart(tools.bench.guard.rows)
     given = (tools.bench, tools.bench.guard.predictor, rows, picked)

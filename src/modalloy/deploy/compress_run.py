@@ -54,7 +54,11 @@ def compress_run(
     contract.check()
     refuse_compress(run, out, minutes)
     predictor, budget = Predictor(run), Budget(minutes)
-    rows = own_table(predictor) if table is None else given_table(predictor, table)
+    most = contract.rows()
+    if table is None:
+        rows = own_table(predictor, most=most)
+    else:
+        rows = given_table(predictor, table, most=most)
     levers = minutes is not None and profile != "exact"
     rows = set_apart(rows) if levers else rows
     threads = torch.get_num_threads()
@@ -62,7 +66,7 @@ def compress_run(
     guard = Guard(predictor, rows, TorchEngine(predictor.model), contract)
     limit = peak(threads=threads, kept=peaks_file())
     bench = Bench(profile, threads, budget, limit, network.base, guard, run.job.seed, time)
-    refuse_base(run, guard.judge(network.base))
+    refuse_base(run, guard.judge(network.base, precision="f32"))
     found = search(bench, network, quiet=quiet)
     best = taken_of(bench, predictor, network, pick(bench, found))
     tried = told(found, best.picked)
@@ -71,14 +75,14 @@ def compress_run(
         tried = [*gave_way(tried, best.network is not network), *more]
     made = made_of(best.network, best.picked, small=profile == "size")
     size = (megabytes(network.data.values()), megabytes(made.files.values()))
-    compared = before_after(run, rows, best.picked, best.speed, size)
+    compared = before_after(run, rows, best.picked, best.speed, size, contract)
     golden = ExportRows(rows.loader, rows.guard, rows.source)
     gated = profile == "exact" or (best.network is network and all_float32(best.picked))
     agreed = judge(predictor, made, golden, out, quiet=quiet) if gated else ()
     notes = {NOTE: compared.as_dict()}
     bundle = write_exported(predictor, made, golden, agreed, out, sign=sign, notes=notes)
     given = (contract, limit, rows.source, compared, best.speed, tried)
-    write_report(bundle.path, run.job, Report(*given, said=(NO_INT16,)))
+    write_report(bundle.path, run.job, Report(*given, said=(NO_INT16, *guard.said())))
     return bundle
 
 

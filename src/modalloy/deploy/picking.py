@@ -34,7 +34,8 @@ def pick(bench: Bench, found: Mapping[str, Sequence[Tried]]) -> Picked:
     while True:
         picked = {name: order[0] for name, order in orders.items() if order}
         engine = OneChanged(bench.base, sessions_of(bench, picked), bench.kept)
-        judged = bench.guard.judge(engine)
+        precision = bench.precision(t.candidate for t in picked.values())
+        judged = bench.guard.judge(engine, precision=precision)
         if judged.passed or not picked:
             return Picked(picked, judged, said)
         worst = min(picked, key=lambda n: least_alike(picked[n]))

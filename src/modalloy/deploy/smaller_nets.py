@@ -119,12 +119,12 @@ def judged(
     bench: Bench, predictor: Predictor, rows: Rows, changed: Changed, picked: Picked, row: Tried
 ) -> Tried | Alternative:
     """A smaller network's row, with the network where it passed."""
-    alone = bench.guard.judge(TorchEngine(changed.model))
+    alone = bench.guard.judge(TorchEngine(changed.model), precision=None)
     row = replace(row, judged=alone, said=said_of(changed))
     if not alone.passed:
         return row.now("refused", alone.reasons[0])
     network = graphed(predictor, changed.model, rows, bench.threads, quiet=True)
-    own = replace(bench, base=network.base, kept={})
+    own = replace(bench, base=network.base, smaller=True, kept={})
     found = {}
     for name, taken in picked.tried.items():
         data, feed = network.data[name], network.feeds[name]
