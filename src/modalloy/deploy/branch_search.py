@@ -13,10 +13,10 @@ from modalloy.deploy.contract import Profile
 from modalloy.deploy.feeds import Feed, as_tensors
 from modalloy.deploy.guard import Guard, Judged
 from modalloy.deploy.ladder import climb
-from modalloy.deploy.one_changed import OneChanged, far_outside, finite
+from modalloy.deploy.one_changed import Kept, OneChanged, far_outside, finite
 from modalloy.deploy.onnx_graphs import Graph
 from modalloy.deploy.speed import Timer, eager, operations, speed_from, speed_of, timed
-from modalloy.deploy.tried import REFERENCE, Speed, Tried
+from modalloy.deploy.tried import REFERENCE, Speed, Tried, failed
 from modalloy.graphs.branch import Precision, Variant
 from modalloy.graphs.open import session_of
 from modalloy.graphs.session import Session
@@ -42,7 +42,7 @@ class Bench:
     guard: Guard
     seed: int = 0
     time: Timer = timed
-    kept: dict[Any, Any] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
     smaller: bool = False
 
     def confine(self, function: str, given: Mapping[str, Any]) -> Confined:
@@ -84,7 +84,8 @@ def search_branch(
             why = "not tried: the minutes were used up"
             found.append(Tried(graph.name, one.label, "failed", why, candidate=one))
         else:
-            found.append(try_one(bench, graph, data, kinds, feed, one))
+            tried = attempt(bench, graph, data, kinds, feed, one)
+            found.append(tried if tried.verdict == "passed" else tried.dropped())
         tick()
     return found
 
@@ -102,6 +103,17 @@ def reference(bench: Bench, graph: Graph, feed: Feed) -> Tried:
     speed = speed_from(one, many, rows, work=work, peak=bench.peak, family="float32")
     why = "what every candidate is compared with; no bundle holds it, since bundles need no torch"
     return Tried(graph.name, REFERENCE, "reference", why, speed=speed)
+
+
+def attempt(
+    bench: Bench, graph: Graph, data: bytes, kinds: set[str], feed: Feed, candidate: Candidate
+) -> Tried:
+    """`try_one`, whose errors are verdicts: the others are not lost for one that fails."""
+    try:
+        return try_one(bench, graph, data, kinds, feed, candidate)
+    except Exception as error:
+        tried = Tried(graph.name, candidate.label, "failed", candidate=candidate)
+        return failed(tried, error)
 
 
 def try_one(

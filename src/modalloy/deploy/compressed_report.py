@@ -71,8 +71,8 @@ def before_after(
         if few.rests and few.share > allowed:
             lines.append(
                 f"{task}: {few.rows} rows alone could not tell that no more than "
-                f"{100 * allowed:g} in a hundred are lost; that rests on the outputs, in which what "
-                f"is stated as certain moved by {few.moved:.2g} at most"
+                f"{100 * allowed:g} in a hundred are lost; that rests on the outputs, whose stated "
+                f"certainty moved by {few.moved:.2g} at most"
             )
     return Compared("compress", judged.rows, rows.source, judged.tasks, units, costs, tuple(lines))
 

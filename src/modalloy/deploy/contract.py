@@ -81,9 +81,10 @@ class Contract:
                     f"{100 * SAME:g} % {why}; one with a margin of {own.worst:.3g} changed"
                 )
             elif few is not None and not few.rests and few.share > self.allowed(exact=True):
+                change = f"{fixed(100 * few.share, 2)} % change{more(self.allowed(exact=True))}"
                 yield (
-                    f"{task}: {100 * SAME:g} % of decisions {why}, and on {few.rows} rows it cannot "
-                    f"be ruled out that {fixed(100 * few.share, 2)} % change{more(self.allowed(exact=True))}"
+                    f"{task}: {100 * SAME:g} % of decisions {why}, and on {few.rows} rows it "
+                    f"cannot be ruled out that {change}"
                 )
 
     def too_few(self, judged: "Judged") -> bool:

@@ -67,7 +67,9 @@ def apart(x: np.ndarray, y: np.ndarray) -> float:
     """The largest difference of two arrays of numbers, or of lists of them."""
     if x.dtype.kind != "O":
         return largest(x, y)
-    return max((largest(np.asarray(a), np.asarray(b)) for a, b in zip(x, y, strict=True)), default=0)
+    return max(
+        (largest(np.asarray(a), np.asarray(b)) for a, b in zip(x, y, strict=True)), default=0
+    )
 
 
 def largest(x: np.ndarray, y: np.ndarray) -> float:

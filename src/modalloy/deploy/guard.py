@@ -131,9 +131,7 @@ class Guard:
         unlike = None if likeness is None else likeness.judge(answered.view)
         return Said(found, answered.view.fused_BD, unlike)
 
-    def judge(
-        self, engine: Engine, *, precision: Precision | None, finite: bool = True
-    ) -> Judged:
+    def judge(self, engine: Engine, *, precision: Precision | None, finite: bool = True) -> Judged:
         """What an engine does to the rows. precision: the coarsest of its numbers, None for a
         smaller network. finite: whether it was sound on rows far outside.
         """

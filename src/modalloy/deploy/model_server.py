@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
+from modalloy.deploy.beside import beside
 from modalloy.deploy.openvino_graphs import to_ir
 from modalloy.errors import BundleError
 from modalloy.graphs.branch import Branch
@@ -34,7 +35,7 @@ TRITON_TYPES = {
 
 def folder_beside(out: Path, server: Server) -> Path:
     """Where the folder of a server lies: beside the bundle whose graphs it serves."""
-    return out.with_name(f"{out.stem}-{server}")
+    return beside(out, f"-{server}")
 
 
 def refuse_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from modalloy.deploy.one_changed import OneChanged
 from modalloy.deploy.tried import Tried
 from modalloy.graphs.session import Session
 
+BESIDE = "keeps the promise; what was chosen is better for the profile"
 PLAIN = "nothing that passed was faster: the graph in float32 stands in, which needs no torch"
 
 
@@ -70,6 +71,8 @@ def told(found: Mapping[str, Sequence[Tried]], picked: Picked) -> list[Tried]:
                 rows.append(one.now("chosen", one.why or "best for the profile of what passed"))
             elif taken is None and one is plain_of(tries):
                 rows.append(one.now("chosen", PLAIN))
+            elif one.verdict == "passed":
+                rows.append(one.now("passed", one.why or BESIDE))
             else:
                 rows.append(one)
     return rows

@@ -8,16 +8,12 @@ again. Where the first numbers as they are suffice for as few, as those of a spa
 so, nothing is rotated.
 """
 
-import copy
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
-import torch
-from torch import nn
 
-from modalloy.errors import JobError
-from modalloy.model.space import Head, Space
+from modalloy.errors import TableError
 from modalloy.retrieval.nearest import nearest
 
 TOP = 10
@@ -26,25 +22,28 @@ TOP = 10
 class Shortened(NamedTuple):
     """How vectors are shortened, and what it costs.
 
-    rotation: (S, L), a vector times this is the short one before it is brought to length 1.
-    overlap: share of the nearest rows that stay among the nearest. rotated: or only cut.
+    matrix: (S, S), of which the first `length` directions are kept. overlap: share of the nearest
+    rows that stay among the nearest. rotated: or only cut.
     """
 
-    rotation_SL: np.ndarray
+    matrix_SS: np.ndarray
     length: int
     overlap: float
     rotated: bool
 
+    @property
+    def rotation_SL(self) -> np.ndarray:
+        """A vector times this is the short one before it is brought to length 1."""
+        return self.matrix_SS[:, : self.length]
+
+    def longer(self) -> Self:
+        """The same with the next length that is tried, all numbers at most."""
+        tried = [n for n in lengths(len(self.matrix_SS)) if n > self.length]
+        return self._replace(length=min(tried, default=self.length))
+
     def shorten(self, vectors_NS: np.ndarray) -> np.ndarray:
         """Short unit vectors (N, L)."""
-        short_NL = vectors_NS.astype(np.float32) @ self.rotation_SL
-        return short_NL / np.linalg.norm(short_NL, axis=1, keepdims=True).clip(1e-12)
-
-    def record(self) -> dict[str, Any]:
-        """What was done, as JSON."""
-        sizes = {"before": len(self.rotation_SL), "after": self.length}
-        told = {"lever": "shorten", "overlap": self.overlap, "rotated": self.rotated}
-        return told | {"size": sizes}
+        return shortened(vectors_NS, self.rotation_SL)
 
 
 def shorten(
@@ -55,12 +54,12 @@ def shorten(
     vectors_NS: unit vectors of the rows that are searched; the rotation is taken from them.
     queries_QS: of other rows than these, or of words. share: of
     the `top` nearest by all numbers that are among the `top` nearest by the short ones, mean over
-    queries, in (0, 1]. JobError for other shares and for fewer rows than `top`.
+    queries, in (0, 1]. TableError for other shares and for fewer rows than `top`.
     """
     if not 0 < share <= 1:
-        raise JobError(f"shortening: share {share:g} is not above 0 and up to 1")
+        raise TableError(f"shortening: share {share:g} is not above 0 and up to 1")
     if len(vectors_NS) < top or not len(queries_QS):
-        raise JobError(
+        raise TableError(
             f"shortening: {len(vectors_NS)} rows and {len(queries_QS)} queries cannot say which "
             f"{top} rows are nearest; give more"
         )
@@ -70,7 +69,7 @@ def shorten(
     found = []
     for rotated, matrix_SS in ((False, np.eye(size, dtype=np.float32)), (True, leading(vectors))):
         length = fewest(vectors, queries_QS, truth_QK, matrix_SS, share)
-        cut = Shortened(matrix_SS[:, :length], length, 1.0, rotated)
+        cut = Shortened(matrix_SS, length, 1.0, rotated)
         found.append(cut._replace(overlap=overlap(vectors, queries_QS, truth_QK, cut.rotation_SL)))
     return min(found, key=lambda cut: cut.length)  # of equal ones the first, which only cuts
 
@@ -109,32 +108,13 @@ def overlap(
     vectors_NS: np.ndarray, queries_QS: np.ndarray, truth_QK: np.ndarray, rotation_SL: np.ndarray
 ) -> float:
     """Share of the nearest rows that stay among as many nearest ones, mean over queries."""
-    cut = Shortened(rotation_SL, rotation_SL.shape[1], 1.0, True)
-    found_QK = nearest(cut.shorten(vectors_NS), cut.shorten(queries_QS), truth_QK.shape[1]).rows
+    short = [shortened(x, rotation_SL) for x in (vectors_NS, queries_QS)]
+    found_QK = nearest(*short, truth_QK.shape[1]).rows
     same = [len(np.intersect1d(a, b)) for a, b in zip(found_QK, truth_QK, strict=True)]
     return float(np.mean(same)) / truth_QK.shape[1]
 
 
-@torch.no_grad()
-def shortened_space(space: Space, cut: Shortened) -> Space:
-    """A space whose vectors are the short ones: its heads hold the rotation."""
-    made = copy.deepcopy(space)
-    made.size = cut.length
-    for head in [*made.heads.values(), *([] if made.row is None else [made.row])]:
-        turn(head, torch.from_numpy(cut.rotation_SL))
-    return made
-
-
-def turn(head: Head, rotation_SL: torch.Tensor) -> None:
-    """Let a head give short vectors, in place; whatever their length was."""
-    old, rotation = head.out, rotation_SL.to(next(iter(head.parameters()), rotation_SL).device)
-    if isinstance(old, nn.Linear):
-        weight, bias = rotation.T @ old.weight, old.bias
-    else:  # what it reads is the vector
-        weight, bias = rotation.T.clone(), None
-    made = nn.Linear(weight.shape[1], weight.shape[0], bias=bias is not None)
-    made.weight.copy_(weight)
-    if bias is not None:
-        made.bias.copy_(rotation.T @ bias)
-    head.out = made
-    head.plan = head.plan._replace(identity=False, bias=bias is not None)
+def shortened(vectors_NS: np.ndarray, rotation_SL: np.ndarray) -> np.ndarray:
+    """Short unit vectors (N, L); those of nothing stay zeros."""
+    short_NL = vectors_NS.astype(np.float32) @ rotation_SL
+    return short_NL / np.linalg.norm(short_NL, axis=1, keepdims=True).clip(1e-12)
