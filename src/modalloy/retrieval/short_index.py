@@ -38,12 +38,13 @@ class Short(NamedTuple):
 
 class Pair(NamedTuple):
     """One kind of search: vectors of `asked` look among those of `among`. rows: that are asked for.
-    truth: the nearest rows of each by all numbers, (Q, K).
+    may: be found, (N,) bool. truth: the nearest rows of each by all numbers, (Q, K).
     """
 
     asked: str
     among: str
     rows: np.ndarray
+    may_N: np.ndarray
     truth_QK: np.ndarray
 
 
@@ -91,7 +92,9 @@ def searches(
         able = np.flatnonzero(have[asked] & have[among])
         if len(able) > TOP:
             rows = np.sort(draw.permutation(able)[:QUERIES])
-            yield Pair(asked, among, rows, found_by(matrices, asked, among, rows, have[among]))
+            may_N = have[among]
+            truth_QK = found_by(matrices, asked, among, rows, may_N)
+            yield Pair(asked, among, rows, may_N, truth_QK)
 
 
 def found_by(
@@ -99,11 +102,11 @@ def found_by(
     asked: str,
     among: str,
     rows: np.ndarray,
-    allowed_N: np.ndarray | None = None,
+    may_N: np.ndarray,
 ) -> np.ndarray:
     """The nearest rows of each row, (Q, K); among vectors of its own kind not the row itself."""
     queries_QS = matrices[asked][rows].astype(np.float32)
-    found = nearest(matrices[among], queries_QS, TOP + 1, allowed_N=allowed_N).rows
+    found = nearest(matrices[among], queries_QS, TOP + 1, allowed_N=may_N).rows
     if asked != among:
         return found[:, :TOP]
     return np.stack([np.append(f[f != r], -1)[:TOP] for f, r in zip(found, rows, strict=True)])
@@ -111,7 +114,7 @@ def found_by(
 
 def overlap(matrices: Mapping[str, np.ndarray], pair: Pair) -> float:
     """Share of the nearest rows that stay among the nearest."""
-    found_QK = found_by(matrices, pair.asked, pair.among, pair.rows)
+    found_QK = found_by(matrices, pair.asked, pair.among, pair.rows, pair.may_N)
     same = [len(np.intersect1d(a, b)) for a, b in zip(found_QK, pair.truth_QK, strict=True)]
     return float(np.mean(same)) / pair.truth_QK.shape[1]
 
