@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.lib.format import open_memmap
 
-from modalloy.retrieval.nearest import nearest
-from modalloy.retrieval.shortened import TOP, Shortened, shorten
+from modalloy.retrieval.nearest import Nearest, nearest
+from modalloy.retrieval.shortened import TOP, Shortened, shorten, still_near
 
 SAMPLE = 4000  # vectors that a first length is found by
 QUERIES = 100  # rows that are looked for, of each kind of vector
 AT_ONCE = 1024
+SLACK = 1e-3  # of a cosine of vectors in half precision
 ROTATION = "rotation.npy"
 
 
@@ -38,14 +39,14 @@ class Short(NamedTuple):
 
 class Pair(NamedTuple):
     """One kind of search: vectors of `asked` look among those of `among`. rows: that are asked for.
-    may: be found, (N,) bool. truth: the nearest rows of each by all numbers, (Q, K).
+    may: be found, (N,) bool. edge: how near the tenth of the nearest rows is by all numbers, (Q,).
     """
 
     asked: str
     among: str
     rows: np.ndarray
     may_N: np.ndarray
-    truth_QK: np.ndarray
+    edge_Q: np.ndarray
 
 
 def shorten_index(
@@ -69,7 +70,7 @@ def shorten_index(
     before = len(cut.matrix_SS)
     while True:
         short = {name: write_short(folder / name, x, cut) for name, x in matrices.items()}
-        kept = min((overlap(short, pair) for pair in pairs), default=1.0)
+        kept = min((overlap(matrices, short, pair) for pair in pairs), default=1.0)
         if kept >= share or cut.length == before:
             break
         cut = cut.longer()
@@ -93,8 +94,10 @@ def searches(
         if len(able) > TOP:
             rows = np.sort(draw.permutation(able)[:QUERIES])
             may_N = have[among]
-            truth_QK = found_by(matrices, asked, among, rows, may_N)
-            yield Pair(asked, among, rows, may_N, truth_QK)
+            found_QK, score_QK = found_by(matrices, asked, among, rows, may_N)
+            last_Q = (found_QK >= 0).sum(1, keepdims=True) - 1
+            edge_Q = np.take_along_axis(score_QK, last_Q, axis=1)[:, 0]
+            yield Pair(asked, among, rows, may_N, edge_Q)
 
 
 def found_by(
@@ -103,20 +106,24 @@ def found_by(
     among: str,
     rows: np.ndarray,
     may_N: np.ndarray,
-) -> np.ndarray:
+) -> Nearest:
     """The nearest rows of each row, (Q, K); among vectors of its own kind not the row itself."""
     queries_QS = matrices[asked][rows].astype(np.float32)
-    found = nearest(matrices[among], queries_QS, TOP + 1, allowed_N=may_N).rows
-    if asked != among:
-        return found[:, :TOP]
-    return np.stack([np.append(f[f != r], -1)[:TOP] for f, r in zip(found, rows, strict=True)])
+    found = nearest(matrices[among], queries_QS, TOP + 1, allowed_N=may_N)
+    if asked == among:  # the row itself goes last, among equals, and is cut off
+        own_QK = found.rows == rows[:, None]
+        order = np.argsort(own_QK, axis=1, kind="stable")
+        found = Nearest(*(np.take_along_axis(x, order, axis=1) for x in found))
+    return Nearest(found.rows[:, :TOP], found.scores[:, :TOP])
 
 
-def overlap(matrices: Mapping[str, np.ndarray], pair: Pair) -> float:
-    """Share of the nearest rows that stay among the nearest."""
-    found_QK = found_by(matrices, pair.asked, pair.among, pair.rows, pair.may_N)
-    same = [len(np.intersect1d(a, b)) for a, b in zip(found_QK, pair.truth_QK, strict=True)]
-    return float(np.mean(same)) / pair.truth_QK.shape[1]
+def overlap(
+    matrices: Mapping[str, np.ndarray], short: Mapping[str, np.ndarray], pair: Pair
+) -> float:
+    """Share of the rows found by short vectors that are as near by all numbers as the tenth is."""
+    found_QK = found_by(short, pair.asked, pair.among, pair.rows, pair.may_N).rows
+    queries_QS = matrices[pair.asked][pair.rows]
+    return still_near(matrices[pair.among], queries_QS, found_QK, pair.edge_Q, SLACK)
 
 
 def first_length(

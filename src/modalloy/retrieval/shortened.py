@@ -64,13 +64,15 @@ def shorten(
             f"{top} rows are nearest; give more"
         )
     vectors = vectors_NS.astype(np.float32)
-    truth_QK = nearest(vectors, queries_QS.astype(np.float32), top).rows
+    edge_Q = nearest(vectors, queries_QS.astype(np.float32), top).scores[:, -1]
     size = vectors.shape[1]
     found = []
     for rotated, matrix_SS in ((False, np.eye(size, dtype=np.float32)), (True, leading(vectors))):
-        length = fewest(vectors, queries_QS, truth_QK, matrix_SS, share)
+        length = fewest(vectors, queries_QS, edge_Q, top, matrix_SS, share)
         cut = Shortened(matrix_SS, length, 1.0, rotated)
-        found.append(cut._replace(overlap=overlap(vectors, queries_QS, truth_QK, cut.rotation_SL)))
+        found.append(
+            cut._replace(overlap=overlap(vectors, queries_QS, edge_Q, top, cut.rotation_SL))
+        )
     return min(found, key=lambda cut: cut.length)  # of equal ones the first, which only cuts
 
 
@@ -83,13 +85,14 @@ def leading(vectors_NS: np.ndarray) -> np.ndarray:
 def fewest(
     vectors_NS: np.ndarray,
     queries_QS: np.ndarray,
-    truth_QK: np.ndarray,
+    edge_Q: np.ndarray,
+    top: int,
     matrix_SS: np.ndarray,
     share: float,
 ) -> int:
     """The first length that keeps this share, of those in `lengths`."""
     for length in lengths(len(matrix_SS)):
-        if overlap(vectors_NS, queries_QS, truth_QK, matrix_SS[:, :length]) >= share:
+        if overlap(vectors_NS, queries_QS, edge_Q, top, matrix_SS[:, :length]) >= share:
             return length
     return len(matrix_SS)
 
@@ -105,13 +108,34 @@ def lengths(size: int) -> Iterator[int]:
 
 
 def overlap(
-    vectors_NS: np.ndarray, queries_QS: np.ndarray, truth_QK: np.ndarray, rotation_SL: np.ndarray
+    vectors_NS: np.ndarray,
+    queries_QS: np.ndarray,
+    edge_Q: np.ndarray,
+    top: int,
+    rotation_SL: np.ndarray,
 ) -> float:
-    """Share of the nearest rows that stay among as many nearest ones, mean over queries."""
+    """Share of the `top` nearest rows by short vectors that are so near by all numbers, mean over
+    queries. edge_Q: how near the last of the nearest rows is by all numbers.
+    """
     short = [shortened(x, rotation_SL) for x in (vectors_NS, queries_QS)]
-    found_QK = nearest(*short, truth_QK.shape[1]).rows
-    same = [len(np.intersect1d(a, b)) for a, b in zip(found_QK, truth_QK, strict=True)]
-    return float(np.mean(same)) / truth_QK.shape[1]
+    found_QK = nearest(*short, top).rows
+    return still_near(vectors_NS, queries_QS, found_QK, edge_Q, 1e-5)
+
+
+def still_near(
+    vectors_NS: np.ndarray,
+    queries_QS: np.ndarray,
+    found_QK: np.ndarray,
+    edge_Q: np.ndarray,
+    slack: float,
+) -> float:
+    """Share of found rows that are as near by all numbers as `edge_Q`, but for `slack`: of rows
+    that are equally near any will do.
+    """
+    near_QKS = vectors_NS[found_QK.clip(0)].astype(np.float32)
+    scores_QK = np.einsum("qks,qs->qk", near_QKS, queries_QS.astype(np.float32))
+    same_QK = (found_QK >= 0) & (scores_QK >= edge_Q[:, None] - slack)
+    return float(same_QK.mean())
 
 
 def shortened(vectors_NS: np.ndarray, rotation_SL: np.ndarray) -> np.ndarray:
