@@ -337,7 +337,7 @@ def repair(case: str, run: Any, place: Path, folder: Path) -> Iterator[Line]:
             yield Line(case, f"points lost, {name}", None, anchor=made.why)
             continue
         session = session_from(one, tuple(made.result["files"]), threads)
-        judged = bench.judge("image", session, feed)
+        judged = bench.judge("image", one, session, feed)
         lost, most = judged.losses["answer"]
         goal = "<= 0.5 in < 60 s" if true_ranges else ""
         reached = lost <= 0.5 and made.seconds < 60 if true_ranges else None

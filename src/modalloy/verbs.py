@@ -376,6 +376,7 @@ def compress(
     max_loss: float = 0.5,
     minutes: float | None = None,
     sign: str | Path | None = None,
+    adapter: str | None = None,
     sheet: str | None = None,
     quiet: bool = False,
 ) -> "Bundle":
@@ -390,25 +391,26 @@ def compress(
     out: a name that ends in .zip, or a folder. table: labelled rows that the model has not learned
     from, the run's validation rows for None. profile: `latency` (one row), `throughput` (16 rows),
     `size` or `exact` (99.5 % of decisions stay the same). max_loss: points that a task may lose
-    otherwise, at the worse end of its 95 % interval. minutes: after which nothing new begins;
-    with them smaller networks and compiled ones are tried, too. sign: a file with an Ed25519
-    private key. sheet: the sheet of an Excel table.
+    otherwise, at the worse end of its 95 % interval, and no fewer than so few rows can rule out.
+    minutes: after which nothing new begins; with them smaller networks and compiled ones are tried,
+    too. sign: a file with an Ed25519 private key. adapter: one of the run's, or `none`. sheet: the
+    sheet of an Excel table.
 
     Raises JobError for a profile, loss or time that there is none of, and where no engine is
     installed; RunError where no rows are left to guard by; TableError where a given table has none;
     BundleError where something else lies at `out`, for a run with a policy of `economize`, and
     where a bundle in float32 would not decide as the run does.
     """
-    from modalloy.deploy.compress_run import compress_run
-    from modalloy.runs.run import Run, load_run
+    from modalloy.deploy.compress_run import compress_run, refuse_options
 
-    loaded = run if isinstance(run, Run) else load_run(run)
     if sheet is not None and table is None:
         raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
-    opened = None if table is None else open_table(table, sheet=sheet)
     asked = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
-    key = None if sign is None else Path(sign)
-    return compress_run(loaded, opened, Path(out), **asked, sign=key, quiet=quiet)
+    asked["sign"] = None if sign is None else Path(sign)
+    refuse_options(Path(out), **asked)
+    loaded = opened_run(run, adapter)
+    opened = None if table is None else open_table(table, sheet=sheet)
+    return compress_run(loaded, opened, Path(out), **asked, quiet=quiet)
 
 
 def export(
@@ -442,13 +444,14 @@ def export(
     pretrained run, one whose table is gone, and for an operation that a backend cannot do;
     BundleError where something else lies at `out`.
     """
-    from modalloy.deploy.export_run import export_run
+    from modalloy.deploy.export_run import export_run, refuse_options
 
     if sheet is not None and table is None:
         raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    key = None if sign is None else Path(sign)
+    refuse_options(Path(out), backend, server, key)
     loaded = opened_run(run, adapter)
     opened = None if table is None else open_table(table, sheet=sheet)
-    key = None if sign is None else Path(sign)
     asked = {"backend": backend, "sign": key, "server": server}
     return export_run(
         loaded, Path(out), **asked, table=opened, without_rows=without_rows, quiet=quiet
@@ -627,6 +630,7 @@ def search(
     index: "How" = "exact",
     folder: str | Path | None = None,
     rebuild: bool = False,
+    shorten: float | None = None,
     follow: str | Path | None = None,
     out: str | Path | None = None,
     sheet: str | None = None,
@@ -639,9 +643,9 @@ def search(
     be answered from rows that are near enough, with their numbers. where: conditions such as
     `line=3` or `load=2..5`. top: how many rows. column: that reads the query, where several could.
     against: the column to compare with, whole rows for None. index: `usearch` asks a graph instead
-    of every row. folder: of the index; rebuild: build it anew. follow: a file that keeps a
-    dialogue, whose filters stay from turn to turn. out: write the page there (`.html`), with
-    `.json` beside it.
+    of every row. folder: of the index; rebuild: build it anew. shorten: the share of the nearest
+    rows that shorter vectors have to keep, see `Searcher`. follow: a file that keeps a dialogue,
+    whose filters stay from turn to turn. out: write the page there (`.html`), with `.json` beside.
 
     Any column finds any other in a run that was pretrained with `contrast`; in any other run a
     column finds itself alone, and whole rows whole rows. `Searcher` asks one index many times.
@@ -658,6 +662,7 @@ def search(
     asked = {"text": text, "image": image, "audio": audio, "row": row, "like": like}
     refuse_two_queries(asked, answer, index)
     given = {"sheet": sheet, "folder": folder, "rebuild": rebuild, "how": index, "quiet": quiet}
+    given["shorten"] = shorten
     talk = Conversation(Searcher(run, table, **given))
     if follow is not None and Path(follow).exists():
         talk.resume(Path(follow))

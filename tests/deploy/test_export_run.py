@@ -352,3 +352,18 @@ def test_rows_without_an_input_cannot_trace_it(made: Made) -> None:
     example = example_of(made.run, open_table(made.table))
     assert all(p.sum(axis=0).min() >= 1 for p in example.present.values())
     assert example.present["photo"].sum() >= 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"backend": "tensorrt"}, "backend 'tensorrt' is none"),
+        ({"sign": "no.pem"}, "no.pem: cannot be read"),
+        ({"server": "ray"}, "server 'ray' is none"),
+    ],
+)
+def test_wrong_options_are_said_before_a_run_is_read(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises((BundleError, JobError), match=said):
+        ma.export(tmp_path / "no run", tmp_path / "b.zip", **asked)

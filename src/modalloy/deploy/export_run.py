@@ -13,6 +13,7 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.bundle.bundled import Bundle, load_bundle
 from modalloy.bundle.golden_note import GOLDEN, golden_note
+from modalloy.bundle.signature import private_key
 from modalloy.bundle.write import refuse_other, write_bundle
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
 from modalloy.deploy.exportable import refuse_unexportable
@@ -54,7 +55,7 @@ def export_run(
     quiet: bool = False,
 ) -> Bundle:
     """See `verbs.export`."""
-    refuse_export(run, out, backend, server)
+    refuse_export(run, out, backend, server, sign)
     predictor = Predictor(run)
     rows = rows_of(predictor, table, quiet=quiet)
     made = exported(predictor, rows, backend, quiet=quiet)
@@ -123,15 +124,9 @@ def golden_rows_of(predictor: Predictor, made: Exported, rows: ExportRows) -> Pa
     return golden_of(predictor.engine, plain, rows.which, first)
 
 
-def refuse_export(run: Run, out: Path, backend: str, server: str | None) -> None:
+def refuse_export(run: Run, out: Path, backend: str, server: str | None, sign: Path | None) -> None:
     """Refuse what could not be exported, before anything is worked out."""
-    if backend not in get_args(Backend):
-        raise JobError(f"backend '{backend}' is none; it is one of {', '.join(get_args(Backend))}.")
-    if server is not None and (server not in get_args(Server) or backend == "torch"):
-        raise JobError(
-            f"server '{server}' is none for the backend {backend}; it is one of "
-            f"{', '.join(get_args(Server))}, which serve graphs."
-        )
+    refuse_options(out, backend, server, sign)
     if isinstance(run, Bundle):
         raise BundleError(
             f"{run.path}: is a bundle already; export the run that it was made from again."
@@ -140,8 +135,21 @@ def refuse_export(run: Run, out: Path, backend: str, server: str | None) -> None
         refuse_pretrained(run)
     else:
         refuse_unexportable(run)
+
+
+def refuse_options(out: Path, backend: str, server: str | None, sign: Path | None) -> None:
+    """Refuse options that no run could be exported with, before the run is read."""
+    if backend not in get_args(Backend):
+        raise JobError(f"backend '{backend}' is none; it is one of {', '.join(get_args(Backend))}.")
+    if server is not None and (server not in get_args(Server) or backend == "torch"):
+        raise JobError(
+            f"server '{server}' is none for the backend {backend}; it is one of "
+            f"{', '.join(get_args(Server))}, which serve graphs."
+        )
     for module in NEEDS[backend]:
         require(module, "export", f"the backend {backend}")
+    if sign is not None:
+        private_key(sign)
     refuse_other(out)
     if server is not None:
         refuse_folder(folder_beside(out, cast("Server", server)))

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from modalloy.deploy.beside import beside
 from modalloy.deploy.model_server import TOLD, Server, write_server
 from modalloy.errors import BundleError
 from modalloy.graphs.branch import Branch
@@ -20,7 +21,7 @@ OURS = re.compile(
 
 def folder_beside(out: Path, server: Server) -> Path:
     """Where the folder of a server lies: beside the bundle whose graphs it serves."""
-    return out.with_name(f"{out.stem}-{server}")
+    return beside(out, f"-{server}")
 
 
 def refuse_folder(folder: Path) -> None:
