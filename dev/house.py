@@ -61,6 +61,7 @@ ROOMS: list[set[str]] = [
     {"economy"},
     {"hardening"},
     {"adaptation"},
+    {"deployment"},
     {"tuning"},
     {"deploy"},
     {"deployment"},
