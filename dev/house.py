@@ -64,7 +64,7 @@ ROOMS: list[set[str]] = [
     {"deployment"},
     {"tuning"},
     {"deploy"},
-    {"deployment"},
+    {"following"},
     {"serving"},
     {"serving.routes"},
     {"serving.app"},

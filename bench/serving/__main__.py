@@ -1,4 +1,4 @@
-"""`python -m bench.serving`: what greedy batching gains, a swap under load, memory, followed rows."""
+"""`python -m bench.serving`: greedy batching, a swap under load, memory, rows that are followed."""
 
 import argparse
 import csv
@@ -117,7 +117,8 @@ def compared(
         statistics.median(ratios),
         [statistics.median(o.per_second for o in s) for s in (own, its)],
     )
-    anchor = f"{rates[0]:.0f} and {rates[1]:.0f} a second; p99 {own[-1].p99_ms:.0f} and {its[-1].p99_ms:.0f} ms"
+    late = [s[-1].p99_ms for s in (own, its)]
+    anchor = f"{rates[0]:.0f} and {rates[1]:.0f} a second; p99 {late[0]:.0f} and {late[1]:.0f} ms"
     goal = f">= {goals[0]:g}x"
     given = ((min(ratios), max(ratios)), anchor, goal, x >= goals[0])
     yield Line(case, "times as many requests a second, 32 clients", x, *given)

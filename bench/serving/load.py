@@ -1,4 +1,4 @@
-"""Requests at a server from so many clients at a time: how many a second, and how long each takes."""
+"""Requests at a server by so many clients at a time: how many a second, how long each takes."""
 
 import asyncio
 import json

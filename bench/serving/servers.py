@@ -64,7 +64,8 @@ if __name__ == "__main__":
     more = {"max_batch_size": batch, "batch_timeout": 0.004} if batch > 1 else {}
     api = Api(**more)
     server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1)
-    server.run(port=int(sys.argv[2]), host="127.0.0.1", log_level="error", generate_client_file=False)
+    quiet = {"log_level": "error", "generate_client_file": False}
+    server.run(host="127.0.0.1", port=int(sys.argv[2]), **quiet)
 """
 
 

@@ -461,6 +461,9 @@ def serve(
     limits: Mapping[str, float] | None = None,
     certificate: str | Path | None = None,
     key: str | Path | None = None,
+    follow: str | Path | None = None,
+    mqtt: str | None = None,
+    mqtt_password: str | Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Answer rows over HTTP by a run or bundle until the process is told to end.
@@ -470,7 +473,10 @@ def serve(
     which version answers, rows and labels, tokens, the audit log. keep_rows: rows, answers and
     labels are kept there. audit_cells: cells stand in the audit log. limits: fields of
     `serving.limits.Limits`, such as `{"rows": 100, "deadline_s": 5}`. certificate, key: PEM files to
-    answer by HTTPS. tell: is told where the service answers.
+    answer by HTTPS. follow: a folder whose files are rows, too: their answers go into `answers` in
+    it, each once whatever ends the process. mqtt: address of a topic whose messages are rows,
+    `mqtt://host/topic`, answered on `TOPIC/answers`; mqtt_password: a file with the password. tell:
+    is told where the service answers, and which followed files cannot be read.
 
     Raises JobError where the extra `serve` is not installed, for an open address without a token
     and for limits that make no sense; RunError where the address is taken, the deployment is served
@@ -480,6 +486,7 @@ def serve(
     require("uvicorn", "serve", "serve")
     from modalloy.serving.limits import limits_of
     from modalloy.serving.serve_run import serve_run
+    from modalloy.serving.sources import Sources
 
     serve_run(
         Path(run),
@@ -491,6 +498,11 @@ def serve(
         audit_cells=audit_cells,
         certificate=None if certificate is None else Path(certificate),
         key=None if key is None else Path(key),
+        sources=Sources(
+            None if follow is None else Path(follow),
+            mqtt,
+            None if mqtt_password is None else Path(mqtt_password),
+        ),
         tell=tell,
     )
 

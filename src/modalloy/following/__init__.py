@@ -1,1 +1,1 @@
-"""Rows that arrive without HTTP - files in a folder, lines of a file, messages - each answered once"""
+"""Rows that arrive without HTTP - files in a folder, lines of a file, messages - answered once"""

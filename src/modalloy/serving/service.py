@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.row_log import RowLog
@@ -19,6 +19,9 @@ from modalloy.serving.metrics import Metrics
 from modalloy.serving.rows import Row, check_rows
 from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
+
+if TYPE_CHECKING:
+    from modalloy.serving.followed import Follower
 
 LOOK_S = 0.5  # between two looks at which version is to answer
 AT_ONCE = 4  # long questions that wait beside the one that is answered
@@ -58,7 +61,7 @@ class Service:
     """Answers rows by the version that a deployment says; routes and followers call it alike.
 
     keep_rows: rows, answers and labels are kept in the deployment. audit_cells: audit lines hold
-    cells, media by their SHA-256.
+    cells, media by their SHA-256. followers: sources that are followed from the start to the end.
     """
 
     def __init__(
@@ -68,9 +71,10 @@ class Service:
         *,
         keep_rows: bool = True,
         audit_cells: bool = False,
+        followers: "Sequence[Follower]" = (),
     ) -> None:
         self.deployment, self.limits = deployment, limits
-        self.audit_cells = audit_cells
+        self.audit_cells, self.followers = audit_cells, followers
         self.model = ServedModel.load(deployment.current())
         self.problem: str | None = None  # why a newer version does not answer
         self.metrics, self.audit = Metrics(), Audit(deployment.path)
@@ -138,6 +142,8 @@ class Service:
     def start(self) -> None:
         """Follow what the deployment says from now on."""
         self._watching = asyncio.create_task(self._watch())
+        for follower in self.followers:
+            follower.start(self)
 
     async def refresh(self) -> None:
         """Load the version that is to answer, beside the one that does, and let it take over.
@@ -165,6 +171,8 @@ class Service:
     async def close(self) -> None:
         """Answer what waits, then end."""
         self.ready = False
+        for follower in self.followers:
+            await follower.stop()
         if self._watching is not None:
             self._watching.cancel()
         await self.batcher.close()
