@@ -47,14 +47,16 @@ class Case(NamedTuple):
 def main() -> None:
     """Each row that is asked for, or is not there yet."""
     parser = argparse.ArgumentParser(prog="python -m bench.latency")
-    parser.add_argument("rows", nargs="*", help=f"of {', '.join(CASES)}; those without a line")
+    names = ["roofline", *CASES]
+    parser.add_argument("rows", nargs="*", help=f"of {', '.join(names)}; those without a line")
     parser.add_argument("--data", type=Path, default=default_data())
     parser.add_argument("--dry", action="store_true", help="print and write nothing")
     args = parser.parse_args()
     there = {line["case"] for line in read(RESULTS)}
-    wanted = args.rows or [n for n, c in CASES.items() if c.name not in there]
-    if unknown := [name for name in wanted if name not in CASES]:
-        sys.exit(f"There is no row '{unknown[0]}'; there are {', '.join(CASES)}.")
+    cases = {"roofline": "roofline", **{name: case.name for name, case in CASES.items()}}
+    wanted = args.rows or [name for name, case in cases.items() if case not in there]
+    if unknown := [name for name in wanted if name not in names]:
+        sys.exit(f"There is no row '{unknown[0]}'; there are {', '.join(names)}.")
     for name in wanted:
         with tempfile.TemporaryDirectory() as folder:
             lines = list(of_case(name, Path(folder), args.data))
@@ -67,7 +69,13 @@ def of_case(name: str, folder: Path, data: Path) -> Iterator[Line]:
     """The figures of one row."""
     import modalloy as ma
 
-    case, start = CASES[name], time.perf_counter()
+    start = time.perf_counter()
+    if name == "roofline":
+        told = {"command": "python -m bench.latency roofline"}
+        for line in roofline():
+            yield line._replace(seconds=time.perf_counter() - start, **told)
+        return
+    case = CASES[name]
     run = ma.train(case.job(folder, data), out=folder / "run", quiet=True)
     place = folder / "fast.zip"
     ma.compress(run, out=place, quiet=True)
@@ -104,6 +112,26 @@ def found_lines(case: Case, report: dict[str, Any]) -> Iterator[Line]:
             anchor = f"{best['candidate']}; torch {plain[f'ms_{at}']:.3g} ms"
             reached = None if goal is None else x >= goal
             yield Line(case.name, metric, x, (low, high), anchor, said(goal), reached)
+    share = max((r["speed"]["share_of_peak"] or 0.0, r["candidate"]) for r in kept or alike or own)
+    metric = "percent of this machine's peak, 16 rows, the candidate nearest to it"
+    yield Line(case.name, metric, 100.0 * share[0], anchor=share[1])
+
+
+def roofline() -> Iterator[Line]:
+    """What this machine computes and copies at most: whatever is faster was measured wrong."""
+    import torch
+
+    from modalloy.machine.fingerprint import processor
+    from modalloy.machine.peak import peak
+
+    found = peak(threads=torch.get_num_threads())
+    anchor = f"{found.threads} threads, {processor()}"
+    for kind, rate in found.operations.items():
+        best = max((r, e) for e, r in found.engines.items() if e.endswith(f"/{kind}"))[1]
+        told = f"{best.partition('/')[0]}; {anchor}"
+        yield Line("roofline", f"GFLOP/s of {kind} products", rate / 1e9, anchor=told)
+    if found.copied is not None:
+        yield Line("roofline", "GB/s copied", found.copied / 1e9, anchor=anchor)
 
 
 def whole_lines(case: Case, report: dict[str, Any]) -> Iterator[Line]:
