@@ -229,7 +229,7 @@ def series(folder: Path, data: Path) -> dict[str, Any]:
     """Vibration of bearings through a learned convolution."""
     import pandas as pd
 
-    frame = pd.read_parquet(data / "cwru" / "table.parquet").sample(ENOUGH, random_state=0)
+    frame = pd.read_parquet(data / "cwru" / "table.parquet").sample(frac=1.0, random_state=0)
     frame[["vib_drive_end", "condition"]].to_parquet(folder / "t.parquet", index=False)
     column = {"type": "series", "length": 1024, "front": ["learned"]}
     job = job_of(folder / "t.parquet", {"vib_drive_end": column}, "condition")
