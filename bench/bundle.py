@@ -107,7 +107,7 @@ def start_lines(folder: Path) -> list[Line]:
 
 def first_answer(bundle: Path, row: dict[str, Any]) -> dict[str, float]:
     """One fresh process: seconds until it has answered one row, and its memory."""
-    command = [sys.executable, "-c", FIRST, "-", str(bundle), json.dumps(row), str(time.time())]
+    command = [sys.executable, "-c", FIRST, str(bundle), json.dumps(row), str(time.time())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
