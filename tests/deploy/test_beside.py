@@ -6,8 +6,8 @@ import pytest
 
 from modalloy.deploy.beside import beside
 from modalloy.deploy.compressed_page import pages_of
-from modalloy.deploy.server_folder import folder_beside
 from modalloy.deploy.parity_page import page_beside
+from modalloy.deploy.server_folder import folder_beside
 
 
 @pytest.mark.parametrize("ending", ["-parity.html", ".compress.html", "-triton"])
