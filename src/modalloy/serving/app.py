@@ -1,6 +1,6 @@
 """The app: every route that `access` lists, behind the gate."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ def build_app(service: Service, tokens: Tokens, *, loopback: bool = True) -> Gat
     """The app of a service; it starts to follow the deployment, and ends, with its server."""
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
+    async def life(_: FastAPI) -> AsyncGenerator[None]:
         service.start()
         yield
         await service.close()
@@ -60,10 +60,9 @@ async def say(request: Request, error: Exception) -> Response:
     match error:
         case RequestError():
             told = error
-        case RunError():
-            told = RequestError(str(error), 409)
         case ModalloyError():
-            told = RequestError(str(error))
+            status = 409 if isinstance(error, RunError) else 422
+            told = RequestError(without_paths(str(error), request.app.state.service), status)
         case HTTPException():
             told = RequestError(f"{error.detail}.", error.status_code)
         case _:
@@ -72,14 +71,23 @@ async def say(request: Request, error: Exception) -> Response:
     return Response(body, status, headers)
 
 
+def without_paths(text: str, service: Service) -> str:
+    """A sentence without where things lie on this machine."""
+    places = {service.deployment.path: "the deployment", service.model.version.path: "the model"}
+    for path, name in places.items():
+        for written in (str(path), str(path.resolve())):
+            text = text.replace(written, name)
+    return text
+
+
 def routes_of(app: Any) -> Iterator[tuple[str, str]]:
     """Method and path of every route of an app."""
     for route in app.routes:
         if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path) for method in route.methods or ())
 
 
 def refuse_unlisted(app: FastAPI) -> None:
-    """AssertionError where the app and the table of routes differ: a route must say what it needs."""
+    """AssertionError where app and table of routes differ: a route must say what it needs."""
     have, listed = set(routes_of(app)), {(rule.method, rule.path) for rule in ROUTES}
     assert have == listed, f"routes and serving/access.py differ: {sorted(have ^ listed)}"

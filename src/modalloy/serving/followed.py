@@ -92,10 +92,18 @@ class Followed:
         service, model = self.service, self.service.model
         told = await service.tell(model, cells)
         number = model.version.number
-        for at, row in enumerate(rows):
-            own = told.of_row(at)
-            given = {"source": f"follow:{row.source}", "request": str(row.number)}
-            await service.keep(model, cells[at : at + 1], own, **given)
+        await asyncio.gather(
+            *(
+                service.keep(
+                    model,
+                    cells[at : at + 1],
+                    told.of_row(at),
+                    source=f"follow:{row.source}",
+                    request=str(row.number),
+                )
+                for at, row in enumerate(rows)
+            )
+        )
         return [
             Answered(row.source, row.number, answer, number, unread(worth))
             for row, answer, worth in zip(rows, told.answers, told.cells, strict=True)

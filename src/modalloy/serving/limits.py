@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from modalloy.errors import JobError
 from modalloy.job.options import did_you_mean
@@ -12,8 +13,9 @@ class Limits:
     """Bounds of a service; JobError for one that lets nothing through.
 
     body_mb: of a request. rows: of a JSON or multipart request. upload_mb: of a table for `/batch`.
-    megapixels: of a picture. seconds: of a recording. waiting: rows that wait to be answered. batch:
-    rows that are answered together. deadline_s: from the last byte of a request to its answer.
+    megapixels: of a picture. seconds: of a recording. waiting: rows that wait to be answered.
+    batch: rows that are answered together. deadline_s: from the last byte of a request to its
+    answer.
     body_s: for the bytes of a request to arrive. rate: requests a second of one client, which may
     come twice as fast for a second.
     """
@@ -51,4 +53,5 @@ def limits_of(given: Mapping[str, float]) -> Limits:
     for name in given:
         if name not in known:
             raise JobError(f"serve: there is no limit '{name}'.{did_you_mean(name, known)}")
-    return Limits(**{n: int(v) if known[n] is int else v for n, v in given.items()})
+    read: dict[str, Any] = {n: int(v) if known[n] is int else v for n, v in given.items()}
+    return Limits(**read)

@@ -33,6 +33,7 @@ def serve_run(
     audit_cells: bool,
     certificate: Path | None,
     key: Path | None,
+    trust: Path | None,
     sources: Sources = Sources(),  # noqa: B008 it is a tuple
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
@@ -47,14 +48,15 @@ def serve_run(
     refuse_half(certificate, key)
     refusal = f"{deployment.path}: is served by another process already; end it, or give --live."
     with locked(deployment.path / LOCK, refusal), listening(host, port) as listener:
+        given = {"keep_rows": keep_rows, "audit_cells": audit_cells, "trust": trust}
         followers = sources.followers(deployment.path, tell)
-        given = {"keep_rows": keep_rows, "audit_cells": audit_cells, "followers": followers}
-        service = Service(deployment, limits, **given)
+        service = Service(deployment, limits, **given, followers=followers)
         app = build_app(service, tokens, loopback=loopback)
         config = uvicorn.Config(
             app,
             log_level=logging.WARNING,
             access_log=False,
+            lifespan="on",
             server_header=False,
             date_header=False,
             proxy_headers=False,

@@ -2,20 +2,25 @@
 
 import asyncio
 import hashlib
-import logging
+import sqlite3
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
+from modalloy.deployment.log_rows import Entry
 from modalloy.deployment.row_log import RowLog
-from modalloy.errors import ModalloyError, RequestError
+from modalloy.errors import RequestError, RunError
 from modalloy.serving.audit import Audit
 from modalloy.serving.batcher import BUSY_S, Batcher
+from modalloy.serving.current import Current
 from modalloy.serving.limits import Limits
 from modalloy.serving.metrics import Metrics
+from modalloy.serving.plain import plain
 from modalloy.serving.rows import Row, check_rows
 from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
@@ -23,21 +28,22 @@ from modalloy.serving.served_model import ServedModel, Told
 if TYPE_CHECKING:
     from modalloy.serving.followed import Follower
 
-LOOK_S = 0.5  # between two looks at which version is to answer
+KEPT = 64  # requests that are written together
+FEW = 32  # rows that are checked without a thread of their own
 AT_ONCE = 4  # long questions that wait beside the one that is answered
-log = logging.getLogger("modalloy.serving")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers to the rows of one request. ids: of each row in the log, for labels; empty without
-    one.
+    """Answers to the rows of one request. rows: their checked cells. ids: of each row in the log,
+    for labels; empty without one.
     """
 
     version: int
     model: str
     request: str
+    rows: Sequence[Row]
     ids: list[str]
     told: Told
 
@@ -61,7 +67,8 @@ class Service:
     """Answers rows by the version that a deployment says; routes and followers call it alike.
 
     keep_rows: rows, answers and labels are kept in the deployment. audit_cells: audit lines hold
-    cells, media by their SHA-256. followers: sources that are followed from the start to the end.
+    cells, media by their SHA-256. trust: the key that bundles must be signed with. followers: sources
+    that are followed from the start to the end.
     """
 
     def __init__(
@@ -71,23 +78,31 @@ class Service:
         *,
         keep_rows: bool = True,
         audit_cells: bool = False,
+        trust: Path | None = None,
         followers: "Sequence[Follower]" = (),
     ) -> None:
         self.deployment, self.limits = deployment, limits
         self.audit_cells, self.followers = audit_cells, followers
-        self.model = ServedModel.load(deployment.current())
-        self.problem: str | None = None  # why a newer version does not answer
+        self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
+        given = {"trust": trust, "changed": self._changed}
+        self.current = Current(deployment, self.aside, **given)
         self.metrics, self.audit = Metrics(), Audit(deployment.path)
         self.metrics.version.set(self.model.version.number)
         self.rows = RowLog(deployment.path) if keep_rows else None
         self.searchers = Searchers(deployment.path)
         self.pool = ThreadPoolExecutor(1, "answers")
-        self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
         self.writer = ThreadPoolExecutor(1, "writes")
         given = {"most": limits.batch, "waiting": limits.waiting}
         self.batcher = Batcher(self._tell, self.pool, **given)
+        # Requests that wait to be kept are written together: a disk takes few writes a second.
+        self.keeper = Batcher(self._keep, self.writer, most=KEPT, waiting=limits.waiting)
         self.long, self.ready = 0, True
         self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def model(self) -> ServedModel:
+        """The one that answers now."""
+        return self.current.model
 
     async def answer(self, rows: Sequence[Any], *, source: str, request: str) -> Answered:
         """Check rows, answer them, and keep them: the one way in, whatever the rows came by.
@@ -96,12 +111,14 @@ class Service:
         fit the model, and where too many wait or the time is over.
         """
         model = self.model
-        checked = check_rows(rows, model.columns, self.limits)
+        given = (rows, model.columns, self.limits)
+        few = len(rows) <= FEW
+        checked = check_rows(*given) if few else await asyncio.to_thread(check_rows, *given)
         told = await self.tell(model, checked)
         if told.unreadable is not None:
             raise RequestError(told.unreadable)
         ids = await self.keep(model, checked, told, source=source, request=request)
-        return Answered(model.version.number, model.name, request, ids, told)
+        return Answered(model.version.number, model.name, request, checked, ids, told)
 
     async def tell(self, model: ServedModel, rows: Sequence[Row]) -> Told:
         """What a model says of checked rows, in its turn."""
@@ -115,13 +132,17 @@ class Service:
         """Write rows and answers into the deployment's log; their ids."""
         if self.rows is None:
             return []
-        add, at = self.rows.add, time.time()
-        given = {"version": model.version.number, "request": request, "source": source, "at": at}
-        return await self.write(lambda: add(rows, told.frame, **given))
+        entry = Entry(rows, told.frame, model.version.number, request, source, time.time())
+        given = {"deadline_s": self.limits.deadline_s}
+        with full_disk_said():
+            return cast(list[str], await self.keeper.ask([entry], "rows", **given))
 
     async def write(self, call: Callable[[], T]) -> T:
-        """Call what writes into the log, on its own thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.writer, call)
+        """Call what writes into the log, on its own thread; RequestError (507) where the disk does
+        not take it.
+        """
+        with full_disk_said():
+            return await asyncio.get_running_loop().run_in_executor(self.writer, call)
 
     async def think(self, call: Callable[[], T]) -> T:
         """Call what takes long - an explanation, a search - beside the answers, one at a time.
@@ -141,32 +162,9 @@ class Service:
 
     def start(self) -> None:
         """Follow what the deployment says from now on."""
-        self._watching = asyncio.create_task(self._watch())
+        self._watching = asyncio.create_task(self.current.watch())
         for follower in self.followers:
             follower.start(self)
-
-    async def refresh(self) -> None:
-        """Load the version that is to answer, beside the one that does, and let it take over.
-
-        A version that cannot be loaded never answers: the old one goes on, and `problem` says why.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            version = await loop.run_in_executor(self.aside, self.deployment.current)
-            if version.number == self.model.version.number:
-                self.problem = None
-                return
-            self.model = await loop.run_in_executor(self.aside, ServedModel.load, version)
-        except ModalloyError as error:
-            if self.problem != str(error):
-                self.problem = str(error)
-                self.metrics.swaps.labels("failed").inc()
-                log.error("the version that is to answer cannot be loaded: %s", error)
-            return
-        self.problem = None
-        self.metrics.swaps.labels("done").inc()
-        self.metrics.version.set(self.model.version.number)
-        self.audit.write({"at": time.time(), "event": "version", "version": version.number})
 
     async def close(self) -> None:
         """Answer what waits, then end."""
@@ -176,24 +174,20 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
         await self.batcher.close()
+        await self.keeper.close()
         for pool in (self.pool, self.aside, self.writer):
             await asyncio.to_thread(pool.shutdown)
         self.audit.close()
         if self.rows is not None:
             self.rows.close()
 
-    async def _watch(self) -> None:
-        place, seen = self.deployment.path / "current.json", None
-        while True:
-            try:
-                stat = place.stat()
-                now = (stat.st_mtime_ns, stat.st_ino)
-            except OSError:
-                now = None
-            if now != seen:
-                await self.refresh()
-                seen = now
-            await asyncio.sleep(LOOK_S)
+    def _changed(self, outcome: str) -> None:
+        """Count and write down that another version answers, or cannot."""
+        version = self.model.version.number
+        self.metrics.swaps.labels(outcome).inc()
+        self.metrics.version.set(version)
+        told = {"event": "version", "version": version, "outcome": outcome}
+        self.audit.write({"at": time.time(), **told})
 
     def _thought(self, done: asyncio.Future[Any]) -> None:
         self.long -= 1
@@ -208,6 +202,24 @@ class Service:
         self.metrics.waiting.set(self.batcher.waiting)
         return list(told)
 
+    def _keep(self, _: Hashable, requests: list[Sequence[Entry]]) -> list[Any]:
+        """For the keeper, on the writer's thread."""
+        assert self.rows is not None, "rows are kept"
+        return self.rows.add_all([entry for one in requests for entry in one])
+
+
+@contextmanager
+def full_disk_said() -> Generator[None]:
+    """RequestError (507) for what the disk does not take."""
+    try:
+        yield
+    except RunError as error:
+        if not isinstance(error.__cause__, OSError | sqlite3.Error):
+            raise
+        raise RequestError(
+            "the disk of the service takes no more, so the request was not kept.", 507
+        ) from error
+
 
 def shown_cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Cells as an audit line holds them: files by their size and SHA-256."""
@@ -217,5 +229,5 @@ def shown_cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def shown(cell: Any) -> Any:
     """One cell."""
     if not isinstance(cell, bytes):
-        return cell
+        return plain(cell)
     return {"bytes": len(cell), "sha256": hashlib.sha256(cell).hexdigest()}

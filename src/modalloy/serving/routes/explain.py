@@ -4,12 +4,11 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
 from modalloy.serving.plain import as_json, plain
-from modalloy.serving.rows import Row, check_rows, read_json
+from modalloy.serving.rows import Row, check_rows, json_of
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
 from modalloy.table.open_table import open_table
@@ -28,7 +27,7 @@ async def explain(request: Request) -> Response:
     """
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
-    row, task, label = given(read_json(await request.body()))
+    row, task, label = given(await json_of(request))
     model = service.model
     if model.is_bundle:
         raise RequestError("a bundle answers, and cannot be looked into; serve its run.", 409)
@@ -50,7 +49,10 @@ def given(body: Any) -> tuple[Any, str | None, str | None]:
 
 
 def reasons(model: ServedModel, cells: Row, task: str | None, label: str | None) -> dict[str, Any]:
-    """The explanation as JSON; TableError where a cell cannot be read."""
+    """The explanation as JSON."""
+    # Looks inside the network by torch, which bundles do without.
+    from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
+
     predictor = model.predictor
     tasks = chosen_tasks(predictor.run, task)
     table = open_table([cells], folder=NOWHERE)

@@ -10,7 +10,7 @@ from modalloy.serving.gate import Asked
 from modalloy.serving.infer_tensors import datatype, rows_of_tensors, tensors_of
 from modalloy.serving.plain import as_json
 from modalloy.serving.routes.predict import note_rows
-from modalloy.serving.rows import read_json
+from modalloy.serving.rows import json_of
 from modalloy.serving.served_model import ServedModel
 from modalloy.serving.service import Service
 
@@ -50,13 +50,13 @@ async def infer(name: str, request: Request) -> Response:
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
     served = served_as(name, service)
-    body = read_json(await request.body())
+    body = await json_of(request)
     rows = rows_of_tensors(body, served.columns, service.limits)
     answered = await service.answer(rows, source="http", request=asked.id)
-    note_rows(service, asked, rows, answered.version)
+    note_rows(service, asked, answered)
     ids = [{"id": one} for one in answered.ids]
     with_ids = [a | i for a, i in zip(answered.told.answers, ids or [{}] * len(rows), strict=True)]
-    told = {"model_name": answered.model, "model_version": str(answered.version)}
+    told: dict[str, Any] = {"model_name": answered.model, "model_version": str(answered.version)}
     told["id"] = body.get("id") if isinstance(body.get("id"), str) else asked.id
     told["parameters"] = {"caveats": answered.told.caveats}
     told["outputs"] = tensors_of(with_ids)
