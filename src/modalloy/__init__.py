@@ -38,6 +38,7 @@ __all__ = [
     "predict_into",
     "pretrain",
     "search",
+    "serve",
     "train",
     "tune",
 ]
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         predict_into,
         pretrain,
         search,
+        serve,
         train,
         tune,
     )
@@ -88,6 +90,7 @@ _HOMES = {
     "compress": "verbs",
     "adapt": "verbs",
     "export": "verbs",
+    "serve": "verbs",
     "demo": "verbs",
     "doctor": "diagnosis",
     "load_job": "job.job_file",

@@ -24,6 +24,7 @@ from modalloy.commands.init import init
 from modalloy.commands.predict import predict
 from modalloy.commands.pretrain import pretrain
 from modalloy.commands.search import search
+from modalloy.commands.serve import serve
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
@@ -47,6 +48,7 @@ VERBS = (  # in the order of --help
     economize,
     compress,
     export,
+    serve,
     doctor,
     demo,
 )

@@ -1,6 +1,6 @@
 """The verbs: each takes a table, a job or a run and does one thing with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -448,6 +448,51 @@ def export(
     key = None if sign is None else Path(sign)
     asked = {"backend": backend, "sign": key, "server": server}
     return export_run(loaded, Path(out), **asked, table=opened, quiet=quiet)
+
+
+def serve(
+    run: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    live: str | Path | None = None,
+    keep_rows: bool = True,
+    audit_cells: bool = False,
+    limits: Mapping[str, float] | None = None,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Answer rows over HTTP by a run or bundle until the process is told to end.
+
+    host: an address that other machines reach needs a token first (`modalloy serve RUN --token`).
+    port: 0 for any that is free. live: the deployment's folder, `RUN.live` beside the run for None:
+    which version answers, rows and labels, tokens, the audit log. keep_rows: rows, answers and
+    labels are kept there. audit_cells: cells stand in the audit log. limits: fields of
+    `serving.limits.Limits`, such as `{"rows": 100, "deadline_s": 5}`. certificate, key: PEM files to
+    answer by HTTPS. tell: is told where the service answers.
+
+    Raises JobError where the extra `serve` is not installed, for an open address without a token
+    and for limits that make no sense; RunError where the address is taken, the deployment is served
+    already or is of another model.
+    """
+    require("fastapi", "serve", "serve")
+    require("uvicorn", "serve", "serve")
+    from modalloy.serving.limits import limits_of
+    from modalloy.serving.serve_run import serve_run
+
+    serve_run(
+        Path(run),
+        None if live is None else Path(live),
+        host=host,
+        port=port,
+        limits=limits_of(limits or {}),
+        keep_rows=keep_rows,
+        audit_cells=audit_cells,
+        certificate=None if certificate is None else Path(certificate),
+        key=None if key is None else Path(key),
+        tell=tell,
+    )
 
 
 def adapt(

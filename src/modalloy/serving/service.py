@@ -1,0 +1,213 @@
+"""The service: one deployment's model, kept current, asked by routes and by followed sources."""
+
+import asyncio
+import hashlib
+import logging
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar, cast
+
+from modalloy.deployment.deployment import Deployment
+from modalloy.deployment.row_log import RowLog
+from modalloy.errors import ModalloyError, RequestError
+from modalloy.serving.audit import Audit
+from modalloy.serving.batcher import BUSY_S, Batcher
+from modalloy.serving.limits import Limits
+from modalloy.serving.metrics import Metrics
+from modalloy.serving.rows import Row, check_rows
+from modalloy.serving.searching import Searchers
+from modalloy.serving.served_model import ServedModel, Told
+
+LOOK_S = 0.5  # between two looks at which version is to answer
+AT_ONCE = 4  # long questions that wait beside the one that is answered
+log = logging.getLogger("modalloy.serving")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers to the rows of one request. ids: of each row in the log, for labels; empty without
+    one.
+    """
+
+    version: int
+    model: str
+    request: str
+    ids: list[str]
+    told: Told
+
+    def as_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        ids = self.ids or [None] * len(self.told.answers)
+        rows = [
+            {"id": one, "answer": answer, "cells": cells}
+            for one, answer, cells in zip(ids, self.told.answers, self.told.cells, strict=True)
+        ]
+        return {
+            "model": self.model,
+            "version": self.version,
+            "request": self.request,
+            "rows": rows,
+            "caveats": self.told.caveats,
+        }
+
+
+class Service:
+    """Answers rows by the version that a deployment says; routes and followers call it alike.
+
+    keep_rows: rows, answers and labels are kept in the deployment. audit_cells: audit lines hold
+    cells, media by their SHA-256.
+    """
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        limits: Limits,
+        *,
+        keep_rows: bool = True,
+        audit_cells: bool = False,
+    ) -> None:
+        self.deployment, self.limits = deployment, limits
+        self.audit_cells = audit_cells
+        self.model = ServedModel.load(deployment.current())
+        self.problem: str | None = None  # why a newer version does not answer
+        self.metrics, self.audit = Metrics(), Audit(deployment.path)
+        self.metrics.version.set(self.model.version.number)
+        self.rows = RowLog(deployment.path) if keep_rows else None
+        self.searchers = Searchers(deployment.path)
+        self.pool = ThreadPoolExecutor(1, "answers")
+        self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
+        self.writer = ThreadPoolExecutor(1, "writes")
+        given = {"most": limits.batch, "waiting": limits.waiting}
+        self.batcher = Batcher(self._tell, self.pool, **given)
+        self.long, self.ready = 0, True
+        self._watching: asyncio.Task[None] | None = None
+
+    async def answer(self, rows: Sequence[Any], *, source: str, request: str) -> Answered:
+        """Check rows, answer them, and keep them: the one way in, whatever the rows came by.
+
+        source: what sent them, such as `http` or a followed file. RequestError for rows that do not
+        fit the model, and where too many wait or the time is over.
+        """
+        model = self.model
+        checked = check_rows(rows, model.columns, self.limits)
+        told = await self.tell(model, checked)
+        if told.unreadable is not None:
+            raise RequestError(told.unreadable)
+        ids = await self.keep(model, checked, told, source=source, request=request)
+        return Answered(model.version.number, model.name, request, ids, told)
+
+    async def tell(self, model: ServedModel, rows: Sequence[Row]) -> Told:
+        """What a model says of checked rows, in its turn."""
+        given = {"deadline_s": self.limits.deadline_s, "alone": model.alone}
+        asked = self.batcher.ask(rows, cast(Hashable, model), **given)
+        return cast(Told, await asked)
+
+    async def keep(
+        self, model: ServedModel, rows: Sequence[Row], told: Told, *, source: str, request: str
+    ) -> list[str]:
+        """Write rows and answers into the deployment's log; their ids."""
+        if self.rows is None:
+            return []
+        add, at = self.rows.add, time.time()
+        given = {"version": model.version.number, "request": request, "source": source, "at": at}
+        return await self.write(lambda: add(rows, told.frame, **given))
+
+    async def write(self, call: Callable[[], T]) -> T:
+        """Call what writes into the log, on its own thread."""
+        return await asyncio.get_running_loop().run_in_executor(self.writer, call)
+
+    async def think(self, call: Callable[[], T]) -> T:
+        """Call what takes long - an explanation, a search - beside the answers, one at a time.
+
+        RequestError: 503 where several wait already, 504 where the time is over.
+        """
+        if self.long > AT_ONCE:
+            raise RequestError(f"{self.long} long questions wait; ask again.", 503, retry_s=BUSY_S)
+        self.long += 1
+        done = asyncio.get_running_loop().run_in_executor(self.aside, call)
+        done.add_done_callback(self._thought)
+        limit_s = self.limits.deadline_s
+        try:
+            return await asyncio.wait_for(asyncio.shield(done), limit_s)
+        except TimeoutError as error:
+            raise RequestError(f"no answer within {limit_s:g} s; ask for less.", 504) from error
+
+    def start(self) -> None:
+        """Follow what the deployment says from now on."""
+        self._watching = asyncio.create_task(self._watch())
+
+    async def refresh(self) -> None:
+        """Load the version that is to answer, beside the one that does, and let it take over.
+
+        A version that cannot be loaded never answers: the old one goes on, and `problem` says why.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            version = await loop.run_in_executor(self.aside, self.deployment.current)
+            if version.number == self.model.version.number:
+                self.problem = None
+                return
+            self.model = await loop.run_in_executor(self.aside, ServedModel.load, version)
+        except ModalloyError as error:
+            if self.problem != str(error):
+                self.problem = str(error)
+                self.metrics.swaps.labels("failed").inc()
+                log.error("the version that is to answer cannot be loaded: %s", error)
+            return
+        self.problem = None
+        self.metrics.swaps.labels("done").inc()
+        self.metrics.version.set(self.model.version.number)
+        self.audit.write({"at": time.time(), "event": "version", "version": version.number})
+
+    async def close(self) -> None:
+        """Answer what waits, then end."""
+        self.ready = False
+        if self._watching is not None:
+            self._watching.cancel()
+        await self.batcher.close()
+        for pool in (self.pool, self.aside, self.writer):
+            await asyncio.to_thread(pool.shutdown)
+        self.audit.close()
+        if self.rows is not None:
+            self.rows.close()
+
+    async def _watch(self) -> None:
+        place, seen = self.deployment.path / "current.json", None
+        while True:
+            try:
+                stat = place.stat()
+                now = (stat.st_mtime_ns, stat.st_ino)
+            except OSError:
+                now = None
+            if now != seen:
+                await self.refresh()
+                seen = now
+            await asyncio.sleep(LOOK_S)
+
+    def _thought(self, done: asyncio.Future[Any]) -> None:
+        self.long -= 1
+        if not done.cancelled():
+            done.exception()  # whoever waited has been told
+
+    def _tell(self, model: Hashable, requests: list[Sequence[Row]]) -> list[Any]:
+        """For the batcher, in the pool."""
+        served = cast(ServedModel, model)
+        told = served.tell(requests)
+        self.metrics.note(served, told)
+        self.metrics.waiting.set(self.batcher.waiting)
+        return list(told)
+
+
+def shown_cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Cells as an audit line holds them: files by their size and SHA-256."""
+    return [{name: shown(cell) for name, cell in row.items()} for row in rows]
+
+
+def shown(cell: Any) -> Any:
+    """One cell."""
+    if not isinstance(cell, bytes):
+        return cell
+    return {"bytes": len(cell), "sha256": hashlib.sha256(cell).hexdigest()}
