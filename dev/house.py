@@ -65,6 +65,7 @@ ROOMS: list[set[str]] = [
     {"deploy"},
     {"deployment"},
     {"serving"},
+    {"serving.page"},
     {"serving.routes"},
     {"serving.app"},
     {"serving.serve_run"},

@@ -53,6 +53,16 @@ ROUTES: tuple[Rule, ...] = (
     Rule("POST", "/explain", "predict", ("json",)),
     Rule("POST", "/feedback", "label", ("json",)),
     Rule("POST", "/rollback", "admin", ("json",)),
+    # The page: its frame and files hold nothing secret; what it shows it asks for with a token.
+    Rule("GET", "/", None),
+    Rule("GET", "/static/{name}", None, audited=False),
+    Rule("GET", "/page/form", "read"),
+    Rule("GET", "/page/live", "read", audited=False),
+    Rule("GET", "/page/queue", "label"),
+    Rule("POST", "/page/why", "predict", ("json",)),
+    Rule("POST", "/page/alike", "predict", ("json",)),
+    Rule("POST", "/page/report", "read"),
+    Rule("GET", "/page/report/{ticket}", None),
 )
 PATTERNS = tuple((rule, rule.pattern) for rule in ROUTES)
 

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
+from modalloy.attribution.explanation import Explanation
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
@@ -51,11 +52,18 @@ def given(body: Any) -> tuple[Any, str | None, str | None]:
 
 def reasons(model: ServedModel, cells: Row, task: str | None, label: str | None) -> dict[str, Any]:
     """The explanation as JSON; TableError where a cell cannot be read."""
+    found = explained(model, cells, task, label).as_dict()
+    return plain({k: v for k, v in found.items() if k not in HIDDEN})
+
+
+def explained(
+    model: ServedModel, cells: Row, task: str | None, label: str | None, **more: Any
+) -> Explanation:
+    """Why the model answers a row so. more: as `explain_row` takes it."""
     predictor = model.predictor
     tasks = chosen_tasks(predictor.run, task)
     table = open_table([cells], folder=NOWHERE)
     loader, _ = predictor.open(table)
     if predictor.plan is not None:
         loader, _ = predictor.open(table, inputs=columns_bought(predictor, loader, 0))
-    found = explain_row(predictor, loader, 0, tasks=tasks, label=label).as_dict()
-    return plain({k: v for k, v in found.items() if k not in HIDDEN})
+    return explain_row(predictor, loader, 0, tasks=tasks, label=label, **more)
