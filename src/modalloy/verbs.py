@@ -461,6 +461,7 @@ def serve(
     limits: Mapping[str, float] | None = None,
     certificate: str | Path | None = None,
     key: str | Path | None = None,
+    trust: str | Path | None = None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Answer rows over HTTP by a run or bundle until the process is told to end.
@@ -469,8 +470,9 @@ def serve(
     port: 0 for any that is free. live: the deployment's folder, `RUN.live` beside the run for None:
     which version answers, rows and labels, tokens, the audit log. keep_rows: rows, answers and
     labels are kept there. audit_cells: cells stand in the audit log. limits: fields of
-    `serving.limits.Limits`, such as `{"rows": 100, "deadline_s": 5}`. certificate, key: PEM files to
-    answer by HTTPS. tell: is told where the service answers.
+    `serving.limits.Limits`, such as `{"rows": 100, "deadline_s": 5}`. certificate, key: PEM files
+    to answer by HTTPS. trust: the key that bundles must be signed with. tell: is told where the
+    service answers.
 
     Raises JobError where the extra `serve` is not installed, for an open address without a token
     and for limits that make no sense; RunError where the address is taken, the deployment is served
@@ -491,6 +493,7 @@ def serve(
         audit_cells=audit_cells,
         certificate=None if certificate is None else Path(certificate),
         key=None if key is None else Path(key),
+        trust=None if trust is None else Path(trust),
         tell=tell,
     )
 

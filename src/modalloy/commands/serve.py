@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 import modalloy
-from modalloy.commands.arguments import RunOrBundle
+from modalloy.commands.arguments import RunOrBundle, Trust
 from modalloy.commands.terminal import take_cores
 
 Live = Annotated[
@@ -50,6 +50,7 @@ def serve(
     key: Annotated[
         Path | None, typer.Option("--key", metavar="PEM", help="Private key of the certificate.")
     ] = None,
+    trust: Trust = None,
 ) -> None:
     """Answer rows over HTTP, on this machine alone unless told otherwise.
 
@@ -78,5 +79,6 @@ def serve(
         limits=limits | {"rate": rate},
         certificate=certificate,
         key=key,
+        trust=trust,
         tell=typer.echo,
     )

@@ -68,16 +68,24 @@ async def say(request: Request, error: Exception) -> Response:
     match error:
         case RequestError():
             told = error
-        case RunError():
-            told = RequestError(str(error), 409)
         case ModalloyError():
-            told = RequestError(str(error))
+            status = 409 if isinstance(error, RunError) else 422
+            told = RequestError(without_paths(str(error), request.app.state.service), status)
         case HTTPException():
             told = RequestError(f"{error.detail}.", error.status_code)
         case _:
             told = failed(asked)
     status, headers, body = error_answer(told, asked)
     return Response(body, status, headers)
+
+
+def without_paths(text: str, service: Service) -> str:
+    """A sentence without where things lie on this machine."""
+    places = {service.deployment.path: "the deployment", service.model.version.path: "the model"}
+    for path, name in places.items():
+        for written in (str(path), str(path.resolve())):
+            text = text.replace(written, name)
+    return text
 
 
 def routes_of(app: Any) -> Iterator[tuple[str, str]]:
@@ -88,6 +96,6 @@ def routes_of(app: Any) -> Iterator[tuple[str, str]]:
 
 
 def refuse_unlisted(app: FastAPI) -> None:
-    """AssertionError where the app and the table of routes differ: a route must say what it needs."""
+    """AssertionError where app and table of routes differ: a route must say what it needs."""
     have, listed = set(routes_of(app)), {(rule.method, rule.path) for rule in ROUTES}
     assert have == listed, f"routes and serving/access.py differ: {sorted(have ^ listed)}"

@@ -1,4 +1,8 @@
-"""Who asked for what: one line of JSON a request, each with the hash of the line before it."""
+"""Who asked for what: one line of JSON a request, each with the hash of the line before it.
+
+The lines lie in `audit/000001.jsonl` and so on in the deployment; a full file is never touched
+again, and the first line of the next one follows its last.
+"""
 
 import hashlib
 import json
@@ -8,29 +12,36 @@ from typing import Any
 
 from modalloy.errors import RequestError, RunError
 
-FILE = "audit.jsonl"
+FOLDER = "audit"
 START = "0" * 64  # stands for the line before the first one
+LARGEST = 1 << 26  # bytes of a file, after which the next one begins
 
 
 class Audit:
-    """The log in a deployment's folder; one process writes it at a time, which holds a lock."""
+    """The log of a deployment; one process writes it at a time. largest: bytes of one file."""
 
-    def __init__(self, live: Path) -> None:
-        self.path = live / FILE
+    def __init__(self, live: Path, *, largest: int = LARGEST) -> None:
+        self.folder, self.largest = live / FOLDER, largest
+        self.folder.mkdir(exist_ok=True)
+        files = files_of(self.folder)
+        self.number = int(files[-1].stem) if files else 1
         self.last, self.size = START, 0
-        for line in lines_of(self.path):
-            self.last = hash_of(line)
-            self.size += len(line) + 1
-        # Unbuffered, so that a line that the disk refused is not written later by accident.
-        self.file = open(self.path, "ab", buffering=0)  # noqa: SIM115 until the service ends
-        self.file.truncate(self.size)  # what a killed process left of a line
+        for path in files[-2:]:  # a new file may have no line yet
+            self.size = 0
+            for line in lines_of(path):
+                self.last = hash_of(line)
+                self.size += len(line) + 1
+        self._open()
 
     def write(self, facts: Mapping[str, Any]) -> None:
         """Add a line; RequestError (507) where the disk does not take it."""
         line = json.dumps({**facts, "before": self.last}, allow_nan=False).encode()
         try:
-            written = self.file.write(line + b"\n")
-            if written != len(line) + 1:
+            if self.size > self.largest:
+                self.file.close()
+                self.number, self.size = self.number + 1, 0
+                self._open()
+            if self.file.write(line + b"\n") != len(line) + 1:
                 raise OSError("only a part was written")
         except OSError as error:
             self.file.truncate(self.size)
@@ -46,29 +57,41 @@ class Audit:
         """Write no more."""
         self.file.close()
 
+    def _open(self) -> None:
+        place = self.folder / f"{self.number:06d}.jsonl"
+        # Unbuffered, so that a line that the disk refused is not written later by accident.
+        self.file = open(place, "ab", buffering=0)  # noqa: SIM115 until the service ends
+        self.file.truncate(self.size)  # what a killed process left of a line
 
-def check_audit(path: Path) -> int:
-    """How many lines a log has; RunError names the first one that was changed or taken out."""
-    before, count = START, 0
-    for line in lines_of(path):
-        count += 1
-        try:
-            said = json.loads(line).get("before")
-        except (ValueError, AttributeError):
-            said = None
-        if said != before:
-            raise RunError(
-                f"{path}: line {count} does not follow the one before it; a line there was changed "
-                "or taken out."
-            )
-        before = hash_of(line)
+
+def check_audit(live: Path) -> int:
+    """How many lines the log of a deployment has; RunError names the first one that was changed or
+    taken out. Old files may have been moved away, the oldest first.
+    """
+    before, count = None, 0
+    for path in files_of(live / FOLDER):
+        for at, line in enumerate(lines_of(path), start=1):
+            count += 1
+            try:
+                said = json.loads(line).get("before")
+            except (ValueError, AttributeError):
+                said = None
+            if said is None or said != (said if before is None else before):
+                raise RunError(
+                    f"{path}: line {at} does not follow the one before it; a line there was "
+                    "changed or taken out."
+                )
+            before = hash_of(line)
     return count
 
 
+def files_of(folder: Path) -> list[Path]:
+    """The files of a log, oldest first."""
+    return sorted(path for path in folder.glob("*.jsonl") if path.stem.isdigit())
+
+
 def lines_of(path: Path) -> Iterator[bytes]:
-    """The lines of a log, without what a process that was killed left of one."""
-    if not path.exists():
-        return
+    """The lines of a file, without what a process that was killed left of one."""
     with open(path, "rb") as file:
         for line in file:
             if line.endswith(b"\n"):

@@ -33,7 +33,8 @@ class Batcher:
     """Answers requests together on one pool of threads.
 
     answer: several requests' rows, all of one group, to one result each; called in the pool. most:
-    rows that are answered together, where they are of several requests. waiting: rows that may wait.
+    rows that are answered together, where they are of several requests. waiting: rows that may
+    wait.
     """
 
     def __init__(

@@ -39,7 +39,9 @@ log = logging.getLogger("modalloy.serving")
 
 @dataclass
 class Asked:
-    """A request on its way. who: the name of its token. facts: what a route adds to its audit line."""
+    """A request on its way. who: the name of its token. facts: what a route adds to the line in the
+    audit log.
+    """
 
     id: str
     at: float
@@ -84,13 +86,17 @@ class Gate:
         client = (scope.get("client") or ("unknown",))[0]
         if self.loopback:
             refuse_foreign_host(headers.get("host"))
-        asked.rule = rule = rule_for(scope["method"], scope["path"])
+        try:
+            asked.rule = rule = rule_for(scope["method"], scope["path"])
+            if rule.role is not None and (not self.loopback or self.tokens.all()):
+                self.know(asked, rule, headers.get("authorization"), client)
+        except RequestError:
+            self.rate.take(client)
+            raise
+        self.rate.take(asked.who or client)
         if rule.method == "POST":
             site = headers.get("sec-fetch-site")
             refuse_foreign_page(headers.get("host"), headers.get("origin"), site)
-        if rule.role is not None and (not self.loopback or self.tokens.all()):
-            self.know(asked, rule, headers.get("authorization"), client)
-        self.rate.take(asked.who or client)
         asked.body = body_kind(rule, headers.get("content-type"))
         length = headers.get("content-length", "")
         if length.isdecimal():

@@ -63,10 +63,7 @@ def cells_of(tensor: Any, columns: Mapping[str, Column], limits: Limits) -> tupl
         raise RequestError(f"{where}: data is {called(data)}, not a list.")
     refuse_count(shape[0], limits)
     column = columns[name]
-    if len(data) == shape[0]:
-        cells = data
-    else:
-        cells = parted(data, shape, where)
+    cells = data if len(data) == shape[0] else parted(data, shape, where)
     if len(shape) > 1 and all(n == 1 for n in shape[1:]):
         cells = [c[0] if isinstance(c, list) and len(c) == 1 else c for c in cells]
     if column.kind in MEDIA and tensor["datatype"] == "BYTES":

@@ -12,8 +12,9 @@ class Limits:
     """Bounds of a service; JobError for one that lets nothing through.
 
     body_mb: of a request. rows: of a JSON or multipart request. upload_mb: of a table for `/batch`.
-    megapixels: of a picture. seconds: of a recording. waiting: rows that wait to be answered. batch:
-    rows that are answered together. deadline_s: from the last byte of a request to its answer.
+    megapixels: of a picture. seconds: of a recording. waiting: rows that wait to be answered.
+    batch: rows that are answered together. deadline_s: from the last byte of a request to its
+    answer.
     body_s: for the bytes of a request to arrive. rate: requests a second of one client, which may
     come twice as fast for a second.
     """

@@ -4,10 +4,13 @@ Nothing of a cell depends on the rows beside it, so that rows of several request
 together and each is answered as it would be alone.
 """
 
+import asyncio
 import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+from starlette.requests import Request
 
 from modalloy.checks.finding import some
 from modalloy.errors import RequestError
@@ -17,6 +20,7 @@ from modalloy.serving.media_cells import article, called, check_file, file_of
 from modalloy.serving.schema import MEDIA, Column
 
 Row = dict[str, Any]
+LARGE = 1 << 20  # bytes of a body that would hold other requests up
 LARGEST = 2**63  # whole numbers from here on are no cells of a table
 
 
@@ -27,6 +31,12 @@ def read_json(data: bytes) -> Any:
     except (ValueError, RecursionError) as error:
         why = str(error) or type(error).__name__
         raise RequestError(f"the body is no JSON: {why:.120}.", 400) from error
+
+
+async def json_of(request: Request) -> Any:
+    """What the body of a request holds; large ones are read on a thread of their own."""
+    data = await request.body()
+    return read_json(data) if len(data) < LARGE else await asyncio.to_thread(read_json, data)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

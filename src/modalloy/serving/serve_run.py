@@ -32,6 +32,7 @@ def serve_run(
     audit_cells: bool,
     certificate: Path | None,
     key: Path | None,
+    trust: Path | None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
     """Serve until the process is told to end; see `verbs.serve`. tell: says where it answers."""
@@ -42,7 +43,7 @@ def serve_run(
     refuse_half(certificate, key)
     refusal = f"{deployment.path}: is served by another process already; end it, or give --live."
     with locked(deployment.path / LOCK, refusal), listening(host, port) as listener:
-        given = {"keep_rows": keep_rows, "audit_cells": audit_cells}
+        given = {"keep_rows": keep_rows, "audit_cells": audit_cells, "trust": trust}
         service = Service(deployment, limits, **given)
         app = build_app(service, tokens, loopback=loopback)
         config = uvicorn.Config(

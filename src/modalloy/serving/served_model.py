@@ -54,10 +54,13 @@ class ServedModel:
     alone: bool
 
     @classmethod
-    def load(cls, version: Version) -> "ServedModel":
-        """The model of a version; RunError or BundleError where it is not the one that was added."""
+    def load(cls, version: Version, trust: Path | None = None) -> "ServedModel":
+        """The model of a version; RunError or BundleError where it is not the one added.
+
+        trust: the key that a bundle must be signed with.
+        """
         version.check_whole()
-        predictor = Predictor(version.path)
+        predictor = Predictor(version.path, trust=trust)
         options = predictor.run.job.columns.values()
         alone = any(getattr(o, "history", None) is not None for o in options)
         return cls(version, predictor, columns_of(predictor.run), alone)

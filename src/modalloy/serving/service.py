@@ -3,15 +3,18 @@
 import asyncio
 import hashlib
 import logging
+import sqlite3
 import time
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
-from modalloy.deployment.row_log import RowLog
-from modalloy.errors import ModalloyError, RequestError
+from modalloy.deployment.row_log import Entry, RowLog
+from modalloy.errors import ModalloyError, RequestError, RunError
 from modalloy.serving.audit import Audit
 from modalloy.serving.batcher import BUSY_S, Batcher
 from modalloy.serving.limits import Limits
@@ -21,6 +24,8 @@ from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
 
 LOOK_S = 0.5  # between two looks at which version is to answer
+KEPT = 64  # requests that are written together
+FEW = 32  # rows that are checked without a thread of their own
 AT_ONCE = 4  # long questions that wait beside the one that is answered
 log = logging.getLogger("modalloy.serving")
 T = TypeVar("T")
@@ -58,7 +63,7 @@ class Service:
     """Answers rows by the version that a deployment says; routes and followers call it alike.
 
     keep_rows: rows, answers and labels are kept in the deployment. audit_cells: audit lines hold
-    cells, media by their SHA-256.
+    cells, media by their SHA-256. trust: the key that bundles must be signed with.
     """
 
     def __init__(
@@ -68,10 +73,11 @@ class Service:
         *,
         keep_rows: bool = True,
         audit_cells: bool = False,
+        trust: Path | None = None,
     ) -> None:
-        self.deployment, self.limits = deployment, limits
+        self.deployment, self.limits, self.trust = deployment, limits, trust
         self.audit_cells = audit_cells
-        self.model = ServedModel.load(deployment.current())
+        self.model = ServedModel.load(deployment.current(), trust)
         self.problem: str | None = None  # why a newer version does not answer
         self.metrics, self.audit = Metrics(), Audit(deployment.path)
         self.metrics.version.set(self.model.version.number)
@@ -82,6 +88,8 @@ class Service:
         self.writer = ThreadPoolExecutor(1, "writes")
         given = {"most": limits.batch, "waiting": limits.waiting}
         self.batcher = Batcher(self._tell, self.pool, **given)
+        # Requests that wait to be kept are written together: a disk takes few writes a second.
+        self.keeper = Batcher(self._keep, self.writer, most=KEPT, waiting=limits.waiting)
         self.long, self.ready = 0, True
         self._watching: asyncio.Task[None] | None = None
 
@@ -92,7 +100,9 @@ class Service:
         fit the model, and where too many wait or the time is over.
         """
         model = self.model
-        checked = check_rows(rows, model.columns, self.limits)
+        given = (rows, model.columns, self.limits)
+        few = len(rows) <= FEW
+        checked = check_rows(*given) if few else await asyncio.to_thread(check_rows, *given)
         told = await self.tell(model, checked)
         if told.unreadable is not None:
             raise RequestError(told.unreadable)
@@ -111,13 +121,17 @@ class Service:
         """Write rows and answers into the deployment's log; their ids."""
         if self.rows is None:
             return []
-        add, at = self.rows.add, time.time()
-        given = {"version": model.version.number, "request": request, "source": source, "at": at}
-        return await self.write(lambda: add(rows, told.frame, **given))
+        entry = Entry(rows, told.frame, model.version.number, request, source, time.time())
+        given = {"deadline_s": self.limits.deadline_s}
+        with full_disk_said():
+            return cast(list[str], await self.keeper.ask([entry], "rows", **given))
 
     async def write(self, call: Callable[[], T]) -> T:
-        """Call what writes into the log, on its own thread."""
-        return await asyncio.get_running_loop().run_in_executor(self.writer, call)
+        """Call what writes into the log, on its own thread; RequestError (507) where the disk does
+        not take it.
+        """
+        with full_disk_said():
+            return await asyncio.get_running_loop().run_in_executor(self.writer, call)
 
     async def think(self, call: Callable[[], T]) -> T:
         """Call what takes long - an explanation, a search - beside the answers, one at a time.
@@ -150,7 +164,9 @@ class Service:
             if version.number == self.model.version.number:
                 self.problem = None
                 return
-            self.model = await loop.run_in_executor(self.aside, ServedModel.load, version)
+            self.model = await loop.run_in_executor(
+                self.aside, ServedModel.load, version, self.trust
+            )
         except ModalloyError as error:
             if self.problem != str(error):
                 self.problem = str(error)
@@ -168,6 +184,7 @@ class Service:
         if self._watching is not None:
             self._watching.cancel()
         await self.batcher.close()
+        await self.keeper.close()
         for pool in (self.pool, self.aside, self.writer):
             await asyncio.to_thread(pool.shutdown)
         self.audit.close()
@@ -199,6 +216,24 @@ class Service:
         self.metrics.note(served, told)
         self.metrics.waiting.set(self.batcher.waiting)
         return list(told)
+
+    def _keep(self, _: Hashable, requests: list[Sequence[Entry]]) -> list[Any]:
+        """For the keeper, on the writer's thread."""
+        assert self.rows is not None, "rows are kept"
+        return self.rows.add_all([entry for one in requests for entry in one])
+
+
+@contextmanager
+def full_disk_said() -> Iterator[None]:
+    """RequestError (507) for what the disk does not take."""
+    try:
+        yield
+    except RunError as error:
+        if not isinstance(error.__cause__, OSError | sqlite3.Error):
+            raise
+        raise RequestError(
+            "the disk of the service takes no more, so the request was not kept.", 507
+        ) from error
 
 
 def shown_cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

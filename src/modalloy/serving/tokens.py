@@ -97,7 +97,7 @@ class Tokens:
 
 
 def make_token(model: Path, live: Path | None, role: str) -> tuple[str, str]:
-    """Name and text of a new token for the deployment of a run or bundle, which is made if need be."""
+    """Name and text of a new token for the deployment of a run or bundle, made if need be."""
     made, text = Tokens(Deployment.of(model, live).path).add(role)
     return made.name, text
 

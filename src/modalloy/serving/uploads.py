@@ -10,7 +10,7 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.table_caveats import Odd
 from modalloy.answer.written import counted
 from modalloy.checks.finding import Finding, some
-from modalloy.errors import RequestError
+from modalloy.errors import RequestError, TableError
 from modalloy.job.options import did_you_mean
 from modalloy.media.blob import is_bytes
 from modalloy.readers.series import names_file
@@ -64,7 +64,10 @@ def open_upload(upload: Upload, place: Path) -> Upload:
     """Open its table; TableError or RequestError for one that is broken, lacks columns, or names
     files.
     """
-    table = open_table(place, folder=NOWHERE)
+    try:
+        table = open_table(place, folder=NOWHERE)
+    except TableError as error:
+        raise RequestError(str(error).replace(str(place), "the table")) from error
     columns = upload.model.columns
     lacking = [n for n, c in columns.items() if c.needed and n not in table.columns]
     if lacking:

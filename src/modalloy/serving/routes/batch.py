@@ -25,8 +25,8 @@ CHUNK = 256  # rows that are answered together
 async def batch(request: Request) -> Response:
     """Answers to every row of a table: lines of JSON, or CSV where `Accept: text/csv` asks for it.
 
-    A cell that cannot be read counts as missing here, and the row's `cells` say so. The last line of
-    JSON says how many rows there were, and what is to be said of them together.
+    A cell that cannot be read counts as missing here, and the row's `cells` say so. The last line
+    of JSON says how many rows there were, and what is to be said of them together.
     """
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]

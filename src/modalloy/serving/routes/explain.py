@@ -10,7 +10,7 @@ from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
 from modalloy.serving.plain import as_json, plain
-from modalloy.serving.rows import Row, check_rows, read_json
+from modalloy.serving.rows import Row, check_rows, json_of
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
 from modalloy.table.open_table import open_table
@@ -29,7 +29,7 @@ async def explain(request: Request) -> Response:
     """
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
-    row, task, label = given(read_json(await request.body()))
+    row, task, label = given(await json_of(request))
     model = service.model
     if model.is_bundle:
         raise RequestError("a bundle answers, and cannot be looked into; serve its run.", 409)

@@ -10,7 +10,7 @@ from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
 from modalloy.serving.plain import plain
-from modalloy.serving.rows import read_json
+from modalloy.serving.rows import json_of
 from modalloy.serving.service import Service
 
 router = APIRouter()
@@ -25,7 +25,7 @@ async def feedback(request: Request) -> dict[str, Any]:
     """
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
-    row, task, label = given(read_json(await request.body()))
+    row, task, label = given(await json_of(request))
     if service.rows is None:
         raise RequestError("this service keeps no rows, so no label has one to belong to.", 409)
     source, at, keep = asked.who or "http", time.time(), service.rows.label

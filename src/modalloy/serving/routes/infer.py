@@ -10,7 +10,7 @@ from modalloy.serving.gate import Asked
 from modalloy.serving.infer_tensors import datatype, rows_of_tensors, tensors_of
 from modalloy.serving.plain import as_json
 from modalloy.serving.routes.predict import note_rows
-from modalloy.serving.rows import read_json
+from modalloy.serving.rows import json_of
 from modalloy.serving.served_model import ServedModel
 from modalloy.serving.service import Service
 
@@ -50,7 +50,7 @@ async def infer(name: str, request: Request) -> Response:
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
     served = served_as(name, service)
-    body = read_json(await request.body())
+    body = await json_of(request)
     rows = rows_of_tensors(body, served.columns, service.limits)
     answered = await service.answer(rows, source="http", request=asked.id)
     note_rows(service, asked, rows, answered.version)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from modalloy.serving.form import read_form
 from modalloy.serving.gate import Asked
 from modalloy.serving.plain import as_json
-from modalloy.serving.rows import read_json, rows_in
+from modalloy.serving.rows import json_of, rows_in
 from modalloy.serving.service import Service, shown_cells
 
 router = APIRouter()
@@ -25,7 +25,7 @@ async def predict(request: Request) -> Response:
     if asked.body == "form":
         rows = await read_form(request, service.model.columns, service.limits)
     else:
-        rows = rows_in(read_json(await request.body()), service.limits)
+        rows = rows_in(await json_of(request), service.limits)
     answered = await service.answer(rows, source="http", request=asked.id)
     note_rows(service, asked, rows, answered.version)
     return Response(as_json(answered.as_dict()), media_type="application/json")

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
-from modalloy.serving.rows import read_json
+from modalloy.serving.rows import json_of
 from modalloy.serving.service import Service
 
 router = APIRouter()
@@ -18,7 +18,7 @@ async def rollback(request: Request) -> dict[str, Any]:
     """Let the version answer that did before: `{"why": ...}`, which the history keeps."""
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
-    body = read_json(await request.body())
+    body = await json_of(request)
     why = body.get("why") if isinstance(body, dict) and len(body) == 1 else None
     if not isinstance(why, str) or not why.strip():
         raise RequestError('send {"why": "..."}: the history says why it was rolled back.')

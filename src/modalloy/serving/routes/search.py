@@ -11,7 +11,7 @@ from modalloy.serving.gate import Asked
 from modalloy.serving.limits import Limits
 from modalloy.serving.media_cells import called, check_file, file_of
 from modalloy.serving.plain import as_json, plain
-from modalloy.serving.rows import check_rows, read_json
+from modalloy.serving.rows import check_rows, json_of
 from modalloy.serving.schema import Column
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
@@ -26,13 +26,13 @@ MOST = 100  # rows that are found at once
 @router.post("/search", response_class=Response)
 async def search(request: Request) -> Response:
     """Past rows nearest to one query: `text`, `image`, `audio`, `row` (a number in the run's
-    table) or `like` (a row's cells); with `where`, `column`, `against` and `top` as `modalloy search`
-    has them. Needs the run and its table: 409 without.
+    table) or `like` (a row's cells); with `where`, `column`, `against` and `top` as
+    `modalloy search` has them. Needs the run and its table: 409 without.
     """
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
     model = service.model
-    query = given(read_json(await request.body()), model, service.limits)
+    query = given(await json_of(request), model, service.limits)
     if model.is_bundle:
         raise RequestError("a bundle holds no rows to be searched; serve its run.", 409)
     asked.facts |= {"version": model.version.number}
