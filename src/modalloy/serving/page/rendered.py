@@ -18,18 +18,6 @@ POLICY = (
     "form-action 'none'; frame-ancestors 'none'"
 )
 SHOWN = 200  # names of a category that are offered
-STATIC = {
-    "page.css": "text/css",
-    "page.js": "text/javascript",
-    "base.js": "text/javascript",
-    "ask.js": "text/javascript",
-    "answer.js": "text/javascript",
-    "labels.js": "text/javascript",
-    "why.js": "text/javascript",
-    "review.js": "text/javascript",
-    "live.js": "text/javascript",
-    "icon.svg": "image/svg+xml",
-}
 
 
 @functools.cache
@@ -92,5 +80,5 @@ def report_of(model: ServedModel) -> bytes | None:
 
 @functools.cache
 def static(name: str) -> bytes:
-    """One of the files of `STATIC`."""
+    """One of the files that `access` lists."""
     return files("modalloy.serving.page").joinpath(name).read_bytes()

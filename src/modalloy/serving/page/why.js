@@ -25,8 +25,8 @@ function reasons(task) {
 
 function inside(one) {
   if (one.kind === "image") return picture(one);
-  if (one.words) return h("p", { class: "words" }, one.words.map(([word, heat]) => [h("span", {
-    class: heat < 0 ? "against" : "for", style: { "--heat": `${Math.round(75 * Math.abs(heat))}%` } }, word), " "]));
+  if (one.words) return h("p", { class: "words" }, one.words.map(([word, heat]) => [/^[.,;:!?)\]%]/.test(word) ? "" : " ",
+    h("span", { class: heat < 0 ? "against" : "for", style: { "--heat": `${Math.round(75 * Math.abs(heat))}%` } }, word)]));
   if (one.parts) return h("ul", {}, one.parts.map(([said, share]) => h("li", { lang: "en" }, `${said}: ${signed(100 * share, "%")}`)));
   return h("div", {}, one.lines.map((drawn) => signal(one, drawn)),
     h("p", { class: "ends" }, h("span", {}, "0"), h("span", {}, t(one.seconds ? "seconds" : "samples", { end: num(one.end) }))),

@@ -1,12 +1,15 @@
 """`/` and its files: the page, the form of the served model, and what it asks of single rows."""
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import APIRouter, Request, Response
 
 from modalloy.errors import RequestError
+from modalloy.serving.access import FILES
 from modalloy.serving.gate import Asked
 from modalloy.serving.page.alike import alike_as_dict
 from modalloy.serving.page.language import Language, language_of
-from modalloy.serving.page.rendered import POLICY, STATIC, form, frame, static
+from modalloy.serving.page.rendered import POLICY, form, frame, static
 from modalloy.serving.page.why import why_as_dict
 from modalloy.serving.plain import as_json
 from modalloy.serving.routes import explain, search
@@ -24,12 +27,17 @@ async def page(request: Request) -> Response:
     return Response(frame(language(request)), media_type="text/html", headers=headers)
 
 
-@router.get("/static/{name}")
-async def file(name: str) -> Response:
-    """A file of the page; 404 for any other name."""
-    if name not in STATIC:
-        raise RequestError("the page has no such file.", 404)
-    return Response(static(name), media_type=STATIC[name], headers={"cache-control": "no-cache"})
+def sender(name: str) -> Callable[[], Awaitable[Response]]:
+    """Sends a file of the page; a browser asks each time whether it is the newest."""
+
+    async def send() -> Response:
+        return Response(static(name), media_type=FILES[name], headers={"cache-control": "no-cache"})
+
+    return send
+
+
+for name in FILES:
+    router.add_api_route(f"/static/{name}", sender(name), methods=["GET"])
 
 
 @router.get("/page/form")

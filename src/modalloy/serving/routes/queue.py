@@ -14,7 +14,7 @@ MOST = 100  # rows that are shown at once
 
 
 @router.get("/page/queue")
-async def queue(request: Request, task: str, top: str = "5") -> Response:
+async def queue(request: Request, task: str = "", top: str = "5") -> Response:
     """`task`: which label is missing. `top`: how many rows."""
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
