@@ -69,7 +69,7 @@ function boxes(found, names, scores, picture) {
 }
 
 // A row unlike those that were learned from, and which column is.
-function unlike(answer) {
+export function unlike(answer) {
   const key = "row.unlike" in answer ? "row.unlike" : "unlike";
   if (answer[key] !== "yes") return null;
   return h("p", { class: "alarm" }, h("strong", {}, t("unlike")), t("unlike_column", { column: answer[`${key}.column`] }));

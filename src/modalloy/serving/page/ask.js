@@ -25,7 +25,7 @@ async function cellOf(field) {
   if (file) return { base64: await base64(file) };
   const text = (field.querySelector(kind === "series" ? "textarea" : "input, textarea").value ?? "").trim();
   if (!text || MEDIA.includes(kind) && kind !== "series") return null;
-  if (kind === "number") return wrong(field, Number.isFinite(Number(text)) ? null : t("no_number")) ?? Number(text);
+  if (kind === "number") return Number.isFinite(Number(text)) ? Number(text) : wrong(field, t("no_number"));
   if (kind === "any") return Number.isFinite(Number(text)) ? Number(text) : text;
   if (kind === "tokens") return text.split(/\s+/);
   if (kind !== "vector" && kind !== "series") return text;
@@ -36,10 +36,10 @@ async function cellOf(field) {
   return odd ? wrong(field, odd) : found;
 }
 
-// Says what is wrong with a field, which then is no cell; null clears it.
+// Says what is wrong with a field, which then is no cell.
 function wrong(field, why) {
   beside(field, why, true);
-  return why ? undefined : null;
+  return undefined;
 }
 
 function beside(field, said, bad = false) {

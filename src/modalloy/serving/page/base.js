@@ -24,16 +24,17 @@ export function h(tag, given = {}, ...inside) {
     else if (value === true) made.setAttribute(name, "");
     else if (value !== false && value != null) made.setAttribute(name, value);
   }
-  made.append(...inside.flat().filter((one) => one != null && one !== false));
+  made.append(...inside.flat(Infinity).filter((one) => one != null && one !== false));
   return made;
 }
 
 export const say = (text) => { $("said").textContent = text; };
 
+// What went wrong: a text, or an Error; sentences of the service are English.
 export function tell(problem) {
   $("problem").hidden = !problem;
-  $("problem").textContent = problem ?? "";
-  if (problem) $("problem").lang = "en"; // sentences of the service are English
+  $("problem").textContent = problem?.message ?? problem ?? "";
+  $("problem").lang = problem?.lang ?? lang;
 }
 
 export function keep(token) {
@@ -55,7 +56,7 @@ export async function call(path, body, { method = body === undefined ? "GET" : "
   if (answer.ok) return html ? answer.text() : answer.json();
   const told = await answer.json().catch(() => ({}));
   if (answer.status === 401) document.dispatchEvent(new Event("token"));
-  throw new Error(told.error ?? t("no_service"));
+  throw Object.assign(new Error(told.error ?? t("no_service")), { lang: told.error ? "en" : lang });
 }
 
 // A button that is busy while its call runs; what goes wrong is said.
@@ -64,7 +65,7 @@ export function button(name, act, given = {}) {
     const own = event.currentTarget;
     own.disabled = true;
     tell(null);
-    try { await act(own); } catch (error) { tell(error.message); } finally { own.disabled = false; }
+    try { await act(own); } catch (error) { tell(error); } finally { own.disabled = false; }
   } }, name);
 }
 

@@ -23,10 +23,12 @@ export function labelled(id, name, task, answer) {
 export function chooser(name, task, answer, send, { keys = false } = {}) {
   const yes = agreed(name, task, answer);
   const inside = [];
-  if (yes !== undefined) inside.push(button(t("yes"), () => send(yes), { class: "yes" }));
-  if (task.type === "classify" && !task.several && task.classes.length <= 9) {
-    inside.push(...task.classes.map((one, at) => (keys || one !== answer[name]) &&
-      button([keys && h("kbd", {}, `${at + 1}`), one], () => send(one), { "data-label": one })));
+  const few = task.type === "classify" && !task.several && task.classes.length <= 9;
+  if (yes !== undefined && !(few && keys)) inside.push(button([keys ? h("kbd", {}, "Y") : "", t("yes")], () => send(yes), { class: "yes" }));
+  if (few) {
+    if (!keys) inside.push(h("span", { class: "quiet" }, t("no_it_is")));
+    inside.push(...task.classes.map((one, at) => (keys || one !== answer[name]) && button([keys ? h("kbd", {}, `${at + 1}`) : "", one],
+      () => send(one), { "data-label": one, class: one === answer[name] ? "yes" : null })));
   } else if (task.type !== "locate" && task.type !== "custom") {
     inside.push(written(name, task, answer, send));
   } else inside.push(h("p", { class: "quiet" }, t("elsewhere")));
@@ -57,7 +59,7 @@ function written(name, task, answer, send) {
     field.toggleAttribute("aria-invalid", right === undefined);
     if (right === undefined) { tell(t("no_label")); field.focus(); return; }
     tell(null);
-    try { await send(right); } catch (error) { tell(error.message); }
+    try { await send(right); } catch (error) { tell(error); }
   };
   const names = h("datalist", { id: `c-${name}` }, task.classes.map((value) => h("option", { value })));
   return h("form", { class: "right", novalidate: true, onsubmit: submit },

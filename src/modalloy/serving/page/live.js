@@ -23,7 +23,7 @@ export const closeLive = () => clearInterval(timer);
 
 async function look(place) {
   let found;
-  try { found = await call("/page/live"); } catch (error) { tell(error.message); return; }
+  try { found = await call("/page/live"); } catch (error) { tell(error); return; }
   const now = performance.now();
   const rate = before ? Math.max(0, 1000 * (found.rows - before.rows) / (now - before.at)) : null;
   before = { rows: found.rows, at: now };

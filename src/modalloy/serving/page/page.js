@@ -1,11 +1,10 @@
 // The page: tabs, the token, and the form of the model that answers.
 
-import { $, call, keep, say, t, tell } from "./base.js";
+import { $, call, h, keep, say, t, tell } from "./base.js";
 import { rowOf, wire } from "./ask.js";
 import { drawAnswer } from "./answer.js";
 import { openReview } from "./review.js";
 import { closeLive, openLive } from "./live.js";
-import { h } from "./base.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
 let model = null;
@@ -14,7 +13,7 @@ async function load() {
   try {
     $("form").innerHTML = await call("/page/form", undefined, { html: true });
   } catch (error) {
-    if ($("token").hidden) tell(error.message);
+    if ($("token").hidden) tell(error);
     return;
   }
   tell(null);
@@ -44,7 +43,7 @@ async function ask(event) {
     if (told.version !== model.version) await fresh(told.version);
     drawAnswer($("answer"), told, row, model, chosen(form));
   } catch (error) {
-    tell(error.message);
+    tell(error);
   } finally {
     send.disabled = false;
   }
@@ -82,7 +81,7 @@ async function open(tab) {
   tell(null);
   if (!model) return;
   const act = { review: () => openReview(model), report: openReport, live: openLive }[tab.getAttribute("aria-controls")];
-  try { await act?.(); } catch (error) { tell(error.message); }
+  try { await act?.(); } catch (error) { tell(error); }
 }
 
 for (const tab of tabs) {

@@ -1,8 +1,7 @@
 // The queue: rows without a label, the least certain first; labelled or skipped by keyboard.
 
-import { $, call, cells, h, say, t, tell, when } from "./base.js";
-import { figures, short } from "./answer.js";
-import { button } from "./base.js";
+import { $, button, call, cells, h, say, t, tell, when } from "./base.js";
+import { figures, short, unlike } from "./answer.js";
 import { chooser } from "./labels.js";
 
 const AHEAD = 5; // rows that are asked for at once
@@ -43,7 +42,7 @@ async function next(model, state, head, card) {
     say(t("kept"));
   };
   card.replaceChildren(h("article", { class: "card" }, h("h3", {}, t("answered", { when: when(row.at), version: row.version })),
-    figures(state.task, task, row.answer),
+    unlike(row.answer), figures(state.task, task, row.answer),
     h("fieldset", {}, h("legend", {}, t("what_right")), chooser(state.task, task, row.answer, send, { keys: true }),
       h("div", { class: "actions" }, button([h("kbd", {}, "S"), t("skip_row")], on, { class: "skip-row" }))),
     row.unreadable ? h("p", { class: "lacking", lang: "en" }, row.unreadable) : cells(row.cells)));

@@ -15,7 +15,7 @@ function reasons(task) {
     h("span", { class: "track both" }, h("i", { class: adds < 0 ? "against" : "for", style: {
       left: `${50 + Math.min(0, 50 * adds / most)}%`, width: `${50 * Math.abs(adds) / most}%` } })),
     h("span", { class: "said" }, signed(adds, unit) + (error ? ` ± ${num(error, 2)}` : ""))));
-  const how = t(task.exact ? "shapley" : "shapley_estimated", { nothing: `${num(task.nothing)} ${unit}`, whole: `${num(task.whole)} ${unit}` });
+  const how = t(task.exact ? "shapley" : "shapley_estimated", { nothing: `${num(task.nothing)} ${unit}`.trim(), whole: `${num(task.whole)} ${unit}`.trim() });
   return h("div", {}, h("p", { class: "quiet" }, t("explains"), " ", h("span", { lang: "en" }, task.explains)),
     h("div", { class: "bars" }, lines), h("p", { class: "quiet" }, how),
     task.network < 1 && task.inside.length > 0 && h("p", { class: "quiet" }, t("network_share", { share: percent(task.network) })),
@@ -58,7 +58,7 @@ function spectrum(bands) {
   return h("div", {}, h("p", { class: "quiet" }, t("bands")), h("svg", { class: "signal low", viewBox: "0 0 600 60",
     preserveAspectRatio: "none", role: "img", "aria-label": t("bands") },
   bands.map(([low, high, value]) => h("rect", { class: value < 0 ? "against" : "for", x: 600 * low / end,
-    width: 600 * (high - low) / end - 1, y: value < 0 ? 30 : 30 - 28 * value, height: Math.max(1, 28 * Math.abs(value)) })),
+    width: Math.max(0, 600 * (high - low) / end - 1), y: value < 0 ? 30 : 30 - 28 * value, height: Math.max(1, 28 * Math.abs(value)) })),
   h("line", { x1: 0, x2: 600, y1: 30, y2: 30 })), h("p", { class: "ends" }, h("span", {}, "0"), h("span", {}, `${num(end)} Hz`)));
 }
 
