@@ -69,6 +69,7 @@ ROOMS: list[set[str]] = [
     {"deploy"},
     {"following"},
     {"serving"},
+    {"serving.page"},
     {"serving.routes"},
     {"serving.app"},
     {"serving.serve_run"},

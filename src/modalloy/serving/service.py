@@ -67,8 +67,8 @@ class Service:
     """Answers rows by the version that a deployment says; routes and followers call it alike.
 
     keep_rows: rows, answers and labels are kept in the deployment. audit_cells: audit lines hold
-    cells, media by their SHA-256. trust: the key that bundles must be signed with. followers: sources
-    that are followed from the start to the end.
+    cells, media by their SHA-256. trust: the key that bundles must be signed with. followers:
+    sources that are followed from the start to the end.
     """
 
     def __init__(
