@@ -17,6 +17,6 @@ async def live(request: Request) -> Response:
     """Numbers alone; asked for every few seconds."""
     service: Service = request.app.state.service
     found = counted(service.metrics)
-    found |= {"version": service.model.version.number, "problem": service.problem}
+    found |= {"version": service.model.version.number, "problem": service.current.problem}
     found["drift"] = await asyncio.to_thread(last_watched, service.deployment.path)
     return Response(as_json(plain(found)), media_type="application/json")
