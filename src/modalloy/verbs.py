@@ -406,7 +406,7 @@ def compress(
 
     if sheet is not None and table is None:
         raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
-    asked = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
+    asked: dict[str, Any] = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
     asked["sign"] = None if sign is None else Path(sign)
     refuse_options(Path(out), **asked)
     loaded = opened_run(run, adapter)
@@ -723,8 +723,7 @@ def search(
     asked = {"text": text, "image": image, "audio": audio, "row": row, "like": like}
     refuse_two_queries(asked, answer, index)
     given = {"sheet": sheet, "folder": folder, "rebuild": rebuild, "how": index, "quiet": quiet}
-    given["shorten"] = shorten
-    talk = Conversation(Searcher(run, table, **given))
+    talk = Conversation(Searcher(run, table, shorten=shorten, **given))
     if follow is not None and Path(follow).exists():
         talk.resume(Path(follow))
     if answer is not None:

@@ -117,8 +117,8 @@ def overlap(
     """Share of the `top` nearest rows by short vectors that are so near by all numbers, mean over
     queries. edge_Q: how near the last of the nearest rows is by all numbers.
     """
-    short = [shortened(x, rotation_SL) for x in (vectors_NS, queries_QS)]
-    found_QK = nearest(*short, top).rows
+    short_NL, short_QL = (shortened(x, rotation_SL) for x in (vectors_NS, queries_QS))
+    found_QK = nearest(short_NL, short_QL, top).rows
     return still_near(vectors_NS, queries_QS, found_QK, edge_Q, 1e-5)
 
 

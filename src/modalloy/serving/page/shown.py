@@ -1,6 +1,6 @@
 """Cells of a row as the page shows them: pieces of HTML with pictures, players and curves in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ def shown_cells(loader: Loader, row: int, *, pixels: int = PIXELS) -> list[dict[
     return list(_shown(loader, row, pixels))
 
 
-def _shown(loader: Loader, row: int, pixels: int) -> Iterator[Mapping[str, Any]]:
+def _shown(loader: Loader, row: int, pixels: int) -> Iterator[dict[str, Any]]:
     columns = list(dict.fromkeys(c for r in loader.readers.values() for c in r.columns))
     cells = loader.cells(columns, np.array([row]))
     for name, reader in loader.readers.items():
