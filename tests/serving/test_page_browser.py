@@ -151,7 +151,7 @@ def test_the_queue_by_keyboard_alone(browser: Any, address: str, run: Path) -> N
         for load in ("8", "9"):
             page.fill("[data-column=load] input", load)
             page.press("[data-column=load] input", "Enter")
-            page.wait_for_selector(f"#answer .card:has-text('fault') >> nth=0")
+            page.wait_for_selector("#answer .card:has-text('fault') >> nth=0")
             page.wait_for_selector("#row [type=submit]:enabled")
         page.focus("#tab-ask")
         page.keyboard.press("ArrowRight")

@@ -45,7 +45,8 @@ class Sources(NamedTuple):
             yield f"Rows of {self.follow} are answered into {self.follow / 'answers'}."
         if self.mqtt is not None:
             broker = Broker.of(self.mqtt)
-            yield f"Messages of {broker.topic} at {broker.host} are answered on {broker.topic}/answers."
+            topic = broker.topic
+            yield f"Messages of {topic} at {broker.host} are answered on {topic}/answers."
 
     def _secret(self) -> str | None:
         if self.password is None:
