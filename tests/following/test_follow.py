@@ -81,23 +81,33 @@ def csv_rows(folder: Path) -> list[dict[str, str]]:
     return found
 
 
-def test_pictures_and_parquet_wait_until_they_rest(
+def test_files_wait_until_they_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modalloy.following.inbox.STILL_S", 0.0)
+    place = Place(tmp_path, Kinds(image="photo"))
+    Image.new("RGB", (4, 4)).save(place.folder / "part-1.png")
+    place.inbox.look(0.0)
+    assert place.journal.backlog() == 0
+    place.inbox.look(1.0)
+    (taken,) = place.journal.waiting(9)
+    assert (taken.source, taken.number) == ("part-1.png", 0)
+    assert taken.cells == {"photo": "part-1.png"}
+    assert place.inbox.look(2.0) == (0, [])
+
+
+def test_beside_a_table_pictures_are_what_its_cells_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("modalloy.following.inbox.STILL_S", 0.0)
     place = Place(tmp_path, Kinds(image="photo"))
     Image.new("RGB", (4, 4)).save(place.folder / "part-1.png")
     pd.DataFrame({"load": [1.0, 2.0]}).to_parquet(place.folder / "t.parquet")
-    place.inbox.look(0.0)
-    assert place.journal.backlog() == 0
-    place.inbox.look(1.0)
+    for now in (0.0, 1.0, 2.0):
+        place.inbox.look(now)
     taken = place.journal.waiting(9)
     assert [(t.source, t.number, dict(t.cells)) for t in taken] == [
-        ("part-1.png", 0, {"photo": "part-1.png"}),
         ("t.parquet", 0, {"load": 1.0}),
         ("t.parquet", 1, {"load": 2.0}),
     ]
-    assert place.inbox.look(2.0) == (0, [])
 
 
 def test_what_cannot_be_read_is_said_once_and_left(tmp_path: Path) -> None:

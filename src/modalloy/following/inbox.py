@@ -41,7 +41,7 @@ class Inbox:
     `.csv`, `.tsv` and `.jsonl` may grow: whole lines are taken in as they come. A `.parquet` and
     media files are taken in once they have not changed for a second. Links are not followed, hidden
     files not looked at. A file that was replaced by another of the same name is another source,
-    `NAME~2`.
+    `NAME~2`. Where a table lies in the folder, media files are what its cells name, and no rows.
     """
 
     def __init__(self, folder: Path, journal: Journal, kinds: Kinds) -> None:
@@ -49,11 +49,14 @@ class Inbox:
             raise TableError(f"{folder}: there is no such folder to follow; make it first.")
         self.folder, self.journal, self.kinds = folder, journal, kinds
         self._seen: dict[Path, Seen] = {}
+        self._tables = False
 
     def look(self, now: float) -> tuple[int, list[str]]:
         """Take in what has come; how many rows that is, and what is to be said of files."""
         new, said = 0, []
-        for path in self._files():
+        files = list(self._files())
+        self._tables = any(path.suffix.lower() in (*CSV, *JSONL, *WHOLE) for path in files)
+        for path in files:
             try:
                 taken, sentences = self._take(path, now)
             except FileNotFoundError:  # moved away meanwhile
@@ -140,7 +143,7 @@ class Inbox:
         if not self._is_new(path):
             return 0, []
         column = self.kinds.of(path)
-        if not column:  # cells of some table, perhaps
+        if not column or self._tables:
             return 0, []
         if not self._at_rest(path, now):
             return 0, []
