@@ -13,22 +13,30 @@ from modalloy.errors import ModalloyError, RequestError, RunError
 from modalloy.serving.access import ROUTES
 from modalloy.serving.gate import Gate, error_answer, failed
 from modalloy.serving.openapi import described
+from modalloy.serving.page.tickets import Tickets
 from modalloy.serving.routes import (
     batch,
     explain,
     feedback,
     health,
     infer,
+    live,
     metrics,
     model,
+    page,
     predict,
+    queue,
+    report,
     rollback,
     search,
 )
 from modalloy.serving.service import Service
 from modalloy.serving.tokens import Tokens
 
-ROUTERS = (health, metrics, model, predict, infer, batch, search, explain, feedback, rollback)
+ROUTERS = (
+    health, metrics, model, predict, infer, batch, search, explain, feedback, rollback,
+    page, live, queue, report,
+)  # fmt: skip
 
 
 def build_app(service: Service, tokens: Tokens, *, loopback: bool = True) -> Gate:
@@ -44,7 +52,7 @@ def build_app(service: Service, tokens: Tokens, *, loopback: bool = True) -> Gat
         title="modalloy", version=modalloy.__version__, lifespan=life,
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
-    app.state.service = service
+    app.state.service, app.state.tickets = service, Tickets()
     for room in ROUTERS:
         app.router.routes.extend(room.router.routes)
     app.add_api_route("/openapi.json", lambda: described(app, service.model), methods=["GET"])
