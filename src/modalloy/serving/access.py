@@ -14,6 +14,23 @@ TYPES: dict[str, Body] = {
     "application/vnd.apache.parquet": "parquet",
     "application/parquet": "parquet",
 }
+FILES = {  # of the page, each with its type
+    "page.css": "text/css",
+    "icon.svg": "image/svg+xml",
+    **dict.fromkeys(
+        (
+            "page.js",
+            "base.js",
+            "ask.js",
+            "answer.js",
+            "labels.js",
+            "why.js",
+            "review.js",
+            "live.js",
+        ),
+        "text/javascript",
+    ),
+}
 LOCAL = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE)
 
 
@@ -53,6 +70,16 @@ ROUTES: tuple[Rule, ...] = (
     Rule("POST", "/explain", "predict", ("json",)),
     Rule("POST", "/feedback", "label", ("json",)),
     Rule("POST", "/rollback", "admin", ("json",)),
+    # The page: its frame and files hold nothing secret; what it shows it asks for with a token.
+    Rule("GET", "/", None),
+    *(Rule("GET", f"/static/{name}", None, audited=False) for name in FILES),
+    Rule("GET", "/page/form", "read"),
+    Rule("GET", "/page/live", "read", audited=False),
+    Rule("GET", "/page/queue", "label"),
+    Rule("POST", "/page/why", "predict", ("json",)),
+    Rule("POST", "/page/alike", "predict", ("json",)),
+    Rule("POST", "/page/report", "read"),
+    Rule("GET", "/page/report/{ticket}", None),
 )
 PATTERNS = tuple((rule, rule.pattern) for rule in ROUTES)
 

@@ -1,6 +1,6 @@
 """The app: every route that `access` lists, behind the gate."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,29 +13,37 @@ from modalloy.errors import ModalloyError, RequestError, RunError
 from modalloy.serving.access import ROUTES
 from modalloy.serving.gate import Gate, error_answer, failed
 from modalloy.serving.openapi import described
+from modalloy.serving.page.tickets import Tickets
 from modalloy.serving.routes import (
     batch,
     explain,
     feedback,
     health,
     infer,
+    live,
     metrics,
     model,
+    page,
     predict,
+    queue,
+    report,
     rollback,
     search,
 )
 from modalloy.serving.service import Service
 from modalloy.serving.tokens import Tokens
 
-ROUTERS = (health, metrics, model, predict, infer, batch, search, explain, feedback, rollback)
+ROUTERS = (
+    health, metrics, model, predict, infer, batch, search, explain, feedback, rollback,
+    page, live, queue, report,
+)  # fmt: skip
 
 
 def build_app(service: Service, tokens: Tokens, *, loopback: bool = True) -> Gate:
     """The app of a service; it starts to follow the deployment, and ends, with its server."""
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
+    async def life(_: FastAPI) -> AsyncGenerator[None]:
         service.start()
         yield
         await service.close()
@@ -44,7 +52,7 @@ def build_app(service: Service, tokens: Tokens, *, loopback: bool = True) -> Gat
         title="modalloy", version=modalloy.__version__, lifespan=life,
         docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
-    app.state.service = service
+    app.state.service, app.state.tickets = service, Tickets()
     for room in ROUTERS:
         app.router.routes.extend(room.router.routes)
     app.add_api_route("/openapi.json", lambda: described(app, service.model), methods=["GET"])
@@ -84,7 +92,7 @@ def routes_of(app: Any) -> Iterator[tuple[str, str]]:
     """Method and path of every route of an app."""
     for route in app.routes:
         if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path) for method in route.methods or ())
 
 
 def refuse_unlisted(app: FastAPI) -> None:

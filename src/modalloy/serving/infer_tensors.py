@@ -85,7 +85,7 @@ def parted(data: Sequence[Any], shape: Sequence[int], where: str) -> list[Any]:
             break
     if size != len(data) or any(isinstance(x, list) for x in data):
         raise RequestError(f"{where}: data of {len(data)} does not fill the shape {shape}.")
-    found = list(data)
+    found: list[Any] = list(data)
     for n in reversed(shape[1:]):
         found = [found[at : at + n] for at in range(0, len(found), n)]
     return found

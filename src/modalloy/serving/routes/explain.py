@@ -1,10 +1,9 @@
 """`/explain`: what each column and each part of a cell adds to the answer of a row."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
-from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
@@ -13,6 +12,9 @@ from modalloy.serving.rows import Row, check_rows, json_of
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
 from modalloy.table.open_table import open_table
+
+if TYPE_CHECKING:
+    from modalloy.attribution.explanation import Explanation
 
 router = APIRouter()
 KEYS = ("row", "task", "label")
@@ -51,11 +53,21 @@ def given(body: Any) -> tuple[Any, str | None, str | None]:
 
 def reasons(model: ServedModel, cells: Row, task: str | None, label: str | None) -> dict[str, Any]:
     """The explanation as JSON; TableError where a cell cannot be read."""
+    found = explained(model, cells, task, label).as_dict()
+    return plain({k: v for k, v in found.items() if k not in HIDDEN})
+
+
+def explained(
+    model: ServedModel, cells: Row, task: str | None, label: str | None, **more: Any
+) -> "Explanation":
+    """Why the model answers a row so. more: as `explain_row` takes it."""
+    # Looks inside the network by torch, which bundles do without.
+    from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
+
     predictor = model.predictor
     tasks = chosen_tasks(predictor.run, task)
     table = open_table([cells], folder=NOWHERE)
     loader, _ = predictor.open(table)
     if predictor.plan is not None:
         loader, _ = predictor.open(table, inputs=columns_bought(predictor, loader, 0))
-    found = explain_row(predictor, loader, 0, tasks=tasks, label=label).as_dict()
-    return plain({k: v for k, v in found.items() if k not in HIDDEN})
+    return explain_row(predictor, loader, 0, tasks=tasks, label=label, **more)

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Request, Response
 
 from modalloy.checks.finding import some
 from modalloy.errors import ModalloyError, RequestError
+from modalloy.retrieval.found import Found
 from modalloy.serving.gate import Asked
 from modalloy.serving.limits import Limits
 from modalloy.serving.media_cells import called, check_file, file_of
@@ -72,6 +73,12 @@ def given(body: Any, model: ServedModel, limits: Limits) -> dict[str, Any]:
 
 def nearest(service: Service, model: ServedModel, query: dict[str, Any]) -> dict[str, Any]:
     """What is found, as JSON without names of files on this machine."""
+    found = searched(service, model, query).as_dict()
+    return plain({k: v for k, v in found.items() if k not in ("table", "run")})
+
+
+def searched(service: Service, model: ServedModel, query: dict[str, Any]) -> Found:
+    """What is found; RequestError (409) where the run's table is not what it was."""
     try:
         searcher = service.searchers.of(model)
     except ModalloyError as error:
@@ -80,5 +87,4 @@ def nearest(service: Service, model: ServedModel, query: dict[str, Any]) -> dict
             "gone or was changed.",
             409,
         ) from error
-    found = searcher.search(**query).as_dict()
-    return plain({k: v for k, v in found.items() if k not in ("table", "run")})
+    return searcher.search(**query)
