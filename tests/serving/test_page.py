@@ -1,4 +1,4 @@
-"""What the page asks of the service: its form, why, past rows alike, the queue, counters, report."""
+"""What the page asks for: its form, why, past rows alike, the queue, counters, the report."""
 
 import json
 from collections.abc import Iterator

@@ -18,7 +18,16 @@ FILES = {  # of the page, each with its type
     "page.css": "text/css",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        ("page.js", "base.js", "ask.js", "answer.js", "labels.js", "why.js", "review.js", "live.js"),
+        (
+            "page.js",
+            "base.js",
+            "ask.js",
+            "answer.js",
+            "labels.js",
+            "why.js",
+            "review.js",
+            "live.js",
+        ),
         "text/javascript",
     ),
 }

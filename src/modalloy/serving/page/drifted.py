@@ -14,7 +14,9 @@ def last_watched(live: Path) -> dict[str, Any] | None:
     place = live / FILE
     try:
         at, told = place.stat().st_mtime, json.loads(place.read_bytes())
-        drifts = [{"where": d["where"], "said": d["said"], "much": d["much"]} for d in told["drifts"]]
+        drifts = [
+            {"where": d["where"], "said": d["said"], "much": d["much"]} for d in told["drifts"]
+        ]
         return {"at": at, "rows": told["rows"], "drifts": drifts}
     except FileNotFoundError:
         return None

@@ -1,4 +1,4 @@
-"""Cells of a row as the page shows them: pieces of HTML with pictures, players and curves in them."""
+"""Cells of a row as the page shows them: HTML with pictures, players and curves in it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

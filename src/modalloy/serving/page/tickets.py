@@ -1,4 +1,4 @@
-"""Paths that are good for one look: a frame inside a page cannot send the token that the page has."""
+"""Paths that are good for one look, since a frame inside a page cannot send the page's token."""
 
 import secrets
 import time
