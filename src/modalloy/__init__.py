@@ -37,14 +37,17 @@ __all__ = [
     "predict",
     "predict_into",
     "pretrain",
+    "rollback",
     "search",
     "serve",
     "train",
     "tune",
+    "watch",
 ]
 
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
+    from modalloy.deployment.rollback import rollback
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.retrieval.conversation import Conversation
@@ -70,6 +73,7 @@ if TYPE_CHECKING:
         serve,
         train,
         tune,
+        watch,
     )
 
 _HOMES = {
@@ -91,7 +95,9 @@ _HOMES = {
     "adapt": "verbs",
     "export": "verbs",
     "serve": "verbs",
+    "watch": "verbs",
     "demo": "verbs",
+    "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",

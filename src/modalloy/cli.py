@@ -23,11 +23,13 @@ from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
 from modalloy.commands.pretrain import pretrain
+from modalloy.commands.rollback import rollback
 from modalloy.commands.search import search
 from modalloy.commands.serve import serve
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
+from modalloy.commands.watch import watch
 from modalloy.errors import ModalloyError
 from modalloy.machine.limits import rest_soon
 
@@ -49,6 +51,8 @@ VERBS = (  # in the order of --help
     compress,
     export,
     serve,
+    rollback,
+    watch,
     doctor,
     demo,
 )

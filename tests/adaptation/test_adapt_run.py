@@ -74,7 +74,12 @@ def test_the_old_run_stays_and_the_new_one_names_it(made: Made) -> None:
     assert new.parent == made.run.as_parent("adapt")
     assert new.readers == again.readers
     assert new.job == again.job
-    assert set(new.parts) == {"adapted-rows.bin", "conformal.json", "unlike.safetensors"}
+    assert set(new.parts) == {
+        "adapted-rows.bin",
+        "conformal.json",
+        "unlike.safetensors",
+        "watch.safetensors",
+    }
 
 
 def test_a_head_learns_alone(made: Made) -> None:

@@ -14,7 +14,7 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.job.job_file import load_job
 from modalloy.judge.report import Report
-from modalloy.learn.unlike import drawn, fit_unlike
+from modalloy.learn.unlike import drawn, fit_unlike, look_back
 from modalloy.model.model import Model
 from modalloy.readers.build import fit_readers, fit_targets
 from modalloy.report.page import page
@@ -92,7 +92,10 @@ def kept_run(folder: Path, path: Path, **unlike: Any) -> Run:
     targets = fit_targets(job, lambda names: blank.cells(names, parts.train))
     torch.manual_seed(0)
     model = Model(job, readers, targets, pretrained=True).eval()
-    likeness = fit_unlike(model, Loader(table, job, readers, targets), parts, refit=False)
+    loader = Loader(table, job, readers, targets)
+    wanted = job.unlike.use != "never"
+    back = look_back(model, loader, parts, refit=False)
+    likeness = fit_unlike(job, loader, back) if wanted else None
     path.mkdir()
     save_prints(path, Parts(*(fingerprints(table, job, p) for p in parts)))
     kept = {} if likeness is None else {PART: likeness_to_bytes(likeness)}

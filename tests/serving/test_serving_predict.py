@@ -35,14 +35,18 @@ def wanted(run: Path, count: int) -> list[dict[str, Any]]:
     return records_of(frame[names])
 
 
+def near(value: Any) -> Any:
+    """The same value, a number but for the last bits."""
+    return pytest.approx(value, rel=1e-4, abs=1e-5) if isinstance(value, float) else value
+
+
 def assert_same(found: list[dict[str, Any]], said: list[dict[str, Any]]) -> None:
     """The same answers, numbers but for the last bits."""
     assert len(found) == len(said)
     for one, other in zip(found, said, strict=True):
         assert one["answer"].keys() == other.keys()
         for name, value in other.items():
-            close = pytest.approx(value, rel=1e-4, abs=1e-5)
-            assert one["answer"][name] == (close if isinstance(value, float) else value), name
+            assert one["answer"][name] == near(value), name
 
 
 def predict(client: TestClient, rows: Any) -> dict[str, Any]:
@@ -63,7 +67,7 @@ def test_rows_of_many_requests_at_once_are_each_answered_as_alone(
     run: Path, client: TestClient
 ) -> None:
     rows, said = rows_of(run, 24), wanted(run, 24)
-    rows[1]["site"], rows[2]["taken_at"] = 3, 20240105  # other types of cells in the same batch
+    rows[1]["site"], rows[2]["taken_at"] = 3, "2024-01-05 10:00"  # other types in one batch
     alone = [predict(client, [row])["rows"][0]["answer"] for row in rows[:3]]
     before = client.service.metrics.batches._sum.get()
     with ThreadPoolExecutor(24) as pool:
@@ -115,8 +119,7 @@ def test_kserve_tensors(run: Path, client: TestClient) -> None:
     assert (found["id"], found["model_name"], found["model_version"]) == ("7", "press", "1")
     outputs = {o["name"]: o for o in found["outputs"]}
     for name, value in said[1].items():
-        close = pytest.approx(value, rel=1e-4, abs=1e-5)
-        assert outputs[name]["data"][1] == (close if isinstance(value, float) else value)
+        assert outputs[name]["data"][1] == near(value)
         assert outputs[name]["shape"] == [2]
     assert outputs["fault.probability"]["datatype"] == "FP64"
     assert client.get("/v2/models/press").json()["platform"] == "modalloy"

@@ -129,7 +129,7 @@ def test_rows_name_every_column_and_no_other() -> None:
         ([*fits, {}], "row 1: lacks the columns 'load', 'site'"),
         ([{"load": 1, "site": 2, "sit": 3}], "reads no column 'sit'. Did you mean 'site'?"),
         ([[1]], "row 0: is a list, not an object"),
-        ([{"load": None, "site": None}], "the row has no cell at all"),
+        ([{"load": None, "site": None}], "row 0: has no cell at all"),
     ]:
         with pytest.raises(RequestError) as caught:
             check_rows(rows, have, LIMITS)

@@ -10,13 +10,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from modalloy.deployment.deployment import Deployment
-from modalloy.serving import service as services
+from modalloy.serving import current
 from served import rows_of, serving, small_run
 
 
 @pytest.fixture(autouse=True)
 def _look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "LOOK_S", 0.02)
+    monkeypatch.setattr(current, "LOOK_S", 0.02)
 
 
 def until(done: Callable[[], bool]) -> None:
@@ -81,9 +81,9 @@ def test_a_version_that_was_changed_never_answers_and_the_old_one_goes_on(tmp_pa
         whole = weights.read_bytes()
         deployment.swap(number, "better")
         weights.write_bytes(whole[:-1] + b"x")
-        until(lambda: client.service.problem is not None or
+        until(lambda: client.service.current.problem is not None or
               client.service.model.version.number == number)  # fmt: skip
-        if client.service.problem is not None:  # else it was read before it was changed
+        if client.service.current.problem is not None:  # else it was read before it was changed
             assert answer(client, rows)["version"] == 1
             assert "model.safetensors" in client.get("/model").json()["problem"]
 

@@ -11,6 +11,7 @@ from modalloy.adaptation.figures import of_one
 from modalloy.adaptation.new_rows import NewRows
 from modalloy.adaptation.old_rows import OldRows
 from modalloy.answer.answers import View
+from modalloy.answer.loader import Loader
 from modalloy.answer.promise import PART as PROMISES
 from modalloy.answer.promise import promises_to_bytes
 from modalloy.answer.views import together
@@ -18,18 +19,29 @@ from modalloy.blend.kept import PART as BLEND
 from modalloy.blend.kept import blend_to_bytes
 from modalloy.blend.mixture import NOTHING, Blend
 from modalloy.classical.rows import belonging
+from modalloy.job import config
 from modalloy.judge.figures import truth_of
 from modalloy.judge.metrics.score import tally
-from modalloy.learn.calibrate import Calibration, answer_kept, fit_calibration, known_rows
-from modalloy.learn.unlike import drawn, pretrained_inputs, view_rows
+from modalloy.learn.calibrate import (
+    Calibration,
+    HeldBack,
+    answer_kept,
+    fit_calibration,
+    known_rows,
+)
+from modalloy.learn.unlike import LookedBack, drawn, pretrained_inputs, view_rows
+from modalloy.learn.watched import fit_reference
 from modalloy.model.model import Model
+from modalloy.observing.kept import PART as WATCH
+from modalloy.observing.kept import reference_to_bytes
+from modalloy.observing.reference import Reference
 from modalloy.readers.targets.target import names_of
 from modalloy.unlike.fitting import fit_likeness
 from modalloy.unlike.kept import PART as UNLIKE
 from modalloy.unlike.kept import likeness_to_bytes
 from modalloy.unlike.likeness import Likeness
 
-OURS = (BLEND, PROMISES, UNLIKE)  # parts that are fitted to weights
+OURS = (BLEND, PROMISES, UNLIKE, WATCH)  # parts that are fitted to weights
 
 
 class Still(NamedTuple):
@@ -38,6 +50,7 @@ class Still(NamedTuple):
     blend: Blend
     calibration: Calibration
     likeness: Likeness | None
+    reference: Reference | None
     said: list[str]
 
     def parts(self) -> dict[str, bytes]:
@@ -45,7 +58,8 @@ class Still(NamedTuple):
         found = {BLEND: blend_to_bytes(self.blend)} if self.blend.tasks else {}
         promises = self.calibration.promises
         found |= {PROMISES: promises_to_bytes(promises)} if promises else {}
-        return found | ({UNLIKE: likeness_to_bytes(self.likeness)} if self.likeness else {})
+        found |= {UNLIKE: likeness_to_bytes(self.likeness)} if self.likeness else {}
+        return found | ({WATCH: reference_to_bytes(self.reference)} if self.reference else {})
 
 
 def fit_again(
@@ -77,7 +91,14 @@ def fit_again(
     elif found.promises:
         rows = len(new.parts.validation)
         said.append(f"what answers promise was fitted anew on {rows} new rows, and holds for such")
-    return Still(kept, found, likeness_again(model, new, old, said), said)
+    if model.job.unlike.use == "never":
+        return Still(kept, found, None, None, said)
+    backs = look_again(model, new, old, said)
+    likeness = likeness_again(model.job, backs)
+    # Other rows are compared with the new ones alone: it is these that were adapted to.
+    backed = HeldBack("given", held)
+    reference = fit_reference(model.job, *backs[0], likeness, backed, found)
+    return Still(kept, found, likeness, reference, said)
 
 
 def choose_blend(
@@ -122,31 +143,35 @@ def choose_blend(
     return Blend(tasks, {i: w for i, w in blend.widths.items() if i in wanted}), said
 
 
-def likeness_again(
+def look_again(
     model: Model, new: NewRows, old: OldRows | None, said: list[str]
-) -> Likeness | None:
-    """Which rows are like those learned from, by the new weights: old rows are, where they can be
-    looked at, and new ones."""
-    job = model.job
-    if job.unlike.use == "never":
-        return None
-    draw = np.random.default_rng(job.seed)
+) -> list[tuple[Loader, LookedBack]]:
+    """What the new weights make of new rows, and of old ones where they can be looked at."""
+    draw, found = np.random.default_rng(model.job.seed), []
     used = [(new.loader, new.parts.train, new.parts.validation)]
     if old is not None:
         used.append((old.loader, old.train, old.judge))
     else:
         said.append("rows like the old ones alone count as unlike: the old table is not there")
-    references, judges, groups, pooled = [], [], [], pretrained_inputs(model)
+    pooled = pretrained_inputs(model)
     for loader, train, held in used:
-        rows = drawn(train, draw)
-        references.append(view_rows(model, loader, rows, pooled))
-        judges.append(view_rows(model, loader, drawn(held, draw), pooled))
-        groups.append(belonging(job, loader.cells, rows))
+        rows, judges = drawn(train, draw), drawn(held, draw)
+        views = [view_rows(model, loader, r, pooled) for r in (rows, judges)]
+        found.append((loader, LookedBack(pooled, rows, views[0], judges, views[1])))
+    return found
+
+
+def likeness_again(job: config.Job, backs: Sequence[tuple[Loader, LookedBack]]) -> Likeness | None:
+    """Which rows are like those learned from, by the new weights: old rows are, and new ones."""
+    groups = [belonging(job, loader.cells, back.rows) for loader, back in backs]
     labels = None
     if all(g is not None for g in groups):
         labels = [f"{at}/{g}" for at, own in enumerate(groups) for g in own or ()]
+    pooled = backs[0][1].pooled
     given = {"share": job.unlike.share, "groups": labels, "pooled": pooled}
-    return fit_likeness(joined(references), joined(judges), **given)
+    references = joined([back.train for _, back in backs])
+    judges = joined([back.held for _, back in backs if back.held is not None])
+    return fit_likeness(references, judges, **given)
 
 
 def joined(views: Sequence[View]) -> View:

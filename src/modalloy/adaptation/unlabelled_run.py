@@ -37,6 +37,7 @@ from modalloy.learn.run_lock import claim
 from modalloy.learn.unlike import drawn, view_rows
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
+from modalloy.observing.kept import PART as WATCH
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.reader import Reader
 from modalloy.readers.series import SeriesReader
@@ -113,7 +114,8 @@ def adapt_unlabelled(
         }
         given: dict[str, Any] = {"job": run.job, "notes": notes, "stages": run.stages, "parts": {}}
         state = {"model": kept.state.model, "readers": kept.state.readers}
-        made = derive_run(run, place, "adapt", **given, **state)
+        # Cells are read otherwise from now on, so that what was kept to compare with means another.
+        made = derive_run(run, place, "adapt", **given, **state, without=[WATCH])
         write_page(made)
         return made
 

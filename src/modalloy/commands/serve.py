@@ -1,18 +1,16 @@
 """`modalloy serve`: answers rows over HTTP, and makes the tokens for it."""
 
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import modalloy
-from modalloy.commands.arguments import RunOrBundle, Trust
+from modalloy.commands.arguments import Live, RunOrBundle, Trust
 from modalloy.commands.terminal import take_cores
 
-Live = Annotated[
-    Path | None,
-    typer.Option("--live", metavar="DIR", help="Folder of the deployment; else RUN.live."),
-]
 TokenFor = Annotated[
     str | None,
     typer.Option("--token", metavar="ROLE", help="Make a token: read, predict, label or admin."),
@@ -34,6 +32,10 @@ def serve(
     keep_nothing: Annotated[
         bool, typer.Option("--keep-nothing", help="Keep no rows, answers and labels.")
     ] = False,
+    unit: Annotated[
+        Path | None,
+        typer.Option("--unit", metavar="DIR", help="Write systemd's files for it, serve nothing."),
+    ] = None,
     audit_cells: Annotated[
         bool, typer.Option("--audit-cells", help="Write cells into the audit log.")
     ] = False,
@@ -54,7 +56,8 @@ def serve(
 ) -> None:
     """Answer rows over HTTP, on this machine alone unless told otherwise.
 
-    With --token or --revoke nothing is served: a token is made and shown once, or removed.
+    With --token or --revoke nothing is served: a token is made and shown once, or removed. With
+    --unit a folder gets the files by which systemd serves it, and refreshes it where that is due.
     """
     from modalloy.serving.tokens import make_token, revoke_token
 
@@ -66,6 +69,9 @@ def serve(
     if revoke is not None:
         revoke_token(run, live, revoke)
         typer.echo(f"The token {revoke} is of no use any more.")
+        return
+    if unit is not None:
+        tell_units(run, live, unit, ["--host", host, "--port", str(port)])
         return
     take_cores(run)
     limits = {"batch": batch, "deadline_s": deadline, "rows": rows, "body_mb": body_mb}
@@ -82,3 +88,16 @@ def serve(
         trust=trust,
         tell=typer.echo,
     )
+
+
+def tell_units(run: Path, live: Path | None, folder: Path, serving: list[str]) -> None:
+    """Write the files for systemd, and say how they come to work."""
+    from modalloy.deployment.deployment import Deployment
+    from modalloy.watching.unit_files import write_units
+
+    place = Deployment.of(run, live).path
+    command = shutil.which("modalloy") or str(Path(sys.executable).with_name("modalloy"))
+    made = write_units(run, place, folder, command=command, serving=serving)
+    for path in made:
+        typer.echo(str(path))
+    typer.echo("Put them into /etc/systemd/system, then: systemctl enable --now NAME, of each.")

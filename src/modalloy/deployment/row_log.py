@@ -1,17 +1,26 @@
 """Rows that a served model has answered, with their answers and the labels that came later."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from modalloy.deployment.kept_cells import MEDIA, MediaFolder, from_json, to_json
 from modalloy.deployment.log_file import holding, open_log
 from modalloy.deployment.log_room import Room
+from modalloy.deployment.log_rows import (
+    LOGGED,
+    Entry,
+    Given,
+    Label,
+    as_frame,
+    from_json_row,
+    moment,
+    row_name,
+)
 from modalloy.errors import RunError, TableError
 from modalloy.runs.seal import read_json
 
@@ -19,28 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEEP_GB = 10.0
-
-
-class Label(NamedTuple):
-    """A right answer that somebody gave to a row. number: of the label, in the order they came."""
-
-    number: int
-    row_id: str
-    task: str
-    label: Any
-    source: str
-    at: float
-
-
-class Entry(NamedTuple):
-    """Rows of one request with their answers; as the arguments of `RowLog.add`."""
-
-    rows: Sequence[Mapping[str, Any]]
-    answers: "pd.DataFrame"
-    version: int
-    request: str
-    source: str
-    at: float
 
 
 class RowLog:
@@ -125,27 +112,42 @@ class RowLog:
         label: the cell of the task's column, or of several columns a mapping. RunError for a row
         that is not here, and a task that the model does not have.
         """
-        if task not in self.tasks:
-            raise RunError(f"this model has no task '{task}'; it has {', '.join(self.tasks)}.")
-        if len(columns := self.tasks[task]) > 1 and not (
-            isinstance(label, Mapping) and set(label) == set(columns)
-        ):
-            raise RunError(f"a label of '{task}' gives {', '.join(columns)}, each by its name.")
+        return self.label_all([Given(row_id, task, label, source)], at=at)
+
+    def label_all(self, given: Sequence[Given], *, at: float) -> int:
+        """Keep several right answers or none of them; the number of the last one."""
+        for task in dict.fromkeys(g.task for g in given):
+            if task not in self.tasks:
+                raise RunError(f"this model has no task '{task}'; it has {', '.join(self.tasks)}.")
+        for g in given:
+            columns = self.tasks[g.task]
+            named = isinstance(g.label, Mapping) and set(g.label) == set(columns)
+            if len(columns) > 1 and not named:
+                raise RunError(f"a label of '{g.task}' gives {', '.join(columns)} by their names.")
         with self._writing() as base:
-            if not base.execute("SELECT 1 FROM rows WHERE id = ?", (row_id,)).fetchone():
-                raise RunError(
-                    f"row '{row_id}' is not in the log, so nothing can learn from its label; give "
-                    "the row_id that came with its answer. Rows without a label are let go when "
-                    "the log is full."
+            self._refuse_unknown(base, [g.row for g in given])
+            for g in given:
+                files: list[str] = []
+                kept = self._json(g.label, files)
+                base.execute(
+                    "INSERT INTO labels (row, task, label, source, at) VALUES (?, ?, ?, ?, ?)",
+                    (g.row, g.task, kept, g.source, at),
                 )
-            files: list[str] = []
-            given = (row_id, task, self._json(label, files), source, at)
-            made = base.execute(
-                "INSERT INTO labels (row, task, label, source, at) VALUES (?, ?, ?, ?, ?)", given
+                self._room.count(base, g.row, len(kept), files)
+            return base.execute("SELECT coalesce(max(number), 0) FROM labels").fetchone()[0]
+
+    @staticmethod
+    def _refuse_unknown(base: Connection, rows: Sequence[str]) -> None:
+        """RunError where rows are not in the log."""
+        asked = "SELECT 1 FROM rows WHERE id = ?"
+        gone = [r for r in dict.fromkeys(rows) if not base.execute(asked, (r,)).fetchone()]
+        if gone:
+            more = f" and {len(gone) - 1} others are" if gone[1:] else " is"
+            raise RunError(
+                f"row '{gone[0]}'{more} not in the log, so nothing can learn from the label; give "
+                "the row_id that came with each answer. Rows without a label are let go when the "
+                "log is full."
             )
-            self._room.count(base, row_id, len(given[2]), files)
-        assert made.lastrowid is not None
-        return made.lastrowid
 
     def labels(self, *, upto: int | None = None) -> list[Label]:
         """All labels in the order they came. upto: the last one's number."""
@@ -262,36 +264,6 @@ class RowLog:
                 if self._base.in_transaction:
                     self._base.execute("ROLLBACK")
                 raise
-
-
-LOGGED = ("row_id", "at", "version", "request", "source")
-
-
-def row_name(source: str, request: str, place: int) -> str:
-    """The name of a row: the same for the same place in the same request of the same source."""
-    whole = json.dumps([source, request, place])
-    return hashlib.sha256(whole.encode()).hexdigest()[:16]
-
-
-def from_json_row(kept: str) -> dict[str, Any]:
-    """The cells of a row by column."""
-    return {name: from_json(cell) for name, cell in json.loads(kept)["fields"].items()}
-
-
-def as_frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "pd.DataFrame":
-    """Records as a frame with these columns, each once; what a record lacks is None, so that whole
-    numbers beside it stay whole."""
-    import pandas as pd
-
-    cells = {c: [record.get(c) for record in records] for c in columns}
-    return pd.DataFrame({c: pd.Series(x, dtype=object) for c, x in cells.items()}).infer_objects()
-
-
-def moment(at: float) -> Any:
-    """Seconds since 1970 as a time without a zone, in UTC."""
-    import pandas as pd
-
-    return pd.Timestamp(at, unit="s")
 
 
 def last(upto: int | None) -> int:

@@ -30,6 +30,7 @@ from modalloy.job.inputs import heard
 from modalloy.judge.compared import Compared
 from modalloy.learn.run_lock import claim
 from modalloy.machine.progress import Bar
+from modalloy.observing.kept import with_answers
 from modalloy.policy.plan import PART, Plan
 from modalloy.policy.seen import Features
 from modalloy.runs.run import Run
@@ -86,7 +87,8 @@ def economize(
         arms = arm_lines(made.points, made.tables, asked, made.plan)
         write_page(place / PAGE, run.job, compared, arms, made.plan, made.tables.shown)
         notes = {**run.notes, NOTE: note_of(compared, made, arms)}
-        parts = {PART: made.plan.to_bytes()}
+        # What was kept of answers to compare with is of answers that buy every column.
+        parts = {PART: made.plan.to_bytes(), **with_answers(run, {})}
         return derive_run(
             run, place, "economize", job=job, notes=notes, stages=run.stages, parts=parts
         )

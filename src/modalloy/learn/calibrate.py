@@ -43,7 +43,17 @@ class Calibration(NamedTuple):
     said: list[str]
 
 
-def calibrate_learned(
+NO_CALIBRATION = Calibration("kept", {}, {}, [])
+
+
+class HeldBack(NamedTuple):
+    """Answers to rows that what gave them had not learned from, by task; before any stage."""
+
+    source: Source
+    answers: Mapping[str, HeldAnswer]
+
+
+def held_back(
     model: Model,
     loader: Loader,
     kept: np.ndarray,
@@ -51,21 +61,26 @@ def calibrate_learned(
     held: Mapping[str, HeldAnswer],
     *,
     crossed: bool,
-) -> Calibration:
-    """What is fitted at the end of a training.
+) -> HeldBack:
+    """The answers that a calibration at the end of a training is fitted on.
 
     kept: the rows of the calibration part, which are taken where there are any; else those in
     `held`, answered without having been learned from. crossed: by other networks than the finished
     one, each of which had learned from other rows (cross-conformal prediction, Vovk 2015, arXiv
     1208.0806: what such sets hold is close to what they promise, and no proof says how close).
     """
-    asked, source = model.job.calibrate, "crossed" if crossed else "validation"
+    if len(kept) and model.job.calibrate.use != "never":
+        return HeldBack("kept", answer_kept(model, loader, kept, blend))
+    return HeldBack("crossed" if crossed else "validation", held)
+
+
+def calibrate_learned(model: Model, loader: Loader, held: HeldBack) -> Calibration:
+    """What is fitted at the end of a training on rows that were held back."""
+    asked = model.job.calibrate
     if asked.use == "never":
-        return Calibration("kept", {}, {}, [])
-    if len(kept):
-        held, source = answer_kept(model, loader, kept, blend), "kept"
-    known = {task: known_rows(loader, task, answers, asked.by) for task, answers in held.items()}
-    return fit_calibration(model.job, loader.targets, known, source=source)
+        return NO_CALIBRATION
+    known = {task: known_rows(loader, task, a, asked.by) for task, a in held.answers.items()}
+    return fit_calibration(model.job, loader.targets, known, source=held.source)
 
 
 def answer_kept(

@@ -33,6 +33,8 @@ from modalloy.learn.calibrate import (
     known_rows,
 )
 from modalloy.learn.run_lock import claim
+from modalloy.learn.watched import said_of
+from modalloy.observing.kept import with_answers
 from modalloy.readers.targets.target import names_of
 from modalloy.report.rescore import answered_rows
 from modalloy.runs.learned_from import CALIBRATED_ROWS, all_learned, to_part
@@ -83,6 +85,9 @@ def recalibrate(
         "calibrated_on": "given",
         "recalibrated": {"rows": len(which), "tasks": figures, "said": said},
     }
+    stages = dict(run.stages) | fresh.stages
+    promises = predictor.promises | fresh.promises
+    watched = with_answers(run, said_of(job, loader.targets, known, stages, promises))
     with claim(place, resume=False):
         return derive_run(
             run,
@@ -90,10 +95,11 @@ def recalibrate(
             "calibrate",
             job=job,
             notes={**run.notes, **changes},
-            stages=dict(run.stages) | fresh.stages,
+            stages=stages,
             parts={
-                PART: promises_to_bytes(predictor.promises | fresh.promises),
+                PART: promises_to_bytes(promises),
                 CALIBRATED_ROWS: to_part(prints),
+                **watched,
             },
         )
 

@@ -27,12 +27,22 @@ from modalloy.judge.sections import Sections
 from modalloy.learn import processes
 from modalloy.learn.adapting import say_adapted
 from modalloy.learn.blending import Blended, fit_blend
-from modalloy.learn.calibrate import Calibration, calibrate_learned
+from modalloy.learn.calibrate import (
+    NO_CALIBRATION,
+    Calibration,
+    HeldBack,
+    calibrate_learned,
+    held_back,
+)
 from modalloy.learn.frozen_first import say_kept
 from modalloy.learn.progress import LAST
 from modalloy.learn.run_lock import claim, refuse_changed
 from modalloy.learn.training import Begun, Learned, begin_job, finish_job
-from modalloy.learn.unlike import fit_unlike
+from modalloy.learn.unlike import fit_unlike, look_back
+from modalloy.learn.watched import fit_reference
+from modalloy.observing.kept import PART as WATCH
+from modalloy.observing.kept import reference_to_bytes
+from modalloy.observing.reference import Reference
 from modalloy.report.card import write_card
 from modalloy.report.evaluate import evaluate_rows
 from modalloy.report.extras import Extras
@@ -47,7 +57,9 @@ from modalloy.table.split import Parts, joined, split_job
 from modalloy.table.table import Table
 from modalloy.unlike.kept import PART as UNLIKE
 from modalloy.unlike.kept import likeness_of, likeness_to_bytes
+from modalloy.unlike.likeness import Likeness
 
+UNLIKE_ROWS = "which rows are unlike those of training"
 CALIBRATED = "how sure answers are, and what they promise"
 COUNTED = "missing and unreadable cells of training, which other tables are compared with"
 
@@ -159,27 +171,17 @@ def blend_and_save(
     """
     start = time.perf_counter()
     model, loader = learned.model, learned.loader
-    held = (learned.parts, learned.held_out, made)
-    blended = fit_blend(model, loader, *held, refit=learned.refit)
+    parted = (learned.parts, learned.held_out, made)
+    blended = fit_blend(model, loader, *parted, refit=learned.refit)
     blend, notes["blend"] = blended.blend, blended.made_of
-    keep = partial(fit_unlike, model, loader, learned.parts, refit=learned.refit)
-    likeness = made.run("unlike", "which rows are unlike those of training", keep, None)
-    folded = learned.held_out is not None and learned.held_out.fold_R is not None
-    fit = partial(
-        calibrate_learned,
-        model,
-        loader,
-        learned.parts.calibration,
-        blend,
-        blended.held,
-        crossed=learned.refit or folded,
-    )
-    found = made.run("calibrate", CALIBRATED, fit, Calibration("kept", {}, {}, []))
+    backed, found = calibrated(learned, blended, made)
+    likeness, reference = known_rows_of(learned, backed, found, made)
     notes["calibrated_on"] = found.source
     notes["findings"] += [finding("note", "calibrate", said).as_dict() for said in found.said]
     kept = {BLEND: blend_to_bytes(blend)} if blend.tasks else {}
     kept |= {PROMISES: promises_to_bytes(found.promises)} if found.promises else {}
     kept |= {UNLIKE: likeness_to_bytes(likeness)} if likeness else {}
+    kept |= {WATCH: reference_to_bytes(reference)} if reference else {}
     notes["seconds"]["blending"] = time.perf_counter() - start
     run = save_run(
         out,
@@ -194,6 +196,33 @@ def blend_and_save(
         parts=kept | dict(parts or {}),
     )
     return run, blended
+
+
+def calibrated(learned: Learned, blended: Blended, made: Sections) -> tuple[HeldBack, Calibration]:
+    """Answers to rows held back, and how sure answers are by them."""
+    folded = learned.held_out is not None and learned.held_out.fold_R is not None
+    given = (learned.model, learned.loader, learned.parts.calibration, blended.blend, blended.held)
+    answer = partial(held_back, *given, crossed=learned.refit or folded)
+    backed = made.run("calibrate", CALIBRATED, answer, HeldBack("kept", {}))
+    fit = partial(calibrate_learned, learned.model, learned.loader, backed)
+    return backed, made.run("calibrate", CALIBRATED, fit, NO_CALIBRATION)
+
+
+def known_rows_of(
+    learned: Learned, backed: HeldBack, found: Calibration, made: Sections
+) -> tuple[Likeness | None, Reference | None]:
+    """What the run keeps of its rows, so that it knows which ones are unlike them, and which drift
+    away from them; nothing where the job does not want that."""
+    model, loader = learned.model, learned.loader
+    if model.job.unlike.use == "never":
+        return None, None
+    look = partial(look_back, model, loader, learned.parts, refit=learned.refit)
+    back = made.run("unlike", UNLIKE_ROWS, look, None)
+    if back is None:
+        return None, None
+    likeness = made.run("unlike", UNLIKE_ROWS, partial(fit_unlike, model.job, loader, back), None)
+    refer = partial(fit_reference, model.job, loader, back, likeness, backed, found)
+    return likeness, made.run("watch", "what other rows are compared with", refer, None)
 
 
 def parent_of(learned: Learned) -> Parent | None:

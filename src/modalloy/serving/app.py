@@ -1,6 +1,6 @@
 """The app: every route that `access` lists, behind the gate."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -43,7 +43,7 @@ def build_app(service: Service, tokens: Tokens, *, loopback: bool = True) -> Gat
     """The app of a service; it starts to follow the deployment, and ends, with its server."""
 
     @asynccontextmanager
-    async def life(_: FastAPI) -> AsyncIterator[None]:
+    async def life(_: FastAPI) -> AsyncGenerator[None]:
         service.start()
         yield
         await service.close()
@@ -92,7 +92,7 @@ def routes_of(app: Any) -> Iterator[tuple[str, str]]:
     """Method and path of every route of an app."""
     for route in app.routes:
         if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods)
+            yield from ((method, route.path) for method in route.methods or ())
 
 
 def refuse_unlisted(app: FastAPI) -> None:

@@ -31,15 +31,18 @@ async def read_form(
         async with request.form(**given) as form:
             pairs = list(form.multi_items())
             texts = [(name, v) for name, v in pairs if isinstance(v, str)]
-            files = [(name, await v.read()) for name, v in pairs if isinstance(v, UploadFile)]
+            sent = [(name, v) for name, v in pairs if isinstance(v, UploadFile)]
+            files = [(name, await v.read()) for name, v in sent if v.filename]  # chosen at all
     except (MultiPartException, HTTPException, KeyError, UnicodeDecodeError) as error:
         raise RequestError("the form cannot be read: it is no multipart/form-data.", 400) from error
-    refuse_twice([name for name, _ in [*texts, *files]])
+    refuse_twice([name for name, _ in pairs])
+    if empty := [name for name, data in files if not data]:
+        raise RequestError(f"the file '{empty[0]:.60}' is empty; leave it out where there is none.")
     fields = dict(texts)
     if ROWS not in fields or ROWS in columns:
         cells = {n: cell_of(text, columns.get(n), n) for n, text in fields.items()}
         absent = {n: None for n, c in columns.items() if c.needed}
-        return [absent | cells | {n: data or None for n, data in files}]
+        return [absent | cells | dict(files)]
     rows = read_json(fields[ROWS].encode())
     if len(fields) > 1 or not isinstance(rows, list) or not all(isinstance(r, dict) for r in rows):
         raise RequestError("the field rows is a list of rows as JSON, and no other text is sent.")

@@ -64,6 +64,8 @@ def cells_of(tensor: Any, columns: Mapping[str, Column], limits: Limits) -> tupl
     refuse_count(shape[0], limits)
     column = columns[name]
     cells = data if len(data) == shape[0] else parted(data, shape, where)
+    if len(shape) > 1 and any(isinstance(c, list) and len(c) != shape[1] for c in cells):
+        raise RequestError(f"{where}: its rows are not {shape[1]} long, as the shape {shape} says.")
     if len(shape) > 1 and all(n == 1 for n in shape[1:]):
         cells = [c[0] if isinstance(c, list) and len(c) == 1 else c for c in cells]
     if column.kind in MEDIA and tensor["datatype"] == "BYTES":
@@ -83,7 +85,7 @@ def parted(data: Sequence[Any], shape: Sequence[int], where: str) -> list[Any]:
             break
     if size != len(data) or any(isinstance(x, list) for x in data):
         raise RequestError(f"{where}: data of {len(data)} does not fill the shape {shape}.")
-    found = list(data)
+    found: list[Any] = list(data)
     for n in reversed(shape[1:]):
         found = [found[at : at + n] for at in range(0, len(found), n)]
     return found

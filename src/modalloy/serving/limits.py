@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from modalloy.errors import JobError
 from modalloy.job.options import did_you_mean
@@ -52,4 +53,5 @@ def limits_of(given: Mapping[str, float]) -> Limits:
     for name in given:
         if name not in known:
             raise JobError(f"serve: there is no limit '{name}'.{did_you_mean(name, known)}")
-    return Limits(**{n: int(v) if known[n] is int else v for n, v in given.items()})
+    read: dict[str, Any] = {n: int(v) if known[n] is int else v for n, v in given.items()}
+    return Limits(**read)

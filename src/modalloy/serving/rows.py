@@ -85,8 +85,9 @@ def check_rows(rows: Sequence[Any], columns: Mapping[str, Column], limits: Limit
     files as `file_of` takes them, or their bytes.
     """
     found = [check_row(row, columns, f"row {at}", limits) for at, row in enumerate(rows)]
-    if all(cell is None for row in found for cell in row.values()):
-        raise RequestError(f"{'the row has' if len(rows) == 1 else 'rows have'} no cell at all.")
+    for at, row in enumerate(found):
+        if all(cell is None for cell in row.values()):
+            raise RequestError(f"row {at}: has no cell at all.")
     return found
 
 

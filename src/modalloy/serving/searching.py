@@ -3,9 +3,12 @@
 import threading
 import weakref
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from modalloy.retrieval.searcher import Searcher
 from modalloy.serving.served_model import ServedModel
+
+if TYPE_CHECKING:
+    from modalloy.retrieval.searcher import Searcher
 
 FOLDER = "index"
 
@@ -18,8 +21,10 @@ class Searchers:
         self._open: weakref.WeakKeyDictionary[ServedModel, Searcher] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
-    def of(self, model: ServedModel) -> Searcher:
+    def of(self, model: ServedModel) -> "Searcher":
         """The searcher of a version's own table; TableError where that is gone."""
+        from modalloy.retrieval.searcher import Searcher  # torch, which bundles do without
+
         with self._lock:
             if model not in self._open:
                 self.folder.mkdir(exist_ok=True)

@@ -50,6 +50,7 @@ def serve_run(
             app,
             log_level=logging.WARNING,
             access_log=False,
+            lifespan="on",
             server_header=False,
             date_header=False,
             proxy_headers=False,

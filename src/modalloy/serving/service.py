@@ -2,10 +2,9 @@
 
 import asyncio
 import hashlib
-import logging
 import sqlite3
 import time
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,33 +12,35 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
-from modalloy.deployment.row_log import Entry, RowLog
-from modalloy.errors import ModalloyError, RequestError, RunError
+from modalloy.deployment.log_rows import Entry
+from modalloy.deployment.row_log import RowLog
+from modalloy.errors import RequestError, RunError
 from modalloy.serving.audit import Audit
 from modalloy.serving.batcher import BUSY_S, Batcher
+from modalloy.serving.current import Current
 from modalloy.serving.limits import Limits
 from modalloy.serving.metrics import Metrics
+from modalloy.serving.plain import plain
 from modalloy.serving.rows import Row, check_rows
 from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
 
-LOOK_S = 0.5  # between two looks at which version is to answer
 KEPT = 64  # requests that are written together
 FEW = 32  # rows that are checked without a thread of their own
 AT_ONCE = 4  # long questions that wait beside the one that is answered
-log = logging.getLogger("modalloy.serving")
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Answered:
-    """Answers to the rows of one request. ids: of each row in the log, for labels; empty without
-    one.
+    """Answers to the rows of one request. rows: their checked cells. ids: of each row in the log,
+    for labels; empty without one.
     """
 
     version: int
     model: str
     request: str
+    rows: Sequence[Row]
     ids: list[str]
     told: Told
 
@@ -75,16 +76,16 @@ class Service:
         audit_cells: bool = False,
         trust: Path | None = None,
     ) -> None:
-        self.deployment, self.limits, self.trust = deployment, limits, trust
+        self.deployment, self.limits = deployment, limits
         self.audit_cells = audit_cells
-        self.model = ServedModel.load(deployment.current(), trust)
-        self.problem: str | None = None  # why a newer version does not answer
+        self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
+        given = {"trust": trust, "changed": self._changed}
+        self.current = Current(deployment, self.aside, **given)
         self.metrics, self.audit = Metrics(), Audit(deployment.path)
         self.metrics.version.set(self.model.version.number)
         self.rows = RowLog(deployment.path) if keep_rows else None
         self.searchers = Searchers(deployment.path)
         self.pool = ThreadPoolExecutor(1, "answers")
-        self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
         self.writer = ThreadPoolExecutor(1, "writes")
         given = {"most": limits.batch, "waiting": limits.waiting}
         self.batcher = Batcher(self._tell, self.pool, **given)
@@ -92,6 +93,11 @@ class Service:
         self.keeper = Batcher(self._keep, self.writer, most=KEPT, waiting=limits.waiting)
         self.long, self.ready = 0, True
         self._watching: asyncio.Task[None] | None = None
+
+    @property
+    def model(self) -> ServedModel:
+        """The one that answers now."""
+        return self.current.model
 
     async def answer(self, rows: Sequence[Any], *, source: str, request: str) -> Answered:
         """Check rows, answer them, and keep them: the one way in, whatever the rows came by.
@@ -107,7 +113,7 @@ class Service:
         if told.unreadable is not None:
             raise RequestError(told.unreadable)
         ids = await self.keep(model, checked, told, source=source, request=request)
-        return Answered(model.version.number, model.name, request, ids, told)
+        return Answered(model.version.number, model.name, request, checked, ids, told)
 
     async def tell(self, model: ServedModel, rows: Sequence[Row]) -> Told:
         """What a model says of checked rows, in its turn."""
@@ -151,32 +157,7 @@ class Service:
 
     def start(self) -> None:
         """Follow what the deployment says from now on."""
-        self._watching = asyncio.create_task(self._watch())
-
-    async def refresh(self) -> None:
-        """Load the version that is to answer, beside the one that does, and let it take over.
-
-        A version that cannot be loaded never answers: the old one goes on, and `problem` says why.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            version = await loop.run_in_executor(self.aside, self.deployment.current)
-            if version.number == self.model.version.number:
-                self.problem = None
-                return
-            self.model = await loop.run_in_executor(
-                self.aside, ServedModel.load, version, self.trust
-            )
-        except ModalloyError as error:
-            if self.problem != str(error):
-                self.problem = str(error)
-                self.metrics.swaps.labels("failed").inc()
-                log.error("the version that is to answer cannot be loaded: %s", error)
-            return
-        self.problem = None
-        self.metrics.swaps.labels("done").inc()
-        self.metrics.version.set(self.model.version.number)
-        self.audit.write({"at": time.time(), "event": "version", "version": version.number})
+        self._watching = asyncio.create_task(self.current.watch())
 
     async def close(self) -> None:
         """Answer what waits, then end."""
@@ -191,18 +172,13 @@ class Service:
         if self.rows is not None:
             self.rows.close()
 
-    async def _watch(self) -> None:
-        place, seen = self.deployment.path / "current.json", None
-        while True:
-            try:
-                stat = place.stat()
-                now = (stat.st_mtime_ns, stat.st_ino)
-            except OSError:
-                now = None
-            if now != seen:
-                await self.refresh()
-                seen = now
-            await asyncio.sleep(LOOK_S)
+    def _changed(self, outcome: str) -> None:
+        """Count and write down that another version answers, or cannot."""
+        version = self.model.version.number
+        self.metrics.swaps.labels(outcome).inc()
+        self.metrics.version.set(version)
+        told = {"event": "version", "version": version, "outcome": outcome}
+        self.audit.write({"at": time.time(), **told})
 
     def _thought(self, done: asyncio.Future[Any]) -> None:
         self.long -= 1
@@ -224,7 +200,7 @@ class Service:
 
 
 @contextmanager
-def full_disk_said() -> Iterator[None]:
+def full_disk_said() -> Generator[None]:
     """RequestError (507) for what the disk does not take."""
     try:
         yield
@@ -244,5 +220,5 @@ def shown_cells(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def shown(cell: Any) -> Any:
     """One cell."""
     if not isinstance(cell, bytes):
-        return cell
+        return plain(cell)
     return {"bytes": len(cell), "sha256": hashlib.sha256(cell).hexdigest()}

@@ -1,13 +1,12 @@
 """Cells of a row as the page shows them: HTML with pictures, players and curves in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from modalloy.answer.loader import Loader
 from modalloy.cells.cells import empty
-from modalloy.report.show import show_cell
 
 PIXELS = 320  # of the longer side of a picture
 
@@ -20,7 +19,9 @@ def shown_cells(loader: Loader, row: int, *, pixels: int = PIXELS) -> list[dict[
     return list(_shown(loader, row, pixels))
 
 
-def _shown(loader: Loader, row: int, pixels: int) -> Iterator[Mapping[str, Any]]:
+def _shown(loader: Loader, row: int, pixels: int) -> Iterator[dict[str, Any]]:
+    from modalloy.report.show import show_cell  # draws, which answering does without
+
     columns = list(dict.fromkeys(c for r in loader.readers.values() for c in r.columns))
     cells = loader.cells(columns, np.array([row]))
     for name, reader in loader.readers.items():

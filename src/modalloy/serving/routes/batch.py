@@ -49,9 +49,12 @@ async def batch(request: Request) -> Response:
 
 async def received(request: Request, place: Path) -> Path:
     """The body in a file."""
-    with open(place, "wb") as file:
-        async for part in request.stream():
-            await asyncio.to_thread(file.write, part)
+    try:
+        with open(place, "wb") as file:
+            async for part in request.stream():
+                await asyncio.to_thread(file.write, part)
+    except OSError as error:
+        raise RequestError("the disk of the service has no room for this table.", 507) from error
     return place
 
 

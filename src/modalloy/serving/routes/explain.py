@@ -1,11 +1,9 @@
 """`/explain`: what each column and each part of a cell adds to the answer of a row."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
-from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
-from modalloy.attribution.explanation import Explanation
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
@@ -14,6 +12,9 @@ from modalloy.serving.rows import Row, check_rows, json_of
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
 from modalloy.table.open_table import open_table
+
+if TYPE_CHECKING:
+    from modalloy.attribution.explanation import Explanation
 
 router = APIRouter()
 KEYS = ("row", "task", "label")
@@ -58,8 +59,11 @@ def reasons(model: ServedModel, cells: Row, task: str | None, label: str | None)
 
 def explained(
     model: ServedModel, cells: Row, task: str | None, label: str | None, **more: Any
-) -> Explanation:
+) -> "Explanation":
     """Why the model answers a row so. more: as `explain_row` takes it."""
+    # Looks inside the network by torch, which bundles do without.
+    from modalloy.attribution.explain_row import chosen_tasks, columns_bought, explain_row
+
     predictor = model.predictor
     tasks = chosen_tasks(predictor.run, task)
     table = open_table([cells], folder=NOWHERE)

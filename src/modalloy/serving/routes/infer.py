@@ -53,10 +53,10 @@ async def infer(name: str, request: Request) -> Response:
     body = await json_of(request)
     rows = rows_of_tensors(body, served.columns, service.limits)
     answered = await service.answer(rows, source="http", request=asked.id)
-    note_rows(service, asked, rows, answered.version)
+    note_rows(service, asked, answered)
     ids = [{"id": one} for one in answered.ids]
     with_ids = [a | i for a, i in zip(answered.told.answers, ids or [{}] * len(rows), strict=True)]
-    told = {"model_name": answered.model, "model_version": str(answered.version)}
+    told: dict[str, Any] = {"model_name": answered.model, "model_version": str(answered.version)}
     told["id"] = body.get("id") if isinstance(body.get("id"), str) else asked.id
     told["parameters"] = {"caveats": answered.told.caveats}
     told["outputs"] = tensors_of(with_ids)

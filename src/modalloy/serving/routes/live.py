@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from modalloy.serving.page.counters import counted
-from modalloy.serving.page.drifted import last_watched
+from modalloy.serving.page.last_drift import last_drift
 from modalloy.serving.plain import as_json, plain
 from modalloy.serving.service import Service
 
@@ -18,5 +18,5 @@ async def live(request: Request) -> Response:
     service: Service = request.app.state.service
     found = counted(service.metrics)
     found |= {"version": service.model.version.number, "problem": service.problem}
-    found["drift"] = await asyncio.to_thread(last_watched, service.deployment.path)
+    found["drift"] = await asyncio.to_thread(last_drift, service.deployment)
     return Response(as_json(plain(found)), media_type="application/json")

@@ -32,5 +32,5 @@ async def model(request: Request) -> dict[str, Any]:
         "kind": "bundle" if served.is_bundle else "run",
         "columns": {name: column.told() for name, column in served.columns.items()},
         "tasks": tasks,
-        "problem": service.problem,
+        "problem": service.current.problem,
     }

@@ -1,14 +1,12 @@
 """`/predict`: rows as JSON, or as a form whose parts are files; an answer for each."""
 
-from typing import Any
-
 from fastapi import APIRouter, Request, Response
 
 from modalloy.serving.form import read_form
 from modalloy.serving.gate import Asked
 from modalloy.serving.plain import as_json
 from modalloy.serving.rows import json_of, rows_in
-from modalloy.serving.service import Service, shown_cells
+from modalloy.serving.service import Answered, Service, shown_cells
 
 router = APIRouter()
 
@@ -27,12 +25,12 @@ async def predict(request: Request) -> Response:
     else:
         rows = rows_in(await json_of(request), service.limits)
     answered = await service.answer(rows, source="http", request=asked.id)
-    note_rows(service, asked, rows, answered.version)
+    note_rows(service, asked, answered)
     return Response(as_json(answered.as_dict()), media_type="application/json")
 
 
-def note_rows(service: Service, asked: Asked, rows: list[Any], version: int) -> None:
+def note_rows(service: Service, asked: Asked, answered: Answered) -> None:
     """What the audit line says of rows; their cells only where the service was told to."""
-    asked.facts |= {"rows": len(rows), "version": version}
+    asked.facts |= {"rows": len(answered.rows), "version": answered.version}
     if service.audit_cells:
-        asked.facts["cells"] = shown_cells(rows)
+        asked.facts["cells"] = shown_cells(answered.rows)

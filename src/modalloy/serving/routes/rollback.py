@@ -24,6 +24,6 @@ async def rollback(request: Request) -> dict[str, Any]:
         raise RequestError('send {"why": "..."}: the history says why it was rolled back.')
     back = service.deployment.rollback
     version = await asyncio.get_running_loop().run_in_executor(service.aside, back, why)
-    await service.refresh()
+    await service.current.refresh()
     asked.facts |= {"version": version.number}
-    return {"version": service.model.version.number, "problem": service.problem}
+    return {"version": service.model.version.number, "problem": service.current.problem}
