@@ -19,8 +19,8 @@ from modalloy.answer.predictor import Predictor
 from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.row_log import RowLog
 from modalloy.watching.cycle import refresh
-from modalloy.watching.served import note_drift
 from modalloy.watching.drifted import drifted
+from modalloy.watching.served import note_drift
 
 COMMAND = "python -m bench.watch_loop"
 SHIFT = 12.0  # degrees that the sensor shows too much once it has drifted

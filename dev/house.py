@@ -67,6 +67,7 @@ ROOMS: list[set[str]] = [
     {"watching"},
     {"tuning"},
     {"deploy"},
+    {"following"},
     {"serving"},
     {"serving.page"},
     {"serving.routes"},

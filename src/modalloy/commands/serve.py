@@ -53,6 +53,17 @@ def serve(
         Path | None, typer.Option("--key", metavar="PEM", help="Private key of the certificate.")
     ] = None,
     trust: Trust = None,
+    follow: Annotated[
+        Path | None,
+        typer.Option("--follow", metavar="DIR", help="Answer files of this folder, too."),
+    ] = None,
+    mqtt: Annotated[
+        str | None,
+        typer.Option("--mqtt", metavar="URL", help="Answer messages, too: mqtt://host/topic."),
+    ] = None,
+    mqtt_password: Annotated[
+        Path | None, typer.Option("--mqtt-password", metavar="FILE", help="The broker's password.")
+    ] = None,
 ) -> None:
     """Answer rows over HTTP, on this machine alone unless told otherwise.
 
@@ -86,6 +97,9 @@ def serve(
         certificate=certificate,
         key=key,
         trust=trust,
+        follow=follow,
+        mqtt=mqtt,
+        mqtt_password=mqtt_password,
         tell=typer.echo,
     )
 

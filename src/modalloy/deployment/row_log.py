@@ -157,7 +157,7 @@ class RowLog:
                 "ORDER BY number",
                 (last(upto),),
             ).fetchall()
-        return [Label(*f[:3], from_json(json.loads(f[3])), *f[4:]) for f in found]
+        return [Label(n, r, t, from_json(json.loads(x)), s, at) for n, r, t, x, s, at in found]
 
     def last_label(self) -> int:
         """The number of the newest label, 0 where there is none."""

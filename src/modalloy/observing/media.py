@@ -62,6 +62,8 @@ def sound(arrays: Mapping[str, np.ndarray]) -> Numbers:
     """Loudness in dB of full scale, the share of zero crossings, which is pitch and noise, the
     quietest tenth in dB, and how many samples there are."""
     x_L = arrays["wave"][: int(arrays["length"])].astype(np.float64)
+    if not len(x_L):
+        return {}
     parts = np.array_split(x_L, max(1, min(50, len(x_L) // 64)))
     level_P = [20.0 * np.log10(max(float(np.sqrt((p**2).mean())), SILENT)) for p in parts]
     return {
@@ -108,7 +110,7 @@ def describe_series(reader: SeriesReader, arrays: Arrays) -> dict[str, Numbers]:
     return {
         name: {
             "mean": float(x_CL[c].mean()),
-            "spread": float(np.log10(spread_C[c])),
+            "spread": float(spread_C[c]),
             "roughness": float(rough_C[c]),
             "stuck share": float(same_C[c]),
         }

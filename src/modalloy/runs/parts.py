@@ -12,7 +12,7 @@ STAGED = ".next"  # ends the name of a file that is to replace another one
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*")
 OURS = (
     *PARTS, "run.json", "run.lock", "training.lock", PAGE, "report.json", "evaluated.html",
-    "evaluated.json", "card.md", "log.jsonl", "refit.jsonl",
+    "evaluated.json", "watched.html", "watched.json", "card.md", "log.jsonl", "refit.jsonl",
 )  # fmt: skip
 PASSING = (STAGED, ".part")  # ends of names of files that are being written
 

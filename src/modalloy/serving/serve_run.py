@@ -15,6 +15,7 @@ from modalloy.machine.files import locked
 from modalloy.serving.app import build_app
 from modalloy.serving.limits import Limits
 from modalloy.serving.service import Service
+from modalloy.serving.sources import Sources
 from modalloy.serving.tokens import Tokens
 
 LOCK = "serving.lock"
@@ -33,9 +34,13 @@ def serve_run(
     certificate: Path | None,
     key: Path | None,
     trust: Path | None,
+    sources: Sources = Sources(),  # noqa: B008 it is a tuple
     tell: Callable[[str], None] = lambda line: None,
 ) -> None:
-    """Serve until the process is told to end; see `verbs.serve`. tell: says where it answers."""
+    """Serve until the process is told to end; see `verbs.serve`. tell: says where it answers, and
+    what is wrong with followed files.
+    """
+    sources.check()
     deployment = Deployment.of(model, live)
     tokens = Tokens(deployment.path)
     loopback = is_loopback(host)
@@ -44,7 +49,8 @@ def serve_run(
     refusal = f"{deployment.path}: is served by another process already; end it, or give --live."
     with locked(deployment.path / LOCK, refusal), listening(host, port) as listener:
         given = {"keep_rows": keep_rows, "audit_cells": audit_cells, "trust": trust}
-        service = Service(deployment, limits, **given)
+        followers = sources.followers(deployment.path, tell)
+        service = Service(deployment, limits, **given, followers=followers)
         app = build_app(service, tokens, loopback=loopback)
         config = uvicorn.Config(
             app,
@@ -60,6 +66,8 @@ def serve_run(
             ssl_certfile=None if certificate is None else str(certificate),
             ssl_keyfile=None if key is None else str(key),
         )
+        for line in sources.told():
+            tell(line)
         for line in welcome(service, listener, host, secure=certificate is not None):
             tell(line)
         asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))

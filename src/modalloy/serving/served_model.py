@@ -41,6 +41,12 @@ class Told:
     caveats: list[str]
     unreadable: str | None = None
 
+    def of_row(self, at: int) -> "Told":
+        """What is said of one of the rows."""
+        part = slice(at, at + 1)
+        own = self.frame.iloc[part].reset_index(drop=True)
+        return Told(own, self.answers[part], self.cells[part], self.caveats)
+
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.log_rows import Entry
@@ -24,6 +24,9 @@ from modalloy.serving.plain import plain
 from modalloy.serving.rows import Row, check_rows
 from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
+
+if TYPE_CHECKING:
+    from modalloy.serving.followed import Follower
 
 KEPT = 64  # requests that are written together
 FEW = 32  # rows that are checked without a thread of their own
@@ -64,7 +67,8 @@ class Service:
     """Answers rows by the version that a deployment says; routes and followers call it alike.
 
     keep_rows: rows, answers and labels are kept in the deployment. audit_cells: audit lines hold
-    cells, media by their SHA-256. trust: the key that bundles must be signed with.
+    cells, media by their SHA-256. trust: the key that bundles must be signed with. followers:
+    sources that are followed from the start to the end.
     """
 
     def __init__(
@@ -75,9 +79,10 @@ class Service:
         keep_rows: bool = True,
         audit_cells: bool = False,
         trust: Path | None = None,
+        followers: "Sequence[Follower]" = (),
     ) -> None:
         self.deployment, self.limits = deployment, limits
-        self.audit_cells = audit_cells
+        self.audit_cells, self.followers = audit_cells, followers
         self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
         given = {"trust": trust, "changed": self._changed}
         self.current = Current(deployment, self.aside, **given)
@@ -158,10 +163,14 @@ class Service:
     def start(self) -> None:
         """Follow what the deployment says from now on."""
         self._watching = asyncio.create_task(self.current.watch())
+        for follower in self.followers:
+            follower.start(self)
 
     async def close(self) -> None:
         """Answer what waits, then end."""
         self.ready = False
+        for follower in self.followers:
+            await follower.stop()
         if self._watching is not None:
             self._watching.cancel()
         await self.batcher.close()

@@ -119,7 +119,9 @@ def names(column: str, known: Counts, name_B: np.ndarray) -> Iterator[Comparison
     held = int(known.held_C.sum())
     if held >= HELD and (new_C[0] or known.held_C[0]):
         said = one_share(int(known.held_C[0]), held, int(new_C[0]), int(there.sum()))
-        yield Comparison(column, "new names", "new", *said, (name_B == 0).astype(np.float64))
+        chance = said.chance if said.size > 0 else 1.0  # fewer new names are no drift
+        score_B = (name_B == 0).astype(np.float64)
+        yield Comparison(column, "new names", "new", said.size, chance, score_B)
     old_C = known.learned_C + known.held_C
     old_share_C = old_C / max(old_C[1:].sum(), 1)
     more_C = new_C / max(new_C[1:].sum(), 1) - old_share_C

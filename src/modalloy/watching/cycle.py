@@ -63,14 +63,16 @@ def refresh(deployment: Deployment, why: str, *, told: Told = lambda state: None
             note(deployment, told, ASKED, **asking(deployment, why))
         desk = Desk.open(deployment, told)
         try:
-            while not (cycle := current(deployment)).done:
+            now = current(deployment)
+            while not now.done:
                 try:
-                    step(desk, cycle)
+                    step(desk, now)
                 except TableError as error:  # rows or labels that no later try can read either
                     note(deployment, told, REJECTED, why=str(error))
+                now = current(deployment)
         finally:
             desk.log.close()
-        return cycle.records[-1]
+        return now.records[-1]
 
 
 class Desk(NamedTuple):

@@ -1,5 +1,7 @@
 """When a served model is to be refreshed: by its plan, and by what its history says."""
 
+from collections.abc import Sequence
+
 from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.history import Record
 from modalloy.deployment.row_log import RowLog
@@ -32,7 +34,7 @@ def due(deployment: Deployment, now: float, *, plan: config.Refresh | None = Non
     return ""
 
 
-def enough_labels(deployment: Deployment, records: list[Record]) -> str:
+def enough_labels(deployment: Deployment, records: Sequence[Record]) -> str:
     """Why a refresh that waits may go on; empty where it may not."""
     log = RowLog(deployment.path)
     try:

@@ -1,6 +1,6 @@
 """The history of a served model in plain words: what happened when, and which version answers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -100,7 +100,7 @@ def switched(record: Record) -> str:
     return f"{record.state}."
 
 
-def otherwise(facts: dict[str, Any]) -> str:
+def otherwise(facts: Mapping[str, Any]) -> str:
     """How many logged rows two models decide otherwise."""
     told = [f"{task} {own['rows']}" for task, own in facts["otherwise"].items()]
     return f"of {facts['rows']} logged rows decided otherwise: {', '.join(told) or 'none'}"

@@ -8,7 +8,7 @@ from modalloy.drift.shares import stability, stability_of
 from modalloy.drift.sketch import Sketch
 from modalloy.drift.units import unit_jump
 from modalloy.observing.reference import Counts
-from modalloy.observing.seen import Say
+from modalloy.observing.seen import TOGETHER, Say
 from modalloy.watching.comparisons import Comparison
 from modalloy.watching.watched import Estimated, Watched
 
@@ -67,7 +67,7 @@ def say_number(name: str, sketch: Sketch, x_B: np.ndarray, unit: str) -> tuple[s
     index = stability_of(sketch, x_B)
     much, of = grade(index), f" {unit}" if unit else ""
     was, now = sketch.median, float(np.median(x_B))
-    medians = f"median {now:.4g}{of}, in training {was:.4g}{of}"
+    medians = f"median {now:.3g}{of}, in training {was:.3g}{of}"
     values, counts = np.unique(x_B, return_counts=True)
     most = float(values[counts.argmax()])
     before = float(sketch.below(np.array([most]))[0])
@@ -75,10 +75,14 @@ def say_number(name: str, sketch: Sketch, x_B: np.ndarray, unit: str) -> tuple[s
     share = counts.max() / len(x_B)
     deviation = sketch.spread or max(abs(was), 1.0) * 1e-3
     if (factor := unit_jump(sketch, x_B)) is not None:
-        return f"{name}: {factor} as in training ({medians}); another unit?", "large", index
+        return (
+            f"{name}: {factor} as in training ({medians}), perhaps in another unit",
+            "large",
+            index,
+        )
     if (share - before > STUCK and share < 1.0) or (share == 1.0 and len(sketch.points_K) > 1):
         same = f"{100 * share:.0f} % of rows hold {most:.4g}{of}, in training {100 * before:.0f} %"
-        return f"{name}: {same}; is it stuck?", much, index
+        return f"{name}: {same}, perhaps it is stuck", much, index
     if abs(now - was) > SHIFTED * deviation:
         side = "higher" if now > was else "lower"
         return f"{name}: {side}, {medians} ({much}, PSI {index:.2f})", much, index
@@ -153,7 +157,8 @@ def say_vectors(where: str, test: Comparison) -> tuple[str, Much]:
     """Cells that an encoder sees otherwise."""
     auc = max(test.size, 0.5)
     much: Much = "slight" if auc < 0.6 else "moderate" if auc < 0.75 else "large"
-    what = f"{where}: looks otherwise to its encoder"
+    alone = f"{where}: looks otherwise to its encoder"
+    what = "rows as a whole look otherwise to the network" if where == TOGETHER else alone
     return f"{what} ({much}; told from training rows in {100 * auc:.0f} of 100 pairs)", much
 
 

@@ -1,4 +1,4 @@
-"""What of a served model's rows was last found to have drifted, by `watch` or by its own refresh."""
+"""What of a served model's rows was last found to have drifted, by `watch` or by a refresh."""
 
 import json
 from pathlib import Path

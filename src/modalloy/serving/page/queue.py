@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ENOUGH = 2000  # rows without a label; where the newest are so many, older ones are not looked at
-BACK_S = (3600.0, 86_400.0, 30 * 86_400.0, None)  # how far back to look for them
+BACK_S = (3600.0, 86_400.0, 30 * 86_400.0)  # how far back to look for them, before all
 OWN = ("row_id", "at", "version")
 
 
@@ -47,12 +47,16 @@ def queue_of(
 def unlabelled(log: RowLog, labelled: set[str], now: float) -> tuple["pd.DataFrame", float | None]:
     """Answers to the newest rows that no label is known of, and since when they were looked at."""
     for back_s in BACK_S:
-        since = None if back_s is None else now - back_s
-        frame = log.answers(since=since)
-        frame = frame[~frame["row_id"].isin(labelled)].reset_index(drop=True)
+        frame = answers_since(log, labelled, now - back_s)
         if len(frame) >= ENOUGH:
-            break
-    return frame, since
+            return frame, now - back_s
+    return answers_since(log, labelled, None), None
+
+
+def answers_since(log: RowLog, labelled: set[str], since: float | None) -> "pd.DataFrame":
+    """Answers from a time on to rows that no label is known of."""
+    frame = log.answers(since=since)
+    return frame[~frame["row_id"].isin(labelled)].reset_index(drop=True)
 
 
 def doubts(frame: "pd.DataFrame", task: str, options: Any) -> np.ndarray:
