@@ -1,4 +1,8 @@
+<<<<<<< HEAD
+"""What the page asks for: its form, why, past rows alike, the queue, counters, the report."""
+=======
 """What the page asks of the service: its form, why, past rows, the queue, counters, report."""
+>>>>>>> main
 
 import json
 from collections.abc import Iterator
@@ -10,9 +14,10 @@ from starlette.testclient import TestClient
 
 from conftest import COLUMNS
 from modalloy.serving.access import FILES
-from modalloy.serving.page.drifted import FILE, last_watched
+from modalloy.serving.page.last_drift import FILE
 from modalloy.serving.page.rendered import form
 from modalloy.serving.schema import Column
+from modalloy.watching.states import DRIFT
 from served import rows_of, serving, small_run
 
 REPORT = b"<!doctype html><title>report</title><style>p{}</style><p>made of rows"
@@ -146,14 +151,17 @@ def test_counters_and_drift(run: Path, client: TestClient, rows: list[dict[str, 
     assert found["latency_ms"]["p50"] > 0
     assert found["cells"]["missing"]["photo"] >= 1
     assert found["drift"] is None
-    drifts = [{"where": "load", "said": "load rises", "much": "large", "size": 0.4}]
-    place = client.service.deployment.path / FILE
-    place.write_text(json.dumps({"rows": 40, "drifts": drifts}))
-    assert client.get("/page/live").json()["drift"]["drifts"][0]["where"] == "load"
+    deployment = client.service.deployment
+    place = deployment.path / FILE
+    place.write_text(json.dumps({"rows": 40, "drifts": [{"where": "load", "said": "load rises"}]}))
+    told = client.get("/page/live").json()["drift"]
+    assert (told["rows"], told["said"]) == (40, ["load rises"])
+    deployment.record(DRIFT, said="load falls")
+    told = client.get("/page/live").json()["drift"]
+    assert (told["rows"], told["said"]) == (None, ["load falls"])
     place.write_text("{}")
     assert client.get("/page/live").status_code == 409
     place.unlink()
-    assert last_watched(place.parent) is None
 
 
 def test_the_report_is_shown_once_a_ticket(run: Path, client: TestClient) -> None:

@@ -133,7 +133,7 @@ def test_a_row_is_answered_explained_and_labelled(browser: Any, address: str, ru
         before = len(labels_of(run))
         page.fill("#answer form.right input", "41.5")
         page.press("#answer form.right input", "Enter")
-        page.wait_for_function("document.getElementById('said').textContent.startsWith('Kept')")
+        page.wait_for_selector("#said:has-text('Kept')", state="attached")
         assert labels_of(run)[before:] == [("life", 41.5)]
         page.click("text=What mattered")
         page.wait_for_selector("#answer .words .for, #answer .words .against")
@@ -146,24 +146,22 @@ def test_a_row_is_answered_explained_and_labelled(browser: Any, address: str, ru
 
 def test_the_queue_by_keyboard_alone(browser: Any, address: str, run: Path) -> None:
     with opened(browser, address) as page:
-        fill_in(page, run)
-        page.keyboard.press("Tab")
+        page.wait_for_selector("#row")
         for load in ("8", "9"):
             page.fill("[data-column=load] input", load)
-            page.press("[data-column=load] input", "Enter")
-            page.wait_for_selector("#answer .card:has-text('fault') >> nth=0")
+            with page.expect_response("**/predict"):
+                page.press("[data-column=load] input", "Enter")
             page.wait_for_selector("#row [type=submit]:enabled")
         page.focus("#tab-ask")
         page.keyboard.press("ArrowRight")
         page.wait_for_selector("#queue-row .card")
         assert page.evaluate("document.activeElement.id") == "queue-row"
-        before, first = len(labels_of(run)), page.inner_text("#queue-row h3")
+        before = len(labels_of(run))
+        first = page.get_attribute("#queue-row article", "data-row")
         page.keyboard.press("s")
-        page.wait_for_function(
-            "was => document.querySelector('#queue-row h3').innerText != was", arg=first
-        )
+        page.wait_for_selector(f"#queue-row article:not([data-row='{first}'])")
         page.keyboard.press("1")
-        page.wait_for_function("document.getElementById('said').textContent.startsWith('Kept')")
+        page.wait_for_selector("#said:has-text('Kept')", state="attached")
         assert labels_of(run)[before:] == [("fault", "crack")]
         follows_the_rules(page)
 

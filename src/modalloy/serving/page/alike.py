@@ -1,15 +1,17 @@
 """Past rows that were found, with what a person sees and hears of them."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from modalloy.retrieval.found import Found
 from modalloy.serving.page.shown import shown_cells
 from modalloy.serving.plain import plain
+
+if TYPE_CHECKING:
+    from modalloy.retrieval.found import Found
 
 PIXELS = 160
 
 
-def alike_as_dict(found: Found) -> dict[str, Any]:
+def alike_as_dict(found: "Found") -> dict[str, Any]:
     """The hits of a search as JSON: number, score, right answers, and cells to be shown."""
     loader = found.loader
     targets = {getattr(task, "target", None) for task in loader.job.tasks.values()}

@@ -79,8 +79,10 @@ export function unlike(answer) {
 function worth(cells, answer) {
   const known = { ok: t("worth_ok"), missing: t("missing") };
   const odd = Object.values(cells).filter((said) => !(said in known)).length;
-  const rows = Object.entries(cells).map(([name, said]) => h("tr", {}, h("th", { scope: "row" }, name),
-    said in known ? h("td", { class: said }, known[said]) : h("td", { class: "odd", lang: "en" }, said)));
+  const shown = (said) => said in known ? h("td", { class: said }, known[said])
+    : said.startsWith("unknown: ") ? h("td", { class: "odd" }, t("worth_unknown", { name: said.slice(9) }))
+      : h("td", { class: "odd", lang: "en" }, said);
+  const rows = Object.entries(cells).map(([name, said]) => h("tr", {}, h("th", { scope: "row" }, name), shown(said)));
   const bought = answer["row.bought"] ?? answer.bought;
   return h("details", { open: odd > 0 },
     h("summary", {}, t("cells_title", { read: Object.values(cells).filter((c) => c !== "missing").length, all: rows.length })),

@@ -55,7 +55,7 @@ function draw(found, rate) {
 function drift(found) {
   return h("article", { class: "card" }, h("h3", {}, t("drift")),
     found === null ? h("p", { class: "quiet" }, t("not_watched"))
-      : [h("p", { class: "quiet" }, t("watched", { when: when(found.at), rows: num(found.rows, 9) })),
-        found.drifts.length ? h("ul", { lang: "en" }, found.drifts.map((d) => h("li", {}, h("b", {}, d.where), ` ${d.said}`)))
-          : h("p", {}, t("no_drift"))]);
+      : [h("p", { class: "quiet" }, found.rows === null ? t("alarmed", { when: when(found.at) })
+        : t("watched", { when: when(found.at), rows: num(found.rows, 9) })),
+      found.said.length ? h("ul", { lang: "en" }, found.said.map((one) => h("li", {}, one))) : h("p", {}, t("no_drift"))]);
 }

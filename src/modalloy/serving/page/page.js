@@ -79,6 +79,7 @@ async function open(tab) {
   }
   closeLive();
   tell(null);
+  scrollTo(0, Math.min(scrollY, document.querySelector("header").offsetHeight));
   if (!model) return;
   const act = { review: () => openReview(model), report: openReport, live: openLive }[tab.getAttribute("aria-controls")];
   try { await act?.(); } catch (error) { tell(error); }

@@ -41,7 +41,7 @@ async function next(model, state, head, card) {
     await on();
     say(t("kept"));
   };
-  card.replaceChildren(h("article", { class: "card" }, h("h3", {}, t("answered", { when: when(row.at), version: row.version })),
+  card.replaceChildren(h("article", { class: "card", "data-row": row.id }, h("h3", {}, t("answered", { when: when(row.at), version: row.version })),
     unlike(row.answer), figures(state.task, task, row.answer),
     h("fieldset", {}, h("legend", {}, t("what_right")), chooser(state.task, task, row.answer, send, { keys: true }),
       h("div", { class: "actions" }, button([h("kbd", {}, "S"), t("skip_row")], on, { class: "skip-row" }))),

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
+"""Paths that are good for one look, since a frame inside a page cannot send the page's token."""
+=======
 """Paths that are good for one look: a frame inside a page cannot send the page's token."""
+>>>>>>> main
 
 import secrets
 import time

@@ -5,7 +5,7 @@ import asyncio
 from fastapi import APIRouter, Request, Response
 
 from modalloy.serving.page.counters import counted
-from modalloy.serving.page.drifted import last_watched
+from modalloy.serving.page.last_drift import last_drift
 from modalloy.serving.plain import as_json, plain
 from modalloy.serving.service import Service
 
@@ -17,6 +17,11 @@ async def live(request: Request) -> Response:
     """Numbers alone; asked for every few seconds."""
     service: Service = request.app.state.service
     found = counted(service.metrics)
+<<<<<<< HEAD
+    found |= {"version": service.model.version.number, "problem": service.problem}
+    found["drift"] = await asyncio.to_thread(last_drift, service.deployment)
+=======
     found |= {"version": service.model.version.number, "problem": service.current.problem}
     found["drift"] = await asyncio.to_thread(last_watched, service.deployment.path)
+>>>>>>> main
     return Response(as_json(plain(found)), media_type="application/json")

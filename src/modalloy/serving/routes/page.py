@@ -1,6 +1,7 @@
 """`/` and its files: the page, the form of the served model, and what it asks of single rows."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -10,10 +11,10 @@ from modalloy.serving.gate import Asked
 from modalloy.serving.page.alike import alike_as_dict
 from modalloy.serving.page.language import Language, language_of
 from modalloy.serving.page.rendered import POLICY, form, frame, static
-from modalloy.serving.page.why import why_as_dict
 from modalloy.serving.plain import as_json
 from modalloy.serving.routes import explain, search
-from modalloy.serving.rows import check_rows, read_json
+from modalloy.serving.rows import Row, check_rows, json_of
+from modalloy.serving.served_model import ServedModel
 from modalloy.serving.service import Service
 
 router = APIRouter(include_in_schema=False)
@@ -53,16 +54,21 @@ async def why(request: Request) -> Response:
     """As `/explain`, with marks for every part of a cell instead of the strongest in words."""
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
-    row, task, label = explain.given(read_json(await request.body()))
+    row, task, label = explain.given(await json_of(request))
     model = service.model
     if model.is_bundle:
         raise RequestError("a bundle answers, and cannot be looked into; serve its run.", 409)
     (cells,) = check_rows([row], model.columns, service.limits)
     asked.facts |= {"rows": 1, "version": model.version.number}
-    told = await service.think(
-        lambda: why_as_dict(explain.explained(model, cells, task, label, past=0))
-    )
+    told = await service.think(lambda: reasons(model, cells, task, label))
     return Response(as_json(told), media_type="application/json")
+
+
+def reasons(model: ServedModel, cells: Row, task: str | None, label: str | None) -> dict[str, Any]:
+    """Reasons as the page draws them, without past rows, which are asked for by themselves."""
+    from modalloy.serving.page.why import why_as_dict  # torch, which bundles do without
+
+    return why_as_dict(explain.explained(model, cells, task, label, past=0))
 
 
 @router.post("/page/alike")
@@ -70,7 +76,7 @@ async def alike(request: Request) -> Response:
     """As `/search` with `like` alone, the found rows with thumbnails, players and curves."""
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
-    body = read_json(await request.body())
+    body = await json_of(request)
     model = service.model
     if not isinstance(body, dict) or list(body) != ["like"]:
         raise RequestError('send {"like": {"column": cell, ...}} alone.')

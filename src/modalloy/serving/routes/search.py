@@ -1,12 +1,11 @@
 """`/search`: the rows that were learned from, or others of the run's table, nearest to a query."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 
 from modalloy.checks.finding import some
 from modalloy.errors import ModalloyError, RequestError
-from modalloy.retrieval.found import Found
 from modalloy.serving.gate import Asked
 from modalloy.serving.limits import Limits
 from modalloy.serving.media_cells import called, check_file, file_of
@@ -16,6 +15,9 @@ from modalloy.serving.schema import Column
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
 from modalloy.table.open_table import open_table
+
+if TYPE_CHECKING:
+    from modalloy.retrieval.found import Found
 
 router = APIRouter()
 TEXTS = ("text", "column", "against")
@@ -77,7 +79,7 @@ def nearest(service: Service, model: ServedModel, query: dict[str, Any]) -> dict
     return plain({k: v for k, v in found.items() if k not in ("table", "run")})
 
 
-def searched(service: Service, model: ServedModel, query: dict[str, Any]) -> Found:
+def searched(service: Service, model: ServedModel, query: dict[str, Any]) -> "Found":
     """What is found; RequestError (409) where the run's table is not what it was."""
     try:
         searcher = service.searchers.of(model)
