@@ -107,7 +107,7 @@ def start_lines(folder: Path) -> list[Line]:
 
 def first_answer(bundle: Path, row: dict[str, Any]) -> dict[str, float]:
     """One fresh process: seconds until it has answered one row, and its memory."""
-    command = [sys.executable, "-c", FIRST, "-", str(bundle), json.dumps(row), str(time.time())]
+    command = [sys.executable, "-c", FIRST, str(bundle), json.dumps(row), str(time.time())]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
 
@@ -210,6 +210,7 @@ def bundle_of(folder: Path, rows: pd.DataFrame, columns: dict[str, dict[str, Any
     job = {
         "table": str(folder / "parts.parquet"),
         "columns": columns,
+        "split": {"random": "stratified", "test": 0.15, "validation": 0.15},
         "fuse": {"type": "attention", "width": 64, "heads": 4},
         "tasks": {"fault": {"type": "classify", "target": "fault"}},
         "train": {"epochs": 1, "batch": 16},
@@ -269,11 +270,25 @@ def process(*words: str | Path) -> Run:
     """A Python of its own, to its end."""
     start = time.perf_counter()
     child = subprocess.Popen([sys.executable, *map(str, words)], stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(child.pid, 0)
+    # What the system counts of a process that has ended holds its parent's memory as well.
+    most, done = 0.0, 0
+    while not done:
+        most = max(most, held_mb(child.pid))
+        time.sleep(0.02)
+        done, status, used = os.wait4(child.pid, os.WNOHANG)
     assert status == 0, f"{words}: ended with {status}"
     child.returncode = 0
-    spent = time.perf_counter() - start
-    return Run(spent, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+    return Run(time.perf_counter() - start, used.ru_utime + used.ru_stime, most)
+
+
+def held_mb(process: int) -> float:
+    """The most memory that a process has held so far; 0 where it has just ended."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return 0.0
+    lines = [line.split() for line in status.splitlines() if line.startswith("VmHWM")]
+    return int(lines[0][1]) / 1024 if lines else 0.0
 
 
 def size_mb(path: Path) -> float:

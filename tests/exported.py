@@ -13,6 +13,7 @@ import pytest
 
 import modalloy as ma
 from conftest import make_job, write_table
+from in_engines import quick_export
 from modalloy.answer.predictor import Predictor
 from modalloy.deploy.export_rows import ExportRows, rows_of
 from modalloy.deploy.export_run import exported, write_exported
@@ -66,7 +67,9 @@ def whole() -> Made:
         run = ma.train(job, out=folder / "run", quiet=True)
     predictor = Predictor(run)
     rows = rows_of(predictor, None)
-    return Made(folder, table, run, exported(predictor, rows, "openvino"), rows)
+    with quick_export():
+        graphs = exported(predictor, rows, "openvino")
+    return Made(folder, table, run, graphs, rows)
 
 
 @functools.cache

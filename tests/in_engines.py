@@ -1,7 +1,8 @@
 """A graph's bytes in, its sessions out, and whether they answer as a module of torch does."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -16,10 +17,17 @@ from modalloy.graphs.session import Session
 
 
 def quick_onnx(graph: Graph) -> bytes:
-    """What `to_onnx` writes; the exporter reads the source of its 500 translations only once."""
+    """What `to_onnx` writes."""
+    with quick_export():
+        return to_onnx(graph)
+
+
+@contextmanager
+def quick_export() -> Iterator[None]:
+    """The exporter reads the source of its 500 translations once for all graphs of a process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ONNXRegistry, "from_torchlib", staticmethod(registry))
-        return to_onnx(graph)
+        yield
 
 
 FROM_TORCHLIB = ONNXRegistry.from_torchlib

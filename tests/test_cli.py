@@ -90,7 +90,8 @@ def test_search_hands_its_words_to_the_verb(calls: list[tuple[Any, ...]], tmp_pa
     assert done.exit_code == 0
     assert "row 3" in done.output
     assert "The page is f.html" in done.output
-    done = run("search", "r", "--answer", "why?", "--follow", "t.json", "--table", "t.csv")
+    words = ("--follow", "t.json", "--table", "t.csv", "--shorten", "0.9")
+    done = run("search", "r", "--answer", "why?", *words)
     assert done.exit_code == 0
     (name, args, options), (_, more, answered) = calls
     assert (name, *args) == ("search", Path("r"), None)
@@ -100,6 +101,7 @@ def test_search_hands_its_words_to_the_verb(calls: list[tuple[Any, ...]], tmp_pa
         4,
     )
     assert (options["against"], options["index"]) == ("photo", "usearch")
+    assert (options["shorten"], answered["shorten"]) == (None, 0.9)
     assert (*more, answered["answer"], answered["follow"]) == (
         Path("r"),
         "t.csv",
@@ -350,9 +352,10 @@ def test_economize_takes_costs_and_prints_what_has_changed(calls: list[Any]) -> 
 
 def test_compress_hands_on_its_promise_and_prints_what_has_changed(calls: list[Any]) -> None:
     words = ("--profile", "size", "--max-loss", "1.5", "--minutes", "3", "--sign", "k.pem")
+    words = (*words, "--adapter", "line3")
     done = run("compress", "r", "-o", "b.zip", *words)
     asked = {"profile": "size", "max_loss": 1.5, "minutes": 3.0, "sign": Path("k.pem")}
-    place = {"out": Path("b.zip"), "table": None, "sheet": None}
+    place = {"out": Path("b.zip"), "table": None, "sheet": None, "adapter": "line3"}
     assert calls == [("compress", (Path("r"),), {**asked, **place})]
     assert "0.25 times" in done.stdout
     assert "guarded by 4 rows" in done.stdout

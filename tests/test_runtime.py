@@ -15,7 +15,10 @@ import pytest
 import modalloy.runtime
 from golden_rows import BUNDLE, FOLDER, golden_answers, golden_rows
 from modalloy import runtime
-from modalloy.errors import BundleError, TableError
+from modalloy.answer.engines import engine_for
+from modalloy.answer.predictor import Predictor
+from modalloy.bundle.bundled import load_bundle
+from modalloy.errors import BundleError, JobError, TableError
 
 NEVER = {"torch", "transformers", "sklearn", "scipy"}
 
@@ -115,6 +118,41 @@ def test_what_cannot_be_answered_is_refused(rows: pd.DataFrame, tmp_path: Path) 
     key.write_text("no key")
     with pytest.raises(BundleError):
         runtime.open(BUNDLE, trust=key)
+
+
+def test_columns_to_keep_are_a_list_of_different_names(rows: pd.DataFrame) -> None:
+    with pytest.raises(TableError, match=r"a list of columns, as in keep=\['machine'\], not one"):
+        runtime.answerer(BUNDLE, keep="machine")
+    with pytest.raises(TableError, match="names the column 'machine' twice"):
+        runtime.answerer(BUNDLE, keep=["machine", "load", "machine"])
+    own = rows.assign(fault="crack")
+    answer = runtime.answerer(BUNDLE, keep=["fault"])
+    for some in (own, own[:0], pa.Table.from_pandas(own, preserve_index=False)):
+        with pytest.raises(TableError, match="answers have a column 'fault' of their own; rename"):
+            answer(some)
+    twice = pd.concat([rows, rows[["machine"]]], axis=1)
+    table = pa.Table.from_pandas(rows, preserve_index=False)
+    arrow = table.append_column("machine", table["machine"])
+    for some in (twice, arrow):
+        with pytest.raises(TableError, match="the rows have two columns 'machine'"):
+            runtime.answerer(BUNDLE, keep=KEEP)(some)
+
+
+@pytest.mark.parametrize("threads", [0, -2, 1.5, True])
+def test_less_than_one_thread_is_refused(threads: int) -> None:
+    for asked in (runtime.open, runtime.answerer, Predictor):
+        with pytest.raises(JobError, match=f"threads: {threads} is no number of threads; give 1"):
+            asked(BUNDLE, threads=threads)
+    with pytest.raises(JobError, match="is no number of threads"):
+        engine_for(load_bundle(BUNDLE), threads=threads)
+
+
+def test_devices_are_named_in_any_case(rows: pd.DataFrame) -> None:
+    assert runtime.open(BUNDLE, device="CPU").run.device == "cpu"  # type: ignore[attr-defined]
+    engine = engine_for(load_bundle(BUNDLE, device="Auto"), device="Cpu")
+    assert {s.device for s in engine.sessions.values()} == {"cpu"}  # type: ignore[attr-defined]
+    with pytest.raises(BundleError, match=r"device 'GPUs' is none; .*\. Did you mean 'gpu'\?"):
+        runtime.answerer(BUNDLE, device="GPUs")(rows)
 
 
 ANSWER = """

@@ -37,7 +37,9 @@ __all__ = [
     "predict",
     "predict_into",
     "pretrain",
+    "rollback",
     "search",
+    "serve",
     "train",
     "tune",
     "watch",
@@ -45,6 +47,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
+    from modalloy.deployment.rollback import rollback
     from modalloy.diagnosis import doctor
     from modalloy.job.job_file import load_job
     from modalloy.retrieval.conversation import Conversation
@@ -67,6 +70,7 @@ if TYPE_CHECKING:
         predict_into,
         pretrain,
         search,
+        serve,
         train,
         tune,
         watch,
@@ -90,8 +94,10 @@ _HOMES = {
     "compress": "verbs",
     "adapt": "verbs",
     "export": "verbs",
+    "serve": "verbs",
     "watch": "verbs",
     "demo": "verbs",
+    "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",

@@ -23,7 +23,9 @@ from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
 from modalloy.commands.pretrain import pretrain
+from modalloy.commands.rollback import rollback
 from modalloy.commands.search import search
+from modalloy.commands.serve import serve
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
@@ -48,6 +50,8 @@ VERBS = (  # in the order of --help
     economize,
     compress,
     export,
+    serve,
+    rollback,
     watch,
     doctor,
     demo,

@@ -6,7 +6,8 @@ ModalloyError
 │   └── EmptyColumnError   a column without anything to learn from
 ├── LeakError    the split would let the model see its own answers
 ├── RunError     a run directory: missing, incomplete, changed since it was written
-└── BundleError  a bundle: damaged, changed, unsigned where a key is demanded, of a newer version
+├── BundleError  a bundle: damaged, changed, unsigned where a key is demanded, of a newer version
+└── RequestError a request to a served model: not its columns, too large, not allowed, too late
 """
 
 
@@ -36,3 +37,11 @@ class RunError(ModalloyError):
 
 class BundleError(ModalloyError):
     """A bundle cannot be written, or is damaged, changed, not trusted or of a newer version."""
+
+
+class RequestError(ModalloyError):
+    """A served model refuses a request. status: of HTTP; retry_s: when another try may succeed."""
+
+    def __init__(self, text: str, status: int = 422, *, retry_s: float | None = None) -> None:
+        super().__init__(text)
+        self.status, self.retry_s = status, retry_s

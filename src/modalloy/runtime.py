@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from modalloy.errors import TableError
+from modalloy.machine.limits import refuse_threads
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,13 +50,16 @@ def open(
     trust: a file with the public key (PEM) that the bundle must be signed with. device: `cpu`,
     `gpu`, `npu`, or `auto` for the fastest that is here. threads: that its graphs may use, one for
     each core of this process for None. BundleError where it is damaged, unsafe, of a newer version
-    or not trusted, and for a device that is not here.
+    or not trusted, and for a device that is not here; JobError for less than one thread.
+    `engine.notes` and `engine.caveats` of what is opened say what of it could not be checked.
     """
     from modalloy.answer.predictor import Predictor
     from modalloy.bundle.bundled import load_any
 
+    refuse_threads(threads)
     key = None if trust is None else Path(trust)
-    return Predictor(load_any(path, trust=key, device=device), threads=threads)
+    loaded = load_any(path, trust=key, device=device)
+    return Predictor(loaded, device=device, threads=threads)
 
 
 def answerer(
@@ -68,8 +72,8 @@ def answerer(
 ) -> "Answerer":
     """A bundle as a small object to send to other processes; nothing is read before it is asked.
 
-    keep: columns of the rows that stand beside their answers, such as a key to join by. trust,
-    device, threads: as for `open`.
+    keep: columns of the rows that stand beside their answers, such as a key to join by; TableError
+    where these are no list of different names. trust, device, threads: as for `open`.
     """
     return Answerer(path, keep=keep, trust=trust, device=device, threads=threads)
 
@@ -94,7 +98,8 @@ class Answerer:
         device: str = "auto",
         threads: int | None = None,
     ) -> None:
-        self.path, self.keep = str(Path(path).absolute()), tuple(keep)
+        refuse_threads(threads)
+        self.path, self.keep = str(Path(path).absolute()), kept_names(keep)
         self.device, self.threads = device, threads
         self.trust = None if trust is None else str(Path(trust).absolute())
 
@@ -122,7 +127,8 @@ class Answerer:
         """Answers to rows, one each and in their order; a frame keeps its index.
 
         No rows give no answers, of the same columns. TableError for rows
-        that have none of the columns that are read, or lack one in `keep`.
+        that have none of the columns that are read, or lack one in `keep`, and for one in `keep`
+        that is called as a column of the answers is.
         """
         import pandas as pd
         import pyarrow as pa
@@ -160,17 +166,39 @@ class Answerer:
         return found
 
     def _answered(self, rows: Any, columns: Sequence[str], count: int) -> "pd.DataFrame":
-        """The answers; of no rows, of one that lacks everything, which is then left out."""
+        """The answers; of no rows, of one that lacks everything, which is then left out.
+
+        TableError for a column in `keep` that is called as a column of the answers is.
+        """
         if count:
-            return self.predictor.frame(rows)
-        blank = {name: [None] for name in columns}
-        return self.predictor.frame(blank, part=slice(0, 0))
+            found = self.predictor.frame(rows)
+        else:
+            found = self.predictor.frame({name: [None] for name in columns}, part=slice(0, 0))
+        for name in self.keep:
+            if name in found.columns:
+                raise TableError(
+                    f"keep: the answers have a column '{name}' of their own; rename it in the rows."
+                )
+        return found
 
     def _refuse_lack(self, columns: Sequence[str]) -> None:
-        """TableError for a column in `keep` that rows lack."""
+        """TableError for a column in `keep` that rows lack, or have twice."""
         for name in self.keep:
             if name not in columns:
                 raise TableError(f"keep: the rows have no column '{name}'.")
+            if list(columns).count(name) > 1:
+                raise TableError(f"keep: the rows have two columns '{name}'; rename one of them.")
+
+
+def kept_names(keep: Sequence[str]) -> tuple[str, ...]:
+    """The columns to keep; TableError where they are no list of different names."""
+    if isinstance(keep, str):
+        raise TableError(f"keep: give a list of columns, as in keep=[{keep!r}], not one text.")
+    names = tuple(keep)
+    for name in names:
+        if names.count(name) > 1:
+            raise TableError(f"keep: names the column '{name}' twice; name each one once.")
+    return names
 
 
 def empty_batch(table: "pa.Table") -> "pa.RecordBatch":

@@ -1,6 +1,6 @@
 """The verbs: each takes a table, a job or a run and does one thing with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -377,6 +377,7 @@ def compress(
     max_loss: float = 0.5,
     minutes: float | None = None,
     sign: str | Path | None = None,
+    adapter: str | None = None,
     sheet: str | None = None,
     quiet: bool = False,
 ) -> "Bundle":
@@ -391,25 +392,26 @@ def compress(
     out: a name that ends in .zip, or a folder. table: labelled rows that the model has not learned
     from, the run's validation rows for None. profile: `latency` (one row), `throughput` (16 rows),
     `size` or `exact` (99.5 % of decisions stay the same). max_loss: points that a task may lose
-    otherwise, at the worse end of its 95 % interval. minutes: after which nothing new begins;
-    with them smaller networks and compiled ones are tried, too. sign: a file with an Ed25519
-    private key. sheet: the sheet of an Excel table.
+    otherwise, at the worse end of its 95 % interval, and no fewer than so few rows can rule out.
+    minutes: after which nothing new begins; with them smaller networks and compiled ones are tried,
+    too. sign: a file with an Ed25519 private key. adapter: one of the run's, or `none`. sheet: the
+    sheet of an Excel table.
 
     Raises JobError for a profile, loss or time that there is none of, and where no engine is
     installed; RunError where no rows are left to guard by; TableError where a given table has none;
     BundleError where something else lies at `out`, for a run with a policy of `economize`, and
     where a bundle in float32 would not decide as the run does.
     """
-    from modalloy.deploy.compress_run import compress_run
-    from modalloy.runs.run import Run, load_run
+    from modalloy.deploy.compress_run import compress_run, refuse_options
 
-    loaded = run if isinstance(run, Run) else load_run(run)
     if sheet is not None and table is None:
         raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    asked: dict[str, Any] = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
+    asked["sign"] = None if sign is None else Path(sign)
+    refuse_options(Path(out), **asked)
+    loaded = opened_run(run, adapter)
     opened = None if table is None else open_table(table, sheet=sheet)
-    asked = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
-    key = None if sign is None else Path(sign)
-    return compress_run(loaded, opened, Path(out), **asked, sign=key, quiet=quiet)
+    return compress_run(loaded, opened, Path(out), **asked, quiet=quiet)
 
 
 def export(
@@ -422,6 +424,7 @@ def export(
     table: Any = None,
     adapter: str | None = None,
     sheet: str | None = None,
+    without_rows: bool = False,
     quiet: bool = False,
 ) -> "Bundle":
     """A bundle of a run: one file that answers without torch as the run does, or nothing at all.
@@ -435,20 +438,85 @@ def export(
     file with an Ed25519 private key (PEM). server: write beside the bundle a folder with its graphs
     that OpenVINO Model Server (`openvino`) or `triton` loads. table: rows to try the graphs on, the
     run's own for None. adapter: one of the run's, or `none`. sheet: the sheet of an Excel table.
+    without_rows: no rows of the table go along, so that nothing tells on another machine whether
+    the bundle answers as here; it says so wherever it is opened.
 
     Raises JobError for an unknown backend and where its packages are not installed; RunError for a
     pretrained run, one whose table is gone, and for an operation that a backend cannot do;
     BundleError where something else lies at `out`.
     """
-    from modalloy.deploy.export_run import export_run
+    from modalloy.deploy.export_run import export_run, refuse_options
 
     if sheet is not None and table is None:
         raise TableError(f"sheet '{sheet}': name the Excel file that it is in.")
+    key = None if sign is None else Path(sign)
+    refuse_options(Path(out), backend, server, key)
     loaded = opened_run(run, adapter)
     opened = None if table is None else open_table(table, sheet=sheet)
-    key = None if sign is None else Path(sign)
     asked = {"backend": backend, "sign": key, "server": server}
-    return export_run(loaded, Path(out), **asked, table=opened, quiet=quiet)
+    return export_run(
+        loaded, Path(out), **asked, table=opened, without_rows=without_rows, quiet=quiet
+    )
+
+
+def serve(
+    run: str | Path,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    live: str | Path | None = None,
+    keep_rows: bool = True,
+    audit_cells: bool = False,
+    limits: Mapping[str, float] | None = None,
+    certificate: str | Path | None = None,
+    key: str | Path | None = None,
+    trust: str | Path | None = None,
+    follow: str | Path | None = None,
+    mqtt: str | None = None,
+    mqtt_password: str | Path | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> None:
+    """Answer rows over HTTP by a run or bundle until the process is told to end.
+
+    host: an address that other machines reach needs a token first (`modalloy serve RUN --token`).
+    port: 0 for any that is free. live: the deployment's folder, `RUN.live` beside the run for None:
+    which version answers, rows and labels, tokens, the audit log. keep_rows: rows, answers and
+    labels are kept there. audit_cells: cells stand in the audit log. limits: fields of
+    `serving.limits.Limits`, such as `{"rows": 100, "deadline_s": 5}`. certificate, key: PEM files
+    to answer by HTTPS. trust: the key that bundles must be signed with. follow: a folder whose
+    files are rows, too: their answers go into `answers` in it, each once whatever ends the process.
+    mqtt: address of a topic whose messages are rows, `mqtt://host/topic`, answered on
+    `TOPIC/answers`; mqtt_password: a file with the password. tell: is told where the service
+    answers, and which followed files cannot be read.
+
+    Raises JobError where the extra `serve` is not installed, for an open address without a token
+    and for limits that make no sense; RunError where the address is taken, the deployment is served
+    already or is of another model.
+    """
+    require("fastapi", "serve", "serve")
+    require("uvicorn", "serve", "serve")
+    from modalloy.serving.limits import limits_of
+    from modalloy.serving.serve_run import serve_run
+    from modalloy.serving.sources import Sources
+
+    serve_run(
+        Path(run),
+        None if live is None else Path(live),
+        host=host,
+        port=port,
+        limits=limits_of(limits or {}),
+        keep_rows=keep_rows,
+        audit_cells=audit_cells,
+        certificate=None if certificate is None else Path(certificate),
+        key=None if key is None else Path(key),
+        trust=None if trust is None else Path(trust),
+        sources=Sources(
+            None if follow is None else Path(follow),
+            mqtt,
+            None if mqtt_password is None else Path(mqtt_password),
+        ),
+        tell=tell,
+    )
 
 
 def adapt(
@@ -623,6 +691,7 @@ def search(
     index: "How" = "exact",
     folder: str | Path | None = None,
     rebuild: bool = False,
+    shorten: float | None = None,
     follow: str | Path | None = None,
     out: str | Path | None = None,
     sheet: str | None = None,
@@ -635,9 +704,9 @@ def search(
     be answered from rows that are near enough, with their numbers. where: conditions such as
     `line=3` or `load=2..5`. top: how many rows. column: that reads the query, where several could.
     against: the column to compare with, whole rows for None. index: `usearch` asks a graph instead
-    of every row. folder: of the index; rebuild: build it anew. follow: a file that keeps a
-    dialogue, whose filters stay from turn to turn. out: write the page there (`.html`), with
-    `.json` beside it.
+    of every row. folder: of the index; rebuild: build it anew. shorten: the share of the nearest
+    rows that shorter vectors have to keep, see `Searcher`. follow: a file that keeps a dialogue,
+    whose filters stay from turn to turn. out: write the page there (`.html`), with `.json` beside.
 
     Any column finds any other in a run that was pretrained with `contrast`; in any other run a
     column finds itself alone, and whole rows whole rows. `Searcher` asks one index many times.
@@ -654,7 +723,7 @@ def search(
     asked = {"text": text, "image": image, "audio": audio, "row": row, "like": like}
     refuse_two_queries(asked, answer, index)
     given = {"sheet": sheet, "folder": folder, "rebuild": rebuild, "how": index, "quiet": quiet}
-    talk = Conversation(Searcher(run, table, **given))
+    talk = Conversation(Searcher(run, table, shorten=shorten, **given))
     if follow is not None and Path(follow).exists():
         talk.resume(Path(follow))
     if answer is not None:

@@ -14,12 +14,13 @@ import pytest
 from bundles import onnx_bytes
 from golden_rows import BUNDLE
 from modalloy.answer.engines import engine_for
-from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.bundle.archive import Archive
 from modalloy.bundle.bundled import ABSENT, load_bundle
+from modalloy.bundle.golden_note import GOLDEN, NOTE, golden_note
 from modalloy.bundle.told import BRANCHES, JOB, MACHINE, ORIGIN, SCHEMA
 from modalloy.bundle.write import write_bundle
 from modalloy.errors import BundleError, RunError
+from modalloy.machine.fingerprint import fingerprint
 
 TIMES = 12  # 120 of each were tried once
 AT = datetime(2026, 11, 30, tzinfo=UTC)
@@ -172,7 +173,6 @@ def test_golden_rows_are_asked_off_the_processor_and_their_lack_is_said(
     whole: tuple[dict[str, bytes], Data], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from modalloy.answer import engines
-    from modalloy.machine.fingerprint import fingerprint
 
     parts, notes = dict(whole[0]), copy.deepcopy(whole[1])
     notes[MACHINE] = fingerprint().state()
@@ -193,6 +193,46 @@ def test_golden_rows_are_asked_off_the_processor_and_their_lack_is_said(
     assert engine_for(load_bundle(tmp_path / "m.zip"), device="cpu").caveats == ()
     assert asked == [True]
     del parts[GOLDEN]
+    notes |= golden_note(0, asked=True)
     write_bundle(tmp_path / "m.zip", parts, notes, created=AT)
-    (said,) = engine_for(load_bundle(tmp_path / "m.zip"), device="cpu").caveats
-    assert "holds no rows to compare by" in said
+    engine = engine_for(load_bundle(tmp_path / "m.zip"), device="cpu")
+    (said,) = engine.caveats
+    assert "holds no rows to compare by (they were left out when it was exported" in said
+    device = "cpu"
+    engine = engine_for(load_bundle(tmp_path / "m.zip"), device="cpu")
+    assert engine.caveats == ()
+    (said,) = engine.notes
+    assert "m.zip holds no golden rows (they were left out when it was exported" in said
+
+
+def test_golden_rows_that_were_removed_are_missed_on_any_machine(
+    whole: tuple[dict[str, bytes], Data], tmp_path: Path
+) -> None:
+    """Even where whoever removed them has written the manifest anew."""
+    parts, notes = dict(whole[0]), copy.deepcopy(whole[1])
+    notes[MACHINE] = fingerprint().state()
+    assert opened(tmp_path / "m.zip", parts, notes) == ""
+    assert opened(tmp_path / "m.zip", parts, notes | golden_note(48, asked=False)) == ""
+    less = {name: data for name, data in parts.items() if name != GOLDEN}
+    for told in ({}, golden_note(48, asked=False)):
+        said = opened(tmp_path / "m.zip", less, notes | told)
+        assert "lacks golden.safetensors" in said
+        assert "somebody has removed them" in said
+    for asked in (True, False):
+        none = golden_note(0, asked=asked)
+        assert opened(tmp_path / "m.zip", less, notes | none) == ""
+        assert "and holds some" in opened(tmp_path / "m.zip", parts, notes | none)
+    for odd in ({"rows": 3, "without": "asked"}, {"rows": 0, "without": None}, {"rows": -1}, 7):
+        assert opened(tmp_path / "m.zip", less, notes | {NOTE: odd})
+
+
+def test_golden_rows_that_were_emptied_are_missed_where_they_are_asked(
+    whole: tuple[dict[str, bytes], Data], tmp_path: Path
+) -> None:
+    from safetensors.numpy import save
+
+    parts, notes = dict(whole[0]), copy.deepcopy(whole[1])
+    notes[MACHINE]["flags"] = ["another"]
+    empty = parts | {GOLDEN: save({})}
+    said = opened(tmp_path / "m.zip", empty, notes | golden_note(48, asked=False))
+    assert "golden.safetensors holds no rows, and the manifest says 48" in said

@@ -29,7 +29,7 @@ from modalloy.deploy.compressed_report import say_changes
 from modalloy.deploy.contract import Contract
 from modalloy.deploy.guard import Guard
 from modalloy.deploy.network import Network, graphed, operations_in
-from modalloy.deploy.one_changed import OneChanged
+from modalloy.deploy.one_changed import Kept, OneChanged
 from modalloy.deploy.picking import PLAIN, pick, told
 from modalloy.deploy.smaller_nets import (
     MOST_STEPS,
@@ -40,7 +40,7 @@ from modalloy.deploy.smaller_nets import (
     steps_in,
 )
 from modalloy.deploy.torch_compared import torch_rows
-from modalloy.errors import BundleError, JobError
+from modalloy.errors import BundleError, JobError, RunError
 from modalloy.graphs.branch import FUSION
 from modalloy.graphs.session import Session
 from modalloy.job.job_file import load_job
@@ -232,6 +232,57 @@ def test_other_ways_of_torch_are_compared_and_never_passed(tools: Tools) -> None
     assert float(row.said.rpartition(" ")[2]) > 0.99
 
 
+def test_a_comparison_that_cannot_be_written_out_is_a_verdict(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_down(*_: Any, **__: Any) -> None:
+        raise RuntimeError("no such operation")
+
+    monkeypatch.setattr(torch.export, "export", break_down)
+    given = (tools.bench, tools.network.graphs["note"], tools.network.feeds["note"])
+    rows = torch_rows(*given, compiled=True)
+    assert [(t.verdict, t.why) for t in rows] == 2 * [("failed", "RuntimeError: no such operation")]
+
+
+def test_a_candidate_that_breaks_down_is_a_verdict_and_keeps_no_bytes(
+    tools: Tools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = branch_search.try_one
+
+    def some(*given: Any) -> Any:
+        if given[-1] == OPENVINO:
+            raise ZeroDivisionError("by nothing")
+        return real(*given)
+
+    monkeypatch.setattr(branch_search, "try_one", some)
+    monkeypatch.setattr(branch_search, "candidates", lambda *_, **__: iter([OPENVINO, ORT]))
+    data = tools.network.data["note"]
+    given = (tools.network.graphs["note"], data, operations_in(data), tools.network.feeds["note"])
+    _, broke, passed = search_branch(tools.bench, *given)
+    assert (broke.verdict, broke.why) == ("failed", "ZeroDivisionError: by nothing")
+    assert passed.verdict == "passed"
+    assert passed.files
+    slow = search_branch(replace(tools.bench, time=times(3.0)), *given)[2]
+    assert (slow.verdict, slow.files) == ("slower", ())
+    assert slow.megabytes > 0
+
+
+def test_what_is_kept_of_rows_has_an_end(tools: Tools) -> None:
+    rows = tools.bench.guard.rows
+    given = rows.loader.batch(rows.guard[:8])
+    sessions = {"note": tools.network.base.sessions["note"]}
+    kept, full = Kept(), Kept(room=10)
+    found = [
+        OneChanged(tools.network.base, sessions, k).encode(given, ["table", "note"])
+        for k in (kept, full)
+    ]
+    assert len(kept.found) == 1
+    assert kept.left < 1_000_000_000
+    assert full.found == {}
+    one, other = (f.tokens["table"].summary_BD for f in found)
+    np.testing.assert_array_equal(one, other)
+
+
 def test_minutes_that_are_used_up_end_the_search(tools: Tools) -> None:
     over = replace(tools.bench, budget=Budget(1e-9))
     data = tools.network.data["note"]
@@ -296,24 +347,42 @@ def test_rows_that_the_run_calls_unlike_are_compared(
     predictor, knows = Predictor(tools.run), Knows()
     monkeypatch.setattr(predictor, "likeness", knows)
     guard = guard_of(tools, predictor)
-    same = guard.judge(tools.network.base)
+    same = guard.judge(tools.network.base, precision="f32")
     assert same.unlike is not None
     assert same.unlike.share == 1.0
     assert same.passed
     knows.half -= 1e6  # as where every vector has moved
-    [why] = guard.judge(tools.network.base).reasons
+    [why] = guard.judge(tools.network.base, precision="f32").reasons
     assert why.startswith("50.00 % of rows are called unlike those of training")
+
+
+def test_on_few_rows_eight_bits_and_smaller_networks_are_refused(tools: Tools) -> None:
+    guard, base = tools.bench.guard, tools.network.base
+    exact = guard.judge(base, precision="f32")
+    assert exact.passed
+    assert exact.few["fault"].rests
+    assert exact.few["fault"].moved < 1e-4
+    for coarse in ("int8", None):  # the very same answers, by what may fail on other rows
+        found = guard.judge(base, precision=coarse)
+        assert found.losses["fault"][0] == 0.0
+        assert found.losses["fault"][1] == pytest.approx(3.27, abs=0.01)
+        assert found.reasons[0].startswith("fault: 0.00 points lost, and 3.27 cannot be ruled out")
+        assert "598 labelled rows" in found.reasons[0]
+    eight = Candidate("openvino", "int8", "calibrated")
+    assert tools.bench.precision([OPENVINO, eight]) == "int8"
+    assert tools.bench.precision([]) == "f32"
+    assert replace(tools.bench, smaller=True).precision([OPENVINO]) is None
 
 
 def test_a_task_without_known_answers_must_decide_alike(tools: Tools) -> None:
     guard = guard_of(tools, Predictor(tools.run))
     guard.truth = {"fault": [None] * len(guard.rows.guard)}
-    fine = guard.judge(tools.network.base)
+    fine = guard.judge(tools.network.base, precision="f32")
     assert fine.losses == {}
     assert fine.passed
     sessions = {**tools.network.base.sessions}
-    broken = OneChanged(tools.network.base, {FUSION: Broken(sessions[FUSION])}, {})
-    assert "for want of a figure" in guard.judge(broken).reasons[0]
+    broken = OneChanged(tools.network.base, {FUSION: Broken(sessions[FUSION])}, Kept())
+    assert "for want of a figure" in guard.judge(broken, precision="f32").reasons[0]
 
 
 def lost(model: Model, rows: Rows, share: float) -> Changed:
@@ -359,6 +428,8 @@ def test_a_smaller_network_that_passes_is_computed_as_the_first_one_was(
     tools: Tools, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(smaller_nets, "graphed", lambda *_, **__: tools.network)
+    # Of a smaller network 90 rows rule out no less than 3.27 points.
+    monkeypatch.setattr(tools.bench.guard, "contract", Contract("latency", 5.0))
     picked = pick(tools.bench, {"note": [tried_one(tools, OPENVINO)]})
     rows = set_apart(tools.bench.guard.rows)
     given = (tools.bench, tools.bench.guard.predictor, rows, picked)
@@ -456,6 +527,26 @@ def test_what_cannot_be_asked_for_is_said(
 ) -> None:
     with pytest.raises(JobError, match=said):
         ma.compress(tools.run, out=tmp_path / "b.zip", **asked)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"profile": "fast"}, "is none of latency"),
+        ({"sign": "no.pem"}, "no.pem: cannot be read"),
+        ({"minutes": -1.0}, "no time to search"),
+    ],
+)
+def test_wrong_options_are_said_before_the_run_is_read(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises((BundleError, JobError), match=said):
+        ma.compress(tmp_path / "no run", out=tmp_path / "b.zip", **asked)
+
+
+def test_an_adapter_that_is_not_there_is_said(tools: Tools, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="line3"):
+        ma.compress(tools.run, out=tmp_path / "b.zip", adapter="line3")
 
 
 def test_a_bundle_is_not_compressed_again(bundle: Path, tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from modalloy.answer.agreement.agreement import Compared
 from modalloy.answer.golden_rows import verdict
 from modalloy.deploy.candidates import Candidate
 from modalloy.deploy.choice import dominates, pareto, ranked, slower
-from modalloy.deploy.contract import Contract
-from modalloy.deploy.guard import Judged, lost_points, neighbours_kept
+from modalloy.deploy.contract import MOST_GUARDED, Contract
+from modalloy.deploy.few_rows import Few, enough, upper
+from modalloy.deploy.guard import Judged, lost_points, neighbours_kept, with_bound
 from modalloy.deploy.one_changed import far_outside
 from modalloy.deploy.tried import Speed, Tried
 from modalloy.deploy.whole_speed import Whole, fullest
@@ -56,6 +57,44 @@ def test_neighbours_kept_is_what_a_slow_search_says() -> None:
     assert neighbours_kept(before[:20], after[:20]) is None
 
 
+def test_few_rows_are_said_with_how_many_would_be_enough() -> None:
+    few = {"fault": Few(5, upper(5), 0.2, rests=False)}
+    at_most = with_bound("accuracy", (0.0, 0.0), 5)
+    half = Contract("latency", 0.5)
+    [why] = half.reasons(replace(judged(lost=at_most), few=few))
+    assert why == (
+        "fault: 0.00 points lost, and 45.07 cannot be ruled out on 5 rows (0.5 allowed); 598 "
+        "labelled rows to guard by would be enough, if none of them is lost"
+    )
+    assert half.too_few(replace(judged(), few=few))
+    rests = {"fault": few["fault"]._replace(rests=True)}
+    assert half.reasons(replace(judged(), few=rests)) == []
+    assert not half.too_few(replace(judged(), few=rests))
+    many = {"fault": Few(600, upper(600), 0.2, rests=False)}
+    assert not half.too_few(replace(judged(), few=many))
+    assert half.reasons(replace(judged(lost=with_bound("accuracy", (0, 0), 600)), few=many)) == []
+
+
+@pytest.mark.parametrize("profile", ["exact", "latency"])
+def test_decisions_of_few_rows_say_little(profile: Any) -> None:
+    few = {"fault": Few(90, upper(90), 0.2, rests=False)}
+    alone = replace(judged(), few=few, losses={})
+    [why] = Contract(profile, 0.5).reasons(alone)
+    assert "on 90 rows it cannot be ruled out that 3.27 % change; 598 labelled rows" in why
+    rests = {"fault": few["fault"]._replace(rests=True)}
+    assert Contract(profile, 0.5).reasons(replace(alone, few=rests)) == []
+
+
+def test_as_many_rows_are_judged_as_the_loss_needs() -> None:
+    assert Contract("latency", 0.5).rows() == 2000
+    assert Contract("latency", 0.1).rows() == 2 * enough(0.001) == 5990
+    assert Contract("latency", 0.0).rows() == MOST_GUARDED
+    few = {"fault": Few(9000, upper(9000), 0.2, rests=False)}
+    lost = replace(judged(lost=(0.0, 0.03)), few=few)
+    assert "no number of rows rules out" in Contract("latency", 0.0).reasons(lost)[0]
+    assert "29956 rows, and no more than 20000" in Contract("latency", 0.01).reasons(lost)[0]
+
+
 def test_exact_keeps_decisions_and_nothing_else_counts() -> None:
     exact = Contract("exact", 0.5)
     assert exact.reasons(judged(0.995, (9.0, 9.0))) == []
@@ -69,6 +108,13 @@ def test_a_loss_counts_at_the_worse_end_of_its_interval() -> None:
     [why] = half.reasons(judged(0.9, (0.1, 0.6)))
     assert why == "fault: 0.10 points lost, and 0.60 cannot be ruled out on 200 rows (0.5 allowed)"
     assert Contract("latency", 1.0).reasons(judged(0.9, (0.1, 0.6))) == []
+
+
+def test_a_part_that_surely_loses_is_a_reason_in_every_profile() -> None:
+    exact = Contract("exact", 0.5)
+    part = Slice("site north", "fault", 30, 20.0, 7.0)
+    [why] = exact.reasons(judged(worst=part))
+    assert "rows with site north lose 20.0 points" in why
 
 
 def test_a_part_of_the_rows_that_surely_loses_is_a_reason() -> None:

@@ -120,3 +120,20 @@ def test_the_layer_that_eight_bits_break_is_found_and_stays_in_float() -> None:
     climbed = climb(given, here, judge, Budget(None), failed=first)
     assert climbed.built is not None
     assert climbed.rungs[-1] == "1 of 2 layers in float32: passed"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_input_that_nothing_reads_is_no_obstacle() -> None:
+    pytest.importorskip("nncf")
+    onnx = pytest.importorskip("onnx")
+    model = onnx.load_model_from_string(two_layers())
+    port = onnx.helper.make_tensor_value_info("size", onnx.TensorProto.INT64, ["rows", 2])
+    model.graph.input.append(port)
+    x_16 = np.abs(np.random.default_rng(1).normal(size=(16, 1, 6))).astype(np.float32)
+    rows = [packed({"x": x, "size": np.ones((1, 2), np.int64)}) for x in x_16]
+    shared = {"graph": model.SerializeToString(), "rows": rows, "threads": 1, "attention": False}
+    built = nncf_int8.build(**shared, feeds=[rows[0]])
+    assert len(built["files"]) == 2
+    assert sorted(nncf_int8.rank(**shared, kept=[])["layers"]) == sorted(
+        nncf_int8.rank(**shared | {"graph": two_layers()}, kept=[])["layers"]
+    )

@@ -11,7 +11,7 @@ from modalloy.answer.loader import Loader
 from modalloy.deploy.feeds import feeds_of
 from modalloy.deploy.guard import Judged
 from modalloy.deploy.network import Network
-from modalloy.deploy.one_changed import OneChanged
+from modalloy.deploy.one_changed import Kept, OneChanged
 from modalloy.deploy.packing import carried
 from modalloy.deploy.picking import Picked
 from modalloy.graphs.branch import FUSION, Branch, Port, Variant
@@ -91,7 +91,7 @@ def test_a_template_has_its_pictures_graph_whatever_that_becomes(tmp_path: Path)
     assert set(kept) == set(takes)
     assert set(files) == {f"{TABLE}.onnx", "photo.onnx", "heads.onnx"}
 
-    changed = OneChanged(base, {"photo": Sums(-1.0)}, {})
+    changed = OneChanged(base, {"photo": Sums(-1.0)}, Kept())
     was, now = (e.encode(given, e.inputs).tokens for e in (base, changed))
     assert given.present["good"].any()
     for name in ("photo", "good"):

@@ -7,22 +7,30 @@ import pytest
 import torch
 from torch import Tensor
 
+from checkpoints import PICTURE, WAVES, WORDS
 from encoder_cases import CASES, Values, series
 from in_engines import answers_alike, quick_onnx, sessions_of
 from modalloy.deploy.modules import lengths_in
 from modalloy.deploy.onnx_graphs import encoder_graph
+from modalloy.model.encoders import series as encoders_of_series
+from modalloy.model.encoders import text
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import MINILM
 from modalloy.model.trunks import hydra, minirocket, signal_features
 from modalloy.model.trunks.whisper import TINY_EN
 
-# Checkpoints of transformers are alike in what they compute: one a kind of column stands for all.
-CHECKPOINTS = ["text hf deberta-v2", "image hf vit", "audio hf wav2vec2", "series hf patchtst"]
-# As another that is here; that they can be traced, `tests/model/test_export.py` says of all.
+# BERT, ELECTRA and XLM-RoBERTa compute what RoBERTa does, HuBERT what wav2vec 2.0 does, detectors
+# are heads beside their pictures; that all can be traced, `tests/model/test_export.py` says.
+CHECKPOINTS = [f"text hf {n}" for n in ("deberta-v2", "roberta", "mpnet", "albert", "distilbert")]
+CHECKPOINTS += ["text hf clip", "image hf clip", "image hf vit", "image hf dinov2"]
+CHECKPOINTS += ["audio hf wav2vec2", "audio hf wav2vec2 stable", "audio hf whisper"]
+CHECKPOINTS += ["series hf patchtst", "series hf patchtst mixing"]
+# As another that is here.
 SAME = ["tokens scratch", "text minilm", "image large", "image all views", "series base"]
-SAME += ["series all"]  # as `FIXED`, which holds statistics and envelopes, and `series convolution`
-FIXED = {("hydra",): 5, ("recent", "order"): 64}  # samples: few make few dilations, or frames
+SAME += ["series all", "series convolution"]  # as `FRONTS`, with fewer samples
+# Samples: few make few dilations, or frames; 65 are the fewest that are halved.
+FRONTS = {("hydra",): 5, ("recent", "order"): 64, ("convolution", "minirocket"): 65}
 KINDS = [c for c in CASES if (" hf " not in c or c in CHECKPOINTS) and c not in SAME]
 
 
@@ -35,6 +43,10 @@ def _few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(minirocket, "MOST_DILATIONS", 2)
     monkeypatch.setattr(hydra, "TAPS", 3)
     monkeypatch.setattr(signal_features, "OCTAVES", 1)
+    monkeypatch.setitem(text.SIZES, "small", (16, 1, 2))
+    monkeypatch.setitem(encoders_of_series.SIZES, "small", (16, 2))
+    for sizes in (WORDS, PICTURE, WAVES):
+        monkeypatch.setitem(sizes, "num_hidden_layers", 1)
 
 
 def given(encoder: Encoder, values: Values) -> Values:
@@ -64,10 +76,10 @@ def test_encoders(case: str, tmp_path: Path) -> None:
     answers_as_in_torch(*CASES[case](tmp_path))
 
 
-@pytest.mark.parametrize("front", FIXED, ids=["hydra", "order"])
+@pytest.mark.parametrize("front", FRONTS, ids=["hydra", "order", "convolution"])
 @torch.no_grad()
-def test_fixed_fronts(front: tuple[str, ...]) -> None:
-    answers_as_in_torch(*series(FIXED[front], front=front))
+def test_fronts(front: tuple[str, ...]) -> None:
+    answers_as_in_torch(*series(FRONTS[front], front=front))
 
 
 def answers_as_in_torch(encoder: Encoder, values: Callable[[int], Values]) -> None:

@@ -1,6 +1,7 @@
 """`export`: a bundle answers as its run does, and is written only where it decides alike."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,32 @@ from safetensors.torch import load, save
 import modalloy as ma
 from conftest import write_table
 from exported import Made, buying, whole
+from in_engines import quick_export
+from modalloy import runtime
 from modalloy.answer import engines
 from modalloy.answer.engines import engine_for
-from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.predictor import Predictor
-from modalloy.bundle.bundled import Bundle, load_bundle
+from modalloy.bundle.bundled import Bundle, load_bundle, say_parity
+from modalloy.bundle.golden_note import GOLDEN
+from modalloy.commands.terminal import notes_in
 from modalloy.deploy.export_rows import example_of, rows_of
 from modalloy.deploy.export_run import export_run, exported, judge
 from modalloy.deploy.parity_page import page_beside
 from modalloy.errors import BundleError, JobError, RunError, TableError
 from modalloy.graphs.branch import FUSION
+from modalloy.report.rescore import given_rows
 from modalloy.runs.run import Run
 from modalloy.table.open_table import open_table
 from untrained import untrained
 
 CLOSE = 1e-4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quickly() -> Iterator[None]:
+    """All graphs of this file are written with the exporter's translations read once."""
+    with quick_export():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -40,10 +52,11 @@ def bundle(made: Made) -> Path:
     return made.bundle("model.zip")
 
 
-def same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
+def same(found: pd.DataFrame, wanted: pd.DataFrame, *, notes: int = 0) -> None:
     """Raise AssertionError where two frames of answers are not the same but for rounding.
 
     A threshold is some row's own score: one row's set may be another one, with what hangs on it.
+    notes: that are told of the first one alone, behind all others.
     """
     numbers = wanted.select_dtypes("number").columns
     scale = wanted[numbers].abs().max().clip(lower=1.0)
@@ -55,7 +68,8 @@ def same(found: pd.DataFrame, wanted: pd.DataFrame) -> None:
     others = others.difference(by_set)
     pd.testing.assert_frame_equal(found[others], wanted[others])
     assert list(found) == list(wanted)
-    assert found.attrs == wanted.attrs
+    told = found.attrs["notes"][: len(found.attrs["notes"]) - notes]
+    assert found.attrs | {"notes": told} == wanted.attrs
 
 
 def test_a_bundle_answers_as_its_run(made: Made, bundle: Path, tmp_path: Path) -> None:
@@ -219,6 +233,13 @@ def test_devices_that_are_not_here_are_refused_with_those_that_are(
         ma.predict(made.run, made.table, device="tpu")
 
 
+def test_a_run_is_opened_on_the_device_that_is_asked_for(small: Run) -> None:
+    opened = runtime.open(small.path, device="CPU")
+    assert opened.model.device.type == "cpu"
+    with pytest.raises(BundleError, match="device 'npu' is not here"):
+        runtime.open(small.path, device="NPU")
+
+
 def test_a_torch_bundle_keeps_the_network_itself(made: Made, tmp_path: Path) -> None:
     found = export_run(made.run, tmp_path / "folder", backend="torch")
     assert isinstance(found, Bundle)
@@ -273,8 +294,19 @@ def test_export_signs_writes_a_servers_folder_and_says_how_it_was_judged(
     assert {p.name for p in server.iterdir()} == {"graph_0", "graph_1", "graphs.json"}
     told = json.loads((server / "graphs.json").read_text())
     assert [t["graph"] for t in told.values()] == ["table", "fusion and heads"]
-    with pytest.raises(BundleError, match="model-triton: is there already"):
-        ma.export(small, tmp_path / "model.zip", **given)
+    again = ma.export(small, tmp_path / "model.zip", **given, without_rows=True)
+    assert (server / "graphs.json").is_file()
+    assert GOLDEN not in again.sealed
+    assert again.archive is not None
+    assert again.archive.manifest.notes["golden"] == {"rows": 0, "without": "asked"}
+    assert "holds no golden rows (they were left out" in say_parity(again)[-1]
+    frame = ma.predict(tmp_path / "model.zip", small.job.table, quiet=True)
+    assert "model.zip holds no golden rows" in frame.attrs["notes"][-1]
+    same(frame, ma.predict(small, small.job.table), notes=1)
+    written = ma.predict_into(again, small.job.table, tmp_path / "answers.parquet", quiet=True)
+    assert written.notes == frame.attrs["notes"]
+    _, _, extras = given_rows(Predictor(again), open_table(small.job.table))
+    assert frame.attrs["notes"][-1:] == notes_in(extras.findings)[-1:]
 
 
 def test_what_cannot_be_exported_gets_a_sentence(
@@ -320,3 +352,18 @@ def test_rows_without_an_input_cannot_trace_it(made: Made) -> None:
     example = example_of(made.run, open_table(made.table))
     assert all(p.sum(axis=0).min() >= 1 for p in example.present.values())
     assert example.present["photo"].sum() >= 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"backend": "tensorrt"}, "backend 'tensorrt' is none"),
+        ({"sign": "no.pem"}, "no.pem: cannot be read"),
+        ({"server": "ray"}, "server 'ray' is none"),
+    ],
+)
+def test_wrong_options_are_said_before_a_run_is_read(
+    tmp_path: Path, asked: dict[str, Any], said: str
+) -> None:
+    with pytest.raises((BundleError, JobError), match=said):
+        ma.export(tmp_path / "no run", tmp_path / "b.zip", **asked)

@@ -22,6 +22,7 @@ from modalloy.graphs.branch import Branch, Variant
 from modalloy.graphs.session import Session
 from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import open_loader
+from modalloy.model.encoders import text
 from modalloy.model.model import Model
 from modalloy.model.tasks import set_decoder
 from modalloy.model.tokens import Batch, Tokens
@@ -33,7 +34,7 @@ FUSIONS: dict[str, dict[str, Any]] = {
     "sum": {},
     "multilinear": {"rank": 4},
     "gated": {},
-    "attention": {"heads": 2},
+    "attention": {"heads": 2, "layers": 1},
     "bottleneck": {"heads": 2},
     "tabm": {"members": 3},
 }
@@ -143,6 +144,7 @@ def test_members(table: Path) -> None:
 
 def test_a_whole_model(table: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(set_decoder, "LAYERS", 1)
+    monkeypatch.setitem(text.SIZES, "small", (16, 1, 2))
     columns = {"load": COLUMNS["load"], "note": COLUMNS["note"]} | SEEN
     model, loader = model_of(table, "attention", columns, EVERY)
     hidden = [frozenset(), frozenset({"photo", "note"}), frozenset({"table", "words", "good"})]

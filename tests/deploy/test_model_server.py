@@ -10,9 +10,7 @@ import pytest
 
 from modalloy.deploy.model_server import (
     TOLD,
-    folder_beside,
     openvino_config,
-    refuse_folder,
     write_server,
 )
 from modalloy.errors import BundleError
@@ -110,15 +108,6 @@ def test_openvinos_folder_is_what_its_schema_says(branches: Any, tmp_path: Path)
             {n: p.blank(3) for n, p in branch.inputs.items()}
         )
         assert all(len(np.asarray(x)) == 3 for x in found.values())
-
-
-def test_a_folder_that_is_there_is_left_alone(tmp_path: Path) -> None:
-    folder = folder_beside(tmp_path / "model.zip", "triton")
-    assert folder == tmp_path / "model-triton"
-    refuse_folder(folder)
-    folder.mkdir()
-    with pytest.raises(BundleError, match="model-triton: is there already; remove it"):
-        refuse_folder(folder)
 
 
 def test_a_graph_that_is_not_kept_in_onnx_is_refused(branches: Any, tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from modalloy.deploy import onnx_graphs
 from modalloy.deploy.onnx_graphs import Graph, graph_of
 from modalloy.deploy.onnx_repair import repair
 from modalloy.deploy.openvino_graphs import to_ir
+from modalloy.deploy.unwritable import where_of
 from modalloy.errors import RunError
 from modalloy.graphs.onnx_session import OnnxSession
 from modalloy.graphs.openvino_session import OpenvinoSession
@@ -169,8 +170,22 @@ class Sorting(nn.Module):
 def test_what_cannot_be_written_is_named() -> None:
     given = {"x": torch.eye(3)}
     graph = graph_of("note", Sorting(), given, ({0: Dim("rows")},))
-    with pytest.raises(RunError, match="the encoder of 'note' cannot be written as ONNX: "):
+    with pytest.raises(RunError, match="the encoder of 'note' cannot be written as ONNX: ") as told:
         quick_onnx(graph)
+    assert "a size in it depends on what a cell holds" in str(told.value)
+    assert "--backend torch` keeps the network itself" in str(told.value)
+    digamma = Named(Digamma())
+    graph = graph_of("note", digamma, {"x": torch.rand(3, 4)}, ({0: Dim("rows")},))
+    with pytest.raises(RunError, match="as ONNX: it has no operation 'digamma'"):
+        quick_onnx(graph)
+
+
+class Digamma(nn.Module):
+    """An operation that ONNX has not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The logarithmic derivative of the gamma function."""
+        return torch.digamma(x)
 
 
 def test_a_graph_that_no_file_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +199,14 @@ def test_what_openvino_cannot_do_is_refused() -> None:
     out = helper.make_tensor_value_info("y", TensorProto.STRING, ["rows"])
     node = helper.make_node("StringNormalizer", ["x"], ["y"])
     made = helper.make_model(helper.make_graph([node], "g", [port], [out]))
-    with pytest.raises(RunError, match="cannot be written in OpenVINO's form"):
+    with pytest.raises(RunError, match="a graph cannot be written in OpenVINO's form"):
         to_ir(made.SerializeToString())
+    port = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 3, 3])
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows"])
+    graph = helper.make_graph([helper.make_node("Det", ["x"], ["y"])], "g", [port], [out])
+    data = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+    with pytest.raises(RunError, match=r"fusion and heads cannot be .*: it has no operation 'Det'"):
+        to_ir(data.SerializeToString(), where=where_of(""))
 
 
 def test_only_f32_is_f32() -> None:

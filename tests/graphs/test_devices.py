@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from golden_rows import BUNDLE, golden_answers, golden_rows
+from modalloy.answer import engines
+from modalloy.answer.predictor import Predictor
 from modalloy.errors import BundleError
 from modalloy.graphs import devices, measure
 from modalloy.graphs import open as opening
@@ -100,6 +103,70 @@ def test_auto_measures_each_device_once_and_takes_the_fastest(
     opened.clear()
     open_session(BRANCH, reading, device="gpu", threads=1)
     assert opened == [Place(IR, "gpu")]
+
+
+def test_a_gpu_of_each_engine_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenVINO's may be the one inside the processor, ONNX Runtime's a card beside it."""
+    monkeypatch.setattr(opening, "devices_of", lambda engine: ("cpu", "gpu"))
+    monkeypatch.setattr(devices, "devices_of", lambda engine: ("cpu", "gpu"))
+    gpus = [Place(IR, "gpu"), Place(ONNX, "gpu")]
+    assert places_of(BRANCH, "gpu") == gpus
+    assert places_of(BRANCH, "auto") == [Place(IR, "cpu"), *gpus]
+    seconds = {"openvino": 0.004, "onnxruntime": 0.0}
+
+    def session_for(variant: Variant, files: Any, *, threads: int, device: str) -> Session:
+        return Slow(seconds[variant.engine] + 0.002 * (device == "cpu"))
+
+    monkeypatch.setattr(opening, "session_of", session_for)
+    for device in ("gpu", "auto"):
+        found: Any = open_session(BRANCH, lambda name: b"", device=device, threads=1)
+        assert (found.seconds, found.device) == (0.0, "gpu")
+
+
+class Apart(Session):
+    """A session of the processor that stands for one of another device, with its own speed."""
+
+    def __init__(self, session: Session, slow: bool) -> None:
+        self.inputs, self.session, self.slow = session.inputs, session, slow
+
+    def run(self, values: Arrays) -> Arrays:
+        if self.slow:
+            time.sleep(0.02)
+        return self.session.run(values)
+
+
+def test_branches_of_one_bundle_lie_where_each_is_fastest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their answers are those of one device, and golden rows are asked."""
+    real, asked = opening.session_of, []
+    on_gpu = ("x",)  # goes into the one branch that the other device is good at
+
+    def session_for(variant: Variant, files: Any, *, threads: int, device: str) -> Session:
+        made = real(variant, files, threads=threads, device="cpu")
+        good = any(name in made.inputs for name in on_gpu)
+        return Apart(made, slow=good == (device == "cpu"))
+
+    def strange(engine: Any, golden: Any, *, first: bool) -> list[str]:
+        asked.append(len(golden.given))
+        return golden_strange(engine, golden, first=first)
+
+    golden_strange = engines.strange
+    for module in (opening, devices):
+        monkeypatch.setattr(module, "devices_of", lambda engine: ("cpu", "gpu"))
+    monkeypatch.setattr(opening, "session_of", session_for)
+    monkeypatch.setattr(engines, "strange", strange)
+    predictor = Predictor(BUNDLE, device="auto", threads=1)
+    engine: Any = predictor.engine
+    found = {name: session.device for name, session in engine.sessions.items()}
+    wanted = {
+        n: "gpu" if any(i in s.inputs for i in on_gpu) else "cpu"
+        for n, s in engine.sessions.items()
+    }
+    assert set(found.values()) == {"cpu", "gpu"}
+    assert found == wanted
+    assert asked == [6]
+    frame, said = predictor.frame(golden_rows()), golden_answers()
+    assert frame["fault"].tolist() == said["fault"]
+    assert np.allclose(frame["life"], said["life"], rtol=1e-4)
 
 
 def test_a_device_that_fails_is_left_out_and_long_inputs_are_tried() -> None:

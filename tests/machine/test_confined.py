@@ -73,7 +73,7 @@ def test_json_and_bytes_go_there_and_come_back() -> None:
     [
         ("crash", {}, "It crashed (SIGSEGV) after saying: about to read"),
         ("leave", {}, "It ended itself with status 3."),
-        ("refuse", {"why": "not here\nmore"}, "ValueError: not here"),
+        ("refuse", {"why": "not here\nmore"}, "ValueError: not here more"),
         ("absent", {}, "AttributeError: module 'test_confined' has no attribute 'absent'"),
     ],
 )

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +48,20 @@ OWN: dict[str, Any] = {
     "columns.s.front": ["learned"],
 }
 
+# A worker that dies in the middle of its trial. A process of its own: a fork of one that has
+# threads may wait for ever for what another thread held.
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from modalloy.tuning.manner import Manner
+from modalloy.tuning.study import connect, next_trial, open_study, suggested
+from test_study import OWN, SPACE
+study = open_study(connect(Path(sys.argv[1]), None), "one", Manner(), 0)
+trial = next_trial(study, "here", 3)
+suggested(trial, SPACE, OWN)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
 
 def in_memory(manner: Manner = USUAL) -> optuna.Study:
     """A study without a file."""
@@ -70,14 +86,9 @@ def test_what_is_drawn_lies_in_its_range_and_begins_with_the_job_itself() -> Non
 
 
 def test_a_worker_that_is_killed_leaves_a_trial_that_is_tried_anew(tmp_path: Path) -> None:
-    child = os.fork()
-    if not child:  # a worker that dies in the middle of its trial
-        study = open_study(connect(tmp_path, None), "one", Manner(), 0)
-        trial = next_trial(study, "here", 3)
-        assert trial is not None
-        suggested(trial, SPACE, OWN)
-        os.kill(os.getpid(), signal.SIGKILL)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    killed = subprocess.run(command, cwd=Path(__file__).parent, timeout=120)
+    assert killed.returncode == -signal.SIGKILL
     storage = connect(tmp_path, None)
     study = open_study(storage, "one", Manner(), 1)
     (dead,) = study.get_trials()

@@ -53,7 +53,8 @@ class Engine(ABC):
 
     job, readers, targets: of the run. inputs: names of its inputs, in their order. A row is encoded
     and decided alike in any company, but for rounding: graphs sum other counts of rows in another
-    order. caveats: what is to be known of its answers here, in sentences.
+    order. caveats: what is to be known of its answers here, in sentences. notes: what of it is not
+    checked elsewhere.
     """
 
     job: config.Job
@@ -61,6 +62,7 @@ class Engine(ABC):
     targets: Mapping[str, Any]
     inputs: list[str]
     caveats: Sequence[str] = ()
+    notes: Sequence[str] = ()
 
     @contextmanager
     def answering(self) -> Iterator[None]:

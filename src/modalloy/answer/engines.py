@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from modalloy.answer.engine import Engine
-from modalloy.answer.golden_rows import PART as GOLDEN
 from modalloy.answer.golden_rows import golden_from, strange
-from modalloy.bundle.bundled import Bundle
+from modalloy.bundle.bundled import Bundle, unchecked
+from modalloy.bundle.golden_note import GOLDEN
 from modalloy.bundle.told import rightly
 from modalloy.errors import BundleError
 from modalloy.graphs.branch import Branch
-from modalloy.graphs.devices import AUTO, refuse_device
+from modalloy.graphs.devices import AUTO, device_named, refuse_device
 from modalloy.graphs.open import open_session
 from modalloy.graphs.session import Session
 from modalloy.machine.fingerprint import fingerprint, same_kind
-from modalloy.machine.limits import cores
+from modalloy.machine.limits import cores, refuse_threads
 from modalloy.runs.run import Run
 
 if TYPE_CHECKING:
@@ -29,9 +29,10 @@ def engine_for(run: Run, *, device: str | None = None, threads: int | None = Non
 
     device: `cpu`, `gpu`, `npu` or `auto`, for None what a bundle was opened for. threads: that a
     graph of a bundle may use, for None one for each core of this process; torch has its own word
-    for it. BundleError for a device that is not here.
+    for it. BundleError for a device that is none or not here; JobError for less than one thread.
     """
-    wanted = device or (run.device if isinstance(run, Bundle) else AUTO)
+    refuse_threads(threads)
+    wanted = device_named(device or (run.device if isinstance(run, Bundle) else AUTO))
     if isinstance(run, Bundle) and run.branches:
         return bundled_engine(run, wanted, threads or cores())
     from modalloy.answer.torch_engine import TorchEngine
@@ -84,25 +85,31 @@ def left(branch: Branch, number: int) -> Branch:
 
 def doubts(bundle: Bundle, engine: Engine, *, at_home: bool, first: bool = True) -> list[str]:
     """What golden rows say against an engine here; nothing is asked on a machine of the same kind
-    as the bundle was made on. A bundle without such rows leaves a sentence in `Engine.caveats`.
+    as the bundle was made on. A bundle without such rows leaves a sentence in `Engine.notes`, and
+    one in `Engine.caveats` where they would have been asked.
 
     at_home: all of it is computed by the processor, as where it was made. first: whether it is the
     way that is to be used first.
     """
     then = bundle.machine
+    engine.notes = unchecked(bundle)
     if at_home and (then is None or same_kind(then, fingerprint()).same):
         return []
     with rightly(bundle.path):
-        golden = golden_from(bundle.part(GOLDEN), engine) if GOLDEN in bundle.sealed else None
+        held = bundle.without_rows is None
+        golden = golden_from(bundle.part(GOLDEN), engine) if held else None
+    if golden is None and bundle.golden_rows:
+        return [f"its {GOLDEN} holds no rows, and the manifest says {bundle.golden_rows}"]
     if golden is not None:
         try:
             return strange(engine, golden, first=first)
         except Exception as error:  # engines and drivers raise anything
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
             return [f"its golden rows cannot be answered ({said})"]
+    why = "" if bundle.without_rows is None else f" ({bundle.without_rows})"
     engine.caveats = [
         f"{bundle.path.name} was made on another kind of machine or device and holds no rows to "
-        "compare by; compare some answers with those of its run."
+        f"compare by{why}; compare some answers with those of its run"
     ]
     return []
 

@@ -14,7 +14,6 @@ from modalloy.answer.engine import Engine
 from modalloy.answer.loader import Loader
 from modalloy.readers.batch import ArrayBatch, Arrays
 
-PART = "golden.safetensors"
 MOST = 64  # rows
 LARGEST = 16 << 20  # bytes
 SHARE = 0.995  # of rows that two ways to compute a network must decide alike
@@ -29,6 +28,13 @@ class Golden(NamedTuple):
     given: ArrayBatch
     run: dict[str, Arrays]
     said: dict[str, Arrays]
+
+
+class Packed(NamedTuple):
+    """The part of a bundle that keeps golden rows, and how many there are; 0 for none."""
+
+    rows: int
+    data: bytes
 
 
 class Verdict(NamedTuple):
@@ -59,10 +65,10 @@ def verdict(found: Compared, bound: float) -> Verdict:
 
 def golden_of(
     engine: Engine, loader: Loader, which: np.ndarray, first: Engine | None = None
-) -> bytes:
-    """The part that keeps golden rows: of these rows some spread evenly, as many as there is room
-    for. engine: of the run. first: the way of the bundle that is to be used first, the run's for
-    None.
+) -> Packed:
+    """Golden rows: of these rows some spread evenly, as many as there is room for; none where one
+    alone is too large. engine: of the run. first: the way of the bundle that is to be used first,
+    the run's for None.
     """
     from safetensors.numpy import save
 
@@ -73,7 +79,7 @@ def golden_of(
         said = run if first is None else said_of(first, given)
         data = save(dict(as_arrays(engine, Golden(given, run, said))))
         if len(data) <= LARGEST or count == 1:
-            return data if len(data) <= LARGEST else save({})
+            return Packed(count, data) if len(data) <= LARGEST else Packed(0, b"")
         count = max(1, min(count - 1, int(count * LARGEST / len(data))))
 
 

@@ -27,6 +27,7 @@ from modalloy.checks.finding import Finding, finding, some
 from modalloy.errors import TableError
 from modalloy.job.inputs import heard
 from modalloy.job.options import did_you_mean
+from modalloy.machine.limits import refuse_threads
 from modalloy.machine.progress import Bar
 from modalloy.policy.plan import no_longer_holds, plan_of
 from modalloy.runs.adapters import with_adapter
@@ -53,7 +54,7 @@ class Predictor:
     opened for. trust: the public key that a bundle must be signed with. engine: that computes in
     place of the run's own network. threads: that a bundle's graphs may use, all cores for None.
 
-    Raises BundleError for a device that is not here.
+    Raises BundleError for a device that is not here, JobError for less than one thread.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Predictor:
         engine: Engine | None = None,
         threads: int | None = None,
     ) -> None:
+        refuse_threads(threads)
         loaded = run if isinstance(run, Run) else load_any(run, trust=trust)
         self.run = loaded if adapter is None else with_adapter(loaded, adapter)
         self.engine = engine or engine_for(self.run, device=device, threads=threads)
@@ -212,7 +214,8 @@ class Predictor:
             said = self.say(loader, which, **given)
         odd = {name: Odd.of(some) for name, some in said.status.items()} if len(picked) else {}
         caveats = self.caveats(loader, found, odd, hidden=hidden)
-        return replace(said, caveats=caveats), len(picked)
+        notes = [*said.notes, *self.engine.notes]
+        return replace(said, caveats=caveats, notes=notes), len(picked)
 
     def caveats(
         self,

@@ -72,7 +72,8 @@ def write_answers(
         together = None
         if saved and predictor.plan is not None:
             together = saved_together(predictor.plan, saved)
-        told = Written(len(which), list(loader.table.notes), caveats, together)
+        notes = [*loader.table.notes, *predictor.engine.notes]
+        told = Written(len(which), notes, caveats, together)
         file.finish(told.attrs)
     return told
 

@@ -10,10 +10,12 @@ import numpy as np
 
 from modalloy.answer.stage import stages_from_state, stages_to_state
 from modalloy.bundle.archive import Archive
+from modalloy.bundle.golden_note import why_without
 from modalloy.bundle.names import MANIFEST
 from modalloy.bundle.told import JOB, ODD, ORIGIN, SCHEMA, refuse_lacking, rightly, told_by
 from modalloy.errors import BundleError, JobError, RunError
 from modalloy.graphs.branch import FUSION, Branch
+from modalloy.graphs.devices import device_named
 from modalloy.job.inputs import shared_encoders
 from modalloy.job.job_file import job_data
 from modalloy.machine.fingerprint import Fingerprint
@@ -38,13 +40,16 @@ class Bundle(Run):
     """A run whose parts lie in an archive, and whose network is graphs.
 
     branches: by input, fusion and heads under `FUSION`. device: that it was asked to answer on.
-    machine: that it was made on, None where it does not say.
+    machine: that it was made on, None where it does not say. golden_rows: how many it holds, None
+    where it does not say. without_rows: why it holds none, in words; None where it does.
     """
 
     archive: Archive | None = None
     branches: Mapping[str, Branch] = field(default_factory=dict)
     device: str = "auto"
     machine: Fingerprint | None = None
+    golden_rows: int | None = None
+    without_rows: str | None = None
 
     def part(self, name: str) -> bytes:
         """What a part holds; BundleError where there is none, or another than was written."""
@@ -116,8 +121,10 @@ def load_bundle(path: str | Path, *, trust: Path | None = None, device: str = "a
     """Read a bundle of this or an older format. trust: the public key that it must be signed with.
 
     BundleError where it is damaged, unsafe, of a newer version, not trusted, or does not say what
-    answering needs; RunError where what it holds is of no use to this version.
+    answering needs, and for a device that is none; RunError where what it holds is of no use to
+    this version.
     """
+    device = device_named(device)
     archive = Archive.open(path, trust=trust)
     told = told_by(archive)
     raw, parent = told.raw, told.raw.seal["parent"]
@@ -150,6 +157,8 @@ def load_bundle(path: str | Path, *, trust: Path | None = None, device: str = "a
         branches=told.branches,
         device=device,
         machine=told.machine,
+        golden_rows=None if told.golden is None else told.golden.rows,
+        without_rows=why_without(told.golden, archive.names, archive.path),
     )
 
 
@@ -179,14 +188,26 @@ def load_any(
 
 
 def say_parity(bundle: Bundle) -> list[str]:
-    """A line for each way to compute it: how many rows it decided as the run did."""
+    """A line for each way to compute it, how many rows it decided as the run did, and one where it
+    holds no golden rows.
+    """
     assert bundle.archive is not None
     found = []
     with rightly(bundle.path):
         for label, own in bundle.archive.manifest.notes.get(PARITY, {}).items():
             same = ", ".join(f"{task} {100 * t['same']:.2f} %" for task, t in own["tasks"].items())
             found.append(f"{label}: {own['rows']} {own['which']}, decided as by the run: {same}")
-    return found
+    return [*found, *unchecked(bundle)]
+
+
+def unchecked(bundle: Bundle) -> list[str]:
+    """A sentence where a bundle cannot be checked on another machine; none of any other."""
+    if bundle.without_rows is None:
+        return []
+    return [
+        f"{bundle.path.name} holds no golden rows ({bundle.without_rows}): on another kind of "
+        "processor or device nothing tells whether it still answers as its run"
+    ]
 
 
 def parts_of(

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, ValidationError
 
 from modalloy.bundle.archive import Archive
 from modalloy.errors import BundleError
@@ -60,23 +60,32 @@ class ToldSchema(Form):
     stages: dict[str, dict[str, Any]] = {}
 
 
+class ToldGolden(Form):
+    """How many golden rows there are, and why there are none. rows: 0 or more."""
+
+    rows: NonNegativeInt
+    without: Literal["asked", "large"] | None
+
+
 class ToldNotes(Form):
-    """Notes of the manifest that answering reads."""
+    """Notes of the manifest that answering reads. golden: older bundles say nothing of it."""
 
     branches: list[dict[str, Any]]
     machine: Fingerprint | None = None
+    golden: ToldGolden | None = None
 
 
 @dataclass(frozen=True)
 class Told:
-    """origin: as it lies there. raw: the run in the present format. machine: None where the bundle
-    does not say where it was made.
+    """origin: as it lies there. raw: the run in the present format. machine, golden: None where the
+    bundle does not say where it was made, or what rows it holds.
     """
 
     origin: ToldOrigin
     raw: RawRun
     branches: dict[str, Branch]
     machine: Fingerprint | None
+    golden: ToldGolden | None
 
 
 def told_by(archive: Archive) -> Told:
@@ -98,7 +107,7 @@ def told_by(archive: Archive) -> Told:
     with rightly(path):
         raw = migrate(RawRun(origin, job, schema))
     branches = [Branch.from_state(s, archive.names) for s in notes.branches]
-    return Told(own, raw, {b.name: b for b in branches}, notes.machine)
+    return Told(own, raw, {b.name: b for b in branches}, notes.machine, notes.golden)
 
 
 def checked(kind: type[Formed], data: Any, where: str) -> Formed:

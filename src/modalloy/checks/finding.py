@@ -8,6 +8,7 @@ from modalloy.table.table import Table
 
 Level = Literal["error", "leak", "warning", "note"]
 READING = "reading"  # where a note on the table as a whole stands
+BUNDLE = "bundle"  # where one on the bundle that answers stands
 SHOWN = 10  # rows that a finding names
 
 

@@ -18,6 +18,10 @@ RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that `tra
 RunOrBundle = Annotated[
     Path, typer.Argument(metavar="RUN", help="Folder that `train` wrote, or a bundle.")
 ]
+Live = Annotated[
+    Path | None,
+    typer.Option("--live", metavar="DIR", help="Folder of the served model; else RUN.live."),
+]
 DeviceName = Annotated[
     str, typer.Option("--device", help="cpu, gpu, npu, or auto for the fastest that is here.")
 ]

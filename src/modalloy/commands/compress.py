@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 import modalloy
-from modalloy.commands.arguments import RunFolder, Sheet
+from modalloy.commands.arguments import Adapter, RunFolder, Sheet
 from modalloy.commands.terminal import take_cores
 
 
@@ -30,6 +30,7 @@ def compress(
         Path | None, typer.Option("--sign", metavar="KEY", help="Ed25519 private key (PEM).")
     ] = None,
     sheet: Sheet = None,
+    adapter: Adapter = None,
 ) -> None:
     """Search for the fastest bundle that keeps a promise.
 
@@ -41,7 +42,9 @@ def compress(
 
     take_cores()
     asked: dict[str, Any] = {"profile": profile, "max_loss": max_loss, "minutes": minutes}
-    made = modalloy.compress(run, out=out, table=table, sheet=sheet, sign=sign, **asked)
+    made = modalloy.compress(
+        run, out=out, table=table, sheet=sheet, sign=sign, adapter=adapter, **asked
+    )
     typer.echo(say_changes(made))
     typer.echo(
         f"\nThe bundle is {made.path}; `modalloy predict {made.path} TABLE` answers with it."

@@ -30,6 +30,10 @@ def export(
     ] = None,
     sheet: Sheet = None,
     adapter: Adapter = None,
+    without_rows: Annotated[
+        bool,
+        typer.Option("--without-rows", help="Keep no rows; other machines then check nothing."),
+    ] = False,
 ) -> None:
     """Write a run as one file that answers without torch.
 
@@ -40,7 +44,7 @@ def export(
     take_cores()
     given: dict[str, Any] = {"sign": sign, "table": table, "sheet": sheet, "adapter": adapter}
     asked = {"backend": cast("Any", backend), "server": cast("Any", server)}
-    made = modalloy.export(run, out, **asked, **given)
+    made = modalloy.export(run, out, **asked, **given, without_rows=without_rows)
     for line in say_parity(made):
         typer.echo(line)
     typer.echo(f"The bundle is {made.path}; `modalloy predict {made.path} TABLE` answers with it.")

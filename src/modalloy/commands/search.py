@@ -61,6 +61,10 @@ def search(
         Path | None, typer.Option("--folder", help="Folder of the index; else beside the run.")
     ] = None,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Build the index anew.")] = False,
+    shorten: Annotated[
+        float | None,
+        typer.Option("--shorten", help="Share of nearest rows that shorter vectors must keep."),
+    ] = None,
     follow: Follow = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="HTML", help="Page to write.")
@@ -77,6 +81,7 @@ def search(
     asked |= {"answer": answer, "where": where or (), "top": top}
     asked |= {"column": column, "against": against, "follow": follow}
     kept: dict[str, Any] = {"index": index, "folder": folder, "rebuild": rebuild, "sheet": sheet}
+    kept["shorten"] = shorten
     found = modalloy.search(run, table, **asked, **kept, out=out, quiet=False)
     typer.echo(found.text())
     if out is not None:

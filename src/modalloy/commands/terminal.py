@@ -40,10 +40,10 @@ def graphs_answer(path: Path) -> bool:
 
 
 def notes_in(findings: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Those of a report's findings that say how its table was read."""
-    from modalloy.checks.finding import READING
+    """Those of a report's findings that say how its table was read, and what answered."""
+    from modalloy.checks.finding import BUNDLE, READING
 
-    return [f["what"] for f in findings if f["where"] == READING]
+    return [f["what"] for f in findings if f["level"] == "note" and f["where"] in (READING, BUNDLE)]
 
 
 def tell_notes(notes: Iterable[str]) -> None:

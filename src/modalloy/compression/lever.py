@@ -8,7 +8,6 @@ have defaults. The model that is given stays as it is. What `share` means is the
     low_rank.factorise            share of each layer's output that its factors keep, squared
     token_merging.merge_tokens    share of tokens that are left behind the last block
     early_exit.exit_early         least share of held-out rows that are answered as at full depth
-    sparse.sparsify               share of weights that are left, .05 at most
 
 A record is JSON; `model.compressed` lists those of a model in the order they were made, a run keeps
 the list, and `model/compressed/rebuild.py` builds the same shapes from it. Nothing here judges what

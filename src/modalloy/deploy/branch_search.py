@@ -1,6 +1,6 @@
 """Tries every candidate of one graph: built apart, timed beside torch, judged by the guard."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,24 +13,25 @@ from modalloy.deploy.contract import Profile
 from modalloy.deploy.feeds import Feed, as_tensors
 from modalloy.deploy.guard import Guard, Judged
 from modalloy.deploy.ladder import climb
-from modalloy.deploy.one_changed import OneChanged, far_outside, finite
+from modalloy.deploy.one_changed import Kept, OneChanged, far_outside, finite
 from modalloy.deploy.onnx_graphs import Graph
 from modalloy.deploy.speed import Timer, eager, operations, speed_from, speed_of, timed
-from modalloy.deploy.tried import REFERENCE, Speed, Tried
-from modalloy.graphs.branch import Variant
+from modalloy.deploy.tried import REFERENCE, Speed, Tried, failed
+from modalloy.graphs.branch import Precision, Variant
 from modalloy.graphs.open import session_of
 from modalloy.graphs.session import Session
 from modalloy.machine.confined import Confined, run_confined
 from modalloy.machine.peak import Peak
 
 HOPELESS = 20.0  # times the reference's time after which nobody times any further
+COARSER: tuple[Precision, ...] = ("f32", "f16", "bf16", "int8")
 BUILDS = "modalloy.deploy.candidate_builds"
 
 
 @dataclass
 class Bench:
     """What candidates are tried with. threads: that each may use. base: the graphs in float32 as an
-    engine. time: how two ways are timed.
+    engine. smaller: these are of a smaller network than the run's. time: how two ways are timed.
     """
 
     profile: Profile
@@ -41,21 +42,29 @@ class Bench:
     guard: Guard
     seed: int = 0
     time: Timer = timed
-    kept: dict[Any, Any] = field(default_factory=dict)
+    kept: Kept = field(default_factory=Kept)
+    smaller: bool = False
 
     def confine(self, function: str, given: Mapping[str, Any]) -> Confined:
         """Run a function apart, within what is left of the time."""
         limits = {"seconds": self.budget.build_s(), "memory_bytes": BUILD_BYTES}
         return run_confined(function, given, threads=self.threads, **limits)
 
-    def judge(self, name: str, session: Session, feed: Feed) -> Judged:
+    def precision(self, candidates: Iterable[Candidate]) -> Precision | None:
+        """The coarsest numbers of what is computed by these and else in float32, see `Guard`."""
+        if self.smaller:
+            return None
+        return max((c.precision for c in candidates), key=COARSER.index, default="f32")
+
+    def judge(self, name: str, candidate: Candidate, session: Session, feed: Feed) -> Judged:
         """What the network does with this session for one graph."""
         engine = OneChanged(self.base, {name: session}, self.kept)
         outside = far_outside(feed.many, self.seed)
         plain = [finite(self.base.sessions[name], values) for values in outside]
         here = [finite(session, values) for values in outside]
         sound = all(now or not was for was, now in zip(plain, here, strict=True))
-        return self.guard.judge(engine, finite=sound)
+        precision = self.precision([candidate])
+        return self.guard.judge(engine, precision=precision, finite=sound)
 
 
 def search_branch(
@@ -75,7 +84,8 @@ def search_branch(
             why = "not tried: the minutes were used up"
             found.append(Tried(graph.name, one.label, "failed", why, candidate=one))
         else:
-            found.append(try_one(bench, graph, data, kinds, feed, one))
+            tried = attempt(bench, graph, data, kinds, feed, one)
+            found.append(tried if tried.verdict == "passed" else tried.dropped())
         tick()
     return found
 
@@ -93,6 +103,17 @@ def reference(bench: Bench, graph: Graph, feed: Feed) -> Tried:
     speed = speed_from(one, many, rows, work=work, peak=bench.peak, family="float32")
     why = "what every candidate is compared with; no bundle holds it, since bundles need no torch"
     return Tried(graph.name, REFERENCE, "reference", why, speed=speed)
+
+
+def attempt(
+    bench: Bench, graph: Graph, data: bytes, kinds: set[str], feed: Feed, candidate: Candidate
+) -> Tried:
+    """`try_one`, whose errors are verdicts: the others are not lost for one that fails."""
+    try:
+        return try_one(bench, graph, data, kinds, feed, candidate)
+    except Exception as error:
+        tried = Tried(graph.name, candidate.label, "failed", candidate=candidate)
+        return failed(tried, error)
 
 
 def try_one(
@@ -118,11 +139,12 @@ def try_one(
     behind = slower(tried, bench.profile)
     if behind and candidate.precision != "f32":
         return tried.now("slower", behind)
-    judged = bench.judge(graph.name, session, feed)
+    judged = bench.judge(graph.name, candidate, session, feed)
     tried = replace(tried, judged=judged)
     if judged.passed:
         return tried.now("slower", behind) if behind else tried.now("passed")
-    if candidate.precision == "int8" and candidate.way == "calibrated":
+    short = bench.guard.contract.too_few(judged)  # then no repair could pass
+    if candidate.precision == "int8" and candidate.way == "calibrated" and not short:
         return repaired(bench, graph, feed, candidate, tried, given[1])
     return tried.now("refused", judged.reasons[0])
 
@@ -194,7 +216,7 @@ def repaired(
 
     def judge(result: Mapping[str, Any]) -> Judged:
         session = session_from(candidate, tuple(result["files"]), bench.threads)
-        return bench.judge(graph.name, session, feed)
+        return bench.judge(graph.name, candidate, session, feed)
 
     assert tried.judged is not None, "it was judged"
     climbed = climb(given, bench.confine, judge, bench.budget, failed=tried.judged)

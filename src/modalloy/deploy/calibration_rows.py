@@ -8,6 +8,7 @@ import numpy as np
 
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
+from modalloy.deploy.contract import GUARDED
 from modalloy.errors import RunError, TableError
 from modalloy.judge.figures import truth_of
 from modalloy.learn.recalibrate import unlearned
@@ -15,7 +16,6 @@ from modalloy.report.rescore import answered_rows, own_rows
 from modalloy.table.table import Table
 
 CALIBRATED = 128  # rows that ranges are taken from: 128 real ones lose less than 8 do
-GUARDED = 2000  # held-back rows at most; more only take longer
 PARTS = 10  # of a number's range that rows are drawn from alike
 LEARNED = 2048  # rows that smaller networks are taught on
 NONE = np.zeros(0, np.int64)
@@ -38,9 +38,9 @@ class Rows(NamedTuple):
     held: np.ndarray = NONE
 
 
-def own_table(predictor: Predictor) -> Rows:
+def own_table(predictor: Predictor, *, most: int = GUARDED) -> Rows:
     """Training rows give the ranges and validation rows guard; where the model was fitted again on
-    those, rows that calibrated it. RunError where nothing is left.
+    those, rows that calibrated it. most: of the guard. RunError where nothing is left.
     """
     run = predictor.run
     loader, _, extras = own_rows(predictor)
@@ -59,13 +59,13 @@ def own_table(predictor: Predictor) -> Rows:
     plain(loader)
     learned, seed = parts.train if len(parts.train) else held, run.job.seed
     calibrate = drawn(loader, learned, CALIBRATED, seed)
-    guard, learn = drawn(loader, held, GUARDED, seed), drawn(loader, learned, LEARNED, seed)
+    guard, learn = drawn(loader, held, most, seed), drawn(loader, learned, LEARNED, seed)
     return Rows(loader, calibrate, guard, source, [], learn)
 
 
-def given_table(predictor: Predictor, table: Table) -> Rows:
+def given_table(predictor: Predictor, table: Table, *, most: int = GUARDED) -> Rows:
     """A quarter of the labelled rows that the model has not learned from gives the ranges, the
-    others guard. TableError where it has learned from all.
+    others guard. most: of the guard. TableError where it has learned from all.
     """
     run = predictor.run
     loader, which, found = answered_rows(predictor, table)
@@ -81,7 +81,7 @@ def given_table(predictor: Predictor, table: Table) -> Rows:
     plain(loader)
     some = min(CALIBRATED, max(1, int(SHARE * len(which))))
     calibrate = drawn(loader, which, some, run.job.seed)
-    guard = drawn(loader, np.setdiff1d(which, calibrate), GUARDED, run.job.seed)
+    guard = drawn(loader, np.setdiff1d(which, calibrate), most, run.job.seed)
     return Rows(loader, calibrate, guard, "rows of the given table", said, calibrate)
 
 

@@ -1,13 +1,14 @@
 """The whole way of `compress`: a run in, the fastest bundle out that keeps its promise."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.torch_engine import TorchEngine
 from modalloy.bundle.bundled import Bundle
+from modalloy.bundle.signature import private_key
 from modalloy.bundle.write import refuse_other
 from modalloy.deploy.branch_search import Bench, search_branch
 from modalloy.deploy.budget import Budget
@@ -21,6 +22,7 @@ from modalloy.deploy.export_run import judge, write_exported
 from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.guard import Guard, Judged
 from modalloy.deploy.network import Network, graphed, operations_in
+from modalloy.deploy.one_changed import Kept
 from modalloy.deploy.packing import made_of, megabytes
 from modalloy.deploy.picking import Picked, engine_of, pick, sessions_of, told
 from modalloy.deploy.smaller_nets import Alternative, smaller_nets
@@ -50,11 +52,15 @@ def compress_run(
     time: Timer = timed,
 ) -> Bundle:
     """See `verbs.compress`. time: how two ways are timed beside one another."""
+    refuse_options(out, profile, max_loss, minutes, sign)
+    refuse_compress(run)
     contract = Contract(profile, max_loss)
-    contract.check()
-    refuse_compress(run, out, minutes)
     predictor, budget = Predictor(run), Budget(minutes)
-    rows = own_table(predictor) if table is None else given_table(predictor, table)
+    most = contract.rows()
+    if table is None:
+        rows = own_table(predictor, most=most)
+    else:
+        rows = given_table(predictor, table, most=most)
     levers = minutes is not None and profile != "exact"
     rows = set_apart(rows) if levers else rows
     threads = torch.get_num_threads()
@@ -62,23 +68,25 @@ def compress_run(
     guard = Guard(predictor, rows, TorchEngine(predictor.model), contract)
     limit = peak(threads=threads, kept=peaks_file())
     bench = Bench(profile, threads, budget, limit, network.base, guard, run.job.seed, time)
-    refuse_base(run, guard.judge(network.base))
+    refuse_base(run, guard.judge(network.base, precision="f32"))
     found = search(bench, network, quiet=quiet)
     best = taken_of(bench, predictor, network, pick(bench, found))
-    tried = told(found, best.picked)
+    tried = [one.dropped() for one in told(found, best.picked)]
+    found.clear()
+    bench.kept = Kept()
     if levers:
         more, best = shortened(bench, predictor, rows, best)
         tried = [*gave_way(tried, best.network is not network), *more]
     made = made_of(best.network, best.picked, small=profile == "size")
     size = (megabytes(network.data.values()), megabytes(made.files.values()))
-    compared = before_after(run, rows, best.picked, best.speed, size)
+    compared = before_after(run, rows, best.picked, best.speed, size, contract)
     golden = ExportRows(rows.loader, rows.guard, rows.source)
     gated = profile == "exact" or (best.network is network and all_float32(best.picked))
     agreed = judge(predictor, made, golden, out, quiet=quiet) if gated else ()
     notes = {NOTE: compared.as_dict()}
     bundle = write_exported(predictor, made, golden, agreed, out, sign=sign, notes=notes)
     given = (contract, limit, rows.source, compared, best.speed, tried)
-    write_report(bundle.path, run.job, Report(*given, said=(NO_INT16,)))
+    write_report(bundle.path, run.job, Report(*given, said=(NO_INT16, *guard.said())))
     return bundle
 
 
@@ -137,8 +145,8 @@ def better(one: Alternative, best: Taken, profile: Profile) -> bool:
     return one.speed.faster_one.low > best.speed.faster_one.high
 
 
-def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
-    """Refuse what could not be compressed, before anything is worked out."""
+def refuse_compress(run: Run) -> None:
+    """Refuse a run that could not be compressed, before anything is worked out."""
     if isinstance(run, Bundle):
         raise BundleError(
             f"{run.path}: is a bundle already; compress the run that it was made from."
@@ -150,6 +158,13 @@ def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
             "compressed bundle gives others. Compress the run that it was before `economize`; "
             "or `export` this one, which keeps its answers and what it buys."
         )
+
+
+def refuse_options(
+    out: Path, profile: str, max_loss: float, minutes: float | None, sign: Path | None
+) -> None:
+    """Refuse options that no run could be compressed with, before the run is read."""
+    Contract(cast("Profile", profile), max_loss).check()
     if minutes is not None and not 0.0 < minutes < float("inf"):
         raise JobError(f"minutes: {minutes:g} is no time to search in; give more than 0.")
     for module in ("onnx", "onnxscript"):
@@ -159,6 +174,8 @@ def refuse_compress(run: Run, out: Path, minutes: float | None) -> None:
             "compress: no engine that a bundle runs on is installed; run: pip install "
             "'modalloy[export]'"
         )
+    if sign is not None:
+        private_key(sign)
     refuse_other(out)
 
 

@@ -52,6 +52,7 @@ def before_after(
     picked: Picked,
     speed: Whole,
     size: tuple[float, float],
+    contract: Contract,
 ) -> Compared:
     """The table of what has changed, on the guard's rows. size: megabytes of graphs."""
     units = {t: str(getattr(o, "unit", "") or "") for t, o in run.job.tasks.items()}
@@ -65,6 +66,14 @@ def before_after(
     lines = [*picked.said, *rows.said, f"guarded by {len(rows.guard)} {rows.source}, which chose"]
     for task, share in judged.agreement.items():
         lines.append(f"{task}: {fixed(100 * share, 2)} % of decisions are the same")
+    for task, few in judged.few.items():
+        allowed = contract.allowed(exact=task not in judged.losses)
+        if few.rests and few.share > allowed:
+            lines.append(
+                f"{task}: {few.rows} rows alone could not tell that no more than "
+                f"{100 * allowed:g} in a hundred are lost; that rests on the outputs, whose stated "
+                f"certainty moved by {few.moved:.2g} at most"
+            )
     return Compared("compress", judged.rows, rows.source, judged.tasks, units, costs, tuple(lines))
 
 

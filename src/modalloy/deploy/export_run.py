@@ -1,25 +1,29 @@
 """The whole way of `export`: a run in, a bundle out that decides as it does, or nothing."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
-from modalloy.answer.golden_rows import PART as GOLDEN
-from modalloy.answer.golden_rows import golden_of
+from modalloy.answer.golden_rows import Packed, golden_of
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.bundle.bundled import Bundle, load_bundle
+from modalloy.bundle.golden_note import GOLDEN, golden_note
+from modalloy.bundle.signature import private_key
 from modalloy.bundle.write import refuse_other, write_bundle
 from modalloy.deploy.export_rows import ExportRows, example_of, rows_of
 from modalloy.deploy.exportable import refuse_unexportable
 from modalloy.deploy.exported import Exported
-from modalloy.deploy.model_server import Server, folder_beside, refuse_folder, write_server
+from modalloy.deploy.model_server import Server
 from modalloy.deploy.onnx_graphs import Graph, graphs_of, to_onnx
 from modalloy.deploy.parity import Parity, parity
 from modalloy.deploy.parity_page import page_beside, write_page
+from modalloy.deploy.server_folder import folder_beside, refuse_folder, server_beside
+from modalloy.deploy.unwritable import where_of
 from modalloy.errors import BundleError, JobError
 from modalloy.graphs.branch import FUSION, Branch, Variant
 from modalloy.machine.imports import require
@@ -47,18 +51,23 @@ def export_run(
     sign: Path | None = None,
     server: Server | None = None,
     table: Table | None = None,
+    without_rows: bool = False,
     quiet: bool = False,
 ) -> Bundle:
     """See `verbs.export`."""
-    refuse_export(run, out, backend, server)
+    refuse_export(run, out, backend, server, sign)
     predictor = Predictor(run)
     rows = rows_of(predictor, table, quiet=quiet)
     made = exported(predictor, rows, backend, quiet=quiet)
     judged = judge(predictor, made, rows, out, quiet=quiet)
-    found = write_exported(predictor, made, rows, judged, out, sign=sign)
-    if server is not None:
-        write_server(folder_beside(out, server), server, made.branches, made.files)
-    return found
+    beside = (
+        nullcontext()
+        if server is None
+        else server_beside(folder_beside(out, server), server, made.branches, made.files)
+    )
+    with beside:
+        given = (predictor, made, rows, judged, out)
+        return write_exported(*given, sign=sign, without_rows=without_rows)
 
 
 def judge(
@@ -94,26 +103,30 @@ def write_exported(
     *,
     sign: Path | None = None,
     notes: Mapping[str, Any] | None = None,
+    without_rows: bool = False,
 ) -> Bundle:
-    """Write what was judged as a bundle, golden rows and all. notes: more for its manifest."""
+    """Write what was judged as a bundle. notes: more for its manifest. without_rows: no golden
+    rows, which the manifest then says.
+    """
     run = predictor.run
-    plain = Loader(rows.loader.table, run.job, run.readers, {}, hidden=run.hidden)
-    first = next((made.engine(run, way) for way in made.ways().values()), None)
-    golden = golden_of(predictor.engine, plain, rows.which, first)
-    parts = made.parts(run) | {GOLDEN: golden}
-    write_bundle(out, parts, {**made.notes(judged), **(notes or {})}, sign=sign)
+    golden = Packed(0, b"") if without_rows else golden_rows_of(predictor, made, rows)
+    parts = made.parts(run) | ({GOLDEN: golden.data} if golden.rows else {})
+    told = made.notes(judged) | golden_note(golden.rows, asked=without_rows)
+    write_bundle(out, parts, {**told, **(notes or {})}, sign=sign)
     return load_bundle(out)
 
 
-def refuse_export(run: Run, out: Path, backend: str, server: str | None) -> None:
+def golden_rows_of(predictor: Predictor, made: Exported, rows: ExportRows) -> Packed:
+    """Golden rows among these, with what the run and the first way to compute it say of them."""
+    run = predictor.run
+    plain = Loader(rows.loader.table, run.job, run.readers, {}, hidden=run.hidden)
+    first = next((made.engine(run, way) for way in made.ways().values()), None)
+    return golden_of(predictor.engine, plain, rows.which, first)
+
+
+def refuse_export(run: Run, out: Path, backend: str, server: str | None, sign: Path | None) -> None:
     """Refuse what could not be exported, before anything is worked out."""
-    if backend not in get_args(Backend):
-        raise JobError(f"backend '{backend}' is none; it is one of {', '.join(get_args(Backend))}.")
-    if server is not None and (server not in get_args(Server) or backend == "torch"):
-        raise JobError(
-            f"server '{server}' is none for the backend {backend}; it is one of "
-            f"{', '.join(get_args(Server))}, which serve graphs."
-        )
+    refuse_options(out, backend, server, sign)
     if isinstance(run, Bundle):
         raise BundleError(
             f"{run.path}: is a bundle already; export the run that it was made from again."
@@ -122,8 +135,21 @@ def refuse_export(run: Run, out: Path, backend: str, server: str | None) -> None
         refuse_pretrained(run)
     else:
         refuse_unexportable(run)
+
+
+def refuse_options(out: Path, backend: str, server: str | None, sign: Path | None) -> None:
+    """Refuse options that no run could be exported with, before the run is read."""
+    if backend not in get_args(Backend):
+        raise JobError(f"backend '{backend}' is none; it is one of {', '.join(get_args(Backend))}.")
+    if server is not None and (server not in get_args(Server) or backend == "torch"):
+        raise JobError(
+            f"server '{server}' is none for the backend {backend}; it is one of "
+            f"{', '.join(get_args(Server))}, which serve graphs."
+        )
     for module in NEEDS[backend]:
         require(module, "export", f"the backend {backend}")
+    if sign is not None:
+        private_key(sign)
     refuse_other(out)
     if server is not None:
         refuse_folder(folder_beside(out, cast("Server", server)))
@@ -168,7 +194,7 @@ def with_ir(branch: Branch, files: Mapping[str, bytes]) -> tuple[Branch, dict[st
 
     name = branch.variants[-1].files[0]
     stem = name.removesuffix(".onnx")
-    xml, weights = to_ir(files[name])
+    xml, weights = to_ir(files[name], where=where_of(branch.name))
     first = Variant("openvino", (f"{stem}.xml", f"{stem}.bin"))
     own = {f"{stem}.xml": xml, f"{stem}.bin": weights}
     return replace(branch, variants=(first, *branch.variants)), {**files, **own}

@@ -10,14 +10,16 @@ from modalloy.answer.agreement.agreement import agreement_of, compare_task
 from modalloy.answer.answers import EVERYTHING, Answers
 from modalloy.answer.blended import blended
 from modalloy.answer.engine import Engine
-from modalloy.answer.golden_rows import Verdict, verdict
+from modalloy.answer.golden_rows import Verdict, spread, verdict
 from modalloy.answer.network import answer_rows
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.table_caveats import statuses
 from modalloy.deploy.calibration_rows import Rows
-from modalloy.deploy.contract import Contract
+from modalloy.deploy.contract import GUARDED, Contract
+from modalloy.deploy.few_rows import Few, moved, rests_on_outputs, upper
 from modalloy.deploy.parity import UNLIKE_BOUND, unlike_alike
 from modalloy.deploy.worst_slice import Slice, row_slices, worst_slice
+from modalloy.graphs.branch import Precision
 from modalloy.judge.compared import Pair, compare
 from modalloy.judge.figures import truth_of
 from modalloy.judge.metrics.score import primary
@@ -62,6 +64,7 @@ class Judged:
     finite: bool = True
     reasons: tuple[str, ...] = field(default=())
     unlike: Verdict | None = None
+    few: Mapping[str, Few] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -89,6 +92,7 @@ class Judged:
             "rows": self.rows,
             "tasks": {t: {m: list(p) for m, p in found.items()} for t, found in self.tasks.items()},
             "losses": {t: list(lost) for t, lost in self.losses.items()},
+            "rows_can_say": {t: few._asdict() for t, few in self.few.items()},
             "agreement": dict(self.agreement),
             "worst": None if self.worst is None else self.worst._asdict(),
             "neighbours_kept": self.kept,
@@ -127,22 +131,27 @@ class Guard:
         unlike = None if likeness is None else likeness.judge(answered.view)
         return Said(found, answered.view.fused_BD, unlike)
 
-    def judge(self, engine: Engine, *, finite: bool = True) -> Judged:
-        """What an engine does to the rows. finite: whether it was sound on rows far outside."""
+    def judge(self, engine: Engine, *, precision: Precision | None, finite: bool = True) -> Judged:
+        """What an engine does to the rows. precision: the coarsest of its numbers, None for a
+        smaller network. finite: whether it was sound on rows far outside.
+        """
         run, before, after = self.predictor.run, self.before, self.ask(engine)
-        tasks, losses, alike = {}, {}, {}
+        tasks, losses, alike, few = {}, {}, {}, {}
         for task, options in run.job.tasks.items():
             names = names_of(run.targets[task])
-            given = (options, self.truth[task], before.answers[task], after.answers[task], names)
-            tasks[task] = compare(*given, groups=self.groups)
             pair = (before.answers[task], after.answers[task])
+            tasks[task] = compare(options, self.truth[task], *pair, names, groups=self.groups)
             found = compare_task(task, options, run.targets[task], *pair)
             alike[task] = verdict(found, agreement_of(options).bound)
             metric, greater = primary(options)
             figure = tasks[task].get(metric)
             lost = None if figure is None else lost_points(metric, figure, greater=greater)
+            rows = len(found.same_B) if lost is None else self.known(task)
+            far = moved(*pair)
+            rests = rests_on_outputs(precision, agreement_of(options), alike[task], far)
+            few[task] = Few(rows, upper(rows), far, rests)
             if lost is not None:
-                losses[task] = lost
+                losses[task] = lost if rests else with_bound(metric, lost, rows)
         given = (before.answers, after.answers, self.slices, self.contract.max_loss)
         worst = worst_slice(run, self.truth, *given)
         kept = neighbours_kept(before.fused_BD, after.fused_BD)
@@ -150,7 +159,21 @@ class Guard:
         if before.unlike is not None and after.unlike is not None:
             unlike = verdict(unlike_alike(before.unlike, after.unlike), UNLIKE_BOUND)
         judged = Judged(len(self.rows.guard), tasks, losses, alike, worst, kept, finite)
-        return self.contract.applied(replace(judged, unlike=unlike))
+        return self.contract.applied(replace(judged, unlike=unlike, few=few))
+
+    def said(self) -> list[str]:
+        """What is to be known of its rows."""
+        if self.groups is None:
+            return []
+        count = len({str(label) for label in self.groups.labels})
+        return [
+            f"Rows of one {self.groups.column} may err together: the rows of the guard are of "
+            f"{count}, and one that is unlike all of these may lose more than what is promised"
+        ]
+
+    def known(self, task: str) -> int:
+        """Rows whose right answer is known."""
+        return sum(t is not None for t in self.truth[task])
 
 
 def lost_points(metric: str, pair: Pair, *, greater: bool) -> tuple[float, float] | None:
@@ -171,10 +194,24 @@ def lost_points(metric: str, pair: Pair, *, greater: bool) -> tuple[float, float
     return lost, max(lost, 100.0 * worst / unit)
 
 
+def with_bound(metric: str, lost: tuple[float, float], rows: int) -> tuple[float, float]:
+    """Points lost, and at most so many that so many rows can rule out more.
+
+    Of a share the rows that were lost on balance count. What an unseen row may cost any other
+    figure is not known; it is counted as it would cost a share, a point for one row in a hundred.
+    """
+    share = metric in METRICS and METRICS[metric].form == "share"
+    gone = round(rows * lost[0] / 100.0) if share else 0
+    return lost[0], max(lost[1], 100.0 * upper(rows, gone))
+
+
 def neighbours_kept(before_BD: np.ndarray, after_BD: np.ndarray) -> float | None:
     """Share of each row's nearest ten by the angle between vectors that are still among them; None
-    where rows are too few to have any. A neighbour as near as the tenth counts as kept.
+    where rows are too few to have any. A neighbour as near as the tenth counts as kept. Of many
+    rows some are taken, spread evenly.
     """
+    some = spread(np.arange(len(before_BD)), GUARDED)
+    before_BD, after_BD = before_BD[some], after_BD[some]
     if len(before_BD) < 2 * NEIGHBOURS + 1:
         return None
     old_BB, new_BB = likeness(before_BD), likeness(after_BD)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, assert_never
 
 from modalloy.deploy.openvino_graphs import to_ir
+from modalloy.deploy.unwritable import where_of
 from modalloy.errors import BundleError
 from modalloy.graphs.branch import Branch
 from modalloy.machine.files import write_safely
@@ -32,23 +33,10 @@ TRITON_TYPES = {
 }
 
 
-def folder_beside(out: Path, server: Server) -> Path:
-    """Where the folder of a server lies: beside the bundle whose graphs it serves."""
-    return out.with_name(f"{out.stem}-{server}")
-
-
-def refuse_folder(folder: Path) -> None:
-    """BundleError where something lies at a folder already."""
-    if folder.exists():
-        raise BundleError(
-            f"{folder}: is there already; remove it, or give the bundle another name."
-        )
-
-
 def write_server(
     folder: Path, server: Server, branches: Mapping[str, Branch], files: Mapping[str, bytes]
 ) -> None:
-    """Write the folder; `graphs.json` comes last, so one that lacks it is not whole.
+    """Write a folder; `graphs.json` comes last, so one that lacks it is not whole.
 
     files: of the branches, in which each has its graph in ONNX.
     """
@@ -57,7 +45,7 @@ def write_server(
     models = {f"graph_{at}": branch for at, branch in enumerate(branches.values())}
     for model, branch in models.items():
         data = files[onnx_of(branch)]
-        for name, content in files_of(server, model, data):
+        for name, content in files_of(server, model, data, where_of(branch.name)):
             place = folder / model / name
             place.parent.mkdir(parents=True, exist_ok=True)
             write_safely(place, content)
@@ -68,11 +56,11 @@ def write_server(
     write_safely(folder / TOLD, as_json(told))
 
 
-def files_of(server: Server, model: str, data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The files of one model, by their places in its folder."""
+def files_of(server: Server, model: str, data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
+    """The files of one model, by their places in its folder. where: which graph, in words."""
     match server:
         case "openvino":
-            xml, weights = to_ir(data)
+            xml, weights = to_ir(data, where=where)
             yield f"{VERSION}/model.xml", xml
             yield f"{VERSION}/model.bin", weights
         case "triton":

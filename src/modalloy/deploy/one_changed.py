@@ -1,6 +1,8 @@
 """An engine of which one input's graph is another one: what the others say is asked for once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields, is_dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,39 @@ from modalloy.graphs.session import Session
 from modalloy.job.inputs import shared_encoders
 from modalloy.readers.batch import ArrayBatch
 
+ROOM = 1_000_000_000  # bytes that are kept of encoded rows
+
+
+class Kept:
+    """What graphs that stay as they are say of batches of rows, as far as there is room: what is
+    beyond it is asked for anew each time.
+    """
+
+    def __init__(self, room: int = ROOM) -> None:
+        self.left, self.found = room, dict[Any, Encoded]()
+
+    def get(self, key: Any, ask: Callable[[], Encoded]) -> Encoded:
+        """What was kept, or what is said now."""
+        if key in self.found:
+            return self.found[key]
+        one = ask()
+        size = bytes_of([one.tokens, one.pooled, one.context])
+        if size <= self.left:
+            self.found[key] = one
+            self.left -= size
+        return one
+
+
+def bytes_of(held: Any) -> int:
+    """Of all arrays within values that hold others."""
+    if isinstance(held, np.ndarray):
+        return held.nbytes
+    if isinstance(held, Mapping):
+        return sum(map(bytes_of, held.values()))
+    if is_dataclass(held):
+        return sum(bytes_of(getattr(held, f.name)) for f in fields(held))
+    return sum(map(bytes_of, held)) if isinstance(held, list | tuple) else 0
+
 
 class OneChanged(GraphEngine):
     """A graph engine with other sessions for some of its branches.
@@ -19,9 +54,7 @@ class OneChanged(GraphEngine):
     one `base`.
     """
 
-    def __init__(
-        self, base: GraphEngine, changed: Mapping[str, Session], kept: dict[Any, Encoded]
-    ) -> None:
+    def __init__(self, base: GraphEngine, changed: Mapping[str, Session], kept: Kept) -> None:
         given = (base.job, base.readers, base.targets, base.branches)
         super().__init__(*given, {**base.sessions, **changed}, base.absent_D)
         alike = {a for a, b in shared_encoders(base.job).items() if b in changed}
@@ -34,9 +67,8 @@ class OneChanged(GraphEngine):
         found = super().encode(given, [n for n in inputs if n in self.changed], pooled=pooled)
         for name in (n for n in inputs if n not in self.changed):
             key = (name, given.rows.tobytes(), name in pooled)
-            if key not in self.kept:
-                self.kept[key] = self.base.encode(given, [name], pooled=pooled)
-            one = self.kept[key]
+            asked = partial(self.base.encode, given, [name], pooled=pooled)
+            one = self.kept.get(key, asked)
             found.tokens |= one.tokens
             found.pooled |= one.pooled
             found.context |= one.context

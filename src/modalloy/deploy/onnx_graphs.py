@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.export import Dim, export
 
+from modalloy.deploy.changes import change_of
 from modalloy.deploy.modules import (
     EncoderGraph,
     HeadsGraph,
@@ -21,6 +22,7 @@ from modalloy.deploy.modules import (
     lengths_in,
 )
 from modalloy.deploy.onnx_repair import repair
+from modalloy.deploy.unwritable import no_onnx, where_of
 from modalloy.errors import RunError
 from modalloy.graphs.branch import FUSION, Port
 from modalloy.model.encoders.encoder import Encoder
@@ -121,13 +123,13 @@ def to_onnx(graph: Graph) -> bytes:
     """The graph in ONNX, weights inside. RunError where an operation cannot be written in it, and
     where the weights are more than one file can hold.
     """
-    where = f"the encoder of '{graph.name}'" if graph.name else "fusion and heads"
     held = [*graph.module.parameters(), *graph.module.buffers()]
     weights = sum(x.numel() * x.element_size() for x in held)
     if weights > LARGEST:
         raise RunError(
-            f"{where} has {weights} bytes of weights, and an ONNX file holds {LARGEST} at most; "
-            "choose a smaller encoder, or answer with the run itself where torch is installed."
+            f"{where_of(graph.name)} has {weights} bytes of weights, and an ONNX file holds "
+            f"{LARGEST} at most; choose a smaller encoder, or answer with the run itself where "
+            "torch is installed."
         )
     with quietly():
         try:
@@ -142,26 +144,19 @@ def to_onnx(graph: Graph) -> bytes:
                 verbose=False,
                 optimize=False,  # `repair` does, and loses nothing
             )
-        except Exception as error:  # whatever an exporter trips over is told by its first line
-            raise RunError(f"{where} cannot be written as ONNX: {innermost(error)}") from error
+        except Exception as error:  # an exporter trips over anything
+            change = change_of(graph.name, graph.module)
+            raise no_onnx(graph.name, change, error) from error
     assert program is not None
     repair(program.model, list(graph.inputs), graph.outputs)
     return program.model_proto.SerializeToString()
-
-
-def innermost(error: BaseException) -> str:
-    """The first line of what went wrong first."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
 
 
 @contextlib.contextmanager
 def quietly() -> Iterator[None]:
     """Without what an exporter prints on its way."""
     was = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.ERROR)  # of which an exporter's are told in the sentence
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modalloy.errors import RunError
+from modalloy.deploy.unwritable import no_openvino
 
 if TYPE_CHECKING:
     import openvino
@@ -12,19 +12,20 @@ if TYPE_CHECKING:
 NAME = "modalloy"
 
 
-def to_ir(data: bytes, *, half: bool = False) -> tuple[bytes, bytes]:
+def to_ir(data: bytes, *, half: bool = False, where: str = "a graph") -> tuple[bytes, bytes]:
     """The graph as XML, and its weights: float32 as they are, or float16, half as many bytes.
 
-    Weights of float16 are computed with in whatever a session's precision says. RunError where
-    OpenVINO knows an operation of the graph not.
+    Weights of float16 are computed with in whatever a session's precision says. where: which graph
+    it is, in words. RunError where OpenVINO knows an operation of the graph not.
     """
+    import onnx
     import openvino
 
     try:
         model = openvino.Core().read_model(data)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1][:200]
-        raise RunError(f"a graph cannot be written in OpenVINO's form: {reason}") from error
+        kinds = {node.op_type for node in onnx.load_from_string(data).graph.node}
+        raise no_openvino(where, kinds, error) from error
     rename(model)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "graph.xml"

@@ -8,6 +8,7 @@ import numpy as np
 
 from modalloy.answer.agreement.agreement import agreement_of
 from modalloy.answer.golden_rows import SHARE
+from modalloy.deploy.beside import beside
 from modalloy.deploy.export_rows import ExportRows
 from modalloy.deploy.parity import UNLIKE, Difference, Parity
 from modalloy.job import config
@@ -26,7 +27,7 @@ HOW = (
 
 def page_beside(out: Path) -> Path:
     """Where the page of a bundle that was not written lies."""
-    return out.with_name(f"{out.stem}-parity.html")
+    return beside(out, "-parity.html")
 
 
 def write_page(path: Path, job: config.Job, found: Sequence[Parity], rows: ExportRows) -> None:

@@ -11,6 +11,7 @@ from modalloy.deploy.one_changed import OneChanged
 from modalloy.deploy.tried import Tried
 from modalloy.graphs.session import Session
 
+BESIDE = "keeps the promise; what was chosen is better for the profile"
 PLAIN = "nothing that passed was faster: the graph in float32 stands in, which needs no torch"
 
 
@@ -34,7 +35,8 @@ def pick(bench: Bench, found: Mapping[str, Sequence[Tried]]) -> Picked:
     while True:
         picked = {name: order[0] for name, order in orders.items() if order}
         engine = OneChanged(bench.base, sessions_of(bench, picked), bench.kept)
-        judged = bench.guard.judge(engine)
+        precision = bench.precision(t.candidate for t in picked.values())
+        judged = bench.guard.judge(engine, precision=precision)
         if judged.passed or not picked:
             return Picked(picked, judged, said)
         worst = min(picked, key=lambda n: least_alike(picked[n]))
@@ -69,6 +71,8 @@ def told(found: Mapping[str, Sequence[Tried]], picked: Picked) -> list[Tried]:
                 rows.append(one.now("chosen", one.why or "best for the profile of what passed"))
             elif taken is None and one is plain_of(tries):
                 rows.append(one.now("chosen", PLAIN))
+            elif one.verdict == "passed":
+                rows.append(one.now("passed", one.why or BESIDE))
             else:
                 rows.append(one)
     return rows

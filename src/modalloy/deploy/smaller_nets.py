@@ -21,10 +21,10 @@ from modalloy.compression.token_merging import merge_tokens
 from modalloy.deploy.branch_search import Bench, try_one
 from modalloy.deploy.calibration_rows import Rows
 from modalloy.deploy.network import Network, graphed, operations_in
+from modalloy.deploy.one_changed import Kept
 from modalloy.deploy.picking import Picked, engine_of, pick, sessions_of
-from modalloy.deploy.tried import Speed, Tried
+from modalloy.deploy.tried import Speed, Tried, failed
 from modalloy.deploy.whole_speed import Whole, whole_speed
-from modalloy.errors import ModalloyError
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 
@@ -85,8 +85,7 @@ def smaller_nets(
             changed = smaller(model, given, one, bench.budget.left() / (len(levers) - number))
             found = judged(bench, predictor, rows, changed, picked, row)
         except Exception as error:  # whatever it is, what was found before is not lost for it
-            said = "" if isinstance(error, ModalloyError) else f"{type(error).__name__}: "
-            tried.append(row.now("failed", f"{said}{error}"))
+            tried.append(failed(row, error))
             continue
         tried.append(found if isinstance(found, Tried) else found.row)
         if isinstance(found, Alternative):
@@ -119,12 +118,12 @@ def judged(
     bench: Bench, predictor: Predictor, rows: Rows, changed: Changed, picked: Picked, row: Tried
 ) -> Tried | Alternative:
     """A smaller network's row, with the network where it passed."""
-    alone = bench.guard.judge(TorchEngine(changed.model))
+    alone = bench.guard.judge(TorchEngine(changed.model), precision=None)
     row = replace(row, judged=alone, said=said_of(changed))
     if not alone.passed:
         return row.now("refused", alone.reasons[0])
     network = graphed(predictor, changed.model, rows, bench.threads, quiet=True)
-    own = replace(bench, base=network.base, kept={})
+    own = replace(bench, base=network.base, smaller=True, kept=Kept())
     found = {}
     for name, taken in picked.tried.items():
         data, feed = network.data[name], network.feeds[name]

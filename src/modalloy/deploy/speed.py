@@ -56,7 +56,7 @@ def speed_from(
     """The speed of what was timed as `fast` beside `slow`. rows: of the many. work: operations of
     these.
     """
-    share = None
+    share, kind = None, ""
     if peak is not None and work:
         kind = family if family in peak.operations else "float32"
         share = peak.share(work, many["fast"].median_s, kind)
@@ -68,6 +68,7 @@ def speed_from(
         many["fast"].p50_ms,
         rows / many["fast"].median_s,
         share,
+        kind if share is not None else "",
     )
 
 

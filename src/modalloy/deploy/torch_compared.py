@@ -10,7 +10,7 @@ from modalloy.deploy.candidate_builds.trial import packed
 from modalloy.deploy.feeds import Feed
 from modalloy.deploy.onnx_graphs import Graph, quietly
 from modalloy.deploy.speed import operations, speed_from
-from modalloy.deploy.tried import Tried
+from modalloy.deploy.tried import Tried, failed
 
 WHY = "no bundle holds it, since bundles need no torch"
 
@@ -26,8 +26,11 @@ def torch_rows(bench: Bench, graph: Graph, feed: Feed, *, compiled: bool) -> lis
             why = "not tried: the minutes were used up"
             found.append(Tried(graph.name, label_of(way), "failed", why))
             continue
-        program = program or saved(graph)
-        found.append(torch_row(bench, graph, feed, program, way))
+        try:
+            program = program or saved(graph)
+            found.append(torch_row(bench, graph, feed, program, way))
+        except Exception as error:  # what was found before is not lost for a comparison
+            found.append(failed(Tried(graph.name, label_of(way), "failed"), error))
     return found
 
 

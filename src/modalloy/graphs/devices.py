@@ -5,6 +5,7 @@ from typing import Literal, assert_never, get_args
 
 from modalloy.errors import BundleError
 from modalloy.graphs.branch import EngineName
+from modalloy.job.options import did_you_mean
 
 Device = Literal["cpu", "gpu", "npu"]
 DEVICES: tuple[Device, ...] = get_args(Device)
@@ -24,6 +25,15 @@ PROVIDERS: dict[str, Device] = {
     "QNNExecutionProvider": "npu",
     "VitisAIExecutionProvider": "npu",
 }
+
+
+def device_named(device: str) -> str:
+    """The device that is meant, in any case; BundleError for a word that is none."""
+    words = (AUTO, *DEVICES)
+    if device.lower() not in words:
+        near = did_you_mean(device, words)
+        raise BundleError(f"device '{device}' is none; it is one of {', '.join(words)}.{near}")
+    return device.lower()
 
 
 def devices_of(engine: EngineName | Literal["torch"]) -> tuple[Device, ...]:
@@ -75,9 +85,7 @@ def openvino_name(device: str) -> str:
 
 
 def refuse_device(device: str, engines: tuple[EngineName | Literal["torch"], ...]) -> None:
-    """BundleError for a device that is none, or that none of these libraries has here."""
-    if device != AUTO and device not in DEVICES:
-        raise BundleError(f"device '{device}' is none; it is one of {', '.join((AUTO, *DEVICES))}.")
+    """BundleError for a device that none of these libraries has here."""
     here = {engine: devices_of(engine) for engine in engines}
     if device == AUTO or any(device in found for found in here.values()):
         return

@@ -29,17 +29,18 @@ def open_session(
 ) -> Session:
     """The session of the first variant that can run here, on the device that is asked for.
 
-    read: of a file of the bundle by its name. device: `cpu`, `gpu`, `npu`, or `auto`: each device
-    that is here is measured with the branch's own graph, and the fastest is taken. threads: that
-    one run may use. Where an engine does not take a variant, the next one is tried. BundleError
-    where none can run, for a device that is not here, and for a part that is damaged.
+    read: of a file of the bundle by its name. device: `cpu`, `gpu`, `npu`, or `auto`. Where several
+    places are left, each is measured with the branch's own graph, and the fastest is taken.
+    threads: that one run may use. Where an engine does not take a variant, the next one is tried.
+    BundleError where none can run, for a device that is not here, and for a part that is damaged.
     """
     places = places_of(branch, device)
     known = {p.variant: [read(n) for n in p.variant.files] for p in places}
 
     def opened(place: Place) -> Session:
         failure = None
-        for variant in branch.variants:
+        others = [v for v in branch.variants if v != place.variant]
+        for variant in (place.variant, *others):
             if place.device not in devices_of(variant.engine):
                 continue
             files = known.get(variant) or [read(name) for name in variant.files]
@@ -56,7 +57,8 @@ def open_session(
 
 
 def places_of(branch: Branch, device: str) -> list[Place]:
-    """Where a branch can run: of each kind of device the first variant that has it here.
+    """Where a branch can run: on the processor by the first variant that has it here, on other
+    devices by the first one of each engine, whose `gpu` may be another one than the other's.
 
     BundleError where that is nowhere.
     """
@@ -67,11 +69,11 @@ def places_of(branch: Branch, device: str) -> list[Place]:
             f"run: pip install {engines[0]}"
         )
     refuse_device(device, engines)
-    found: dict[Device, Variant] = {}
+    found: dict[tuple[Device, str], Variant] = {}
     for variant, here in usable(branch):
-        if device in (AUTO, here) and here not in found:
-            found[here] = variant
-    return [Place(variant, here) for here, variant in found.items()]
+        if device in (AUTO, here):
+            found.setdefault((here, "" if here == "cpu" else variant.engine), variant)
+    return [Place(variant, here) for (here, _), variant in found.items()]
 
 
 def usable(branch: Branch) -> Iterator[tuple[Variant, Device]]:

@@ -21,6 +21,7 @@ from pydantic import (
 
 QUERIES = 50  # of `head: detr`, where neither the job nor a checkpoint says how many
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
+Stretch = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(s|min|h|d|w)$")]
 Method = Literal["lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"]
 Tune = Literal["frozen", "full", "last_n", Method]
 TuneFusion = Literal["full", Method]
@@ -850,6 +851,28 @@ class Economize(Options):
     """How probable it must be that no more do."""
 
 
+class Refresh(Options):
+    """When a served model learns on from labelled rows that it has answered, and when what came of
+    it may answer in its place; training reads nothing of it."""
+
+    every: Stretch | None = None
+    """Try so long after the last time, as in `7d` or `12h`."""
+    or_when: Literal["drift"] | None = None
+    """`drift`: try as soon as `watch` has found that rows have drifted."""
+    window: Stretch = "30d"
+    """A labelled row counts half as much for each such time that it is older."""
+    learn: Annotated[int, Field(ge=12)] = 60
+    """Labelled rows to learn from, at least; two of five of them are held back while it learns."""
+    judge: Annotated[int, Field(ge=20)] = 60
+    """Labelled rows that decide between the old model and the new one, at least; neither has
+    learned from them."""
+    effect: NonNegativeFloat = 1.0
+    """Points (hundredths) by which the new one must answer these better in some task."""
+    harm: NonNegativeFloat = 5.0
+    """Points by which a group of these rows - a machine, a category, who labelled them - may be
+    answered worse."""
+
+
 class Masked(Options):
     """Learning by hiding: parts of all columns of a row are hidden and rebuilt from what is left of
     all of them (MultiMAE, Bachmann et al. 2022, 2204.01678; TIP, Du et al. 2024, 2407.07582)."""
@@ -1009,6 +1032,8 @@ class Job(Options):
     """Which rows are unlike anything that was learned from."""
     economize: Economize = Economize()
     """What columns cost, for the verb `economize`."""
+    refresh: Refresh = Refresh()
+    """When and how a served model learns on, for `serve` and `watch`."""
     harden: Harden = Harden()
     """How `harden` learns on so that answers hold where cells are attacked or wrong."""
     tune: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from modalloy.job import config
 from modalloy.judge.metrics.bootstrap import paired_intervals
 from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.slices import Groups
-from modalloy.judge.wording import label, say, say_gain, say_interval
+from modalloy.judge.wording import fixed, label, say, say_gain, say_interval
 
 
 class Pair(NamedTuple):
@@ -127,5 +127,8 @@ def said_cost(value: float | None) -> str:
 
 
 def ratio(before: float | None, after: float | None) -> str:
-    """How many times as much it is."""
-    return f"{after / before:.2f} times" if before and after is not None else ""
+    """How many times as much it is; of little the part, since 0.01 times says hardly anything."""
+    if not before or after is None:
+        return ""
+    times = after / before
+    return f"1/{fixed(1 / times, 0)} of it" if 0.0 < times < 0.1 else f"{times:.2f} times"

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 LOOK_S = 0.02  # between two looks at the process
 LOOK_AROUND_S = 0.5  # between two searches for processes that it has started
-LONGEST = 200  # characters of what it said last that are told
+LONGEST = 300  # characters of what it said last that are told
 ASKED, FOUND, SAID = "asked", "found", "said.txt"
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 BYTES = "bytes in file"  # key of what stands in JSON for bytes
@@ -200,8 +200,8 @@ def main() -> None:
         result = getattr(importlib.import_module(module), name)(**asked["given"])
         put(folder, FOUND, {"result": result})
     except BaseException as error:  # whatever it raises is the answer
-        first = (str(error).strip() or "no reason given").splitlines()[0]
-        put(folder, FOUND, {"why": f"{type(error).__name__}: {first[:LONGEST]}"})
+        said = " ".join(str(error).split()) or "no reason given"  # engines say why in the last line
+        put(folder, FOUND, {"why": f"{type(error).__name__}: {said[:LONGEST]}"})
     os._exit(0)  # threads of engines may outlive their work
 
 

@@ -7,8 +7,11 @@ process or in any group around it, and the smallest one counts.
 import os
 import shutil
 from collections.abc import Iterator
+from numbers import Integral
 from pathlib import Path
 from typing import NamedTuple
+
+from modalloy.errors import JobError
 
 ROOT = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
@@ -34,6 +37,16 @@ def limits(*, root: Path = ROOT, membership: Path = MEMBERSHIP) -> Limits:
 def cores() -> int:
     """Whole processors to plan with, at least one."""
     return max(1, round(limits().cores))
+
+
+def refuse_threads(threads: int | None) -> None:
+    """JobError for a number of threads that is none; None asks for as many as there are cores."""
+    whole = isinstance(threads, Integral) and not isinstance(threads, bool)
+    if threads is not None and not (whole and threads >= 1):
+        raise JobError(
+            f"threads: {threads} is no number of threads; give 1 or more, or leave it out for one "
+            "for each core."
+        )
 
 
 def processes_here() -> int:

@@ -57,7 +57,8 @@ class Peak:
         """One line for a terminal or a page."""
         rates = [f"{kind} {rate / 1e9:.3g} GFLOP/s" for kind, rate in self.operations.items()]
         copied = [] if self.copied is None else [f"copies {self.copied / 1e9:.1f} GB/s"]
-        return f"{', '.join([*rates, *copied])} with {self.threads} threads"
+        threads = "1 thread" if self.threads == 1 else f"{self.threads} threads"
+        return f"{', '.join([*rates, *copied])} with {threads}"
 
 
 def peaks_file() -> Path:

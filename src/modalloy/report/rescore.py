@@ -10,7 +10,7 @@ from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.table_caveats import sentence
 from modalloy.bundle.bundled import Bundle, is_bundle
-from modalloy.checks.finding import Finding, finding, reading_notes, some
+from modalloy.checks.finding import BUNDLE, Finding, finding, reading_notes, some
 from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import FRAME, check_against
 from modalloy.judge.figures import truth_of
@@ -126,6 +126,7 @@ def given_rows(
     learned = np.concatenate([*own, *(prints_in(run, p) for p in (CALIBRATED_ROWS, ADAPTED_ROWS))])
     known = which[learned_rows(table, run.job, which, learned)]
     findings = [note.as_dict() for note in reading_notes(table)]
+    findings += [finding("note", BUNDLE, note).as_dict() for note in predictor.engine.notes]
     if len(known):
         what = f"{len(known)} of {len(which)} rows are rows that the model has learned from"
         findings.append(finding("leak", "rows", what, known).as_dict())

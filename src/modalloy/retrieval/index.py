@@ -23,6 +23,8 @@ from modalloy.answer.space_rows import row_vectors
 from modalloy.errors import RunError
 from modalloy.model.body import Body
 from modalloy.model.space import Space
+from modalloy.retrieval.short_index import ROTATION, Short, shorten_index
+from modalloy.retrieval.shortened import shortened
 from modalloy.runs.run import Run
 from modalloy.runs.space import vectors_made_by
 from modalloy.table.fingerprints import fingerprints
@@ -31,10 +33,10 @@ from modalloy.table.table import Table
 FOLDER = "index"  # of a run, for all tables
 HEADING, PRESENT, CENTRES, ROW = "index.json", "present.npy", "centres.npy", "row.npy"
 AT_ONCE = 1024  # rows that are held while an index is built
-FORM = 1
+FORM, SHORT_FORM = 1, 2  # of whole vectors, and of shortened ones
 KEYS = {"form", "made_by", "cells", "rows", "size", "columns", "aligned", "source"}
 OWN = re.compile(  # files of an index, finished or left by a process that was killed
-    r"(index\.json|(present|centres|row|column\d+)\.npy|(row|column\d+)\.usearch|"
+    r"(index\.json|(present|centres|rotation|row|column\d+)\.npy(\.short)?|(row|column\d+)\.usearch|"
     r"threshold\d+\.json)(\.\d+\.part)?"
 )
 
@@ -54,7 +56,8 @@ class Index:
     stay on disk. present: (N, M) bool, inputs in the order of `columns`. centres: of a run without
     a space the mean of each kind of vector, (M + 1, S), whole rows last; vectors are taken from it
     before they are brought to length 1. Zeros of a run with a space. aligned: vectors of different
-    columns may be compared.
+    columns may be compared. rotation: (S before, S) that shortened them, None where nothing did;
+    short: what that costs.
     """
 
     folder: Path
@@ -64,6 +67,8 @@ class Index:
     centres: np.ndarray
     aligned: bool
     source: str
+    rotation: np.ndarray | None = None
+    short: Short | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -79,9 +84,10 @@ class Index:
         return self.present[:, list(self.columns).index(name)]
 
     def placed(self, name: str | None, x_BS: np.ndarray) -> np.ndarray:
-        """Vectors as `row_vectors` gives them as they are held here: centred, of length 1."""
+        """Vectors of `row_vectors` as they are held here: centred, shortened, of length 1."""
         at = len(self.columns) if name is None else list(self.columns).index(name)
-        return unit(x_BS - self.centres[at])
+        placed_BS = unit(x_BS - self.centres[at])
+        return placed_BS if self.rotation is None else shortened(placed_BS, self.rotation)
 
 
 def unit(x_BS: np.ndarray) -> np.ndarray:
@@ -130,7 +136,7 @@ def read_heading(folder: Path) -> dict[str, Any]:
         raise RunError(
             f"{folder}: {HEADING} is not that of an index; remove the folder or name another one."
         ) from error
-    if heading["form"] != FORM:
+    if heading["form"] not in (FORM, SHORT_FORM):
         raise RunError(f"{folder}: is an index of another version; add --rebuild.")
     return heading
 
@@ -147,12 +153,17 @@ def open_index(folder: Path, heading: Mapping[str, Any]) -> Index:
         held = {n: np.load(folder / f"column{i}.npy", mmap_mode="r") for i, n in enumerate(names)}
         row = np.load(folder / ROW, mmap_mode="r")
         present, centres = np.load(folder / PRESENT), np.load(folder / CENTRES)
-    except (OSError, ValueError) as error:
+        short = Short(**heading["short"]) if heading["form"] == SHORT_FORM else None
+        rotation = None if short is None else np.load(folder / ROTATION)
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{folder}: the index is damaged; add --rebuild.") from error
     shapes = {m.shape for m in (row, *held.values())}
     if shapes != {(rows, size)} or present.shape != (rows, len(names)):
         raise RunError(f"{folder}: the index is damaged; add --rebuild.")
-    return Index(folder, held, row, present, centres, heading["aligned"], heading["source"])
+    if rotation is not None and rotation.shape != (centres.shape[1], size):
+        raise RunError(f"{folder}: the index is damaged; add --rebuild.")
+    given = (heading["aligned"], heading["source"], rotation, short)
+    return Index(folder, held, row, present, centres, *given)
 
 
 def build_index(
@@ -162,11 +173,13 @@ def build_index(
     folder: Path,
     bound: Bound,
     *,
+    share: float | None = None,
     tick: Callable[[int], None] = lambda n: None,
 ) -> Index:
     """Write the index of a loader's rows, whole or not at all, in place of an older one.
 
-    Never more than some rows are held. RunError where the folder cannot be written.
+    Never more than some rows are held. share: of the nearest rows that shorter vectors have to
+    keep; whole vectors for None. RunError where the folder cannot be written.
     """
     names = [i for i in body.inputs if loader.shows(i) and (space is None or i in space.inputs)]
     rows = loader.table.rows
@@ -195,6 +208,13 @@ def build_index(
                 centre(matrix, centres[at], np.asarray(have))
         for matrix in held:
             matrix.flush()
+        if share is not None:
+            matrices = dict(zip(kinds, held, strict=True))
+            have = {k: np.asarray(present[:, i]) for i, k in enumerate(kinds[:-1])}
+            have[ROW] = np.asarray(present.any(1))
+            whole = ROW if space is not None else None
+            short, size = shorten_index(new, matrices, have, share, whole=whole)
+            heading |= {"form": SHORT_FORM, "size": size, "short": short._asdict()}
         np.save(new / PRESENT, present)
         np.save(new / CENTRES, centres)
         (new / HEADING).write_text(json.dumps(heading, indent=1), encoding="utf-8")

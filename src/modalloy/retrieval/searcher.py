@@ -39,7 +39,9 @@ class Searcher:
     any other, any other run a column with itself and whole rows with whole rows. table: whatever
     `open_table` opens, the run's own for None. folder: of the index, beside the run for None; it is
     built where there is none, and anew where the table has changed. rebuild: build it in any case.
-    how: `usearch` asks a graph instead of every row.
+    how: `usearch` asks a graph instead of every row. shorten: the share of the nearest rows that
+    shorter vectors have to keep, which take less disk and time; an index that was not built so is
+    built anew. For None an index is taken as it is, and a new one has whole vectors.
     """
 
     def __init__(
@@ -51,8 +53,14 @@ class Searcher:
         folder: str | Path | None = None,
         rebuild: bool = False,
         how: How = "exact",
+        shorten: float | None = None,
         quiet: bool = True,
     ) -> None:
+        if shorten is not None and not 0.0 < shorten <= 1.0:
+            raise TableError(
+                f"search: shorten {shorten:g} is no share of the nearest rows to keep; give more "
+                "than 0 and up to 1, such as 0.95."
+            )
         self.run = run if isinstance(run, Run) else load_run(run, pretrained=True)
         self.how = how
         self.body, self.space = self.run.body(), space_of(self.run)
@@ -63,10 +71,12 @@ class Searcher:
         place = Path(folder) if folder else place_of(self.run, self.loader.table)
         bound = bound_to(self.run, self.loader.table)
         found = None if rebuild else find_index(place, bound)
+        if found is not None and shorten is not None:
+            found = found if found.short and found.short.share == shorten else None
         if found is None:
             with Bar("indexing rows", self.loader.table.rows, quiet=quiet) as bar:
                 given = (self.body, self.space, self.loader, place, bound)
-                found = build_index(*given, tick=bar.advance)
+                found = build_index(*given, share=shorten, tick=bar.advance)
         self.index: Index = found
 
     def search(
@@ -204,6 +214,8 @@ class Searcher:
         if not self.index.aligned:
             what = "whole rows" if asked.column is None else f"cells of column '{asked.column}'"
             yield UNALIGNED.format(what=what)
+        if self.index.short is not None:
+            yield self.index.short.text(self.index.row.shape[1])
         if not query.has_Q.all():
             empty = np.flatnonzero(~query.has_Q).tolist()
             yield (

@@ -1,1 +1,1 @@
-"""Whether a model still sees what it learned from, how well it answers, and since when not."""
+"""Whether a model still sees what it learned from and answers well, and how it is refreshed."""

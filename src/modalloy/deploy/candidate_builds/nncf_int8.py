@@ -70,12 +70,18 @@ def quantise(
         given["activations_range_estimator_params"] = RangeEstimatorParametersSet.MINMAX
     return nncf.quantize(
         model,
-        nncf.Dataset([unpacked(row) for row in rows]),
+        nncf.Dataset([fed(model, row) for row in rows]),
         subset_size=len(rows),
         model_type=nncf.ModelType.TRANSFORMER if attention else None,
         ignored_scope=nncf.IgnoredScope(names=kept, validate=False) if kept else None,
         advanced_parameters=AdvancedQuantizationParameters(**given),
     )
+
+
+def fed(model: Any, row: bytes) -> dict[str, np.ndarray]:
+    """What a model reads of a row: an input that no layer reads is not in it any more."""
+    values = unpacked(row)
+    return {name: values[name] for name in map(name_of, model.inputs)}
 
 
 def rank(

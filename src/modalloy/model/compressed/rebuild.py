@@ -11,7 +11,6 @@ from modalloy.model.body import Body
 from modalloy.model.compressed.exits import put_exits
 from modalloy.model.compressed.factors import factor
 from modalloy.model.compressed.merged_tokens import merge_in
-from modalloy.model.compressed.sparse_linear import make_sparse
 from modalloy.model.compressed.units import shrink
 
 
@@ -42,8 +41,6 @@ def build(model: Body, record: dict[str, Any]) -> None:
             merge_in(model, record["merged"])
         case "exit_early":
             put_exits(model, record["exits"])
-        case "sparsify":
-            make_sparse(model, record["stored"])
         case "distil":
             pass  # learned weights in the shapes that were there
         case other:

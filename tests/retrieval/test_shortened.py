@@ -2,11 +2,9 @@
 
 import numpy as np
 import pytest
-import torch
 
-from modalloy.compression.matryoshka import leading, lengths, shorten, shortened_space
-from modalloy.errors import JobError
-from modalloy.model.space import HeadPlan, Space
+from modalloy.errors import TableError
+from modalloy.retrieval.shortened import leading, lengths, shorten
 
 
 def unit(x: np.ndarray) -> np.ndarray:
@@ -47,7 +45,8 @@ def test_beside_brute_force() -> None:
     small = cut.shorten(rows)
     assert small.shape == (400, cut.length)
     np.testing.assert_allclose(np.linalg.norm(small, axis=1), 1.0, atol=1e-5)
-    assert cut.record()["size"] == {"before": 48, "after": cut.length}
+    assert cut.longer().length == tried[tried.index(cut.length) + 1]
+    assert cut._replace(length=48).longer().length == 48
 
 
 def test_leading_numbers_are_left_as_they_are() -> None:
@@ -68,34 +67,9 @@ def test_all_numbers_are_the_same_similarities() -> None:
     assert whole.overlap == pytest.approx(1.0, abs=1e-3)
 
 
-def test_a_space_gives_the_short_vectors() -> None:
-    plans = {
-        "photo": HeadPlan(48, layers=0, identity=True, own=True, bias=False),
-        "note": HeadPlan(20),
-    }
-    space = Space(plans, 48, row=HeadPlan(16)).eval()
-    rows, queries = clouds(turned=True)
-    cut = shorten(rows, queries, 0.8)
-    short = Space.from_bytes(shortened_space(space, cut).to_bytes())
-    assert (short.size, space.size) == (cut.length, 48)
-    inputs = {"photo": torch.from_numpy(rows), "note": torch.randn(30, 20)}
-    with torch.no_grad():
-        for name, x in inputs.items():
-            long_NS = space.heads[name](x).numpy()
-            np.testing.assert_allclose(
-                short.heads[name](x).numpy(), cut.shorten(long_NS), atol=1e-5
-            )
-        x = torch.randn(9, 16)
-        assert space.row is not None
-        assert short.row is not None
-        np.testing.assert_allclose(
-            short.row(x).numpy(), cut.shorten(space.row(x).numpy()), atol=1e-5
-        )
-
-
 def test_refusals() -> None:
     rows, queries = clouds(turned=True)
-    with pytest.raises(JobError, match="share 0 is not above 0"):
+    with pytest.raises(TableError, match="share 0 is not above 0"):
         shorten(rows, queries, 0.0)
-    with pytest.raises(JobError, match="9 rows and 60 queries cannot say which 10 rows"):
+    with pytest.raises(TableError, match="9 rows and 60 queries cannot say which 10 rows"):
         shorten(rows[:9], queries, 0.9)

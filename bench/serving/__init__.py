@@ -1,0 +1,1 @@
+"""What `serve` does under load: batching, a swap of the model, memory, rows that are followed."""

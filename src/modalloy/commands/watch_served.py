@@ -1,0 +1,63 @@
+"""What `modalloy watch` does with a served model: its history, labels, refreshes; never a table."""
+
+import time
+from pathlib import Path
+
+import typer
+
+from modalloy.commands.terminal import take_cores
+from modalloy.deployment.deployment import Deployment, live_of
+from modalloy.errors import JobError
+
+
+def open_served(run: Path, live: Path | None) -> Deployment:
+    """The deployment of a model that was served; RunError where it never was."""
+    return Deployment.open(live_of(run) if live is None else live)
+
+
+def tell_status(deployment: Deployment) -> None:
+    """Print what happened, and which version answers."""
+    from modalloy.deployment.row_log import RowLog
+    from modalloy.watching.status import status
+
+    for line in status(deployment):
+        typer.echo(line)
+    log = RowLog(deployment.path)
+    typer.echo(f"{log.rows()} rows are in the log, with {log.last_label()} labels.")
+    if dropped := log.dropped():
+        typer.echo(f"{dropped}.")
+    log.close()
+
+
+def take_labels(deployment: Deployment, table: str, source: str) -> None:
+    """Keep the labels of a table."""
+    from modalloy.deployment.row_log import RowLog
+    from modalloy.watching.label_file import label_from
+
+    if not source.strip():
+        raise JobError("--source: name who gave the labels; it is kept with each of them.")
+    log = RowLog(deployment.path)
+    count = label_from(log, table, source=source, at=time.time())
+    log.close()
+    typer.echo(f"{count} labels were kept, given by {source} where the table says nothing else.")
+
+
+def tell_refresh(deployment: Deployment, *, if_due: bool) -> None:
+    """Refresh, at once or where that is due, and print what came of it."""
+    from modalloy.watching.drifted import drifted
+    from modalloy.watching.served import refresh_if_due, refresh_served
+    from modalloy.watching.status import in_words
+
+    take_cores()
+
+    def told(state: str) -> None:
+        typer.echo(f"{state} ...", err=True)
+
+    if if_due:
+        found = refresh_if_due(deployment, drifted, told=told)
+    else:
+        found = refresh_served(deployment, "asked for", told=told)
+    for record in found:
+        typer.echo(in_words(record))
+    if not found:
+        typer.echo("Nothing is due.")

@@ -1,0 +1,96 @@
+"""Rows of a folder answered as they come, until told to stop: taken, answered, given out."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from modalloy.errors import ModalloyError, TableError
+from modalloy.following.inbox import Inbox
+from modalloy.following.journal import Answered, Taken
+from modalloy.following.outbox import Outbox
+
+AT_ONCE = 256  # rows that are answered together
+MOST_WAITING = 20_000  # rows; beyond them files wait where they are
+EVERY_S = 0.5  # between two looks at the folder
+
+Answering = Callable[[Sequence[Taken]], Sequence[Answered]]
+
+
+def follow(
+    inbox: Inbox,
+    outbox: Outbox,
+    answering: Answering,
+    *,
+    stop: threading.Event,
+    say: Callable[[str], None],
+    every_s: float = EVERY_S,
+) -> None:
+    """Go on until `stop` is set. answering: rows in, what is said of each out, in their order.
+
+    say: is given sentences about files that cannot be read. A row that cannot be answered is given
+    out with the reason in place of an answer. What cannot be written for the time being (a full
+    disk) is said once, and tried again.
+    """
+    journal, troubled = inbox.journal, ""
+    while not stop.is_set():
+        try:
+            busy = step(inbox, outbox, answering, say)
+            troubled = ""
+        except (ModalloyError, OSError) as error:
+            busy = False
+            if str(error) != troubled:
+                troubled = str(error)
+                say(troubled)
+        if not busy:
+            stop.wait(every_s)
+    journal.close()
+
+
+def step(inbox: Inbox, outbox: Outbox, answering: Answering, say: Callable[[str], None]) -> bool:
+    """One look, one batch of answers; whether there was anything to do."""
+    new = 0
+    if inbox.journal.backlog() < MOST_WAITING:
+        new, said = inbox.look(time.monotonic())
+        for sentence in said:
+            say(sentence)
+    rows = inbox.journal.waiting(AT_ONCE)
+    if rows:
+        inbox.journal.answered(answer_each(answering, rows))
+    return bool(outbox.publish() or new or rows)
+
+
+def answer_each(answering: Answering, rows: Sequence[Taken]) -> list[Answered]:
+    """What is said of rows; where some of them stop all, each is asked alone."""
+    try:
+        return list(answering(rows))
+    except ModalloyError as error:
+        if len(rows) == 1:
+            one = rows[0]
+            return [Answered(one.source, one.number, None, None, str(error))]
+    half = len(rows) // 2
+    return [*answer_each(answering, rows[:half]), *answer_each(answering, rows[half:])]
+
+
+def confined(rows: Sequence[Taken], media: Sequence[str], folder: Path) -> list[dict[str, Any]]:
+    """Cells with the files that they name as paths, which must lie in the folder.
+
+    Raises TableError for a path that leads out of it.
+    """
+    return [{**row.cells, **_paths(row.cells, media, folder)} for row in rows]
+
+
+def _paths(cells: Mapping[str, Any], media: Sequence[str], folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    root = folder.resolve()
+    for name in media:
+        cell = cells.get(name)
+        if not isinstance(cell, str) or not cell.strip() or cell.lstrip().startswith("["):
+            continue  # nothing, or the samples themselves
+        place, mark, channel = cell.strip().partition("#")
+        path = (root / place).resolve()
+        if not path.is_relative_to(root):
+            raise TableError(f"column '{name}': '{cell}' lies outside the folder that is followed.")
+        found[name] = f"{path}{mark}{channel}"
+    return found

@@ -1,0 +1,167 @@
+"""What lies in a folder that is followed: tables that grow, tables that are whole, media files."""
+
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from modalloy.errors import TableError
+from modalloy.following.journal import Journal, Place
+from modalloy.following.lines import CSV, JSONL, arrived, first_place, same_file, start_of
+from modalloy.media.endings import PICTURES, SOUNDS
+
+WHOLE = (".parquet",)
+OWN = "answers"  # a folder of this name in it is never looked at
+STILL_S = 1.0  # a file that is read whole has not changed for so long
+
+
+class Kinds(NamedTuple):
+    """Which column of the model a media file is a cell of; "" where there is none, or several."""
+
+    image: str = ""
+    audio: str = ""
+
+    def of(self, path: Path) -> str:
+        """The column of a file by its ending."""
+        ending = path.suffix.lower()
+        return self.image if ending in PICTURES else self.audio if ending in SOUNDS else ""
+
+
+class Seen(NamedTuple):
+    """When a file was last seen to change, by its size and time."""
+
+    size: int
+    changed_ns: int
+    at: float
+
+
+class Inbox:
+    """A folder whose files are rows. kinds: what a picture or recording alone is a cell of.
+
+    `.csv`, `.tsv` and `.jsonl` may grow: whole lines are taken in as they come. A `.parquet` and
+    media files are taken in once they have not changed for a second. Links are not followed, hidden
+    files not looked at. A file that was replaced by another of the same name is another source,
+    `NAME~2`.
+    """
+
+    def __init__(self, folder: Path, journal: Journal, kinds: Kinds) -> None:
+        if not folder.is_dir():
+            raise TableError(f"{folder}: there is no such folder to follow; make it first.")
+        self.folder, self.journal, self.kinds = folder, journal, kinds
+        self._seen: dict[Path, Seen] = {}
+
+    def look(self, now: float) -> tuple[int, list[str]]:
+        """Take in what has come; how many rows that is, and what is to be said of files."""
+        new, said = 0, []
+        for path in self._files():
+            try:
+                taken, sentences = self._take(path, now)
+            except FileNotFoundError:  # moved away meanwhile
+                continue
+            except (OSError, TableError) as error:
+                why = str(error) if isinstance(error, TableError) else f"{path}: {error.strerror}."
+                source = self._source(path)
+                taken, sentences = 0, [why] if self.journal.refuse(source, why) else []
+            new += taken
+            said += sentences
+        return new, said
+
+    def _files(self) -> Iterator[Path]:
+        """Files in the order of their names; nothing that is hidden, a link or no plain file."""
+        for path in sorted(self.folder.rglob("*")):
+            inside = path.relative_to(self.folder)
+            if any(p.startswith(".") for p in inside.parts) or inside.parts[0] == OWN:
+                continue
+            if stat.S_ISREG(path.lstat().st_mode) and not path.name.endswith(".part"):
+                yield path
+
+    def _source(self, path: Path) -> str:
+        """The name of a file's rows: where it lies, and which of that name it is."""
+        name, number = path.relative_to(self.folder).as_posix(), 1
+        while True:
+            source = name if number == 1 else f"{name}~{number}"
+            place = self.journal.place(source)
+            if place is None or same_file(path, place):
+                return source
+            number += 1
+
+    def _take(self, path: Path, now: float) -> tuple[int, list[str]]:
+        ending = path.suffix.lower()
+        if ending in CSV or ending in JSONL:
+            return self._lines(path)
+        if ending in WHOLE:
+            return self._whole(path, now)
+        if ending in PICTURES or ending in SOUNDS:
+            return self._media(path, now)
+        if self._is_new(path):
+            why = f"{path.name}: is none of {', '.join((*CSV, *JSONL, *WHOLE))}, picture, recording"
+            self.journal.refuse(self._source(path), why)
+            return 0, [why + "; it is left where it is."]
+        return 0, []
+
+    def _lines(self, path: Path) -> tuple[int, list[str]]:
+        source = self._source(path)
+        if source in self.journal.refusals():
+            return 0, []
+        place, said = self.journal.place(source), []
+        if place is None:
+            place = first_place(path)
+            if place is None:
+                return 0, []
+            if "~" in source:
+                said.append(f"{path.name}: was replaced by another file; its rows are of {source}.")
+            said += [f"{path.name}: {note}" for note in place.head.get("notes", ())]
+        elif path.stat().st_size == place.bytes:
+            return 0, []
+        new, more = 0, True
+        while more:
+            found = arrived(path, place)
+            if found.place == place:
+                break
+            new += self.journal.take(source, found.rows, found.place)
+            self.journal.refuse_rows(source, found.faults)
+            place, more = found.place, found.more
+        return new, said
+
+    def _whole(self, path: Path, now: float) -> tuple[int, list[str]]:
+        if not self._at_rest(path, now) or not self._is_new(path):
+            return 0, []
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        source = self._source(path)
+        try:
+            rows = list(enumerate(pq.read_table(path).to_pylist()))
+        except pa.ArrowException as error:
+            raise TableError(f"{path}: cannot be read as Parquet ({error}).") from error
+        return self.journal.take(source, rows, self._end(path, len(rows))), []
+
+    def _media(self, path: Path, now: float) -> tuple[int, list[str]]:
+        if not self._is_new(path):
+            return 0, []
+        column = self.kinds.of(path)
+        if not column:  # cells of some table, perhaps
+            return 0, []
+        if not self._at_rest(path, now):
+            return 0, []
+        cells: Mapping[str, Any] = {column: path.relative_to(self.folder).as_posix()}
+        return self.journal.take(self._source(path), [(0, cells)], self._end(path, 1)), []
+
+    def _end(self, path: Path, rows: int) -> Place:
+        """The place behind a file that is taken in as a whole."""
+        length = path.stat().st_size
+        return Place(length, rows, {}, start_of(path, length))
+
+    def _is_new(self, path: Path) -> bool:
+        """Whether nothing of a file is taken in, and it was not refused."""
+        source = self._source(path)
+        return self.journal.place(source) is None and source not in self.journal.refusals()
+
+    def _at_rest(self, path: Path, now: float) -> bool:
+        """Whether a file is as it was a second ago."""
+        found = path.stat()
+        seen = self._seen.get(path)
+        if seen is None or (seen.size, seen.changed_ns) != (found.st_size, found.st_mtime_ns):
+            self._seen[path] = Seen(found.st_size, found.st_mtime_ns, now)
+            return False
+        return now - seen.at >= STILL_S

@@ -1,0 +1,64 @@
+"""`/feedback`: the right answer to a row that was answered, for whoever learns from it later."""
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from modalloy.checks.finding import some
+from modalloy.errors import RequestError
+from modalloy.serving.gate import Asked
+from modalloy.serving.media_cells import called
+from modalloy.serving.plain import plain
+from modalloy.serving.rows import json_of
+from modalloy.serving.service import Service
+
+router = APIRouter()
+KEYS = ("id", "task", "label")
+
+
+@router.post("/feedback")
+async def feedback(request: Request) -> dict[str, Any]:
+    """Keep a label: `{"id": of the row's answer, "task": ..., "label": ...}`.
+
+    Every label is kept with its source and time, and the latest of a row's task counts.
+    """
+    service: Service = request.app.state.service
+    asked: Asked = request.scope["asked"]
+    row, task, label = given(await json_of(request))
+    if service.rows is None:
+        raise RequestError("this service keeps no rows, so no label has one to belong to.", 409)
+    source, at, keep = asked.who or "http", time.time(), service.rows.label
+    check_label(service, task, label)
+    await service.write(lambda: keep(row, task, label, source=source, at=at))
+    service.metrics.labels.labels(task).inc()
+    asked.facts |= {"row": row, "task": task}
+    return {"id": row, "task": task, "kept": True}
+
+
+def given(body: Any) -> tuple[str, str, Any]:
+    """Row, task and label of a body; RequestError for anything else."""
+    if not isinstance(body, dict) or any(k not in body for k in KEYS) or len(body) > len(KEYS):
+        has = "" if not isinstance(body, dict) else f" It has {some(map(repr, body), 6)}."
+        raise RequestError(f"send {', '.join(KEYS)} and nothing else.{has:.200}")
+    row, task, label = (body[k] for k in KEYS)
+    for name, value in (("id", row), ("task", task)):
+        if not isinstance(value, str) or not value:
+            raise RequestError(f"{name} is {called(value)}, not a text with something in it.")
+    return row, task, label
+
+
+def check_label(service: Service, task: str, label: Any) -> None:
+    """RequestError for a task that the model does not have, no label, and one of another type."""
+    run = service.model.predictor.run
+    if task not in run.targets:
+        raise RequestError(f"this model has no task '{task:.60}'; it has {some(run.targets)}.")
+    if label is None:
+        raise RequestError("label is null; send what the right answer is.")
+    kind = run.job.tasks[task].type
+    number = isinstance(label, int | float) and not isinstance(label, bool)
+    if kind == "regress" and not (number and plain(float(label)) is not None):
+        raise RequestError(f"label: '{task}' is answered by a number, not {called(label)}.")
+    several = run.job.tasks[task].several
+    if kind == "classify" and not several and isinstance(label, list | dict):
+        raise RequestError(f"label: '{task}' is answered by one class, not {called(label)}.")

@@ -1,0 +1,42 @@
+"""Labels from a table: a column of row names, one of right answers for each task."""
+
+from typing import Any
+
+from modalloy.cells.cells import empty
+from modalloy.deployment.log_rows import Given
+from modalloy.deployment.row_log import RowLog
+from modalloy.errors import TableError
+from modalloy.table.open_table import open_table
+
+ROW, SOURCE = "row_id", "source"
+
+
+def label_from(log: RowLog, table: Any, *, source: str, at: float) -> int:
+    """Keep the labels of a table; how many there were.
+
+    table: with `row_id` and the columns of at least one task, and perhaps `source`, who gave each
+    label. source: who gave them otherwise. An empty cell is no label. TableError for a table
+    without these columns, RunError where a row is not in the log: then no label is kept.
+    """
+    opened = open_table(table)
+    have = set(opened.columns)
+    tasks = {t: c for t, c in log.tasks.items() if {*c} <= have}
+    if ROW not in have or not tasks:
+        wanted = " or ".join(", ".join(c) for c in log.tasks.values())
+        raise TableError(
+            f"{opened.source}: labels need the columns {ROW} and {wanted}; it has "
+            f"{', '.join(opened.columns)}."
+        )
+    names = [str(n) for n in opened.written(ROW)]
+    sources = opened.written(SOURCE) if SOURCE in have else [None] * len(names)
+    given = []
+    for task, columns in tasks.items():
+        cells = [opened.cells(c) for c in columns]
+        for name, by, *label in zip(names, sources, *cells, strict=True):
+            if any(map(empty, label)):
+                continue
+            kept = label[0] if len(columns) == 1 else dict(zip(columns, label, strict=True))
+            given.append(Given(name, task, kept, str(by or source)))
+    if given:
+        log.label_all(given, at=at)
+    return len(given)

@@ -1,0 +1,61 @@
+"""When a served model is to be refreshed: by its plan, and by what its history says."""
+
+from collections.abc import Sequence
+
+from modalloy.deployment.deployment import Deployment
+from modalloy.deployment.history import Record
+from modalloy.deployment.row_log import RowLog
+from modalloy.job import config
+from modalloy.watching.plan import plan_of, seconds
+from modalloy.watching.states import DRIFT, WAITING, last_cycle, rolled_back_since
+
+
+def due(deployment: Deployment, now: float, *, plan: config.Refresh | None = None) -> str:
+    """Why a refresh is to be tried now, in words; empty where none is.
+
+    now: seconds since 1970. plan: the deployment's own for None. A refresh that was interrupted is
+    due at once; one that waits for labels, as soon as they have come. What was rolled back would
+    only be learned again: then it is due once as many rows are labelled anew as judge.
+    """
+    plan = plan_of(deployment) if plan is None else plan
+    history = deployment.history()
+    cycle = last_cycle(history)
+    if cycle is not None and not cycle.done:
+        return "the last refresh was interrupted"
+    if cycle is not None and cycle.records[-1].state == WAITING:
+        return enough_labels(deployment, cycle.records)
+    if (back := rolled_back_since(history)) is not None:
+        return labels_since(deployment, back.at, plan)
+    start = history[0] if cycle is None else cycle.records[0]
+    if plan.or_when == "drift" and (found := drift_since(history, start)) is not None:
+        return f"drift: {found.facts['said']}"
+    if plan.every is not None and now - start.at >= seconds(plan.every):
+        return f"every {plan.every}"
+    return ""
+
+
+def enough_labels(deployment: Deployment, records: Sequence[Record]) -> str:
+    """Why a refresh that waits may go on; empty where it may not."""
+    log = RowLog(deployment.path)
+    try:
+        new = {label.row_id for label in log.labels() if label.number > records[0].facts["labels"]}
+    finally:
+        log.close()
+    more = records[-1].facts["more"]
+    return f"{len(new)} more rows are labelled, and {more} were lacking" if len(new) >= more else ""
+
+
+def labels_since(deployment: Deployment, at: float, plan: config.Refresh) -> str:
+    """Why a refresh is due after a way back; empty before enough labels have come."""
+    log = RowLog(deployment.path)
+    try:
+        new = {label.row_id for label in log.labels() if label.at >= at}
+    finally:
+        log.close()
+    return f"{len(new)} rows are labelled since the way back" if len(new) >= plan.judge else ""
+
+
+def drift_since(history: list[Record], start: Record) -> Record | None:
+    """The first record of drift after a refresh was asked for."""
+    after = (r for r in history if r.number > start.number)
+    return next((r for r in after if r.state == DRIFT), None)

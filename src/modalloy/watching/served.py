@@ -1,0 +1,64 @@
+"""What `watch` does with a served model: look for drift, settle the last swap, refresh, tell."""
+
+from collections.abc import Callable
+
+from modalloy.answer.predictor import Predictor
+from modalloy.deployment.deployment import Deployment
+from modalloy.deployment.history import Record
+from modalloy.deployment.row_log import RowLog
+from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
+from modalloy.watching.cycle import Told, refresh
+from modalloy.watching.schedule import due
+from modalloy.watching.states import DRIFT, SWITCHES, last_cycle
+from modalloy.watching.swap_check import check_swap
+
+Drifted = Callable[[Predictor, Table, str], str]
+FEWEST = 50  # logged rows below which no drift is looked for
+
+
+def refresh_served(
+    deployment: Deployment, why: str, *, told: Told = lambda state: None
+) -> list[Record]:
+    """Settle the last swap where labels say so, then go through a refresh; the last records."""
+    settled = check_swap(deployment)
+    return [*([] if settled is None else [settled]), refresh(deployment, why, told=told)]
+
+
+def refresh_if_due(
+    deployment: Deployment, drifted: Drifted, *, told: Told = lambda state: None
+) -> list[Record]:
+    """What a server or a timer does now and then: note drift, and refresh where that is due."""
+    noted = note_drift(deployment, drifted)
+    settled = check_swap(deployment)
+    found = [r for r in (noted, settled) if r is not None]
+    why = due(deployment, deployment.clock())
+    return [*found, refresh(deployment, why, told=told)] if why else found
+
+
+def note_drift(deployment: Deployment, drifted: Drifted) -> Record | None:
+    """Look at the rows that were logged since the last switch or refresh; a record where they have
+    drifted and nobody has noted it since.
+
+    drifted: says in a sentence what has drifted in a table, given the model and the column of
+    times; "" where nothing has.
+    """
+    history = deployment.history()
+    cycle = last_cycle(history)
+    start = max(
+        [r.at for r in history if r.state in SWITCHES] + ([cycle.records[0].at] if cycle else [])
+    )
+    if any(r.state == DRIFT and r.at >= start for r in history):
+        return None
+    log = RowLog(deployment.path)
+    try:
+        frame = log.frame(since=start)
+    finally:
+        log.close()
+    if len(frame) < FEWEST:
+        return None
+    version = deployment.current()
+    version.check()
+    table = open_table(frame, folder=deployment.path)
+    said = drifted(Predictor(version.path), table, frame.attrs["logged"]["at"])
+    return deployment.record(DRIFT, said=said, rows=len(frame)) if said else None

@@ -1,0 +1,131 @@
+"""Whatever a client sends gets a sentence and a status of its own, and the service lives on."""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+from test_serving_rows import BOMB, b64
+
+from modalloy.serving.limits import Limits
+from modalloy.serving.schema import tone
+from served import JSON, rows_of, serving, small_run
+
+LIMITS = Limits(body_mb=1.0, rows=1000, megapixels=1.0, rate=500.0)
+FORM = {"content-type": "multipart/form-data; boundary=x"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_run(tmp_path_factory.mktemp("bad"))
+
+
+@pytest.fixture(scope="module")
+def client(run: Path) -> Iterator[TestClient]:
+    with serving(run, limits=LIMITS) as client:
+        yield client
+
+
+def cut() -> dict[str, str]:
+    wav = base64.b64decode(tone().partition(",")[2])
+    return b64(wav[:100])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"load": "heavy"}, "row 0, column 'load': is a text, not a number."),
+        ({"loud": 1}, "row 0: this model reads no column 'loud'. Did you mean 'load'?"),
+        ({"photo": b64(BOMB)}, "has 2000 x 2000 pixels, more than 1 megapixels."),
+        ({"sound": cut()}, "is cut off"),
+        ({"photo": "../../etc/passwd"}, "No path or address in a request is ever opened"),
+        ({"photo": "file:///etc/passwd"}, "No path or address in a request is ever opened"),
+        ({"vibration": [[1, 2], [3, 4]]}, "2 channels, expected 1"),
+    ],
+)
+def test_a_wrong_cell(client: TestClient, run: Path, change: Any, said: str) -> None:
+    (row,) = rows_of(run, 1)
+    sent = client.post("/predict", json={"rows": [row | change]})
+    assert sent.status_code == 422
+    assert said in sent.json()["error"]
+    assert client.post("/predict", json={"rows": [row]}).status_code == 200
+
+
+def test_a_row_that_lacks_a_column_and_one_that_lacks_its_cell(
+    client: TestClient, run: Path
+) -> None:
+    (row,) = rows_of(run, 1)
+    assert client.post("/predict", json={"rows": [row | {"load": None}]}).status_code == 200
+    del row["load"]
+    sent = client.post("/predict", json={"rows": [row]})
+    assert (sent.status_code, sent.json()["error"]) == (
+        422,
+        "row 0: lacks column 'load'; write null where there is no cell.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "said"),
+    [
+        (b"{", JSON, 400, "the body is no JSON"),
+        (json.dumps({"rows": [{}] * 10_000}).encode(), JSON, 413, "10000 rows are more than"),
+        (bytes(1 << 20) + b"x", JSON, 413, "at most 1 MB is read here"),
+        (b"{}", {"content-type": "text/xml"}, 415, "send application/json or multipart/form-data"),
+        (b"{}", {}, 415, "say so in the header Content-Type"),
+        (b"--x\r\nno form", FORM, 400, "it is no multipart/form-data"),
+        (b"", {"content-type": "multipart/form-data"}, 400, "it is no multipart/form-data"),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="load"\r\n\r\nheavy\r\n--x--\r\n',
+            FORM,
+            422,
+            "column 'load': is no JSON",
+        ),
+        (
+            b'--x\r\nContent-Disposition: form-data; name="note"\r\n\r\na\r\n'
+            b'--x\r\nContent-Disposition: form-data; name="note"\r\n\r\nb\r\n--x--\r\n',
+            FORM,
+            422,
+            "two parts named 'note'",
+        ),
+    ],
+)
+def test_a_wrong_body(
+    client: TestClient, run: Path, content: bytes, headers: Any, status: int, said: str
+) -> None:
+    sent = client.post("/predict", content=content, headers=headers)
+    assert (sent.status_code, said in sent.json()["error"]) == (status, True), sent.text
+    assert client.get("/ready").status_code == 200
+
+
+def test_a_body_without_its_size_is_counted_as_it_comes(client: TestClient) -> None:
+    def parts() -> Iterator[bytes]:
+        for _ in range(40):
+            yield bytes(1 << 16)
+
+    sent = client.post("/predict", content=parts(), headers=JSON)
+    assert sent.status_code == 413
+    assert sent.json()["error"] == "the body is too large; at most 1 MB is read here."
+
+
+def test_a_client_that_asks_too_often_is_told_when_to_come_back(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    with serving(run, limits=Limits(rate=2.0)) as client:
+        found = [client.get("/health") for _ in range(12)]
+        late = [f for f in found if f.status_code == 429]
+        assert found[0].status_code == 200
+        assert late
+        assert late[0].headers["retry-after"] == "1"
+        assert "more than 2 requests a second" in late[0].json()["error"]
+
+
+def test_rows_are_not_kept_where_nothing_is_to_be(tmp_path: Path) -> None:
+    run = small_run(tmp_path)
+    with serving(run, keep_rows=False) as client:
+        (row,) = client.post("/predict", json={"rows": rows_of(run, 1)}).json()["rows"]
+        assert row["id"] is None
+        label = {"id": "x", "task": "fault", "label": "ok"}
+        assert client.post("/feedback", json=label).status_code == 409
+        assert not (client.service.deployment.path / "rows.sqlite").exists()
