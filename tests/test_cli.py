@@ -55,7 +55,7 @@ def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[Any, ..
     judged = {"rows": 4, "which": "validation rows", "tasks": {"fault": {"same": 0.9975}}}
     manifest = SimpleNamespace(notes={"parity": {"onnxruntime f32": judged}})
     archive = SimpleNamespace(manifest=manifest)
-    verb("export", SimpleNamespace(path=Path("model.zip"), archive=archive))
+    verb("export", SimpleNamespace(path=Path("model.zip"), archive=archive, without_rows=None))
     verb("explain", SimpleNamespace(text=lambda: "fault: crack"))
     verb("search", SimpleNamespace(text=lambda: "row 3  0.9"))
     verb("doctor", SimpleNamespace(print=lambda: print("fine"), ok=True))
@@ -277,7 +277,7 @@ def test_caveats_are_said_at_the_end_and_strict_ends_with_3(
     report = SimpleNamespace(
         text=lambda: "figures",
         caveats=answers.attrs["caveats"],
-        findings=[{"where": "reading", "what": n} for n in answers.attrs["notes"]],
+        findings=[{"where": "reading", "what": n, "level": "note"} for n in answers.attrs["notes"]],
     )
     written = Written(1, answers.attrs["notes"], answers.attrs["caveats"])
     monkeypatch.setattr(modalloy, "predict", lambda *_, **__: answers)
@@ -325,9 +325,9 @@ def test_calibrate_prints_what_has_changed_and_what_is_not_known(calls: list[Any
 
 def test_export_hands_its_words_to_the_verb_and_says_how_it_was_judged(calls: list[Any]) -> None:
     words = ("--backend", "openvino", "--sign", "key.pem", "--server", "triton", "--table", "t.csv")
-    done = run("export", "r", "-o", "model.zip", *words, "--adapter", "line3")
+    done = run("export", "r", "-o", "model.zip", *words, "--adapter", "line3", "--without-rows")
     options = {"backend": "openvino", "sign": Path("key.pem"), "server": "triton"}
-    options |= {"table": "t.csv", "sheet": None, "adapter": "line3"}
+    options |= {"table": "t.csv", "sheet": None, "adapter": "line3", "without_rows": True}
     assert calls == [("export", (Path("r"), Path("model.zip")), options)]
     said = "onnxruntime f32: 4 validation rows, decided as by the run: fault 99.75 %"
     assert done.stdout.splitlines()[0] == said

@@ -220,6 +220,7 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
         archive=types.SimpleNamespace(
             manifest=types.SimpleNamespace(notes={"compressed": compared})
         ),
+        without_rows=None,
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
     named += ["adapt", "harden", "economize", "compress", "export", "pretrain", "search", "draw"]

@@ -283,7 +283,7 @@ ELSEWHERE = {
     "Refresh.every": "tests/watching/test_schedule.py::test_so_long_after_the_last_time",
     "Refresh.or_when": "tests/watching/test_schedule.py::test_drift_makes_it_due_once",
     "Refresh.window": "tests/watching/test_served.py::test_labels_of_long_ago_do_not_count",
-    "Refresh.effect": "tests/watching/test_paired.py::test_what_is_too_small_or_chance_is_refused",
+    "Refresh.effect": "tests/watching/test_paired.py::test_an_effect_by_chance_is_refused",
     "Refresh.harm": "tests/watching/test_paired.py::test_one_group_that_is_harmed_refuses_all",
     "Harden.clean_loss": "tests/hardening/test_learn_on.py"
     "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
@@ -411,6 +411,7 @@ GROUPS = {
     "Job.tasks",
     "Job.train",
     "Job.pretrain",
+    "Job.refresh",
     "Pretrain.masked",
     "Pretrain.contrast",
     "Pretrain.matching",

@@ -710,7 +710,6 @@ def search(
 
     Any column finds any other in a run that was pretrained with `contrast`; in any other run a
     column finds itself alone, and whole rows whole rows. `Searcher` asks one index many times.
-
     Raises TableError for no query or an empty one, one that the run cannot read or compare, and a
     condition on no column; RunError for an index or a dialogue of another run.
     """

@@ -28,7 +28,7 @@ def test_a_gain_beyond_chance_and_large_enough_passes() -> None:
         (change(-6.0, -13.0, 1.0), "kind is answered worse: -6.0 points"),
     ],
 )
-def test_what_is_too_small_or_chance_is_refused(given: Change, why: str) -> None:
+def test_an_effect_by_chance_is_refused(given: Change, why: str) -> None:
     assert why in refuse({"kind": given}, {}, PLAN)
 
 

@@ -20,66 +20,71 @@ Revoke = Annotated[
 ]
 
 
+Host = Annotated[
+    str, typer.Option("--host", help="Address; others than this machine's need a token.")
+]
+Port = Annotated[int, typer.Option("--port", help="Port; 0 for any that is free.")]
+KeepNothing = Annotated[
+    bool, typer.Option("--keep-nothing", help="Keep no rows, answers and labels.")
+]
+Unit = Annotated[
+    Path | None,
+    typer.Option("--unit", metavar="DIR", help="Write systemd's files for it, serve nothing."),
+]
+AuditCells = Annotated[bool, typer.Option("--audit-cells", help="Write cells into the audit log.")]
+Batch = Annotated[int, typer.Option("--batch", help="Rows answered together at most.")]
+Deadline = Annotated[float, typer.Option("--deadline", help="Seconds to an answer.")]
+Rows = Annotated[int, typer.Option("--rows", help="Rows of one request.")]
+BodyMb = Annotated[float, typer.Option("--body-mb", help="Size of one request.")]
+Rate = Annotated[float, typer.Option("--rate", help="Requests a second of one client.")]
+Certificate = Annotated[
+    Path | None, typer.Option("--certificate", metavar="PEM", help="To answer by HTTPS.")
+]
+Key = Annotated[
+    Path | None, typer.Option("--key", metavar="PEM", help="Private key of the certificate.")
+]
+Follow = Annotated[
+    Path | None,
+    typer.Option("--follow", metavar="DIR", help="Answer files of this folder, too."),
+]
+Mqtt = Annotated[
+    str | None,
+    typer.Option("--mqtt", metavar="URL", help="Answer messages, too: mqtt://host/topic."),
+]
+MqttPassword = Annotated[
+    Path | None, typer.Option("--mqtt-password", metavar="FILE", help="The broker's password.")
+]
+
+
 def serve(
     run: RunOrBundle,
-    host: Annotated[
-        str, typer.Option("--host", help="Address; others than this machine's need a token.")
-    ] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="Port; 0 for any that is free.")] = 8000,
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
     live: Live = None,
     token: TokenFor = None,
     revoke: Revoke = None,
-    keep_nothing: Annotated[
-        bool, typer.Option("--keep-nothing", help="Keep no rows, answers and labels.")
-    ] = False,
-    unit: Annotated[
-        Path | None,
-        typer.Option("--unit", metavar="DIR", help="Write systemd's files for it, serve nothing."),
-    ] = None,
-    audit_cells: Annotated[
-        bool, typer.Option("--audit-cells", help="Write cells into the audit log.")
-    ] = False,
-    batch: Annotated[int, typer.Option("--batch", help="Rows answered together at most.")] = 64,
-    deadline: Annotated[float, typer.Option("--deadline", help="Seconds to an answer.")] = 30.0,
-    rows: Annotated[int, typer.Option("--rows", help="Rows of one request.")] = 1000,
-    body_mb: Annotated[float, typer.Option("--body-mb", help="Size of one request.")] = 32.0,
-    rate: Annotated[
-        float, typer.Option("--rate", help="Requests a second of one client.")
-    ] = 2000.0,
-    certificate: Annotated[
-        Path | None, typer.Option("--certificate", metavar="PEM", help="To answer by HTTPS.")
-    ] = None,
-    key: Annotated[
-        Path | None, typer.Option("--key", metavar="PEM", help="Private key of the certificate.")
-    ] = None,
+    keep_nothing: KeepNothing = False,
+    unit: Unit = None,
+    audit_cells: AuditCells = False,
+    batch: Batch = 64,
+    deadline: Deadline = 30.0,
+    rows: Rows = 1000,
+    body_mb: BodyMb = 32.0,
+    rate: Rate = 2000.0,
+    certificate: Certificate = None,
+    key: Key = None,
     trust: Trust = None,
-    follow: Annotated[
-        Path | None,
-        typer.Option("--follow", metavar="DIR", help="Answer files of this folder, too."),
-    ] = None,
-    mqtt: Annotated[
-        str | None,
-        typer.Option("--mqtt", metavar="URL", help="Answer messages, too: mqtt://host/topic."),
-    ] = None,
-    mqtt_password: Annotated[
-        Path | None, typer.Option("--mqtt-password", metavar="FILE", help="The broker's password.")
-    ] = None,
+    follow: Follow = None,
+    mqtt: Mqtt = None,
+    mqtt_password: MqttPassword = None,
 ) -> None:
     """Answer rows over HTTP, on this machine alone unless told otherwise.
 
     With --token or --revoke nothing is served: a token is made and shown once, or removed. With
     --unit a folder gets the files by which systemd serves it, and refreshes it where that is due.
     """
-    from modalloy.serving.tokens import make_token, revoke_token
-
-    if token is not None:
-        name, text = make_token(run, live, token)
-        typer.echo(text)
-        typer.echo(f"It is called {name}, and shown this once: only its hash is kept.", err=True)
-        return
-    if revoke is not None:
-        revoke_token(run, live, revoke)
-        typer.echo(f"The token {revoke} is of no use any more.")
+    if token is not None or revoke is not None:
+        change_tokens(run, live, token, revoke)
         return
     if unit is not None:
         tell_units(run, live, unit, ["--host", host, "--port", str(port)])
@@ -102,6 +107,19 @@ def serve(
         mqtt_password=mqtt_password,
         tell=typer.echo,
     )
+
+
+def change_tokens(run: Path, live: Path | None, role: str | None, revoked: str | None) -> None:
+    """Make a token and show it, or remove one."""
+    from modalloy.serving.tokens import make_token, revoke_token
+
+    if role is not None:
+        name, text = make_token(run, live, role)
+        typer.echo(text)
+        typer.echo(f"It is called {name}, and shown this once: only its hash is kept.", err=True)
+    if revoked is not None:
+        revoke_token(run, live, revoked)
+        typer.echo(f"The token {revoked} is of no use any more.")
 
 
 def tell_units(run: Path, live: Path | None, folder: Path, serving: list[str]) -> None:

@@ -2,17 +2,38 @@
 
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from modalloy.commands.terminal import take_cores
 from modalloy.deployment.deployment import Deployment, live_of
-from modalloy.errors import JobError
+from modalloy.errors import JobError, RunError
+
+if TYPE_CHECKING:
+    from modalloy.table.table import Table
 
 
 def open_served(run: Path, live: Path | None) -> Deployment:
     """The deployment of a model that was served; RunError where it never was."""
     return Deployment.open(live_of(run) if live is None else live)
+
+
+def logged_rows(deployment: Deployment) -> tuple[Path, "Table", str]:
+    """The version that answers, the rows of the log, and their column of times. RunError where no
+    row was answered.
+    """
+    from modalloy.deployment.row_log import RowLog
+    from modalloy.table.open_table import open_table
+
+    log = RowLog(deployment.path)
+    frame = log.frame()
+    log.close()
+    if not len(frame):
+        raise RunError(f"{deployment.path}: no row was answered yet, or none was kept.")
+    version = deployment.current()
+    version.check()
+    return version.path, open_table(frame, folder=deployment.path), frame.attrs["logged"]["at"]
 
 
 def tell_status(deployment: Deployment) -> None:

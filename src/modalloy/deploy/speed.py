@@ -58,7 +58,9 @@ def speed_from(
     """
     share, kind = None, ""
     if peak is not None and work:
-        kind = family if family in peak.operations else "float32"
+        # A type whose products are slower than float32's is widened to it before they are made.
+        faster_type = peak.operations.get(family, 0.0) >= peak.operations.get("float32", 0.0)
+        kind = family if faster_type else "float32"
         share = peak.share(work, many["fast"].median_s, kind)
     return Speed(
         faster(one["slow"], one["fast"]),
