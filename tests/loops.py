@@ -14,6 +14,7 @@ from modalloy.deployment.row_log import RowLog
 COLUMNS = {"heat": {"type": "number", "bins": 4}, "line": {"type": "category"}}
 KIND = {"kind": {"type": "classify", "target": "kind"}}
 DAY_S = 86_400.0
+SHIFT = 20.0  # degrees that a drifted sensor shows too much
 PLAN = "learn: 60\njudge: 40\n"
 
 
@@ -29,9 +30,9 @@ def rows_of(rows: int, *, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 
 def train(folder: Path, frame: pd.DataFrame | None = None) -> Path:
-    """A run of 240 rows, trained in a second."""
-    frame = rows_of(240, seed=0) if frame is None else frame
-    frame["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(240) % 5]
+    """A run of 600 rows, trained in a second or two: one old test row less is below a point."""
+    frame = rows_of(600, seed=0) if frame is None else frame
+    frame["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(600) % 5]
     frame.to_parquet(folder / "old.parquet", index=False)
     job = job_of(folder / "old.parquet", COLUMNS, KIND)
     return trained(folder / "run", job).path
@@ -79,8 +80,8 @@ def label_rows(
 
 
 def drifted(deployment: Deployment, rows: int = 150, *, seed: int = 1, at: float = DAY_S) -> None:
-    """Rows of a sensor that shows 12 too much, labelled by two people in turn."""
-    frame = rows_of(rows, seed=seed, shift=12.0)
+    """Rows of a drifted sensor, labelled by two people in turn."""
+    frame = rows_of(rows, seed=seed, shift=SHIFT)
     names = log_rows(deployment, frame, request=f"drifted {seed}", at=at, said=["hot"] * rows)
     labels = frame["kind"].tolist()
     for turn, source in enumerate(("ann", "bob")):

@@ -98,7 +98,7 @@ def test_a_service_that_ends_answers_what_waits(tmp_path: Path) -> None:
         )
         thread.start()
         until(lambda: client.service.batcher.worker is not None)
-        client.portal.call(client.service.close)
+        client.portal.call(client.service.drain)
         thread.join()
         assert found == [200]
         refused = client.post("/predict", json={"rows": rows})

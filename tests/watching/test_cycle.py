@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import modalloy as ma
-from loops import DAY_S, drifted, label_rows, log_rows, rows_of, serve, train
+from loops import DAY_S, SHIFT, drifted, label_rows, log_rows, rows_of, serve, train
 from modalloy.answer.predictor import Predictor
 from modalloy.deployment.deployment import Deployment
 from modalloy.machine.files import locked
@@ -72,7 +72,7 @@ def test_a_drifted_sensor_is_learned_and_answers(refreshed: Deployment) -> None:
     assert states(refreshed) == ["made", *WAY]
     assert refreshed.current().number == 2
     assert refreshed.current().path == refreshed.path / "versions" / "2"
-    fresh = rows_of(100, seed=9, shift=12.0)
+    fresh = rows_of(100, seed=9, shift=SHIFT)
     cells = fresh.drop(columns="kind")
     right = []
     for number in (1, 2):
@@ -168,7 +168,7 @@ def test_two_at_once_are_refused(waiting: Deployment) -> None:
 
 def test_too_few_labels_wait_and_say_how_many_more(run: Path, tmp_path: Path) -> None:
     served = serve(run, tmp_path)
-    names = log_rows(served, rows_of(30, seed=2, shift=12.0))
+    names = log_rows(served, rows_of(30, seed=2, shift=SHIFT))
     label_rows(served, names[:10], ["hot"] * 10)
     last = refresh(served, "asked for")
     assert last.state == "waiting for labels"
@@ -200,7 +200,7 @@ def test_a_refresh_that_gains_nothing_is_rejected(run: Path, tmp_path: Path) -> 
 
 def test_wrong_labels_of_one_source_are_not_swapped_in(run: Path, tmp_path: Path) -> None:
     served = serve(run, tmp_path)
-    frame = rows_of(200, seed=5, shift=12.0)
+    frame = rows_of(200, seed=5, shift=SHIFT)
     names = log_rows(served, frame, at=DAY_S, said=["hot"] * 200)
     turned = np.where(frame["kind"] == "hot", "cold", "hot").tolist()
     truth = frame["kind"].tolist()

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from loops import PLAN, rows_of, serve, train
+from loops import PLAN, SHIFT, rows_of, serve, train
 from modalloy.cli import app
 from modalloy.deployment.deployment import Deployment
 
@@ -107,7 +107,7 @@ def test_the_page_names_what_is_run_here() -> None:
 
 
 def test_serve_drift_refresh_and_back(server: Server) -> None:
-    frame = rows_of(160, seed=11, shift=12.0)
+    frame = rows_of(160, seed=11, shift=SHIFT)
     rows = frame.drop(columns="kind").to_dict("records")
     probe = {"rows": rows_of(5, seed=12).drop(columns="kind").to_dict("records")}
     before = [r["answer"] for r in server.ask("predict", probe)["rows"]]

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import modalloy as ma
-from loops import DAY_S, label_rows, log_rows, rows_of, serve, train
+from loops import DAY_S, SHIFT, label_rows, log_rows, rows_of, serve, train
 from modalloy.answer.predictor import Predictor
 from modalloy.deployment.row_log import RowLog
 from modalloy.job.config import Refresh
@@ -42,7 +42,7 @@ def test_drift_is_noted_once_and_refreshes(runs: tuple[Path, Path], tmp_path: Pa
     served.clock = lambda: now
     log_rows(served, rows_of(60, seed=1), at=now - 5)
     assert refresh_if_due(served, warm) == []
-    log_rows(served, rows_of(500, seed=1, shift=12.0), at=now - 4, request="b", said=["hot"] * 500)
+    log_rows(served, rows_of(500, seed=1, shift=SHIFT), at=now - 4, request="b", said=["hot"] * 500)
     found = refresh_if_due(served, warm)
     assert [r.state for r in found] == ["drift", "waiting for labels"]
     assert found[0].facts["said"].startswith("'heat' is ")

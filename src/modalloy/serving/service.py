@@ -166,8 +166,8 @@ class Service:
         for follower in self.followers:
             follower.start(self)
 
-    async def close(self) -> None:
-        """Answer what waits, then end."""
+    async def drain(self) -> None:
+        """Answer what waits, and take no more."""
         self.ready = False
         for follower in self.followers:
             await follower.stop()
@@ -175,6 +175,10 @@ class Service:
             self._watching.cancel()
         await self.batcher.close()
         await self.keeper.close()
+
+    async def close(self) -> None:
+        """Answer what waits, then end."""
+        await self.drain()
         for pool in (self.pool, self.aside, self.writer):
             await asyncio.to_thread(pool.shutdown)
         self.audit.close()

@@ -222,6 +222,8 @@ def desk_version(cycle: Cycle) -> int:
 
 def adapted(desk: Desk, rows: Labelled, place: Path) -> "Run":
     """The run that has learned, in its place whole or not at all."""
+    import torch
+
     from modalloy.adaptation.adapt_run import adapt_run
     from modalloy.adaptation.asked import Asked
 
@@ -231,7 +233,9 @@ def adapted(desk: Desk, rows: Labelled, place: Path) -> "Run":
     table = open_table(rows.frame, folder=desk.log.folder)
     time = "log.at" if "log.at" in rows.frame else "at"
     asked = Asked(window=desk.plan.window, time=time)
-    made = adapt_run(desk.before.run, table, making, asked, quiet=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(desk.before.run.job.seed)  # killed and begun again, the same is learned
+        made = adapt_run(desk.before.run, table, making, asked, quiet=True)
     making.rename(place)
     shutil.rmtree(making.parent, ignore_errors=True)
     return made
