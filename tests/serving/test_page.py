@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """What the page asks for: its form, why, past rows alike, the queue, counters, the report."""
-=======
-"""What the page asks of the service: its form, why, past rows, the queue, counters, report."""
->>>>>>> main
 
 import json
 from collections.abc import Iterator

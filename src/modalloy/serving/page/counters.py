@@ -17,11 +17,7 @@ ANSWERING = ASKED[:2]
 
 
 def counted(metrics: Metrics) -> dict[str, Any]:
-<<<<<<< HEAD
     """Counters as JSON. since: seconds since 1970. latency_ms: None before the first answer."""
-=======
-    """Counters as JSON. since: seconds since 1970. latency_ms: of answers, None before any."""
->>>>>>> main
     samples = [s for family in metrics.registry.collect() for s in family.samples]
     by_name: dict[str, list[Sample]] = defaultdict(list)
     for sample in samples:

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Cells of a row as the page shows them: HTML with pictures, players and curves in it."""
-=======
-"""Cells of a row as the page shows them: pieces of HTML with pictures, players and curves."""
->>>>>>> main
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,11 +20,8 @@ def shown_cells(loader: Loader, row: int, *, pixels: int = PIXELS) -> list[dict[
 
 
 def _shown(loader: Loader, row: int, pixels: int) -> Iterator[dict[str, Any]]:
-<<<<<<< HEAD
     from modalloy.report.show import show_cell  # draws, which answering does without
 
-=======
->>>>>>> main
     columns = list(dict.fromkeys(c for r in loader.readers.values() for c in r.columns))
     cells = loader.cells(columns, np.array([row]))
     for name, reader in loader.readers.items():

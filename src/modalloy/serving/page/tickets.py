@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 """Paths that are good for one look, since a frame inside a page cannot send the page's token."""
-=======
-"""Paths that are good for one look: a frame inside a page cannot send the page's token."""
->>>>>>> main
 
 import secrets
 import time

@@ -17,11 +17,6 @@ async def live(request: Request) -> Response:
     """Numbers alone; asked for every few seconds."""
     service: Service = request.app.state.service
     found = counted(service.metrics)
-<<<<<<< HEAD
-    found |= {"version": service.model.version.number, "problem": service.problem}
-    found["drift"] = await asyncio.to_thread(last_drift, service.deployment)
-=======
     found |= {"version": service.model.version.number, "problem": service.current.problem}
-    found["drift"] = await asyncio.to_thread(last_watched, service.deployment.path)
->>>>>>> main
+    found["drift"] = await asyncio.to_thread(last_drift, service.deployment)
     return Response(as_json(plain(found)), media_type="application/json")
