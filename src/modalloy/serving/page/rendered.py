@@ -56,7 +56,7 @@ def model_facts(model: ServedModel) -> dict[str, Any]:
         target = run.targets[name]
         tasks[name] = {
             "type": options.type,
-            "several": bool(options.several),
+            "several": options.several,
             "unit": getattr(options, "unit", None) or "",
             "on": getattr(options, "on", None),
             "columns": list(target.columns),
