@@ -53,4 +53,5 @@ def test_wider_intervals_are_larger_errors(draw: np.random.Generator) -> None:
 
 def test_too_few_known_rows_estimate_nothing(draw: np.random.Generator) -> None:
     assert estimate_accuracy(np.ones(5), np.ones(5), np.ones(9), draw=draw) is None
-    assert estimate_error(np.ones(50), np.ones(50), np.ones(0), draw=draw) is None
+    assert estimate_error(np.arange(50.0), np.ones(50), np.ones(0), draw=draw) is None
+    assert estimate_error(np.ones(50), np.ones(50), np.ones(9), draw=draw) is None  # all as wide

@@ -66,13 +66,13 @@ def estimate_error(
     width_V: np.ndarray, error_V: np.ndarray, width_B: np.ndarray, *, draw: np.random.Generator
 ) -> Estimate | None:
     """The mean size of the errors of B rows, by how wide their intervals are; None where too little
-    is known.
+    is known, and where all are as wide.
 
     width_V, error_V: of rows with a truth that nothing was learned from. The mean of two ways: the
     mean error of known rows of the same width, in ten bins, and their error times how much wider
     intervals are now. The interval is of both sets drawn anew, and as wide as the ways disagree.
     """
-    if len(width_V) < FEWEST or not len(width_B):
+    if len(width_V) < FEWEST or not len(width_B) or not np.ptp(width_V):
         return None
     ways = {
         "errors of like widths": by_width(width_V, error_V, width_B),

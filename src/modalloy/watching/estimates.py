@@ -41,7 +41,8 @@ def estimates_of(
         unit = getattr(tasks[task], "unit", "") or ""
         if getattr(targets[task], "log", False):
             unit = "of the logarithm"
-        found.append(Estimated(**{**own, **true_figure(said, draw), "unit": unit}))
+        own |= true_figure(said, draw)
+        found.append(Estimated(**own, unit=unit))
     return found
 
 
@@ -78,7 +79,8 @@ def estimated(
 ) -> dict[str, Any]:
     """The estimate of a task, or why there is none."""
     figure = "mae" if new.kind == "number" else "accuracy"
-    nothing = {"task": task, "figure": figure, "value": None, "low": None, "high": None}
+    nothing: dict[str, Any] = {"task": task, "figure": figure}
+    nothing |= {"value": None, "low": None, "high": None}
     if old is None:
         why = "this run kept no answers to rows that it had not learned from"
         return {**nothing, "trust": "cannot be told", "why": why}
@@ -93,7 +95,7 @@ def estimated(
     said: Estimate | None = way(sure[fit], goal[fit], now, draw=draw)
     if said is None:
         why = (
-            "the task has no quantiles, whose width would tell"
+            "the task has no quantiles, whose widths would tell"
             if figure == "mae" and np.isfinite(goal).sum() >= FEWEST
             else f"fewer than {FEWEST} rows with a truth were held back"
         )

@@ -66,7 +66,7 @@ def in_short(watched: Watched) -> Markup:
 
 def every_drift(watched: Watched, window: Window, alarms: Sequence[Comparison]) -> Markup:
     """Each drift with its pictures."""
-    by_place = {(a.where, a.of, a.kind): a for a in alarms}
+    by_place: dict[tuple[str, str, str], Comparison] = {(a.where, a.of, a.kind): a for a in alarms}
     parts = []
     for at, drift in enumerate(watched.drifts[:MOST]):
         alarm = by_place[drift.where, drift.of, drift.kind]

@@ -37,7 +37,8 @@ def over(sketch: Sketch, x_B: np.ndarray, name: str) -> bytes:
 def scores(old_N: np.ndarray, new_B: np.ndarray) -> bytes:
     """Histograms of how unlike training rows are, of both kinds."""
     new_B = new_B[np.isfinite(new_B)]
-    edges = np.linspace(*np.quantile(np.concatenate([old_N, new_B]), [0.002, 0.998]), BINS + 1)
+    low, high = np.quantile(np.concatenate([old_N, new_B]), [0.002, 0.998])
+    edges = np.linspace(low, high, BINS + 1)
     canvas, axes = chart(5.2, 3.4)
     for x, color, alpha in ((old_N, BLUE, 0.35), (new_B, ORANGE, 0.55)):
         share = np.histogram(x, edges)[0] / max(len(x), 1)
