@@ -206,7 +206,9 @@ class Out:
 
 def error_answer(error: RequestError, asked: Asked) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of an error: one sentence, and by which number to ask for it."""
-    body = as_json({"error": str(error), "request": asked.id})
+    said = str(error)
+    said += "" if said.endswith((".", "?")) else "."  # what other libraries said may stand last
+    body = as_json({"error": said, "request": asked.id})
     headers = {"content-type": "application/json", "content-length": str(len(body))}
     if error.retry_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_s + 0.5)))
