@@ -50,7 +50,7 @@ def test_a_followed_table_is_answered_as_predict_answers_it(tmp_path: Path) -> N
     out = inbox / "answers" / "parts.csv.answers.csv"
 
     async def serve() -> pd.DataFrame:
-        service = Service(deployment, Limits(), followers=followers)
+        service = Service(deployment, Limits(), beside=followers)
         service.start()
         await eventually(lambda: len(read(out)) == len(golden_rows()))
         assert service.rows is not None

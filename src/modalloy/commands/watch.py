@@ -1,5 +1,6 @@
 """`modalloy watch`: whether rows are still like those of training; a served model's history."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -116,7 +117,7 @@ def look(run: Path, table: Any, strict: bool, **options: Any) -> None:
         raise typer.Exit(STRANGE)
 
 
-def refuse_beside(beside: bool, given: dict[str, object], of: str) -> None:
+def refuse_beside(beside: bool, given: Mapping[str, object], of: str) -> None:
     """JobError for an option that nothing would read."""
     named = [name for name, value in given.items() if value is not None]
     if beside and named:

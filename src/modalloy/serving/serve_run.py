@@ -14,7 +14,8 @@ from modalloy.errors import JobError, RunError
 from modalloy.machine.files import locked
 from modalloy.serving.app import build_app
 from modalloy.serving.limits import Limits
-from modalloy.serving.service import Service
+from modalloy.serving.refreshing import refreshing
+from modalloy.serving.service import Beside, Service
 from modalloy.serving.sources import Sources
 from modalloy.serving.tokens import Tokens
 
@@ -49,8 +50,9 @@ def serve_run(
     refusal = f"{deployment.path}: is served by another process already; end it, or give --live."
     with locked(deployment.path / LOCK, refusal), listening(host, port) as listener:
         given = {"keep_rows": keep_rows, "audit_cells": audit_cells, "trust": trust}
-        followers = sources.followers(deployment.path, tell)
-        service = Service(deployment, limits, **given, followers=followers)
+        beside: list[Beside] = [*sources.followers(deployment.path, tell)]
+        beside += refreshing(deployment, model, tell, keep_rows=keep_rows)
+        service = Service(deployment, limits, **given, beside=beside)
         app = build_app(service, tokens, loopback=loopback)
         config = uvicorn.Config(
             app,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.log_rows import Entry
@@ -25,13 +25,20 @@ from modalloy.serving.rows import Row, check_rows
 from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
 
-if TYPE_CHECKING:
-    from modalloy.serving.followed import Follower
-
 KEPT = 64  # requests that are written together
 FEW = 32  # rows that are checked without a thread of their own
 AT_ONCE = 4  # long questions that wait beside the one that is answered
 T = TypeVar("T")
+
+
+class Beside(Protocol):
+    """What runs while a service does: sources that are followed, refreshes."""
+
+    def start(self, service: "Service") -> None:
+        """Begin, within the service's loop."""
+
+    async def stop(self) -> None:
+        """End, with nothing lost."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +74,8 @@ class Service:
     """Answers rows by the version that a deployment says; routes and followers call it alike.
 
     keep_rows: rows, answers and labels are kept in the deployment. audit_cells: audit lines hold
-    cells, media by their SHA-256. trust: the key that bundles must be signed with. followers:
-    sources that are followed from the start to the end.
+    cells, media by their SHA-256. trust: the key that bundles must be signed with. beside:
+    what runs from the start to the end beside the answers.
     """
 
     def __init__(
@@ -79,10 +86,10 @@ class Service:
         keep_rows: bool = True,
         audit_cells: bool = False,
         trust: Path | None = None,
-        followers: "Sequence[Follower]" = (),
+        beside: "Sequence[Beside]" = (),
     ) -> None:
         self.deployment, self.limits = deployment, limits
-        self.audit_cells, self.followers = audit_cells, followers
+        self.audit_cells, self.beside = audit_cells, beside
         self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
         given = {"trust": trust, "changed": self._changed}
         self.current = Current(deployment, self.aside, **given)
@@ -163,14 +170,14 @@ class Service:
     def start(self) -> None:
         """Follow what the deployment says from now on."""
         self._watching = asyncio.create_task(self.current.watch())
-        for follower in self.followers:
-            follower.start(self)
+        for one in self.beside:
+            one.start(self)
 
     async def drain(self) -> None:
         """Answer what waits, and take no more."""
         self.ready = False
-        for follower in self.followers:
-            await follower.stop()
+        for one in self.beside:
+            await one.stop()
         if self._watching is not None:
             self._watching.cancel()
         await self.batcher.close()
