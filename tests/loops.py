@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,12 +30,12 @@ def rows_of(rows: int, *, seed: int, shift: float = 0.0) -> pd.DataFrame:
     return frame
 
 
-def train(folder: Path, frame: pd.DataFrame | None = None) -> Path:
+def train(folder: Path, frame: pd.DataFrame | None = None, **changes: Any) -> Path:
     """A run of 600 rows, trained in a second or two: one old test row less is below a point."""
     frame = rows_of(600, seed=0) if frame is None else frame
     frame["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(600) % 5]
     frame.to_parquet(folder / "old.parquet", index=False)
-    job = job_of(folder / "old.parquet", COLUMNS, KIND)
+    job = job_of(folder / "old.parquet", COLUMNS, KIND, **changes)
     return trained(folder / "run", job).path
 
 

@@ -32,7 +32,7 @@ def wanted(run: Path, count: int) -> list[dict[str, Any]]:
     """What `predict` says of the first rows of the table, as JSON."""
     frame = Predictor(run).frame(run.parent / "parts.parquet", part=slice(0, count))
     names = [n for n in frame.columns if n != "row" and not n.startswith(STATUS)]
-    return records_of(frame[names])
+    return records_of({n: frame[n].tolist() for n in names}, len(frame))
 
 
 def near(value: Any) -> Any:

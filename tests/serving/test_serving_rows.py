@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from modalloy.errors import RequestError
+from modalloy.job import config
 from modalloy.serving.limits import Limits
 from modalloy.serving.rows import check_rows, read_json, rows_in
-from modalloy.serving.schema import Column, picture, tone
+from modalloy.serving.schema import Column, grouping, picture, tone
 
 LIMITS = Limits(rows=3, megapixels=0.01, seconds=1.0)
 WAV = base64.b64decode(tone().partition(",")[2])
@@ -161,3 +162,18 @@ def test_bodies_that_are_no_rows(body: bytes, status: int, said: str) -> None:
 
 def test_an_example_picture_is_one() -> None:
     assert checked("image", picture(16)).startswith(b"\x89PNG")
+
+
+def test_columns_that_group_rows_may_be_named() -> None:
+    job = config.Job.model_validate(
+        {
+            "table": "t.csv",
+            "split": {"column": "part", "by": "machine"},
+            "columns": {"load": {"type": "number"}, "batch": {"type": "group"}},
+            "tasks": {"kind": {"type": "classify", "target": "kind"}},
+        }
+    )
+    assert grouping(job) == ["machine", "batch"]
+    have = columns(load="number") | {"machine": Column("machine", "any", needed=False)}
+    for rows in ([{"load": 1.0}], [{"load": 1.0, "machine": "m3"}]):
+        assert check_rows(rows, have, LIMITS) == rows

@@ -36,6 +36,7 @@ LINES = [
     "modalloy rollback run",
 ]
 PATIENCE_S = 120.0
+UNREAD = ["kind", "machine"]  # columns that the model does not know of a row
 
 
 def lines() -> list[str]:
@@ -108,8 +109,8 @@ def test_the_page_names_what_is_run_here() -> None:
 
 def test_serve_drift_refresh_and_back(server: Server) -> None:
     frame = rows_of(160, seed=11, shift=SHIFT)
-    rows = frame.drop(columns="kind").to_dict("records")
-    probe = {"rows": rows_of(5, seed=12).drop(columns="kind").to_dict("records")}
+    rows = frame.drop(columns=UNREAD).to_dict("records")
+    probe = {"rows": rows_of(5, seed=12).drop(columns=UNREAD).to_dict("records")}
     before = [r["answer"] for r in server.ask("predict", probe)["rows"]]
     ids = [r["id"] for r in server.ask("predict", {"rows": rows})["rows"]]
     for name, label in zip(ids[:80], frame["kind"], strict=False):

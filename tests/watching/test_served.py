@@ -12,6 +12,7 @@ from modalloy.answer.predictor import Predictor
 from modalloy.deployment.row_log import RowLog
 from modalloy.job.config import Refresh
 from modalloy.table.table import Table
+from modalloy.watching.drifted import drifted
 from modalloy.watching.label_file import label_from
 from modalloy.watching.labelled import labelled_rows
 from modalloy.watching.served import note_drift, refresh_if_due
@@ -103,3 +104,24 @@ def test_labels_of_long_ago_do_not_count(runs: tuple[Path, Path], tmp_path: Path
     found = {w: labelled_rows(log, predictor, Refresh(window=w), None) for w in ("10d", "30d")}
     assert [len(rows.ids) for rows in found.values()] == [4, 8]
     assert found["10d"].said[0].startswith("4 rows left out: labelled rows of more than four")
+
+
+def test_what_a_refresh_has_learned_is_no_drift_any_more(tmp_path: Path) -> None:
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "served").mkdir()
+    run = train(tmp_path / "trained", unlike={"use": "auto"})
+    served = serve(run, tmp_path / "served", plan="or_when: drift\nlearn: 60\njudge: 40\n")
+    now = served.history()[0].at + DAY_S
+    served.clock = lambda: now
+    frame = rows_of(160, seed=11, shift=SHIFT)
+    ids, kinds = log_rows(served, frame, at=now - 5), frame["kind"].tolist()
+    label_rows(served, ids[:80], kinds[:80], source="ann")
+    label_rows(served, ids[80:], kinds[80:], source="ben")
+    first = refresh_if_due(served, drifted)
+    assert [r.state for r in first] == ["drift", "swapped"]
+    log_rows(served, rows_of(200, seed=4, shift=SHIFT), at=now + 5, request="b")
+    assert note_drift(served, drifted) is None
+    log_rows(served, rows_of(400, seed=5, shift=2 * SHIFT), at=now + 6, request="c")
+    again = note_drift(served, drifted)
+    assert again is not None
+    assert "heat" in again.facts["said"]

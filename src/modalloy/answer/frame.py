@@ -18,6 +18,17 @@ def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> 
     on what was taken for what when the table was read, and `attrs["saved"]` counts what a policy
     has bought, where the run has one.
     """
+    frame = pd.DataFrame(answer_columns(found, job, targets))
+    frame.attrs["notes"], frame.attrs["caveats"] = found.notes, found.caveats
+    if found.saved is not None:
+        frame.attrs["saved"] = found.saved
+    return frame
+
+
+def answer_columns(
+    found: Prediction, job: config.Job, targets: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The same by column, each with a value a row."""
     columns: dict[str, Any] = {"row.number" if "row" in job.tasks else "row": found.rows}
     for name, options in job.tasks.items():
         columns |= targets[name].told(name, options, found.answers[name])
@@ -27,11 +38,7 @@ def frame_of(found: Prediction, job: config.Job, targets: Mapping[str, Any]) -> 
     if found.bought is not None:
         columns["row.bought" if "bought" in job.tasks else "bought"] = found.bought
     columns |= {f"text.{name}": texts for name, texts in found.heard.items()}
-    frame = pd.DataFrame(columns | {f"status.{name}": said for name, said in found.status.items()})
-    frame.attrs["notes"], frame.attrs["caveats"] = found.notes, found.caveats
-    if found.saved is not None:
-        frame.attrs["saved"] = found.saved
-    return frame
+    return columns | {f"status.{name}": said for name, said in found.status.items()}
 
 
 def unlike_columns(found: Unlikeness, name: str) -> dict[str, Any]:

@@ -109,7 +109,11 @@ class Loader:
         self.status = {name: Statuses(table.rows) for name in readers}
         self._tabular = Kept(table.rows, sum(len(r.columns) for r in self.tabular))
         self._labels = {n: Kept(table.rows) for n, t in targets.items() if t.kind in ONE_A_ROW}
-        self._workers = ThreadPoolExecutor(max_workers=cores())
+
+    @cached_property
+    def _workers(self) -> ThreadPoolExecutor:
+        """Threads that decode files; a loader of rows without files never has them."""
+        return ThreadPoolExecutor(max_workers=cores())
 
     def remember(self) -> None:
         """Let what frozen encoders say be kept by content, as far as the job allows."""
@@ -339,7 +343,8 @@ class Loader:
         absent = np.array([i for i, f in enumerate(found) if f is None], dtype=np.int64)
         if len(absent):
             cells = self.cells(reader.columns, rows[absent])
-            run = self._workers.map if reader.kind in COSTLY else map
+            costly = reader.kind in COSTLY and len(absent) > 1
+            run = self._workers.map if costly else map
             one = [
                 replace(cells, columns={c: [v[i]] for c, v in cells.columns.items()})
                 for i in range(len(absent))

@@ -2,20 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    import pandas as pd
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 
-def records_of(frame: "pd.DataFrame") -> list[dict[str, Any]]:
-    """One mapping a row; NaN is null."""
-    names = list(frame.columns)
-    columns = [[plain(v) for v in frame[name].tolist()] for name in names]
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)] or [
-        {} for _ in range(len(frame))
-    ]
+def records_of(columns: Mapping[str, Iterable[Any]], rows: int) -> list[dict[str, Any]]:
+    """One mapping a row of columns with so many values each; NaN is null."""
+    values = [[plain(v) for v in listed(column)] for column in columns.values()]
+    found = [dict(zip(columns, row, strict=True)) for row in zip(*values, strict=True)]
+    return found or [{} for _ in range(rows)]
+
+
+def listed(column: Iterable[Any]) -> list[Any]:
+    """A column's values, those of numpy as Python's."""
+    return column.tolist() if hasattr(column, "tolist") else list(column)
 
 
 def plain(value: Any) -> Any:

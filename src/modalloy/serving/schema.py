@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from modalloy.job import config
-from modalloy.job.inputs import heard, input_columns
+from modalloy.job.inputs import heard, input_columns, kept_together
 from modalloy.readers.category import CategoryReader
 from modalloy.readers.number import NumberReader
 from modalloy.readers.series import SeriesReader
@@ -54,7 +54,8 @@ class Column:
 
 
 def columns_of(run: Run) -> dict[str, Column]:
-    """Every table column that a run reads, by name; those that only order a history among them."""
+    """Every table column that a run reads, by name; those that only order a history among them,
+    and those that say which rows belong together, which a row need not name."""
     found: dict[str, Column] = {}
     spoken = heard(run.job)
     for name, columns in input_columns(run.job).items():
@@ -66,7 +67,16 @@ def columns_of(run: Run) -> dict[str, Column]:
             one = column_of(run, name, column, needed=name not in run.hidden)
             if column not in found or found[column].kind == "any":
                 found[column] = one
+    for column in grouping(run.job):
+        found.setdefault(column, Column(column, "any", needed=False))
     return found
+
+
+def grouping(job: config.Job) -> list[str]:
+    """Columns that no input reads, by which rows are parted when a served model is refreshed."""
+    typed = [name for name, options in job.columns.items() if isinstance(options, config.Group)]
+    timed = [] if job.split.time is None else [job.split.time]
+    return list(dict.fromkeys([*kept_together(job), *typed, *timed]))
 
 
 def column_of(run: Run, name: str, column: str, *, needed: bool) -> Column:

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from modalloy.answer.frame import frame_of
+from modalloy.answer.frame import answer_columns
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.answer.table_caveats import Odd
@@ -19,9 +20,6 @@ from modalloy.serving.rows import Row
 from modalloy.serving.schema import Column, columns_of
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 NOWHERE = Path("/dev/null/no folder")  # where a path in a cell would be looked for
 STATUS, NUMBER = "status.", ("row", "row.number")
@@ -35,7 +33,7 @@ class Told:
     worth, as JSON. unreadable: the first cell that holds something that cannot be read.
     """
 
-    frame: "pd.DataFrame"
+    frame: pd.DataFrame
     answers: list[dict[str, Any]]
     cells: list[dict[str, str]]
     caveats: list[str]
@@ -94,19 +92,17 @@ class ServedModel:
         which = np.arange(start, start + sum(counts))
         said = self.predictor.say(loader, which)
         run = self.predictor.run
-        frame = frame_of(said, run.job, run.targets)
-        names = [n for n in frame.columns if not n.startswith(STATUS) and n not in NUMBER]
-        cells = [n for n in frame.columns if n.startswith(STATUS)]
-        answers = records_of(frame[names])
-        worth = [
-            {n.removeprefix(STATUS): w for n, w in one.items()} for one in records_of(frame[cells])
-        ]
+        columns = answer_columns(said, run.job, run.targets)
+        plain = {n: c for n, c in columns.items() if not n.startswith(STATUS) and n not in NUMBER}
+        answers = records_of(plain, len(which))
+        worth = records_of(said.status, len(which))
+        frame = pd.DataFrame(columns)
         told, at = [], 0
         for count in counts:
             part = slice(at, at + count)
             odd = {name: Odd.of(some[part]) for name, some in said.status.items()}
             caveats = self.predictor.caveats(loader, found, odd)
-            own = frame.iloc[part].reset_index(drop=True)
+            own = frame if len(counts) == 1 else frame.iloc[part].reset_index(drop=True)
             bad = unreadable(worth[part])
             told.append(Told(own, answers[part], worth[part], caveats, bad))
             at += count

@@ -6,6 +6,7 @@ from modalloy.answer.predictor import Predictor
 from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.history import Record
 from modalloy.deployment.row_log import RowLog
+from modalloy.observing.kept import reference_of
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.watching.cycle import Told, refresh
@@ -38,7 +39,8 @@ def refresh_if_due(
 
 def note_drift(deployment: Deployment, drifted: Drifted) -> Record | None:
     """Look at the rows that were logged since the last switch or refresh; a record where they have
-    drifted and nobody has noted it since.
+    drifted and nobody has noted it since. None too where a refresh has made the version, and its
+    job keeps nothing of rows (`unlike: {use: never}`): nothing tells what it knows by now.
 
     drifted: says in a sentence what has drifted in a table, given the model and the column of
     times; "" where nothing has.
@@ -59,6 +61,9 @@ def note_drift(deployment: Deployment, drifted: Drifted) -> Record | None:
         return None
     version = deployment.current()
     version.check()
+    predictor = Predictor(version.path)
+    if version.number > 1 and reference_of(predictor.run) is None:
+        return None  # its own table does not hold what a refresh has taught it
     table = open_table(frame, folder=deployment.path)
-    said = drifted(Predictor(version.path), table, frame.attrs["logged"]["at"])
+    said = drifted(predictor, table, frame.attrs["logged"]["at"])
     return deployment.record(DRIFT, said=said, rows=len(frame)) if said else None
