@@ -47,10 +47,9 @@ def note_drift(deployment: Deployment, drifted: Drifted) -> Record | None:
     """
     history = deployment.history()
     cycle = last_cycle(history)
-    start = max(
-        [r.at for r in history if r.state in SWITCHES] + ([cycle.records[0].at] if cycle else [])
-    )
-    if any(r.state == DRIFT and r.at >= start for r in history):
+    since = [r for r in history if r.state in SWITCHES] + (cycle.records[:1] if cycle else [])
+    start, last = max(r.at for r in since), max(r.number for r in since)
+    if any(r.state == DRIFT and r.number > last for r in history):
         return None
     log = RowLog(deployment.path)
     try:
