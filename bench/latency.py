@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -346,6 +347,7 @@ def repair(case: str, run: Any, place: Path, folder: Path) -> Iterator[Line]:
     from modalloy.deploy.candidates import Candidate
     from modalloy.deploy.contract import Contract
     from modalloy.deploy.guard import Guard
+    from modalloy.deploy.ladder import climb
     from modalloy.deploy.network import graphed, operations_in
 
     del place, folder
@@ -357,21 +359,36 @@ def repair(case: str, run: Any, place: Path, folder: Path) -> Iterator[Line]:
     data, feed = network.data["image"], network.feeds["image"]
     function, given = build_of(bench, data, operations_in(data), feed, one)
     assert function == f"{BUILDS}.nncf_int8:build", "the build of int8"
-    for name, true_ranges in (
-        ("ranges averaged over rows (NNCF's default)", False),
-        ("ours", True),
-    ):
-        made = bench.confine(function, given | {"true_ranges": true_ranges})
-        if made.why is not None:
-            yield Line(case, f"points lost, {name}", None, anchor=made.why)
-            continue
-        session = session_from(one, tuple(made.result["files"]), threads)
-        judged = bench.judge("image", one, session, feed)
-        lost, most = judged.losses["answer"]
-        goal = "<= 0.5 in < 60 s" if true_ranges else ""
-        reached = lost <= 0.5 and made.seconds < 60 if true_ranges else None
-        anchor = f"{judged.rows} held-back rows, at most {most:.2f}; built in {made.seconds:.0f} s"
-        yield Line(case, f"points lost, {name}", lost, None, anchor, goal, reached)
+
+    def judged(result: Any) -> Any:
+        """What the guard says of a build; it passes here where half a point is lost at most."""
+        session = session_from(one, tuple(result["files"]), threads)
+        found = bench.judge("image", one, session, feed)
+        lost = found.losses["answer"][0]
+        return replace(found, reasons=() if lost <= 0.5 else (f"{lost:.2f} points lost",))
+
+    name = "points lost, ranges averaged over rows (NNCF's default)"
+    made = bench.confine(function, given | {"true_ranges": False})
+    if made.why is not None:
+        yield Line(case, name, None, anchor=made.why)
+    else:
+        found = judged(made.result)
+        lost, most = found.losses["answer"]
+        anchor = f"{found.rows} held-back rows, at most {most:.2f}; built in {made.seconds:.0f} s"
+        yield Line(case, name, lost, None, anchor)
+    name, goal = "points lost, ours", "<= 0.5 in < 60 s"
+    made = bench.confine(function, given)
+    if made.why is not None:
+        yield Line(case, name, None, anchor=made.why, goal=goal, reached=False)
+        return
+    found, seconds, said = judged(made.result), made.seconds, "true ranges"
+    if not found.passed:
+        climbed = climb(given, bench.confine, judged, Budget(None), failed=found)
+        found, seconds = climbed.judged or found, seconds + climbed.seconds
+        said = climbed.text
+    lost, most = found.losses["answer"]
+    anchor = f"{found.rows} held-back rows, at most {most:.2f}; {seconds:.0f} s: {said}"
+    yield Line(case, name, lost, None, anchor, goal, lost <= 0.5 and seconds < 60)
 
 
 CASES = {
