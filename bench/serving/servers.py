@@ -106,7 +106,7 @@ def running(words: list[str], port: int) -> Iterator[subprocess.Popen[bytes]]:
             time.sleep(0.1)
         yield process
     finally:
-        for sign in (signal.SIGINT, signal.SIGKILL):
+        for sign in (signal.SIGTERM, signal.SIGKILL):
             if process.poll() is None:
                 os.killpg(process.pid, sign)
                 try:
