@@ -82,8 +82,8 @@ def some_rows(count: int) -> list[dict[str, Any]]:
 
 
 def batching(folder: Path, data: Path) -> Iterator[Line]:
-    """Greedy batching beside none, and beside LitServe with the same graphs: of a network that fills
-    the processor by itself, and of one that leaves most of it to the server.
+    """Greedy batching beside none, and beside LitServe with the same graphs. Once of a network that
+    takes the whole processor, and once of one that leaves most of it to the server.
     """
     jobs = {"MiniLM, 32 pieces": minilm, "own small text encoder": own_encoder}
     for name, make in jobs.items():
