@@ -78,7 +78,7 @@ def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor
 def fingerprint(job: config.Job) -> str:
     """Tells jobs apart."""
     # Left out where there is none, and what training does not read: checkpoints are older.
-    without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden"), True)
+    without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden", "refresh"), True)
     without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
     without["train"] = {"remember_gb"} if job.train.start else {"remember_gb", "start"}
     without["columns"] = {name: unsaid_of(options) for name, options in job.columns.items()}
