@@ -47,7 +47,8 @@ def note_drift(deployment: Deployment, drifted: Drifted) -> Record | None:
     """
     history = deployment.history()
     cycle = last_cycle(history)
-    since = [r for r in history if r.state in SWITCHES] + (cycle.records[:1] if cycle else [])
+    since = [r for r in history if r.state in SWITCHES]
+    since += [cycle.records[0]] if cycle else []
     start, last = max(r.at for r in since), max(r.number for r in since)
     if any(r.state == DRIFT and r.number > last for r in history):
         return None
