@@ -125,6 +125,17 @@ def test_what_cannot_be_read_is_said_once_and_left(tmp_path: Path) -> None:
     assert place.journal.counts()["taken"] == 0
 
 
+def test_a_file_that_was_refused_and_mended_is_read(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "b.csv").write_text("load,load\n1,2\n")
+    place.step()
+    assert "two columns are called 'load'" in place.said[0]
+    (place.folder / "b.csv").write_text("load,note\n1,a\n")
+    while place.step():
+        pass
+    assert [r["twice"] for r in place.answers("b.csv.answers.csv")] == ["2.0"]
+
+
 def test_a_file_of_the_same_name_is_another_source(tmp_path: Path) -> None:
     place = Place(tmp_path)
     (place.folder / "a.csv").write_text("load\n1\n2\n")

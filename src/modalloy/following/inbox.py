@@ -63,8 +63,8 @@ class Inbox:
                 continue
             except (OSError, TableError) as error:
                 why = str(error) if isinstance(error, TableError) else f"{path}: {error.strerror}."
-                source = self._source(path)
-                taken, sentences = 0, [why] if self.journal.refuse(source, why) else []
+                new_to_us = self.journal.refuse(self._as_it_is(path), why)
+                taken, sentences = 0, [why] if new_to_us else []
             new += taken
             said += sentences
         return new, said
@@ -104,7 +104,7 @@ class Inbox:
 
     def _lines(self, path: Path) -> tuple[int, list[str]]:
         source = self._source(path)
-        if source in self.journal.refusals():
+        if self._as_it_is(path) in self.journal.refusals():
             return 0, []
         place, said = self.journal.place(source), []
         if place is None:
@@ -158,7 +158,13 @@ class Inbox:
     def _is_new(self, path: Path) -> bool:
         """Whether nothing of a file is taken in, and it was not refused."""
         source = self._source(path)
-        return self.journal.place(source) is None and source not in self.journal.refusals()
+        refused = self.journal.refusals().keys() & {source, self._as_it_is(path)}
+        return self.journal.place(source) is None and not refused
+
+    def _as_it_is(self, path: Path) -> str:
+        """A file as it is now: one that was refused is looked at again once it was mended."""
+        found = path.stat()
+        return f"{self._source(path)}, {found.st_size} bytes of {found.st_mtime_ns}"
 
     def _at_rest(self, path: Path, now: float) -> bool:
         """Whether a file is as it was a second ago."""
