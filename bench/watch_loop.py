@@ -4,8 +4,11 @@ then a refresh by wrong labels, which must not be taken; then back, to the bit.
 `python -m bench.watch_loop` writes bench/results/watch_loop.json and the table in docs/operate.md.
 """
 
+import argparse
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -87,22 +90,24 @@ def right(deployment: Deployment, frame: pd.DataFrame) -> float:
 
 def killed(deployment: Deployment, most: int = 40) -> int:
     """Refresh in processes, each of which is killed (-9) one state further; how many."""
-    for kill in range(1, most):
-        child = os.fork()
-        if child == 0:
-            left = iter(range(1, most))
-
-            def told(state: str) -> None:
-                if next(left) == 2:  # after the first record that it writes  # noqa: B023
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            refresh(Deployment.open(deployment.path), "drift", told=told)
-            os._exit(0)
-        if os.waitpid(child, 0)[1] != signal.SIGKILL:
-            return kill - 1
-        if deployment.history()[-1].state in ("swapped", "rejected", "waiting for labels"):
+    for kill in range(most):
+        given = [sys.executable, "-m", "bench.watch_loop", "--killed", str(deployment.path)]
+        if subprocess.run(given, check=False).returncode != -signal.SIGKILL:
             return kill
+        if deployment.history()[-1].state in ("swapped", "rejected", "waiting for labels"):
+            return kill + 1
     raise AssertionError("the refresh has no end")
+
+
+def refresh_and_die(path: Path) -> None:
+    """Refresh, and be killed (-9) after the first record that this process writes."""
+    told = iter(range(1000))
+
+    def die(state: str) -> None:
+        if next(told) == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    refresh(Deployment.open(path), "drift", told=die)
 
 
 def measure(folder: Path) -> list[Line]:
@@ -151,6 +156,10 @@ def measure(folder: Path) -> list[Line]:
 
 def main() -> None:
     """Measure in a folder that is gone afterwards, and write the table."""
+    parser = argparse.ArgumentParser(prog=COMMAND)
+    parser.add_argument("--killed", type=Path, help=argparse.SUPPRESS)
+    if path := parser.parse_args().killed:
+        return refresh_and_die(path)
     with tempfile.TemporaryDirectory() as folder:
         lines = publish("watch_loop", measure(Path(folder)), "operate.md")
     for line in lines:

@@ -12,7 +12,8 @@ import numpy as np
 
 from modalloy.drift.coverage import coverage_chance
 from modalloy.drift.discoveries import discoveries
-from modalloy.drift.ks import Compared, ks
+from modalloy.drift.ks import ks
+from modalloy.drift.mean_rank import mean_rank
 from modalloy.drift.mmd import mmd
 from modalloy.drift.shares import chi_square, one_share
 from modalloy.drift.sketch import Sketch
@@ -92,15 +93,13 @@ def missing(column: str, reference: Reference, there_B: np.ndarray) -> Iterator[
 
 
 def number(feature: Feature, spread: Spread, x_B: np.ndarray) -> Comparison:
-    """Where a number lies, and how far from the median: two tests, of which the surer counts."""
-    size, chance = either(spread.own, x_B, spread.apart, spread.distance(x_B))
+    """Where a number lies, and how far from the median: three tests, of which the surest counts.
+    The size is the larger gap between distribution functions."""
+    apart_B = spread.distance(x_B)
+    lies, wide = ks(spread.own, x_B), ks(spread.apart, apart_B)
+    least = min(lies.chance, wide.chance, mean_rank(spread.apart, apart_B).chance)
+    size, chance = max(lies.size, wide.size), min(1.0, 3.0 * least)
     return Comparison(feature.column, feature.of, "number", size, chance, away(spread.own, x_B))
-
-
-def either(one: Sketch, x_B: np.ndarray, other: Sketch, y_B: np.ndarray) -> Compared:
-    """The larger of two gaps, and the chance of either."""
-    two = ks(one, x_B), ks(other, y_B)
-    return Compared(max(t.size for t in two), min(1.0, 2.0 * min(t.chance for t in two)))
 
 
 def away(sketch: Sketch, x_B: np.ndarray) -> np.ndarray:
