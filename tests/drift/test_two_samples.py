@@ -10,9 +10,10 @@ from modalloy.drift.two_samples import mann_whitney, tell_apart
 def test_without_drift_it_is_rarely_sure(draw: np.random.Generator) -> None:
     found = [
         tell_apart(draw.normal(size=(100, 20)), draw.normal(size=(120, 20)), draw=draw)
-        for _ in range(150)
+        for _ in range(400)
     ]
-    assert np.mean([t.chance < 0.05 for t in found]) < 0.1
+    assert np.mean([t.chance < 0.05 for t in found]) < 0.075  # .12 if halves erred on their own
+    assert np.mean([t.chance < 0.01 for t in found]) < 0.025
     assert np.mean([t.auc for t in found]) == pytest.approx(0.5, abs=0.03)
 
 

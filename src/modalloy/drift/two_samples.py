@@ -24,7 +24,8 @@ class Told(NamedTuple):
 def tell_apart(old_NF: np.ndarray, new_MF: np.ndarray, *, draw: np.random.Generator) -> Told:
     """By a linear discriminant on the dimensions and their squares, in two halves.
 
-    The chance is Mann & Whitney's of each half, both taken together by Stouffer's mean.
+    The chance is Mann & Whitney's of the mean over both halves, whose deviation is at most that of
+    one: each half is scored along what tells the other one apart, so that they err together.
     """
     if min(len(old_NF), len(new_MF)) < 8:
         return Told(0.5, 1.0, np.zeros(len(old_NF)), np.zeros(len(new_MF)))
@@ -46,7 +47,7 @@ def tell_apart(old_NF: np.ndarray, new_MF: np.ndarray, *, draw: np.random.Genera
         score_R[here_R] -= score_R[here_R & ~new_R].mean()
         found.append(z)
         aucs.append(auc)
-    chance = float(ndtr(-sum(found) / np.sqrt(len(found))))
+    chance = float(ndtr(-np.mean(found)))
     return Told(float(np.mean(aucs)), max(chance, 1e-300), score_R[~new_R], score_R[new_R])
 
 
