@@ -131,8 +131,9 @@ def found_share(
 
 
 def estimated(name: str, data: Path, folder: Path) -> Iterator[Line]:
-    """Estimates of windows in time order beside the truth: each task's mean distance, in points of
-    accuracy, or in hundredths of the true mean error."""
+    """Estimates beside the truth in time order: of windows, whose own accuracy is known to some
+    points only, and of all later rows at once. Each task's mean distance, in points of accuracy, or
+    in hundredths of the true mean error."""
     given = cheap_job(name, data)
     given["train"] = {**given["train"], "folds": 0}
     for task in given["tasks"].values():
@@ -142,26 +143,35 @@ def estimated(name: str, data: Path, folder: Path) -> Iterator[Line]:
     predictor = Predictor(saved(load_job(given), folder / f"{name}-run"))
     late = rows[rows["split"] == "test"]
     windows = [late.iloc[i : i + SLICE] for i in range(0, len(late) - SLICE // 2, SLICE)]
-    apart: dict[str, list[tuple[float, bool]]] = {}
-    for window in windows:
-        found = watch_run(predictor, open_table(window.reset_index(drop=True)))
-        for e in found.estimates:
-            way = "difference of confidences" if e.figure == "accuracy" else "errors of like widths"
-            value = e.ways.get(way) if e.value is None else e.value
-            if value is not None and e.true is not None:
-                off = abs(value - e.true) / (1.0 if e.figure == "accuracy" else e.true)
-                apart.setdefault(e.task, []).append((100.0 * off, e.value is not None))
-    for task, offs in apart.items():
-        every = np.array([off for off, _ in offs])
-        told = np.array([off for off, told in offs if told])
-        said = f"{len(told)} of {len(offs)} windows told; all, told or not: {every.mean():.2f}"
-        value = float(told.mean()) if len(told) else None
-        reached = None if value is None else value <= NEAR
-        unit = "points" if "accuracy" in kinds(predictor, task) else "% of the true error"
-        given_line = {"anchor": said, "goal": f"<= {NEAR:g}", "reached": reached}
-        yield Line(
-            f"{name}, {task}, in time order", f"estimate off by, {unit}", value, **given_line
-        )
+    for which, some in ((f"windows of {SLICE}", windows), ("all later rows", [late])):
+        apart: dict[str, list[tuple[float, bool]]] = {}
+        for window in some:
+            for task, off, told in distances(predictor, window):
+                apart.setdefault(task, []).append((off, told))
+        for task, offs in apart.items():
+            yield apart_line(f"{name}, {task}, {which}", kinds(predictor, task), offs)
+
+
+def distances(predictor: Predictor, window: Rows) -> Iterator[tuple[str, float, bool]]:
+    """How far each task's estimate is from the truth, and whether it was told or held back."""
+    for e in watch_run(predictor, open_table(window.reset_index(drop=True))).estimates:
+        way = "difference of confidences" if e.figure == "accuracy" else "errors of like widths"
+        value = e.ways.get(way) if e.value is None else e.value
+        if value is not None and e.true is not None:
+            off = abs(value - e.true) / (1.0 if e.figure == "accuracy" else e.true)
+            yield e.task, 100.0 * off, e.value is not None
+
+
+def apart_line(case: str, figure: str, offs: list[tuple[float, bool]]) -> Line:
+    """The mean distance of what was told, with that of what was held back beside it."""
+    every = np.array([off for off, _ in offs])
+    told = np.array([off for off, was_told in offs if was_told])
+    said = f"{len(told)} of {len(offs)} told; all, told or not: {every.mean():.2f}"
+    value = float(told.mean()) if len(told) else None
+    reached = None if value is None else value <= NEAR
+    unit = "points" if figure == "accuracy" else "% of the true error"
+    given = {"anchor": said, "goal": f"<= {NEAR:g}", "reached": reached}
+    return Line(case, f"estimate off by, {unit}", value, **given)
 
 
 def kinds(predictor: Predictor, task: str) -> str:

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -19,8 +17,10 @@ from pydantic import (
     model_validator,
 )
 
+from modalloy.job.federated import Federate
+from modalloy.job.group import Options, Share
+
 QUERIES = 50  # of `head: detr`, where neither the job nor a checkpoint says how many
-Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 Stretch = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(s|min|h|d|w)$")]
 Method = Literal["lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"]
 Tune = Literal["frozen", "full", "last_n", Method]
@@ -37,18 +37,6 @@ Front = Literal[
     "envelope",
     "order",
 ]
-
-
-class Options(BaseModel):
-    """A group of options: unknown names are refused, values never change afterwards."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-        allow_inf_nan=False,
-    )
 
 
 # --- adapters ----------------------------------------------------------------------------------
@@ -1036,6 +1024,8 @@ class Job(Options):
     """When and how a served model learns on, for `serve` and `watch`."""
     harden: Harden = Harden()
     """How `harden` learns on so that answers hold where cells are attacked or wrong."""
+    federate: Federate = Federate()
+    """How the verb `federate` learns from sites that keep their rows."""
     tune: dict[str, Any] = {}
     """Values that the verb `tune` tries in place of those it would choose: an option's path and
     `[low, high]`, `[low, high, log]` or `{any: [a, b]}`, as in `{train.lr: [1e-4, 1e-2, log]}`.

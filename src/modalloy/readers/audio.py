@@ -1,7 +1,7 @@
 """Cells that name or hold a recording in, mono samples at one rate and on one scale out."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, ClassVar, Self
 
@@ -14,7 +14,7 @@ from modalloy.media.media import source_of, spread
 from modalloy.media.resampling import polyphase
 from modalloy.media.sound import Sound, read_audio
 from modalloy.readers.number import all_missing
-from modalloy.readers.reader import Read, Reader, noted
+from modalloy.readers.reader import Read, Reader, noted, same
 
 LOOKED_AT = 64  # training recordings that the full scale comes from
 CLICK = 100.0  # times the usual peak: beyond it, a peak says nothing of a column's scale
@@ -57,6 +57,13 @@ class AudioReader(Reader):
         if not read:
             raise TableError(f"column '{name}': no recording can be read: {fault}")
         return cls(name, options.rate_hz, options.seconds, full_scale(peaks))
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """On the scale of the loudest site."""
+        known = [r.full for r in fitted if r.full is not None]
+        full = max(known) if known else None
+        return replace(same(fitted, "rate_hz", "seconds"), full=full)
 
     @property
     def length(self) -> int:

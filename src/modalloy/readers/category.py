@@ -1,5 +1,6 @@
 """Cells that hold one of a set of names in, numbers of names out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -10,7 +11,7 @@ from modalloy.cells.cells import Cells
 from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of
 from modalloy.job import config
 from modalloy.readers.number import all_missing
-from modalloy.readers.reader import Read, Reader
+from modalloy.readers.reader import Read, Reader, same
 from modalloy.readers.target_means import FOLDS, LearnedAnswers, smoothed_means, sums_by_name
 
 MANY = 20  # names, from which on `auto` keeps what each of them answers
@@ -50,6 +51,13 @@ class CategoryReader(Reader):
         reader = cls(name, names, reading_of(cells[name]), cells.decimal)
         shown = answers is not None and reader.shows_answers(options)
         return reader.with_answers(cells, answers) if shown else reader
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """All sites' names, without what their rows answer."""
+        first = same(fitted, "reading", "decimal")
+        names = in_order({n for reader in fitted for n in reader.names})
+        return cls(first.name, names, first.reading, first.decimal)
 
     def shows_answers(self, options: config.Category) -> bool:
         """Whether the options ask for what the rows of each name answered."""

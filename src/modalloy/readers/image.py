@@ -1,6 +1,7 @@
 """Cells that name or hold a picture in, its pixels at one size out."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,7 +12,7 @@ from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.media.media import open_image, source_of, spread, usual_white
 from modalloy.readers.number import all_missing
-from modalloy.readers.reader import Read, Reader, noted
+from modalloy.readers.reader import Read, Reader, noted, same
 
 LOOKED_AT = 64  # training pictures that decide between grey and colour
 GREY = 8  # largest difference between the channels of a picture that counts as grey
@@ -51,6 +52,15 @@ class ImageReader(Reader):
             raise TableError(f"column '{name}': no picture can be read: {failed}")
         white = usual_white(max(peaks)) if peaks else None
         return cls(name, 1 if all(grey) else 3, options.pixels, white)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """In colour where any site's are, and as white as the whitest."""
+        whites = [r.white for r in fitted if r.white is not None]
+        channels = max(r.channels for r in fitted)
+        return replace(
+            same(fitted, "pixels"), channels=channels, white=max(whites) if whites else None
+        )
 
     def read(self, cells: Cells) -> Read:
         """Values pixels (B, c, P, P) uint8, size (B, 2) float32: width and height in the file."""

@@ -1,5 +1,6 @@
 """Cells that hold a number in, robustly scaled numbers out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -9,10 +10,11 @@ from modalloy.cells.cells import Cells, empty
 from modalloy.cells.numbers import to_number, to_numbers
 from modalloy.errors import EmptyColumnError, TableError
 from modalloy.job import config
-from modalloy.readers.reader import Read, Reader
+from modalloy.readers.reader import Read, Reader, same
 
 NORMAL_IQR = 1.349  # interquartile range of a normal distribution of deviation 1
 LOG_RATIO = 30.0  # large over small amounts, above which a logarithm is the better scale
+FARTHEST = 2.999  # scaled edges that can be told from the knee
 KNEE = 3.0  # scaled numbers are nearly linear below this and never pass it
 
 
@@ -52,6 +54,30 @@ class NumberReader(Reader):
             scaled = np.unique(np.quantile(squash(x, center, scale), shares))
         edges = scaled if len(scaled) > 1 else [scaled[0], scaled[0] + 1.0]
         return cls(name, center, scale, tuple(float(e) for e in edges), log)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """As though fitted on all sites' numbers, spread between edges as evenly as there."""
+        log = same(fitted, "log").log
+        found = [(r.points, n / len(r.edges)) for r, n in zip(fitted, rows, strict=True)]
+        x = np.concatenate([points for points, _ in found])
+        share = np.concatenate([np.full(len(p), w) for p, w in found])
+        order = np.argsort(x, kind="stable")
+        x, share = x[order], share[order]
+        below = (np.cumsum(share) - share / 2) / share.sum()
+        low, center, high = np.interp([0.25, 0.5, 0.75], below, x)
+        scale = float(high - low) / NORMAL_IQR or robust(x)[1]
+        count = max(len(r.edges) for r in fitted)
+        edges = np.unique(squash(np.interp(np.linspace(0, 1, count), below, x), center, scale))
+        edges = edges if len(edges) > 1 else np.array([edges[0], edges[0] + 1.0])
+        return cls(fitted[0].name, float(center), scale, tuple(map(float, edges)), log)
+
+    @property
+    def points(self) -> np.ndarray:
+        """The edges on the scale that they were taken on: the column's own, or its logarithm."""
+        constant = self.edges == (0.0, 1.0)
+        y = np.zeros(1) if constant else np.array(self.edges)
+        return self.center + self.scale * unsquash(np.clip(y, -FARTHEST, FARTHEST))
 
     @property
     def span(self) -> tuple[float, float]:

@@ -1,13 +1,14 @@
 """What every reader does: fitted on training rows, it turns cells into arrays for ever alike."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeVar
 
 import numpy as np
 
 from modalloy.cells.cells import Cells
+from modalloy.errors import TableError
 
 
 class Read(NamedTuple):
@@ -45,12 +46,49 @@ class Reader(ABC):
         return asdict(self)
 
     @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """One reader of a column from several sites'. rows: that each was fitted on.
+
+        Of most kinds all sites' must be the same; TableError where they are not.
+        """
+        return same(fitted)
+
+    @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The reader whose `state` this is."""
         fields: dict[str, Any] = {
             k: tuple(v) if isinstance(v, list) else v for k, v in state.items()
         }
         return cls(**fields)
+
+
+Fitted = TypeVar("Fitted")
+
+
+def same(fitted: Sequence[Fitted], *fields: str) -> Fitted:
+    """The first of several readers of one column; TableError where these fields (all of them for
+    none) are not the same everywhere."""
+    first = fitted[0]
+    for other in fitted[1:]:
+        for field in fields or vars(first):
+            own, theirs = getattr(first, field), getattr(other, field)
+            if own != theirs:
+                name = getattr(first, "name", "")
+                raise TableError(
+                    f"'{name}': {field} is {own!r:.40} at one site and {theirs!r:.40} at another; "
+                    "write it alike, or say in the job how it is read"
+                )
+    return first
+
+
+def moments(found: Sequence[tuple[Any, Any]], rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and deviation of all rows from those of several parts of them, entry by entry."""
+    share_S = np.array(rows, dtype=np.float64) / sum(rows)
+    center_SF = np.array([c for c, _ in found], dtype=np.float64)
+    scale_SF = np.array([s for _, s in found], dtype=np.float64)
+    center_F = np.tensordot(share_S, center_SF, 1)
+    square_F = np.tensordot(share_S, scale_SF**2 + (center_SF - center_F) ** 2, 1)
+    return center_F, np.sqrt(square_F)
 
 
 def noted(notes: Iterable[str]) -> str:

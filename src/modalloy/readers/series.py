@@ -1,6 +1,7 @@
 """Cells that hold or name sampled signals in, standardised channels and shaft speed out."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -18,7 +19,7 @@ from modalloy.media.channels import Channels, Samples, arrange, settle
 from modalloy.media.media import Source, source_of, spread
 from modalloy.media.samples import read_series_file, split_channel
 from modalloy.readers.number import all_missing, robust
-from modalloy.readers.reader import Read, Reader, noted
+from modalloy.readers.reader import Read, Reader, moments, noted, same
 from modalloy.readers.vector import to_array
 
 LOOKED_AT = 500  # training rows that centre and scale come from
@@ -101,6 +102,23 @@ class SeriesReader(Reader):
         longest = min(max(x.shape[1] for x in read), blank.length)
         known = {"longest": longest, "rows": len(cells), "lined": True}
         return replace(blank, center=tuple(center), scale=tuple(scale), **known)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """Each channel by the mean of the sites' middles and spreads, by rows."""
+        different = {"center", "scale", "longest", "rows", "parted", "order_form"}
+        first = same(fitted, *(f for f in vars(fitted[0]) if f not in different))
+        if len({len(r.center) for r in fitted}) > 1:
+            raise TableError(f"column '{first.name}': sites' series have different channels")
+        center, scale = moments([(r.center, r.scale) for r in fitted], rows)
+        return replace(
+            first,
+            center=tuple(map(float, center)),
+            scale=tuple(map(float, scale)),
+            longest=max((r.longest or 0 for r in fitted), default=0) or None,
+            rows=sum(rows),
+            parted=tuple(sorted({p for r in fitted for p in r.parted})),
+        )
 
     @classmethod
     def blank(cls, name: str, options: config.Series) -> Self:

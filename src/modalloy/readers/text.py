@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, Self
@@ -56,6 +56,16 @@ class TextReader(Reader):
             raise TableError(f"column '{name}' holds no {cls.kind} but {given[0]!r:.60}")
         tokenizer, longest = build_tokenizer(options, texts, split=cls.kind == "tokens")
         return cls(name, tokenizer.to_str(), min(options.max_tokens, longest))
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """The pieces of a pretrained encoder, as long as any site's; TableError for others."""
+        if len({r.tokenizer for r in fitted}) > 1:
+            raise TableError(
+                f"column '{fitted[0].name}': its word pieces are learned from each site's own "
+                "texts; give it a pretrained encoder, such as encoder: minilm"
+            )
+        return replace(fitted[0], max_tokens=max(r.max_tokens for r in fitted))
 
     @property
     def vocabulary(self) -> int:

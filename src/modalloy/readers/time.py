@@ -1,7 +1,8 @@
 """Cells that hold a date in, cycles and a trend out."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -12,7 +13,7 @@ from modalloy.cells.moments import Form, date_form, to_moment
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.number import all_missing, robust, squash
-from modalloy.readers.reader import Read, Reader
+from modalloy.readers.reader import Read, Reader, same
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,17 @@ class TimeReader(Reader):
                 f"take since: {options.since} away"
             )
         return cls(name, options.cycles, *robust(days), edges, options.since, robust(known), forms)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """The mean of the sites' middles and spreads by rows, from the first day to the last."""
+        first = same(fitted, "cycles", "since", "forms")
+        share = np.array(rows) / sum(rows)
+        center = float(share @ [r.center for r in fitted])
+        scale = float(share @ [r.scale + abs(r.center - center) for r in fitted])
+        edges = min(r.edges[0] for r in fitted), max(r.edges[1] for r in fitted)
+        gap = tuple(float(g) for g in share @ [r.gap for r in fitted])
+        return replace(first, center=center, scale=scale, edges=edges, gap=(gap[0], gap[1]))
 
     @property
     def columns(self) -> tuple[str, ...]:

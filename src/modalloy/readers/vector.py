@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -11,7 +12,7 @@ from modalloy.cells.cells import Cells, empty
 from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.number import all_missing
-from modalloy.readers.reader import Read, Reader
+from modalloy.readers.reader import Read, Reader, moments
 
 LARGEST = 10.0  # standardised entries are cut here
 
@@ -45,6 +46,14 @@ class VectorReader(Reader):
             scale = np.sqrt((apart**2 / count).sum(0))
         scale = np.where((scale > 0) & np.isfinite(scale), scale, 1.0)
         return cls(name, tuple(map(float, center)), tuple(map(float, scale)))
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """The mean and deviation of all sites' entries."""
+        if len({len(r.center) for r in fitted}) > 1:
+            raise TableError(f"column '{fitted[0].name}': sites' lists have different lengths")
+        center, scale = moments([(r.center, r.scale) for r in fitted], rows)
+        return cls(fitted[0].name, tuple(map(float, center)), tuple(map(float, scale)))
 
     @property
     def length(self) -> int:

@@ -92,6 +92,21 @@ class Batches:
         out._map, out._first = self._map, self
         return out
 
+    def replaced(self, name: str, cells: pa.Array) -> "Batches":
+        """The same rows with other cells in a column; they are held in memory."""
+        at = self.schema.get_field_index(name)
+        schema = self.schema.set(at, pa.field(name, cells.type))
+        ends = zip(self.starts[:-1], self.starts[1:], self.batches, strict=True)
+        batches = [
+            pa.RecordBatch.from_arrays(
+                [*batch.columns[:at], cells[first:last], *batch.columns[at + 1 :]], schema=schema
+            )
+            for first, last, batch in ends
+        ]
+        out = Batches(batches, schema)
+        out._map, out._first = self._map, self
+        return out
+
     def touch(self, rows: int, size: int) -> None:
         """Note that cells were read; gives mapped pages back to the system now and then."""
         if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):

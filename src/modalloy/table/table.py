@@ -294,6 +294,13 @@ class Table:
         out._recordings, out._types = {}, {}
         return out
 
+    def replaced(self, name: str, cells: pa.Array) -> "Table":
+        """The same rows with other cells in a column; of one kind, in memory."""
+        out = copy.copy(self)
+        out._held = self._held.replaced(name, cells)
+        out._recordings, out._types = {}, {}
+        return out
+
     def window(
         self,
         columns: Sequence[str],

@@ -1,7 +1,8 @@
 """Cells with one class, or any number of labels, in; their numbers to learn from out."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
 
@@ -14,6 +15,7 @@ from modalloy.job import config
 from modalloy.readers.answer_cells import is_list, named, to_labels
 from modalloy.readers.category import in_order
 from modalloy.readers.number import all_missing
+from modalloy.readers.reader import same
 from modalloy.readers.targets.target import Signal, TargetReader
 
 BETWEEN = " | "  # names of a set in one cell
@@ -45,6 +47,20 @@ class ClassTarget(TargetReader):
         """Names in training rows; TableError for fewer than two (one with `multi`) and for lists
         without `multi`.
         """
+        made = cls.seen(name, options, cells)
+        if not made.names or (
+            len(made.names) == 1 and (not made.multi or made.counts[0] == made.rows)
+        ):
+            found = f"only '{made.names[0]}'" if made.names else "no label"
+            raise TableError(
+                f"column '{options.target}' holds {found} in {made.rows} training rows; task "
+                f"{name} needs rows with and without it, or two classes"
+            )
+        return made
+
+    @classmethod
+    def seen(cls, name: str, options: config.Classify, cells: Cells) -> Self:
+        """Names in these rows, be it a single one."""
         multi = options.labels == "multi"
         lists = [] if multi else [c for c in cells[options.target] if is_list(c)]
         if lists:
@@ -60,15 +76,25 @@ class ClassTarget(TargetReader):
         if not known:
             raise all_missing(options.target, cells)
         names = in_order(counts)
-        if not names or (len(names) == 1 and (not multi or counts[names[0]] == len(known))):
-            found = f"only '{names[0]}'" if names else "no label"
-            raise TableError(
-                f"column '{options.target}' holds {found} in {len(known)} training rows; task "
-                f"{name} needs rows with and without it, or two classes"
-            )
         written = "written" if multi else reading_of(cells[options.target])
         numbers = tuple(counts[n] for n in names)
         return cls(name, options.target, names, numbers, len(known), multi, written, cells.decimal)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """All sites' names, with the rows of all; TableError for fewer than two."""
+        first = same(fitted, "column", "multi", "reading", "decimal")
+        counts: Counter[str] = Counter()
+        for reader in fitted:
+            counts.update(dict(zip(reader.names, reader.counts, strict=True)))
+        names = in_order(counts)
+        if len(names) < 2 and not first.multi:
+            raise TableError(
+                f"column '{first.column}' holds only '{names[0]}' at every site; task {first.name} "
+                "needs two classes"
+            )
+        known, numbers = sum(r.rows for r in fitted), tuple(counts[n] for n in names)
+        return replace(first, names=names, counts=numbers, rows=known)
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Cells with boxes and their names in, corners and numbers of classes out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from modalloy.job import config
 from modalloy.readers.answer_cells import named, to_boxes, to_named_boxes
 from modalloy.readers.category import in_order
 from modalloy.readers.number import all_missing
+from modalloy.readers.reader import same
 from modalloy.readers.targets.target import Signal, TargetReader
 
 
@@ -52,6 +53,13 @@ class BoxTarget(TargetReader):
             )
         most = max(len(a["names"]) for a in answers)
         return cls(name, options.target, options.labels, names, most)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """All sites' names, and as many boxes as any row of theirs has."""
+        names = in_order({n for reader in fitted for n in reader.names})
+        most = max(r.most for r in fitted)
+        return replace(same(fitted, "column", "labels"), names=names, most=most)
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values boxes (B, n, 4) float32, classes (B, n) int64 padded with -1.

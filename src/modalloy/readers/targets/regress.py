@@ -1,7 +1,7 @@
 """Cells with a number in, the same standardised to learn from out; and the way back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,6 +12,7 @@ from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.number import all_missing, from_log, to_log
 from modalloy.readers.outliers import outlying
+from modalloy.readers.reader import moments, same
 from modalloy.readers.targets.target import Signal, TargetReader
 
 LARGEST = 1e6  # standardised numbers are cut here, so that their squares stay finite
@@ -68,6 +69,14 @@ class NumberTarget(TargetReader):
         farthest = float(np.abs((usual - center) / scale).max())
         limit = farthest if beyond.any() else LARGEST
         return cls(name, options.target, center, scale, blank.log, limit)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """The mean and deviation of all sites' numbers."""
+        first = same(fitted, "column", "log")
+        center, scale = moments([(r.center, r.scale) for r in fitted], rows)
+        limit = max(r.limit for r in fitted)
+        return replace(first, center=float(center), scale=float(scale), limit=limit)
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values y (B,) float32, standardised."""

@@ -1,7 +1,7 @@
 """Cells with a BIO tag for each word of another cell in, the tags' numbers out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,6 +11,7 @@ from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.readers.answer_cells import named, to_tags
 from modalloy.readers.number import all_missing
+from modalloy.readers.reader import same
 from modalloy.readers.targets.target import Signal, TargetReader
 
 PADDED = -100  # tag of a position that is no word
@@ -50,6 +51,13 @@ class TagTarget(TargetReader):
         return cls(
             name, options.target, options.on, ("O", *(f"{b}-{k}" for k in kinds for b in "BI"))
         )
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """All sites' kinds of spans."""
+        kinds = sorted({n[2:] for reader in fitted for n in reader.names if n != "O"})
+        names = ("O", *(f"{b}-{k}" for k in kinds for b in "BI"))
+        return replace(same(fitted, "column", "on"), names=names)
 
     def read(self, cells: Cells) -> dict[str, np.ndarray]:
         """Values y (B, W) int64, -100 beyond the last word and for kinds never seen."""

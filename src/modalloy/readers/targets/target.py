@@ -4,13 +4,14 @@ One kind of task a file beside this one; what they share stands here.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
 from modalloy.cells.cells import Cells
+from modalloy.readers.reader import same
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class TargetReader(ABC):
 
         cells: of the `columns`.
         """
+
+    @classmethod
+    def seen(cls, name: str, options: Any, cells: Cells) -> Self:
+        """As `fit`, of rows that need not show enough by themselves: a site's, among others'."""
+        return cls.fit(name, options, cells)
+
+    @classmethod
+    def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
+        """One reader from those of several sites. rows: that each was fitted on. TableError where
+        they cannot be one."""
+        return same(fitted)
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -1,0 +1,290 @@
+"""A plant's end: its table, its model, what waits to be sent; messages in, answers out.
+
+What it must not forget when it is killed lies in its folder: after each round its own weights, its
+control and what was not sent yet. Asked for a round again, it starts from where that round did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from modalloy.answer.loader import Loader
+from modalloy.errors import FederationError, ModalloyError
+from modalloy.federation.choice import chosen_blocks
+from modalloy.federation.codec import Codec
+from modalloy.federation.local_training import learn_round
+from modalloy.federation.memory import Memory
+from modalloy.federation.own_rows import as_the_job, unlike_names
+from modalloy.federation.proposal import hashed, propose, with_names
+from modalloy.federation.site_run import finish_site
+from modalloy.federation.travelling import (
+    blocks,
+    fitted_figures,
+    hold_factors,
+    lacking,
+    take_weights,
+    travelling,
+    weights_of,
+)
+from modalloy.federation.wire import Message, fingerprint, pack, unpack
+from modalloy.job import config
+from modalloy.job.inputs import input_columns
+from modalloy.judge.validate import Score, validate
+from modalloy.learn import processes
+from modalloy.learn.adapting import begin_adapted
+from modalloy.learn.fitted_fronts import fit_fronts
+from modalloy.learn.frozen_features import frozen_features
+from modalloy.model.device import placed
+from modalloy.model.model import Model
+from modalloy.readers.build import from_state, targets_from_state
+from modalloy.table.split import Parts, learnable, split_job
+from modalloy.table.table import Table
+
+
+class Plant:
+    """One site of a federation.
+
+    folder: what it must not forget. out: where its own run goes in the end.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        job: config.Job,
+        table: Table,
+        folder: Path,
+        out: Path,
+        *,
+        quiet: bool = True,
+    ) -> None:
+        self.name, self.job, self.folder, self.out, self.quiet = name, job, folder, out, quiet
+        self.mark = fingerprint(job)
+        given = table
+        self.table, self.absent = as_the_job(table, job, name)
+        self.said = unlike_names(self.absent, given, job)
+        self.parts: Parts = split_job(self.table, job)
+        self.memory = Memory(folder)
+        self.model: Model | None = None
+        self.loader: Loader | None = None
+        self.labelled: Parts | None = None
+
+    def answer(self, data: bytes) -> bytes:
+        """The answer to a message; FederationError for one of another form or job, and of a site
+        that cannot do what it is asked."""
+        asked = unpack(data, self.mark)
+        match asked.kind:
+            case "propose":
+                made = self.propose()
+            case "agree":
+                made = self.agree(asked)
+            case "learn":
+                made = self.learn(asked)
+            case "score":
+                made = self.score(asked)
+            case "finish":
+                made = self.finish(asked)
+            case other:
+                raise FederationError(f"this site knows no message '{other}'; update modalloy.")
+        return pack(made, self.mark)
+
+    def propose(self) -> Message:
+        """What the site tells of its columns."""
+        facts = propose(self.job, self.table, self.parts, self.absent)
+        return Message("proposal", {**facts, "absent": self.absent, "said": self.said})
+
+    def agree(self, asked: Message) -> Message:
+        """Read by what was agreed on, and build the model; the answer says which rows there are,
+        and holds what encoders took from them."""
+        schema: Mapping[str, Any] = asked.facts["schema"]
+        if self.job.federate.names == "hashed":
+            schema = self.own_names(schema)
+        self.memory.keep_schema(schema)
+        self.open(schema)
+        model, loader, parts = self.ready()
+        rows = parts.train
+        if len(rows):
+            fit_fronts(model, loader, rows, seed=self.job.seed)
+        names = fitted_figures(model)
+        fits = weights_of(model, names) if len(rows) else {}
+        facts = {
+            "train": len(rows),
+            "validation": len(parts.validation),
+            "test": len(parts.test),
+            "lacking": sorted(lacking(model, self.inputs())),
+            "frozen": frozen_print(model, travelling(model), names),
+        }
+        return Message("agreed", facts, fits)
+
+    def inputs(self) -> list[str]:
+        """The columns of the job that this site has something of."""
+        found = input_columns(self.job)
+        return [n for n, some in found.items() if not all(c in self.absent for c in some)]
+
+    def own_names(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Agreed names that this site knows as it writes them; others stay hashed."""
+        own: dict[str, str] = {}
+        fitted = propose(
+            self.job.model_copy(
+                update={"federate": self.job.federate.model_copy(update={"names": "written"})}
+            ),
+            self.table,
+            self.parts,
+            self.absent,
+        )
+
+        def note(column: str, name: str) -> str:
+            own[hashed(column, name)] = name
+            return name
+
+        with_names(fitted, note)
+        return with_names(schema, lambda _, name: own.get(name, name))
+
+    def open(self, schema: Mapping[str, Any]) -> None:
+        """Loader and model by an agreed schema."""
+        job = self.job
+        readers = from_state(schema["readers"])
+        targets = targets_from_state(schema["targets"], job)
+        self.loader = Loader(
+            self.table, job, readers, targets, strict=job.unreadable == "refuse", cache_gb=2.0
+        )
+        self.labelled = learnable(self.parts, self.loader.labelled)
+        torch.manual_seed(job.seed)
+        self.model = placed(Model(job, readers, targets, pretrained=True))
+        begin_adapted(self.model, None)
+        hold_factors(self.model)
+        rows = np.concatenate([self.labelled.train, self.labelled.validation])
+        frozen_features(self.model, self.loader, rows, quiet=self.quiet)
+
+    def ready(self) -> tuple[Model, Loader, Parts]:
+        """Model, loader and parts; after a restart by the schema that was agreed on."""
+        if self.model is None:
+            schema = self.memory.schema()
+            if schema is None:
+                raise FederationError(f"site {self.name} was asked to learn before sites agreed.")
+            self.open(schema)
+        assert self.model is not None
+        assert self.loader is not None
+        assert self.labelled is not None
+        return self.model, self.loader, self.labelled
+
+    def learn(self, asked: Message) -> Message:
+        """One round: the score of the round's weights, then what learning from own rows changes."""
+        model, loader, parts = self.ready()
+        options, number = self.job.federate, int(asked.facts["round"])
+        held = self.memory.before(number)
+        own = travelling(model, options.personal)
+        weights = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("w/")}
+        everyone = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("k/")}
+        take_weights(model, {**weights, **held.personal})
+        before = self.judged()
+        learns = [n for n in travelling(model) if n in own or n in personal_of(model, own)]
+        shift = None
+        if options.controls:
+            zero = {n: np.zeros_like(x) for n, x in weights_of(model, learns).items()}
+            shift = {n: everyone.get(n, zero[n]) - held.control.get(n, zero[n]) for n in learns}
+        learned = learn_round(
+            model,
+            loader,
+            parts.train,
+            self.job,
+            site=self.name,
+            number=number,
+            names=learns,
+            shift=shift,
+        )
+        change = {n: x for n, x in learned.change.items() if n in own}
+        missing = lacking(model, self.inputs())
+        barred = {n for i, some in blocks(model, own).items() if i in missing for n in some}
+        change = {n: x for n, x in change.items() if n not in barred}
+        value: dict[str, float] = {}
+        if options.upload < 1.0:
+            sent, value = chosen_blocks(
+                model, loader, parts.validation, blocks(model, list(change)), options.upload,
+                held.waited,
+            )  # fmt: skip
+            kept_back = {
+                n for i, some in blocks(model, list(change)).items() if i not in sent for n in some
+            }
+            change = {n: x for n, x in change.items() if n not in kept_back}
+            held.waited = {i: 0 if i in sent else held.waited.get(i, 0) + 1 for i in value}
+        codec = Codec(options.keep, options.bits, waiting=held.waiting)
+        arrays = codec.encode(change)
+        if options.controls:
+            new = learned.gradient
+            arrays |= {f"k/{n}": new[n] - held.control.get(n, 0.0) for n in new if n in own}
+            held.control |= new
+        personal = weights_of(model, [n for n in personal_of(model, own)])
+        self.memory.keep(number, replace(held, personal=personal, waiting=codec.waiting))
+        facts = {
+            "round": number,
+            "rows": len(parts.train),
+            "judged": len(parts.validation),
+            "score": before.value if before else None,
+            "figures": before.figures if before else {},
+            "loss": learned.loss,
+            "steps": learned.steps,
+            "names": list(change),
+            "value": value,
+        }
+        return Message("learned", facts, arrays)
+
+    def judged(self) -> Score | None:
+        """How well the model as it stands answers this site's validation rows."""
+        model, loader, parts = self.ready()
+        if not len(parts.validation):
+            return None
+        model.eval()
+        return validate(model, loader, parts.validation, processes.answer_together)
+
+    def score(self, asked: Message) -> Message:
+        """How well given weights, with the site's own, answer its validation rows."""
+        model, _, parts = self.ready()
+        weights = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("w/")}
+        take_weights(model, {**weights, **self.memory.latest().personal})
+        found = self.judged()
+        facts = {
+            "score": found.value if found else None,
+            "figures": found.figures if found else {},
+            "judged": len(parts.validation),
+        }
+        return Message("scored", facts)
+
+    def finish(self, asked: Message) -> Message:
+        """Write this site's own run from the last weights; the answer holds its figures."""
+        model, loader, parts = self.ready()
+        weights = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("w/")}
+        take_weights(model, {**weights, **self.memory.of_round(int(asked.facts["best"])).personal})
+        lacks = {*self.job.columns} - {*self.inputs()}
+        given = (self.name, model, loader, parts, self.job, self.out, asked.facts, lacks)
+        facts = finish_site(*given, quiet=self.quiet)
+        return Message("finished", facts)
+
+
+def personal_of(model: Model, own: list[str]) -> list[str]:
+    """Weights that learn and stay at the site."""
+    sent = set(own)
+    return [n for n in travelling(model) if n not in sent]
+
+
+def frozen_print(model: Model, travels: list[str], fits: list[str]) -> str:
+    """A print of all that neither travels nor is fitted anew: sites must build on the same."""
+    import hashlib
+
+    found = hashlib.sha256()
+    skip = {*travels, *fits}
+    for name, x in model.state_dict().items():
+        if name not in skip:
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(x.detach().cpu().numpy()).tobytes())
+    return found.hexdigest()[:16]
+
+
+def said_of(error: Exception) -> str:
+    """What a site says of something that went wrong there: no cell, no path."""
+    if isinstance(error, ModalloyError):
+        return str(error)
+    return f"{type(error).__name__}; the site's own log says more"

@@ -1,0 +1,86 @@
+"""Small plants that share a task and no row, and a server's shortest way to them."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from modalloy.federation.plant import Plant, said_of
+from modalloy.job import config
+from modalloy.job.job_file import load_job
+from modalloy.table.open_table import open_table
+
+JOB: dict[str, Any] = {
+    "table": "of-each-site.csv",
+    "split": {"random": "stratified", "test": 0.25, "validation": 0.25},
+    "columns": {
+        "load": {"type": "number", "unit": "kN"},
+        "heat": {"type": "number"},
+        "line": {"type": "category"},
+    },
+    "tasks": {"fault": {"type": "classify", "target": "fault"}},
+    "fuse": {"type": "concat", "width": 16},
+    "train": {"epochs": 4, "batch": 32, "lr": 1e-2, "folds": 0, "refit": False},
+    "federate": {"rounds": 4, "compare": False},
+}
+
+
+class Direct:
+    """Sites in this process, asked one after the other. lost: sites that never answer."""
+
+    def __init__(self, plants: Mapping[str, Plant]) -> None:
+        self.plants = dict(plants)
+        self.lost: set[str] = set()
+        self.told: dict[str, str] = {}
+        self.change: Callable[[str, bytes], bytes] = lambda site, data: data
+
+    def names(self) -> list[str]:
+        return sorted(self.plants)
+
+    def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
+        found, self.told = {}, {}
+        for site, data in asked.items():
+            if site in self.lost:
+                self.told[site] = "it is gone"
+                continue
+            try:
+                found[site] = self.change(site, self.plants[site].answer(data))
+            except Exception as error:
+                self.told[site] = said_of(error)
+        return found
+
+    def reasons(self) -> dict[str, str]:
+        return self.told
+
+
+def rows_of(rows: int, seed: int, *, share: float = 0.5, scale: float = 1.0) -> pd.DataFrame:
+    """Parts whose load and heat together say whether they are faulty. share: of faulty ones."""
+    draw = np.random.default_rng(seed)
+    bad = draw.random(rows) < share
+    load = 10.0 + 2.0 * bad + draw.normal(0, 1.0, rows)
+    heat = 50.0 + 4.0 * bad + draw.normal(0, 2.0, rows)
+    return pd.DataFrame(
+        {
+            "load": load * scale,
+            "heat": heat,
+            "line": np.array(["a", "b", "c"])[draw.integers(0, 3, rows)],
+            "fault": np.where(bad, "bad", "good"),
+        }
+    )
+
+
+def job_of(**federate: Any) -> config.Job:
+    """The job with other options of `federate`."""
+    return load_job({**JOB, "federate": {**JOB["federate"], **federate}})
+
+
+def plants_of(
+    folder: Path, frames: Mapping[str, pd.DataFrame], job: config.Job
+) -> dict[str, Plant]:
+    """A plant for each frame."""
+    return {
+        name: Plant(name, job, open_table(frame), folder / name / "memory", folder / name / "run")
+        for name, frame in frames.items()
+    }
