@@ -104,4 +104,6 @@ def inflate(data: bytes) -> bytes:
     body = decoder.decompress(data, LARGEST)
     if decoder.unconsumed_tail:
         raise ValueError(f"it is larger than {LARGEST >> 30} GiB")
+    if not decoder.eof:
+        raise ValueError("it is cut off")
     return body
