@@ -39,6 +39,10 @@ class BundleError(ModalloyError):
     """A bundle cannot be written, or is damaged, changed, not trusted or of a newer version."""
 
 
+class FederationError(ModalloyError):
+    """Sites and their server cannot go on together."""
+
+
 class RequestError(ModalloyError):
     """A served model refuses a request. status: of HTTP; retry_s: when another try may succeed."""
 
