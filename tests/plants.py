@@ -34,26 +34,23 @@ class Direct:
     def __init__(self, plants: Mapping[str, Plant]) -> None:
         self.plants = dict(plants)
         self.lost: set[str] = set()
-        self.told: dict[str, str] = {}
+        self.reasons: dict[str, str] = {}
         self.change: Callable[[str, bytes], bytes] = lambda site, data: data
 
     def names(self) -> list[str]:
         return sorted(self.plants)
 
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
-        found, self.told = {}, {}
+        found, self.reasons = {}, {}
         for site, data in asked.items():
             if site in self.lost:
-                self.told[site] = "it is gone"
+                self.reasons[site] = "it is gone"
                 continue
             try:
                 found[site] = self.change(site, self.plants[site].answer(data))
             except Exception as error:
-                self.told[site] = said_of(error)
+                self.reasons[site] = said_of(error)
         return found
-
-    def reasons(self) -> dict[str, str]:
-        return self.told
 
 
 def rows_of(rows: int, seed: int, *, share: float = 0.5, scale: float = 1.0) -> pd.DataFrame:

@@ -157,6 +157,7 @@ class Plant:
         self.loader = Loader(
             self.table, job, readers, targets, strict=job.unreadable == "refuse", cache_gb=2.0
         )
+        self.loader.remember()
         self.labelled = learnable(self.parts, self.loader.labelled)
         torch.manual_seed(job.seed)
         self.model = placed(Model(job, readers, targets, pretrained=True))

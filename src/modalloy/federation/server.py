@@ -40,7 +40,9 @@ STATE, HISTORY = "server.safetensors", "rounds.jsonl"
 
 
 class Sites(Protocol):
-    """How a server reaches its sites."""
+    """How a server reaches its sites. reasons: why sites did not answer the last call."""
+
+    reasons: dict[str, str]
 
     def names(self) -> list[str]:
         """Sites that have joined, sorted."""
@@ -49,10 +51,6 @@ class Sites(Protocol):
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
         """Send each site its message; the answers that came in time. A late answer of an earlier
         call may be handed in under its name by the next one."""
-        ...
-
-    def reasons(self) -> dict[str, str]:
-        """Why sites did not answer the last call."""
         ...
 
 
@@ -101,7 +99,7 @@ class Federation:
                 found[site] = unpack(data, self.mark)
             except FederationError as error:
                 self.note(f"{site}: left out, because {error}")
-        for site, why in sorted(self.sites.reasons().items()):
+        for site, why in sorted(self.sites.reasons.items()):
             self.note(f"{site}: did not answer: {why}")
         return found
 

@@ -85,7 +85,12 @@ def serve_federation(
     home.mkdir(parents=True, exist_ok=True)
     for name in (STARTED, ENDED):
         (home / name).unlink(missing_ok=True)
-    orders = {"server": server, "arguments": dict(arguments), "sites": sites, "timeout_s": timeout_s}
+    orders = {
+        "server": server,
+        "arguments": dict(arguments),
+        "sites": sites,
+        "timeout_s": timeout_s,
+    }
     write_facts(home / "orders.json", orders)
     env, log = environment(home, home / "orders.json"), home / "superlink.log"
     options = ["--host", host, "--port", str(port)]
