@@ -16,7 +16,9 @@ class Adder:
 
     def answer(self, data: bytes) -> bytes:
         self.count += 1
-        return json.dumps({"sum": json.loads(data)["sum"] + self.number, "count": self.count}).encode()
+        return json.dumps(
+            {"sum": json.loads(data)["sum"] + self.number, "count": self.count}
+        ).encode()
 
 
 class Broken:
