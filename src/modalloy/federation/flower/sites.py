@@ -126,11 +126,11 @@ class GridSites:
 
     def _look(self) -> None:
         """Greet nodes that are new, take in what they say, forget those that are gone."""
-        there = set(self._grid.get_node_ids())
+        there = {node.node_id: node.name for node in self._grid.get_nodes()}
         for name in [name for name, (node, _) in self._joined.items() if node not in there]:
             self._forget(name, "it is gone")
         self._greeted = {node: each for node, each in self._greeted.items() if node in there}
-        new = sorted(there - set(self._greeted))
+        new = sorted(set(there) - set(self._greeted))
         numbers = self._push([(node, GREET, say({})) for node in new])
         self._greeted |= dict(zip(new, numbers, strict=True))
         joined = {node for node, _ in self._joined.values()}
@@ -138,11 +138,14 @@ class GridSites:
         for reply in self._grid.pull_messages(list(waiting)) if waiting else ():
             node = waiting[reply.metadata.reply_to_message_id]
             if not reply.has_error():
-                self._welcome(node, said(reply.content))
+                facts = said(reply.content)
+                self._welcome(node, there[node] or str(facts["name"]), str(facts["mark"]))
 
-    def _welcome(self, node: int, facts: Mapping[str, object]) -> None:
-        """A node under its site's name; one whose name another site bears is sent away."""
-        name, mark = str(facts["name"]), str(facts["mark"])
+    def _welcome(self, node: int, name: str, mark: str) -> None:
+        """A node under its site's name; one whose name another site bears is sent away.
+
+        name: the one that its key is registered under, else what it says. mark: its own.
+        """
         if name in self._joined and self._joined[name][1] != mark:
             log.warning("another site named %s was sent away", name)
             text = f"another site named {name} has joined before; give this one another name."
