@@ -56,27 +56,26 @@ class GridSites:
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
         """Send each site its message; the answers that came in time, late ones of before included.
 
-        deadline_s: None waits until each has answered or is gone. A site that is gone, or fails,
-        is absent; `reasons` says why.
+        deadline_s: None waits until each has answered or is gone. Nobody waits for a site that
+        owes an answer of before, unless all do. A site that is gone, or fails, is absent; `reasons`
+        says why.
         """
         self._look()
         self.reasons = {}
-        self._send(asked)
+        sent = self._send(asked) or set(asked)
         answers: dict[str, bytes] = {}
         end = None if deadline_s is None else time.monotonic() + deadline_s
         look = time.monotonic() + LOOK_S
         while True:
             answers |= self._collect()
-            owing = [name for name in asked if name in self._owed]
             now = time.monotonic()
-            if not owing or (end is not None and now >= end):
+            if not sent & set(self._owed) or (end is not None and now >= end):
                 break
             if now >= look:
                 self._look()
                 look = now + LOOK_S
             time.sleep(self._poll_s if end is None else min(self._poll_s, end - now))
-        for name in owing:
-            self.reasons[name] = LATE
+        self.reasons |= {name: LATE for name in asked if name in self._owed}
         for name in sorted(self.reasons):
             log.warning("site %s is absent: %s", name, self.reasons[name])
         return answers
@@ -100,12 +99,16 @@ class GridSites:
             raise FederationError("Flower took no message from the server; its log says why.")
         return numbers
 
-    def _send(self, asked: Mapping[str, bytes]) -> None:
+    def _send(self, asked: Mapping[str, bytes]) -> set[str]:
+        """Send each site that owes nothing its message; which ones."""
+        sent = set()
         for name, data in asked.items():
             if name not in self._joined:
                 self.reasons[name] = "it has not joined, or is gone"
             elif name not in self._owed:
                 (self._owed[name],) = self._push([(self._joined[name][0], ANSWER, carry(data))])
+                sent.add(name)
+        return sent
 
     def _collect(self) -> dict[str, bytes]:
         """The answers that have come to what is owed; failures go to `reasons`."""
