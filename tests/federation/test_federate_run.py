@@ -14,17 +14,20 @@ from modalloy.federation.page import PAGE, in_words
 from modalloy.runs.run import Run
 from plants import JOB, job_of, rows_of
 
-FRAMES = {"A": rows_of(160, 1, share=0.2), "B": rows_of(200, 2), "C": rows_of(120, 3)}
+FRAMES = {"A": rows_of(240, 1, share=0.2), "B": rows_of(300, 2), "C": rows_of(300, 3)}
 FRAMES["C"] = FRAMES["C"].drop(columns="heat")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Run:
     out = tmp_path_factory.mktemp("federated") / "run"
-    return ma.federate(job_of(rounds=5, compare=True), sites=FRAMES, out=out, quiet=True)
+    return ma.federate(
+        job_of(rounds=5, epochs=3.0, compare=True), sites=FRAMES, out=out, quiet=True
+    )
 
 
 def test_each_site_gets_a_run_and_a_comparison(made: Run) -> None:
+    assert made.job.federate.compare
     told = made.notes["federated"]
     assert list(told["sites"]) == ["A", "B", "C"]
     for site, own in told["sites"].items():
@@ -66,7 +69,7 @@ def test_the_page_shows_all_three_ways(made: Run) -> None:
 
 def test_it_is_the_same_each_time(made: Run, tmp_path: Path) -> None:
     again = ma.federate(
-        job_of(rounds=5, compare=True), sites=FRAMES, out=tmp_path / "run", quiet=True
+        job_of(rounds=5, epochs=3.0, compare=True), sites=FRAMES, out=tmp_path / "run", quiet=True
     )
     one, other = made.model().state_dict(), again.model().state_dict()
     assert all(np.array_equal(one[n].numpy(), other[n].numpy()) for n in one)

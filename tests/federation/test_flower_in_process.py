@@ -26,7 +26,9 @@ def test_the_installed_flower_is_one_that_this_was_tested_with() -> None:
 
 
 def test_another_flower_is_refused_in_one_sentence() -> None:
-    with pytest.raises(FederationError, match=r"flwr 1\.38\.0 is installed, .* pip install 'flwr>="):
+    with pytest.raises(
+        FederationError, match=r"flwr 1\.38\.0 is installed, .* pip install 'flwr>="
+    ):
         internals.check_version("1.38.0")
 
 

@@ -56,6 +56,8 @@ def test_the_mean_of_adapters_is_the_mean_of_weights(method: str, tmp_path: Path
     together = plain_weights(model, mean(sent), method)
     moved = 0
     for name, x in together.items():
+        if not x.is_floating_point():
+            continue
         oracle = (folded[0][name] + 2 * folded[1][name]) / 3
         torch.testing.assert_close(x, oracle, atol=1e-5, rtol=1e-4)
         moved += not torch.equal(folded[0][name], folded[1][name])

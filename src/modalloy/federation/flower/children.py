@@ -108,7 +108,9 @@ def last_words(log: Path, *, since: int = 0) -> str:
     """
     text = COLOUR.sub("", log.read_bytes()[since:].decode(errors="replace")) if log.exists() else ""
     _, exited, why = text.rpartition("Exit Code:")
-    lines = why.partition("For more information")[0].splitlines()[1:] if exited else text.splitlines()
+    lines = (
+        why.partition("For more information")[0].splitlines()[1:] if exited else text.splitlines()
+    )
     return " ".join(line.strip() for line in lines[-5:] if line.strip())
 
 
