@@ -9,12 +9,12 @@ from modalloy.checks.finding import some
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
-from modalloy.serving.plain import plain
-from modalloy.serving.rows import json_of
+from modalloy.serving.rows import is_number, json_of, to_float
 from modalloy.serving.service import Service
 
 router = APIRouter()
 KEYS = ("id", "task", "label")
+LONGEST = 200  # letters of an id
 
 
 @router.post("/feedback")
@@ -45,6 +45,8 @@ def given(body: Any) -> tuple[str, str, Any]:
     for name, value in (("id", row), ("task", task)):
         if not isinstance(value, str) or not value:
             raise RequestError(f"{name} is {called(value)}, not a text with something in it.")
+    if len(row) > LONGEST:
+        raise RequestError(f"id has {len(row)} letters; give the id that came with the answer.")
     return row, task, label
 
 
@@ -53,12 +55,14 @@ def check_label(service: Service, task: str, label: Any) -> None:
     run = service.model.predictor.run
     if task not in run.targets:
         raise RequestError(f"this model has no task '{task:.60}'; it has {some(run.targets)}.")
-    if label is None:
-        raise RequestError("label is null; send what the right answer is.")
+    if label is None or (isinstance(label, str) and not label.strip()):
+        named = "null" if label is None else "empty"
+        raise RequestError(f"label is {named}; send what the right answer is.")
     kind = run.job.tasks[task].type
-    number = isinstance(label, int | float) and not isinstance(label, bool)
-    if kind == "regress" and not (number and plain(float(label)) is not None):
-        raise RequestError(f"label: '{task}' is answered by a number, not {called(label)}.")
+    if kind == "regress":
+        if not is_number(label):
+            raise RequestError(f"label: '{task}' is answered by a number, not {called(label)}.")
+        to_float(label, "label")
     several = run.job.tasks[task].several
     if kind == "classify" and not several and isinstance(label, list | dict):
         raise RequestError(f"label: '{task}' is answered by one class, not {called(label)}.")
