@@ -5,12 +5,16 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
+from modalloy.cells.values import spelled
 from modalloy.checks.finding import some
 from modalloy.errors import RequestError
+from modalloy.job.options import did_you_mean
+from modalloy.readers.targets.target import names_of
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
 from modalloy.serving.rows import is_number, json_of, to_float
 from modalloy.serving.service import Service
+from modalloy.tasks.kit import kit_of
 
 router = APIRouter()
 KEYS = ("id", "task", "label")
@@ -21,7 +25,8 @@ LONGEST = 200  # letters of an id
 async def feedback(request: Request) -> dict[str, Any]:
     """Keep a label: `{"id": of the row's answer, "task": ..., "label": ...}`.
 
-    Every label is kept with its source and time, and the latest of a row's task counts.
+    Every label is kept with its source and time, and the latest of a row's task counts. `note` in
+    the answer says where it is a class that the model does not know.
     """
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
@@ -33,7 +38,7 @@ async def feedback(request: Request) -> dict[str, Any]:
     await service.write(lambda: keep(row, task, label, source=source, at=at))
     service.metrics.labels.labels(task).inc()
     asked.facts |= {"row": row, "task": task}
-    return {"id": row, "task": task, "kept": True}
+    return {"id": row, "task": task, "kept": True} | noted(service, task, label)
 
 
 def given(body: Any) -> tuple[str, str, Any]:
@@ -48,6 +53,19 @@ def given(body: Any) -> tuple[str, str, Any]:
     if len(row) > LONGEST:
         raise RequestError(f"id has {len(row)} letters; give the id that came with the answer.")
     return row, task, label
+
+
+def noted(service: Service, task: str, label: Any) -> dict[str, str]:
+    """A note on a class that the model does not know: a new one, or one that was mistyped."""
+    run = service.model.predictor.run
+    names, kind = names_of(run.targets[task]), run.job.tasks[task]
+    if names is None or not kit_of(kind).whole_row or isinstance(label, list | dict):
+        return {}
+    name = spelled(label) or ""
+    if name.strip() in names:
+        return {}
+    near = did_you_mean(name, names)
+    return {"note": f"this model knows no '{name:.60}', so no refresh learns from it.{near}"}
 
 
 def check_label(service: Service, task: str, label: Any) -> None:
