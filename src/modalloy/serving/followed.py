@@ -65,7 +65,7 @@ class Followed:
         own = row.cells if self.folder is None else confined([row], media, self.folder)[0]
         where = f"{row.source}, row {row.number}"
         found: Row = {}
-        for name, cell in (own | in_numbers(own, columns)).items():
+        for name, cell in {**own, **in_numbers(own, columns)}.items():
             column = columns.get(name)
             if cell is None or (isinstance(cell, str) and not cell.strip()):
                 found[name] = None
