@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import modalloy as ma
+from modalloy.deployment.log_rows import as_frame
 from modalloy.deployment.row_log import RowLog
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
@@ -190,3 +191,17 @@ def test_two_processes_see_the_same(tmp_path: Path, log: RowLog) -> None:
     base = sqlite3.connect(tmp_path / "rows.sqlite")
     assert base.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     base.close()
+
+
+def test_a_long_log_is_laid_out_in_one_pass_a_column() -> None:
+    reads = []
+
+    class Row(dict):
+        def get(self, name, default=None):
+            reads.append(name)
+            return super().get(name, default)
+
+    records = [Row(load=float(i), note="x") for i in range(50)]
+    frame = as_frame(records, [name for row in records for name in row])
+    assert frame["load"].tolist() == [float(i) for i in range(50)]
+    assert len(reads) == 2 * 50  # not once more for every row that names the column

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from modalloy.errors import TableError
+from modalloy.errors import RequestError, TableError
 from modalloy.following.follow import confined, follow, step
 from modalloy.following.inbox import Inbox, Kinds
 from modalloy.following.journal import Answered, Journal, Taken
@@ -241,3 +241,74 @@ def test_killed_at_every_write_nothing_is_lost_or_doubled(tmp_path: Path) -> Non
         str(2.0 * n) for n in range(40)
     ]
     assert [r["twice"] for r in rows if r["followed.source"] == "b.jsonl"] == ["14.0"]
+
+
+def test_a_fault_of_our_own_is_an_answer_to_its_row_and_ends_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load,note\n1,a\nsecret,b\n3,c\n")  # float() fails on it
+    while place.step():
+        pass
+    rows = place.answers("a.csv.answers.csv")
+    assert [r["twice"] for r in csv_rows(place.folder / "answers") if r["twice"]] == ["2.0", "6.0"]
+    (said,) = [r["followed.error"] for r in rows if r["followed.error"]] or [""]
+    assert said == "a fault of this program (ValueError) keeps it from being answered"
+
+
+@pytest.mark.parametrize("status", [503, 504, 507])
+def test_rows_wait_for_a_service_that_has_no_time(tmp_path: Path, status: int) -> None:
+    place, asked = Place(tmp_path), []
+    (place.folder / "a.csv").write_text("load,note\n1,a\n2,b\n")
+
+    def late(rows: Sequence[Taken]) -> list[Answered]:
+        asked.append(len(rows))
+        if len(asked) == 1:
+            raise RequestError("no answer within 30 s; ask again.", status)
+        return doubled(rows)
+
+    with pytest.raises(RequestError):
+        step(place.inbox, place.outbox, late, place.said.append)
+    step(place.inbox, place.outbox, late, place.said.append)
+    assert asked == [2, 2]
+    assert [r["twice"] for r in place.answers("a.csv.answers.csv")] == ["2.0", "4.0"]
+
+
+def test_a_file_that_cannot_be_read_holds_no_other_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    for name in ("a.csv", "b.csv"):
+        (place.folder / name).write_text("load,note\n1,a\n")
+    taken = place.inbox._lines
+
+    def failing(path: Path) -> tuple[int, list[str]]:
+        if path.name == "a.csv":
+            raise RecursionError
+        return taken(path)
+
+    monkeypatch.setattr(place.inbox, "_lines", failing)
+    while place.step():
+        pass
+    assert [r["twice"] for r in place.answers("b.csv.answers.csv")] == ["2.0"]
+    assert place.said == [
+        f"{place.folder / 'a.csv'}: cannot be read (RecursionError); mend it, or take it away."
+    ]
+
+
+def test_a_name_with_a_wave_is_no_file_that_was_replaced(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a~2.csv").write_text("load,note\n1,a\n")
+    while place.step():
+        pass
+    assert place.said == []
+
+
+def test_files_in_the_cells_of_a_parquet_table_are_taken_in(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    path = place.folder / "t.parquet"
+    frame = pd.DataFrame({"photo": [b"png", None], "back": [{"bytes": b"x", "path": None}] * 2})
+    frame.to_parquet(path)
+    for now in (0.0, 2.0):
+        place.inbox.look(now)
+    (first, second) = place.journal.waiting(9)
+    assert dict(first.cells) == {"photo": {"base64": "cG5n"}, "back": {"base64": "eA=="}}
+    assert second.cells["photo"] is None

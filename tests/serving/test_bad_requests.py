@@ -38,6 +38,7 @@ def cut() -> dict[str, str]:
     ("change", "said"),
     [
         ({"load": "heavy"}, "row 0, column 'load': is a text, not a number."),
+        ({"note": "x" * 100_001}, "has 100001 letters, more than the 100000 of one text."),
         ({"loud": 1}, "row 0: this model reads no column 'loud'. Did you mean 'load'?"),
         ({"photo": b64(BOMB)}, "has 2000 x 2000 pixels, more than 1 megapixels."),
         ({"sound": cut()}, "is cut off"),
@@ -67,6 +68,10 @@ def test_a_row_that_lacks_a_column_and_one_that_lacks_its_cell(
     )
 
 
+def field(name: str, data: bytes) -> bytes:
+    return b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), data)
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "status", "said"),
     [
@@ -77,11 +82,29 @@ def test_a_row_that_lacks_a_column_and_one_that_lacks_its_cell(
         (b"{}", {}, 415, "say so in the header Content-Type"),
         (b"--x\r\nno form", FORM, 400, "it is no multipart/form-data"),
         (b"", {"content-type": "multipart/form-data"}, 400, "it is no multipart/form-data"),
+        (b"other--x--", FORM, 400, "it is no multipart/form-data"),
+        (field("y" * 50_000, b"1") + b"--x--\r\n", FORM, 400, "it is no multipart/form-data"),
+        (
+            field("note", b"loud") + field("load", b"1"),
+            FORM,
+            400,
+            "was cut off before",
+        ),
+        (field("note", b"caf\xe9") + b"--x--\r\n", FORM, 400, "the field 'note' is not UTF-8"),
+        (
+            b'{"rows": [{"note": "caf\xe9"}]}',
+            JSON,
+            400,
+            "it is not UTF-8 from byte 23 on",
+        ),
+        (b'{"rows": [{"note": "\\ud800"}]}', JSON, 400, "the body holds half a letter"),
+        (b"[" * 100_000, JSON, 400, "it is nested too deeply"),
+        (b'{"rows": [{"load": ' + b"9" * 5000, JSON, 400, "a number of 5000 digits is more than"),
         (
             b'--x\r\nContent-Disposition: form-data; name="load"\r\n\r\nheavy\r\n--x--\r\n',
             FORM,
             422,
-            "column 'load': is no JSON",
+            "column 'load': write a number, as 12.5; it is none.",
         ),
         (
             b'--x\r\nContent-Disposition: form-data; name="note"\r\n\r\na\r\n'
@@ -129,3 +152,23 @@ def test_rows_are_not_kept_where_nothing_is_to_be(tmp_path: Path) -> None:
         label = {"id": "x", "task": "fault", "label": "ok"}
         assert client.post("/feedback", json=label).status_code == 409
         assert not (client.service.deployment.path / "rows.sqlite").exists()
+
+
+def test_letters_of_utf8_in_a_form_are_read(client: TestClient) -> None:
+    note = field("note", "Öl, 漏れ".encode())
+    sent = client.post("/predict", content=note + b"--x--\r\n", headers=FORM)
+    assert sent.status_code == 200
+    assert sent.json()["rows"][0]["cells"]["note"] == "ok"
+
+
+def test_a_table_of_a_text_that_holds_others_up(client: TestClient, run: Path) -> None:
+    row = {**dict.fromkeys(rows_of(run, 1)[0], ""), "note": "x" * 100_001}
+    table = f"{','.join(row)}\n{','.join(row.values())}\n"
+    sent = client.post("/batch", content=table, headers={"content-type": "text/csv"})
+    assert sent.status_code == 422
+    assert "column 'note': has 100001 letters" in sent.json()["error"]
+
+
+def test_tensors_of_nothing(client: TestClient) -> None:
+    sent = client.post("/v2/models/press/infer", json={"inputs": []})
+    assert sent.json()["error"] == "inputs is empty; send a tensor for each column."

@@ -11,6 +11,7 @@ from loops import DAY_S, SHIFT, label_rows, log_rows, rows_of, serve, train
 from modalloy.answer.predictor import Predictor
 from modalloy.deployment.row_log import RowLog
 from modalloy.job.config import Refresh
+from modalloy.readers.targets.regress import NumberTarget
 from modalloy.table.table import Table
 from modalloy.watching.drifted import drifted
 from modalloy.watching.label_file import label_from
@@ -125,3 +126,16 @@ def test_what_a_refresh_has_learned_is_no_drift_any_more(tmp_path: Path) -> None
     again = note_drift(served, drifted)
     assert again is not None
     assert "heat" in again.facts["said"]
+
+
+def test_a_label_that_its_task_cannot_read_is_refused_with_its_row(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    served = serve(runs[0], tmp_path)
+    log = RowLog(served.path)
+    (name,) = log_rows(served, rows_of(1, seed=1))
+    target = NumberTarget("kind", "kind", 0.0, 1.0, False)
+    table = pd.DataFrame({"row_id": [name], "kind": ["abc"]})
+    with pytest.raises(ma.TableError, match=f"the label of row '{name}': .* 'abc', which is no"):
+        label_from(log, table, source="s", at=1.0, targets={"kind": target})
+    assert len(log.labels()) == 0

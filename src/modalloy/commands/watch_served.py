@@ -52,13 +52,15 @@ def tell_status(deployment: Deployment) -> None:
 
 def take_labels(deployment: Deployment, table: str, source: str) -> None:
     """Keep the labels of a table."""
+    from modalloy.bundle.bundled import load_any
     from modalloy.deployment.row_log import RowLog
     from modalloy.watching.label_file import label_from
 
     if not source.strip():
         raise JobError("--source: name who gave the labels; it is kept with each of them.")
     log = RowLog(deployment.path)
-    count = label_from(log, table, source=source, at=time.time())
+    targets = load_any(deployment.current().path).targets
+    count = label_from(log, table, source=source, at=time.time(), targets=targets)
     log.close()
     typer.echo(f"{count} labels were kept, given by {source} where the table says nothing else.")
 

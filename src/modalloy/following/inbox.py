@@ -1,11 +1,12 @@
 """What lies in a folder that is followed: tables that grow, tables that are whole, media files."""
 
+import base64
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modalloy.errors import TableError
+from modalloy.errors import RunError, TableError
 from modalloy.following.journal import Journal, Place
 from modalloy.following.lines import CSV, JSONL, arrived, first_place, same_file, start_of
 from modalloy.media.endings import PICTURES, SOUNDS
@@ -61,8 +62,10 @@ class Inbox:
                 taken, sentences = self._take(path, now)
             except FileNotFoundError:  # moved away meanwhile
                 continue
-            except (OSError, TableError) as error:
-                why = str(error) if isinstance(error, TableError) else f"{path}: {error.strerror}."
+            except RunError:  # our own log cannot be written: nothing is wrong with the file
+                raise
+            except Exception as error:
+                why = in_words(path, error)
                 new_to_us = self.journal.refuse(self._as_it_is(path), why)
                 taken, sentences = 0, [why] if new_to_us else []
             new += taken
@@ -111,7 +114,7 @@ class Inbox:
             place = first_place(path)
             if place is None:
                 return 0, []
-            if "~" in source:
+            if source != path.relative_to(self.folder).as_posix():
                 said.append(f"{path.name}: was replaced by another file; its rows are of {source}.")
             said += [f"{path.name}: {note}" for note in place.head.get("notes", ())]
         elif path.stat().st_size == place.bytes:
@@ -134,9 +137,10 @@ class Inbox:
 
         source = self._source(path)
         try:
-            rows = list(enumerate(pq.read_table(path).to_pylist()))
+            found = pq.read_table(path).to_pylist()
         except pa.ArrowException as error:
             raise TableError(f"{path}: cannot be read as Parquet ({error}).") from error
+        rows = [(at, {name: packed(c) for name, c in row.items()}) for at, row in enumerate(found)]
         return self.journal.take(source, rows, self._end(path, len(rows))), []
 
     def _media(self, path: Path, now: float) -> tuple[int, list[str]]:
@@ -174,3 +178,17 @@ class Inbox:
             self._seen[path] = Seen(found.st_size, found.st_mtime_ns, now)
             return False
         return now - seen.at >= STILL_S
+
+
+def packed(cell: Any) -> Any:
+    """A cell as JSON has it: the bytes of a file in base64."""
+    data = cell.get("bytes") if isinstance(cell, dict) else cell
+    return {"base64": base64.b64encode(data).decode()} if isinstance(data, bytes) else cell
+
+
+def in_words(path: Path, error: Exception) -> str:
+    """Why a file cannot be read."""
+    if isinstance(error, TableError):
+        return str(error)
+    why = error.strerror if isinstance(error, OSError) else type(error).__name__
+    return f"{path}: cannot be read ({why}); mend it, or take it away."

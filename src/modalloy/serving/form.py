@@ -1,9 +1,11 @@
 """A form of a request as rows: fields are cells, parts with a file name are their files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException
@@ -15,6 +17,7 @@ from modalloy.serving.schema import MEDIA, Column
 
 ROWS = "rows"
 FIELDS = 2000  # of one form, and as many files
+BROKEN = (MultiPartException, MultipartParseError, KeyError, UnicodeDecodeError)
 
 
 async def read_form(
@@ -26,6 +29,8 @@ async def read_form(
     column that the form lacks is null as well, since a form cannot say null. With it, files join
     the rows: `photo` the only one, `2.photo` the third.
     """
+    data = await request.body()
+    refuse_cut(data, request.headers.get("content-type", ""))
     given = {"max_files": FIELDS, "max_fields": FIELDS, "max_part_size": limits.body_bytes}
     try:
         async with request.form(**given) as form:
@@ -33,8 +38,9 @@ async def read_form(
             texts = [(name, v) for name, v in pairs if isinstance(v, str)]
             sent = [(name, v) for name, v in pairs if isinstance(v, UploadFile)]
             files = [(name, await v.read()) for name, v in sent if v.filename]  # chosen at all
-    except (MultiPartException, HTTPException, KeyError, UnicodeDecodeError) as error:
+    except (*BROKEN, HTTPException) as error:
         raise RequestError("the form cannot be read: it is no multipart/form-data.", 400) from error
+    refuse_letters(texts, data)
     refuse_twice([name for name, _ in pairs])
     if empty := [name for name, data in files if not data]:
         raise RequestError(f"the file '{empty[0]:.60}' is empty; leave it out where there is none.")
@@ -53,6 +59,24 @@ async def read_form(
             raise RequestError(f"row {row}, column '{column}': has a cell and a file; send one.")
         rows[row][column] = data
     return rows
+
+
+def refuse_cut(data: bytes, content_type: str) -> None:
+    """RequestError (400) for a form that ends before its last boundary: a part of it may lack."""
+    boundary = parse_options_header(content_type)[1].get(b"boundary", b"")
+    if b"--" + boundary + b"--" not in data:
+        raise RequestError(
+            "the form cannot be read: it is no multipart/form-data, or was cut off before the "
+            "boundary that ends it.",
+            400,
+        )
+
+
+def refuse_letters(texts: Sequence[tuple[str, str]], data: bytes) -> None:
+    """RequestError (400) for a field that is not UTF-8: it was read as other letters instead."""
+    for name, text in texts:
+        if not text.isascii() and b"\r\n\r\n" + text.encode() + b"\r\n" not in data:
+            raise RequestError(f"the field '{name:.60}' is not UTF-8; write it so.", 400)
 
 
 def refuse_twice(names: list[str]) -> None:
@@ -86,6 +110,5 @@ def cell_of(text: str, column: Column | None, name: str) -> Any:
     try:
         return read_json(text.encode())
     except RequestError as error:
-        raise RequestError(
-            f"column '{name:.60}': {str(error).removeprefix('the body ')}"
-        ) from error
+        what = "a number, as 12.5" if column.kind == "number" else "a list as JSON, as [1, 2.5]"
+        raise RequestError(f"column '{name:.60}': write {what}; it is none.") from error

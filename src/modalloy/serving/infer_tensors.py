@@ -40,6 +40,8 @@ def rows_of_tensors(
             raise RequestError(f"inputs: '{name}' stands there twice.")
         found[name] = cells
     counts = {len(cells) for cells in found.values()}
+    if not counts:
+        raise RequestError("inputs is empty; send a tensor for each column.")
     if len(counts) != 1:
         raise RequestError(f"inputs: tensors have {some(sorted(counts))} rows; give all as many.")
     return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]

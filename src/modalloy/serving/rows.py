@@ -21,16 +21,31 @@ from modalloy.serving.schema import MEDIA, Column
 
 Row = dict[str, Any]
 LARGE = 1 << 20  # bytes of a body that would hold other requests up
+DIGITS = 400  # of a whole number
 LARGEST = 2**63  # whole numbers from here on are no cells of a table
 
 
 def read_json(data: bytes) -> Any:
-    """What a body of JSON holds; RequestError (400) where it is none, or says a key twice."""
+    """What a body of JSON holds; RequestError (400) where it is none, says a key twice, or holds
+    half a letter (a lone surrogate), which nothing can write down.
+    """
     try:
-        return json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        why = str(error) or type(error).__name__
-        raise RequestError(f"the body is no JSON: {why:.120}.", 400) from error
+        found = json.loads(
+            data, object_pairs_hook=_once, parse_constant=_no_number, parse_int=_whole
+        )
+        if b"\\u" in data:
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        what = f"the body is no JSON: it is not UTF-8 from byte {error.start} on."
+        raise RequestError(what, 400) from error
+    except UnicodeEncodeError as error:
+        what = "the body holds half a letter, one of \\ud800 to \\udfff alone; write whole ones."
+        raise RequestError(what, 400) from error
+    except RecursionError as error:
+        raise RequestError("the body is no JSON: it is nested too deeply.", 400) from error
+    except ValueError as error:
+        raise RequestError(f"the body is no JSON: {error!s:.120}.", 400) from error
+    return found
 
 
 async def json_of(request: Request) -> Any:
@@ -46,6 +61,12 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = next(n for n in names if names.count(n) > 1)
         raise ValueError(f"the key {twice!r:.60} stands twice in one object")
     return found
+
+
+def _whole(text: str) -> int:
+    if len(text) > DIGITS:
+        raise ValueError(f"a number of {len(text)} digits is more than any table holds")
+    return int(text)
 
 
 def _no_number(text: str) -> Any:
@@ -123,12 +144,13 @@ def check_cell(cell: Any, column: Column, row: str, limits: Limits) -> Any:
         case "number" if is_number(cell):
             return to_float(cell, where)
         case "category" if isinstance(cell, str | bool) or is_number(cell):
-            return bounded(cell, where)
+            return bounded(cell, where, limits)
         case "time" | "any" if isinstance(cell, str) or is_number(cell):
-            return bounded(cell, where)
+            return bounded(cell, where, limits)
         case "text" if isinstance(cell, str):
-            return cell
+            return bounded(cell, where, limits)
         case "tokens" if isinstance(cell, list) and all(isinstance(w, str) for w in cell):
+            bounded(" ".join(cell), where, limits)
             return cell
         case "vector" if isinstance(cell, list):
             return numbers(cell, column, where, depth=1)
@@ -169,8 +191,13 @@ def to_float(cell: float, where: str) -> float:
     return found
 
 
-def bounded(cell: Any, where: str) -> Any:
-    """The same cell; RequestError for a whole number that no table holds."""
+def bounded(cell: Any, where: str, limits: Limits) -> Any:
+    """The same cell; RequestError for a whole number that no table holds, and for a text so long
+    that all other requests would wait for its answer.
+    """
+    if isinstance(cell, str) and len(cell) > limits.letters:
+        told = f"{where}: has {len(cell)} letters, more than the {limits.letters} of one text."
+        raise RequestError(told)
     if is_number(cell) and not -LARGEST <= cell < LARGEST:
         raise RequestError(f"{where}: is too large a number.")
     return cell

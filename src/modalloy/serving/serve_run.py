@@ -130,10 +130,10 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # a port beyond 65535 overflows
         listener.close()
+        why = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise RunError(
-            f"serve: {host} port {port} cannot be had ({error.strerror or error}); give another "
-            "--port or --host."
+            f"serve: {host} port {port} cannot be had ({why}); give another --port or --host."
         ) from error
     return listener

@@ -36,7 +36,7 @@ async def batch(request: Request) -> Response:
     try:
         place = await received(request, folder / f"rows.{asked.body}")
         opened = await asyncio.get_running_loop().run_in_executor(
-            service.aside, open_upload, upload, place
+            service.aside, open_upload, upload, place, service.limits
         )
     except BaseException:
         upload.remove()
