@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from modalloy.federation.flower.children import free_port
 from modalloy.federation.flower.certificates import certificates
+from modalloy.federation.flower.children import free_port
 from modalloy.federation.flower.superlink import serve_federation
 from modalloy.federation.flower.supernode import join_federation
 
