@@ -8,8 +8,8 @@ from fastapi import APIRouter, Request
 from modalloy.checks.finding import some
 from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
+from modalloy.serving.labels import refuse_label
 from modalloy.serving.media_cells import called
-from modalloy.serving.plain import plain
 from modalloy.serving.rows import json_of
 from modalloy.serving.service import Service
 
@@ -49,16 +49,8 @@ def given(body: Any) -> tuple[str, str, Any]:
 
 
 def check_label(service: Service, task: str, label: Any) -> None:
-    """RequestError for a task that the model does not have, no label, and one of another type."""
+    """RequestError for a task that the model does not have, and for a label that is none of it."""
     run = service.model.predictor.run
     if task not in run.targets:
         raise RequestError(f"this model has no task '{task:.60}'; it has {some(run.targets)}.")
-    if label is None:
-        raise RequestError("label is null; send what the right answer is.")
-    kind = run.job.tasks[task].type
-    number = isinstance(label, int | float) and not isinstance(label, bool)
-    if kind == "regress" and not (number and plain(float(label)) is not None):
-        raise RequestError(f"label: '{task}' is answered by a number, not {called(label)}.")
-    several = run.job.tasks[task].several
-    if kind == "classify" and not several and isinstance(label, list | dict):
-        raise RequestError(f"label: '{task}' is answered by one class, not {called(label)}.")
+    refuse_label(task, run.job.tasks[task], label)
