@@ -50,12 +50,14 @@ def test_words_stay_beside_the_tags_that_a_person_gave(tmp_path: Path) -> None:
     row = {"load": 3.0, "words": ["check", "the", "pump"]}
     with serving(run) as client:
         told = client.post("/predict", json={"rows": [row, row]}).json()["rows"]
+        answer = client.post("/page/answer", json={"row": row}).text
+        assert "data-do=\"why\"" in answer  # spans are explained
         page = client.get("/page/queue?task=parts").text
         assert page.count("check") >= 2  # the words are shown, not the tags alone
         tags = ["O", "O", "B-part"]
         label = {"id": told[0]["id"], "task": "parts", "label": tags}
         assert client.post("/feedback", json=label).is_success
         frame = client.service.rows.frame()
-        assert [list(words) for words in frame["words"]] == [row["words"]] * 2
-        assert [None if t is None else list(t) for t in frame["tags"]] == [tags, None]
-        assert client.get("/page/queue?task=parts").text.count("<article") == 1
+        assert [list(words) for words in frame["words"]] == [row["words"]] * 3
+        assert [None if t is None else list(t) for t in frame["tags"]] == [tags, None, None]
+        assert client.get("/page/queue?task=parts").text.count("<article") == 2

@@ -23,6 +23,7 @@ def answer_html(language: Language, model: ServedModel, answered: Answered) -> s
         "id": told["id"],
         "answered": answered,
         "bundle": model.is_bundle,
+        "explained": all(card["task"].explained for card in cards),
         "cards": cards,
         "unlike_of": unlike_column(answer),
         "caveats": answered.told.caveats,

@@ -4,6 +4,7 @@ const texts = JSON.parse(document.getElementById("texts").textContent);
 const KEY = "modalloy-token"; // in this tab alone, until it is closed
 
 export const lang = document.documentElement.lang;
+const place = navigator.language.startsWith(lang.slice(0, 2)) ? navigator.language : lang; // how dates are written
 export const $ = (id) => document.getElementById(id);
 export const t = (key, put = {}) =>
   Object.entries(put).reduce((said, [name, value]) => said.replaceAll(`{${name}}`, value), texts[key]);
@@ -40,9 +41,9 @@ export async function call(path, body, method = body === undefined ? "GET" : "PO
 }
 
 // HTML of our own server, which escapes cells; times are written as this place has them.
-export function put(place, html) {
-  place.innerHTML = html;
-  for (const time of place.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString(lang);
+export function put(into, html) {
+  into.innerHTML = html;
+  for (const time of into.querySelectorAll("time")) time.textContent = new Date(time.dateTime).toLocaleString(place);
 }
 
 export const quiet = (text) => Object.assign(document.createElement("p"), { className: "quiet", textContent: text });

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from modalloy.serving.labels import Form, form_of
 from modalloy.serving.served_model import ServedModel
+from modalloy.tasks.kit import kit_of
 
 
 @dataclass(frozen=True)
 class TaskFacts:
     """A task of the served model. on: the column that answers lie on. columns: of right answers.
-    classes: names that an answer may have.
+    classes: names that an answer may have. explained: whether an answer can be looked into.
     """
 
     name: str
@@ -18,6 +19,7 @@ class TaskFacts:
     on: str | None
     columns: tuple[str, ...]
     classes: tuple[str, ...]
+    explained: bool
 
 
 def facts_of(model: ServedModel) -> list[TaskFacts]:
@@ -31,6 +33,7 @@ def facts_of(model: ServedModel) -> list[TaskFacts]:
             getattr(options, "on", None),
             tuple(options.answers_in.values()),
             tuple(getattr(run.targets[name], "names", ())),
+            kit_of(options).explained is not None,
         )
         for name, options in run.job.tasks.items()
     ]

@@ -54,9 +54,9 @@ async function more(path, body) {
 async function label(from, value = JSON.parse(from.dataset.label)) {
   const card = from.closest("[data-row]"), { row: id, task } = card.dataset;
   await call("/feedback", { id, task, label: value });
-  say(t("kept"));
   if (card.closest("#queue-row")) await labelled(card);
   else card.querySelector(".kept").textContent = t("kept");
+  say(t("kept"));
 }
 
 async function openReport() {
