@@ -51,7 +51,7 @@ def test_words_stay_beside_the_tags_that_a_person_gave(tmp_path: Path) -> None:
     with serving(run) as client:
         told = client.post("/predict", json={"rows": [row, row]}).json()["rows"]
         answer = client.post("/page/answer", json={"row": row}).text
-        assert "data-do=\"why\"" in answer  # spans are explained
+        assert 'data-do="why"' in answer  # spans are explained
         page = client.get("/page/queue?task=parts").text
         assert page.count("check") >= 2  # the words are shown, not the tags alone
         tags = ["O", "O", "B-part"]

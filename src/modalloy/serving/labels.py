@@ -56,7 +56,8 @@ def fits_form(form: Form, label: Any) -> bool:
             return isinstance(label, list)
         case "text":
             return isinstance(label, str)
-    return True
+        case "own":
+            return True
 
 
 def is_texts(label: Any) -> bool:

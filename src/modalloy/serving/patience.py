@@ -15,7 +15,7 @@ from modalloy.serving.limits import Limits
 HEADING = 64 * 1024  # bytes of a heading at most
 
 
-class Patience:
+class Patience(asyncio.Protocol):
     """In front of one of uvicorn's protocols of HTTP: one connection.
 
     It is closed where no heading is whole `headers_s` after it was opened or since something came
@@ -25,6 +25,10 @@ class Patience:
     """
 
     limits: Limits
+    connections: set[Any]  # these four are uvicorn's
+    cycle: Any
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
     early = 0
     heading: asyncio.TimerHandle | None = None
     taking: asyncio.TimerHandle | None = None

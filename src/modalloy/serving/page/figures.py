@@ -51,7 +51,7 @@ def figures_of(
     chances.sort(key=lambda pair: -pair[1])
     return Figures(
         short_of(task, answer, say),
-        [(str(word), "" if tag == "O" else tag[2:]) for word, tag in tagged],
+        [(word, "" if tag == "O" else tag[2:]) for word, tag in tagged],
         list(pairs_of(task, of, say)),
         bool(of.get("abstain")),
         [Bar(name, share, percent(share)) for name, share in chances],
