@@ -1,7 +1,9 @@
 """Whatever a client sends gets a sentence and a status of its own, and the service lives on."""
 
 import base64
+import contextlib
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from test_serving_rows import BOMB, b64
 
 from modalloy.serving.limits import Limits
 from modalloy.serving.schema import tone
+from modalloy.serving.service import TABLES
 from served import JSON, rows_of, serving, small_run
 
 LIMITS = Limits(body_mb=1.0, rows=1000, megapixels=1.0, rate=500.0)
@@ -121,6 +124,48 @@ def test_a_wrong_body(
     sent = client.post("/predict", content=content, headers=headers)
     assert (sent.status_code, said in sent.json()["error"]) == (status, True), sent.text
     assert client.get("/ready").status_code == 200
+
+
+def test_a_body_of_many_keys_does_not_take_their_square(client: TestClient) -> None:
+    keys = ",".join(f'"k{at}":0' for at in range(60_000))
+    begun = time.monotonic()
+    sent = client.post("/predict", content=f'{{{keys},"k0":1}}'.encode(), headers=JSON)
+    assert (sent.status_code, sent.json()["error"]) == (
+        400,
+        "the body is no JSON: the key 'k0' stands twice in one object.",
+    )
+    keys = ",".join(f'"k{at}":0' for at in range(60_000))
+    sent = client.post("/predict", content=f'{{{keys},"k59999":1}}'.encode(), headers=JSON)
+    assert "'k59999' stands twice" in sent.json()["error"]
+    assert time.monotonic() - begun < 10  # by the square it was a minute
+
+
+def test_names_are_not_echoed_whole(client: TestClient) -> None:
+    sent = client.post("/predict", json={"rows": [], "x" * 10_000: 1})
+    assert sent.status_code == 422
+    assert len(sent.json()["error"]) < 200
+
+
+def test_a_number_of_many_digits_names_no_row(client: TestClient) -> None:
+    name = f"{'9' * 3000}.photo"
+    form = {"data": {"rows": "[{}]"}, "files": {name: ("a.png", b"x")}}
+    sent = client.post("/predict", **form)
+    assert (sent.status_code, "is for no cell" in sent.json()["error"]) == (422, True), sent.text
+
+
+def test_tables_beyond_those_that_are_answered_at_once_wait(client: TestClient) -> None:
+    service = client.service
+    with contextlib.ExitStack() as held:
+        for _ in range(TABLES):
+            held.enter_context(service.room_for_table())
+        sent = client.post("/batch", content=b"load\n1\n", headers={"content-type": "text/csv"})
+        assert (sent.status_code, sent.headers["retry-after"]) == (503, "2"), sent.text
+        assert sent.json()["error"] == "4 tables are answered already; ask again."
+    assert service.tables == 0
+    for body in (b"load\n1\n", b""):  # one that is refused gives its room back
+        headers = {"content-type": "text/csv"}
+        assert client.post("/batch", content=body, headers=headers).status_code == 422
+    assert service.tables == 0
 
 
 def test_a_body_without_its_size_is_counted_as_it_comes(client: TestClient) -> None:

@@ -17,8 +17,9 @@ class Limits:
     recording. waiting: rows that wait to be answered.
     batch: rows that are answered together. deadline_s: from the last byte of a request to its
     answer.
-    body_s: for the bytes of a request to arrive. rate: requests a second of one client, which may
-    come twice as fast for a second.
+    headers_s: for the heading of a request to arrive. body_s: for its bytes, and for a client to
+    take what is sent to it. connections: that are open at once. rate: requests a second of one
+    client, which may come twice as fast for a second.
     """
 
     body_mb: float = 32.0
@@ -31,7 +32,9 @@ class Limits:
     waiting: int = 4096
     batch: int = 64
     deadline_s: float = 30.0
+    headers_s: float = 10.0
     body_s: float = 60.0
+    connections: int = 1000
     rate: float = 2000.0
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from modalloy.errors import JobError, RunError
 from modalloy.machine.files import locked
 from modalloy.serving.app import build_app
 from modalloy.serving.limits import Limits
+from modalloy.serving.patience import HEADING, patient_protocol
 from modalloy.serving.refreshing import refreshing
 from modalloy.serving.service import Beside, Service
 from modalloy.serving.sources import Sources
@@ -63,7 +64,8 @@ def serve_run(
             date_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
-            h11_max_incomplete_event_size=64 * 1024,
+            http=patient_protocol(limits),
+            h11_max_incomplete_event_size=HEADING,
             ws="none",
             ssl_certfile=None if certificate is None else str(certificate),
             ssl_keyfile=None if key is None else str(key),

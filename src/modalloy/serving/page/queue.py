@@ -27,9 +27,10 @@ def queue_of(
     task: str,
     *,
     top: int,
+    past: int = 0,
     clock: Callable[[], float] = time.time,
 ) -> dict[str, Any]:
-    """The `top` least certain rows without a label of this task, as JSON.
+    """The `top` least certain rows without a label of this task, after so many `past` ones.
 
     waiting: rows without one; since: the time from which on they were looked at, None for all.
     """
@@ -39,7 +40,7 @@ def queue_of(
     if not len(frame):
         return {"task": task, "waiting": 0, "since": since, "rows": []}
     doubt_N = doubts(frame, task, options)
-    order = np.lexsort((-np.arange(len(frame)), -doubt_N))[:top]
+    order = np.lexsort((-np.arange(len(frame)), -doubt_N))[past : past + top]
     rows = [one_row(log, predictor, frame.iloc[i], task, doubt_N[i]) for i in order]
     return plain({"task": task, "waiting": len(frame), "since": since, "rows": rows})
 
@@ -112,7 +113,8 @@ def least(cell: Any) -> float:
 def one_row(
     log: RowLog, predictor: Predictor, answer: Any, task: str, doubt: float
 ) -> dict[str, Any]:
-    """A row of the queue: its answer, and its cells as the page shows them.
+    """A row of the queue: its answer, its cells as the page shows them, and its `own` cell that the
+    answer lies on.
 
     A row that this version cannot read any more has none, and `unreadable` says why.
     """
@@ -120,10 +122,13 @@ def one_row(
     at = answer["at"].timestamp()
     found = {"id": answer["row_id"], "at": at, "version": answer["version"], "doubt": doubt}
     try:
-        cells = shown_cells(predictor.open(row_of(log, answer["row_id"], at))[0], 0)
+        loader, _ = predictor.open(row_of(log, answer["row_id"], at))
+        cells = shown_cells(loader, 0)
+        on = getattr(predictor.run.job.tasks[task], "on", None)
+        own = {} if on is None else {on: loader.cells([on], np.array([0]))[on][0]}
     except TableError as error:
-        return {**found, "answer": told, "cells": [], "unreadable": str(error)}
-    return {**found, "answer": told, "cells": cells}
+        return {**found, "answer": told, "cells": [], "own": {}, "unreadable": str(error)}
+    return {**found, "answer": told, "cells": cells, "own": own}
 
 
 def row_of(log: RowLog, row_id: str, at: float) -> Any:

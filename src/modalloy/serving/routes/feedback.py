@@ -11,8 +11,9 @@ from modalloy.errors import RequestError
 from modalloy.job.options import did_you_mean
 from modalloy.readers.targets.target import names_of
 from modalloy.serving.gate import Asked
+from modalloy.serving.labels import refuse_label
 from modalloy.serving.media_cells import called
-from modalloy.serving.rows import is_number, json_of, to_float
+from modalloy.serving.rows import json_of
 from modalloy.serving.service import Service
 from modalloy.tasks.kit import kit_of
 
@@ -69,18 +70,8 @@ def noted(service: Service, task: str, label: Any) -> dict[str, str]:
 
 
 def check_label(service: Service, task: str, label: Any) -> None:
-    """RequestError for a task that the model does not have, no label, and one of another type."""
+    """RequestError for a task that the model does not have, and for a label that is none of it."""
     run = service.model.predictor.run
     if task not in run.targets:
         raise RequestError(f"this model has no task '{task:.60}'; it has {some(run.targets)}.")
-    if label is None or (isinstance(label, str) and not label.strip()):
-        named = "null" if label is None else "empty"
-        raise RequestError(f"label is {named}; send what the right answer is.")
-    kind = run.job.tasks[task].type
-    if kind == "regress":
-        if not is_number(label):
-            raise RequestError(f"label: '{task}' is answered by a number, not {called(label)}.")
-        to_float(label, "label")
-    several = run.job.tasks[task].several
-    if kind == "classify" and not several and isinstance(label, list | dict):
-        raise RequestError(f"label: '{task}' is answered by one class, not {called(label)}.")
+    refuse_label(task, run.job.tasks[task], label)
