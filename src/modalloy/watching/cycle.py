@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modalloy.answer.predictor import Predictor
 from modalloy.bundle.bundled import is_bundle
-from modalloy.deployment.deployment import SWAPPED, Deployment
+from modalloy.deployment.deployment import SWAPPED, SWITCHES, Deployment
 from modalloy.deployment.history import Record
+from modalloy.deployment.log_query import Which
 from modalloy.deployment.row_log import RowLog
 from modalloy.errors import RunError, TableError
 from modalloy.job import config
@@ -28,7 +29,6 @@ from modalloy.watching.states import (
     PARTED,
     REJECTED,
     SHADOWED,
-    SWITCHES,
     WAITING,
     Cycle,
     last_cycle,
@@ -263,10 +263,8 @@ def challenger(desk: Desk, cycle: Cycle) -> Predictor:
 
 def do_shadow(desk: Desk, cycle: Cycle) -> None:
     """Both models answer the newest logged rows."""
-    frame = desk.log.frame(until=cycle.records[0].at)
-    name = frame.attrs["logged"]["row_id"]
-    frame = frame.tail(SHADOWING).reset_index(drop=True)
-    ids = frame[name].tolist()
+    frame = desk.log.frame(Which(until=cycle.records[0].at, newest=SHADOWING))
+    ids = frame[frame.attrs["logged"]["row_id"]].tolist()
     found = shadow(desk.before, challenger(desk, cycle), frame, ids, desk.log.folder)
     note(desk.deployment, desk.told, SHADOWED, **found)
 

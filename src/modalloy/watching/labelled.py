@@ -9,6 +9,7 @@ import numpy as np
 
 from modalloy.answer.predictor import Predictor
 from modalloy.checks.finding import counted, some
+from modalloy.deployment.log_query import Which
 from modalloy.deployment.log_rows import Given
 from modalloy.deployment.row_log import RowLog
 from modalloy.job import config
@@ -64,7 +65,8 @@ def labelled_rows(
 
     upto: the number of the last label that counts.
     """
-    frame = log.frame(labelled=True, upto=upto)
+    which = Which(labelled=True, upto=upto)
+    frame = log.frame(which)
     logged = frame.attrs["logged"]
     given = [Given(k.row_id, k.task, k.label, k.source) for k in log.labels(upto=upto)]
     newest = {g.row: g.source for g in given}
@@ -84,8 +86,7 @@ def labelled_rows(
         leave(~recent.to_numpy(), f"labelled rows of more than four windows ({plan.window}) ago")
     fought = disputed(given)
     leave(np.array([i in fought for i in ids], dtype=bool), "two sources label them otherwise")
-    answers = log.answers()
-    odd = odd_sources(given, answers, fought)
+    odd = odd_sources(given, log.answers(which), fought)
     for source, why in odd.items():
         leave(np.array([newest[i] == source for i in ids], dtype=bool), why)
     if len(ids):

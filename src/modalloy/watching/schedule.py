@@ -38,11 +38,11 @@ def enough_labels(deployment: Deployment, records: Sequence[Record]) -> str:
     """Why a refresh that waits may go on; empty where it may not."""
     log = RowLog(deployment.path)
     try:
-        new = {label.row_id for label in log.labels() if label.number > records[0].facts["labels"]}
+        new = log.labelled(after=records[0].facts["labels"])
     finally:
         log.close()
     more = records[-1].facts["more"]
-    return f"{len(new)} more rows are labelled, and {more} were lacking" if len(new) >= more else ""
+    return f"{new} more rows are labelled, and {more} were lacking" if new >= more else ""
 
 
 def labels_since(deployment: Deployment, at: float, plan: config.Refresh) -> str:

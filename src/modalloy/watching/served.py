@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from modalloy.answer.predictor import Predictor
-from modalloy.deployment.deployment import Deployment
+from modalloy.deployment.deployment import SWITCHES, Deployment
 from modalloy.deployment.history import Record
 from modalloy.deployment.row_log import RowLog
 from modalloy.observing.kept import reference_of
@@ -11,7 +11,7 @@ from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.watching.cycle import Told, refresh
 from modalloy.watching.schedule import due
-from modalloy.watching.states import DRIFT, SWITCHES, last_cycle
+from modalloy.watching.states import DRIFT, last_cycle
 from modalloy.watching.swap_check import check_swap
 
 Drifted = Callable[[Predictor, Table, str], str]
