@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from modalloy.errors import ModalloyError, TableError
+from modalloy.errors import ModalloyError, RequestError, TableError
 from modalloy.following.inbox import Inbox
 from modalloy.following.journal import Answered, Taken
 from modalloy.following.outbox import Outbox
@@ -14,6 +14,7 @@ from modalloy.following.outbox import Outbox
 AT_ONCE = 256  # rows that are answered together
 MOST_WAITING = 20_000  # rows; beyond them files wait where they are
 EVERY_S = 0.5  # between two looks at the folder
+PASSING = (503, 507)  # too much is asked at once, or the disk is full: no fault of the row
 
 Answering = Callable[[Sequence[Taken]], Sequence[Answered]]
 
@@ -33,10 +34,19 @@ def follow(
     out with the reason in place of an answer. What cannot be written for the time being (a full
     disk) is said once, and tried again.
     """
-    journal, troubled = inbox.journal, ""
+    go_on(lambda: step(inbox, outbox, answering, say), stop=stop, say=say, every_s=every_s)
+    inbox.journal.close()
+
+
+def go_on(
+    work: Callable[[], bool], *, stop: threading.Event, say: Callable[[str], None], every_s: float
+) -> None:
+    """Work until `stop` is set, with a pause where there was nothing to do; what goes wrong is said
+    once, and tried again. work: whether there was anything to do."""
+    troubled = ""
     while not stop.is_set():
         try:
-            busy = step(inbox, outbox, answering, say)
+            busy = work()
             troubled = ""
         except (ModalloyError, OSError) as error:
             busy = False
@@ -45,7 +55,6 @@ def follow(
                 say(troubled)
         if not busy:
             stop.wait(every_s)
-    journal.close()
 
 
 def step(inbox: Inbox, outbox: Outbox, answering: Answering, say: Callable[[str], None]) -> bool:
@@ -62,11 +71,16 @@ def step(inbox: Inbox, outbox: Outbox, answering: Answering, say: Callable[[str]
 
 
 def answer_each(answering: Answering, rows: Sequence[Taken]) -> list[Answered]:
-    """What is said of rows; where some of them stop all, each is asked alone."""
+    """What is said of rows; where some of them stop all, each is asked alone.
+
+    Raises RequestError for what is no fault of a row and passes: then the rows still wait.
+    """
     try:
         return list(answering(rows))
     except ModalloyError as error:
         if len(rows) == 1:
+            if isinstance(error, RequestError) and error.status in PASSING:
+                raise
             one = rows[0]
             return [Answered(one.source, one.number, None, None, str(error))]
     half = len(rows) // 2

@@ -1,5 +1,7 @@
 """What lies in a folder that is followed: tables that grow, tables that are whole, media files."""
 
+import contextlib
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -7,7 +9,15 @@ from typing import Any, NamedTuple
 
 from modalloy.errors import TableError
 from modalloy.following.journal import Journal, Place
-from modalloy.following.lines import CSV, JSONL, arrived, first_place, same_file, start_of
+from modalloy.following.lines import (
+    CSV,
+    JSONL,
+    arrived,
+    first_place,
+    is_text,
+    same_file,
+    start_of,
+)
 from modalloy.media.endings import PICTURES, SOUNDS
 
 WHOLE = (".parquet",)
@@ -57,6 +67,11 @@ class Inbox:
         files = list(self._files())
         self._tables = any(path.suffix.lower() in (*CSV, *JSONL, *WHOLE) for path in files)
         for path in files:
+            if not is_text(path.name) or not is_text(str(path.parent)):
+                shown = os.fsencode(path).decode(errors="backslashreplace")
+                why = f"{shown}: its name is no UTF-8; rename it, so that rows can be named by it."
+                said += [why] if self.journal.refuse(shown, why) else []
+                continue
             try:
                 taken, sentences = self._take(path, now)
             except FileNotFoundError:  # moved away meanwhile
@@ -70,13 +85,15 @@ class Inbox:
         return new, said
 
     def _files(self) -> Iterator[Path]:
-        """Files in the order of their names; nothing that is hidden, a link or no plain file."""
+        """Files in the order of their names; nothing that is hidden, a link or no plain file, and
+        none whose name is no text."""
         for path in sorted(self.folder.rglob("*")):
             inside = path.relative_to(self.folder)
             if any(p.startswith(".") for p in inside.parts) or inside.parts[0] == OWN:
                 continue
-            if stat.S_ISREG(path.lstat().st_mode) and not path.name.endswith(".part"):
-                yield path
+            with contextlib.suppress(FileNotFoundError):  # moved away meanwhile
+                if stat.S_ISREG(path.lstat().st_mode) and not path.name.endswith(".part"):
+                    yield path
 
     def _source(self, path: Path) -> str:
         """The name of a file's rows: where it lies, and which of that name it is."""
@@ -121,8 +138,7 @@ class Inbox:
             found = arrived(path, place)
             if found.place == place:
                 break
-            new += self.journal.take(source, found.rows, found.place)
-            self.journal.refuse_rows(source, found.faults)
+            new += self.journal.take(source, found.rows, found.place, found.faults)
             place, more = found.place, found.more
         return new, said
 
