@@ -5,8 +5,8 @@ import pandas as pd
 
 from modalloy.deployment.log_rows import Given
 from modalloy.job.config import Refresh
-from modalloy.watching.cycle import lacks
 from modalloy.watching.labelled import JUDGE, LEARN, Labelled, part
+from modalloy.watching.lacking import lacks
 from modalloy.watching.screen import disputed, misses, odd_sources
 
 

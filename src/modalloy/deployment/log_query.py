@@ -15,7 +15,7 @@ class Which(NamedTuple):
     since, until: seconds since 1970, from this moment to before that. labelled: only rows with a
     label, or without any; task: a label of this task. upto: labels up to this number. newest: at
     most so many, the newest of these. spread: at most so many of these, evenly spread over them.
-    ids: rows of these names alone.
+    ids: rows of these names alone. version: rows that this version answered.
     """
 
     since: float | None = None
@@ -26,6 +26,7 @@ class Which(NamedTuple):
     newest: int | None = None
     spread: int | None = None
     ids: Sequence[str] | None = None
+    version: int | None = None
 
     def numbers(self, base: Connection) -> list[int]:
         """The rows' numbers, the oldest row first; no cell is read."""
@@ -41,6 +42,9 @@ class Which(NamedTuple):
             parts.append(whole if self.labelled else none)
             given += [END if self.upto is None else self.upto]
             given += [] if self.task is None else [self.task]
+        if self.version is not None:
+            parts.append("version = ?")
+            given.append(self.version)
         if self.ids is not None:
             parts.append("id IN (SELECT value FROM json_each(?))")
             given.append(json.dumps([*self.ids]))

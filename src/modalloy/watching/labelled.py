@@ -10,7 +10,7 @@ import numpy as np
 from modalloy.answer.predictor import Predictor
 from modalloy.checks.finding import counted, some
 from modalloy.deployment.log_query import Which
-from modalloy.deployment.log_rows import Given
+from modalloy.deployment.log_rows import Given, moment
 from modalloy.deployment.row_log import RowLog
 from modalloy.job import config
 from modalloy.job.inputs import kept_together
@@ -59,11 +59,17 @@ class Labelled(NamedTuple):
 
 
 def labelled_rows(
-    log: RowLog, predictor: Predictor, plan: config.Refresh, upto: int | None
+    log: RowLog,
+    predictor: Predictor,
+    plan: config.Refresh,
+    upto: int | None,
+    *,
+    now: float | None = None,
 ) -> Labelled:
     """The labelled rows that count, without those of sources that contradict all others.
 
-    upto: the number of the last label that counts.
+    upto: the number of the last label that counts. now: seconds since 1970; a row of a later time,
+    whose clock was wrong, counts as of now. None for the time of the newest row.
     """
     which = Which(labelled=True, upto=upto)
     frame = log.frame(which)
@@ -80,6 +86,8 @@ def labelled_rows(
             said.append(f"{counted(int(gone.sum()), 'row')} left out: {why}")
         keep[gone] = False
 
+    if len(frame) and now is not None:
+        frame[logged["at"]] = frame[logged["at"]].clip(upper=moment(now))
     at = frame[logged["at"]]
     if len(at):
         recent = at >= at.max() - np.timedelta64(round(4 * seconds(plan.window)), "s")
