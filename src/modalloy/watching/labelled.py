@@ -3,6 +3,7 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from modalloy.checks.finding import counted, some
 from modalloy.deployment.log_query import Which
 from modalloy.deployment.log_rows import Given, moment
 from modalloy.deployment.row_log import RowLog
+from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.inputs import kept_together
 from modalloy.judge.figures import truth_of
@@ -72,13 +74,12 @@ def labelled_rows(
     whose clock was wrong, counts as of now. None for the time of the newest row.
     """
     which = Which(labelled=True, upto=upto)
-    frame = log.frame(which)
+    frame, said = with_readable_labels(log.frame(which), predictor, log.folder)
     logged = frame.attrs["logged"]
     given = [Given(k.row_id, k.task, k.label, k.source) for k in log.labels(upto=upto)]
     newest = {g.row: g.source for g in given}
     ids = frame[logged["row_id"]].tolist()
     keep = np.ones(len(ids), dtype=bool)
-    said: list[str] = []
 
     def leave(out: np.ndarray, why: str) -> None:
         gone = keep & out
@@ -107,6 +108,29 @@ def labelled_rows(
     unit, by = units_of(predictor.run.job, frame, ids)
     found = Labelled(frame, [newest[i] for i in ids], unit, [*said, by])
     return found.take(np.flatnonzero(keep).tolist())
+
+
+def with_readable_labels(
+    frame: "pd.DataFrame", predictor: Predictor, folder: Path
+) -> tuple["pd.DataFrame", list[str]]:
+    """Logged rows without those whose label is nothing that its task can be taught, and a sentence
+    on these: one such label would stop every refresh otherwise."""
+
+    def fault(rows: "pd.DataFrame") -> str:
+        try:
+            loader, _ = predictor.open(open_table(rows, folder=folder), answers=True)
+            truth_of(loader, np.arange(len(rows)))
+        except TableError as error:
+            return str(error).rstrip(".")
+        return ""
+
+    if not len(frame) or not fault(frame):
+        return frame, []
+    faults = [fault(frame.iloc[[i]].reset_index(drop=True)) for i in range(len(frame))]
+    bad = [why for why in faults if why]
+    kept = frame.iloc[[i for i, why in enumerate(faults) if not why]].reset_index(drop=True)
+    kept.attrs = frame.attrs
+    return kept, [f"{counted(len(bad), 'row')} left out: {bad[0]}"] if bad else []
 
 
 def unknown_classes(loader: Any, which: np.ndarray) -> tuple[np.ndarray, list[str]]:
