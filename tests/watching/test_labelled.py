@@ -105,4 +105,5 @@ def test_a_label_that_teaches_nothing_leaves_its_row_out_alone(tmp_path: Path) -
         log.label(name, "life", label, source="ann", at=0.0)
     found = labelled_rows(log, Predictor(run.path), Refresh(), None)
     assert found.ids == [names[0], names[2], names[5]]
-    assert found.said[0].startswith("3 rows left out: column 'life' holds ")
+    assert found.said[0].startswith("2 rows left out: column 'life' holds ")
+    assert found.said[1] == "1 row left out: their labels say nothing"

@@ -101,7 +101,10 @@ def labelled_rows(
     if len(ids):
         loader, _ = predictor.open(open_table(frame, folder=log.folder), answers=True)
         every = np.arange(len(ids))
-        unknown, names = unknown_classes(loader, every)
+        truths = truth_of(loader, every)
+        silent = [all(truth[i] is None for truth in truths.values()) for i in every]
+        leave(np.array(silent), "their labels say nothing")
+        unknown, names = unknown_classes(loader, truths)
         leave(unknown, f"this model never knew {some(map(repr, names))}; train anew with such rows")
         seen = learned_rows(loader.table, predictor.run.job, every, all_learned(predictor.run))
         leave(seen, "the model has learned from them")
@@ -133,10 +136,12 @@ def with_readable_labels(
     return kept, [f"{counted(len(bad), 'row')} left out: {bad[0]}"] if bad else []
 
 
-def unknown_classes(loader: Any, which: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def unknown_classes(
+    loader: Any, truths: Mapping[str, Sequence[Any]]
+) -> tuple[np.ndarray, list[str]]:
     """Rows whose right answer is a class that the model has no place for, and those classes."""
-    out, found = np.zeros(len(which), dtype=bool), {}
-    for task, truth in truth_of(loader, which).items():
+    out, found = np.zeros(len(next(iter(truths.values()))), dtype=bool), {}
+    for task, truth in truths.items():
         target, names = loader.targets[task], names_of(loader.targets[task])
         if names is None or not kit_of(loader.job.tasks[task]).whole_row:
             continue
