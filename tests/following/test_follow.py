@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from modalloy.errors import RequestError, TableError
+from modalloy.following import lines
 from modalloy.following.follow import answer_each, confined, follow, step
 from modalloy.following.inbox import Inbox, Kinds
 from modalloy.following.journal import Answered, Journal, Taken
@@ -227,6 +228,34 @@ def test_files_of_odd_names_and_cells_stop_nobody(tmp_path: Path) -> None:
     assert "nested too deeply" in faults["b.jsonl", "1"]
     good = {at: r["twice"] for at, r in told.items() if not r["followed.error"]}
     assert good == {("b.jsonl", "2"): "4.0", ("c.csv", "0"): "2.0", ("c.csv", "2"): "6.0"}
+
+
+def test_files_that_are_done_are_not_read_at_every_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modalloy.following.inbox.STILL_S", 0.0)
+    place = Place(tmp_path, Kinds(image="photo"))
+    for n in range(9):
+        Image.new("RGB", (4, 4), (n, n, n)).save(place.folder / f"{n}.png")
+    (place.folder / "notes.doc").write_text("?")
+    for now in range(4):
+        place.inbox.look(float(now))
+    assert place.journal.backlog() == 9
+    read = []
+
+    def start_of(path: Path, length: int) -> str:
+        read.append(path)
+        return real(path, length)
+
+    real = lines.start_of
+    for room in ("lines", "inbox"):
+        monkeypatch.setattr(f"modalloy.following.{room}.start_of", start_of)
+    assert place.inbox.look(9.0) == (0, [])
+    assert read == []
+    with open(place.folder / "3.png", "ab") as file:
+        file.write(b"longer")
+    place.inbox.look(10.0)
+    assert {path.name for path in read} == {"3.png"}
 
 
 def test_cells_go_once_they_are_answered(tmp_path: Path) -> None:

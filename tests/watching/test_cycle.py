@@ -159,6 +159,24 @@ def test_killed_between_the_run_and_its_record_it_learns_once(
     assert [v.number for v in waiting.versions()] == [1, 2]
 
 
+def test_a_full_disk_rejects_nothing_and_it_goes_on_later(
+    waiting: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise ma.RunError("model.safetensors: cannot be written.") from error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("modalloy.watching.cycle.adapted", full)
+        with pytest.raises(ma.RunError, match="cannot be written"):
+            refresh(waiting, "asked for")
+    assert states(waiting) == ["made", "asked", "parted"]
+    assert refresh(waiting, "once more").state == "swapped"
+    assert states(waiting) == ["made", *WAY]
+
+
 def test_two_at_once_are_refused(waiting: Deployment) -> None:
     with (
         locked(waiting.path / LOCK, "here"),

@@ -158,6 +158,9 @@ def test_labels_from_a_table(runs: tuple[Path, Path], tmp_path: Path) -> None:
             source="s",
             at=1.0,
         )
+    twice = pd.DataFrame({"row_id": [names[0]] * 2, "kind": ["hot", "cold"]})
+    with pytest.raises(ma.TableError, match=r"'s' labels row '\w+' twice, as 'hot' and as 'cold'"):
+        label_from(log, twice, source="s", at=1.0)
     with pytest.raises(ma.TableError, match="labels need the columns row_id and kind"):
         label_from(log, pd.DataFrame({"row": names}), source="s", at=1.0)
     assert len(log.labels()) == 2

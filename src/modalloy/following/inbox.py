@@ -20,6 +20,7 @@ from modalloy.following.lines import (
 )
 from modalloy.media.endings import PICTURES, SOUNDS
 
+GROWING = (*CSV, *JSONL)
 WHOLE = (".parquet",)
 OWN = "answers"  # a folder of this name in it is never looked at
 STILL_S = 1.0  # a file that is read whole has not changed for so long
@@ -59,6 +60,7 @@ class Inbox:
             raise TableError(f"{folder}: there is no such folder to follow; make it first.")
         self.folder, self.journal, self.kinds = folder, journal, kinds
         self._seen: dict[Path, Seen] = {}
+        self._done: dict[Path, tuple[int, int]] = {}  # as they were when nothing of them was new
         self._tables = False
 
     def look(self, now: float) -> tuple[int, list[str]]:
@@ -73,7 +75,13 @@ class Inbox:
                 said += [why] if self.journal.refuse(shown, why) else []
                 continue
             try:
+                found = path.stat()
+                stamp = (found.st_size, found.st_mtime_ns)
+                if self._done.get(path) == stamp:
+                    continue
                 taken, sentences = self._take(path, now)
+                if not taken and (path.suffix.lower() in GROWING or not self._is_new(path)):
+                    self._done[path] = stamp
             except FileNotFoundError:  # moved away meanwhile
                 continue
             except (OSError, TableError) as error:
@@ -156,10 +164,8 @@ class Inbox:
         return self.journal.take(source, rows, self._end(path, len(rows))), []
 
     def _media(self, path: Path, now: float) -> tuple[int, list[str]]:
-        if not self._is_new(path):
-            return 0, []
         column = self.kinds.of(path)
-        if not column or self._tables:
+        if not column or self._tables or not self._is_new(path):
             return 0, []
         if not self._at_rest(path, now):
             return 0, []

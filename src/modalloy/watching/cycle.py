@@ -96,7 +96,7 @@ class Desk(NamedTuple):
         return cls(deployment, RowLog(deployment.path), plan, Predictor(version.path), told)
 
     def embedded(self, frame: "pd.DataFrame") -> "dict[str, np.ndarray]":
-        """What the encoders make of logged rows, (B, D) by input."""
+        """What encoders make of logged rows, (B, D) by input."""
         return self.before.embed(open_table(frame, folder=self.log.folder)).columns
 
 
@@ -193,8 +193,7 @@ def rows_of(desk: Desk, cycle: Cycle, side: str) -> Labelled:
     """The rows that were parted to a side."""
     parted = cycle.last(PARTED)
     assert parted is not None, "rows are parted before anything else"
-    rows = counting_rows(desk, cycle)
-    wanted = set(parted.facts[side])
+    rows, wanted = counting_rows(desk, cycle), set(parted.facts[side])
     return rows.take([i for i, name in enumerate(rows.ids) if name in wanted])
 
 
@@ -207,6 +206,8 @@ def do_learn(desk: Desk, cycle: Cycle) -> None:
         try:
             adapted(desk, rows_of(desk, cycle, LEARN), place)
         except (RunError, TableError) as error:
+            if isinstance(error.__cause__, OSError):  # a full disk says nothing of the rows
+                raise
             note(deployment, desk.told, REJECTED, why=f"nothing was learned: {error}")
             return
     added = deployment.add(place, origin=f"refreshed from version {desk_version(cycle)}")

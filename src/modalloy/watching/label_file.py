@@ -1,5 +1,6 @@
 """Labels from a table: a column of row names, one of right answers for each task."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from modalloy.cells.cells import empty
@@ -16,7 +17,8 @@ def label_from(log: RowLog, table: Any, *, source: str, at: float) -> int:
 
     table: with `row_id` and the columns of at least one task, and perhaps `source`, who gave each
     label. source: who gave them otherwise. An empty cell is no label. TableError for a table
-    without these columns, RunError where a row is not in the log: then no label is kept.
+    without these columns, or in which somebody labels a row twice and otherwise; RunError where a
+    row is not in the log: then no label is kept.
     """
     opened = open_table(table)
     have = set(opened.columns)
@@ -37,6 +39,19 @@ def label_from(log: RowLog, table: Any, *, source: str, at: float) -> int:
                 continue
             kept = label[0] if len(columns) == 1 else dict(zip(columns, label, strict=True))
             given.append(Given(name, task, kept, str(by or source)))
+    refuse_contradictions(given, opened.source)
     if given:
         log.label_all(given, at=at)
     return len(given)
+
+
+def refuse_contradictions(given: Sequence[Given], table: str) -> None:
+    """TableError where one source labels a row twice, and otherwise: which holds nobody knows."""
+    said: dict[tuple[str, str, str], str] = {}
+    for g in given:
+        first = said.setdefault((g.row, g.task, g.source), repr(g.label))
+        if first != repr(g.label):
+            raise TableError(
+                f"{table}: '{g.source}' labels row '{g.row}' twice, as {first:.40} and as "
+                f"{g.label!r:.40}; leave the right one."
+            )
