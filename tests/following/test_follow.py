@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -13,7 +14,8 @@ import pytest
 from PIL import Image
 
 from modalloy.errors import RequestError, TableError
-from modalloy.following.follow import confined, follow, step
+from modalloy.following import lines
+from modalloy.following.follow import answer_each, confined, follow, step
 from modalloy.following.inbox import Inbox, Kinds
 from modalloy.following.journal import Answered, Journal, Taken
 from modalloy.following.outbox import Outbox
@@ -169,6 +171,100 @@ def test_paths_stay_in_the_folder(tmp_path: Path) -> None:
     for path in ("../x.png", "/etc/passwd", "a/../../x"):
         with pytest.raises(TableError, match="lies outside the folder"):
             confined([Taken("s", 0, {"photo": path})], ["photo"], tmp_path)
+
+
+@pytest.mark.parametrize("status", [503, 507])
+def test_what_passes_by_itself_is_no_fault_of_a_row(tmp_path: Path, status: int) -> None:
+    """A server that ends or is busy, and a full disk: the rows wait, and are answered later."""
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load\n1\n2\n")
+
+    def busy(rows: Sequence[Taken]) -> list[Answered]:
+        raise RequestError("ask again.", status)
+
+    with pytest.raises(RequestError, match="ask again"):
+        step(place.inbox, place.outbox, busy, place.said.append)
+    assert place.journal.counts()["faulty"] == 0
+    while place.step():
+        pass
+    assert [r["twice"] for r in place.answers("a.csv.answers.csv")] == ["2.0", "4.0"]
+    refused = answer_each(slow, [Taken("a.csv", 0, {})])
+    assert refused[0].fault == "too slow."
+
+
+def slow(rows: Sequence[Taken]) -> list[Answered]:
+    raise RequestError("too slow.", 504)
+
+
+def test_answers_that_were_taken_away_begin_anew(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load\n1\n")
+    while place.step():
+        pass
+    (place.folder / "answers" / "a.csv.answers.csv").unlink()
+    with open(place.folder / "a.csv", "a") as file:
+        file.write("2\n")
+    for turn in (Place(tmp_path), Place(tmp_path)):
+        while turn.step():
+            pass
+    assert [r["twice"] for r in place.answers("a.csv.answers.csv")] == ["4.0"]
+
+
+def test_files_of_odd_names_and_cells_stop_nobody(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    Path(os.fsdecode(bytes(place.folder) + b"/a\xff.csv")).write_text("load\n1\n")
+    odd = '{"load": "\\ud800"}\n' + "[" * 99_999 + '\n{"load": 2}\n'
+    (place.folder / "b.jsonl").write_text(odd)
+    (place.folder / "c.csv").write_bytes(b"load,wave\n1," + b"7;" * 99_999 + b"\n2\n3,\n")
+    for _ in range(3):
+        place.step()
+    assert len(place.said) == 1
+    assert "its name is no UTF-8" in place.said[0]
+    told = {
+        (r["followed.source"], r["followed.number"]): r for r in csv_rows(place.folder / "answers")
+    }
+    faults = {at: r["followed.error"] for at, r in told.items() if r["followed.error"]}
+    assert {*faults} == {("b.jsonl", "0"), ("b.jsonl", "1"), ("c.csv", "1")}
+    assert "nested too deeply" in faults["b.jsonl", "1"]
+    good = {at: r["twice"] for at, r in told.items() if not r["followed.error"]}
+    assert good == {("b.jsonl", "2"): "4.0", ("c.csv", "0"): "2.0", ("c.csv", "2"): "6.0"}
+
+
+def test_files_that_are_done_are_not_read_at_every_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modalloy.following.inbox.STILL_S", 0.0)
+    place = Place(tmp_path, Kinds(image="photo"))
+    for n in range(9):
+        Image.new("RGB", (4, 4), (n, n, n)).save(place.folder / f"{n}.png")
+    (place.folder / "notes.doc").write_text("?")
+    for now in range(4):
+        place.inbox.look(float(now))
+    assert place.journal.backlog() == 9
+    read = []
+
+    def start_of(path: Path, length: int) -> str:
+        read.append(path)
+        return real(path, length)
+
+    real = lines.start_of
+    for room in ("lines", "inbox"):
+        monkeypatch.setattr(f"modalloy.following.{room}.start_of", start_of)
+    assert place.inbox.look(9.0) == (0, [])
+    assert read == []
+    with open(place.folder / "3.png", "ab") as file:
+        file.write(b"longer")
+    place.inbox.look(10.0)
+    assert {path.name for path in read} == {"3.png"}
+
+
+def test_cells_go_once_they_are_answered(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load\n1\n")
+    place.step()
+    assert place.journal._rows("select cells from row") == [("{}",)]
+    assert place.answers("a.csv.answers.csv")[0]["twice"] == "2.0"
+    assert Place(tmp_path).step() is False
 
 
 def test_it_stops_when_told(tmp_path: Path) -> None:

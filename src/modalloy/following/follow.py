@@ -14,7 +14,8 @@ from modalloy.following.outbox import Outbox
 AT_ONCE = 256  # rows that are answered together
 MOST_WAITING = 20_000  # rows; beyond them files wait where they are
 EVERY_S = 0.5  # between two looks at the folder
-LATER = (503, 504, 507)  # of a service that is busy, late or has no room: rows wait for it
+PASSING = (503, 507)  # too much is asked at once, or the disk is full: no fault of the row
+LATE = 504  # so many rows took too long: fewer may not
 
 Answering = Callable[[Sequence[Taken]], Sequence[Answered]]
 
@@ -34,10 +35,19 @@ def follow(
     out with the reason in place of an answer. What cannot be done for the time being (a full
     disk, a service that has no time) is said once, and tried again; so is a fault of our own.
     """
-    journal, troubled = inbox.journal, ""
+    go_on(lambda: step(inbox, outbox, answering, say), stop=stop, say=say, every_s=every_s)
+    inbox.journal.close()
+
+
+def go_on(
+    work: Callable[[], bool], *, stop: threading.Event, say: Callable[[str], None], every_s: float
+) -> None:
+    """Work until `stop` is set, with a pause where there was nothing to do; what goes wrong is said
+    once, and tried again. work: whether there was anything to do."""
+    troubled = ""
     while not stop.is_set():
         try:
-            busy = step(inbox, outbox, answering, say)
+            busy = work()
             troubled = ""
         except Exception as error:
             busy, told = False, in_words(error)
@@ -46,7 +56,6 @@ def follow(
                 say(troubled)
         if not busy:
             stop.wait(every_s)
-    journal.close()
 
 
 def step(inbox: Inbox, outbox: Outbox, answering: Answering, say: Callable[[str], None]) -> bool:
@@ -65,14 +74,16 @@ def step(inbox: Inbox, outbox: Outbox, answering: Answering, say: Callable[[str]
 def answer_each(answering: Answering, rows: Sequence[Taken]) -> list[Answered]:
     """What is said of rows; where some of them stop all, each is asked alone.
 
-    Raises RequestError where the service cannot answer for the time being: the rows wait.
+    Raises RequestError for what is no fault of a row and passes: then the rows wait.
     """
     try:
         return list(answering(rows))
     except Exception as error:
-        if isinstance(error, RequestError) and error.status in LATER:
+        if isinstance(error, RequestError) and error.status in PASSING:
             raise
         if len(rows) == 1:
+            if isinstance(error, RequestError) and error.status == LATE:
+                raise
             one = rows[0]
             return [Answered(one.source, one.number, None, None, in_words(error))]
     half = len(rows) // 2

@@ -120,6 +120,7 @@ def decoded(path: Path, place: Place, data: bytes) -> str:
 def csv_rows(text: str, place: Place) -> tuple[list[tuple[int, Mapping[str, Any]]], dict[int, str]]:
     """Cells as they are written, an empty one as nothing; blank lines are no rows."""
     names, rows, faults = list(place.head["names"]), [], {}
+    csv.field_size_limit(2 * LONGEST)  # a series written as a cell is longer than what is usual
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=place.head["separator"])
     number = place.rows
     for cells in reader:
@@ -141,7 +142,7 @@ def json_rows(
     lines = [line for line in text.split("\n") if line.strip()]
     for number, line in enumerate(lines, place.rows):
         try:
-            found = json.loads(line)
+            found = from_json(line)
         except ValueError as error:
             faults[number] = f"no JSON: {error}"
             continue
@@ -153,3 +154,23 @@ def json_rows(
         else:
             faults[number] = "a JSON object with a value a column is expected"
     return rows, faults
+
+
+def from_json(text: str | bytes) -> Any:
+    """What JSON says; ValueError for what is none, is nested without end, or holds letters that no
+    file can."""
+    try:
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return found
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
