@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from modalloy.federation.plant import Plant, said_of
 from modalloy.job import config
@@ -33,26 +34,23 @@ class Direct:
     def __init__(self, plants: Mapping[str, Plant]) -> None:
         self.plants = dict(plants)
         self.lost: set[str] = set()
-        self.told: dict[str, str] = {}
+        self.reasons: dict[str, str] = {}
         self.change: Callable[[str, bytes], bytes] = lambda site, data: data
 
     def names(self) -> list[str]:
         return sorted(self.plants)
 
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
-        found, self.told = {}, {}
+        found, self.reasons = {}, {}
         for site, data in asked.items():
             if site in self.lost:
-                self.told[site] = "it is gone"
+                self.reasons[site] = "it is gone"
                 continue
             try:
                 found[site] = self.change(site, self.plants[site].answer(data))
             except Exception as error:
-                self.told[site] = said_of(error)
+                self.reasons[site] = said_of(error)
         return found
-
-    def reasons(self) -> dict[str, str]:
-        return self.told
 
 
 def rows_of(rows: int, seed: int, *, share: float = 0.5, scale: float = 1.0) -> pd.DataFrame:
@@ -71,9 +69,15 @@ def rows_of(rows: int, seed: int, *, share: float = 0.5, scale: float = 1.0) -> 
     )
 
 
-def job_of(**federate: Any) -> config.Job:
-    """The job with other options of `federate`."""
-    return load_job({**JOB, "federate": {**JOB["federate"], **federate}})
+def job_of(*, sgd: bool = False, pictures: bool = False, **federate: Any) -> config.Job:
+    """The job with other options of `federate`. sgd: by plain gradients. pictures: as `pictures_of`
+    gives them."""
+    train = {**JOB["train"], "optimizer": "sgd", "lr": 0.02} if sgd else JOB["train"]
+    columns = dict(JOB["columns"])
+    if pictures:
+        columns |= {c: {"type": "image", "pixels": 32} for c in ("photo", "side")}
+    given = {"train": train, "columns": columns, "allow_outside": pictures}
+    return load_job({**JOB, **given, "federate": {**JOB["federate"], **federate}})
 
 
 def plants_of(
@@ -84,3 +88,19 @@ def plants_of(
         name: Plant(name, job, open_table(frame), folder / name / "memory", folder / name / "run")
         for name, frame in frames.items()
     }
+
+
+def pictures_of(folder: Path, rows: int, seed: int) -> pd.DataFrame:
+    """The same with two small pictures a part, of which `photo` says whether it is faulty."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frame, draw = rows_of(rows, seed), np.random.default_rng(seed)
+    for column in ("photo", "side"):
+        paths = []
+        for at, fault in enumerate(frame["fault"]):
+            level = 150 if column == "photo" and fault == "bad" else 90
+            path = folder / f"{column}{at}.png"
+            pixels = draw.normal(level, 20, (16, 16)).clip(0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(path)
+            paths.append(str(path))
+        frame[column] = paths
+    return frame

@@ -30,6 +30,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export",
+    "federate",
     "harden",
     "init",
     "load_job",
@@ -40,6 +41,7 @@ __all__ = [
     "rollback",
     "search",
     "serve",
+    "site",
     "train",
     "tune",
     "watch",
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
     from modalloy.deployment.rollback import rollback
     from modalloy.diagnosis import doctor
+    from modalloy.federation.verb import federate, site
     from modalloy.job.job_file import load_job
     from modalloy.retrieval.conversation import Conversation
     from modalloy.retrieval.searcher import Searcher
@@ -97,6 +100,8 @@ _HOMES = {
     "serve": "verbs",
     "watch": "verbs",
     "demo": "verbs",
+    "federate": "federation.verb",
+    "site": "federation.verb",
     "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",

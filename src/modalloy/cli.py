@@ -19,6 +19,7 @@ from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
 from modalloy.commands.explain import explain
 from modalloy.commands.export import export
+from modalloy.commands.federate import federate
 from modalloy.commands.harden import harden
 from modalloy.commands.init import init
 from modalloy.commands.predict import predict
@@ -26,6 +27,7 @@ from modalloy.commands.pretrain import pretrain
 from modalloy.commands.rollback import rollback
 from modalloy.commands.search import search
 from modalloy.commands.serve import serve
+from modalloy.commands.site import site
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
@@ -47,6 +49,8 @@ VERBS = (  # in the order of --help
     calibrate,
     adapt,
     harden,
+    federate,
+    site,
     economize,
     compress,
     export,

@@ -95,7 +95,7 @@ def other_units(name: str, fitted: Mapping[str, Reader], job: config.Job) -> lis
         if times >= FAR:
             way = "larger" if own > usual else "smaller"
             found.append(
-                f"column '{name}': numbers of {site} are about {times:.3g} times {way} than the "
+                f"column '{name}': numbers of {site} are about {times:,.0f} times {way} than the "
                 f"others', as in another unit; say in federate.columns: {{{site}: {{{name}: "
                 f"{{times: ...}}}}}} what to multiply them by, times: 1 if they are right"
             )

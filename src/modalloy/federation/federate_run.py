@@ -22,6 +22,7 @@ from modalloy.job import config
 from modalloy.learn.adapting import end_adapted
 from modalloy.learn.run_lock import claim
 from modalloy.learn.training import learn_job
+from modalloy.machine.imports import require
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import Run
 from modalloy.runs.saving import save_run
@@ -36,15 +37,15 @@ def federate_here(
     job: config.Job,
     tables: Mapping[str, Table],
     out: Path,
-    reach: Reach,
     *,
+    reach: Reach | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Run:
     """Simulate a federation of these tables in this process; the common run, with the sites' runs
     under `sites/`.
 
-    reach: how the server reaches the plants. FederationError where sites do not agree or too few
+    reach: how the server reaches the plants, Flower's messages by default. FederationError where sites do not agree or too few
     can learn; RunError where the folder is used.
     """
     start = time.perf_counter()
@@ -56,7 +57,8 @@ def federate_here(
         for name, table in sorted(tables.items())
         if (place := out / SITES / name)
     }
-    federation = Federation(job, reach(plants), out / ROUNDS, tell=partial(tell, quiet))
+    sites = in_process(plants) if reach is None else reach(plants)
+    federation = Federation(job, sites, out / ROUNDS, tell=partial(tell, quiet))
     if not (resume and federation.resume()):
         federation.begin()
     learned_s = time.perf_counter()
@@ -66,6 +68,14 @@ def federate_here(
     if job.federate.compare:
         compare_central(job, plants, found, out, quiet=quiet)
     return write(federation, found, out, learned_s, time.perf_counter() - start)
+
+
+def in_process(plants: Mapping[str, Plant]) -> Sites:
+    """Plants of this process behind a Flower grid."""
+    require("flwr", "federated", "learning between sites")
+    from modalloy.federation.flower.in_process import InProcessSites
+
+    return InProcessSites(plants)
 
 
 def refuse_used(out: Path, resume: bool) -> None:

@@ -1,6 +1,7 @@
 """What a site must not forget: its own weights, its control, what waits to be sent - by round."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,25 @@ class Memory:
         """What sites agreed on, None before they did."""
         path = self.folder / "schema.json"
         return json.loads(path.read_text()) if path.is_file() else None
+
+    def secret(self) -> bytes:
+        """The site's private key in this federation, drawn once; nobody else may read its file."""
+        path = self.folder / "secret.key"
+        if not path.is_file():
+            write_safely(path, os.urandom(32))
+            path.chmod(0o600)
+        return path.read_bytes()
+
+    def told(self) -> dict[int, tuple[set[str], set[str]]]:
+        """Of which sites this one told the own masks, and of which the shared ones, by round."""
+        path = self.folder / "told.json"
+        found = json.loads(path.read_text()) if path.is_file() else {}
+        return {int(n): (set(own), set(with_)) for n, (own, with_) in found.items()}
+
+    def keep_told(self, told: Mapping[int, tuple[set[str], set[str]]]) -> None:
+        """Keep that, before it is told: after a kill neither is told of the other kind."""
+        data = {n: [sorted(own), sorted(with_)] for n, (own, with_) in told.items()}
+        write_safely(self.folder / "told.json", json.dumps(data).encode())
 
     def rounds(self, kind: str) -> list[int]:
         """Rounds of which something is kept, ascending."""

@@ -10,6 +10,7 @@ from modalloy.job.federated import SiteColumn
 from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
 from modalloy.table.table import Table
+from modalloy.tasks.columns import number_columns
 
 
 def as_the_job(table: Table, job: config.Job, site: str) -> tuple[Table, list[str]]:
@@ -19,7 +20,7 @@ def as_the_job(table: Table, job: config.Job, site: str) -> tuple[Table, list[st
     holds no numbers.
     """
     said = job.federate.columns.get(site, {})
-    table = renamed(table, said, site)
+    table = renamed(table, said, site).read_as(None, number_columns(job))
     for column, own in said.items():
         if own.times != 1.0 or own.plus:
             table = converted(table, column, own, site)

@@ -59,6 +59,19 @@ def how(told: Mapping[str, Any]) -> str:
     )
 
 
+def in_words(run: Run) -> str:
+    """The same for a terminal: a line a site and task."""
+    told = run.notes["federated"]
+    lines = [how(told)]
+    for site, own in told["sites"].items():
+        for task, options in run.job.tasks.items():
+            metric, _ = primary(options)
+            unit = getattr(options, "unit", None) or ""
+            said = [f"{w} {of(own.get(w, {}).get(task), metric, unit)}" for w in WAYS]
+            lines.append(f"{site}, {task}, {label(metric)}: {', '.join(said)}")
+    return "\n".join(lines)
+
+
 def sites(told: Mapping[str, Any], job: config.Job) -> Markup:
     """A line a site and task, and the site that gains least."""
     rows, gains = [], []

@@ -20,8 +20,10 @@ from modalloy.federation.local_training import learn_round
 from modalloy.federation.memory import Memory
 from modalloy.federation.own_rows import as_the_job, unlike_names
 from modalloy.federation.proposal import hashed, propose, with_names
+from modalloy.federation.secure_sum import Masker
 from modalloy.federation.site_run import finish_site
 from modalloy.federation.travelling import (
+    Arrays,
     blocks,
     fitted_figures,
     hold_factors,
@@ -83,6 +85,8 @@ class Plant:
                 made = self.agree(asked)
             case "learn":
                 made = self.learn(asked)
+            case "unmask":
+                made = self.unmask(asked)
             case "score":
                 made = self.score(asked)
             case "finish":
@@ -117,6 +121,8 @@ class Plant:
             "lacking": sorted(lacking(model, self.inputs())),
             "frozen": frozen_print(model, travelling(model), names),
         }
+        if self.job.federate.secure:
+            facts["key"] = self.masker().public.hex()
         return Message("agreed", facts, fits)
 
     def inputs(self) -> list[str]:
@@ -151,6 +157,7 @@ class Plant:
         self.loader = Loader(
             self.table, job, readers, targets, strict=job.unreadable == "refuse", cache_gb=2.0
         )
+        self.loader.remember()
         self.labelled = learnable(self.parts, self.loader.labelled)
         torch.manual_seed(job.seed)
         self.model = placed(Model(job, readers, targets, pretrained=True))
@@ -170,6 +177,18 @@ class Plant:
         assert self.loader is not None
         assert self.labelled is not None
         return self.model, self.loader, self.labelled
+
+    def masker(self) -> Masker:
+        """This site's end of sums that hide what is summed."""
+        return Masker(self.name, self.memory.secret(), self.memory.told())
+
+    def unmask(self, asked: Message) -> Message:
+        """What takes the masks off a round's sum, and off nothing else."""
+        masker, facts = self.masker(), asked.facts
+        keys = {s: bytes.fromhex(k) for s, k in facts["keys"].items()}
+        told = masker.reveal(facts["round"], keys, facts["answered"], facts["shares"])
+        self.memory.keep_told(masker.told)
+        return Message("unmasked", told)
 
     def learn(self, asked: Message) -> Message:
         """One round: the score of the round's weights, then what learning from own rows changes."""
@@ -212,7 +231,11 @@ class Plant:
             change = {n: x for n, x in change.items() if n not in kept_back}
             held.waited = {i: 0 if i in sent else held.waited.get(i, 0) + 1 for i in value}
         codec = Codec(options.keep, options.bits, waiting=held.waiting)
-        arrays = codec.encode(change)
+        shares: dict[str, str] = {}
+        if options.secure:
+            arrays, shares = self.masked(change, own, len(parts.train), asked)
+        else:
+            arrays = codec.encode(change)
         if options.controls:
             new = learned.gradient
             arrays |= {f"k/{n}": new[n] - held.control.get(n, 0.0) for n in new if n in own}
@@ -229,8 +252,21 @@ class Plant:
             "steps": learned.steps,
             "names": list(change),
             "value": value,
+            "shares": shares,
         }
         return Message("learned", facts, arrays)
+
+    def masked(
+        self, change: Arrays, own: list[str], rows: int, asked: Message
+    ) -> tuple[Arrays, dict[str, str]]:
+        """The change by its share of all rows, under masks; and shares of this site's own mask."""
+        model, _, _ = self.ready()
+        zero = weights_of(model, own)
+        flat = [change.get(n, np.zeros_like(x)).ravel() for n, x in zero.items()]
+        x = np.concatenate(flat) * (rows / float(asked.facts["of"]))
+        keys = {s: bytes.fromhex(k) for s, k in asked.facts["keys"].items()}
+        seen, shares = self.masker().masked(x, keys, int(asked.facts["round"]))
+        return {"m": seen}, shares
 
     def judged(self) -> Score | None:
         """How well the model as it stands answers this site's validation rows."""

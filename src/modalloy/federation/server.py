@@ -17,7 +17,8 @@ from safetensors.numpy import load_file, save
 from modalloy.errors import FederationError
 from modalloy.federation.aggregate import Change, mean, refuse_few, together
 from modalloy.federation.agreement import Agreed, agree
-from modalloy.federation.codec import decode
+from modalloy.federation.codec import decode, parted
+from modalloy.federation.secure_sum import unmasked
 from modalloy.federation.server_step import ServerStep
 from modalloy.federation.travelling import (
     Arrays,
@@ -39,7 +40,9 @@ STATE, HISTORY = "server.safetensors", "rounds.jsonl"
 
 
 class Sites(Protocol):
-    """How a server reaches its sites."""
+    """How a server reaches its sites. reasons: why sites did not answer the last call."""
+
+    reasons: dict[str, str]
 
     def names(self) -> list[str]:
         """Sites that have joined, sorted."""
@@ -48,10 +51,6 @@ class Sites(Protocol):
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
         """Send each site its message; the answers that came in time. A late answer of an earlier
         call may be handed in under its name by the next one."""
-        ...
-
-    def reasons(self) -> dict[str, str]:
-        """Why sites did not answer the last call."""
         ...
 
 
@@ -79,6 +78,7 @@ class Federation:
     up: int = 0
     down: int = 0
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         options = self.job.federate
@@ -99,7 +99,7 @@ class Federation:
                 found[site] = unpack(data, self.mark)
             except FederationError as error:
                 self.note(f"{site}: left out, because {error}")
-        for site, why in sorted(self.sites.reasons().items()):
+        for site, why in sorted(self.sites.reasons.items()):
             self.note(f"{site}: did not answer: {why}")
         return found
 
@@ -155,6 +155,7 @@ class Federation:
             )
         keys = ("train", "validation", "test")
         self.rows = {s: {k: m.facts[k] for k in keys} for s, m in answers.items()}
+        self.keys = {s: m.facts["key"] for s, m in answers.items() if "key" in m.facts}
         for site, rows in self.rows.items():
             if not rows["train"]:
                 self.note(
@@ -202,11 +203,15 @@ class Federation:
         arrays = {f"w/{n}": x for n, x in self.weights.items()}
         if options.controls:
             arrays |= {f"k/{n}": x for n, x in self.control.items()}
-        message = Message("learn", {"round": number}, arrays)
+        facts: dict[str, Any] = {"round": number}
+        if options.secure:
+            facts |= {"keys": {s: self.keys[s] for s in asked}}
+            facts |= {"of": sum(self.rows[s]["train"] for s in asked)}
+        message = Message("learn", facts, arrays)
         answers = self.ask({s: message for s in asked}, deadline_s=options.deadline_s)
-        changes = [c for s, m in answers.items() if (c := self.change_of(s, m, number)) is not None]
-        fresh = [m for m in answers.values() if m.facts.get("round") == number]
-        self.judge(number - 1, fresh)
+        fresh = {s: m for s, m in answers.items() if m.facts.get("round") == number}
+        self.judge(number - 1, list(fresh.values()))
+        changes = self.summed(fresh, facts) if options.secure else self.changes(answers, number)
         if changes:
             try:
                 self.weights = self.step(self.weights, together(changes, options))
@@ -224,13 +229,42 @@ class Federation:
             {
                 "round": number,
                 "sites": sorted(answers),
-                "loss": average([(m.facts["loss"], m.facts["rows"]) for m in fresh]),
+                "loss": average([(m.facts["loss"], m.facts["rows"]) for m in fresh.values()]),
                 "up": self.up - up,
                 "down": self.down - down,
                 "seconds": time.perf_counter() - start,
             }
         )
         self.keep()
+
+    def changes(self, answers: Mapping[str, Message], number: int) -> list[Change]:
+        """What sites hand in, one by one."""
+        found = [self.change_of(s, m, number) for s, m in answers.items()]
+        return [c for c in found if c is not None]
+
+    def summed(self, answers: Mapping[str, Message], facts: Mapping[str, Any]) -> list[Change]:
+        """The mean of what sites hand in, of which nothing else is seen; none where too few help to
+        take the masks off."""
+        keys, number = facts["keys"], facts["round"]
+        try:
+            refuse_few(len(answers), self.job.federate)
+            messages = {}
+            for site in answers:
+                shares = {s: m.facts["shares"][site] for s, m in answers.items()}
+                given = {"round": number, "keys": keys, "answered": sorted(answers)}
+                messages[site] = Message("unmask", {**given, "shares": shares})
+            told = {s: m.facts for s, m in self.ask(messages).items()}
+            total = unmasked({s: m.arrays["m"] for s, m in answers.items()}, list(keys), told)
+        except (FederationError, KeyError, ValueError) as error:
+            self.note(f"round {number} changes nothing: {error}")
+            return []
+        arrays = parted(total * facts["of"], {n: x.shape for n, x in self.weights.items()})
+        rows = {s: m.facts["rows"] for s, m in answers.items()}
+        whole = {
+            n: sum(rows[s] for s, m in answers.items() if n in m.facts["names"]) for n in arrays
+        }
+        mean_of_all = {n: x / whole[n] for n, x in arrays.items() if whole[n]}
+        return [Change("all", mean_of_all, float(sum(rows.values())))]
 
     def change_of(self, site: str, answer: Message, number: int) -> Change | None:
         """The change that an answer tells; None, and a sentence, where it cannot be one."""
@@ -315,6 +349,7 @@ class Federation:
             "up": self.up,
             "down": self.down,
             "job": self.mark,
+            "keys": self.keys,
             "has": self.agreed.has if self.agreed else {},
         }
         write_safely(self.folder / STATE, save(arrays, {"facts": json.dumps(facts)}))
@@ -343,6 +378,7 @@ class Federation:
         self.done, self.best_round = facts["done"], facts["best_round"]
         if facts["best_score"] is not None:
             self.best_score = facts["best_score"]
+        self.keys = facts["keys"]
         self.history, self.said, self.rows = facts["history"], facts["said"], facts["rows"]
         self.up, self.down = facts["up"], facts["down"]
         sizes = {s: r["train"] for s, r in self.rows.items()}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from modalloy.job.group import Options
 from modalloy.job.matched import Matched
@@ -66,6 +66,9 @@ class Federate(Options):
     2401.16685)."""
     personal: list[Part | str] = []
     """What stays at a site and is its own: `heads`, `norms`, or the encoder of a column by name."""
+    secure: bool = False
+    """Let the server learn the sum of the sites' changes and none of them (Bonawitz et al. 2017);
+    of 3 to 20 sites, whole changes and the mean alone."""
     names: Literal["written", "hashed"] = "written"
     """How names of categories and classes travel before they are agreed on; `hashed` with the key
     in the environment's MODALLOY_SITE_KEY, which sites share and the server does not know."""
@@ -79,12 +82,3 @@ class Federate(Options):
     matched: Matched | None = None
     """Sites know the same parts, and each has other columns of them: split training, in place of
     rounds."""
-
-    @model_validator(mode="after")
-    def _fits_together(self) -> "Federate":
-        if self.rule in ("median", "krum") and self.keep < 1.0:
-            raise ValueError(
-                f"rule: {self.rule} compares whole changes, of which keep: {self.keep:g} sends "
-                "parts; keep all, or take mean or trimmed_mean"
-            )
-        return self

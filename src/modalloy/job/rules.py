@@ -20,6 +20,7 @@ from modalloy.job.config import (
 )
 from modalloy.job.cost_rules import broken_costs
 from modalloy.job.faults import Fault, quoted
+from modalloy.job.federate_rules import broken_federation
 from modalloy.job.options import did_you_mean, listed
 from modalloy.job.ranges import broken_ranges
 from modalloy.job.space_rules import broken_spaces
@@ -68,6 +69,7 @@ def broken_rules(data: Any) -> Iterator[Fault]:
     yield from _costs(data.get("economize"), columns)
     yield from broken_spaces(data.get("pretrain"), columns)
     yield from _predicted(data.get("pretrain"), columns)
+    yield from broken_federation(data, columns)
     yield from broken_ranges(data)
 
 

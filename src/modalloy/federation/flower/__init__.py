@@ -1,0 +1,1 @@
+"""Messages of a federation carried by Flower: in this process, or between machines over TLS."""

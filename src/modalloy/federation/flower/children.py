@@ -1,0 +1,119 @@
+"""Flower's own programs as child processes: started so that they tell nobody, install nothing, and
+end with their parent.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from modalloy.errors import FederationError, ModalloyError
+
+ORDERS = "MODALLOY_FEDERATION"  # the file that says what a child is to do
+STOP_S = 20.0
+QUIET = {
+    "FLWR_TELEMETRY_ENABLED": "0",
+    "FLWR_DISABLE_UPDATE_CHECK": "1",
+    "FLWR_DISABLE_RUNTIME_DEPENDENCY_INSTALLATION": "1",
+    "FLWR_SUPEREXEC_TASK_POLL_INTERVAL": "0.2",
+}
+
+
+def environment(home: Path, orders: Path, *, commands: Path | None = None) -> dict[str, str]:
+    """The environment of a child. home: Flower's folder. commands: what shadows Flower's own."""
+    programs = [str(commands)] if commands else []
+    programs += [str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+    paths = os.pathsep.join(path for path in sys.path if path)
+    own = {"FLWR_HOME": str(home), ORDERS: str(orders), "PYTHONPATH": paths}
+    return os.environ | QUIET | own | {"PATH": os.pathsep.join(programs)}
+
+
+@contextlib.contextmanager
+def child(
+    module: str, options: Sequence[str], env: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen]:
+    """A module of ours as a process of its own group, ended with the block. log: what it prints."""
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *options],
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        _stop(process)
+
+
+def end_with_parent() -> None:
+    """In a child: end as if told to when the process that started it is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        return own.getsockname()[1]
+
+
+def last_words(log: Path, lines: int = 5) -> str:
+    """The end of what a child has printed."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return " / ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip())
+
+
+def load(path: str) -> Any:
+    """`package.module:name`, imported; FederationError where it is not there."""
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise FederationError(f"{path}: nothing of that name can be imported ({error})") from error
+
+
+def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
+    """JSON in a file, there whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(json.dumps(facts))
+    partial.replace(path)
+
+
+def read_facts(path: Path) -> dict[str, Any] | None:
+    """What `write_facts` has written; None before it has."""
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def tell(error: Exception) -> str:
+    """An error as its user reads it: ours are sentences, others need their kind."""
+    return str(error) if isinstance(error, ModalloyError) else f"{type(error).__name__}: {error}"
+
+
+def _stop(process: subprocess.Popen) -> None:
+    """End a child as Flower wishes it, then whatever is left of its group, which is ours alone."""
+    if process.poll() is None:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

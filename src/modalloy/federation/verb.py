@@ -1,0 +1,122 @@
+"""The verbs `federate` and `site`: sites that keep their rows learn one model."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modalloy.errors import JobError
+from modalloy.job import config
+from modalloy.job.job_file import load_job
+from modalloy.machine.imports import require
+from modalloy.table.open_table import open_table
+from modalloy.tasks.custom import check_kits
+
+if TYPE_CHECKING:
+    from modalloy.runs.run import Run
+
+
+def federate(
+    job: config.Job | Mapping[str, Any] | str | Path,
+    *,
+    out: str | Path,
+    sites: Mapping[str, Any] | None = None,
+    superlink: str | None = None,
+    certificates: str | Path | None = None,
+    count: int = 2,
+    wait_s: float = 600.0,
+    resume: bool = False,
+    quiet: bool = False,
+) -> "Run":
+    """One model from sites that keep their rows, by the job's `federate` section.
+
+    sites: name -> whatever `open_table` opens; all are simulated in this process, and the same run
+    comes out each time. Each gets a run of its own under `out/sites/NAME/run`, with its report.
+    superlink: HOST:PORT where sites on other machines join with `modalloy site`, in place of
+    `sites`; certificates: folder with `ca.pem`, `server.pem` and `server.key`, made when it is
+    empty. count: sites to wait for, at most wait_s seconds. resume: go on where a killed federation
+    was.
+
+    The run holds the common model; its page is `out/federate.html`. FederationError where sites do
+    not agree or too few can learn; RunError where the folder is used.
+    """
+    require("flwr", "federated", "learning between sites")
+    if (sites is None) is (superlink is None):
+        raise JobError(
+            "federate: give the sites' tables (--site NAME=TABLE), or --superlink HOST:PORT for "
+            "sites on other machines."
+        )
+    source = None if isinstance(job, config.Job) else job
+    loaded = load_job(job)
+    check_kits(loaded, source=source)
+    if sites is not None:
+        from modalloy.federation.federate_run import federate_here
+
+        tables = {
+            name: open_table(t, allow_outside=loaded.allow_outside) for name, t in sites.items()
+        }
+        return federate_here(loaded, tables, Path(out), resume=resume, quiet=quiet)
+    if not isinstance(source, str | Path) or certificates is None or superlink is None:
+        raise JobError(
+            "federate: with --superlink the job must be a file, which sites have too, and "
+            "--certificates a folder for the server's certificate."
+        )
+    from modalloy.federation.between import federate_between
+
+    return federate_between(
+        Path(source),
+        Path(out),
+        address=superlink,
+        certificates=Path(certificates),
+        sites=count,
+        timeout_s=wait_s,
+        resume=resume,
+    )
+
+
+def site(
+    job: str | Path,
+    *,
+    table: Any,
+    name: str,
+    join: str | None = None,
+    ca: str | Path | None = None,
+    key: str | Path | None = None,
+    folder: str | Path | None = None,
+    wait_s: float = 600.0,
+) -> "Path | dict[str, Any] | None":
+    """A plant's end of a federation: it answers the server at `join` until all rounds are done.
+
+    name: what the server calls this site. ca: the certificate that vouches for the server. key:
+    this site's private key, where the server knows its public one. folder: what the site must not
+    forget, and its run, `NAME.site` otherwise.
+
+    Answers where the site's run is, None where it has no rows to make one of. Without `join`
+    nothing is sent: the answer is all that this site would tell of its columns.
+    """
+    given = load_job(job)
+    if join is None:
+        from modalloy.federation.own_rows import as_the_job
+        from modalloy.federation.proposal import propose
+        from modalloy.table.split import split_job
+
+        opened = open_table(table, allow_outside=given.allow_outside)
+        whole, absent = as_the_job(opened, given, name)
+        return {**propose(given, whole, split_job(whole, given), absent), "absent": absent}
+    require("flwr", "federated", "learning between sites")
+    if ca is None:
+        raise JobError(
+            "site: --ca is needed: the certificate file that the server's side gave you."
+        )
+    from modalloy.federation.between import join as take_part
+
+    place = Path(folder) if folder is not None else Path(f"{name}.site")
+    return take_part(
+        Path(job),
+        str(table),
+        name,
+        place,
+        address=join,
+        ca=Path(ca),
+        key=None if key is None else Path(key),
+        timeout_s=wait_s,
+    )
