@@ -39,7 +39,7 @@ class Beside:
     def __init__(self, sites: Mapping[str, MatchedSite]) -> None:
         self.sites = dict(sites)
         self.lost: set[str] = set()
-        self.told: dict[str, str] = {}
+        self.reasons: dict[str, str] = {}
         self.seen: list[bytes] = []
         self.change: Callable[[str, bytes], bytes] = lambda site, data: data
 
@@ -47,28 +47,25 @@ class Beside:
         return sorted(self.sites)
 
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
-        found, self.told = {}, {}
+        found, self.reasons = {}, {}
         for site, data in asked.items():
             if site in self.lost:
-                self.told[site] = "it is gone"
+                self.reasons[site] = "it is gone"
                 continue
             try:
                 found[site] = self.change(site, self.sites[site].answer(data))
             except Exception as error:
-                self.told[site] = said_of(error)
+                self.reasons[site] = said_of(error)
             self.seen += [data, found.get(site, b"")]
         return found
 
-    def reasons(self) -> dict[str, str]:
-        return self.told
-
 
 def parts_of(rows: int, seed: int) -> pd.DataFrame:
-    """Parts that fail where load and heat are both high or both low: neither alone says it."""
+    """Parts that fail where load and heat are high together; each alone says half of it."""
     draw = np.random.default_rng(seed)
     load, heat = draw.normal(0, 1, rows), draw.normal(0, 1, rows)
-    bad = load * heat + draw.normal(0, 0.1, rows) > 0
-    wave = draw.normal(0, 1, (rows, 16)) * (1 + bad)[:, None] ** 0.5
+    bad = load + heat + draw.normal(0, 0.1, rows) > 0
+    wave = draw.normal(0, 1, (rows, 16)) * (1 + 0.2 * bad)[:, None]
     return pd.DataFrame(
         {
             "part": [f"part-{seed}-{i:05d}" for i in range(rows)],

@@ -1,6 +1,6 @@
 """A site without the answers: its encoders read its cells, summaries go up, gradients come down."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from modalloy.errors import FederationError
 from modalloy.federation.local_training import seed_of
 from modalloy.federation.matched.own_job import feature_job, matched_of
 from modalloy.federation.matched.release import Release, say_release
+from modalloy.federation.matched.summaries import encode, encode_rows
 from modalloy.federation.wire import Arrays, Message
 from modalloy.job import config
 from modalloy.learn.adapting import begin_adapted, end_adapted
@@ -27,7 +28,7 @@ from modalloy.learn.train import freeze_trunks, own_batches
 from modalloy.model.body import Body
 from modalloy.model.device import placed
 from modalloy.model.tokens import Batch
-from modalloy.objectives.hiding import draw_hidden, has_any
+from modalloy.objectives.hiding import draw_hidden
 from modalloy.readers.batch import TABLE
 from modalloy.runs.rows import save_prints
 from modalloy.runs.run import PRETRAINED
@@ -35,8 +36,6 @@ from modalloy.runs.saving import save_run
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
-
-AT_ONCE = 64  # rows that are encoded together when nothing is learned
 
 
 class FeatureSide:
@@ -95,9 +94,9 @@ class FeatureSide:
         self.body.train()
         torch.manual_seed((seed_of(self.job.seed, self.site) * 1_000_003 + self.state.step) * 64)
         batch = hide_cells(augmenting(self.job)(batch), self.job.fuse.modality_dropout)
-        summaries, arrays = self.encode(batch)
-        self.waiting = {name: z for name, z in summaries.items() if z.requires_grad}
-        return Message("summaries", {}, arrays)
+        sent, there = encode(self.body, batch, self.release)
+        self.waiting = {name: z for name, z in sent.items() if z.requires_grad}
+        return Message("summaries", {}, self.arrays_of(sent, there))
 
     def begin_epoch(self, epoch: int) -> None:
         """The batches of a pass, which are the same at every site."""
@@ -106,17 +105,14 @@ class FeatureSide:
         order = epoch_order(self.parts.train, self.batch, self.job.seed, epoch, None)
         self.batches = own_batches(self.loader, order, 0, 1, self.body.device)
 
-    def encode(self, batch: Batch) -> tuple[dict[str, Tensor], Arrays]:
-        """Summaries that may leave the site, and what is sent of them and of which cells exist."""
-        tokens = self.body.encode(batch)
-        sent = self.release({n: t.summary_BD for n, t in tokens.items()})
+    def arrays_of(self, sent: Mapping[str, Tensor], there: Mapping[str, Tensor]) -> Arrays:
+        """What travels of summaries, and of which rows have the input; those without are zeros."""
         arrays: Arrays = {}
         for name, z_BD in sent.items():
-            there_B = has_any(batch.present[name])
-            shown_BD = torch.where(there_B[:, None], z_BD.detach(), 0.0)
+            shown_BD = torch.where(there[name][:, None], z_BD.detach(), 0.0)
             arrays[f"z/{self.name_of(name)}"] = shown_BD.cpu().numpy()
-            arrays[f"present/{self.name_of(name)}"] = there_B.cpu().numpy()
-        return sent, arrays
+            arrays[f"present/{self.name_of(name)}"] = there[name].cpu().numpy()
+        return arrays
 
     def catch_up(self, asked: Message) -> None:
         """Take gradients that came down, and keep the weights where these were the best."""
@@ -142,12 +138,12 @@ class FeatureSide:
         with averaged(self.state):
             return Message("summaries", {}, self.summaries(self.parts.validation))
 
-    @torch.no_grad()
     def summaries(self, rows: np.ndarray) -> Arrays:
         """What is sent of these rows when nothing is learned."""
-        self.body.eval()
-        chunks = [rows[i : i + AT_ONCE] for i in range(0, len(rows), AT_ONCE)]
-        made = [self.encode(b)[1] for b in own_batches(self.loader, chunks, 0, 1, self.body.device)]
+        made = [
+            self.arrays_of(*some)
+            for some in encode_rows(self.body, self.loader, rows, self.release)
+        ]
         return {name: np.concatenate([m[name] for m in made]) for name in made[0]} if made else {}
 
     def finish(self, out: Path, epochs: int) -> Message:

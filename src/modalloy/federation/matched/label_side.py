@@ -163,7 +163,8 @@ class LabelSide:
         self.curves.append(line)
         self.losses = []
         over = bool(patience) and self.waited >= patience
-        return Message("judged", {**line, "keep": bool(keep), "over": over})
+        told = {"loss": line["loss"], "score": line.get("score"), "keep": keep, "over": over}
+        return Message("judged", told)
 
     def with_summaries(self, rows: np.ndarray, arrays: Arrays) -> Loader:
         """A loader of the table with others' summaries of these rows as columns."""

@@ -50,6 +50,7 @@ class MatchedSite:
         self.label: LabelSide | None = None
         self.features: FeatureSide | None = None
         self.settled: Loader | None = None
+        self.figures: dict[str, Any] = {}
 
     def answer(self, data: bytes) -> bytes:
         """The answer to a message; FederationError for one of another form or job, and of a site
@@ -126,11 +127,11 @@ class MatchedSite:
         )
 
     def settle(self, asked: Message) -> Message:
-        """Take the kept weights and all summaries; how well test rows are answered."""
+        """Take the kept weights and all summaries; how well test rows are answered stays here."""
         side = self.above()
         self.settled = side.settle(asked)
-        facts = {"rows": rows_in(side.parts), "figures": figures(side, self.settled)}
-        return Message("settled", facts)
+        self.figures |= figures(side, self.settled)
+        return Message("settled", {})
 
     def finish(self, asked: Message) -> Message:
         """Write this site's own run."""
@@ -138,5 +139,6 @@ class MatchedSite:
             return self.features.finish(self.out, int(asked.facts["epochs"]))
         side = self.above()
         assert self.settled is not None, "the server settles first"
-        run = write_label_run(side, self.settled, self.out, asked.facts, quiet=self.quiet)
+        facts = {**asked.facts, "figures": self.figures, "rows_of": rows_in(side.parts)}
+        run = write_label_run(side, self.settled, self.out, facts, quiet=self.quiet)
         return Message("finished", {"run": run.path.name})

@@ -44,7 +44,7 @@ class SplitServer:
         answers = self.sites.ask(packed, deadline_s=None)
         for site, data in packed.items():
             if site not in answers:
-                why = self.sites.reasons().get(site, "no reason is known")
+                why = self.sites.reasons.get(site, "no reason is known")
                 raise FederationError(
                     f"{site} did not answer: {why.rstrip('.')}. Split training needs every site in "
                     "every step, so it ends here; start it again once all sites are there."
@@ -54,7 +54,14 @@ class SplitServer:
             own["up"] += len(answers[site])
             self.down += len(data)
             self.up += len(answers[site])
-        return {site: unpack(answers[site], self.mark) for site in packed}
+        return {site: self.read(site, answers[site]) for site in packed}
+
+    def read(self, site: str, data: bytes) -> Message:
+        """A site's message; FederationError where it cannot be read."""
+        try:
+            return unpack(data, self.mark)
+        except FederationError as error:
+            raise FederationError(f"what {site} sent cannot be used: {error}") from error
 
     def begin(self) -> None:
         """Match rows, and let each site build its part of the network."""
@@ -117,7 +124,7 @@ class SplitServer:
         arrays = self.below("look", {"which": "validation"})
         found = self.ask({self.label: Message("judge", {}, arrays)})[self.label].facts
         self.keep = bool(found["keep"])
-        score = f", score {found['score']:.4f}" if "score" in found else ""
+        score = "" if found["score"] is None else f", score {found['score']:.4f}"
         self.tell(f"pass {self.epochs}: loss {found['loss']:.4f}{score}")
         return bool(found["over"])
 
@@ -141,14 +148,20 @@ class SplitServer:
             found |= message.arrays
         return found
 
-    def settle(self) -> dict[str, Any]:
-        """Let the kept weights answer test rows; rows and figures."""
+    def settle(self) -> None:
+        """Let every site take its kept weights, and the one with the answers all summaries."""
         arrays = self.below("look", {"which": "all"})
-        return dict(self.ask({self.label: Message("settle", {}, arrays)})[self.label].facts)
+        self.ask({self.label: Message("settle", {}, arrays)})
 
-    def finish(self, facts: Mapping[str, Any]) -> None:
-        """Let each site write its run. facts: what the one with the answers notes."""
-        told = {**facts, "epochs": self.epochs, "bytes": {"up": self.up, "down": self.down}}
-        told["bytes_of"] = {site: dict(own) for site, own in self.bytes_of.items()}
+    def finish(self, seconds: float) -> None:
+        """Let each site write its run; the one with the answers notes what it took."""
+        told = {
+            "epochs": self.epochs,
+            "seconds": seconds,
+            "inputs": self.inputs,
+            "options": self.options.model_dump(mode="json"),
+            "bytes": {"up": self.up, "down": self.down},
+            "bytes_of": {site: dict(own) for site, own in self.bytes_of.items()},
+        }
         self.ask({s: Message("finish", {"epochs": self.epochs}) for s in self.inputs})
         self.ask({self.label: Message("finish", told)})
