@@ -140,10 +140,8 @@ class FeatureSide:
 
     def summaries(self, rows: np.ndarray) -> Arrays:
         """What is sent of these rows when nothing is learned."""
-        made = [
-            self.arrays_of(*some)
-            for some in encode_rows(self.body, self.loader, rows, self.release)
-        ]
+        sent = encode_rows(self.body, self.loader, rows, self.release)
+        made = [self.arrays_of(*some) for some in sent]
         return {name: np.concatenate([m[name] for m in made]) for name in made[0]} if made else {}
 
     def finish(self, out: Path, epochs: int) -> Message:

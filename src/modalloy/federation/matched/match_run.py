@@ -31,9 +31,9 @@ def match_here(
     """Learn from the same parts at several sites; the run of the site with the answers.
 
     It answers rows with the other sites' summaries or without them. Their own runs, which make
-    these summaries, lie in `sites/SITE/run`. reach: how the server reaches sites, Flower's messages by
-    default. FederationError
-    where rows cannot be matched or a site is lost, RunError where the folder is used.
+    these summaries, lie in `sites/SITE/run`. reach: how the server reaches sites, Flower's messages
+    by default. FederationError where rows cannot be matched or a site is lost, RunError where the
+    folder is used.
     """
     start = time.perf_counter()
     if len(tables) < 2:
