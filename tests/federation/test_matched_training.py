@@ -3,6 +3,7 @@
 import json
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -114,7 +115,7 @@ def test_no_answer_no_cell_and_no_id_travels(trained: Trained) -> None:
         assert text.encode() not in trained.raw, text
     for site, column in (("supplier", "load"), ("customer", "heat")):
         cells = tables_of(trained.frame)[site][column].to_numpy()[:20]
-        for pair in zip(cells, cells[1:], strict=False):  # one float32 may well occur by chance
+        for pair in pairwise(cells):  # one float32 may well occur by chance
             assert np.array(pair, np.float32).tobytes() not in trained.raw
             assert np.float64(pair[0]).tobytes() not in trained.raw
             assert str(pair[0]).encode() not in trained.raw
@@ -288,7 +289,5 @@ def test_numbers_that_are_none_are_refused_with_whose_they_are(tmp_path: Path) -
     body.encoder("wave").absent_D.data[:] = float("nan")
     for weight in body.encoder("wave").parameters():
         weight.data[:] = float("nan")
-    with pytest.raises(
-        FederationError, match=r"what supplier sent cannot be used: 'z/supplier.wav"
-    ):
+    with pytest.raises(FederationError, match=r"what supplier sent cannot be used: 'z/"):
         server.step(0, 0)
