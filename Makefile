@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+BROKER := 'amqtt>=0.12,<0.13'
 
 .PHONY: help demo test lint docs docs-site scoreboard defaults bench clean
 .DEFAULT_GOAL := help
@@ -41,6 +42,7 @@ bench: $(VENV)/.test ## training speed against a plain loop, seconds to the firs
 # A stamp for each extra, so that pip runs again only when pyproject.toml changes.
 $(VENV)/.%: pyproject.toml | $(BIN)/python
 	$(PIP) install --editable '.[$*]'
+	$(if $(filter test dev,$*),$(PIP) install --no-deps $(BROKER))
 	@touch $@
 
 $(VENV)/.docs: | $(BIN)/python

@@ -23,8 +23,8 @@ JOB: dict[str, Any] = {
     },
     "tasks": {"fault": {"type": "classify", "target": "fault"}},
     "fuse": {"type": "concat", "width": 16},
-    "train": {"epochs": 4, "batch": 32, "lr": 1e-2, "folds": 0, "refit": False},
-    "federate": {"rounds": 4, "compare": False},
+    "train": {"epochs": 8, "batch": 32, "lr": 1e-2, "folds": 0, "refit": False},
+    "federate": {"rounds": 4, "epochs": 1.0, "compare": False},
 }
 
 

@@ -53,6 +53,7 @@ def test_it_learns_and_is_the_same_to_the_bit(usual: Federation, tmp_path: Path)
     [
         ("rounds", 2),
         ("epochs", 2.0),
+        ("epochs", "auto"),
         ("rule", "trimmed_mean"),
         ("rule", "median"),
         ("server", "adam"),

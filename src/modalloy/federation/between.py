@@ -40,8 +40,8 @@ def federate_between(
         SERVER,
         arguments,
         address=address,
-        folder=out,
-        certificates_folder=certificates,
+        folder=out.resolve(),
+        certificates_folder=certificates.resolve(),
         sites=sites,
         timeout_s=timeout_s,
     )
@@ -84,6 +84,7 @@ def join(
         "folder": str(folder.resolve()),
     }
     plant_of(arguments)  # what is wrong with the table is said here, before anybody waits
+    folder = folder.resolve()
     given = {"name": name, "address": address, "ca": ca, "folder": folder, "key": key}
     join_federation(SITE, arguments, **given, timeout_s=timeout_s)
     run = folder / "run"

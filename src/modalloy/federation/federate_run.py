@@ -45,8 +45,8 @@ def federate_here(
     """Simulate a federation of these tables in this process; the common run, with the sites' runs
     under `sites/`.
 
-    reach: how the server reaches the plants, Flower's messages by default. FederationError where sites do not agree or too few
-    can learn; RunError where the folder is used.
+    reach: how the server reaches the plants, Flower's messages by default. FederationError where
+    sites do not agree or too few can learn; RunError where the folder is used.
     """
     start = time.perf_counter()
     if len(tables) < 2:

@@ -84,9 +84,10 @@ def learn_round(
     All randomness comes from the job's seed, the site and the round.
     """
     options = job.federate
-    batch = course(job, len(rows)).batch
-    per_pass = steps_a_pass(len(rows), batch)
-    steps = max(1, math.ceil(options.epochs * per_pass))
+    way = course(job, len(rows))
+    batch = way.batch
+    passes_of = way.epochs / options.rounds if options.epochs == "auto" else options.epochs
+    steps = max(1, math.ceil(passes_of * steps_a_pass(len(rows), batch)))
     settings = job.train.model_copy(update={"ema": 0.0})
     state = State.begin(model, Weighting(job), settings, options.rounds * steps)
     state.step = (number - 1) * steps

@@ -27,8 +27,9 @@ class Federate(Options):
 
     rounds: PositiveInt = 20
     """Times that sites learn from their rows and hand in what changed."""
-    epochs: PositiveFloat = 1.0
-    """Passes of a site over its own training rows in a round; 0.5 is half of them."""
+    epochs: PositiveFloat | Literal["auto"] = "auto"
+    """Passes of a site over its own training rows in a round; 0.5 is half of them. `auto`: over all
+    rounds as many as `train.epochs` says for its rows."""
     rule: Rule = "mean"
     """How changes of a round become one. `mean`: by rows (FedAvg, McMahan et al. 2017,
     1602.05629). `median` and `trimmed_mean` of each weight (Yin et al. 2018, 1803.01498) and

@@ -98,6 +98,8 @@ def _inner(schema: Schema, names: list[str]) -> Iterator[str]:
     """Options inside these options, where they are groups."""
     for name in names:
         inner = resolve(schema["properties"][name])
+        while isinstance(inner.get("additionalProperties"), dict):  # by names of the user's own
+            inner = resolve(inner["additionalProperties"])
         if "properties" in inner:
             yield f"`{name}` holds:\n"
             yield from _table(inner, list(inner["properties"]))

@@ -81,6 +81,31 @@ def reach(address: str, ca: Path, *, timeout_s: float) -> None:
         time.sleep(0.2)
 
 
+def make_site_key(path: Path) -> Path:
+    """A site's private key at path, and its public one beside it, which the server is given.
+
+    The public key's path: path with the ending `.pub`. An existing key is kept.
+    """
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    public = path.with_suffix(".pub")
+    if not (path.exists() and public.exists()):
+        key = ec.generate_private_key(ec.SECP384R1())
+        private = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.OpenSSH,
+            serialization.NoEncryption(),
+        )
+        write_private(path, private)
+        public.write_bytes(
+            key.public_key().public_bytes(
+                serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+            )
+        )
+    return public
+
+
 def split_address(address: str) -> tuple[str, int]:
     """HOST:PORT as its two parts; FederationError where it is neither."""
     host, _, port = address.rpartition(":")

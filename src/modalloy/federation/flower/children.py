@@ -5,6 +5,7 @@ end with their parent.
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from modalloy.errors import FederationError, ModalloyError
 
 ORDERS = "MODALLOY_FEDERATION"  # the file that says what a child is to do
 STOP_S = 20.0
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 QUIET = {
     "FLWR_TELEMETRY_ENABLED": "0",
     "FLWR_DISABLE_UPDATE_CHECK": "1",
@@ -58,15 +60,38 @@ def child(
 
 
 def end_with_parent() -> None:
-    """In a child: end as if told to when the process that started it is gone."""
+    """In a child: end as if told to when the process that started it is gone, with all its group."""
     parent = os.getppid()
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.killpg(0, signal.SIGTERM)
+        time.sleep(STOP_S)
+        os.killpg(0, signal.SIGKILL)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def die_with_parent(pid: int) -> None:
+    """Deep below a child: end at once when the process of a number, or the own parent, is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent and runs(pid):
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def runs(pid: int) -> bool:
+    """Whether there is a process of that number, of this user's."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
 
 
 def free_port() -> int:
@@ -76,10 +101,17 @@ def free_port() -> int:
         return own.getsockname()[1]
 
 
-def last_words(log: Path, lines: int = 5) -> str:
-    """The end of what a child has printed."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return " / ".join(line.strip() for line in text.splitlines()[-lines:] if line.strip())
+def last_words(log: Path, *, since: int = 0) -> str:
+    """Why a child of Flower's says that it ended, or the end of what it has printed.
+
+    since: the byte to read from.
+    """
+    text = COLOUR.sub("", log.read_bytes()[since:].decode(errors="replace")) if log.exists() else ""
+    _, exited, why = text.rpartition("Exit Code:")
+    lines = (
+        why.partition("For more information")[0].splitlines()[1:] if exited else text.splitlines()
+    )
+    return " ".join(line.strip() for line in lines[-5:] if line.strip())
 
 
 def load(path: str) -> Any:

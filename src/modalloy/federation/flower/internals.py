@@ -15,6 +15,7 @@ from modalloy.machine.imports import require
 TESTED = ("1.40", "1.41", "1.42")
 SERVER_NODE = 1  # Flower's own number of the server among the nodes
 RUN = 1  # the number of the only run in this process
+JOINED = b"SuperNode ID"  # what a SuperNode prints once a server has let it in
 
 
 def check_version(installed: str | None = None) -> None:

@@ -56,27 +56,26 @@ class GridSites:
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
         """Send each site its message; the answers that came in time, late ones of before included.
 
-        deadline_s: None waits until each has answered or is gone. A site that is gone, or fails,
-        is absent; `reasons` says why.
+        deadline_s: None waits until each has answered or is gone. Nobody waits for a site that
+        owes an answer of before, unless all do. A site that is gone, or fails, is absent; `reasons`
+        says why.
         """
         self._look()
         self.reasons = {}
-        self._send(asked)
+        sent = self._send(asked) or set(asked)
         answers: dict[str, bytes] = {}
         end = None if deadline_s is None else time.monotonic() + deadline_s
         look = time.monotonic() + LOOK_S
         while True:
             answers |= self._collect()
-            owing = [name for name in asked if name in self._owed]
             now = time.monotonic()
-            if not owing or (end is not None and now >= end):
+            if not sent & set(self._owed) or (end is not None and now >= end):
                 break
             if now >= look:
                 self._look()
                 look = now + LOOK_S
             time.sleep(self._poll_s if end is None else min(self._poll_s, end - now))
-        for name in owing:
-            self.reasons[name] = LATE
+        self.reasons |= {name: LATE for name in asked if name in self._owed}
         for name in sorted(self.reasons):
             log.warning("site %s is absent: %s", name, self.reasons[name])
         return answers
@@ -100,12 +99,16 @@ class GridSites:
             raise FederationError("Flower took no message from the server; its log says why.")
         return numbers
 
-    def _send(self, asked: Mapping[str, bytes]) -> None:
+    def _send(self, asked: Mapping[str, bytes]) -> set[str]:
+        """Send each site that owes nothing its message; which ones."""
+        sent = set()
         for name, data in asked.items():
             if name not in self._joined:
                 self.reasons[name] = "it has not joined, or is gone"
             elif name not in self._owed:
                 (self._owed[name],) = self._push([(self._joined[name][0], ANSWER, carry(data))])
+                sent.add(name)
+        return sent
 
     def _collect(self) -> dict[str, bytes]:
         """The answers that have come to what is owed; failures go to `reasons`."""
@@ -126,11 +129,11 @@ class GridSites:
 
     def _look(self) -> None:
         """Greet nodes that are new, take in what they say, forget those that are gone."""
-        there = set(self._grid.get_node_ids())
+        there = {node.node_id: node.name for node in self._grid.get_nodes()}
         for name in [name for name, (node, _) in self._joined.items() if node not in there]:
             self._forget(name, "it is gone")
         self._greeted = {node: each for node, each in self._greeted.items() if node in there}
-        new = sorted(there - set(self._greeted))
+        new = sorted(set(there) - set(self._greeted))
         numbers = self._push([(node, GREET, say({})) for node in new])
         self._greeted |= dict(zip(new, numbers, strict=True))
         joined = {node for node, _ in self._joined.values()}
@@ -138,11 +141,14 @@ class GridSites:
         for reply in self._grid.pull_messages(list(waiting)) if waiting else ():
             node = waiting[reply.metadata.reply_to_message_id]
             if not reply.has_error():
-                self._welcome(node, said(reply.content))
+                facts = said(reply.content)
+                self._welcome(node, there[node] or str(facts["name"]), str(facts["mark"]))
 
-    def _welcome(self, node: int, facts: Mapping[str, object]) -> None:
-        """A node under its site's name; one whose name another site bears is sent away."""
-        name, mark = str(facts["name"]), str(facts["mark"])
+    def _welcome(self, node: int, name: str, mark: str) -> None:
+        """A node under its site's name; one whose name another site bears is sent away.
+
+        name: the one that its key is registered under, else what it says. mark: its own.
+        """
         if name in self._joined and self._joined[name][1] != mark:
             log.warning("another site named %s was sent away", name)
             text = f"another site named {name} has joined before; give this one another name."

@@ -1,15 +1,16 @@
 """A federation's server between machines: a Flower SuperLink with TLS, and the run that it serves."""
 
-import contextlib
 import json
 import os
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -21,14 +22,15 @@ from modalloy.federation.flower.children import (
     environment,
     last_words,
     read_facts,
+    runs,
     write_facts,
 )
+from modalloy.federation.flower.run_superlink import GUARDED
+from modalloy.federation.flower.server_end import ENDED, STARTED
 
 START_S = 180.0  # a program of Flower's on a busy machine
 LOOK_S = 0.2
 CONNECTION = "here"
-GUARDED = "/modalloy/guarded"
-STARTED, ENDED = "started.json", "ended.json"
 APP = {
     "pyproject.toml": """\
 [project]
@@ -83,9 +85,9 @@ def serve_federation(
     keys = sorted((certificates_folder / "sites").glob("*.pub"))
     home = folder / "flower"
     home.mkdir(parents=True, exist_ok=True)
-    for name in (STARTED, ENDED):
-        (home / name).unlink(missing_ok=True)
     orders = {
+        "run": uuid.uuid4().hex,
+        "pid": os.getpid(),
         "server": server,
         "arguments": dict(arguments),
         "sites": sites,
@@ -105,7 +107,7 @@ def serve_federation(
         for key in keys:
             _flwr(home, env, "supernode", "register", str(key), CONNECTION, "--name", key.stem)
         _flwr(home, env, "run", str(_app(home)), CONNECTION)
-        failed = _await_end(process, home, log)
+        failed = _await_end(process, home, orders["run"], log)
     if failed:
         raise FederationError(failed)
 
@@ -138,27 +140,29 @@ def _await_guard(process: subprocess.Popen, address: str, files: Certificates, l
     _await(answers, process, log, START_S, f"the SuperLink did not start at {address}")
 
 
-def _await_end(process: subprocess.Popen, home: Path, log: Path) -> str:
+def _await_end(process: subprocess.Popen, home: Path, run: str, log: Path) -> str:
     """Wait for the server's function to end; why it failed, or ""."""
-    _await(
-        lambda: (home / STARTED).exists(),
-        process,
-        log,
-        START_S,
-        "Flower did not start the server's function",
-    )
-    pid = read_facts(home / STARTED)["pid"]
+    started, ended = (home / name.format(run=run) for name in (STARTED, ENDED))
+    late = "Flower did not start the server's function"
+    _await(started.exists, process, log, START_S, late)
+    pid = read_facts(started)["pid"]
 
-    def ended() -> bool:
-        if not (home / ENDED).exists() and not _runs(pid) and not (home / ENDED).exists():
+    def over() -> bool:
+        if not runs(pid) and not ended.exists():
             raise FederationError(
                 f"the server's process was killed; start it again to go on. {log} ends with: "
                 f"{last_words(log)}"
             )
-        return (home / ENDED).exists()
+        return ended.exists()
 
-    _await(ended, process, log, float("inf"), "")
-    return read_facts(home / ENDED)["failed"]
+    try:
+        _await(over, process, log, float("inf"), "")
+        return read_facts(ended)["failed"]
+    finally:
+        if not ended.exists() and runs(pid):
+            os.kill(pid, signal.SIGKILL)
+        for path in (started, ended):
+            path.unlink(missing_ok=True)
 
 
 def _await(
@@ -172,13 +176,6 @@ def _await(
         if time.monotonic() > end:
             raise FederationError(f"{late} within {longest_s:g} s; {log}: {last_words(log)}")
         time.sleep(LOOK_S)
-
-
-def _runs(pid: int) -> bool:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
 
 
 def _near(host: str) -> str:

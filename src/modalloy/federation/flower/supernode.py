@@ -68,15 +68,21 @@ def join_federation(
 
 
 def _answer(options: list[str], env: Mapping[str, str], home: Path, log: Path) -> None:
-    """Answer until the federation has ended, or until the server has forgotten this site."""
-    start = time.monotonic()
+    """Answer until the federation has ended, or until the server has started again.
+
+    FederationError where the server did not let this site in.
+    """
+    before = log.stat().st_size if log.exists() else 0
     with child("modalloy.federation.flower.run_supernode", options, env, log) as process:
         while process.poll() is None and not (home / ENDED).exists():
             time.sleep(LOOK_S)
         if process.poll() is None:
             time.sleep(LAST_ANSWER_S)
-        elif time.monotonic() - start < 10:
-            raise FederationError(f"the SuperNode has ended; {log} ends with: {last_words(log)}")
+        elif internals.JOINED not in log.read_bytes()[before:]:
+            raise FederationError(
+                f"the server did not let this site in ({last_words(log, since=before)}); does it "
+                "know this site's public key, and have both ends the same flwr?"
+            )
 
 
 def _command(name: str) -> str:

@@ -1,0 +1,1 @@
+"""What learning between sites gives and costs."""
