@@ -60,7 +60,7 @@ def write_label_run(
     )
     said = [text, say_release(matched_of(job))]
     notes: dict[str, Any] = {
-        "matched": {"site": side.site, "rows": int(loader.table.rows), **facts},
+        "matched": {"site": side.site, "rows": loader.table.rows, **facts},
         "epochs": progress.epoch,
         "batch": progress.batch,
         "curves": side.curves,

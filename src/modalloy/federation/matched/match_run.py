@@ -9,6 +9,7 @@ from pathlib import Path
 from modalloy.errors import FederationError, RunError
 from modalloy.federation.federate_run import SITES, tell
 from modalloy.federation.matched.compare import compare
+from modalloy.federation.matched.page import write_page
 from modalloy.federation.matched.site import MatchedSite
 from modalloy.federation.matched.split_server import SplitServer
 from modalloy.federation.server import Sites
@@ -52,7 +53,9 @@ def match_here(
     if job.federate.compare:
         sites[server.label].figures |= compare(job, sites, server.label, quiet=quiet)
     server.finish(seconds)
-    return load_run(out)
+    run = load_run(out)
+    write_page(run)
+    return run
 
 
 def in_process(sites: Mapping[str, MatchedSite]) -> Sites:
