@@ -35,6 +35,7 @@ def federate(
     What they learned travels, by the job's `federate` section. The page is RUN/federate.html: each
     site alone, federated and central, rounds, bytes and seconds.
     """
+    from modalloy.federation.matched.page import in_words as split_in_words
     from modalloy.federation.page import PAGE, in_words
 
     take_cores()
@@ -42,7 +43,7 @@ def federate(
     made = modalloy.federate(
         job, out=out, sites=tables(sites) if sites else None, resume=resume, **given
     )
-    typer.echo(in_words(made))
+    typer.echo(split_in_words(made) if "matched" in made.notes else in_words(made))
     typer.echo(f"\nThe run is {made.path}, its page {made.path / PAGE}.")
 
 

@@ -9,6 +9,7 @@ from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.machine.imports import require
 from modalloy.table.open_table import open_table
+from modalloy.table.table import Table
 from modalloy.tasks.custom import check_kits
 
 if TYPE_CHECKING:
@@ -54,7 +55,14 @@ def federate(
         tables = {
             name: open_table(t, allow_outside=loaded.allow_outside) for name, t in sites.items()
         }
+        if loaded.federate.matched is not None:
+            return match(loaded, tables, Path(out), resume=resume, quiet=quiet)
         return federate_here(loaded, tables, Path(out), resume=resume, quiet=quiet)
+    if loaded.federate.matched is not None:
+        raise JobError(
+            "federate.matched: split training asks each site in every step, and sites on other "
+            "machines start a process for each message; give the sites' tables (--site NAME=TABLE)."
+        )
     if not isinstance(source, str | Path) or certificates is None or superlink is None:
         raise JobError(
             "federate: with --superlink the job must be a file, which sites have too, and "
@@ -71,6 +79,20 @@ def federate(
         timeout_s=wait_s,
         resume=resume,
     )
+
+
+def match(
+    job: config.Job, tables: Mapping[str, Table], out: Path, *, resume: bool, quiet: bool
+) -> "Run":
+    """Split training of the same parts at several sites; it cannot go on where it was stopped."""
+    if resume:
+        raise JobError(
+            "federate.matched: split training keeps nothing to go on from; start it again in "
+            "another folder, without --resume."
+        )
+    from modalloy.federation.matched.match_run import match_here
+
+    return match_here(job, tables, out, quiet=quiet)
 
 
 def site(

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from modalloy.job.group import Options
+from modalloy.job.matched import Matched
 
 Rule = Literal["mean", "median", "trimmed_mean", "krum"]
 Part = Literal["heads", "norms"]
@@ -79,3 +80,6 @@ class Federate(Options):
     in `{B: {load: {name: load_N, times: 0.001}}}`."""
     compare: bool = True
     """Also train each site alone and, where all rows are here, all of them in one table."""
+    matched: Matched | None = None
+    """Sites know the same parts, and each has other columns of them: split training, in place of
+    rounds."""

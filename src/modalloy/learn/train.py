@@ -31,6 +31,7 @@ from modalloy.learn.sharded import gather, put_together, shard, sharded_blocks
 from modalloy.learn.state import State, averaged, shown_weights
 from modalloy.learn.weighting import Weighting
 from modalloy.machine.progress import Bar
+from modalloy.model.body import Body
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
 from modalloy.objectives.pretext import Pretraining
@@ -324,7 +325,7 @@ def look_due(state: State[Any], notes: Progress, epochs: int, way: Course, job: 
     return notes.epoch % way.look_every == 0 or notes.epoch >= epochs
 
 
-def freeze_trunks(model: Trainee, frozen: bool) -> None:
+def freeze_trunks(model: Body | Pretraining, frozen: bool) -> None:
     """Hold pretrained encoders still for the first epochs: no gradient is taken of them."""
     for encoder in model.body.encoders.values():
         if encoder.trunk is not None and not encoder.frozen:
