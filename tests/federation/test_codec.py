@@ -15,7 +15,7 @@ def shapes(x: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     return {n: v.shape for n, v in x.items()}
 
 
-@pytest.mark.parametrize(("keep", "bits", "off"), [(1, 32, 0), (1, 16, 2e-3), (1, 8, 0.02)])
+@pytest.mark.parametrize(("keep", "bits", "off"), [(1, 32, 0), (1, 16, 2e-3), (1, 8, 0.02), (1, 4, 0.35)])
 def test_all_numbers_come_back(
     keep: float, bits: int, off: float, draw: np.random.Generator
 ) -> None:
@@ -25,7 +25,7 @@ def test_all_numbers_come_back(
         np.testing.assert_allclose(found[name], x[name], atol=off, rtol=0)
 
 
-@pytest.mark.parametrize("bits", [32, 16, 8])
+@pytest.mark.parametrize("bits", [32, 16, 8, 4])
 def test_what_is_left_out_comes_later(bits: int, draw: np.random.Generator) -> None:
     codec, x = Codec(0.05, bits), change(draw)
     still = {n: np.zeros_like(v) for n, v in x.items()}

@@ -63,6 +63,7 @@ def test_it_learns_and_is_the_same_to_the_bit(usual: Federation, tmp_path: Path)
         ("sites", 0.5),
         ("keep", 0.1),
         ("bits", 8),
+        ("bits", 4),
         ("bits", 16),
         ("personal", ["heads"]),
         ("personal", ["norms"]),

@@ -188,12 +188,27 @@ def test_what_passes_by_itself_is_no_fault_of_a_row(tmp_path: Path, status: int)
     while place.step():
         pass
     assert [r["twice"] for r in place.answers("a.csv.answers.csv")] == ["2.0", "4.0"]
-    refused = answer_each(slow, [Taken("a.csv", 0, {})])
-    assert refused[0].fault == "too slow."
 
 
-def slow(rows: Sequence[Taken]) -> list[Answered]:
-    raise RequestError("too slow.", 504)
+def test_rows_that_take_too_long_together_are_asked_for_in_halves() -> None:
+    """And a row that takes too long alone waits: the service may be under load."""
+    asked: list[int] = []
+
+    def slow(rows: Sequence[Taken]) -> list[Answered]:
+        asked.append(len(rows))
+        if len(rows) > 2:
+            raise RequestError("too slow.", 504)
+        return [Answered(r.source, r.number, {}) for r in rows]
+
+    found = answer_each(slow, [Taken("a.csv", n, {}) for n in range(4)])
+    assert [a.number for a in found] == [0, 1, 2, 3]
+    assert asked == [4, 2, 2]
+
+    def stuck(rows: Sequence[Taken]) -> list[Answered]:
+        raise RequestError("too slow.", 504)
+
+    with pytest.raises(RequestError, match="too slow"):
+        answer_each(stuck, [Taken("a.csv", 0, {})])
 
 
 def test_answers_that_were_taken_away_begin_anew(tmp_path: Path) -> None:
@@ -350,7 +365,7 @@ def test_a_fault_of_our_own_is_an_answer_to_its_row_and_ends_nothing(tmp_path: P
     assert said == "a fault of this program (ValueError) keeps it from being answered"
 
 
-@pytest.mark.parametrize("status", [503, 504, 507])
+@pytest.mark.parametrize("status", [503, 507])
 def test_rows_wait_for_a_service_that_has_no_time(tmp_path: Path, status: int) -> None:
     place, asked = Place(tmp_path), []
     (place.folder / "a.csv").write_text("load,note\n1,a\n2,b\n")

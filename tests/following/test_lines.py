@@ -148,4 +148,4 @@ def test_a_line_that_is_nested_without_end_is_a_fault_of_its_row_alone(tmp_path:
     path.write_text("[" * 100_000 + '\n{"load": 1}\n')
     rows, faults = read(path)
     assert rows == [(1, {"load": 1})]
-    assert faults == {0: "no row of a table: it is nested too deeply"}
+    assert faults == {0: "no JSON: it is nested too deeply"}

@@ -12,6 +12,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from modalloy.answer.predictor import Predictor
+from modalloy.deployment.log_query import Which
 from modalloy.serving.plain import records_of
 from modalloy.serving.served_model import STATUS
 from served import JSON, rows_of, serving, small_run
@@ -183,7 +184,7 @@ def test_a_label_comes_back_to_its_row(run: Path, client: TestClient) -> None:
     told = client.post("/feedback", json=label | {"label": "Crack"}).json()
     assert told["note"].startswith("this model knows no 'Crack', so no refresh learns from it. Did")
     client.post("/feedback", json=label)
-    frame = client.service.rows.frame(labelled=True)
+    frame = client.service.rows.frame(Which(labelled=True))
     assert frame.set_index("row_id").loc[row, "fault_code"] == "crack"
     for change, status, said in [
         ({"id": "nothing"}, 409, "is not in the log"),

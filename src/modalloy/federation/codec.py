@@ -15,7 +15,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass
 class Codec:
-    """Encodes changes of one site. keep: share of the numbers. bits: of each, 32, 16 or 8.
+    """Encodes changes of one site. keep: share of the numbers. bits: of each, 32, 16, 8 or 4.
 
     waiting: what was not sent yet, by name; `remembers` False throws it away, as privacy demands:
     a memory would say more of old rows than their noise allows.
@@ -91,18 +91,27 @@ def quantised(x_K: np.ndarray, bits: int) -> tuple[np.ndarray, Arrays]:
         half = np.clip(x_K, -65504.0, 65504.0).astype(np.float16)
         return half.astype(np.float32), {"x": half}
     blocks = -(-len(x_K) // BLOCK)
+    most = 2 ** (bits - 1) - 1
     padded = np.pad(x_K, (0, blocks * BLOCK - len(x_K))).reshape(blocks, BLOCK)
-    scale = (np.abs(padded).max(1) / 127.0).astype(np.float32)
+    scale = (np.abs(padded).max(1) / most).astype(np.float32)
     safe = np.where(scale > 0, scale, 1.0)[:, None]
-    codes = np.clip(np.rint(padded / safe), -127, 127).astype(np.int8)
+    codes = np.clip(np.rint(padded / safe), -most, most).astype(np.int8)
     read = (codes * scale[:, None]).ravel()[: len(x_K)].astype(np.float32)
-    return read, {"x": codes.ravel()[: len(x_K)], "scale": scale}
+    codes = codes.ravel()[: len(x_K)]
+    if bits == 8:
+        return read, {"x": codes, "scale": scale}
+    halves = np.pad((codes + 8).astype(np.uint8), (0, len(codes) % 2)).reshape(-1, 2)
+    packed = (halves[:, 0] << 4) | halves[:, 1]
+    return read, {"x": packed, "scale": scale, "count": np.array([len(codes)], np.int64)}
 
 
 def numbers(arrays: Mapping[str, np.ndarray]) -> np.ndarray:
     """The numbers of `quantised`'s arrays."""
     x = arrays["x"]
-    if x.dtype != np.int8:
+    if x.dtype == np.uint8:
+        both = np.stack([x >> 4, x & 15], 1).ravel()
+        x = (both.astype(np.int8) - 8)[: int(arrays["count"][0])]
+    elif x.dtype != np.int8:
         return x.astype(np.float32)
     scale = np.repeat(arrays["scale"], BLOCK)[: len(x)]
     if len(scale) != len(x):

@@ -146,9 +146,6 @@ def json_rows(
         except ValueError as error:
             faults[number] = f"no JSON: {error}"
             continue
-        except RecursionError:
-            faults[number] = "no row of a table: it is nested too deeply"
-            continue
         if isinstance(found, dict):
             rows.append((number, found))
         else:

@@ -59,13 +59,13 @@ class Federate(Options):
     keep: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Share of the numbers of a change that is sent, the largest ones; the others wait at the site
     and are added to its next change (error feedback, Stich et al. 2018, 1809.07599)."""
-    bits: Literal[32, 16, 8] = 32
+    bits: Literal[32, 16, 8, 4] = 32
     """Bits of a number that is sent."""
     upload: Annotated[float, Field(gt=0.0, le=1.0)] = 1.0
     """Share of the bytes of all encoders that a site sends in a round: those whose column its
     validation rows need most for their bytes, and that waited longest (after Yuan et al. 2024,
     2401.16685)."""
-    personal: list[Part | str] = []
+    personal: tuple[Part | str, ...] = ()
     """What stays at a site and is its own: `heads`, `norms`, or the encoder of a column by name."""
     secure: bool = False
     """Let the server learn the sum of the sites' changes and none of them (Bonawitz et al. 2017);
