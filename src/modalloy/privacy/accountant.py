@@ -94,7 +94,8 @@ def epsilon(
 def noise_for(
     wanted: float, delta: float, rate: float, steps: int, *, accountant: Accountant = "rdp"
 ) -> float:
-    """The least noise multiplier, to a thousandth (`prv`: a hundredth), whose epsilon is at most what is wanted."""
+    """The least noise multiplier whose epsilon is at most what is wanted, to a thousandth; by `prv`
+    to a hundredth."""
     high = 1.0
     while epsilon(rate, high, steps, delta) > wanted:
         high *= 2

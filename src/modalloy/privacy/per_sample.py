@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
+from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.learn.optimizer import trained
 from modalloy.learn.weighting import Weighting
@@ -22,8 +23,8 @@ from modalloy.model.adapters.attach import FIGURES
 from modalloy.model.tokens import Batch
 from modalloy.objectives.losses import Net, Objective
 
-NUMBERS_AT_ONCE = 2**26  # of gradients: 256 MB
-ROWS_AT_ONCE = 64
+NUMBERS_HELD = 2**26  # of gradients: 256 MB
+ROWS_AT_ONCE = 64  # whose way through the network is held for the way back
 TRIED = 3  # rows that both ways are compared on
 SAME = 1e-4  # of the longest gradient: rounding between both ways
 # What torch says of code that it cannot run for many rows at once.
@@ -68,15 +69,9 @@ class PerSample(Generic[Net]):
             parts = [
                 (which, self.together(rows_of(batch, which)))
                 for group in alike(parted(batch, self.common)[0], len(batch))
-                for which in np.array_split(group, -(-len(group) // self.rows_at_once))
+                for which in np.array_split(group, -(-len(group) // ROWS_AT_ONCE))
             ]
         return joined(parts)
-
-    @property
-    def rows_at_once(self) -> int:
-        """As many as fit into memory beside their gradients."""
-        numbers = sum(p.numel() for _, p in trained(self.model))
-        return max(1, min(ROWS_AT_ONCE, NUMBERS_AT_ONCE // max(1, numbers)))
 
     def together(self, batch: Batch) -> Gradients:
         """The same of rows that have all in common that they must."""
@@ -129,9 +124,7 @@ class Whole(nn.Module):
         return self.total(losses), dict(losses)
 
 
-def per_sample(
-    model: Net, objective: Objective[Net], total: Total, batch: Batch
-) -> PerSample[Net]:
+def per_sample(model: Net, objective: Objective[Net], total: Total, batch: Batch) -> PerSample[Net]:
     """How to take gradients of this model: found out on the first rows of a batch.
 
     Rows are worked on together where torch can do that, and the gradients are those of one row
@@ -158,16 +151,32 @@ def per_sample(
     return PerSample(model, objective, total, None, why)
 
 
-def fixed_total(job: config.Job) -> Weighting:
-    """The total of a job's losses as far as it depends on no row: each task by its own weight.
+def private_total(job: config.Job) -> Weighting:
+    """The total of a job's losses as far as it depends on no row: each task by its own weight, not
+    divided by its first loss.
 
-    Weighing by first losses, uncertainties or gradients would look at rows outside of what is
-    noised.
+    JobError where the job asks for one that looks at rows, which no noise would cover, and for
+    weights of classes, which mean nothing to one row alone.
     """
-    plain = job.train.model_copy(update={"weighting": "sum"})
-    total = Weighting(job.model_copy(update={"train": plain}))
+    if job.train.weighting != "sum":
+        raise JobError(
+            f"train.weighting: {job.train.weighting} weighs tasks by what rows say, which no noise "
+            "covers; take sum where learning is private"
+        )
+    for name, task in job.tasks.items():
+        if getattr(task, "class_weights", "none") != "none":
+            raise JobError(
+                f"tasks.{name}.class_weights: weights of classes share out a batch, and the "
+                "gradient of a row is shortened alone; leave them out where learning is private"
+            )
+    total = Weighting(job)
     total.start_N.fill_(1.0)  # what losses are divided by
     return total
+
+
+def rows_held(model: nn.Module) -> int:
+    """Of how many rows the gradients fit into memory together."""
+    return max(1, NUMBERS_HELD // max(1, sum(p.numel() for _, p in trained(model))))
 
 
 @contextmanager
