@@ -5,6 +5,7 @@ layer of any method will do), or one after the other where a network cannot be r
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from modalloy.errors import JobError
 from modalloy.job import config
@@ -32,6 +34,7 @@ CANNOT = re.compile(r"vmap|functorch|batching rule|data pointer of Tensor", re.I
 
 Total = Callable[[Mapping[str, Tensor]], Tensor]
 Named = dict[str, Tensor]
+OfOne = Callable[[Named, Named], tuple[Tensor, Named]]
 Common = Literal["presence", "masks"]
 COMMON: tuple[Common, ...] = ("presence", "masks")
 
@@ -63,37 +66,59 @@ class PerSample(Generic[Net]):
 
     def of(self, batch: Batch) -> Gradients:
         """Gradients and losses of these rows, in their order. The model learns nothing."""
-        with standing_still(self.model):
-            if self.common is None:
-                return joined([(np.array([i]), self.alone(batch, i)) for i in range(len(batch))])
-            parts = [
-                (which, self.together(rows_of(batch, which)))
-                for group in alike(parted(batch, self.common)[0], len(batch))
-                for which in np.array_split(group, -(-len(group) // ROWS_AT_ONCE))
-            ]
-        return joined(parts)
+        with standing_still(self.model), in_plain_steps():
+            take = self.alone if self.common is None else self.together
+            return joined([(rows, take(rows_of(batch, rows))) for rows in self.groups(batch)])
 
-    def together(self, batch: Batch) -> Gradients:
-        """The same of rows that have all in common that they must."""
+    @torch.no_grad()
+    def totals(self, batch: Batch) -> Tensor:
+        """The total of each of these rows, (B,), without gradients: what an attacker looks at."""
+        total_B = torch.zeros(len(batch))
+        with standing_still(self.model), in_plain_steps():
+            for which in self.groups(batch):
+                rows = rows_of(batch, which)
+                if self.common is None:
+                    whole = Whole(self.model, self.objective, self.total)
+                    found = whole(rows)[0].reshape(1)
+                else:
+                    learned, one, varying = self.of_one(rows)
+                    found = vmap(one, (None, 0), randomness="different")(learned, varying)[0]
+                total_B[torch.from_numpy(which)] = found.float().cpu()
+        return total_B
+
+    def groups(self, batch: Batch) -> Iterator[np.ndarray]:
+        """Numbers of rows that may be worked on together, so many at once as memory allows."""
+        if self.common is None:
+            yield from np.arange(len(batch)).reshape(-1, 1)
+            return
+        for group in alike(parted(batch, self.common)[0], len(batch)):
+            yield from np.array_split(group, -(-len(group) // ROWS_AT_ONCE))
+
+    def of_one(self, batch: Batch) -> tuple[Named, OfOne, Named]:
+        """What learns, a function of that and of one row of a batch, and the rows as it takes
+        them."""
         assert self.common is not None
         flags, varying = parted(batch, self.common)
         whole = Whole(self.model, self.objective, self.total)
-        learned = {f"model.{n}": p for n, p in trained(self.model)}
 
         def one(parameters: Named, row: Named) -> tuple[Tensor, Named]:
             alone = put_together(batch, flags, {n: t.unsqueeze(0) for n, t in row.items()})
             return functional_call(whole, parameters, (alone,))
 
+        return {f"model.{n}": p for n, p in trained(self.model)}, one, varying
+
+    def together(self, batch: Batch) -> Gradients:
+        """Gradients of rows that have all in common that they must."""
+        learned, one, varying = self.of_one(batch)
         each = vmap(grad_and_value(one, has_aux=True), in_dims=(None, 0), randomness="different")
         gradients, (total_B, losses) = each(learned, varying)
         found = {n.removeprefix("model."): g.detach() for n, g in gradients.items()}
         return Gradients(found, {n: v.detach() for n, v in losses.items()}, total_B.detach())
 
-    def alone(self, batch: Batch, row: int) -> Gradients:
+    def alone(self, batch: Batch) -> Gradients:
         """The same of one row, by an ordinary backward pass."""
         learned = trained(self.model)
-        whole = Whole(self.model, self.objective, self.total)
-        total, losses = whole(rows_of(batch, np.array([row])))
+        total, losses = Whole(self.model, self.objective, self.total)(batch)
         given = torch.autograd.grad(total, [p for _, p in learned], allow_unused=True)
         found = {
             n: (torch.zeros_like(p) if g is None else g).unsqueeze(0)
@@ -196,6 +221,16 @@ def standing_still(model: nn.Module) -> Iterator[None]:
             module.training = mode
         for table in sparse:
             table.sparse = True
+
+
+@contextmanager
+def in_plain_steps() -> Iterator[None]:
+    """Attention by products and a softmax: the fused one is run row by row by vmap. What else it
+    runs so is slower, and no less right.
+    """
+    with warnings.catch_warnings(), sdpa_kernel(SDPBackend.MATH):
+        warnings.filterwarnings("ignore", "There is a performance drop", UserWarning)
+        yield
 
 
 def alike(flags: Named, rows: int) -> Iterator[np.ndarray]:
