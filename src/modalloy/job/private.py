@@ -18,9 +18,13 @@ class Private(Options):
     delta: Annotated[float, Field(gt=0.0, lt=0.1)] | Literal["auto"] = "auto"
     """Chance that the promise does not hold. `auto` takes a tenth of one over the number of units,
     at most 1e-5."""
-    clip: PositiveFloat = 0.1
+    clip: PositiveFloat = 1.0
     """Longest gradient of one unit; longer ones are shortened to it, and the noise is as many times
     as long as epsilon asks for."""
+    lr: PositiveFloat = 0.5
+    """Highest learning rate of what starts from nothing, by SGD with momentum 0.9; pretrained
+    weights that learn take a tenth of it. AdamW goes as far for weights that nothing pulls at, which
+    is noise."""
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
     """Share of the units that a step draws on average, each by its own chance. Large shares and
     few steps cost least of the score."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from modalloy.answer.loader import Loader
 from modalloy.errors import JobError
 from modalloy.job import config
+from modalloy.job.private import Private
 from modalloy.learn.change import Change, Scheduled
 from modalloy.learn.fit import Step, lost
 from modalloy.learn.optimizer import trained
@@ -24,6 +25,7 @@ from modalloy.privacy.per_sample import Gradients, Named, PerSample, per_sample,
 from modalloy.privacy.units import Units, in_chunks
 
 Views = Callable[[Batch], Batch]  # the same rows, each seen otherwise by chance of its own
+NEVER = 1e30  # length that no gradient has: what is noised is shortened no more
 READ_ROWS = 256  # at once, of like length
 
 
@@ -48,7 +50,7 @@ def private_steps(
     by how many units are expected, not by how many came. A step that draws nothing is made of noise
     alone. change: as in `fit`; it sees noised gradients only, and so do AdaLoRA's scores. views:
     as in `fit`, as far as each row's depends on no other. way: how gradients are taken, as
-    `per_sample` finds it out.
+    `per_sample` finds it out. settings: as `private_settings` makes them, of the state too.
 
     secret: of all chance. Whoever knows it can take the noise off, and a secret that serves two
     trainings of the same step tells their difference: `secrets.randbits(63)` at each start, kept
@@ -81,6 +83,20 @@ def private_steps(
         lr = change(state)
         seconds = time.perf_counter() - start
         yield Step(state.step, sums.mean_losses(), sums.mean_total(), lr, sums.rows, seconds)
+
+
+def private_settings(settings: config.Train, options: Private) -> config.Train:
+    """How a private training changes weights: SGD at `private.lr` without decay, gradients as they
+    were noised.
+    """
+    changes = {
+        "optimizer": "sgd",
+        "lr": options.lr,
+        "encoder_lr": options.lr / 10,
+        "weight_decay": 0.0,
+        "clip": NEVER,
+    }
+    return settings.model_copy(update=changes)
 
 
 class Sums:
