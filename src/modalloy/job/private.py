@@ -14,7 +14,7 @@ class Private(Options):
 
     epsilon: PositiveFloat = 8.0
     """What whoever sees every change of the weights may learn of one unit, at most: a smaller one
-    promises more and costs more of the score. 8 still holds back attacks; 1 is a strong promise."""
+    promises more and costs more of the score. Articles on fine-tuning take 3 to 8; 1 is strong."""
     delta: Annotated[float, Field(gt=0.0, lt=0.1)] | Literal["auto"] = "auto"
     """Chance that the promise does not hold. `auto` takes a tenth of one over the number of units,
     at most 1e-5."""
@@ -23,8 +23,8 @@ class Private(Options):
     as long as epsilon asks for."""
     lr: PositiveFloat = 0.5
     """Highest learning rate of what starts from nothing, by SGD with momentum 0.9; pretrained
-    weights that learn take a tenth of it. AdamW goes as far for weights that nothing pulls at, which
-    is noise."""
+    weights that learn take a tenth of it. AdamW goes as far for weights that nothing pulls at,
+    which is noise."""
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
     """Share of the units that a step draws on average, each by its own chance. Large shares and
     few steps cost least of the score."""
