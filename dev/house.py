@@ -63,6 +63,7 @@ ROOMS: list[set[str]] = [
     {"economy"},
     {"hardening"},
     {"adaptation"},
+    {"privacy"},
     {"deployment"},
     {"watching"},
     {"tuning"},
