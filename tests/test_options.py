@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from conftest import write_table
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
-from modalloy.job import config, federated, matched
+from modalloy.job import config, federated, matched, private
 from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
@@ -308,6 +308,20 @@ ELSEWHERE = {
     "SiteColumn.name": "tests/federation/test_agreement.py::test_another_unit_is_named_and_mended",
     "SiteColumn.times": "tests/federation/test_agreement.py::test_another_unit_is_named_and_mended",
     "SiteColumn.plus": "tests/federation/test_agreement.py::test_another_unit_is_named_and_mended",
+    "Private.epsilon": "tests/federation/test_private_rounds.py"
+    "::test_each_option_changes_what_is_promised_or_learned",
+    "Private.delta": "tests/federation/test_private_rounds.py"
+    "::test_each_option_changes_what_is_promised_or_learned",
+    "Private.clip": "tests/federation/test_private_rounds.py"
+    "::test_each_option_changes_what_is_promised_or_learned",
+    "Private.lr": "tests/federation/test_private_rounds.py"
+    "::test_each_option_changes_what_is_promised_or_learned",
+    "Private.share": "tests/federation/test_private_rounds.py"
+    "::test_each_option_changes_what_is_promised_or_learned",
+    "Private.unit": "tests/federation/test_private_rounds.py"
+    "::test_each_option_changes_what_is_promised_or_learned",
+    "Private.accountant": "tests/federation/test_private_rounds.py"
+    "::test_each_option_changes_what_is_promised_or_learned",
     "Matched.by": "tests/federation/test_matched_training.py"
     "::test_rows_are_matched_by_the_column_that_is_named",
     "Matched.fewest": "tests/federation/test_matched_training.py"
@@ -454,6 +468,7 @@ GROUPS = {
     "Job.refresh",
     "Job.federate",
     "Federate.matched",
+    "Federate.private",
     "Pretrain.masked",
     "Pretrain.contrast",
     "Pretrain.matching",
@@ -640,7 +655,7 @@ def numbers(job: dict[str, Any], folder: Path, out: Path) -> str:
 
 
 # What a walk goes through: sections of the job that stand in files of their own come after config.
-KINDS = {**vars(config), **vars(federated), **vars(matched)}
+KINDS = {**vars(config), **vars(federated), **vars(matched), **vars(private)}
 
 
 def all_options() -> Iterator[str]:

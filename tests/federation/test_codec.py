@@ -15,7 +15,9 @@ def shapes(x: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
     return {n: v.shape for n, v in x.items()}
 
 
-@pytest.mark.parametrize(("keep", "bits", "off"), [(1, 32, 0), (1, 16, 2e-3), (1, 8, 0.02), (1, 4, 0.35)])
+@pytest.mark.parametrize(
+    ("keep", "bits", "off"), [(1, 32, 0), (1, 16, 2e-3), (1, 8, 0.02), (1, 4, 0.35)]
+)
 def test_all_numbers_come_back(
     keep: float, bits: int, off: float, draw: np.random.Generator
 ) -> None:

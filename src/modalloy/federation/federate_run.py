@@ -16,7 +16,7 @@ from modalloy.federation.page import write_page
 from modalloy.federation.plant import Plant
 from modalloy.federation.pooled import pooled
 from modalloy.federation.server import Federation, Sites
-from modalloy.federation.site_run import gains, names_in, network_answers, told
+from modalloy.federation.site_run import gains, names_in, network_answers, say_privacy, told
 from modalloy.federation.travelling import take_weights
 from modalloy.job import config
 from modalloy.learn.adapting import end_adapted
@@ -143,11 +143,15 @@ def write(
         "seconds": {"rounds": learned_s, "all": seconds},
         "weights": int(sum(x.size for x in federation.best.values())),
         "options": job.federate.model_dump(mode="json"),
+        "privacy": federation.privacy,
     }
     notes: dict[str, Any] = {
         "federated": note,
         "seconds": {"training": learned_s},
-        "findings": [finding("note", "federate", text).as_dict() for text in federation.said],
+        "findings": [
+            finding("note", "federate", text).as_dict()
+            for text in [*federation.said, *say_privacy(federation.privacy)]
+        ],
     }
     if adapted is not None:
         notes["adapted"] = adapted

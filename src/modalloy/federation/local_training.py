@@ -26,11 +26,11 @@ from modalloy.objectives.supervised import supervised
 
 
 class Learned(NamedTuple):
-    """What a round gave. change: of the weights that any gradient reached. loss: mean of its steps.
-    gradient: mean of each weight's, for controls."""
+    """What a round gave. change: of the weights that any gradient reached. loss: mean of its steps,
+    None where it is private. gradient: mean of each weight's, for controls."""
 
     change: Arrays
-    loss: float
+    loss: float | None
     steps: int
     gradient: Arrays
 

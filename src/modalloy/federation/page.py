@@ -19,6 +19,10 @@ from modalloy.runs.run import Run
 PAGE = "federate.html"
 HEAD = ("site", "rows", "figure", "alone", "federated", "central", "gain over alone")
 WAYS = ("alone", "federated", "central")
+ATTACK = (
+    "Membership inference by losses: 0.5 is guessing, 1 tells every row that was learned from. An "
+    "attack that fails proves nothing; an epsilon does."
+)
 SAID = (
     "Each network answers the site's own test rows; alone: learned from this site's rows, central: "
     "from all rows in one table, which is what federating spares the sites. Networks alone are "
@@ -33,6 +37,8 @@ def write_page(run: Run) -> Path:
     if any(line.get("score") is not None for line in told["rounds"]):
         parts.append(("rounds", "Round after round", show_figures([by_round(told)])))
     parts.append(("cost", "What it cost", cost(told)))
+    if any(own.get("membership") for own in told["sites"].values()):
+        parts.append(("privacy", "What the model remembers", remembered(told)))
     if told["said"]:
         items = join(tag("li", text) for text in told["said"])
         parts.append(("said", "To be known", tag("ul", items)))
@@ -104,6 +110,26 @@ def of(figures: Mapping[str, Any] | None, metric: str, unit: str) -> str:
         return "–"
     ends = say_interval(figures, metric, unit) if metric in figures.get("interval", {}) else ""
     return say(metric, figures[metric], unit) + (f" ({ends})" if ends else "")
+
+
+def remembered(told: Mapping[str, Any]) -> Markup:
+    """How well an attack by losses tells rows that were learned from, beside what is promised."""
+    rows = []
+    for site, own in told["sites"].items():
+        said = [auc(own.get("membership_alone")), auc(own.get("membership"))]
+        promise = told["privacy"].get(site)
+        kept = f"{promise['epsilon']:.2f} for each {promise['unit']}" if promise else "none"
+        rows.append((site, *said, kept))
+    head = ("site", "attack on the network alone", "attack on the common network", "epsilon")
+    return join([table(head, rows), tag("p", ATTACK, kind="quiet")])
+
+
+def auc(attack: Mapping[str, Any] | None) -> str:
+    """An attack's area under the curve in words."""
+    if not attack:
+        return "–"
+    low, high = attack["interval"]
+    return f"{attack['auc']:.3f} ({low:.3f} to {high:.3f})"
 
 
 def by_round(told: Mapping[str, Any]) -> Figure:

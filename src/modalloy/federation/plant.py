@@ -19,6 +19,7 @@ from modalloy.federation.codec import Codec
 from modalloy.federation.local_training import Learned, learn_round
 from modalloy.federation.memory import Held, Memory
 from modalloy.federation.own_rows import as_the_job, unlike_names
+from modalloy.federation.private_round import learn_privately, plan_of, units_of
 from modalloy.federation.proposal import hashed, propose, with_names
 from modalloy.federation.secure_sum import Masker
 from modalloy.federation.site_run import finish_site
@@ -114,13 +115,16 @@ class Plant:
             fit_fronts(model, loader, rows, seed=self.job.seed)
         names = fitted_figures(model)
         fits = weights_of(model, names) if len(rows) else {}
-        facts = {
+        facts: dict[str, Any] = {
             "train": len(rows),
             "validation": len(parts.validation),
             "test": len(parts.test),
             "lacking": sorted(lacking(model, self.inputs())),
             "frozen": frozen_print(model, travelling(model), names),
         }
+        if self.job.federate.private is not None and len(rows):
+            units = units_of(self.table, rows, self.job.federate.private)
+            facts["privacy"] = plan_of(self.job, units, len(rows)).facts()
         if self.job.federate.secure:
             facts["key"] = self.masker().public.hex()
         return Message("agreed", facts, fits)
@@ -197,10 +201,11 @@ class Plant:
         held = self.memory.before(number)
         own = travelling(model, options.personal)
         take_weights(model, {**part_of(asked, "w"), **held.personal})
-        before = self.judged()
+        before = None if options.private is not None else self.judged()
         learned = self.learned(number, held, part_of(asked, "k"))
         change, value = self.sent(learned.change, own, held)
-        codec = Codec(options.keep, options.bits, waiting=held.waiting)
+        private = options.private is not None
+        codec = Codec(options.keep, options.bits, not private, waiting=held.waiting)
         shares: dict[str, str] = {}
         if options.secure:
             arrays, shares = self.masked(change, own, len(parts.train), asked)
@@ -215,7 +220,7 @@ class Plant:
         facts = {
             "round": number,
             "rows": len(parts.train),
-            "judged": len(parts.validation),
+            "judged": len(parts.validation) if before else 0,
             "score": before.value if before else None,
             "loss": learned.loss,
             "names": list(change),
@@ -228,6 +233,9 @@ class Plant:
         """What a round's learning changes here. everyone: the control of all sites."""
         model, loader, parts = self.ready()
         names, shift = travelling(model), None
+        if self.job.federate.private is not None:
+            given = {"key": self.memory.secret(), "number": number, "names": names}
+            return learn_privately(model, loader, parts.train, self.job, **given)
         if self.job.federate.controls:
             zero = {n: np.zeros_like(x) for n, x in weights_of(model, names).items()}
             shift = {n: everyone.get(n, zero[n]) - held.control.get(n, zero[n]) for n in names}
@@ -275,11 +283,10 @@ class Plant:
         """How well given weights, with the site's own, answer its validation rows."""
         model, _, parts = self.ready()
         take_weights(model, {**part_of(asked, "w"), **self.memory.latest().personal})
-        found = self.judged()
+        found = None if self.job.federate.private is not None else self.judged()
         facts = {
             "score": found.value if found else None,
-            "figures": found.figures if found else {},
-            "judged": len(parts.validation),
+            "judged": len(parts.validation) if found else 0,
         }
         return Message("scored", facts)
 

@@ -79,6 +79,7 @@ class Federation:
     down: int = 0
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    privacy: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         options = self.job.federate
@@ -129,6 +130,10 @@ class Federation:
         write_safely(self.folder / "schema.json", json.dumps(schema).encode())
         self.build(schema)
         answers = self.ask({s: Message("agree", {"schema": schema}) for s in proposals})
+        lost = [s for s in proposals if s not in answers]
+        if lost:
+            why = "; ".join(self.said[-len(lost) :])
+            raise FederationError(f"{', '.join(lost)} cannot learn by what was agreed on ({why}).")
         self.take_agreed(answers)
 
     def build(self, schema: Mapping[str, Any]) -> None:
@@ -155,6 +160,7 @@ class Federation:
             )
         keys = ("train", "validation", "test")
         self.rows = {s: {k: m.facts[k] for k in keys} for s, m in answers.items()}
+        self.privacy = {s: m.facts["privacy"] for s, m in answers.items() if "privacy" in m.facts}
         self.keys = {s: m.facts["key"] for s, m in answers.items() if "key" in m.facts}
         for site, rows in self.rows.items():
             if not rows["train"]:
@@ -309,7 +315,10 @@ class Federation:
         self.judge(self.done, list(answers.values()))
         if not self.best:
             self.best, self.best_round = dict(self.weights), self.done
-            self.note("no site has validation rows: the last round's model is kept")
+            private = self.job.federate.private is not None
+            why = "learning is private and no score is told" if private else "no site has"
+            why += "" if private else " validation rows"
+            self.note(f"{why}: the last round's model is kept")
 
     def finish(self) -> dict[str, dict[str, Any]]:
         """Give every site the best model, and gather what it says of its test rows."""
@@ -321,6 +330,7 @@ class Federation:
             "best": self.best_round,
             "sites": sorted(self.rows),
             "options": self.job.federate.model_dump(mode="json", exclude={"columns"}),
+            "privacy": self.privacy,
         }
         messages = {s: Message("finish", facts, arrays) for s in self.rows}
         return {s: dict(m.facts) for s, m in self.ask(messages).items()}
@@ -350,6 +360,7 @@ class Federation:
             "down": self.down,
             "job": self.mark,
             "keys": self.keys,
+            "privacy": self.privacy,
             "has": self.agreed.has if self.agreed else {},
         }
         write_safely(self.folder / STATE, save(arrays, {"facts": json.dumps(facts)}))
@@ -378,7 +389,7 @@ class Federation:
         self.done, self.best_round = facts["done"], facts["best_round"]
         if facts["best_score"] is not None:
             self.best_score = facts["best_score"]
-        self.keys = facts["keys"]
+        self.keys, self.privacy = facts["keys"], facts["privacy"]
         self.history, self.said, self.rows = facts["history"], facts["said"], facts["rows"]
         self.up, self.down = facts["up"], facts["down"]
         sizes = {s: r["train"] for s, r in self.rows.items()}

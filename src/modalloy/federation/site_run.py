@@ -13,6 +13,7 @@ from modalloy.answer.answers import EVERYTHING, Answer
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.checks.finding import finding
+from modalloy.federation.private_round import membership
 from modalloy.job import config
 from modalloy.judge.compared import compare
 from modalloy.judge.figures import figures_of, truth_of
@@ -31,7 +32,13 @@ from modalloy.runs.rows import save_prints
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
 
-KEPT = ("rounds", "best", "sites", "options")  # facts of the server that a site's run repeats
+KEPT = (
+    "rounds",
+    "best",
+    "sites",
+    "options",
+    "privacy",
+)  # facts of the server that a site's run repeats
 
 
 def finish_site(
@@ -53,6 +60,8 @@ def finish_site(
     model.eval()
     said = network_answers(model, loader, parts.test)
     found: dict[str, Any] = {"test": len(parts.test), "federated": told(loader, parts.test, said)}
+    attack = membership(model, loader, parts.train, parts.test, job)
+    found["membership"] = None if attack is None else attack._asdict()
     enough = len(parts.train) > 1 and len(parts.validation) > 0
     if job.federate.compare and enough and len(parts.test):
         found |= alone(loader, parts, job, said, lacks, quiet=quiet)
@@ -89,9 +98,14 @@ def write_run(
     notes: dict[str, Any] = {
         "federated": {"site": name, **{k: facts[k] for k in KEPT if k in facts}},
         "curves": [],
+        "epochs": int(facts["rounds"]),
+        "precision": "float32",
         "seconds": {"training": 0.0},
         "refit": False,
-        "findings": [finding("note", "federate", text).as_dict()],
+        "findings": [
+            finding("note", "federate", said).as_dict()
+            for said in (text, *say_privacy({name: facts.get("privacy", {}).get(name)}))
+        ],
         "cells": {},
     }
     if adapted is not None:
@@ -100,6 +114,17 @@ def write_run(
     run, blended = blend_and_save(learned, out, notes, made)
     notes["seconds"]["training"] = time.perf_counter() - start
     report_on(learned, run, parts.test, None, made, blended, quiet=quiet)
+
+
+def say_privacy(privacy: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
+    """What was promised to whom, a sentence a site."""
+    return [
+        f"{site}: differentially private for each {p['unit']}: epsilon {p['epsilon']:.2f} at delta "
+        f"{p['delta']:.1g} over {p['steps']} steps, by {p['accountant']}; not for what columns are "
+        "read by, nor for validation and test rows"
+        for site, p in privacy.items()
+        if p
+    ]
 
 
 def alone(
@@ -124,8 +149,10 @@ def alone(
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     said = network_answers(learned.model, learned.loader, parts.test)
+    attack = membership(learned.model, learned.loader, parts.train, parts.test, job)
     return {
         "alone": told(learned.loader, parts.test, said),
+        "membership_alone": None if attack is None else attack._asdict(),
         "gain": gains(loader, parts.test, said, common, names_in(learned.loader)),
     }
 

@@ -24,6 +24,11 @@ def broken_federation(data: dict[str, Any], columns: dict[str, dict[str, Any]]) 
         why = "corrects plain gradients; set train.optimizer: sgd, and a rate that fits it."
         yield Fault(("federate", "controls"), why)
     yield from _secure(options, rule, keep)
+    if isinstance(options.get("private"), dict):
+        for name, usual in (("controls", False), ("upload", 1.0), ("proximal", 0.0)):
+            if options.get(name, usual) != usual:
+                why = "says of rows what no noise covers: leave it out where learning is private."
+                yield Fault(("federate", name), why)
     yield from _personal(options.get("personal"), columns)
     yield from _sites(options.get("columns"), columns)
 

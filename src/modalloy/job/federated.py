@@ -6,6 +6,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from modalloy.job.group import Options
 from modalloy.job.matched import Matched
+from modalloy.job.private import Private
 
 Rule = Literal["mean", "median", "trimmed_mean", "krum"]
 Part = Literal["heads", "norms"]
@@ -67,6 +68,9 @@ class Federate(Options):
     2401.16685)."""
     personal: tuple[Part | str, ...] = ()
     """What stays at a site and is its own: `heads`, `norms`, or the encoder of a column by name."""
+    private: Private | None = None
+    """Learn under differential privacy at each site; no loss and no validation score is told, and
+    the last round's model is kept."""
     secure: bool = False
     """Let the server learn the sum of the sites' changes and none of them (Bonawitz et al. 2017);
     of 3 to 20 sites, whole changes and the mean alone."""

@@ -66,13 +66,14 @@ def private_steps(
             "plan of as many"
         )
     change = change or Scheduled(settings)
+    device = next(state.model.parameters()).device
     while state.step < state.steps:
         start, at = time.perf_counter(), state.step
         drawn = units.draw(plan.rate, np.random.default_rng([secret, at]))
         torch.manual_seed(seed_of(secret, at, "views"))
         sums = Sums(state, clip)
         for chunk in read(loader, drawn, min(READ_ROWS, rows_held(state.model))):
-            batch = Batch.of(loader.batch(np.concatenate(chunk)), state.model.device)
+            batch = Batch.of(loader.batch(np.concatenate(chunk)), device)
             batch = batch if views is None else views(batch)
             way = way or per_sample(state.model, objective, state.total, batch)
             sums.add_chunk(way, batch, chunk)

@@ -245,11 +245,26 @@ def figures_part(report: Report) -> Iterator[str]:
         yield escape(say_drawn(report))
 
 
+def federated_rows(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """With whom a run learned, and what was promised of this site's rows, and of what unit."""
+    own = told.get("privacy", {}).get(told.get("site"))
+    yield "learned with", f"{len(told['sites']) - 1} other sites, whose rows were never here"
+    if own is None:
+        yield "privacy", "none is promised; see docs/federate.md for who may learn what"
+    else:
+        yield "privacy", (
+            f"differential privacy of each {own['unit']}: epsilon {own['epsilon']:.2f} at delta "
+            f"{own['delta']:.1g}, reckoned by {own['accountant']}"
+        )
+
+
 def made_rows(run: Run, report: Report) -> Iterator[Sequence[str]]:
     """Versions, device, seed, epochs and time."""
     yield from ((k.replace("_", " "), say_setting(v)) for k, v in report.environment.items())
     best = run.notes.get("best_epoch")
     yield "seed", str(run.job.seed)
+    if federated := run.notes.get("federated"):
+        yield from federated_rows(federated)
     yield "epochs", f"{run.notes.get('epochs')}" + (f", best on validation {best}" if best else "")
     yield "precision", str(run.notes.get("precision"))
     yield "time", ", ".join(f"{name} {say_time(s)}" for name, s in report.seconds.items())
