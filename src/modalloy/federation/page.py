@@ -17,7 +17,7 @@ from modalloy.report.page import show_figures
 from modalloy.runs.run import Run
 
 PAGE = "federate.html"
-HEAD = ("site", "rows", "figure", "alone", "federated", "central", "gain over alone")
+HEAD = ("site", "rows", "figure", "alone", "federated", "gain over alone", "central")
 WAYS = ("alone", "federated", "central")
 ATTACK = (
     "Membership inference by losses: 0.5 is guessing, 1 tells every row that was learned from. An "
@@ -85,7 +85,7 @@ def sites(told: Mapping[str, Any], job: config.Job) -> Markup:
         for task, options in job.tasks.items():
             metric, greater = primary(options)
             unit = getattr(options, "unit", None) or ""
-            said = [of(own.get(way, {}).get(task), metric, unit) for way in WAYS]
+            said = {way: of(own.get(way, {}).get(task), metric, unit) for way in WAYS}
             pair = own.get("gain", {}).get(task, {}).get(metric)
             gain = ""
             if pair and None not in pair[:2]:
@@ -95,7 +95,9 @@ def sites(told: Mapping[str, Any], job: config.Job) -> Markup:
                 if pair[2]:
                     ends = say_interval({"interval": {metric: pair[2]}}, metric, unit)
                     gain += f" ({ends})"
-            rows.append((site, f"{own['train']}", f"{task}, {label(metric)}", *said, gain))
+            alone, central = (said[way].partition(" (")[0] for way in ("alone", "central"))
+            figure = f"{task}, {label(metric)}"
+            rows.append((site, f"{own['train']}", figure, alone, said["federated"], gain, central))
     parts = [table(HEAD, rows), tag("p", SAID, kind="quiet")]
     if gains:
         least, site, task = min(gains)
