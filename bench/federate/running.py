@@ -14,8 +14,9 @@ from modalloy.answer.loader import Loader
 from modalloy.federation.federate_run import in_process
 from modalloy.federation.own_rows import as_the_job
 from modalloy.federation.plant import Plant
-from modalloy.federation.server import Federation, Sites
+from modalloy.federation.server import Federation
 from modalloy.federation.site_run import network_answers, told
+from modalloy.federation.sites import Sites
 from modalloy.federation.travelling import take_weights
 from modalloy.job import config
 from modalloy.job.job_file import load_job

@@ -15,7 +15,7 @@ import pytest
 
 import modalloy as ma
 from modalloy.federation.federate_run import ROUNDS
-from modalloy.federation.server import HISTORY
+from modalloy.federation.rounds_folder import HISTORY
 from modalloy.job.job_file import save_job
 from plants import job_of, rows_of
 

@@ -9,7 +9,8 @@ from modalloy.federation.federate_run import ROUNDS, refuse_used, tell, write
 from modalloy.federation.flower.superlink import serve_federation
 from modalloy.federation.flower.supernode import join_federation
 from modalloy.federation.plant import Plant
-from modalloy.federation.server import Federation, Sites
+from modalloy.federation.server import Federation
+from modalloy.federation.sites import Sites
 from modalloy.job.job_file import load_job
 from modalloy.runs.run import Run, load_run
 from modalloy.table.open_table import open_table

@@ -15,8 +15,9 @@ from modalloy.errors import FederationError, RunError
 from modalloy.federation.page import write_page
 from modalloy.federation.plant import Plant
 from modalloy.federation.pooled import pooled
-from modalloy.federation.server import Federation, Sites
+from modalloy.federation.server import Federation
 from modalloy.federation.site_run import gains, names_in, network_answers, say_privacy, told
+from modalloy.federation.sites import Sites
 from modalloy.federation.travelling import take_weights
 from modalloy.job import config
 from modalloy.learn.adapting import end_adapted

@@ -27,13 +27,15 @@ from modalloy.federation.travelling import (
     Arrays,
     blocks,
     fitted_figures,
+    frozen_print,
     hold_factors,
     lacking,
+    personal_of,
     take_weights,
     travelling,
     weights_of,
 )
-from modalloy.federation.wire import Message, fingerprint, pack, unpack
+from modalloy.federation.wire import Message, fingerprint, pack, part_of, unpack
 from modalloy.job import config
 from modalloy.job.inputs import input_columns
 from modalloy.judge.validate import Score, validate
@@ -299,30 +301,6 @@ class Plant:
         given = (self.name, model, loader, parts, self.job, self.out, asked.facts, lacks)
         facts = finish_site(*given, quiet=self.quiet)
         return Message("finished", facts)
-
-
-def part_of(message: Message, part: str) -> Arrays:
-    """The arrays of a message under one letter: w of weights, k of controls."""
-    return {n[2:]: x for n, x in message.arrays.items() if n.startswith(f"{part}/")}
-
-
-def personal_of(model: Model, own: list[str]) -> list[str]:
-    """Weights that learn and stay at the site."""
-    sent = set(own)
-    return [n for n in travelling(model) if n not in sent]
-
-
-def frozen_print(model: Model, travels: list[str], fits: list[str]) -> str:
-    """A print of all that neither travels nor is fitted anew: sites must build on the same."""
-    import hashlib
-
-    found = hashlib.sha256()
-    skip = {*travels, *fits}
-    for name, x in model.state_dict().items():
-        if name not in skip:
-            found.update(name.encode())
-            found.update(np.ascontiguousarray(x.detach().cpu().numpy()).tobytes())
-    return found.hexdigest()[:16]
 
 
 def said_of(error: Exception) -> str:

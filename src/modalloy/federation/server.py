@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
-from safetensors.numpy import load_file, save
 
 from modalloy.errors import FederationError
 from modalloy.federation.aggregate import Change, mean, refuse_few, together
 from modalloy.federation.agreement import Agreed, agree
 from modalloy.federation.codec import decode, parted
+from modalloy.federation.rounds_folder import RoundsFolder
 from modalloy.federation.secure_sum import unmasked
 from modalloy.federation.server_step import ServerStep
+from modalloy.federation.sites import Sites
 from modalloy.federation.travelling import (
     Arrays,
     fitted_figures,
@@ -36,26 +37,9 @@ from modalloy.model.device import placed
 from modalloy.model.model import Model
 from modalloy.readers.build import from_state, targets_from_state
 
-STATE, HISTORY = "server.safetensors", "rounds.jsonl"
-
-
-class Sites(Protocol):
-    """How a server reaches its sites. reasons: why sites did not answer the last call."""
-
-    reasons: dict[str, str]
-
-    def names(self) -> list[str]:
-        """Sites that have joined, sorted."""
-        ...
-
-    def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
-        """Send each site its message; the answers that came in time. A late answer of an earlier
-        call may be handed in under its name by the next one."""
-        ...
-
 
 @dataclass
-class Federation:
+class Federation(RoundsFolder):
     """A server's side of one federation. folder: for what it would need to go on.
 
     history: one line a round. said: sentences for people. bytes: up and down, as they travelled.
@@ -334,67 +318,6 @@ class Federation:
         }
         messages = {s: Message("finish", facts, arrays) for s in self.rows}
         return {s: dict(m.facts) for s, m in self.ask(messages).items()}
-
-    def keep(self) -> None:
-        """Write what it takes to go on after a kill."""
-        parts = {
-            "w": self.weights,
-            "k": self.control,
-            "b": self.best,
-            "1": self.step.first,
-            "2": self.step.second,
-        }
-        arrays = {
-            f"{p}/{n}": np.ascontiguousarray(x)
-            for p, some in parts.items()
-            for n, x in some.items()
-        }
-        facts = {
-            "done": self.done,
-            "best_round": self.best_round,
-            "best_score": None if not self.best else self.best_score,
-            "history": self.history,
-            "said": self.said,
-            "rows": self.rows,
-            "up": self.up,
-            "down": self.down,
-            "job": self.mark,
-            "keys": self.keys,
-            "privacy": self.privacy,
-            "has": self.agreed.has if self.agreed else {},
-        }
-        write_safely(self.folder / STATE, save(arrays, {"facts": json.dumps(facts)}))
-        lines = "\n".join(json.dumps(line) for line in self.history)
-        write_safely(self.folder / HISTORY, lines.encode())
-
-    def resume(self) -> bool:
-        """Go on where a killed server was; whether there was anything. FederationError for what
-        belongs to another job."""
-        path, schema = self.folder / STATE, self.folder / "schema.json"
-        if not path.is_file() or not schema.is_file():
-            return False
-        from safetensors import safe_open
-
-        with safe_open(path, "numpy") as file:
-            facts = json.loads(file.metadata()["facts"])
-        if facts["job"] != self.mark:
-            raise FederationError(f"{self.folder}: holds the rounds of another job.")
-        known = json.loads(schema.read_text())
-        self.build(known)
-        held: dict[str, Arrays] = {p: {} for p in "wkb12"}
-        for name, x in load_file(path).items():
-            held[name[0]][name[2:]] = x
-        self.weights, self.control, self.best = held["w"], held["k"], held["b"]
-        self.step.first, self.step.second = held["1"], held["2"]
-        self.done, self.best_round = facts["done"], facts["best_round"]
-        if facts["best_score"] is not None:
-            self.best_score = facts["best_score"]
-        self.keys, self.privacy = facts["keys"], facts["privacy"]
-        self.history, self.said, self.rows = facts["history"], facts["said"], facts["rows"]
-        self.up, self.down = facts["up"], facts["down"]
-        sizes = {s: r["train"] for s, r in self.rows.items()}
-        self.agreed = Agreed(known["readers"], known["targets"], facts["has"], sizes)
-        return True
 
 
 def average(pairs: Sequence[tuple[float | None, float]]) -> float | None:

@@ -2,6 +2,7 @@
 keeps for itself.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -121,3 +122,20 @@ def take_weights(model: Model, arrays: Mapping[str, np.ndarray]) -> None:
                 "job and version"
             )
         state[name].copy_(torch.from_numpy(np.array(x)))
+
+
+def personal_of(model: Model, own: list[str]) -> list[str]:
+    """Weights that learn and stay at the site."""
+    sent = set(own)
+    return [n for n in travelling(model) if n not in sent]
+
+
+def frozen_print(model: Model, travels: list[str], fits: list[str]) -> str:
+    """A print of all that neither travels nor is fitted anew: sites must build on the same."""
+    found = hashlib.sha256()
+    skip = {*travels, *fits}
+    for name, x in model.state_dict().items():
+        if name not in skip:
+            found.update(name.encode())
+            found.update(np.ascontiguousarray(x.detach().cpu().numpy()).tobytes())
+    return found.hexdigest()[:16]

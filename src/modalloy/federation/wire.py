@@ -107,3 +107,8 @@ def inflate(data: bytes) -> bytes:
     if not decoder.eof:
         raise ValueError("it is cut off")
     return body
+
+
+def part_of(message: Message, part: str) -> Arrays:
+    """The arrays of a message under one letter: w of weights, k of controls."""
+    return {n[2:]: x for n, x in message.arrays.items() if n.startswith(f"{part}/")}

@@ -252,13 +252,9 @@ def federated_rows(told: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     if own is None:
         yield "privacy", "none is promised; see docs/federate.md for who may learn what"
     else:
-        yield (
-            "privacy",
-            (
-                f"differential privacy of each {own['unit']}: epsilon {own['epsilon']:.2f} at delta "
-                f"{own['delta']:.1g}, reckoned by {own['accountant']}"
-            ),
-        )
+        promised = f"epsilon {own['epsilon']:.2f} at delta {own['delta']:.1g}"
+        how = f"differential privacy of each {own['unit']}: {promised}, by {own['accountant']}"
+        yield "privacy", how
 
 
 def made_rows(run: Run, report: Report) -> Iterator[Sequence[str]]:

@@ -12,7 +12,7 @@ from modalloy.federation.matched.compare import compare
 from modalloy.federation.matched.page import write_page
 from modalloy.federation.matched.site import MatchedSite
 from modalloy.federation.matched.split_server import SplitServer
-from modalloy.federation.server import Sites
+from modalloy.federation.sites import Sites
 from modalloy.job import config
 from modalloy.machine.imports import require
 from modalloy.runs.run import Run, load_run

@@ -8,7 +8,7 @@ from typing import Any
 from modalloy.errors import FederationError
 from modalloy.federation.matched.matching import common
 from modalloy.federation.matched.own_job import OwnColumns, label_site, matched_of, refuse_unused
-from modalloy.federation.server import Sites
+from modalloy.federation.sites import Sites
 from modalloy.federation.wire import Arrays, Message, fingerprint, pack, unpack
 from modalloy.job import config
 from modalloy.job.inputs import inputs
