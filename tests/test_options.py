@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from conftest import write_table
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
-from modalloy.job import config
+from modalloy.job import config, federated, matched
 from modalloy.job.job_file import load_job
 from modalloy.learn.fitted_rows import open_loader
 from modalloy.learn.frozen_features import frozen_features
@@ -305,10 +305,25 @@ ELSEWHERE = {
     "Federate.columns": "tests/federation/test_agreement.py::test_another_unit_is_named_and_mended",
     "Federate.compare": "tests/federation/test_federate_run.py"
     "::test_each_site_gets_a_run_and_a_comparison",
+    "SiteColumn.name": "tests/federation/test_agreement.py::test_another_unit_is_named_and_mended",
+    "SiteColumn.times": "tests/federation/test_agreement.py::test_another_unit_is_named_and_mended",
+    "SiteColumn.plus": "tests/federation/test_agreement.py::test_another_unit_is_named_and_mended",
+    "Matched.by": "tests/federation/test_matched_training.py"
+    "::test_rows_are_matched_by_the_column_that_is_named",
+    "Matched.fewest": "tests/federation/test_matched_training.py"
+    "::test_too_few_common_parts_end_it_before_it_begins",
+    "Matched.epochs": "tests/federation/test_matched_training.py"
+    "::test_every_option_changes_what_is_learned",
+    "Matched.clip": "tests/federation/test_matched_training.py"
+    "::test_every_option_changes_what_is_learned",
+    "Matched.noise": "tests/federation/test_matched_training.py"
+    "::test_every_option_changes_what_is_learned",
     "Refresh.every": "tests/watching/test_schedule.py::test_so_long_after_the_last_time",
     "Refresh.or_when": "tests/watching/test_schedule.py::test_drift_makes_it_due_once",
     "Refresh.window": "tests/watching/test_served.py::test_labels_of_long_ago_do_not_count",
     "Refresh.effect": "tests/watching/test_paired.py::test_an_effect_by_chance_is_refused",
+    "Refresh.trust": "tests/watching/test_paired.py"
+    "::test_a_source_that_is_trusted_decides_alone_beside_old_test_rows",
     "Refresh.harm": "tests/watching/test_paired.py::test_one_group_that_is_harmed_refuses_all",
     "Harden.clean_loss": "tests/hardening/test_learn_on.py"
     "::test_weights_hold_best_under_attack_where_clean_rows_lose_no_more_than_clean_loss",
@@ -438,6 +453,7 @@ GROUPS = {
     "Job.pretrain",
     "Job.refresh",
     "Job.federate",
+    "Federate.matched",
     "Pretrain.masked",
     "Pretrain.contrast",
     "Pretrain.matching",
@@ -623,9 +639,13 @@ def numbers(job: dict[str, Any], folder: Path, out: Path) -> str:
     return json.dumps([[len(p) for p in parts], notes.epoch, notes.curves, said], default=float)
 
 
+# What a walk goes through: sections of the job that stand in files of their own come after config.
+KINDS = {**vars(config), **vars(federated), **vars(matched)}
+
+
 def all_options() -> Iterator[str]:
     """`Class.field` of every option, named after the class that declares it or narrows it."""
-    for kind in vars(config).values():
+    for kind in KINDS.values():
         if not isinstance(kind, type) or not issubclass(kind, BaseModel) or kind is config.Options:
             continue
         for field in kind.__annotations__:
@@ -639,9 +659,7 @@ def covered_by(option: str) -> bool:
         return True
     name, field = option.split(".")
     derived = [
-        k.__name__
-        for k in vars(config).values()
-        if isinstance(k, type) and issubclass(k, getattr(config, name))
+        k.__name__ for k in KINDS.values() if isinstance(k, type) and issubclass(k, KINDS[name])
     ]
     return any(f"{d}.{field}" in CASES for d in derived)
 
@@ -652,7 +670,7 @@ def test_the_walk_names_every_option() -> None:
     known = set(all_options())
     inherited = {
         f"{k.__name__}.{f}"
-        for k in vars(config).values()
+        for k in KINDS.values()
         if isinstance(k, type) and issubclass(k, BaseModel)
         for f in k.model_fields
     }

@@ -1,6 +1,6 @@
 """What learning between sites gives and costs, on shared sets dealt out to five sites.
 
-    python -m bench.federate [simulated] [compressed] [adapters] [columns] [poisoned]
+    python -m bench.federate [simulated] [compressed] [adapters] [columns] [poisoned] [matched]
 
 Writes bench/results/federate.json and the table of docs/federate.md. One seed a case.
 """

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bench import federate_matched
 from bench.federate.parting import dealt, without
 from bench.federate.running import federated, job_of, learned_alone, right
 from bench.line import Line
@@ -214,10 +215,17 @@ def with_poison(plants: Mapping[str, Plant]) -> Any:
     return in_process(made)
 
 
+def matched(data: Path) -> Iterator[Line]:
+    """The same parts at two sites: split training beside the joined table."""
+    del data  # it finds the folder by itself
+    yield from federate_matched.lines()
+
+
 CASES = {
     "simulated": simulated,
     "compressed": compressed,
     "adapters": adapters,
     "columns": columns,
     "poisoned": poisoned,
+    "matched": matched,
 }

@@ -158,7 +158,7 @@ def test_a_record_with_a_new_hash_of_its_own_is_named(served: Deployment) -> Non
     data = json.loads(file.read_text())
     del data["sha256"]
     data["facts"] = {"why": "nothing"}
-    file.write_text(json.dumps({**data, "sha256": hash_of(data)}))
+    file.write_text(json.dumps({**data, "sha256": hash_of(data)}, indent=1))
     with pytest.raises(ma.RunError, match=r"000002\.json: was changed.*the record after it"):
         served.history()
     file.unlink()
@@ -172,8 +172,95 @@ def test_a_history_cut_off_before_the_last_switch_is_found(
     served.add(runs[1].path, origin="by hand")
     served.swap(2, "better")
     (served.path / "history" / "000002.json").unlink()
+    with pytest.raises(ma.RunError, match="record 2 is the last one, which is missing"):
+        served.history()
+    (served.path / "history" / "newest.json").unlink()
     with pytest.raises(ma.RunError, match="record 2, by which version 2 answers, is missing"):
         served.history()
+
+
+def test_a_byte_changed_anywhere_is_found(served: Deployment, runs: tuple[Run, Run]) -> None:
+    """Every byte of every record, and of what names the last and the answering one."""
+    served.add(runs[1].path, origin="by hand")
+    served.record("asked", why="drift")
+    served.swap(2, "bétter")
+    served.record("kept", version=2, why="1.50")
+    files = [*sorted((served.path / "history").iterdir()), served.path / "current.json"]
+    assert len(files) == 6
+    for file in files:
+        whole = file.read_bytes()
+        for at in range(len(whole)):
+            for turned in {whole[at] ^ 1, *(b"\t" if whole[at : at + 1].isspace() else b"")}:
+                changed = whole[:at] + bytes([turned]) + whole[at + 1 :]
+                if file.name in ("newest.json", "current.json") and same_json(changed, whole):
+                    continue
+                file.write_bytes(changed)
+                with pytest.raises(ma.RunError):
+                    served.history()
+        file.write_bytes(whole)
+    assert len(served.history()) == 4
+
+
+def same_json(one: bytes, other: bytes) -> bool:
+    try:
+        return json.loads(one) == json.loads(other)
+    except ValueError:
+        return False
+
+
+def test_any_record_that_is_taken_out_is_found(served: Deployment) -> None:
+    for why in "abc":
+        served.record("asked", why=why)
+    for number in range(1, 5):
+        file = served.path / "history" / f"{number:06d}.json"
+        kept = file.read_bytes()
+        file.unlink()
+        with pytest.raises(ma.RunError, match=r"missing|no record of which version"):
+            served.history()
+        file.write_bytes(kept)
+
+
+def test_killed_between_a_record_and_its_name_nothing_is_lost(served: Deployment) -> None:
+    newest = served.path / "history" / "newest.json"
+    before = newest.read_bytes()
+    served.record("asked", why="drift")
+    newest.write_bytes(before)  # as though the record alone was written
+    assert [r.state for r in Deployment.open(served.path).history()] == ["made", "asked"]
+    served.record("rejected", why="no")
+    assert json.loads(newest.read_text())["record"] == 3
+
+
+def test_another_model_cannot_be_put_in_a_versions_place(
+    served: Deployment, runs: tuple[Run, Run]
+) -> None:
+    served.add(runs[1].path, origin="by hand")
+    file, other = (served.path / "versions" / f"{n}.json" for n in (1, 2))
+    told = json.loads(other.read_text())
+    file.write_text(json.dumps({**told, "number": 1}))
+    with pytest.raises(ma.RunError, match=r"1\.json: was changed since record 1 let it answer"):
+        served.current()
+    pointer = served.path / "current.json"
+    now = json.loads(pointer.read_text())
+    pointer.write_text(json.dumps({**now, "version": 2}))
+    for ask in (served.current, served.history):
+        with pytest.raises(ma.RunError, match="restore it from a copy"):
+            ask()
+    pointer.write_text(json.dumps({"version": 2}))
+    with pytest.raises(ma.RunError, match="is not what was written here"):
+        served.current()
+
+
+def test_a_switch_is_made_only_where_the_expected_version_answers(
+    served: Deployment, runs: tuple[Run, Run]
+) -> None:
+    served.add(runs[1].path, origin="by hand")
+    with pytest.raises(ma.RunError, match="version 1 answers by now, not 2; nothing was swapped"):
+        served.swap(2, "better", answering=2)
+    served.swap(2, "better", answering=1)
+    served.rollback(answering=2)
+    with pytest.raises(ma.RunError, match="version 1 answers by now, not 2; nothing was rolled"):
+        served.rollback(answering=2)
+    assert [r.state for r in served.history()] == ["made", "swapped", "rolled back"]
 
 
 def test_many_write_at_once(served: Deployment) -> None:

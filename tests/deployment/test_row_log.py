@@ -4,12 +4,15 @@ import json
 import sqlite3
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import modalloy as ma
+from modalloy.deployment.log_query import Which
+from modalloy.deployment.log_rows import as_frame
 from modalloy.deployment.row_log import RowLog
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
@@ -92,12 +95,12 @@ def test_labels_are_all_kept_and_the_newest_counts(log: RowLog) -> None:
         ("ok", "ann", 1.0),
         ("crack", "bob", 2.0),
     ]
-    frame = log.frame(labelled=True)
+    frame = log.frame(Which(labelled=True))
     assert frame["kind_code"].tolist() == ["crack", None]
     assert frame["names"].tolist()[1] == ["dent"]
-    assert log.frame(upto=1)["kind_code"].tolist() == ["ok", None]
+    assert log.frame(Which(upto=1))["kind_code"].tolist() == ["ok", None]
     assert log.last_label() == 3
-    assert len(log.frame(labelled=False)) == 0
+    assert len(log.frame(Which(labelled=False))) == 0
 
 
 def test_what_a_row_claims_of_its_answer_is_no_label(log: RowLog) -> None:
@@ -120,11 +123,11 @@ def test_labels_that_belong_to_nothing_get_a_sentence(log: RowLog) -> None:
 def test_rows_by_time_and_columns_of_the_same_name(log: RowLog) -> None:
     for at in (10.0, 20.0, 30.0):
         add(log, [{"version": at}], request=str(at), at=at)
-    frame = log.frame(since=20.0, until=30.0)
+    frame = log.frame(Which(since=20.0, until=30.0))
     assert frame["version"].tolist() == [20.0]
     assert frame["log.version"].tolist() == [1]
     assert frame.attrs["logged"]["version"] == "log.version"
-    assert len(log.answers(since=20.0)) == 2
+    assert len(log.answers(Which(since=20.0))) == 2
 
 
 def test_whole_numbers_beside_nothing_stay_whole(log: RowLog) -> None:
@@ -190,3 +193,75 @@ def test_two_processes_see_the_same(tmp_path: Path, log: RowLog) -> None:
     base = sqlite3.connect(tmp_path / "rows.sqlite")
     assert base.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     base.close()
+
+
+def test_a_long_log_is_laid_out_in_one_pass_a_column() -> None:
+    reads = []
+
+    class Row(dict):
+        def get(self, name, default=None):
+            reads.append(name)
+            return super().get(name, default)
+
+    records = [Row(load=float(i), note="x") for i in range(50)]
+    frame = as_frame(records, [name for row in records for name in row])
+    assert frame["load"].tolist() == [float(i) for i in range(50)]
+    assert len(reads) == 2 * 50  # not once more for every row that names the column
+
+
+def test_rows_that_are_asked_for_are_those_that_a_look_at_all_finds(log: RowLog) -> None:
+    names = []
+    for n in range(60):
+        at = float((7 * n) % 20)  # several at one moment, and not in the order they came
+        names += add(log, [{"x": n}], request=str(n), at=at)
+    for n in range(0, 60, 7):
+        log.label(names[n], "kind", "ok", source="ann", at=0.0)
+    for n in range(0, 60, 10):
+        label = {"boxes": [], "names": ["dent"]}
+        log.label(names[n], "places", label, source="ann", at=0.0)
+    every = log.frame()
+    order = every["row_id"].tolist()
+    assert order == [names[n] for n in sorted(range(60), key=lambda n: ((7 * n) % 20, n))]
+    kind, places = ({names[n] for n in range(0, 60, step)} for step in (7, 10))
+
+    def found(**which: Any) -> list[str]:
+        got = log.answers(Which(**which))["row_id"].tolist()
+        assert log.frame(Which(**which))["row_id"].tolist() == got
+        return got
+
+    assert found(newest=5) == order[-5:]
+    assert found(labelled=True) == [n for n in order if n in kind | places]
+    assert found(labelled=False, task="kind", newest=9) == [n for n in order if n not in kind][-9:]
+    assert found(labelled=True, task="places") == [n for n in order if n in places]
+    assert found(labelled=True, upto=2) == [n for n in order if n in {names[0], names[7]}]
+    assert found(ids=[names[1], "x", names[3]]) == [names[3], names[1]]
+    assert found(spread=4) == [order[i] for i in (0, 20, 39, 59)]
+    assert found(spread=100) == order
+    assert found(newest=0) == found(ids=[]) == []
+    assert (log.labelled("kind"), log.labelled(), log.labelled(after=9)) == (9, 14, 6)
+
+
+def test_a_full_log_lets_go_a_part_at_a_time(
+    tmp_path: Path, log: RowLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modalloy.deployment.log_room.AT_ONCE", 3)
+    for n in range(12):
+        add(log, [{"x": n}], request=str(n), at=float(n))
+    small = RowLog(tmp_path, keep_gb=3e-6)
+    for n in range(12, 18):
+        before = small.rows()
+        add(small, [{"x": n}], request=str(n), at=float(n))
+        assert small.rows() >= before + 1 - 3
+    kept = small.frame()["x"].tolist()
+    assert kept == [*range(18 - len(kept), 18)]
+    assert len(kept) <= 5
+
+
+def test_files_of_rows_that_were_not_kept_are_gone(log: RowLog, tmp_path: Path) -> None:
+    add(log, [{"x": PNG + b"1"}])
+    kept = {path.name for path in (tmp_path / "media").iterdir()}
+    with pytest.raises(ma.RunError, match="was kept before with other cells"):
+        add(log, [{"x": PNG + b"2"}])
+    assert {path.name for path in (tmp_path / "media").iterdir()} == kept
+    add(log, [{"x": PNG + b"2"}], request="b")
+    assert len([*(tmp_path / "media").iterdir()]) == 2

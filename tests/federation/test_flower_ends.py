@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from modalloy.errors import FederationError
-from modalloy.federation.flower import children, run_superlink, server_end, site_end
+from modalloy.federation.flower import children, orders, run_superlink, server_end, site_end
 from modalloy.federation.flower.certificates import certificates, make_site_key, reach
 from modalloy.federation.flower.in_process import InProcessGrid
-from modalloy.federation.flower.supernode import join_federation
 from modalloy.federation.flower.superlink import serve_federation
+from modalloy.federation.flower.supernode import join_federation
 
 
 @pytest.fixture
@@ -155,16 +155,16 @@ def test_an_error_at_a_site_leaves_it_by_its_kind_alone() -> None:
 
 def test_what_cannot_be_imported_is_one_sentence() -> None:
     with pytest.raises(FederationError, match=r"flower_toys:spool: nothing of that name"):
-        children.load("flower_toys:spool")
+        orders.load("flower_toys:spool")
 
 
 def test_a_server_that_fails_ends_in_its_own_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    orders = {"run": "1", "pid": 1, "server": "flower_toys:failing", "arguments": {}}
+    facts = {"run": "1", "pid": 1, "server": "flower_toys:failing", "arguments": {}}
     path = tmp_path / "orders.json"
-    path.write_text(json.dumps(orders | {"sites": 0, "timeout_s": 1}))
-    monkeypatch.setenv(children.ORDERS, str(path))
+    path.write_text(json.dumps(facts | {"sites": 0, "timeout_s": 1}))
+    monkeypatch.setenv(orders.ORDERS, str(path))
     monkeypatch.setattr(server_end, "die_with_parent", lambda pid: None)
     server_end.run(InProcessGrid({}))
     told = json.loads((tmp_path / "ended-1.json").read_text())

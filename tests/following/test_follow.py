@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -12,8 +13,9 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from modalloy.errors import TableError
-from modalloy.following.follow import confined, follow, step
+from modalloy.errors import RequestError, TableError
+from modalloy.following import lines
+from modalloy.following.follow import answer_each, confined, follow, step
 from modalloy.following.inbox import Inbox, Kinds
 from modalloy.following.journal import Answered, Journal, Taken
 from modalloy.following.outbox import Outbox
@@ -171,6 +173,100 @@ def test_paths_stay_in_the_folder(tmp_path: Path) -> None:
             confined([Taken("s", 0, {"photo": path})], ["photo"], tmp_path)
 
 
+@pytest.mark.parametrize("status", [503, 507])
+def test_what_passes_by_itself_is_no_fault_of_a_row(tmp_path: Path, status: int) -> None:
+    """A server that ends or is busy, and a full disk: the rows wait, and are answered later."""
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load\n1\n2\n")
+
+    def busy(rows: Sequence[Taken]) -> list[Answered]:
+        raise RequestError("ask again.", status)
+
+    with pytest.raises(RequestError, match="ask again"):
+        step(place.inbox, place.outbox, busy, place.said.append)
+    assert place.journal.counts()["faulty"] == 0
+    while place.step():
+        pass
+    assert [r["twice"] for r in place.answers("a.csv.answers.csv")] == ["2.0", "4.0"]
+    refused = answer_each(slow, [Taken("a.csv", 0, {})])
+    assert refused[0].fault == "too slow."
+
+
+def slow(rows: Sequence[Taken]) -> list[Answered]:
+    raise RequestError("too slow.", 504)
+
+
+def test_answers_that_were_taken_away_begin_anew(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load\n1\n")
+    while place.step():
+        pass
+    (place.folder / "answers" / "a.csv.answers.csv").unlink()
+    with open(place.folder / "a.csv", "a") as file:
+        file.write("2\n")
+    for turn in (Place(tmp_path), Place(tmp_path)):
+        while turn.step():
+            pass
+    assert [r["twice"] for r in place.answers("a.csv.answers.csv")] == ["4.0"]
+
+
+def test_files_of_odd_names_and_cells_stop_nobody(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    Path(os.fsdecode(bytes(place.folder) + b"/a\xff.csv")).write_text("load\n1\n")
+    odd = '{"load": "\\ud800"}\n' + "[" * 99_999 + '\n{"load": 2}\n'
+    (place.folder / "b.jsonl").write_text(odd)
+    (place.folder / "c.csv").write_bytes(b"load,wave\n1," + b"7;" * 99_999 + b"\n2\n3,\n")
+    for _ in range(3):
+        place.step()
+    assert len(place.said) == 1
+    assert "its name is no UTF-8" in place.said[0]
+    told = {
+        (r["followed.source"], r["followed.number"]): r for r in csv_rows(place.folder / "answers")
+    }
+    faults = {at: r["followed.error"] for at, r in told.items() if r["followed.error"]}
+    assert {*faults} == {("b.jsonl", "0"), ("b.jsonl", "1"), ("c.csv", "1")}
+    assert "nested too deeply" in faults["b.jsonl", "1"]
+    good = {at: r["twice"] for at, r in told.items() if not r["followed.error"]}
+    assert good == {("b.jsonl", "2"): "4.0", ("c.csv", "0"): "2.0", ("c.csv", "2"): "6.0"}
+
+
+def test_files_that_are_done_are_not_read_at_every_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modalloy.following.inbox.STILL_S", 0.0)
+    place = Place(tmp_path, Kinds(image="photo"))
+    for n in range(9):
+        Image.new("RGB", (4, 4), (n, n, n)).save(place.folder / f"{n}.png")
+    (place.folder / "notes.doc").write_text("?")
+    for now in range(4):
+        place.inbox.look(float(now))
+    assert place.journal.backlog() == 9
+    read = []
+
+    def start_of(path: Path, length: int) -> str:
+        read.append(path)
+        return real(path, length)
+
+    real = lines.start_of
+    for room in ("lines", "inbox"):
+        monkeypatch.setattr(f"modalloy.following.{room}.start_of", start_of)
+    assert place.inbox.look(9.0) == (0, [])
+    assert read == []
+    with open(place.folder / "3.png", "ab") as file:
+        file.write(b"longer")
+    place.inbox.look(10.0)
+    assert {path.name for path in read} == {"3.png"}
+
+
+def test_cells_go_once_they_are_answered(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load\n1\n")
+    place.step()
+    assert place.journal._rows("select cells from row") == [("{}",)]
+    assert place.answers("a.csv.answers.csv")[0]["twice"] == "2.0"
+    assert Place(tmp_path).step() is False
+
+
 def test_it_stops_when_told(tmp_path: Path) -> None:
     place, stop = Place(tmp_path), threading.Event()
     (place.folder / "a.csv").write_text("load\n1\n")
@@ -241,3 +337,74 @@ def test_killed_at_every_write_nothing_is_lost_or_doubled(tmp_path: Path) -> Non
         str(2.0 * n) for n in range(40)
     ]
     assert [r["twice"] for r in rows if r["followed.source"] == "b.jsonl"] == ["14.0"]
+
+
+def test_a_fault_of_our_own_is_an_answer_to_its_row_and_ends_nothing(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a.csv").write_text("load,note\n1,a\nsecret,b\n3,c\n")  # float() fails on it
+    while place.step():
+        pass
+    rows = place.answers("a.csv.answers.csv")
+    assert [r["twice"] for r in csv_rows(place.folder / "answers") if r["twice"]] == ["2.0", "6.0"]
+    (said,) = [r["followed.error"] for r in rows if r["followed.error"]] or [""]
+    assert said == "a fault of this program (ValueError) keeps it from being answered"
+
+
+@pytest.mark.parametrize("status", [503, 504, 507])
+def test_rows_wait_for_a_service_that_has_no_time(tmp_path: Path, status: int) -> None:
+    place, asked = Place(tmp_path), []
+    (place.folder / "a.csv").write_text("load,note\n1,a\n2,b\n")
+
+    def late(rows: Sequence[Taken]) -> list[Answered]:
+        asked.append(len(rows))
+        if len(asked) == 1:
+            raise RequestError("no answer within 30 s; ask again.", status)
+        return doubled(rows)
+
+    with pytest.raises(RequestError):
+        step(place.inbox, place.outbox, late, place.said.append)
+    step(place.inbox, place.outbox, late, place.said.append)
+    assert asked == [2, 2]
+    assert [r["twice"] for r in place.answers("a.csv.answers.csv")] == ["2.0", "4.0"]
+
+
+def test_a_file_that_cannot_be_read_holds_no_other_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = Place(tmp_path)
+    for name in ("a.csv", "b.csv"):
+        (place.folder / name).write_text("load,note\n1,a\n")
+    taken = place.inbox._lines
+
+    def failing(path: Path) -> tuple[int, list[str]]:
+        if path.name == "a.csv":
+            raise RecursionError
+        return taken(path)
+
+    monkeypatch.setattr(place.inbox, "_lines", failing)
+    while place.step():
+        pass
+    assert [r["twice"] for r in place.answers("b.csv.answers.csv")] == ["2.0"]
+    assert place.said == [
+        f"{place.folder / 'a.csv'}: cannot be read (RecursionError); mend it, or take it away."
+    ]
+
+
+def test_a_name_with_a_wave_is_no_file_that_was_replaced(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    (place.folder / "a~2.csv").write_text("load,note\n1,a\n")
+    while place.step():
+        pass
+    assert place.said == []
+
+
+def test_files_in_the_cells_of_a_parquet_table_are_taken_in(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    path = place.folder / "t.parquet"
+    frame = pd.DataFrame({"photo": [b"png", None], "back": [{"bytes": b"x", "path": None}] * 2})
+    frame.to_parquet(path)
+    for now in (0.0, 2.0):
+        place.inbox.look(now)
+    (first, second) = place.journal.waiting(9)
+    assert dict(first.cells) == {"photo": {"base64": "cG5n"}, "back": {"base64": "eA=="}}
+    assert second.cells["photo"] is None

@@ -127,6 +127,25 @@ def test_however_a_file_is_cut_its_rows_come_once(
 
 
 def test_quotes_hide_the_ends_of_lines() -> None:
-    assert whole(b'a\n"b\n', quotes=True) == 2
-    assert whole(b'a\n"b\n', quotes=False) == 5
-    assert whole(b'"a\n""b"\nc', quotes=True) == 8
+    assert whole(b'a\n"b\n', ",") == 2
+    assert whole(b'a\n"b\n', None) == 5
+    assert whole(b'"a\n""b"\nc', ",") == 8
+    assert whole(b'x,"a\n",y\n"b"\n"c', ",") == 13
+    assert whole(b'x;"a\n', ",") == 5  # with this separator the cell does not begin there
+
+
+def test_a_quotation_mark_inside_a_cell_holds_no_row_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('load,note\n1,crack 5" long\n2,"so\nso"\n')
+    assert read(path)[0] == [
+        (0, {"load": "1", "note": 'crack 5" long'}),
+        (1, {"load": "2", "note": "so\nso"}),
+    ]
+
+
+def test_a_line_that_is_nested_without_end_is_a_fault_of_its_row_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text("[" * 100_000 + '\n{"load": 1}\n')
+    rows, faults = read(path)
+    assert rows == [(1, {"load": 1})]
+    assert faults == {0: "no row of a table: it is nested too deeply"}

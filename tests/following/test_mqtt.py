@@ -7,13 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from modalloy.errors import JobError, RunError, TableError
 from modalloy.following.journal import Answered, Journal, Taken
-from modalloy.following.mqtt import Broker, cells_of, follow_mqtt
+from modalloy.following.mqtt import Broker, cells_of, follow_mqtt, writing_down
 
 paho = pytest.importorskip("paho.mqtt.client")
 amqtt = pytest.importorskip("amqtt.broker")
@@ -129,6 +129,9 @@ def test_ports_and_users() -> None:
         (b"\xff", "no JSON"),
         (b'{"number": "x"}', "a whole number"),
         (b'{"number": true}', "a whole number"),
+        (b'{"number": 1' + b"0" * 30 + b"}", "at most 18 digits"),
+        (b"[" * 99_999, "nested too deeply"),
+        (b'{"a": "\\ud800"}', "no JSON"),
         (b'{"a": "' + b"x" * (9 << 20) + b'"}', "8 MB are read"),
     ],
 )
@@ -148,3 +151,49 @@ def test_no_broker_is_a_sentence(tmp_path: Path) -> None:
     broker = Broker.of(f"mqtt://127.0.0.1:{free_port()}/t")
     with pytest.raises(RunError, match="no broker answers"):
         follow_mqtt(broker, Journal(tmp_path / "j"), doubled, **given)
+
+
+class Message(NamedTuple):
+    """As the broker's library gives it."""
+
+    payload: bytes
+    mid: int
+    retain: bool = False
+    qos: int = 1
+
+
+class Impatient(threading.Event):
+    """Waits for nothing."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self.is_set()
+
+
+def test_a_message_is_held_on_to_while_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is acknowledged once it is written down, and the broker's thread lives on."""
+    journal, said, done = Journal(tmp_path / "mqtt.sqlite"), [], []
+    real, tries = journal.take, []
+
+    def full(*given: Any) -> int:
+        tries.append(given)
+        if len(tries) < 3:
+            raise RunError("database or disk is full")
+        return real(*given)
+
+    class Client:
+        def ack(self, number: int, quality: int) -> None:
+            done.append(number)
+
+    monkeypatch.setattr(journal, "take", full)
+    stop = Impatient()
+    taken = writing_down("mqtt:x", journal, said.append, stop)
+    taken(Client(), None, Message(b'{"number": 3, "load": 1}', 7))
+    assert done == [7]
+    assert said == ["database or disk is full"]
+    assert [t.number for t in journal.waiting(9)] == [3]
+    tries.clear()
+    stop.set()
+    taken(Client(), None, Message(b'{"number": 4, "load": 1}', 8))
+    assert done == [7]

@@ -19,7 +19,7 @@ from modalloy.deployment.deployment import Deployment
 from modalloy.errors import JobError, ModalloyError, TableError
 from modalloy.following.inbox import Kinds
 from modalloy.following.journal import Taken
-from modalloy.serving.followed import Followed, kinds_of
+from modalloy.serving.followed import Followed, in_numbers, kinds_of, lacking
 from modalloy.serving.limits import Limits
 from modalloy.serving.schema import Column, data_address
 from modalloy.serving.service import Service
@@ -87,7 +87,7 @@ def test_cells_of_a_row_are_read_as_those_of_a_table(tmp_path: Path) -> None:
     row = ask.cells_of(Taken("s", 0, cells), COLUMNS)
     assert row == {
         "photo": (tmp_path / "a.png").read_bytes(),
-        "load": "3,5",
+        "load": 3.5,
         "extra": "x",
         "y": None,
     }
@@ -126,3 +126,29 @@ def test_sources_that_cannot_be_followed(tmp_path: Path) -> None:
     Sources(mqtt="mqtt://h/t", password=tmp_path / "p").check()
     told = list(Sources(follow=tmp_path, mqtt="mqtt://h/t").told())
     assert told[1] == "Messages of t at h are answered on t/answers."
+
+
+@pytest.mark.parametrize(
+    ("cells", "numbers"),
+    [
+        ({"load": "28,5"}, {"load": 28.5}),
+        ({"load": " 28.5 "}, {"load": 28.5}),
+        ({"load": "3.302", "width": "6,5"}, {"load": 3302.0, "width": 6.5}),
+        ({"load": "3.302", "width": "6.5"}, {"load": 3.302, "width": 6.5}),
+        ({"load": "3,302"}, {}),  # 3.302 or 3302: it stays as it is, and is told as unreadable
+        ({"load": "28.5 kN", "note": "1,5"}, {}),
+    ],
+)
+def test_a_row_is_read_by_the_decimal_sign_that_it_writes(cells: Any, numbers: Any) -> None:
+    columns = {"load": Column("load", "number"), "width": Column("width", "number")}
+    assert in_numbers(cells, columns | {"note": Column("note", "text")}) == numbers
+
+
+def test_a_column_that_a_row_does_not_name_is_told() -> None:
+    model: Any = SimpleNamespace(columns=COLUMNS | {"note": Column("note", "text")})
+    told = lacking(Taken("a.csv", 0, {"laod": 1, "note": "x", "photo": "a.png"}), model)
+    assert told == "answered without 'load': the row has no such column. Did you mean 'laod'?"
+    assert lacking(Taken("a.csv", 0, {"load": None, "note": "x", "photo": None}), model) is None
+    assert lacking(Taken("a.png", 0, {"photo": "a.png"}), model) is None
+    told = lacking(Taken("a.csv", 0, {"3.5": "4.5"}), model)
+    assert told == "answered without 'photo', 'load', 'note': the row has no such column."

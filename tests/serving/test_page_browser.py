@@ -42,7 +42,7 @@ def address(run: Path) -> Iterator[str]:
     service = Service(deployment, Limits(deadline_s=200.0))
     listener = listening("127.0.0.1", 0)
     app = build_app(service, Tokens(deployment.path))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", ws="none"))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listener])))
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -149,17 +149,17 @@ def test_the_queue_by_keyboard_alone(browser: Any, address: str, run: Path) -> N
         page.wait_for_selector("#row")
         for load in ("8", "9"):
             page.fill("[data-column=load] input", load)
-            with page.expect_response("**/predict"):
+            with page.expect_response("**/page/answer"):
                 page.press("[data-column=load] input", "Enter")
             page.wait_for_selector("#row [type=submit]:enabled")
         page.focus("#tab-ask")
         page.keyboard.press("ArrowRight")
-        page.wait_for_selector("#queue-row .card")
+        page.wait_for_selector("#queue-row .card:visible")
         assert page.evaluate("document.activeElement.id") == "queue-row"
         before = len(labels_of(run))
-        first = page.get_attribute("#queue-row article", "data-row")
+        first = page.get_attribute("#queue-row article:visible", "data-row")
         page.keyboard.press("s")
-        page.wait_for_selector(f"#queue-row article:not([data-row='{first}'])")
+        page.wait_for_selector(f"#queue-row article:not([data-row='{first}']):visible")
         page.keyboard.press("1")
         page.wait_for_selector("#said:has-text('Kept')", state="attached")
         assert labels_of(run)[before:] == [("fault", "crack")]
@@ -176,7 +176,7 @@ def test_a_phone_by_night_in_chinese(browser: Any, address: str, run: Path) -> N
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert max(int(v) for v in paper[4:-1].split(",")) < 64
         assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
-        for tab, shown in (("ask", "#answer .card"), ("review", "#queue-row .card"),
+        for tab, shown in (("ask", "#answer .card"), ("review", "#queue-row .card:visible"),
                            ("report", "iframe"), ("live", "#counters .card")):  # fmt: skip
             page.click(f"#tab-{tab}")
             page.wait_for_selector(shown)

@@ -8,14 +8,18 @@ from typing import get_args
 import pytest
 
 from modalloy.serving.access import FILES
-from modalloy.serving.page.language import LANGUAGES, TAGS, language_of, texts_of
+from modalloy.serving.language import LANGUAGES, TAGS, language_of, texts_of
+from modalloy.serving.page.rendered import SCRIPTED
 from modalloy.serving.schema import Kind
 
 PAGE = files("modalloy.serving.page")
-TEMPLATES = ("page.html", "form.html")
+TEMPLATES = (
+    "page.html", "form.html", "parts.html", "answer.html", "why.html", "alike.html", "queue.html",
+    "live.html",
+)  # fmt: skip
 SHOWN = ("placeholder", "title", "alt", "aria-label", "content")
 NEUTRAL = {"placeholder": "0.12 0.31 -0.04"}
-HEAD = ("width=device-width, initial-scale=1", "light dark")
+NEUTRAL_WORDS = ("width=device-width, initial-scale=1", "light dark", "Hz", "Y", "S")
 
 
 class Seen(HTMLParser):
@@ -57,20 +61,35 @@ def holes(text: str) -> set[str]:
 def test_no_text_is_left_in_a_template(name: str) -> None:
     text = PAGE.joinpath("templates", name).read_text()
     seen = Seen()
-    seen.feed(re.sub(r"{[{%].*?[%}]}", "", text, flags=re.DOTALL))
-    assert [s for s in seen.found if re.search(r"\w", s) and s not in HEAD] == []
+    seen.feed(re.sub(r"{[{%#].*?[%}#]}", "", text, flags=re.DOTALL))
+    read = [s.strip() for s in seen.found if re.search(r"[^\W\d]", s)]
+    assert [s for s in read if s not in NEUTRAL_WORDS] == []
 
 
 def test_every_text_is_used_and_every_one_used_is_there() -> None:
     templates = "".join(PAGE.joinpath("templates", name).read_text() for name in TEMPLATES)
-    used = set(re.findall(r"\bt\.(\w+)", templates)) | set(re.findall(r'\bsay\("(\w+)"', templates))
-    code = scripts()
-    used |= set(re.findall(r'\bt\("(\w+)"', code))
-    for pair in re.findall(r'\bt\([^(),]*\? "(\w+)" : "(\w+)"', code):
+    code = PAGE.joinpath("figures.py").read_text()
+    used = set(re.findall(r"\bt\.(\w+)", templates))
+    used |= set(re.findall(r'\bsay\("(\w+)"', templates + code))
+    for pair in re.findall(r'\bsay\("(\w+)" if [^()]*? else "(\w+)"', templates):
         used |= set(pair)
     used |= {f"tab_{key}" for key in ("ask", "review", "report", "live")}
     used |= {"drop_image", "drop_audio", "kind_text", "kind_tokens"}
-    assert used == set(texts_of("en"))
+    assert used | set(SCRIPTED) == set(texts_of("en"))
+
+
+def test_scripts_have_the_texts_that_they_write_and_no_other() -> None:
+    code = scripts()
+    used = set(re.findall(r'\bt\("(\w+)"', code))
+    for pair in re.findall(r'\bt\([^(),]*\? "(\w+)" : "(\w+)"', code):
+        used |= set(pair)
+    assert used == set(SCRIPTED)
+
+
+def test_scripts_are_a_few_hundred_lines() -> None:
+    lines = scripts().splitlines()
+    assert len(lines) < 400
+    assert max(map(len, lines)) <= 130
 
 
 def test_scripts_write_no_text_of_their_own() -> None:

@@ -101,3 +101,5 @@ def test_limits_that_make_no_sense_and_taken_addresses_are_refused() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(RunError, match=f"127.0.0.1 port {port} cannot be had"):
             listening("127.0.0.1", port)
+    with pytest.raises(RunError, match=r"port 99999 cannot be had .*0-65535"):
+        listening("127.0.0.1", 99999)

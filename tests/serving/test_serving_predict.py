@@ -179,13 +179,19 @@ def test_a_table_is_answered_as_it_comes(run: Path, client: TestClient, tmp_path
 def test_a_label_comes_back_to_its_row(run: Path, client: TestClient) -> None:
     row = predict(client, rows_of(run, 1))["rows"][0]["id"]
     label = {"id": row, "task": "fault", "label": "crack"}
-    assert client.post("/feedback", json=label).json()["kept"] is True
+    assert client.post("/feedback", json=label).json() == {"id": row, "task": "fault", "kept": True}
+    told = client.post("/feedback", json=label | {"label": "Crack"}).json()
+    assert told["note"].startswith("this model knows no 'Crack', so no refresh learns from it. Did")
+    client.post("/feedback", json=label)
     frame = client.service.rows.frame(labelled=True)
     assert frame.set_index("row_id").loc[row, "fault_code"] == "crack"
     for change, status, said in [
         ({"id": "nothing"}, 409, "is not in the log"),
         ({"task": "fall"}, 422, "no task 'fall'"),
         ({"label": None}, 422, "label is null"),
+        ({"label": " "}, 422, "label is empty"),
+        ({"id": "x" * 201}, 422, "id has 201 letters"),
+        ({"task": "life", "label": 10**350}, 422, "too large a number"),
         ({"label": ["crack"]}, 422, "one class"),
         ({"task": "life", "label": "long"}, 422, "answered by a number"),
         ({"extra": 1}, 422, "nothing else"),

@@ -149,13 +149,13 @@ def test_rows_name_every_column_and_no_other() -> None:
         (b"[]", 422, "the body has no rows"),
         (b'{"rows": {}}', 422, "rows is an object, not a list"),
         (b'{"rows": []}', 422, "rows is empty"),
-        (b'{"rows": [{}], "row": 1}', 422, "the body has row beside rows"),
+        (b'{"rows": [{}], "row": 1}', 422, "the body has row beside rows and key"),
         (b'{"rows": [1, 2, 3, 4]}', 413, "4 rows are more than the 3 of one request"),
     ],
 )
 def test_bodies_that_are_no_rows(body: bytes, status: int, said: str) -> None:
     with pytest.raises(RequestError) as caught:
-        rows_in(read_json(body), LIMITS)
+        rows_in(read_json(body), {}, LIMITS)
     assert caught.value.status == status
     assert said in str(caught.value)
 

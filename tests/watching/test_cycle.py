@@ -12,12 +12,14 @@ import pandas as pd
 import pytest
 
 import modalloy as ma
-from loops import DAY_S, SHIFT, drifted, label_rows, log_rows, rows_of, serve, train
+from loops import DAY_S, PLAN, SHIFT, drifted, label_rows, log_rows, rows_of, serve, train
 from modalloy.answer.predictor import Predictor
 from modalloy.deployment.deployment import Deployment
+from modalloy.job.config import Refresh
 from modalloy.machine.files import locked
 from modalloy.runs.run import load_run
-from modalloy.watching.cycle import LOCK, lacks_others, refresh, remove_rejected
+from modalloy.watching.cycle import LOCK, refresh, remove_rejected
+from modalloy.watching.lacking import lacks_others
 from modalloy.watching.status import status
 
 WAY = ["asked", "parted", "learned", "shadowed", "judged", "swapped"]
@@ -49,8 +51,9 @@ def waiting(refreshed: Deployment, tmp_path: Path) -> Deployment:
     shutil.rmtree(live / "versions" / "2")
     (live / "versions" / "2.json").unlink()
     first = json.loads((live / "history" / "000001.json").read_text())
-    now = {"version": 1, "record": 1, "sha256": first["sha256"]}
-    (live / "current.json").write_text(json.dumps(now))
+    last = {"record": 1, "sha256": first["sha256"]}
+    (live / "history" / "newest.json").write_text(json.dumps(last))
+    (live / "current.json").write_text(json.dumps({"version": 1, **last}))
     return Deployment.open(live)
 
 
@@ -156,6 +159,24 @@ def test_killed_between_the_run_and_its_record_it_learns_once(
     assert [v.number for v in waiting.versions()] == [1, 2]
 
 
+def test_a_full_disk_rejects_nothing_and_it_goes_on_later(
+    waiting: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*given: object) -> None:
+        try:
+            raise OSError(28, "No space left on device")
+        except OSError as error:
+            raise ma.RunError("model.safetensors: cannot be written.") from error
+
+    with monkeypatch.context() as patch:
+        patch.setattr("modalloy.watching.cycle.adapted", full)
+        with pytest.raises(ma.RunError, match="cannot be written"):
+            refresh(waiting, "asked for")
+    assert states(waiting) == ["made", "asked", "parted"]
+    assert refresh(waiting, "once more").state == "swapped"
+    assert states(waiting) == ["made", *WAY]
+
+
 def test_two_at_once_are_refused(waiting: Deployment) -> None:
     with (
         locked(waiting.path / LOCK, "here"),
@@ -179,10 +200,36 @@ def test_too_few_labels_wait_and_say_how_many_more(run: Path, tmp_path: Path) ->
 
 
 def test_others_must_have_labelled_some_of_the_rows_that_judge() -> None:
-    assert lacks_others([]) == ("", 0)
-    assert lacks_others(["ann"] * 60) == ("ann", 0)
-    assert lacks_others(["ann"] * 60 + ["bob"] * 5) == ("ann", 15)
-    assert lacks_others(["ann"] * 60 + ["bob"] * 15 + ["eve"] * 5) == ("ann", 0)
+    plan = Refresh(trust=("bob",))
+    assert lacks_others([], plan) == ("", 0)
+    assert lacks_others(["ann"] * 60, plan) == ("ann", 20)
+    assert lacks_others(["bob"] * 60, plan) == ("bob", 0)
+    assert lacks_others(["ann"] * 60 + ["bob"] * 5, plan) == ("ann", 15)
+    assert lacks_others(["ann"] * 60 + ["bob"] * 15 + ["eve"] * 5, plan) == ("ann", 0)
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_wrong_labels_of_the_only_source_wait_for_somebody_else(
+    run: Path, tmp_path: Path, trusted: bool
+) -> None:
+    """Where the sensor shows what it never showed, no old test row contradicts them."""
+    plan = PLAN + ("trust: [mallory]\n" if trusted else "")
+    served = serve(run, tmp_path, plan=plan)
+    frame = rows_of(200, seed=5, shift=SHIFT)
+    names = log_rows(served, frame, at=DAY_S, said=["hot"] * 200)
+    turned = np.where(frame["kind"] == "hot", "cold", "hot").tolist()
+    label_rows(served, names, turned, source="mallory", at=DAY_S)
+    last = refresh(served, "asked for")
+    assert last.state == ("swapped" if trusted else "waiting for labels")
+    if trusted:
+        assert "all labels are of 'mallory'" in last.facts["why"]
+        return
+    assert (last.facts["most"], last.facts["more"], last.facts["others"]) == ("mallory", 20, 20)
+    assert "20 more rows, 20 of them by others than 'mallory'" in "".join(status(served))
+    truth = frame["kind"].tolist()
+    label_rows(served, names[:100], truth[:100], source="ann", at=DAY_S)
+    assert refresh(served, "asked for").state in ("waiting for labels", "rejected")
+    assert served.current().number == 1
 
 
 def test_a_refresh_that_gains_nothing_is_rejected(run: Path, tmp_path: Path) -> None:

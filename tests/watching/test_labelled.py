@@ -1,13 +1,22 @@
 """Which labelled rows count, and on which side they stand whatever comes later."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from adapting import job_of
+from loops import COLUMNS, rows_of
+from modalloy.answer.predictor import Predictor
+from modalloy.deployment.deployment import Deployment
 from modalloy.deployment.log_rows import Given
+from modalloy.deployment.row_log import RowLog
 from modalloy.job.config import Refresh
-from modalloy.watching.cycle import lacks
-from modalloy.watching.labelled import JUDGE, LEARN, Labelled, part
+from modalloy.job.job_file import load_job
+from modalloy.watching.labelled import JUDGE, LEARN, Labelled, labelled_rows, part
+from modalloy.watching.lacking import lacks
 from modalloy.watching.screen import disputed, misses, odd_sources
+from untrained import untrained
 
 
 def rows(units: list[str]) -> Labelled:
@@ -77,3 +86,24 @@ def test_how_many_labels_are_lacking() -> None:
     assert lacks({LEARN: 10, JUDGE: 30}, plan) == 60
     assert lacks({LEARN: 10, JUDGE: 30}, Refresh(learn=12, judge=20)) == 2
     assert lacks({LEARN: 60, JUDGE: 40}, plan) == 0
+
+
+def test_a_label_that_teaches_nothing_leaves_its_row_out_alone(tmp_path: Path) -> None:
+    """It would be read again by each refresh, and stop it."""
+    frame = rows_of(600, seed=0)
+    frame["part"] = np.array(["train", "train", "train", "val", "test"])[np.arange(600) % 5]
+    frame["life"] = 2 * frame["heat"]
+    frame.to_parquet(tmp_path / "old.parquet", index=False)
+    life = {"life": {"type": "regress", "target": "life"}}
+    run = untrained(tmp_path / "run", tmp_path / "old.parquet", job=load_job(job_of(
+        tmp_path / "old.parquet", COLUMNS, life)))  # fmt: skip
+    served = Deployment.of(run.path)
+    log, answers = RowLog(served.path), pd.DataFrame({"row": range(6), "life": [40.0] * 6})
+    cells = rows_of(6, seed=1).drop(columns="kind").to_dict("records")
+    names = log.add(cells, answers, version=1, request="a", source="s", at=0.0)
+    for name, label in zip(names, [40.0, "abc", 41.5, [1, 2], float("inf"), 39], strict=True):
+        log.label(name, "life", label, source="ann", at=0.0)
+    found = labelled_rows(log, Predictor(run.path), Refresh(), None)
+    assert found.ids == [names[0], names[2], names[5]]
+    assert found.said[0].startswith("2 rows left out: column 'life' holds ")
+    assert found.said[1] == "1 row left out: their labels say nothing"

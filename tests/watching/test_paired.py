@@ -67,7 +67,19 @@ def test_labels_of_one_source_do_not_decide_alone() -> None:
     assert "only labels of 'mallory'" in one_source(sources, only_hers, PLAN, anchored=True)
     assert one_source(sources, everywhere, PLAN, anchored=False) == ""
     few, alone = sources[:65], sources[:60]
-    for given, anchored in ((few, True), (few, False), (alone, False)):
-        why = one_source(given, everywhere, PLAN, anchored=anchored)
-        assert "at least 20 must be labelled by others" in why
-    assert one_source(alone, everywhere, PLAN, anchored=True) == ""
+    for given in (few, alone):
+        for anchored in (True, False):
+            why = one_source(given, everywhere, PLAN, anchored=anchored)
+            assert "at least 20 must be labelled by others" in why
+
+
+def test_a_source_that_is_trusted_decides_alone_beside_old_test_rows() -> None:
+    plan = Refresh(effect=2.0, harm=5.0, trust=("ann",))
+
+    def everywhere(some: Sequence[int]) -> dict[str, Change]:
+        return {"kind": change(5.0)}
+
+    assert one_source(["ann"] * 60, everywhere, plan, anchored=True) == ""
+    assert one_source(["ann"] * 60 + ["bob"] * 5, everywhere, plan, anchored=True) == ""
+    assert "own test rows" in one_source(["ann"] * 60, everywhere, plan, anchored=False)
+    assert one_source(["bob"] * 60 + ["ann"] * 5, everywhere, plan, anchored=True) != ""

@@ -77,6 +77,33 @@ def test_after_a_way_back_new_labels_come_first(served: Deployment, run: Path) -
     assert due(served, at + 100, plan=plan) == "20 rows are labelled since the way back"
 
 
+def test_what_was_refused_while_rows_drift_needs_new_labels(served: Deployment) -> None:
+    made, plan = served.history()[0].at, Refresh(or_when="drift", judge=20)
+    names = log_rows(served, rows_of(40, seed=1))
+    label_rows(served, names[:20], ["hot"] * 20)
+    served.record(ASKED, why="asked for", version=1, labels=20)
+    served.record(REJECTED, why="no")
+    served.record(DRIFT, said="'heat' has drifted", rows=99)
+    label_rows(served, names[20:39], ["hot"] * 19)
+    assert due(served, made, plan=plan) == ""
+    label_rows(served, names[39:], ["hot"])
+    assert due(served, made, plan=plan) == "drift: 'heat' has drifted"
+
+
+def test_a_clock_that_was_set_back_does_not_put_it_off_for_ever(served: Deployment) -> None:
+    made, plan = served.history()[0].at, Refresh(every="7d", judge=20)
+    assert due(served, made - 6 * DAY_S, plan=plan) == ""
+    assert due(served, made - 900 * DAY_S, plan=plan) == "every 7d"
+    ask(served)
+    served.record(REJECTED, why="no")
+    served.record("rolled back", **{"from": 2, "to": 1, "why": "complaints"})
+    names = log_rows(served, rows_of(20, seed=1))
+    label_rows(served, names, ["hot"] * 20, at=made - 900 * DAY_S)
+    assert due(served, made + 9 * DAY_S, plan=plan) == ""
+    told = "20 rows are labelled since the way back"
+    assert due(served, made - 900 * DAY_S, plan=plan) == told
+
+
 def test_the_plan_is_the_jobs_or_a_file(served: Deployment) -> None:
     assert plan_of(served) == Refresh(learn=60, judge=40)
     file = served.path / "refresh.yaml"

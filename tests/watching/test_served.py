@@ -11,7 +11,10 @@ from loops import DAY_S, SHIFT, label_rows, log_rows, rows_of, serve, train
 from modalloy.answer.predictor import Predictor
 from modalloy.deployment.row_log import RowLog
 from modalloy.job.config import Refresh
+from modalloy.machine.files import locked
+from modalloy.readers.targets.regress import NumberTarget
 from modalloy.table.table import Table
+from modalloy.watching.cycle import LOCK
 from modalloy.watching.drifted import drifted
 from modalloy.watching.label_file import label_from
 from modalloy.watching.labelled import labelled_rows
@@ -63,12 +66,78 @@ def test_rows_labelled_since_a_swap_keep_it_or_roll_it_back(
     at = served.history()[-1].at + 5
     frame = rows_of(60, seed=3)
     names = log_rows(served, frame, at=at, said=frame["kind"].tolist())
-    label_rows(served, names, frame["kind"].tolist(), at=at)
+    label_rows(served, names[:35], frame["kind"].tolist()[:35], at=at)
+    label_rows(served, names[35:], frame["kind"].tolist()[35:], source="bob", at=at)
+    with (
+        locked(served.path / LOCK, "here"),
+        pytest.raises(ma.RunError, match="another refresh is under way"),
+    ):
+        check_swap(served)
     found = check_swap(served)
     assert found is not None
     assert found.state == ("kept" if better else "rolled back")
     assert served.current().number == (2 if better else 1)
     assert check_swap(served) is None
+
+
+@pytest.mark.parametrize("trusted", [False, True])
+def test_one_source_alone_takes_nothing_back(
+    runs: tuple[Path, Path], tmp_path: Path, trusted: bool
+) -> None:
+    plan = "learn: 60\njudge: 40\n" + ("trust: [mallory]\n" if trusted else "")
+    served = serve(runs[1], tmp_path, plan=plan)
+    served.add(runs[0], origin="by hand")
+    served.swap(2, "tried")
+    frame = rows_of(60, seed=3)
+    wrong = np.where(frame["kind"] == "hot", "cold", "hot").tolist()
+    names = log_rows(served, frame, at=-DAY_S, said=wrong)  # a clock that was set back
+    label_rows(served, names, wrong, source="mallory")
+    found = check_swap(served)
+    if trusted:
+        assert found is not None
+        assert found.state == "rolled back"
+    else:
+        assert found is None
+        assert served.current().number == 2
+
+
+def test_drift_is_looked_for_though_the_clock_was_set_back(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    served = serve(runs[0], tmp_path)
+    back = served.history()[0].at - 30 * DAY_S
+    served.clock = lambda: back
+    log_rows(served, rows_of(60, seed=1, shift=SHIFT), at=back)
+    found = note_drift(served, warm)
+    assert found is not None
+    assert found.facts["rows"] == 60
+    assert note_drift(served, warm) is None
+
+
+def test_a_row_from_the_future_takes_nobody_out(runs: tuple[Path, Path], tmp_path: Path) -> None:
+    served = serve(runs[0], tmp_path)
+    for day in (0, 1, 9000):
+        names = log_rows(served, rows_of(4, seed=day), request=str(day), at=day * DAY_S)
+        label_rows(served, names, ["hot"] * 4)
+    log, predictor = RowLog(served.path), Predictor(served.current().path)
+    given = (log, predictor, Refresh(window="10d"), None)
+    assert len(labelled_rows(*given).ids) == 4
+    found = labelled_rows(*given, now=2 * DAY_S)
+    assert len(found.ids) == 12
+    assert found.frame["at"].max() == pd.Timestamp(2 * DAY_S, unit="s")
+
+
+def test_of_very_many_logged_rows_some_are_looked_at(
+    runs: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("modalloy.watching.served.MOST", 55)
+    served = serve(runs[0], tmp_path)
+    now = served.history()[0].at + DAY_S
+    served.clock = lambda: now
+    log_rows(served, rows_of(300, seed=1, shift=SHIFT), at=now)
+    found = note_drift(served, warm)
+    assert found is not None
+    assert found.facts["rows"] == 55
 
 
 def test_labels_from_a_table(runs: tuple[Path, Path], tmp_path: Path) -> None:
@@ -90,6 +159,9 @@ def test_labels_from_a_table(runs: tuple[Path, Path], tmp_path: Path) -> None:
             source="s",
             at=1.0,
         )
+    twice = pd.DataFrame({"row_id": [names[0]] * 2, "kind": ["hot", "cold"]})
+    with pytest.raises(ma.TableError, match=r"'s' labels row '\w+' twice, as 'hot' and as 'cold'"):
+        label_from(log, twice, source="s", at=1.0)
     with pytest.raises(ma.TableError, match="labels need the columns row_id and kind"):
         label_from(log, pd.DataFrame({"row": names}), source="s", at=1.0)
     assert len(log.labels()) == 2
@@ -125,3 +197,16 @@ def test_what_a_refresh_has_learned_is_no_drift_any_more(tmp_path: Path) -> None
     again = note_drift(served, drifted)
     assert again is not None
     assert "heat" in again.facts["said"]
+
+
+def test_a_label_that_its_task_cannot_read_is_refused_with_its_row(
+    runs: tuple[Path, Path], tmp_path: Path
+) -> None:
+    served = serve(runs[0], tmp_path)
+    log = RowLog(served.path)
+    (name,) = log_rows(served, rows_of(1, seed=1))
+    target = NumberTarget("kind", "kind", 0.0, 1.0, False)
+    table = pd.DataFrame({"row_id": [name], "kind": ["abc"]})
+    with pytest.raises(ma.TableError, match=f"the label of row '{name}': .* 'abc', which is no"):
+        label_from(log, table, source="s", at=1.0, targets={"kind": target})
+    assert len(log.labels()) == 0

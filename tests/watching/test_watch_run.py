@@ -2,7 +2,8 @@
 
 import json
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +18,9 @@ from modalloy.job.job_file import load_job
 from modalloy.observing.kept import PART, reference_of, reference_to_bytes
 from modalloy.runs.run import Run, load_run
 from modalloy.runs.saving import add_part
+from modalloy.table.open_table import open_table
 from modalloy.watching.known import looked_up
+from modalloy.watching.watch_run import in_time
 from modalloy.watching.watched import Drift, Watched
 from untrained import untrained
 
@@ -209,3 +212,13 @@ def test_the_command_prints_sentences_and_may_end_with_3(made: Made, tmp_path: P
     assert "load: higher, median" in done.output
     assert "w.html; open it in a browser" in done.output
     assert np.isfinite(json.loads((tmp_path / "w.json").read_text())["drifts"][0]["size"])
+
+
+def test_times_that_cannot_be_read_order_nothing_unless_they_were_asked_for() -> None:
+    table = open_table(pd.DataFrame({"day": ["2024-05-02", "soon", "2024-05-01"]}))
+    job: Any = SimpleNamespace(columns={}, split=SimpleNamespace(time="day"))
+    predictor: Any = SimpleNamespace(run=SimpleNamespace(job=job))
+    which, when = in_time(predictor, table, np.arange(3), None)
+    assert (which.tolist(), when) == ([0, 1, 2], None)
+    with pytest.raises(ma.TableError, match="'soon' is no date"):
+        in_time(predictor, table, np.arange(3), "day")

@@ -13,6 +13,8 @@ from modalloy.errors import JobError, RunError
 if TYPE_CHECKING:
     from modalloy.table.table import Table
 
+LOGGED = 100_000  # rows of the log that are looked at; a million would not fit into memory
+
 
 def open_served(run: Path, live: Path | None) -> Deployment:
     """The deployment of a model that was served; RunError where it never was."""
@@ -20,14 +22,15 @@ def open_served(run: Path, live: Path | None) -> Deployment:
 
 
 def logged_rows(deployment: Deployment) -> tuple[Path, "Table", str]:
-    """The version that answers, the rows of the log, and their column of times. RunError where no
-    row was answered.
+    """The version that answers, the rows of the log, evenly spread where they are very many, and
+    their column of times. RunError where no row was answered.
     """
+    from modalloy.deployment.log_query import Which
     from modalloy.deployment.row_log import RowLog
     from modalloy.table.open_table import open_table
 
     log = RowLog(deployment.path)
-    frame = log.frame()
+    frame = log.frame(Which(spread=LOGGED))
     log.close()
     if not len(frame):
         raise RunError(f"{deployment.path}: no row was answered yet, or none was kept.")
@@ -52,13 +55,15 @@ def tell_status(deployment: Deployment) -> None:
 
 def take_labels(deployment: Deployment, table: str, source: str) -> None:
     """Keep the labels of a table."""
+    from modalloy.bundle.bundled import load_any
     from modalloy.deployment.row_log import RowLog
     from modalloy.watching.label_file import label_from
 
     if not source.strip():
         raise JobError("--source: name who gave the labels; it is kept with each of them.")
     log = RowLog(deployment.path)
-    count = label_from(log, table, source=source, at=time.time())
+    targets = load_any(deployment.current().path).targets
+    count = label_from(log, table, source=source, at=time.time(), targets=targets)
     log.close()
     typer.echo(f"{count} labels were kept, given by {source} where the table says nothing else.")
 

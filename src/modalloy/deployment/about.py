@@ -13,6 +13,6 @@ def describe(model: Path) -> dict[str, Any]:
     run = load_any(model)
     return {
         "format": FORMAT,
-        "tasks": {task: list(target.columns) for task, target in run.targets.items()},
+        "tasks": {task: list(o.answers_in.values()) for task, o in run.job.tasks.items()},
         "inputs": list(run.readers),
     }

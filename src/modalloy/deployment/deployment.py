@@ -25,6 +25,7 @@ from modalloy.machine.files import locked
 from modalloy.runs.seal import read_json
 
 SWAPPED, ROLLED_BACK, MADE = "swapped", "rolled back", "made"
+SWITCHES = (MADE, SWAPPED, ROLLED_BACK)
 PATIENCE_S = 30.0  # that another process may hold the folder; none holds it for longer than a write
 
 
@@ -73,8 +74,16 @@ class Deployment:
         return found
 
     def current(self) -> Version:
-        """The version that answers."""
-        return self.version(self._now()["version"])
+        """The version that answers; RunError where it is not the one that the history names."""
+        anchor = self._now()
+        record = self._history.one(anchor["record"])
+        said = (record.sha256, record.facts.get("to"), record.state in SWITCHES)
+        if said != (anchor["sha256"], anchor["version"], True):
+            raise RunError(
+                f"{self.path / 'current.json'}: says that version {anchor['version']} answers by "
+                f"record {anchor['record']}, which says otherwise; restore it from a copy."
+            )
+        return self._named_by(record)
 
     def version(self, number: int) -> Version:
         """A version by its number; RunError for one that there is not."""
@@ -110,42 +119,55 @@ class Deployment:
                     return version
             return self._add(self.next_number(), model, digest, origin)
 
-    def swap(self, number: int, why: str) -> Version:
+    def swap(self, number: int, why: str, *, answering: int | None = None) -> Version:
         """Let a version answer from now on; RunError where what lies there is not what was added.
 
-        A version that answers already stays, and nothing is recorded.
+        A version that answers already stays, and nothing is recorded. answering: only where this
+        version still answers; RunError where another one does.
         """
         version = self.version(number)
         version.check_whole()
         with self._held():
-            now = self._now()["version"]
+            now = self.current().number
+            if answering not in (None, now) and now != number:
+                raise RunError(
+                    f"{self.path}: version {now} answers by now, not {answering}; nothing was "
+                    "swapped."
+                )
             if now != number:
                 self._switch(SWAPPED, now, number, why)
         return version
 
-    def rollback(self, why: str = "asked for") -> Version:
+    def rollback(self, why: str = "asked for", *, answering: int | None = None) -> Version:
         """Let the version answer that did before the current one came; that one, unchanged.
 
-        RunError where nothing came before, or it was changed since.
+        answering: only where this version still answers. RunError where another one does, nothing
+        came before, or it was changed since.
         """
         with self._held():
             order = self._answered()
+            if answering not in (None, order[-1]):
+                raise RunError(
+                    f"{self.path}: version {order[-1]} answers by now, not {answering}; nothing "
+                    "was rolled back."
+                )
             if len(order) < 2:
                 raise RunError(
                     f"{self.path}: version {order[-1]} answers, and none did before it; there is "
                     "nothing to roll back to."
                 )
-            version = self.version(order[-2])
+            version = self._named_by(self._came(order[-2]))
             version.check_whole()
             self._switch(ROLLED_BACK, order[-1], order[-2], why)
         return version
 
     def history(self) -> list[Record]:
         """What happened, oldest first; RunError names a record that is missing or was changed."""
+        anchor = self._now()  # before the records: another process may add some meanwhile
         found = self._history.read()
-        anchor = self._now()
-        decisive = [r for r in found if r.number == anchor["record"]]
-        if not decisive or decisive[0].sha256 != anchor["sha256"]:
+        decisive = [r for r in found if r.number == anchor["record"] and r.state in SWITCHES]
+        said = [(r.sha256, r.facts["to"]) for r in decisive]
+        if said != [(anchor["sha256"], anchor["version"])]:
             raise RunError(
                 f"{self.path / 'history'}: record {anchor['record']}, by which version "
                 f"{anchor['version']} answers, is missing or was changed; restore it from a copy."
@@ -206,7 +228,28 @@ class Deployment:
 
     def _decided(self) -> Record:
         """The record that says which version answers."""
-        return [r for r in self._history.read() if r.state in (MADE, SWAPPED, ROLLED_BACK)][-1]
+        found = [r for r in self._history.read() if r.state in SWITCHES]
+        if not found:
+            raise RunError(
+                f"{self.path / 'history'}: holds no record of which version answers; restore it "
+                "from a copy."
+            )
+        return found[-1]
+
+    def _came(self, number: int) -> Record:
+        """The last record by which a version came to answer."""
+        switches = [r for r in self._history.read() if r.state in SWITCHES]
+        return [r for r in switches if r.facts["to"] == number][-1]
+
+    def _named_by(self, record: Record) -> Version:
+        """The version that a record lets answer; RunError where another model is called so now."""
+        version = self.version(record.facts["to"])
+        if version.digest != record.facts["digest"]:
+            raise RunError(
+                f"{self._version_file(version.number)}: was changed since record {record.number} "
+                "let it answer (it names a model of another SHA-256); restore it from a copy."
+            )
+        return version
 
     def _answered(self) -> list[int]:
         """Versions in the order in which they came to answer, without those rolled back."""
@@ -219,7 +262,11 @@ class Deployment:
         return order
 
     def _now(self) -> dict[str, Any]:
-        return read_json(self.path / "current.json")
+        path = self.path / "current.json"
+        found = read_json(path)
+        if found.keys() != {"version", "record", "sha256"}:
+            raise RunError(f"{path}: is not what was written here; restore it from a copy.")
+        return found
 
     def _version_file(self, number: int) -> Path:
         return self.path / "versions" / f"{number}.json"

@@ -1,4 +1,8 @@
-"""What happened to a deployment: immutable records, each with the hash of the one before."""
+"""What happened to a deployment: immutable records, each with the hash of the one before.
+
+`newest.json` beside them names the last record with its hash, so that one taken off the end is
+missed too. Whoever is killed between a record and `newest.json` leaves that one record unnamed.
+"""
 
 import hashlib
 import json
@@ -9,8 +13,10 @@ from typing import Any, NamedTuple
 
 from modalloy.errors import RunError
 from modalloy.machine.files import write_safely
+from modalloy.runs.seal import read_json
 
 START = "0" * 64  # stands for the record before the first one
+NEWEST = "newest.json"
 KEYS = {"number", "at", "state", "facts", "before", "sha256"}
 
 
@@ -40,14 +46,17 @@ class History:
         numbers = self._numbers()
         before = self._read(numbers[-1]).sha256 if numbers else START
         number = (numbers[-1] if numbers else 0) + 1
-        body = {"number": number, "at": at, "state": state, "facts": dict(facts), "before": before}
-        found = Record(number, at, state, body["facts"], before, hash_of(body))
-        written = json.dumps({**body, "sha256": found.sha256}, indent=1, allow_nan=False)
-        write_durably(self._file(number), written.encode())
+        told = json.loads(json.dumps(dict(facts), allow_nan=False))  # as it will be read again
+        body = {"number": number, "at": at, "state": state, "facts": told, "before": before}
+        found = Record(number, at, state, told, before, hash_of(body))
+        write_durably(self._file(number), as_written(body, found.sha256))
+        now = {"record": number, "sha256": found.sha256}
+        write_durably(self.folder / NEWEST, json.dumps(now, indent=1).encode())
         return found
 
     def read(self) -> list[Record]:
         """All records, oldest first; RunError names one that is missing or was changed."""
+        newest = self._newest()  # before the records: another process may add some meanwhile
         found: list[Record] = []
         for expected, number in enumerate(self._numbers(), start=1):
             if number != expected:
@@ -63,7 +72,24 @@ class History:
                     "another SHA-256); restore it from a copy."
                 )
             found.append(record)
+        if newest is not None and newest not in {(r.number, r.sha256) for r in found}:
+            raise RunError(
+                f"{self.folder / NEWEST}: says that record {newest[0]} is the last one, which is "
+                "missing or was changed (its SHA-256 differs); restore both from a copy."
+            )
         return found
+
+    def one(self, number: int) -> Record:
+        """A single record; RunError where it is missing or was changed."""
+        return self._read(number)
+
+    def _newest(self) -> tuple[Any, Any] | None:
+        """Number and SHA-256 of the last record; None in a folder of an older version."""
+        path = self.folder / NEWEST
+        if not path.is_file():
+            return None
+        named = read_json(path)
+        return named.get("record"), named.get("sha256")
 
     def _numbers(self) -> list[int]:
         names = (path.stem for path in self.folder.glob("*.json"))
@@ -75,20 +101,37 @@ class History:
     def _read(self, number: int) -> Record:
         path = self._file(number)
         try:
-            data = json.loads(path.read_bytes())
+            written = path.read_bytes()
         except OSError as error:
-            raise RunError(f"{path}: cannot be read ({error.strerror}).") from error
-        except ValueError:
+            raise RunError(
+                f"{path}: cannot be read ({error.strerror}); restore it from a copy."
+            ) from error
+        try:
+            data = json.loads(written)
+        except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict) or data.keys() != KEYS or data["number"] != number:
             raise RunError(f"{path}: is no record that was written here; restore it from a copy.")
         sha256 = data.pop("sha256")
-        if sha256 != hash_of(data):
+        if not whole(data, sha256, written):
             raise RunError(
                 f"{path}: was changed since it was written (its SHA-256 differs); restore it from "
                 "a copy."
             )
         return Record(**data, sha256=sha256)
+
+
+def whole(body: Mapping[str, Any], sha256: Any, written: bytes) -> bool:
+    """Whether a record is what was hashed, to the byte."""
+    try:
+        return sha256 == hash_of(body) and written == as_written(body, sha256)
+    except ValueError:  # a number that is not finite was never written
+        return False
+
+
+def as_written(body: Mapping[str, Any], sha256: str) -> bytes:
+    """The file of a record."""
+    return json.dumps({**body, "sha256": sha256}, indent=1, allow_nan=False).encode()
 
 
 def hash_of(body: Mapping[str, Any]) -> str:

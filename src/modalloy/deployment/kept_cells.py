@@ -29,10 +29,11 @@ SIGNS = (  # first bytes of a file -> its ending
 
 
 class MediaFolder:
-    """Files by the SHA-256 of their content."""
+    """Files by the SHA-256 of their content. fresh: those that no row is known to hold yet."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.fresh: list[Path] = []
 
     def keep(self, data: bytes, ending: str = "") -> str:
         """The name of a file with this content, written where it is not there yet."""
@@ -43,8 +44,15 @@ class MediaFolder:
                 self.folder.mkdir(exist_ok=True)
             except OSError as error:
                 raise RunError(f"{self.folder}: cannot be made ({error.strerror}).") from error
+            self.fresh.append(place)
             write_safely(place, data)
         return name
+
+    def forget_fresh(self) -> None:
+        """Remove files whose rows were not kept after all; nobody else may write meanwhile."""
+        for place in self.fresh:
+            place.unlink(missing_ok=True)
+        self.fresh.clear()
 
 
 def ending_of(data: bytes) -> str:

@@ -60,7 +60,8 @@ def as_frame(records: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> "p
     numbers beside it stay whole."""
     import pandas as pd
 
-    cells = {c: pd.Series([r.get(c) for r in records], dtype=object) for c in columns}
+    once = dict.fromkeys(columns)  # a log names them once a row
+    cells = {c: pd.Series([r.get(c) for r in records], dtype=object) for c in once}
     return pd.DataFrame({c: x if x.isna().any() else x.infer_objects() for c, x in cells.items()})
 
 

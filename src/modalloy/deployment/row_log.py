@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from modalloy.deployment.kept_cells import MEDIA, MediaFolder, from_json, to_json
 from modalloy.deployment.log_file import holding, open_log
+from modalloy.deployment.log_query import END, Which, in_parts, rows_by_number
 from modalloy.deployment.log_room import Room
 from modalloy.deployment.log_rows import (
     LOGGED,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEEP_GB = 10.0
+EVERY = Which()
 
 
 class RowLog:
@@ -149,40 +151,46 @@ class RowLog:
                 "log is full."
             )
 
-    def labels(self, *, upto: int | None = None) -> list[Label]:
-        """All labels in the order they came. upto: the last one's number."""
+    def labels(self, *, upto: int | None = None, rows: Sequence[str] | None = None) -> list[Label]:
+        """Labels in the order they came. upto: the last one's number. rows: of these alone."""
+        asked = "SELECT number, row, task, label, source, at FROM labels"
         with self._lock, holding(self.folder):
-            found = self._base.execute(
-                "SELECT number, row, task, label, source, at FROM labels WHERE number <= ? "
-                "ORDER BY number",
-                (last(upto),),
-            ).fetchall()
-        return [Label(n, r, t, from_json(json.loads(x)), s, at) for n, r, t, x, s, at in found]
+            if rows is None:
+                whole = (END if upto is None else upto,)
+                found = self._base.execute(f"{asked} WHERE number <= ? ORDER BY number", whole)
+            else:
+                own = in_parts(self._base, asked, "row", rows)
+                found = sorted(label for label in own if upto is None or label[0] <= upto)
+            return [Label(n, r, t, from_json(json.loads(x)), s, at) for n, r, t, x, s, at in found]
+
+    def labelled(
+        self, task: str | None = None, *, after: int = 0, since: float | None = None
+    ) -> int:
+        """How many rows have a label. task: of this task; after: whose number is larger than this;
+        since: given from this moment on.
+        """
+        asked = "SELECT count(DISTINCT row) FROM labels WHERE number > ? AND at >= ?"
+        given: list[Any] = [after, -1e300 if since is None else since]
+        if task is not None:
+            asked, given = f"{asked} AND task = ?", [*given, task]
+        with self._lock, holding(self.folder):
+            return self._base.execute(asked, given).fetchone()[0]
 
     def last_label(self) -> int:
         """The number of the newest label, 0 where there is none."""
         with self._lock, holding(self.folder):
             return self._base.execute("SELECT coalesce(max(number), 0) FROM labels").fetchone()[0]
 
-    def frame(
-        self,
-        *,
-        since: float | None = None,
-        until: float | None = None,
-        labelled: bool | None = None,
-        upto: int | None = None,
-    ) -> "pd.DataFrame":
+    def frame(self, which: Which = EVERY) -> "pd.DataFrame":
         """Rows with their cells, oldest first; media as paths from `folder`.
 
         Columns: `row_id`, `at` (time in UTC), `version`, `request`, `source` (`log.at` and so on
         where the model has a column of that name; `attrs["logged"]` says how they are called), the
         cells, and for every task the columns of its right answers by the newest label; what a row
-        itself claimed there counts for nothing. since, until: seconds since 1970, from this moment
-        to before that. labelled: only rows with a label, or without any. upto: labels up to this
-        number.
+        itself claimed there counts for nothing.
         """
-        truth = self._truth(upto)
-        kept = [r for r in self._rows(since, until) if labelled in (None, r[0] in truth)]
+        kept = self._rows(which)
+        truth = self._truth([r[0] for r in kept], which.upto)
         truths = set(self._own_columns())
         rows = [from_json_row(r[5]) for r in kept]
         cells = [{n: c for n, c in row.items() if n not in truths} for row in rows]
@@ -201,9 +209,9 @@ class RowLog:
         frame.attrs["logged"] = names
         return frame
 
-    def answers(self, *, since: float | None = None, until: float | None = None) -> "pd.DataFrame":
+    def answers(self, which: Which = EVERY) -> "pd.DataFrame":
         """What was answered to the rows of `frame`, with `row_id`, `at` and `version` before it."""
-        kept = self._rows(since, until)
+        kept = self._rows(which)
         logged = [dict(zip(LOGGED[:3], (r[0], moment(r[1]), r[2]), strict=True)) for r in kept]
         said = [from_json_row(r[6]) for r in kept]
         records = [a | b for a, b in zip(logged, said, strict=True)]
@@ -223,22 +231,18 @@ class RowLog:
         """Close the file; nothing can be asked afterwards."""
         self._base.close()
 
-    def _truth(self, upto: int | None) -> dict[str, dict[str, Any]]:
+    def _truth(self, rows: Sequence[str], upto: int | None) -> dict[str, dict[str, Any]]:
         """Columns of right answers by row; the newest label of a task counts."""
         found: dict[str, dict[str, Any]] = {}
-        for label in self.labels(upto=upto):
+        for label in self.labels(upto=upto, rows=rows):
             columns = self.tasks[label.task]
             own = label.label if len(columns) > 1 else {columns[0]: label.label}
             found.setdefault(label.row_id, {}).update(own)
         return found
 
-    def _rows(self, since: float | None, until: float | None) -> list[tuple]:
+    def _rows(self, which: Which) -> list[tuple]:
         with self._lock, holding(self.folder):
-            return self._base.execute(
-                "SELECT id, at, version, request, source, cells, answers FROM rows "
-                "WHERE at >= ? AND at < ? ORDER BY at, number",
-                (-1e300 if since is None else since, 1e300 if until is None else until),
-            ).fetchall()
+            return rows_by_number(self._base, which.numbers(self._base))
 
     def _own_columns(self) -> list[str]:
         return [c for columns in self.tasks.values() for c in columns]
@@ -260,12 +264,10 @@ class RowLog:
             try:
                 yield self._base
                 self._base.execute("COMMIT")
+                self._media.fresh.clear()
             except BaseException:
                 if self._base.in_transaction:
+                    self._media.forget_fresh()  # while nobody else may write
                     self._base.execute("ROLLBACK")
+                self._media.fresh.clear()
                 raise
-
-
-def last(upto: int | None) -> int:
-    """A number that no label is beyond."""
-    return (1 << 62) if upto is None else upto

@@ -16,8 +16,8 @@ from modalloy.answer.loader import Loader
 from modalloy.errors import FederationError, ModalloyError
 from modalloy.federation.choice import chosen_blocks
 from modalloy.federation.codec import Codec
-from modalloy.federation.local_training import learn_round
-from modalloy.federation.memory import Memory
+from modalloy.federation.local_training import Learned, learn_round
+from modalloy.federation.memory import Held, Memory
 from modalloy.federation.own_rows import as_the_job, unlike_names
 from modalloy.federation.proposal import hashed, propose, with_names
 from modalloy.federation.secure_sum import Masker
@@ -192,44 +192,14 @@ class Plant:
 
     def learn(self, asked: Message) -> Message:
         """One round: the score of the round's weights, then what learning from own rows changes."""
-        model, loader, parts = self.ready()
+        model, _, parts = self.ready()
         options, number = self.job.federate, int(asked.facts["round"])
         held = self.memory.before(number)
         own = travelling(model, options.personal)
-        weights = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("w/")}
-        everyone = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("k/")}
-        take_weights(model, {**weights, **held.personal})
+        take_weights(model, {**part_of(asked, "w"), **held.personal})
         before = self.judged()
-        learns = [n for n in travelling(model) if n in own or n in personal_of(model, own)]
-        shift = None
-        if options.controls:
-            zero = {n: np.zeros_like(x) for n, x in weights_of(model, learns).items()}
-            shift = {n: everyone.get(n, zero[n]) - held.control.get(n, zero[n]) for n in learns}
-        learned = learn_round(
-            model,
-            loader,
-            parts.train,
-            self.job,
-            site=self.name,
-            number=number,
-            names=learns,
-            shift=shift,
-        )
-        change = {n: x for n, x in learned.change.items() if n in own}
-        missing = lacking(model, self.inputs())
-        barred = {n for i, some in blocks(model, own).items() if i in missing for n in some}
-        change = {n: x for n, x in change.items() if n not in barred}
-        value: dict[str, float] = {}
-        if options.upload < 1.0:
-            sent, value = chosen_blocks(
-                model, loader, parts.validation, blocks(model, list(change)), options.upload,
-                held.waited,
-            )  # fmt: skip
-            kept_back = {
-                n for i, some in blocks(model, list(change)).items() if i not in sent for n in some
-            }
-            change = {n: x for n, x in change.items() if n not in kept_back}
-            held.waited = {i: 0 if i in sent else held.waited.get(i, 0) + 1 for i in value}
+        learned = self.learned(number, held, part_of(asked, "k"))
+        change, value = self.sent(learned.change, own, held)
         codec = Codec(options.keep, options.bits, waiting=held.waiting)
         shares: dict[str, str] = {}
         if options.secure:
@@ -240,21 +210,46 @@ class Plant:
             new = learned.gradient
             arrays |= {f"k/{n}": new[n] - held.control.get(n, 0.0) for n in new if n in own}
             held.control |= new
-        personal = weights_of(model, [n for n in personal_of(model, own)])
+        personal = weights_of(model, personal_of(model, own))
         self.memory.keep(number, replace(held, personal=personal, waiting=codec.waiting))
         facts = {
             "round": number,
             "rows": len(parts.train),
             "judged": len(parts.validation),
             "score": before.value if before else None,
-            "figures": before.figures if before else {},
             "loss": learned.loss,
-            "steps": learned.steps,
             "names": list(change),
             "value": value,
             "shares": shares,
         }
         return Message("learned", facts, arrays)
+
+    def learned(self, number: int, held: Held, everyone: Arrays) -> Learned:
+        """What a round's learning changes here. everyone: the control of all sites."""
+        model, loader, parts = self.ready()
+        names, shift = travelling(model), None
+        if self.job.federate.controls:
+            zero = {n: np.zeros_like(x) for n, x in weights_of(model, names).items()}
+            shift = {n: everyone.get(n, zero[n]) - held.control.get(n, zero[n]) for n in names}
+        given = {"site": self.name, "number": number, "names": names, "shift": shift}
+        return learn_round(model, loader, parts.train, self.job, **given)
+
+    def sent(self, change: Arrays, own: list[str], held: Held) -> tuple[Arrays, dict[str, float]]:
+        """The part of a change that is handed in: nothing of what is personal, nothing of columns
+        that the site lacks, and of encoders those that are worth their bytes now; and what each is
+        worth. held: gets to know how long encoders have waited."""
+        model, loader, parts = self.ready()
+        missing = lacking(model, self.inputs())
+        barred = {n for i, some in blocks(model, own).items() if i in missing for n in some}
+        change = {n: x for n, x in change.items() if n in own and n not in barred}
+        share = self.job.federate.upload
+        if share >= 1.0:
+            return change, {}
+        parted = blocks(model, list(change))
+        sent, value = chosen_blocks(model, loader, parts.validation, parted, share, held.waited)
+        back = {n for i, some in parted.items() if i not in sent for n in some}
+        held.waited = {i: 0 if i in sent else held.waited.get(i, 0) + 1 for i in value}
+        return {n: x for n, x in change.items() if n not in back}, value
 
     def masked(
         self, change: Arrays, own: list[str], rows: int, asked: Message
@@ -279,8 +274,7 @@ class Plant:
     def score(self, asked: Message) -> Message:
         """How well given weights, with the site's own, answer its validation rows."""
         model, _, parts = self.ready()
-        weights = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("w/")}
-        take_weights(model, {**weights, **self.memory.latest().personal})
+        take_weights(model, {**part_of(asked, "w"), **self.memory.latest().personal})
         found = self.judged()
         facts = {
             "score": found.value if found else None,
@@ -292,12 +286,17 @@ class Plant:
     def finish(self, asked: Message) -> Message:
         """Write this site's own run from the last weights; the answer holds its figures."""
         model, loader, parts = self.ready()
-        weights = {n[2:]: x for n, x in asked.arrays.items() if n.startswith("w/")}
-        take_weights(model, {**weights, **self.memory.of_round(int(asked.facts["best"])).personal})
+        held = self.memory.of_round(int(asked.facts["best"]))
+        take_weights(model, {**part_of(asked, "w"), **held.personal})
         lacks = {*self.job.columns} - {*self.inputs()}
         given = (self.name, model, loader, parts, self.job, self.out, asked.facts, lacks)
         facts = finish_site(*given, quiet=self.quiet)
         return Message("finished", facts)
+
+
+def part_of(message: Message, part: str) -> Arrays:
+    """The arrays of a message under one letter: w of weights, k of controls."""
+    return {n[2:]: x for n, x in message.arrays.items() if n.startswith(f"{part}/")}
 
 
 def personal_of(model: Model, own: list[str]) -> list[str]:

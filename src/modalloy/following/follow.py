@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from modalloy.errors import ModalloyError, TableError
+from modalloy.errors import ModalloyError, RequestError, TableError
 from modalloy.following.inbox import Inbox
 from modalloy.following.journal import Answered, Taken
 from modalloy.following.outbox import Outbox
@@ -14,6 +14,8 @@ from modalloy.following.outbox import Outbox
 AT_ONCE = 256  # rows that are answered together
 MOST_WAITING = 20_000  # rows; beyond them files wait where they are
 EVERY_S = 0.5  # between two looks at the folder
+PASSING = (503, 507)  # too much is asked at once, or the disk is full: no fault of the row
+LATE = 504  # so many rows took too long: fewer may not
 
 Answering = Callable[[Sequence[Taken]], Sequence[Answered]]
 
@@ -30,22 +32,30 @@ def follow(
     """Go on until `stop` is set. answering: rows in, what is said of each out, in their order.
 
     say: is given sentences about files that cannot be read. A row that cannot be answered is given
-    out with the reason in place of an answer. What cannot be written for the time being (a full
-    disk) is said once, and tried again.
+    out with the reason in place of an answer. What cannot be done for the time being (a full
+    disk, a service that has no time) is said once, and tried again; so is a fault of our own.
     """
-    journal, troubled = inbox.journal, ""
+    go_on(lambda: step(inbox, outbox, answering, say), stop=stop, say=say, every_s=every_s)
+    inbox.journal.close()
+
+
+def go_on(
+    work: Callable[[], bool], *, stop: threading.Event, say: Callable[[str], None], every_s: float
+) -> None:
+    """Work until `stop` is set, with a pause where there was nothing to do; what goes wrong is said
+    once, and tried again. work: whether there was anything to do."""
+    troubled = ""
     while not stop.is_set():
         try:
-            busy = step(inbox, outbox, answering, say)
+            busy = work()
             troubled = ""
-        except (ModalloyError, OSError) as error:
-            busy = False
-            if str(error) != troubled:
-                troubled = str(error)
+        except Exception as error:
+            busy, told = False, in_words(error)
+            if told != troubled:
+                troubled = told
                 say(troubled)
         if not busy:
             stop.wait(every_s)
-    journal.close()
 
 
 def step(inbox: Inbox, outbox: Outbox, answering: Answering, say: Callable[[str], None]) -> bool:
@@ -62,15 +72,29 @@ def step(inbox: Inbox, outbox: Outbox, answering: Answering, say: Callable[[str]
 
 
 def answer_each(answering: Answering, rows: Sequence[Taken]) -> list[Answered]:
-    """What is said of rows; where some of them stop all, each is asked alone."""
+    """What is said of rows; where some of them stop all, each is asked alone.
+
+    Raises RequestError for what is no fault of a row and passes: then the rows wait.
+    """
     try:
         return list(answering(rows))
-    except ModalloyError as error:
+    except Exception as error:
+        if isinstance(error, RequestError) and error.status in PASSING:
+            raise
         if len(rows) == 1:
+            if isinstance(error, RequestError) and error.status == LATE:
+                raise
             one = rows[0]
-            return [Answered(one.source, one.number, None, None, str(error))]
+            return [Answered(one.source, one.number, None, None, in_words(error))]
     half = len(rows) // 2
     return [*answer_each(answering, rows[:half]), *answer_each(answering, rows[half:])]
+
+
+def in_words(error: Exception) -> str:
+    """An error as a sentence; one of our own by its kind alone, since its text may hold cells."""
+    if isinstance(error, ModalloyError | OSError):
+        return str(error)
+    return f"a fault of this program ({type(error).__name__}) keeps it from being answered"
 
 
 def confined(rows: Sequence[Taken], media: Sequence[str], folder: Path) -> list[dict[str, Any]]:

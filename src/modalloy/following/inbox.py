@@ -1,15 +1,27 @@
 """What lies in a folder that is followed: tables that grow, tables that are whole, media files."""
 
+import base64
+import contextlib
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from modalloy.errors import TableError
+from modalloy.errors import RunError, TableError
 from modalloy.following.journal import Journal, Place
-from modalloy.following.lines import CSV, JSONL, arrived, first_place, same_file, start_of
+from modalloy.following.lines import (
+    CSV,
+    JSONL,
+    arrived,
+    first_place,
+    is_text,
+    same_file,
+    start_of,
+)
 from modalloy.media.endings import PICTURES, SOUNDS
 
+GROWING = (*CSV, *JSONL)
 WHOLE = (".parquet",)
 OWN = "answers"  # a folder of this name in it is never looked at
 STILL_S = 1.0  # a file that is read whole has not changed for so long
@@ -49,6 +61,7 @@ class Inbox:
             raise TableError(f"{folder}: there is no such folder to follow; make it first.")
         self.folder, self.journal, self.kinds = folder, journal, kinds
         self._seen: dict[Path, Seen] = {}
+        self._done: dict[Path, tuple[int, int]] = {}  # as they were when nothing of them was new
         self._tables = False
 
     def look(self, now: float) -> tuple[int, list[str]]:
@@ -57,12 +70,25 @@ class Inbox:
         files = list(self._files())
         self._tables = any(path.suffix.lower() in (*CSV, *JSONL, *WHOLE) for path in files)
         for path in files:
+            if not is_text(path.name) or not is_text(str(path.parent)):
+                shown = os.fsencode(path).decode(errors="backslashreplace")
+                why = f"{shown}: its name is no UTF-8; rename it, so that rows can be named by it."
+                said += [why] if self.journal.refuse(shown, why) else []
+                continue
             try:
+                found = path.stat()
+                stamp = (found.st_size, found.st_mtime_ns)
+                if self._done.get(path) == stamp:
+                    continue
                 taken, sentences = self._take(path, now)
+                if not taken and (path.suffix.lower() in GROWING or not self._is_new(path)):
+                    self._done[path] = stamp
             except FileNotFoundError:  # moved away meanwhile
                 continue
-            except (OSError, TableError) as error:
-                why = str(error) if isinstance(error, TableError) else f"{path}: {error.strerror}."
+            except RunError:  # our own log cannot be written: nothing is wrong with the file
+                raise
+            except Exception as error:
+                why = in_words(path, error)
                 new_to_us = self.journal.refuse(self._as_it_is(path), why)
                 taken, sentences = 0, [why] if new_to_us else []
             new += taken
@@ -70,13 +96,15 @@ class Inbox:
         return new, said
 
     def _files(self) -> Iterator[Path]:
-        """Files in the order of their names; nothing that is hidden, a link or no plain file."""
+        """Files in the order of their names; nothing that is hidden, a link or no plain file, and
+        none whose name is no text."""
         for path in sorted(self.folder.rglob("*")):
             inside = path.relative_to(self.folder)
             if any(p.startswith(".") for p in inside.parts) or inside.parts[0] == OWN:
                 continue
-            if stat.S_ISREG(path.lstat().st_mode) and not path.name.endswith(".part"):
-                yield path
+            with contextlib.suppress(FileNotFoundError):  # moved away meanwhile
+                if stat.S_ISREG(path.lstat().st_mode) and not path.name.endswith(".part"):
+                    yield path
 
     def _source(self, path: Path) -> str:
         """The name of a file's rows: where it lies, and which of that name it is."""
@@ -111,7 +139,7 @@ class Inbox:
             place = first_place(path)
             if place is None:
                 return 0, []
-            if "~" in source:
+            if source != path.relative_to(self.folder).as_posix():
                 said.append(f"{path.name}: was replaced by another file; its rows are of {source}.")
             said += [f"{path.name}: {note}" for note in place.head.get("notes", ())]
         elif path.stat().st_size == place.bytes:
@@ -121,8 +149,7 @@ class Inbox:
             found = arrived(path, place)
             if found.place == place:
                 break
-            new += self.journal.take(source, found.rows, found.place)
-            self.journal.refuse_rows(source, found.faults)
+            new += self.journal.take(source, found.rows, found.place, found.faults)
             place, more = found.place, found.more
         return new, said
 
@@ -134,16 +161,15 @@ class Inbox:
 
         source = self._source(path)
         try:
-            rows = list(enumerate(pq.read_table(path).to_pylist()))
+            found = pq.read_table(path).to_pylist()
         except pa.ArrowException as error:
             raise TableError(f"{path}: cannot be read as Parquet ({error}).") from error
+        rows = [(at, {name: packed(c) for name, c in row.items()}) for at, row in enumerate(found)]
         return self.journal.take(source, rows, self._end(path, len(rows))), []
 
     def _media(self, path: Path, now: float) -> tuple[int, list[str]]:
-        if not self._is_new(path):
-            return 0, []
         column = self.kinds.of(path)
-        if not column or self._tables:
+        if not column or self._tables or not self._is_new(path):
             return 0, []
         if not self._at_rest(path, now):
             return 0, []
@@ -174,3 +200,17 @@ class Inbox:
             self._seen[path] = Seen(found.st_size, found.st_mtime_ns, now)
             return False
         return now - seen.at >= STILL_S
+
+
+def packed(cell: Any) -> Any:
+    """A cell as JSON has it: the bytes of a file in base64."""
+    data = cell.get("bytes") if isinstance(cell, dict) else cell
+    return {"base64": base64.b64encode(data).decode()} if isinstance(data, bytes) else cell
+
+
+def in_words(path: Path, error: Exception) -> str:
+    """Why a file cannot be read."""
+    if isinstance(error, TableError):
+        return str(error)
+    why = error.strerror if isinstance(error, OSError) else type(error).__name__
+    return f"{path}: cannot be read ({why}); mend it, or take it away."

@@ -93,11 +93,16 @@ class Journal:
         )
 
     def take(
-        self, source: str, rows: Iterable[tuple[int, Mapping[str, Any]]], place: Place | None = None
+        self,
+        source: str,
+        rows: Iterable[tuple[int, Mapping[str, Any]]],
+        place: Place | None = None,
+        faults: Mapping[int, str] | None = None,
     ) -> int:
         """Write down numbered rows, and how far the file is taken in with them; how many are new.
 
-        A number that is there already keeps what it holds.
+        A number that is there already keeps what it holds. faults: numbers that hold no row, and
+        why; each is given out as such.
         """
         now, new = time.time(), 0
         with self._change() as db:
@@ -108,19 +113,15 @@ class Journal:
                     given,
                 )
                 new += done.rowcount
+            db.executemany(
+                "insert or ignore into row (source, number, at, cells, fault) "
+                "values (?, ?, ?, '{}', ?)",
+                [(source, number, now, why) for number, why in (faults or {}).items()],
+            )
             if place is not None:
                 told = (source, place.bytes, place.rows, json.dumps(dict(place.head)), place.start)
                 db.execute("insert or replace into place values (?, ?, ?, ?, ?)", told)
         return new
-
-    def refuse_rows(self, source: str, faults: Mapping[int, str]) -> None:
-        """Write down rows that hold no row, with why; each is given out as such."""
-        with self._change() as db:
-            db.executemany(
-                "insert or ignore into row (source, number, at, cells, fault) "
-                "values (?, ?, ?, '{}', ?)",
-                [(source, number, time.time(), why) for number, why in faults.items()],
-            )
 
     def refuse(self, source: str, why: str) -> bool:
         """A source that cannot be read; whether this is new."""
@@ -148,13 +149,14 @@ class Journal:
         return self._rows("select count(*) from row where answer is null and fault is null")[0][0]
 
     def answered(self, answers: Sequence[Answered]) -> None:
-        """Write down answers; a row that has one keeps it."""
+        """Write down answers, and let the cells go that nobody needs any more; a row that has an
+        answer keeps it."""
         with self._change() as db:
             for one in answers:
                 said = None if one.answer is None else json.dumps(one.answer)
                 db.execute(
-                    "update row set answer = ?, version = ?, fault = ? where source = ? and "
-                    "number = ? and answer is null and fault is null",
+                    "update row set answer = ?, version = ?, fault = ?, cells = '{}' "
+                    "where source = ? and number = ? and answer is null and fault is null",
                     (said, one.version, one.fault, one.source, one.number),
                 )
 

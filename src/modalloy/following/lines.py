@@ -4,6 +4,7 @@ import csv
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,7 +73,7 @@ def arrived(path: Path, place: Place) -> Arrived:
     with open(path, "rb") as file:
         file.seek(place.bytes)
         data = file.read(MOST)
-        while (end := whole(data, quotes=path.suffix.lower() in CSV)) == 0 and len(data) >= MOST:
+        while (end := whole(data, place.head.get("separator"))) == 0 and len(data) >= MOST:
             if len(data) >= LONGEST:
                 raise TableError(
                     f"{path}: row {place.rows} is longer than {LONGEST >> 20} MB; a quotation mark "
@@ -90,17 +91,21 @@ def arrived(path: Path, place: Place) -> Arrived:
     return Arrived(rows, new, len(data) >= MOST and end > 0, faults)
 
 
-def whole(data: bytes, *, quotes: bool) -> int:
-    """Bytes up to the last end of a line; with `quotes` of one that lies outside quoted cells."""
-    if not quotes or b'"' not in data:
+def whole(data: bytes, separator: str | None) -> int:
+    """Bytes up to the last end of a line; of cells with a separator, one outside quoted cells.
+
+    A quotation mark quotes where a cell begins with it; elsewhere, as in 5" long, it is a letter.
+    """
+    if separator is None or b'"' not in data:
         return data.rfind(b"\n") + 1
-    end, inside, at = 0, False, 0
-    while (stop := data.find(b"\n", at)) >= 0:
-        inside ^= data.count(b'"', at, stop) % 2 == 1
-        at = stop + 1
-        if not inside:
-            end = at
-    return end
+    begins = rb"(?:\A|[\n" + re.escape(separator.encode()) + rb"])"
+    end, at = 0, 0
+    for cell in re.finditer(begins + rb'"[^"]*(?:""[^"]*)*("|\Z)', data):
+        end = max(end, data.rfind(b"\n", at, cell.start() + 1) + 1)
+        at = cell.end()
+        if not cell[1]:  # it is not closed so far
+            return end
+    return max(end, data.rfind(b"\n", at) + 1)
 
 
 def decoded(path: Path, place: Place, data: bytes) -> str:
@@ -108,12 +113,14 @@ def decoded(path: Path, place: Place, data: bytes) -> str:
     try:
         return data.decode("utf-8-sig" if not place.bytes else "utf-8")
     except UnicodeDecodeError as error:
-        raise TableError(f"{path}: a row after row {place.rows - 1} {NOT_UTF8}") from error
+        where = "a row" if not place.rows else f"a row after row {place.rows - 1}"
+        raise TableError(f"{path}: {where} {NOT_UTF8}") from error
 
 
 def csv_rows(text: str, place: Place) -> tuple[list[tuple[int, Mapping[str, Any]]], dict[int, str]]:
     """Cells as they are written, an empty one as nothing; blank lines are no rows."""
     names, rows, faults = list(place.head["names"]), [], {}
+    csv.field_size_limit(2 * LONGEST)  # a series written as a cell is longer than what is usual
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=place.head["separator"])
     number = place.rows
     for cells in reader:
@@ -135,12 +142,35 @@ def json_rows(
     lines = [line for line in text.split("\n") if line.strip()]
     for number, line in enumerate(lines, place.rows):
         try:
-            found = json.loads(line)
+            found = from_json(line)
         except ValueError as error:
             faults[number] = f"no JSON: {error}"
+            continue
+        except RecursionError:
+            faults[number] = "no row of a table: it is nested too deeply"
             continue
         if isinstance(found, dict):
             rows.append((number, found))
         else:
             faults[number] = "a JSON object with a value a column is expected"
     return rows, faults
+
+
+def from_json(text: str | bytes) -> Any:
+    """What JSON says; ValueError for what is none, is nested without end, or holds letters that no
+    file can."""
+    try:
+        found = json.loads(text)
+        json.dumps(found, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    return found
+
+
+def is_text(name: str) -> bool:
+    """Whether a name can be written as UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from modalloy.errors import JobError, RunError, TableError
-from modalloy.following.follow import AT_ONCE, EVERY_S, Answering, answer_each
+from modalloy.following.follow import AT_ONCE, EVERY_S, Answering, answer_each, go_on
 from modalloy.following.journal import Answered, Journal
+from modalloy.following.lines import from_json
 from modalloy.machine.imports import require
 
 AT_LEAST_ONCE = 1  # MQTT's quality of service
 LARGEST = 8 << 20  # bytes of a message
+AGAIN_S = 1.0  # between two tries to write a message down
+LARGE = 10**18  # no number that is kept is larger
 NUMBER = "number"  # the field of a message by which it is known if it comes twice
 
 
@@ -50,7 +53,7 @@ def cells_of(payload: bytes, retained: bool) -> tuple[int | None, dict[str, Any]
     if len(payload) > LARGEST:
         raise TableError(f"a message of {len(payload) >> 20} MB; {LARGEST >> 20} MB are read.")
     try:
-        found = json.loads(payload)
+        found = from_json(payload)
     except ValueError as error:
         raise TableError(f"no JSON: {error}") from error
     if not isinstance(found, dict):
@@ -58,8 +61,12 @@ def cells_of(payload: bytes, retained: bool) -> tuple[int | None, dict[str, Any]
     if retained and NUMBER not in found:
         raise TableError(f"a retained message without '{NUMBER}' comes at every connection")
     number = found.pop(NUMBER, None)
-    if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
-        raise TableError(f"'{NUMBER}' is {number!r}; a whole number tells one message from another")
+    whole = isinstance(number, int) and not isinstance(number, bool) and abs(number) < LARGE
+    if number is not None and not whole:
+        raise TableError(
+            f"'{NUMBER}' is {number!s:.60}; a whole number of at most 18 digits tells one message "
+            "from another"
+        )
     return number, found
 
 
@@ -79,17 +86,20 @@ def follow_mqtt(
     broker delivers it again; without it each delivery is a row of its own. It is acknowledged to
     the broker once it is written down, so that none is lost while this process is away (the
     broker keeps a session of the client's name). Cells of pictures and recordings are files in
-    base64. RunError where the broker cannot be reached.
+    base64. What cannot be written for the time being (a full disk) is said once, and tried again.
+    RunError where the broker cannot be reached.
     """
-    client = connected(broker, journal, say, password, client_id)
+    client = connected(broker, journal, say, stop, password, client_id)
+
+    def work() -> bool:
+        rows = journal.waiting(AT_ONCE)
+        if rows:
+            journal.answered(answer_each(answering, rows))
+        return bool(publish(client, broker, journal) or rows)
+
     client.loop_start()
     try:
-        while not stop.is_set():
-            rows = journal.waiting(AT_ONCE)
-            if rows:
-                journal.answered(answer_each(answering, rows))
-            if not publish(client, broker, journal) and not rows:
-                stop.wait(EVERY_S / 10)
+        go_on(work, stop=stop, say=say, every_s=EVERY_S / 10)
     finally:
         client.disconnect()
         client.loop_stop()
@@ -100,6 +110,7 @@ def connected(
     broker: Broker,
     journal: Journal,
     say: Callable[[str], None],
+    stop: threading.Event,
     password: str | None,
     client_id: str,
 ) -> Any:
@@ -110,7 +121,7 @@ def connected(
     version = paho.CallbackAPIVersion.VERSION2
     client = paho.Client(version, client_id, clean_session=False, manual_ack=True)
     client.on_connect = subscribing(broker, say)
-    client.on_message = writing_down(f"mqtt:{broker.topic}", journal, say)
+    client.on_message = writing_down(f"mqtt:{broker.topic}", journal, say, stop)
     if broker.user is not None:
         client.username_pw_set(broker.user, password)
     if broker.tls:
@@ -134,8 +145,18 @@ def subscribing(broker: Broker, say: Callable[[str], None]) -> Callable[..., Non
     return done
 
 
-def writing_down(source: str, journal: Journal, say: Callable[[str], None]) -> Callable[..., None]:
-    """What is done with each message: written down, then acknowledged."""
+def writing_down(
+    source: str, journal: Journal, say: Callable[[str], None], stop: threading.Event
+) -> Callable[..., None]:
+    """What is done with each message: written down, then acknowledged.
+
+    While the disk is full a message is held on to, and no other is taken: the broker keeps them.
+    """
+
+    def write(number: int | None, cells: dict[str, Any]) -> None:
+        taken = journal.next_number(source) if number is None else number
+        if not journal.take(source, [(taken, cells)]):
+            journal.publish_again(source, taken)
 
     def done(client: Any, data: Any, message: Any) -> None:
         try:
@@ -143,12 +164,27 @@ def writing_down(source: str, journal: Journal, say: Callable[[str], None]) -> C
         except TableError as error:
             say(f"{source}: a message is left out: {error}.")
         else:
-            taken = journal.next_number(source) if number is None else number
-            if not journal.take(source, [(taken, cells)]):
-                journal.publish_again(source, taken)
+            if not persist(lambda: write(number, cells), stop, say):
+                return  # told to stop: not acknowledged, it comes again
         client.ack(message.mid, message.qos)
 
     return done
+
+
+def persist(write: Callable[[], None], stop: threading.Event, say: Callable[[str], None]) -> bool:
+    """Write until it is written, saying once why it is not; False where `stop` is set before."""
+    troubled = ""
+    while True:
+        try:
+            write()
+        except RunError as error:
+            if str(error) != troubled:
+                troubled = str(error)
+                say(troubled)
+        else:
+            return True
+        if stop.wait(AGAIN_S):
+            return False
 
 
 def publish(client: Any, broker: Broker, journal: Journal) -> int:

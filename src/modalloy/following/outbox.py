@@ -20,8 +20,9 @@ class Outbox:
     """A folder with one file of answers for each source, `NAME.answers.csv`.
 
     Where answers have other columns than before (another version answers), a further file begins,
-    `NAME.answers-2.csv`. What a killed process wrote without writing it down is cut off again at
-    the start. Raises RunError where the folder cannot be written.
+    `NAME.answers-2.csv`; where a file was taken away, it begins anew. What a killed process wrote
+    without writing it down is cut off again at the start. Raises RunError where the folder cannot
+    be written.
     """
 
     def __init__(self, folder: Path, journal: Journal) -> None:
@@ -55,9 +56,10 @@ class Outbox:
 
     def _append(self, name: str, rows: list[Answered]) -> None:
         length, columns = self.journal.files()[name]
+        path = self.folder / name
         text = io.StringIO(newline="")
         writer = csv.writer(text)
-        if not length:
+        if not length or not path.exists():  # or somebody has taken the file away
             writer.writerow([*ALWAYS, *columns])
         for one in rows:
             said: Mapping[str, Any] = one.answer or {}
@@ -65,7 +67,6 @@ class Outbox:
                 [one.source, one.number, one.version, one.fault]
                 + [as_written(said.get(c)) for c in columns]
             )
-        path = self.folder / name
         try:
             self._cut(path, length)
             with open(path, "ab") as file:

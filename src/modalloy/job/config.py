@@ -859,6 +859,9 @@ class Refresh(Options):
     harm: NonNegativeFloat = 5.0
     """Points by which a group of these rows - a machine, a category, who labelled them - may be
     answered worse."""
+    trust: tuple[str, ...] = ()
+    """Whose labels may decide alone, by their sources as in `[inspection]`; of anybody else, 20 of
+    the rows that decide must be labelled by others as well."""
 
 
 class Masked(Options):

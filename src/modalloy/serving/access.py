@@ -18,16 +18,7 @@ FILES = {  # of the page, each with its type
     "page.css": "text/css",
     "icon.svg": "image/svg+xml",
     **dict.fromkeys(
-        (
-            "page.js",
-            "base.js",
-            "ask.js",
-            "answer.js",
-            "labels.js",
-            "why.js",
-            "review.js",
-            "live.js",
-        ),
+        ("page.js", "base.js", "ask.js", "review.js", "live.js"),
         "text/javascript",
     ),
 }
@@ -76,6 +67,7 @@ ROUTES: tuple[Rule, ...] = (
     Rule("GET", "/page/form", "read"),
     Rule("GET", "/page/live", "read", audited=False),
     Rule("GET", "/page/queue", "label"),
+    Rule("POST", "/page/answer", "predict", ("json",)),
     Rule("POST", "/page/why", "predict", ("json",)),
     Rule("POST", "/page/alike", "predict", ("json",)),
     Rule("POST", "/page/report", "read"),

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 import modalloy
 from modalloy.errors import ModalloyError, RequestError, RunError
@@ -56,7 +57,7 @@ def build_app(service: Service, tokens: Tokens, *, loopback: bool = True) -> Gat
     for room in ROUTERS:
         app.router.routes.extend(room.router.routes)
     app.add_api_route("/openapi.json", lambda: described(app, service.model), methods=["GET"])
-    for kind in (ModalloyError, HTTPException, Exception):
+    for kind in (ModalloyError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, say)
     refuse_unlisted(app)
     return Gate(app, service, tokens, loopback=loopback)
@@ -73,6 +74,8 @@ async def say(request: Request, error: Exception) -> Response:
             told = RequestError(without_paths(str(error), request.app.state.service), status)
         case HTTPException():
             told = RequestError(f"{error.detail}.", error.status_code)
+        case ClientDisconnect():  # nobody reads it; it is counted and written down as what it is
+            told = RequestError("the connection ended before the request had arrived.", 400)
         case _:
             told = failed(asked)
     status, headers, body = error_answer(told, asked)

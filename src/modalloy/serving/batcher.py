@@ -69,7 +69,7 @@ class Batcher:
         try:
             return await asyncio.wait_for(one.answer, deadline_s)
         except TimeoutError as error:
-            raise RequestError(f"no answer within {deadline_s:g} s; ask again.", 504) from error
+            raise RequestError(f"no answer within {deadline_s:.3g} s; ask again.", 504) from error
 
     async def work(self) -> None:
         """Answer until nothing waits."""

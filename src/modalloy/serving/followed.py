@@ -1,22 +1,29 @@
 """Rows of a followed folder or broker, answered by a service as those of requests are."""
 
 import asyncio
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from modalloy.checks.finding import some
 from modalloy.errors import ModalloyError, TableError
 from modalloy.following.follow import confined, follow
 from modalloy.following.inbox import OWN, Inbox, Kinds
 from modalloy.following.journal import Answered, Journal, Taken
 from modalloy.following.mqtt import Broker, follow_mqtt
 from modalloy.following.outbox import Outbox
+from modalloy.job.options import did_you_mean
 from modalloy.serving.media_cells import check_file, file_of
-from modalloy.serving.rows import Row, check_cell
+from modalloy.serving.rows import Row, bounded, check_cell
 from modalloy.serving.schema import MEDIA, Column
+from modalloy.serving.served_model import ServedModel
 from modalloy.serving.service import Service
+from modalloy.table.decimals import NUMBER, decimal_sign
 
 PLAIN = (str, int, float, bool)
 
@@ -58,14 +65,14 @@ class Followed:
         own = row.cells if self.folder is None else confined([row], media, self.folder)[0]
         where = f"{row.source}, row {row.number}"
         found: Row = {}
-        for name, cell in own.items():
+        for name, cell in {**own, **in_numbers(own, columns)}.items():
             column = columns.get(name)
             if cell is None or (isinstance(cell, str) and not cell.strip()):
                 found[name] = None
             elif column is not None and column.kind in MEDIA:
                 found[name] = self._media(cell, column, f"{where}, column '{name}'")
             elif isinstance(cell, PLAIN):  # numbers and times may be texts, as in a table
-                found[name] = cell
+                found[name] = bounded(cell, where, self.service.limits)
             elif column is not None:
                 found[name] = check_cell(cell, column, where, self.service.limits)
         return found
@@ -105,7 +112,7 @@ class Followed:
             )
         )
         return [
-            Answered(row.source, row.number, answer, number, unread(worth))
+            Answered(row.source, row.number, answer, number, unread(worth) or lacking(row, model))
             for row, answer, worth in zip(rows, told.answers, told.cells, strict=True)
         ]
 
@@ -118,6 +125,35 @@ def unread(worth: Mapping[str, str]) -> str | None:
         if status.startswith("unreadable: ")
     ]
     return f"answered without {'; '.join(found)}" if found else None
+
+
+def lacking(row: Taken, model: ServedModel) -> str | None:
+    """Columns that a row does not even name, in a sentence; a file alone names none but its own."""
+    columns = model.columns
+    known = [columns[name].kind for name in row.cells if name in columns]
+    if known and all(kind in MEDIA for kind in known):
+        return None
+    gone = [name for name, column in columns.items() if column.needed and name not in row.cells]
+    if not gone:
+        return None
+    near = did_you_mean(gone[0], [name for name in row.cells if name not in columns])
+    return f"answered without {some(map(repr, gone), 8)}: the row has no such column.{near}"
+
+
+def in_numbers(cells: Mapping[str, Any], columns: Mapping[str, Column]) -> dict[str, float]:
+    """Texts in columns of numbers as numbers, read with the decimal sign that this row writes: rows
+    of several files are answered together, and must not settle each other's sign.
+    """
+    texts = {
+        name: cell.strip()
+        for name, cell in cells.items()
+        if isinstance(cell, str) and name in columns and columns[name].kind == "number"
+    }
+    if any("," in text for text in texts.values()):
+        sign = decimal_sign([(name, [pa.array([text])]) for name, text in texts.items()]).decimal
+        if sign == ",":
+            texts = {n: t.replace(".", "").replace(",", ".") for n, t in texts.items()}
+    return {name: float(text) for name, text in texts.items() if re.match(NUMBER, text)}
 
 
 class Follower:

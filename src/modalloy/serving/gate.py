@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import sys
 import time
 import traceback
 from dataclasses import dataclass, field
@@ -20,12 +21,14 @@ from modalloy.serving.access import (
     refuse_foreign_page,
     rule_for,
 )
-from modalloy.serving.plain import as_json
+from modalloy.serving.language import LANGUAGES, TAGS, Language, language_of
+from modalloy.serving.plain import as_json, whole
 from modalloy.serving.rate import Rate
+from modalloy.serving.refusals import refusal_in
 from modalloy.serving.service import Service
 from modalloy.serving.tokens import Tokens, bearer, refuse_role
 
-STRANGERS = 2.0  # refused tokens a second of one address; beyond it nothing is even compared
+STRANGERS = 2.0  # refused tokens a second of one address; more are told to slow down
 HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -39,15 +42,19 @@ log = logging.getLogger("modalloy.serving")
 
 @dataclass
 class Asked:
-    """A request on its way. who: the name of its token. facts: what a route adds to the line in the
-    audit log.
+    """A request on its way. at: when it began, in seconds since 1970; began: the same by a clock
+    that is never set. who: the name of its token. size: bytes of its body that have come. facts:
+    what a route adds to the line in the audit log.
     """
 
     id: str
     at: float
+    began: float = field(default_factory=time.perf_counter)
     rule: Rule | None = None
     who: str = ""
+    language: Language = LANGUAGES[0]
     body: Body | None = None
+    size: int = 0
     facts: dict[str, Any] = field(default_factory=dict)
 
 
@@ -69,6 +76,7 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
             return
         asked = Asked(secrets.token_hex(8), time.time())
+        asked.language = language_of(Headers(scope=scope).get("accept-language"))
         scope["asked"] = asked
         out = Out(self.service, asked, scope, send)
         try:
@@ -99,8 +107,9 @@ class Gate:
             refuse_foreign_page(headers.get("host"), headers.get("origin"), site)
         asked.body = body_kind(rule, headers.get("content-type"))
         length = headers.get("content-length", "")
-        if length.isdecimal():
-            self.refuse_size(rule, int(length))
+        if length:
+            size = whole(length)
+            self.refuse_size(rule, sys.maxsize if size is None else size)
 
     def know(self, asked: Asked, rule: Rule, header: str | None, client: str) -> None:
         """Find out whose token it is; RequestError: 401 for none that we know, 403, 429."""
@@ -123,12 +132,12 @@ class Gate:
     def bounded(self, asked: Asked, receive: Receive) -> Receive:
         """The same messages; RequestError where the body grows too large (413) or is late (408)."""
         assert asked.rule is not None, "it was admitted"
-        rule, size, done = asked.rule, 0, False
+        rule, done = asked.rule, False
         limit_s = self.service.limits.body_s
         last = time.monotonic() + limit_s
 
         async def some() -> Message:
-            nonlocal size, done
+            nonlocal done
             if done:  # from here on only the end of the connection is waited for
                 return await receive()
             try:
@@ -137,8 +146,8 @@ class Gate:
             except TimeoutError as error:
                 what = f"the body did not arrive within {limit_s:g} s."
                 raise RequestError(what, 408) from error
-            size += len(message.get("body", b""))
-            self.refuse_size(rule, size)
+            asked.size += len(message.get("body", b""))
+            self.refuse_size(rule, asked.size)
             done = not message.get("more_body", False)
             return message
 
@@ -184,7 +193,7 @@ class Out:
         """Count and write down a request; RequestError (507) where the disk is full."""
         asked, rule = self.asked, self.asked.rule
         route = "none" if rule is None else rule.path
-        took_s = time.time() - asked.at
+        took_s = time.perf_counter() - asked.began
         metrics = self.service.metrics
         metrics.requests.labels(route, str(status)).inc()
         metrics.seconds.labels(route).observe(took_s)
@@ -205,11 +214,15 @@ class Out:
 
 
 def error_answer(error: RequestError, asked: Asked) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers and body of an error: one sentence, and by which number to ask for it."""
+    """Status, headers and body of an error: one sentence in the language of who asked, and by which
+    number to ask for it.
+    """
     said = str(error)
     said += "" if said.endswith((".", "?")) else "."  # what other libraries said may stand last
+    said, language = refusal_in(asked.language, said)
     body = as_json({"error": said, "request": asked.id})
     headers = {"content-type": "application/json", "content-length": str(len(body))}
+    headers["content-language"] = TAGS[language]
     if error.retry_s is not None:
         headers["retry-after"] = str(max(1, round(error.retry_s + 0.5)))
     if error.status == 401:

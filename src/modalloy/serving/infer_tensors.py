@@ -11,7 +11,7 @@ from modalloy.errors import RequestError
 from modalloy.job.options import did_you_mean
 from modalloy.serving.limits import Limits
 from modalloy.serving.media_cells import called, from_base64
-from modalloy.serving.plain import as_json
+from modalloy.serving.plain import as_json, named
 from modalloy.serving.rows import refuse_count
 from modalloy.serving.schema import MEDIA, Column
 
@@ -32,7 +32,7 @@ def rows_of_tensors(
     if not isinstance(body, dict) or not isinstance(body.get("inputs"), list):
         raise RequestError("the body has no inputs; send a list of tensors, one for each column.")
     if unknown := [k for k in body if k not in KEYS]:
-        raise RequestError(f"the body has {some(unknown, 4)}, which this protocol does not know.")
+        raise RequestError(f"the body has {named(unknown)}, which this protocol does not know.")
     found: dict[str, list[Any]] = {}
     for tensor in body["inputs"]:
         name, cells = cells_of(tensor, columns, limits)
@@ -40,6 +40,8 @@ def rows_of_tensors(
             raise RequestError(f"inputs: '{name}' stands there twice.")
         found[name] = cells
     counts = {len(cells) for cells in found.values()}
+    if not counts:
+        raise RequestError("inputs is empty; send a tensor for each column.")
     if len(counts) != 1:
         raise RequestError(f"inputs: tensors have {some(sorted(counts))} rows; give all as many.")
     return [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]

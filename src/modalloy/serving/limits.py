@@ -13,22 +13,28 @@ class Limits:
     """Bounds of a service; JobError for one that lets nothing through.
 
     body_mb: of a request. rows: of a JSON or multipart request. upload_mb: of a table for `/batch`.
-    megapixels: of a picture. seconds: of a recording. waiting: rows that wait to be answered.
+    upload_rows: of such a table. letters: of a text. megapixels: of a picture. seconds: of a
+    recording. waiting: rows that wait to be answered.
     batch: rows that are answered together. deadline_s: from the last byte of a request to its
     answer.
-    body_s: for the bytes of a request to arrive. rate: requests a second of one client, which may
-    come twice as fast for a second.
+    headers_s: for the heading of a request to arrive. body_s: for its bytes, and for a client to
+    take what is sent to it. connections: that are open at once. rate: requests a second of one
+    client, which may come twice as fast for a second.
     """
 
     body_mb: float = 32.0
     rows: int = 1000
     upload_mb: float = 1024.0
+    upload_rows: int = 1_000_000
+    letters: int = 100_000
     megapixels: float = 40.0
     seconds: float = 600.0
     waiting: int = 4096
     batch: int = 64
     deadline_s: float = 30.0
+    headers_s: float = 10.0
     body_s: float = 60.0
+    connections: int = 1000
     rate: float = 2000.0
 
     def __post_init__(self) -> None:

@@ -97,7 +97,10 @@ def bodies_of(model: ServedModel) -> dict[str, Json]:
     row, example = row_schema(columns), example_row(columns)
     rows = {
         "type": "object",
-        "properties": {"rows": {"type": "array", "items": row, "minItems": 1, "maxItems": 1000}},
+        "properties": {
+            "rows": {"type": "array", "items": row, "minItems": 1, "maxItems": 1000},
+            "key": {"type": "string", "description": "Where each row holds your own name of it."},
+        },
         "required": ["rows"],
         "additionalProperties": False,
     }

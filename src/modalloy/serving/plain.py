@@ -5,6 +5,8 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from modalloy.checks.finding import some
+
 
 def records_of(columns: Mapping[str, Iterable[Any]], rows: int) -> list[dict[str, Any]]:
     """One mapping a row of columns with so many values each; NaN is null."""
@@ -31,6 +33,16 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # of numpy
         return plain(value.tolist())
     return str(value)
+
+
+def whole(text: str) -> int | None:
+    """A whole number of at most 15 digits; None for any other text."""
+    return int(text) if text.isdecimal() and len(text) < 16 else None
+
+
+def named(keys: Iterable[Any]) -> str:
+    """Names that a client sent, in a sentence: the first four, none longer than a line."""
+    return some([f"{key!s:.60}" for key in keys], 4)
 
 
 def as_json(value: Any) -> bytes:

@@ -7,8 +7,8 @@ together and each is answered as it would be alone.
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from starlette.requests import Request
 
@@ -17,52 +17,113 @@ from modalloy.errors import RequestError
 from modalloy.job.options import did_you_mean
 from modalloy.serving.limits import Limits
 from modalloy.serving.media_cells import article, called, check_file, file_of
+from modalloy.serving.plain import named
 from modalloy.serving.schema import MEDIA, Column
 
 Row = dict[str, Any]
 LARGE = 1 << 20  # bytes of a body that would hold other requests up
+DIGITS = 400  # of a whole number
+LONGEST = 200  # letters of a key
 LARGEST = 2**63  # whole numbers from here on are no cells of a table
+T = TypeVar("T")
 
 
 def read_json(data: bytes) -> Any:
-    """What a body of JSON holds; RequestError (400) where it is none, or says a key twice."""
+    """What a body of JSON holds; RequestError (400) where it is none, says a key twice, or holds
+    half a letter (a lone surrogate), which nothing can write down.
+    """
     try:
-        return json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        why = str(error) or type(error).__name__
-        raise RequestError(f"the body is no JSON: {why:.120}.", 400) from error
+        found = json.loads(
+            data, object_pairs_hook=_once, parse_constant=_no_number, parse_int=_whole
+        )
+        if b"\\u" in data:
+            json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeDecodeError as error:
+        what = f"the body is no JSON: it is not UTF-8 from byte {error.start} on."
+        raise RequestError(what, 400) from error
+    except UnicodeEncodeError as error:
+        what = "the body holds half a letter, one of \\ud800 to \\udfff alone; write whole ones."
+        raise RequestError(what, 400) from error
+    except RecursionError as error:
+        raise RequestError("the body is no JSON: it is nested too deeply.", 400) from error
+    except ValueError as error:
+        raise RequestError(f"the body is no JSON: {error!s:.120}.", 400) from error
+    return found
 
 
 async def json_of(request: Request) -> Any:
     """What the body of a request holds; large ones are read on a thread of their own."""
     data = await request.body()
-    return read_json(data) if len(data) < LARGE else await asyncio.to_thread(read_json, data)
+    return await read_aside(lambda: read_json(data), len(data))
+
+
+async def read_aside(read: Callable[[], T], size: int) -> T:
+    """What `read` makes of so many bytes; a large body holds no other request up."""
+    return read() if size < LARGE else await asyncio.to_thread(read)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(n for n in names if names.count(n) > 1)
-        raise ValueError(f"the key {twice!r:.60} stands twice in one object")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"the key {name!r:.60} stands twice in one object")
+        found[name] = value
     return found
+
+
+def _whole(text: str) -> int:
+    if len(text) > DIGITS:
+        raise ValueError(f"a number of {len(text)} digits is more than any table holds")
+    return int(text)
 
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no number of JSON; write null where there is none")
 
 
-def rows_in(body: Any, limits: Limits) -> list[Any]:
-    """The rows of a body: `{"rows": [...]}`; RequestError for anything else, none, or too many."""
+class Sent(NamedTuple):
+    """Rows of a request. keys: by what the client knows each of them; None where it did not say."""
+
+    rows: list[Any]
+    keys: list[str | int] | None = None
+
+
+def rows_in(body: Any, columns: Mapping[str, Column], limits: Limits) -> Sent:
+    """The rows of a body: `{"rows": [...]}`, with `"key"` where the client's own name of each row
+    is to be handed back; RequestError for anything else, no row, or too many.
+    """
     if not isinstance(body, dict) or "rows" not in body:
         raise RequestError('the body has no rows; send {"rows": [{"column": cell, ...}, ...]}.')
-    if unknown := [k for k in body if k != "rows"]:
-        raise RequestError(f"the body has {some(unknown, 4)} beside rows; leave it out.")
+    if unknown := [k for k in body if k not in ("rows", "key")]:
+        raise RequestError(f"the body has {named(unknown)} beside rows and key; leave it out.")
     rows = body["rows"]
     if not isinstance(rows, list):
         raise RequestError(f"rows is {called(rows)}, not a list of rows.")
     refuse_count(len(rows), limits)
-    return rows
+    return keyed(rows, body.get("key"), columns)
+
+
+def keyed(rows: list[Any], key: Any, columns: Mapping[str, Column]) -> Sent:
+    """Rows without what is the client's alone. key: the name in each row of what is handed back,
+    None for nothing; it may be a column that the model reads.
+    """
+    if key is None:
+        return Sent(rows)
+    if not isinstance(key, str) or not key:
+        raise RequestError(f"key is {called(key)}, not the name of what each row is known by.")
+    keys = []
+    for at, row in enumerate(rows):
+        if not isinstance(row, Mapping) or key not in row:
+            raise RequestError(f"row {at}: has no '{key:.60}', which is to be handed back.")
+        own = row[key]
+        if not isinstance(own, str | int) or isinstance(own, bool) or len(str(own)) > LONGEST:
+            raise RequestError(
+                f"row {at}, '{key:.60}': is no text or whole number of at most {LONGEST} letters, "
+                "so it is no key."
+            )
+        keys.append(own)
+    left = rows if key in columns else [{k: v for k, v in r.items() if k != key} for r in rows]
+    return Sent(left, keys)
 
 
 def refuse_count(rows: int, limits: Limits) -> None:
@@ -98,7 +159,8 @@ def check_row(row: Any, columns: Mapping[str, Column], where: str, limits: Limit
     for name in row:
         if name not in columns:
             near = did_you_mean(str(name), list(columns))
-            raise RequestError(f"{where}: this model reads no column '{name!s:.60}'.{near}")
+            own = "" if near else ' If it is your own name of the row, say so: "key" beside "rows".'
+            raise RequestError(f"{where}: this model reads no column '{name!s:.60}'.{near}{own}")
     lacking = [n for n, column in columns.items() if column.needed and n not in row]
     if lacking:
         raise RequestError(
@@ -123,12 +185,13 @@ def check_cell(cell: Any, column: Column, row: str, limits: Limits) -> Any:
         case "number" if is_number(cell):
             return to_float(cell, where)
         case "category" if isinstance(cell, str | bool) or is_number(cell):
-            return bounded(cell, where)
+            return bounded(cell, where, limits)
         case "time" | "any" if isinstance(cell, str) or is_number(cell):
-            return bounded(cell, where)
+            return bounded(cell, where, limits)
         case "text" if isinstance(cell, str):
-            return cell
+            return bounded(cell, where, limits)
         case "tokens" if isinstance(cell, list) and all(isinstance(w, str) for w in cell):
+            bounded(" ".join(cell), where, limits)
             return cell
         case "vector" if isinstance(cell, list):
             return numbers(cell, column, where, depth=1)
@@ -169,8 +232,13 @@ def to_float(cell: float, where: str) -> float:
     return found
 
 
-def bounded(cell: Any, where: str) -> Any:
-    """The same cell; RequestError for a whole number that no table holds."""
+def bounded(cell: Any, where: str, limits: Limits) -> Any:
+    """The same cell; RequestError for a whole number that no table holds, and for a text so long
+    that all other requests would wait for its answer.
+    """
+    if isinstance(cell, str) and len(cell) > limits.letters:
+        told = f"{where}: has {len(cell)} letters, more than the {limits.letters} of one text."
+        raise RequestError(told)
     if is_number(cell) and not -LARGEST <= cell < LARGEST:
         raise RequestError(f"{where}: is too large a number.")
     return cell

@@ -33,7 +33,8 @@ NAMES = 200  # names of a category that are told
 @dataclass(frozen=True)
 class Column:
     """A table column that a run reads. low, high: of a number in training. names: of a category.
-    length: numbers of a vector; channels: of a series. needed: whether a row must name it.
+    length: numbers of a vector; channels: of a series. needed: whether a row must name it. read:
+    whether the model reads it; else it only says which rows belong together.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Column:
     length: int | None = None
     channels: int | None = None
     needed: bool = True
+    read: bool = True
     example: Any = field(default=None, repr=False)
 
     def told(self) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def columns_of(run: Run) -> dict[str, Column]:
             if column not in found or found[column].kind == "any":
                 found[column] = one
     for column in grouping(run.job):
-        found.setdefault(column, Column(column, "any", needed=False))
+        found.setdefault(column, Column(column, "any", needed=False, read=False))
     return found
 
 

@@ -14,6 +14,7 @@ from modalloy.errors import JobError, RunError
 from modalloy.machine.files import locked
 from modalloy.serving.app import build_app
 from modalloy.serving.limits import Limits
+from modalloy.serving.patience import HEADING, patient_protocol
 from modalloy.serving.refreshing import refreshing
 from modalloy.serving.service import Beside, Service
 from modalloy.serving.sources import Sources
@@ -63,7 +64,8 @@ def serve_run(
             date_header=False,
             proxy_headers=False,
             timeout_graceful_shutdown=GRACE_S,
-            h11_max_incomplete_event_size=64 * 1024,
+            http=patient_protocol(limits),
+            h11_max_incomplete_event_size=HEADING,
             ws="none",
             ssl_certfile=None if certificate is None else str(certificate),
             ssl_keyfile=None if key is None else str(key),
@@ -130,10 +132,10 @@ def listening(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen(2048)
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # a port beyond 65535 overflows
         listener.close()
+        why = getattr(error, "strerror", None) or str(error).rstrip(".")
         raise RunError(
-            f"serve: {host} port {port} cannot be had ({error.strerror or error}); give another "
-            "--port or --host."
+            f"serve: {host} port {port} cannot be had ({why}); give another --port or --host."
         ) from error
     return listener

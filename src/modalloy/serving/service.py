@@ -21,12 +21,13 @@ from modalloy.serving.current import Current
 from modalloy.serving.limits import Limits
 from modalloy.serving.metrics import Metrics
 from modalloy.serving.plain import plain
-from modalloy.serving.rows import Row, check_rows
+from modalloy.serving.rows import LARGE, Row, check_rows
 from modalloy.serving.searching import Searchers
 from modalloy.serving.served_model import ServedModel, Told
 
 KEPT = 64  # requests that are written together
 FEW = 32  # rows that are checked without a thread of their own
+TABLES = 4  # that are uploaded and answered at once
 AT_ONCE = 4  # long questions that wait beside the one that is answered
 T = TypeVar("T")
 
@@ -54,13 +55,15 @@ class Answered:
     ids: list[str]
     told: Told
 
-    def as_dict(self) -> dict[str, Any]:
-        """As JSON."""
+    def as_dict(self, keys: Sequence[str | int] | None = None) -> dict[str, Any]:
+        """As JSON. keys: by what the client knows each row, which is handed back."""
         ids = self.ids or [None] * len(self.told.answers)
         rows = [
             {"id": one, "answer": answer, "cells": cells}
             for one, answer, cells in zip(ids, self.told.answers, self.told.cells, strict=True)
         ]
+        if keys is not None:
+            rows = [{"key": key, **row} for key, row in zip(keys, rows, strict=True)]
         return {
             "model": self.model,
             "version": self.version,
@@ -90,9 +93,10 @@ class Service:
     ) -> None:
         self.deployment, self.limits = deployment, limits
         self.audit_cells, self.beside = audit_cells, beside
-        self.aside = ThreadPoolExecutor(1, "aside")  # loads, explains and searches
+        self.loads = ThreadPoolExecutor(1, "loads")  # so that no long question holds up a swap
+        self.aside = ThreadPoolExecutor(1, "aside")  # explains and searches
         given = {"trust": trust, "changed": self._changed}
-        self.current = Current(deployment, self.aside, **given)
+        self.current = Current(deployment, self.loads, **given)
         self.metrics, self.audit = Metrics(), Audit(deployment.path)
         self.metrics.version.set(self.model.version.number)
         self.rows = RowLog(deployment.path) if keep_rows else None
@@ -103,7 +107,7 @@ class Service:
         self.batcher = Batcher(self._tell, self.pool, **given)
         # Requests that wait to be kept are written together: a disk takes few writes a second.
         self.keeper = Batcher(self._keep, self.writer, most=KEPT, waiting=limits.waiting)
-        self.long, self.ready = 0, True
+        self.long, self.tables, self.ready = 0, 0, True
         self._watching: asyncio.Task[None] | None = None
 
     @property
@@ -111,36 +115,60 @@ class Service:
         """The one that answers now."""
         return self.current.model
 
-    async def answer(self, rows: Sequence[Any], *, source: str, request: str) -> Answered:
+    async def answer(
+        self, rows: Sequence[Any], *, source: str, request: str, size: int = 0
+    ) -> Answered:
         """Check rows, answer them, and keep them: the one way in, whatever the rows came by.
 
-        source: what sent them, such as `http` or a followed file. RequestError for rows that do not
-        fit the model, and where too many wait or the time is over.
+        source: what sent them, such as `http` or a followed file. size: bytes that they came in.
+        RequestError for rows that do not fit the model, and where too many wait or the time is
+        over.
         """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + self.limits.deadline_s
         model = self.model
-        given = (rows, model.columns, self.limits)
-        few = len(rows) <= FEW
-        checked = check_rows(*given) if few else await asyncio.to_thread(check_rows, *given)
-        told = await self.tell(model, checked)
+        checked = await self.check(model, rows, size)
+        told = await self.tell(model, checked, deadline_s=end - loop.time())
         if told.unreadable is not None:
             raise RequestError(told.unreadable)
-        ids = await self.keep(model, checked, told, source=source, request=request)
+        given = {"source": source, "request": request, "deadline_s": end - loop.time()}
+        ids = await self.keep(model, checked, told, **given)
         return Answered(model.version.number, model.name, request, checked, ids, told)
 
-    async def tell(self, model: ServedModel, rows: Sequence[Row]) -> Told:
-        """What a model says of checked rows, in its turn."""
-        given = {"deadline_s": self.limits.deadline_s, "alone": model.alone}
+    async def check(self, model: ServedModel, rows: Sequence[Any], size: int) -> list[Row]:
+        """Rows as readers take them; many or large ones are checked on a thread of their own."""
+        given = (rows, model.columns, self.limits)
+        if len(rows) <= FEW and size < LARGE:
+            return check_rows(*given)
+        return await asyncio.to_thread(check_rows, *given)
+
+    async def tell(
+        self, model: ServedModel, rows: Sequence[Row], *, deadline_s: float | None = None
+    ) -> Told:
+        """What a model says of checked rows, in its turn. deadline_s: as long as any request may
+        take where it is None.
+        """
+        limit_s = self.limits.deadline_s if deadline_s is None else max(0.0, deadline_s)
+        given = {"deadline_s": limit_s, "alone": model.alone}
         asked = self.batcher.ask(rows, cast(Hashable, model), **given)
         return cast(Told, await asked)
 
     async def keep(
-        self, model: ServedModel, rows: Sequence[Row], told: Told, *, source: str, request: str
+        self,
+        model: ServedModel,
+        rows: Sequence[Row],
+        told: Told,
+        *,
+        source: str,
+        request: str,
+        deadline_s: float | None = None,
     ) -> list[str]:
-        """Write rows and answers into the deployment's log; their ids."""
+        """Write rows and answers into the deployment's log; their ids. deadline_s: as in `tell`."""
         if self.rows is None:
             return []
         entry = Entry(rows, told.frame, model.version.number, request, source, time.time())
-        given = {"deadline_s": self.limits.deadline_s}
+        limit_s = self.limits.deadline_s if deadline_s is None else max(0.0, deadline_s)
+        given = {"deadline_s": limit_s}
         with full_disk_said():
             return cast(list[str], await self.keeper.ask([entry], "rows", **given))
 
@@ -167,6 +195,21 @@ class Service:
         except TimeoutError as error:
             raise RequestError(f"no answer within {limit_s:g} s; ask for less.", 504) from error
 
+    @contextmanager
+    def room_for_table(self) -> Generator[None]:
+        """While a table is uploaded and answered; RequestError (503) where several are already:
+        each takes room on the disk.
+        """
+        if self.tables >= TABLES:
+            raise RequestError(
+                f"{self.tables} tables are answered already; ask again.", 503, retry_s=BUSY_S
+            )
+        self.tables += 1
+        try:
+            yield
+        finally:
+            self.tables -= 1
+
     def start(self) -> None:
         """Follow what the deployment says from now on."""
         self._watching = asyncio.create_task(self.current.watch())
@@ -186,7 +229,7 @@ class Service:
     async def close(self) -> None:
         """Answer what waits, then end."""
         await self.drain()
-        for pool in (self.pool, self.aside, self.writer):
+        for pool in (self.pool, self.aside, self.loads, self.writer):
             await asyncio.to_thread(pool.shutdown)
         self.audit.close()
         if self.rows is not None:

@@ -14,8 +14,11 @@ from modalloy.errors import RequestError, TableError
 from modalloy.job.options import did_you_mean
 from modalloy.media.blob import is_bytes
 from modalloy.readers.series import names_file
+from modalloy.serving.limits import Limits
+from modalloy.serving.rows import bounded
 from modalloy.serving.schema import MEDIA
 from modalloy.serving.served_model import NOWHERE, ServedModel, Told
+from modalloy.serving.unpacked import check_unpacked, refuse_rows
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 
@@ -53,32 +56,39 @@ class Upload:
 
     def caveats(self) -> list[str]:
         """What is to be said of all rows that were answered."""
-        return self.model.predictor.caveats(self.loader, self.found, self.odd)
+        said = self.model.predictor.caveats(self.loader, self.found, self.odd)
+        return [one.replace(self.loader.table.source, "the table", 1) for one in said]
 
     def remove(self) -> None:
         """Take its files away."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def open_upload(upload: Upload, place: Path) -> Upload:
-    """Open its table; TableError or RequestError for one that is broken, lacks columns, or names
-    files.
+def open_upload(upload: Upload, place: Path, limits: Limits) -> Upload:
+    """Open its table; TableError or RequestError for one that is broken or too large, lacks
+    columns, or names files.
     """
     try:
+        if place.suffix == ".parquet":
+            check_unpacked(place, limits)
         table = open_table(place, folder=NOWHERE)
     except TableError as error:
         raise RequestError(str(error).replace(str(place), "the table")) from error
+    refuse_rows(table.rows, limits)
     columns = upload.model.columns
     lacking = [n for n, c in columns.items() if c.needed and n not in table.columns]
     if lacking:
-        near = did_you_mean(lacking[0], table.columns)
+        near, several = did_you_mean(lacking[0], table.columns), len(lacking) > 1
         raise RequestError(
-            f"the table lacks {'column' if len(lacking) == 1 else 'the columns'} "
-            f"{some(map(repr, lacking), 8)}; add it, empty where there is no cell.{near}"
+            f"the table lacks {'the columns' if several else 'column'} "
+            f"{some(map(repr, lacking), 8)}; add {'them' if several else 'it'}, empty where there "
+            f"is no cell.{near}"
         )
     for name, column in columns.items():
         if column.kind in MEDIA and name in table.columns:
             refuse_paths(table, name)
+        elif name in table.columns:
+            refuse_long(table, name, limits)
     upload.loader, upload.found = upload.model.open(table)
     return upload
 
@@ -91,6 +101,15 @@ def refuse_paths(table: Table, name: str) -> None:
                 f"row {row}, column '{name}': holds a text. No path in a request is ever opened; "
                 "send a Parquet table whose cells are the bytes of files."
             )
+
+
+def refuse_long(table: Table, name: str, limits: Limits) -> None:
+    """RequestError where a text is so long that all other requests would wait for its answer."""
+    if table.kind(name) != "text":
+        return
+    for row, cell in enumerate(table.written(name)):
+        if isinstance(cell, str):
+            bounded(cell, f"row {row}, column '{name}'", limits)
 
 
 def holds_bytes(cell: Any) -> bool:

@@ -3,22 +3,23 @@ beside the old model before it may answer. Each state is one record; killed anyw
 """
 
 import shutil
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modalloy.answer.predictor import Predictor
 from modalloy.bundle.bundled import is_bundle
-from modalloy.deployment.deployment import SWAPPED, Deployment
+from modalloy.deployment.deployment import SWAPPED, SWITCHES, Deployment
 from modalloy.deployment.history import Record
+from modalloy.deployment.log_query import Which
 from modalloy.deployment.row_log import RowLog
 from modalloy.errors import RunError, TableError
 from modalloy.job import config
 from modalloy.machine.files import locked
 from modalloy.table.open_table import open_table
 from modalloy.watching.labelled import JUDGE, LEARN, Labelled, labelled_rows, part
-from modalloy.watching.paired import FEWEST, paired_test
+from modalloy.watching.lacking import lacks, lacks_others
+from modalloy.watching.paired import paired_test
 from modalloy.watching.plan import plan_of
 from modalloy.watching.shadow import shadow
 from modalloy.watching.states import (
@@ -28,7 +29,6 @@ from modalloy.watching.states import (
     PARTED,
     REJECTED,
     SHADOWED,
-    SWITCHES,
     WAITING,
     Cycle,
     last_cycle,
@@ -37,10 +37,16 @@ from modalloy.watching.states import (
 from modalloy.watching.worth_labelling import worth_labelling
 
 if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
     from modalloy.runs.run import Run
 
 SHADOWING = 500  # newest logged rows that both models answer
 LOCK, MAKING = "refresh.lock", "making"
+UNDER_WAY = (
+    "{path}: another refresh is under way; wait for it, or look at `modalloy watch RUN --status`."
+)
 Told = Callable[[str], None]
 Facts = dict[str, Any]
 
@@ -51,11 +57,7 @@ def refresh(deployment: Deployment, why: str, *, told: Told = lambda state: None
     why: what it was asked for by. told: hears the name of each state before its record is written,
     and again when it is. RunError where another refresh is under way, or a bundle answers.
     """
-    refusal = (
-        f"{deployment.path}: another refresh is under way; wait for it, or look at "
-        "`modalloy watch RUN --status`."
-    )
-    with locked(deployment.path / LOCK, refusal):
+    with locked(deployment.path / LOCK, UNDER_WAY.format(path=deployment.path)):
         refuse_bundle(deployment)
         cycle = last_cycle(deployment.history())
         if cycle is None or cycle.done:
@@ -92,6 +94,10 @@ class Desk(NamedTuple):
         version.check()
         plan = config.Refresh.model_validate(facts["plan"])
         return cls(deployment, RowLog(deployment.path), plan, Predictor(version.path), told)
+
+    def embedded(self, frame: "pd.DataFrame") -> "dict[str, np.ndarray]":
+        """What encoders make of logged rows, (B, D) by input."""
+        return self.before.embed(open_table(frame, folder=self.log.folder)).columns
 
 
 def current(deployment: Deployment) -> Cycle:
@@ -155,18 +161,18 @@ def asking(deployment: Deployment, why: str) -> Facts:
 
 def do_part(desk: Desk, cycle: Cycle) -> None:
     """Which rows are learned from and which judge; or how many labels are lacking."""
-    rows = labelled_rows(desk.log, desk.before, desk.plan, cycle.records[0].facts["labels"])
+    rows = counting_rows(desk, cycle)
     known = sides(desk.deployment.history())
     new = part(rows, known)
     side = [(known | new)[u] for u in rows.unit]
     counts = {s: side.count(s) for s in (LEARN, JUDGE)}
     judges = [s for s, own in zip(rows.source, side, strict=True) if own == JUDGE]
-    most, others = lacks_others(judges)
+    most, others = lacks_others(judges, desk.plan)
     lacking = max(lacks(counts, desk.plan), others)
     facts = {**counts, "said": rows.said}
     if lacking:
         facts |= {"more": lacking, "others": others, "most": most}
-        asked = worth_labelling(desk.log, lacking)
+        asked = worth_labelling(desk.log, lacking, desk.embedded)
         note(desk.deployment, desk.told, WAITING, **facts, ask=asked)
         return
     ids = {
@@ -176,26 +182,18 @@ def do_part(desk: Desk, cycle: Cycle) -> None:
     note(desk.deployment, desk.told, PARTED, **{**facts, **ids}, units=new, room=room)
 
 
-def lacks(counts: Mapping[str, int], plan: config.Refresh) -> int:
-    """How many more labelled rows are needed on both sides together."""
-    return max(0, plan.learn - counts[LEARN]) + max(0, plan.judge - counts[JUDGE])
-
-
-def lacks_others(sources: Sequence[str]) -> tuple[str, int]:
-    """Who labelled most of the rows that judge, and how many more others must label, at least.
-
-    Nothing lacks where there is one source alone: then the old test rows stand beside it.
-    """
-    (most, size), *rest = Counter(sources).most_common() or [("", 0)]
-    return most, max(0, FEWEST - (len(sources) - size)) if rest else 0
+def counting_rows(desk: Desk, cycle: Cycle) -> Labelled:
+    """Labelled rows as they were when the refresh was asked for."""
+    asked = cycle.records[0]
+    given = (desk.log, desk.before, desk.plan, asked.facts["labels"])
+    return labelled_rows(*given, now=asked.at)
 
 
 def rows_of(desk: Desk, cycle: Cycle, side: str) -> Labelled:
     """The rows that were parted to a side."""
     parted = cycle.last(PARTED)
     assert parted is not None, "rows are parted before anything else"
-    rows = labelled_rows(desk.log, desk.before, desk.plan, cycle.records[0].facts["labels"])
-    wanted = set(parted.facts[side])
+    rows, wanted = counting_rows(desk, cycle), set(parted.facts[side])
     return rows.take([i for i, name in enumerate(rows.ids) if name in wanted])
 
 
@@ -208,6 +206,8 @@ def do_learn(desk: Desk, cycle: Cycle) -> None:
         try:
             adapted(desk, rows_of(desk, cycle, LEARN), place)
         except (RunError, TableError) as error:
+            if isinstance(error.__cause__, OSError):  # a full disk says nothing of the rows
+                raise
             note(deployment, desk.told, REJECTED, why=f"nothing was learned: {error}")
             return
     added = deployment.add(place, origin=f"refreshed from version {desk_version(cycle)}")
@@ -258,15 +258,15 @@ def challenger(desk: Desk, cycle: Cycle) -> Predictor:
     assert learned is not None, "it is tried after it has learned"
     version = desk.deployment.version(learned.facts["version"])
     version.check()
+    if version.digest != learned.facts["digest"]:
+        raise RunError(f"{version.path}: is not the model that has learned; restore it.")
     return Predictor(version.path)
 
 
 def do_shadow(desk: Desk, cycle: Cycle) -> None:
     """Both models answer the newest logged rows."""
-    frame = desk.log.frame(until=cycle.records[0].at)
-    name = frame.attrs["logged"]["row_id"]
-    frame = frame.tail(SHADOWING).reset_index(drop=True)
-    ids = frame[name].tolist()
+    frame = desk.log.frame(Which(until=cycle.records[0].at, newest=SHADOWING))
+    ids = frame[frame.attrs["logged"]["row_id"]].tolist()
     found = shadow(desk.before, challenger(desk, cycle), frame, ids, desk.log.folder)
     note(desk.deployment, desk.told, SHADOWED, **found)
 
@@ -296,5 +296,5 @@ def do_decide(desk: Desk, cycle: Cycle) -> None:
         note(desk.deployment, desk.told, REJECTED, why=why)
     else:
         desk.told(SWAPPED)
-        desk.deployment.swap(number, why)
+        desk.deployment.swap(number, why, answering=began)
         desk.told(SWAPPED)

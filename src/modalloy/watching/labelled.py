@@ -3,14 +3,17 @@
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from modalloy.answer.predictor import Predictor
 from modalloy.checks.finding import counted, some
-from modalloy.deployment.log_rows import Given
+from modalloy.deployment.log_query import Which
+from modalloy.deployment.log_rows import Given, moment
 from modalloy.deployment.row_log import RowLog
+from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.job.inputs import kept_together
 from modalloy.judge.figures import truth_of
@@ -58,19 +61,25 @@ class Labelled(NamedTuple):
 
 
 def labelled_rows(
-    log: RowLog, predictor: Predictor, plan: config.Refresh, upto: int | None
+    log: RowLog,
+    predictor: Predictor,
+    plan: config.Refresh,
+    upto: int | None,
+    *,
+    now: float | None = None,
 ) -> Labelled:
     """The labelled rows that count, without those of sources that contradict all others.
 
-    upto: the number of the last label that counts.
+    upto: the number of the last label that counts. now: seconds since 1970; a row of a later time,
+    whose clock was wrong, counts as of now. None for the time of the newest row.
     """
-    frame = log.frame(labelled=True, upto=upto)
+    which = Which(labelled=True, upto=upto)
+    frame, said = with_readable_labels(log.frame(which), predictor, log.folder)
     logged = frame.attrs["logged"]
     given = [Given(k.row_id, k.task, k.label, k.source) for k in log.labels(upto=upto)]
     newest = {g.row: g.source for g in given}
     ids = frame[logged["row_id"]].tolist()
     keep = np.ones(len(ids), dtype=bool)
-    said: list[str] = []
 
     def leave(out: np.ndarray, why: str) -> None:
         gone = keep & out
@@ -78,20 +87,24 @@ def labelled_rows(
             said.append(f"{counted(int(gone.sum()), 'row')} left out: {why}")
         keep[gone] = False
 
+    if len(frame) and now is not None:
+        frame[logged["at"]] = frame[logged["at"]].clip(upper=moment(now))
     at = frame[logged["at"]]
     if len(at):
         recent = at >= at.max() - np.timedelta64(round(4 * seconds(plan.window)), "s")
         leave(~recent.to_numpy(), f"labelled rows of more than four windows ({plan.window}) ago")
     fought = disputed(given)
     leave(np.array([i in fought for i in ids], dtype=bool), "two sources label them otherwise")
-    answers = log.answers()
-    odd = odd_sources(given, answers, fought)
+    odd = odd_sources(given, log.answers(which), fought)
     for source, why in odd.items():
         leave(np.array([newest[i] == source for i in ids], dtype=bool), why)
     if len(ids):
         loader, _ = predictor.open(open_table(frame, folder=log.folder), answers=True)
         every = np.arange(len(ids))
-        unknown, names = unknown_classes(loader, every)
+        truths = truth_of(loader, every)
+        silent = [all(truth[i] is None for truth in truths.values()) for i in every]
+        leave(np.array(silent), "their labels say nothing")
+        unknown, names = unknown_classes(loader, truths)
         leave(unknown, f"this model never knew {some(map(repr, names))}; train anew with such rows")
         seen = learned_rows(loader.table, predictor.run.job, every, all_learned(predictor.run))
         leave(seen, "the model has learned from them")
@@ -100,10 +113,35 @@ def labelled_rows(
     return found.take(np.flatnonzero(keep).tolist())
 
 
-def unknown_classes(loader: Any, which: np.ndarray) -> tuple[np.ndarray, list[str]]:
+def with_readable_labels(
+    frame: "pd.DataFrame", predictor: Predictor, folder: Path
+) -> tuple["pd.DataFrame", list[str]]:
+    """Logged rows without those whose label is nothing that its task can be taught, and a sentence
+    on these: one such label would stop every refresh otherwise."""
+
+    def fault(rows: "pd.DataFrame") -> str:
+        try:
+            loader, _ = predictor.open(open_table(rows, folder=folder), answers=True)
+            truth_of(loader, np.arange(len(rows)))
+        except TableError as error:
+            return str(error).rstrip(".")
+        return ""
+
+    if not len(frame) or not fault(frame):
+        return frame, []
+    faults = [fault(frame.iloc[[i]].reset_index(drop=True)) for i in range(len(frame))]
+    bad = [why for why in faults if why]
+    kept = frame.iloc[[i for i, why in enumerate(faults) if not why]].reset_index(drop=True)
+    kept.attrs = frame.attrs
+    return kept, [f"{counted(len(bad), 'row')} left out: {bad[0]}"] if bad else []
+
+
+def unknown_classes(
+    loader: Any, truths: Mapping[str, Sequence[Any]]
+) -> tuple[np.ndarray, list[str]]:
     """Rows whose right answer is a class that the model has no place for, and those classes."""
-    out, found = np.zeros(len(which), dtype=bool), {}
-    for task, truth in truth_of(loader, which).items():
+    out, found = np.zeros(len(next(iter(truths.values()))), dtype=bool), {}
+    for task, truth in truths.items():
         target, names = loader.targets[task], names_of(loader.targets[task])
         if names is None or not kit_of(loader.job.tasks[task]).whole_row:
             continue

@@ -84,9 +84,10 @@ def paired_test(
 
     It may where some task gains at least `plan.effect` points and the interval of its gain is above
     zero, no task and no group loses, and the gain is there without the source that labelled most.
+    A source that `plan.trust` names may decide alone.
+
     source, unit: who labelled each row, and what it goes with. anchored: rows that no source of the
-    log has labelled (the run's own test rows) have judged as well; else a source that is the only
-    one decides nothing.
+    log has labelled (the run's own test rows) have judged as well; else nobody decides alone.
     """
     which = unlearned(table, (before, after))
     both, truths = answers_of(before, after, table, which)
@@ -215,10 +216,10 @@ def one_source(
     """Why the labels of one source would decide alone; empty where they do not."""
     most, size = Counter(sources).most_common(1)[0]
     rest = [i for i, s in enumerate(sources) if s != most]
-    if not rest and anchored:
+    if most in plan.trust and anchored:
         return ""
     if len(rest) < FEWEST:
-        own = "" if rest else ", and the run's own test rows cannot be looked at"
+        own = ", and the run's own test rows cannot be looked at" if most in plan.trust else ""
         return (
             f"'{most}' labelled {size} of the {len(sources)} rows that judge{own}; at least "
             f"{FEWEST} must be labelled by others"

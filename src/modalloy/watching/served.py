@@ -3,19 +3,21 @@
 from collections.abc import Callable
 
 from modalloy.answer.predictor import Predictor
-from modalloy.deployment.deployment import Deployment
+from modalloy.deployment.deployment import SWITCHES, Deployment
 from modalloy.deployment.history import Record
+from modalloy.deployment.log_query import Which
 from modalloy.deployment.row_log import RowLog
 from modalloy.observing.kept import reference_of
 from modalloy.table.open_table import open_table
 from modalloy.table.table import Table
 from modalloy.watching.cycle import Told, refresh
 from modalloy.watching.schedule import due
-from modalloy.watching.states import DRIFT, SWITCHES, last_cycle
+from modalloy.watching.states import DRIFT, last_cycle
 from modalloy.watching.swap_check import check_swap
 
 Drifted = Callable[[Predictor, Table, str], str]
 FEWEST = 50  # logged rows below which no drift is looked for
+MOST = 20_000  # logged rows that are looked at, evenly spread over all
 
 
 def refresh_served(
@@ -49,18 +51,21 @@ def note_drift(deployment: Deployment, drifted: Drifted) -> Record | None:
     cycle = last_cycle(history)
     since = [r for r in history if r.state in SWITCHES]
     since += [cycle.records[0]] if cycle else []
-    start, last = max(r.at for r in since), max(r.number for r in since)
-    if any(r.state == DRIFT and r.number > last for r in history):
+    last = max(since, key=lambda r: r.number)
+    if any(r.state == DRIFT and r.number > last.number for r in history):
         return None
+    version = deployment.current()
+    version.check()
+    # Where the clock was set back, no row may have come after the record; then the version tells.
+    late = last.at > deployment.clock()
+    which = Which(version=version.number) if late else Which(since=last.at)
     log = RowLog(deployment.path)
     try:
-        frame = log.frame(since=start)
+        frame = log.frame(which._replace(spread=MOST))
     finally:
         log.close()
     if len(frame) < FEWEST:
         return None
-    version = deployment.current()
-    version.check()
     predictor = Predictor(version.path)
     if version.number > 1 and reference_of(predictor.run) is None:
         return None  # its own table does not hold what a refresh has taught it

@@ -12,7 +12,6 @@ from modalloy.deployment.history import Record
 
 ASKED, PARTED, LEARNED, SHADOWED, JUDGED = "asked", "parted", "learned", "shadowed", "judged"
 WAITING, REJECTED, KEPT, DRIFT = "waiting for labels", "rejected", "kept", "drift"
-SWITCHES = (MADE, SWAPPED, ROLLED_BACK)
 
 
 class Cycle(NamedTuple):

@@ -97,7 +97,12 @@ def in_time(
     column = time or time_column(predictor.run.job)
     if column is None or column not in table.columns:
         return which, None
-    moment_N = table.moments(column, which)
+    try:
+        moment_N = table.moments(column, which)
+    except TableError:
+        if time is not None:
+            raise
+        return which, None  # unreadable cells are told with their column, and the order in a note
     if not np.isfinite(moment_N).any():
         if time is not None:
             raise TableError(f"{table.source}: column '{time}' holds no time to order rows by.")
@@ -156,8 +161,8 @@ def notes_of(window: Window, reference: Reference, origin: str) -> list[str]:
     said = [f"Compared with {reference.rows} rows, {reference.held} of them held back: {origin}."]
     if window.when is None:
         said.append(
-            "Rows have no time, so they count in the table's order, and changes inside the window "
-            "are not looked for as in a stream; name a column with --time."
+            "Rows have no time that orders all, so they count in the table's order, and changes "
+            "inside the window are not looked for as in a stream; name a column with --time."
         )
     if not reference.said:
         said.append("Answers are not compared: the run kept none of rows held back.")

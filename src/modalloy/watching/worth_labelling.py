@@ -1,37 +1,42 @@
 """Which logged rows are worth a label: rows that the model is unsure of and that are not alike."""
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from modalloy.deployment.log_rows import LOGGED
+from modalloy.deployment.log_query import Which
 from modalloy.deployment.row_log import RowLog
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CANDIDATES = 2000  # newest rows without a label that are looked at
+EMBEDDED = 500  # of these, those of the least sure answers, that encoders see
 LEAST = 0.05  # that a row counts for, however sure its answer is
 
+Embedded = Callable[["pd.DataFrame"], Mapping[str, np.ndarray]]
 
-def worth_labelling(log: RowLog, count: int) -> list[str]:
+
+def worth_labelling(log: RowLog, count: int, embedded: Embedded) -> list[str]:
     """Names of rows without a label, the one worth most first.
 
     Each next row has the largest product of how unsure its answer is and how far it lies from those
     picked before it (farthest first, Sener & Savarese 2018, 1708.00489, weighed by uncertainty as
-    in Ash et al. 2020, 1906.03671): by its numbers, categories and answers, not by its media.
+    in Ash et al. 2020, 1906.03671): by what the encoders make of it, every input counting the same,
+    so that of pictures or texts that are nearly the same only one is asked for while others wait.
+    embedded: vectors of logged rows, (B, D) by input.
     """
-    frame = log.frame(labelled=False)
-    ids = frame[frame.attrs["logged"]["row_id"]].tolist()[-CANDIDATES:]
-    if not ids:
+    answers = log.answers(Which(labelled=False, newest=CANDIDATES))
+    if not len(answers):
         return []
-    answers = log.answers().drop_duplicates("row_id").set_index("row_id").loc[ids]
-    logged = {*frame.attrs["logged"].values(), *(c for t in log.tasks.values() for c in t)}
-    cells = frame.drop(columns=[c for c in frame if c in logged]).iloc[-CANDIDATES:]
     unsure_B = np.maximum(uncertainty(answers, [*log.tasks]), LEAST)
-    said = answers.drop(columns=[*LOGGED[1:3], "row", "row.number"], errors="ignore")
-    x_BF = np.hstack([spread(cells), spread(said)])
-    return [ids[i] for i in farthest_first(x_BF, unsure_B, count)]
+    least = np.argsort(-unsure_B, kind="stable")[: max(EMBEDDED, 2 * count)]
+    frame = log.frame(Which(ids=answers["row_id"].iloc[least].tolist()))
+    ids = frame[frame.attrs["logged"]["row_id"]].tolist()
+    weight = dict(zip(answers["row_id"], unsure_B, strict=True))
+    x_BF = np.hstack([scaled(x_BD) for x_BD in embedded(frame).values()])
+    return [ids[i] for i in farthest_first(x_BF, np.array([weight[i] for i in ids]), count)]
 
 
 def uncertainty(answers: "pd.DataFrame", tasks: list[str]) -> np.ndarray:
@@ -54,21 +59,11 @@ def uncertainty(answers: "pd.DataFrame", tasks: list[str]) -> np.ndarray:
     return np.nanmax(np.nan_to_num(np.stack(found)), axis=0)
 
 
-def spread(frame: "pd.DataFrame") -> np.ndarray:
-    """Numbers in deviations, and a column for each common value of a text, (B, F)."""
-    found = [np.zeros((len(frame), 1))]
-    for column in frame:
-        cells = frame[column]
-        if all(isinstance(c, int | float) or c is None for c in cells):
-            x_B = numbers(cells)
-            deviation = np.nanstd(x_B) if np.isfinite(x_B).any() else 0.0
-            if deviation > 0:
-                found.append(np.nan_to_num((x_B - np.nanmean(x_B)) / deviation)[:, None])
-        elif all(isinstance(c, str) or c is None for c in cells):
-            values = cells.value_counts()
-            common = values[values > 1].index[:20]
-            found += [(cells == value).to_numpy(float)[:, None] for value in common]
-    return np.hstack(found)
+def scaled(x_BD: np.ndarray) -> np.ndarray:
+    """Vectors around their mean, whose mean squared length is 1; zeros where all are the same."""
+    x_BD = x_BD.astype(np.float64) - x_BD.mean(0, dtype=np.float64)
+    size = float(np.sqrt((x_BD**2).sum(1).mean()))
+    return x_BD / size if size > 1e-9 else np.zeros_like(x_BD)
 
 
 def farthest_first(x_BF: np.ndarray, weight_B: np.ndarray, count: int) -> list[int]:

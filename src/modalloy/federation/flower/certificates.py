@@ -74,9 +74,10 @@ def reach(address: str, ca: Path, *, timeout_s: float) -> None:
             ) from error
         except OSError as error:
             if time.monotonic() >= end:
+                why = error.strerror or error
                 raise FederationError(
-                    f"no server answers at {address} after {timeout_s:g} s ({error.strerror or error}"
-                    "); is `modalloy federate` running, and may this machine reach it?"
+                    f"no server answers at {address} after {timeout_s:g} s ({why}); is `modalloy "
+                    "federate` running, and may this machine reach it?"
                 ) from error
         time.sleep(0.2)
 

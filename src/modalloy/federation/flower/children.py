@@ -3,7 +3,6 @@ end with their parent.
 """
 
 import contextlib
-import json
 import os
 import re
 import signal
@@ -12,14 +11,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
+from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from modalloy.errors import FederationError, ModalloyError
+from modalloy.federation.flower.orders import ORDERS
 
-ORDERS = "MODALLOY_FEDERATION"  # the file that says what a child is to do
 STOP_S = 20.0
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 QUIET = {
@@ -42,7 +38,7 @@ def environment(home: Path, orders: Path, *, commands: Path | None = None) -> di
 @contextlib.contextmanager
 def child(
     module: str, options: Sequence[str], env: Mapping[str, str], log: Path
-) -> Iterator[subprocess.Popen]:
+) -> Generator[subprocess.Popen]:
     """A module of ours as a process of its own group, ended with the block. log: what it prints."""
     with log.open("ab") as out:
         process = subprocess.Popen(
@@ -60,7 +56,7 @@ def child(
 
 
 def end_with_parent() -> None:
-    """In a child: end as if told to when the process that started it is gone, with all its group."""
+    """In a child: end, with all its group, when the process that started it is gone."""
     parent = os.getppid()
 
     def watch() -> None:
@@ -112,32 +108,6 @@ def last_words(log: Path, *, since: int = 0) -> str:
         why.partition("For more information")[0].splitlines()[1:] if exited else text.splitlines()
     )
     return " ".join(line.strip() for line in lines[-5:] if line.strip())
-
-
-def load(path: str) -> Any:
-    """`package.module:name`, imported; FederationError where it is not there."""
-    module, _, name = path.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise FederationError(f"{path}: nothing of that name can be imported ({error})") from error
-
-
-def write_facts(path: Path, facts: Mapping[str, Any]) -> None:
-    """JSON in a file, there whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(facts))
-    partial.replace(path)
-
-
-def read_facts(path: Path) -> dict[str, Any] | None:
-    """What `write_facts` has written; None before it has."""
-    return json.loads(path.read_text()) if path.exists() else None
-
-
-def tell(error: Exception) -> str:
-    """An error as its user reads it: ours are sentences, others need their kind."""
-    return str(error) if isinstance(error, ModalloyError) else f"{type(error).__name__}: {error}"
 
 
 def _stop(process: subprocess.Popen) -> None:

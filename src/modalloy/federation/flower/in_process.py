@@ -139,7 +139,7 @@ class InProcessSites(GridSites):
         self._greeted = {node: name for node, name in names.items()}
 
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
-        """The answers that are due at this call. No clock is read: `arrival` alone makes one late."""
+        """The answers that are due at this call. No clock is read: `arrival` makes them late."""
         answers = super().ask(dict(sorted(asked.items())), deadline_s=0.0)
         self._calls += 1
         return answers

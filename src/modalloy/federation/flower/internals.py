@@ -56,9 +56,8 @@ def run_superlink(guard: type) -> None:
     """
     from starlette.middleware import Middleware
 
-    extensions = import_module("flwr.superlink.extensions")
     theirs = _inside("flwr.superlink.extensions", "get_middleware")
-    extensions.get_middleware = lambda: (Middleware(guard), *theirs())
+    _replace("flwr.superlink.extensions", get_middleware=lambda: (Middleware(guard), *theirs()))
     _inside("flwr.superlink.cli", "flower_superlink")()
 
 
@@ -72,11 +71,11 @@ def run_clientapp(app: Any) -> None:
 
     The code that came is neither unpacked nor imported.
     """
-    module = import_module("flwr.supernode.runtime.run_clientapp")
-    for name in ("install_from_fab", "get_load_client_app_fn"):
-        _inside(module.__name__, name)
-    module.install_from_fab = lambda *_, **__: None
-    module.get_load_client_app_fn = lambda **_: lambda *_: app
+    _replace(
+        "flwr.supernode.runtime.run_clientapp",
+        install_from_fab=lambda *_, **__: None,
+        get_load_client_app_fn=lambda **_: lambda *_: app,
+    )
     _inside("flwr.supernode.cli", "flwr_clientapp")()
 
 
@@ -86,7 +85,14 @@ def commands_of_tasks() -> Mapping[str, str]:
     return {str(kind.value): command for kind, command in commands.items()}
 
 
-def _inside(module: str, name: str) -> Callable[..., Any] | Any:
+def _replace(module: str, **ours: Callable) -> None:
+    """Put functions of ours in the place of Flower's; FederationError where those are gone."""
+    for name, function in ours.items():
+        _inside(module, name)
+        setattr(import_module(module), name, function)
+
+
+def _inside(module: str, name: str) -> Any:
     """Something of Flower's that it does not document; FederationError where it is gone."""
     try:
         return getattr(import_module(module), name)

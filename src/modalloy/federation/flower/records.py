@@ -8,7 +8,7 @@ KEY = "modalloy"
 
 
 def carry(data: bytes) -> RecordDict:
-    """A record that carries bytes. As an array, which Flower sends in pieces however large it is."""
+    """A record that carries bytes, as an array: Flower sends a large one in pieces."""
     array = Array(dtype="uint8", shape=(len(data),), stype="bytes", data=data)
     return RecordDict({KEY: ArrayRecord({"data": array})})
 

@@ -34,7 +34,7 @@ class Guard:
 
 
 def from_here(scope: Any) -> bool:
-    """Whether a request comes from this machine: over its loopback, or from the address it went to."""
+    """Whether a request comes from this machine: by its loopback, or from where it went to."""
     client, server = (scope.get(end) or ("", 0) for end in ("client", "server"))
     return client[0] in ("127.0.0.1", "::1") or (bool(client[0]) and client[0] == server[0])
 

@@ -1,4 +1,4 @@
-"""The server's end between machines: a Flower ServerApp that runs the function it was ordered to."""
+"""The server's end between machines: a Flower ServerApp that runs the function of its orders."""
 
 import logging
 import os
@@ -7,14 +7,8 @@ from pathlib import Path
 from flwr.serverapp import Grid
 
 from modalloy.federation.flower.apps import server_app
-from modalloy.federation.flower.children import (
-    ORDERS,
-    die_with_parent,
-    load,
-    read_facts,
-    tell,
-    write_facts,
-)
+from modalloy.federation.flower.children import die_with_parent
+from modalloy.federation.flower.orders import ORDERS, load, read_facts, tell, write_facts
 from modalloy.federation.flower.sites import GridSites
 
 STARTED, ENDED = "started-{run}.json", "ended-{run}.json"  # run: of the orders

@@ -1,4 +1,4 @@
-"""A site's end between machines: the process that answers one message, by code of this machine alone.
+"""A site's end between machines: the process that answers one message.
 
 Flower would unpack and run what the server sends. Here the server's code is neither unpacked nor
 imported: what answers is the site that this machine's own operator named.
@@ -15,7 +15,7 @@ from flwr.clientapp import ClientApp
 
 from modalloy.federation.flower import internals
 from modalloy.federation.flower.apps import Site, site_app
-from modalloy.federation.flower.children import ORDERS, load, read_facts, write_facts
+from modalloy.federation.flower.orders import ORDERS, load, read_facts, write_facts
 
 ENDED = "ended.json"
 

@@ -49,7 +49,7 @@ class GridSites:
             if time.monotonic() >= end:
                 raise FederationError(
                     f"{len(names)} of {count} sites have joined within {timeout_s:g} s"
-                    f"{': ' + ', '.join(names) if names else ''}; start the others, or ask for fewer."
+                    f"{', '.join(['', *names])}; start the others, or ask for fewer."
                 )
             time.sleep(self._poll_s)
 
@@ -81,14 +81,17 @@ class GridSites:
         return answers
 
     def farewell(self, failed: str = "") -> None:
-        """Tell every site that the federation has ended, and why it failed if it did."""
-        text = say({"failed": failed})
-        ids = self._push([(node, FAREWELL, text) for node, _ in self._joined.values()])
+        """Tell every site that the federation has ended, and why it failed if it did.
+
+        Nobody waits for a site that owes an answer: it is busy, or dead.
+        """
+        names, text = sorted(self._joined), say({"failed": failed})
+        numbers = self._push([(self._joined[name][0], FAREWELL, text) for name in names])
+        left = {each for name, each in zip(names, numbers, strict=True) if name not in self._owed}
         end = time.monotonic() + FAREWELL_S
-        while ids and time.monotonic() < end:
-            came = {reply.metadata.reply_to_message_id for reply in self._grid.pull_messages(ids)}
-            ids = [each for each in ids if each not in came]
-            if ids:
+        while left and time.monotonic() < end:
+            left -= {reply.metadata.reply_to_message_id for reply in self._grid.pull_messages(left)}
+            if left:
                 time.sleep(self._poll_s)
 
     def _push(self, wanted: Iterable[tuple]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A federation's server between machines: a Flower SuperLink with TLS, and the run that it serves."""
+"""A federation's server between machines: a Flower SuperLink with TLS, and the run it serves."""
 
 import json
 import os
@@ -17,14 +17,8 @@ from pathlib import Path
 from modalloy.errors import FederationError
 from modalloy.federation.flower import internals
 from modalloy.federation.flower.certificates import Certificates, certificates, split_address
-from modalloy.federation.flower.children import (
-    child,
-    environment,
-    last_words,
-    read_facts,
-    runs,
-    write_facts,
-)
+from modalloy.federation.flower.children import child, environment, last_words, runs
+from modalloy.federation.flower.orders import read_facts, write_facts
 from modalloy.federation.flower.run_superlink import GUARDED
 from modalloy.federation.flower.server_end import ENDED, STARTED
 

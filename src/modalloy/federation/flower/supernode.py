@@ -13,17 +13,12 @@ from shlex import quote
 from modalloy.errors import FederationError
 from modalloy.federation.flower import internals
 from modalloy.federation.flower.certificates import reach
-from modalloy.federation.flower.children import (
-    child,
-    environment,
-    free_port,
-    last_words,
-    read_facts,
-    write_facts,
-)
+from modalloy.federation.flower.children import child, environment, free_port, last_words
+from modalloy.federation.flower.orders import read_facts, write_facts
 from modalloy.federation.flower.site_end import ENDED, write_commands
 
 LOOK_S = 0.2
+RETRY_S = 20.0  # of a SuperNode whose server is gone; then we wait for it ourselves
 LAST_ANSWER_S = 3.0  # Flower looks for answers to send each half second
 
 
@@ -45,8 +40,9 @@ def join_federation(
     name: of this site, as the server knows it. address: HOST:PORT of the server. ca: the
     certificate that vouches for it. folder: for what Flower and we write; the same one again after
     an interruption. key: this site's private key, where the server knows its public one.
-    timeout_s: how long to wait for the server to be there. FederationError where the server cannot
-    be reached or trusted, sends this site away, or ends in failure.
+    timeout_s: how long to wait for the server, at first and after each interruption.
+    FederationError where the server cannot be reached or trusted, does not let this site in, is
+    gone for good, or ends in failure.
     """
     internals.check_version()
     home = folder / "flower"
@@ -58,6 +54,7 @@ def join_federation(
     write_commands(home / "bin", _command)
     env = environment(home, orders, commands=home / "bin")
     options = ["--superlink", address, "--root-certificates", str(ca)]
+    options += ["--max-wait-time", str(RETRY_S)]
     if key is not None:
         options += ["--auth-supernode-private-key", str(key)]
     while not (home / ENDED).exists():
@@ -95,6 +92,6 @@ def _command(name: str) -> str:
 def _mark(home: Path) -> str:
     """What tells this site from another one of its name, the same after each start."""
     path = home / "mark.json"
-    facts = read_facts(path) or {"mark": uuid.uuid4().hex}
-    write_facts(path, facts)
-    return facts["mark"]
+    if not path.exists():
+        write_facts(path, {"mark": uuid.uuid4().hex})
+    return read_facts(path)["mark"]

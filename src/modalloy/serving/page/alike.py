@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+from modalloy.serving.language import Language
+from modalloy.serving.page.rendered import rendered
 from modalloy.serving.page.shown import shown_cells
 from modalloy.serving.plain import plain
 
@@ -11,17 +13,17 @@ if TYPE_CHECKING:
 PIXELS = 160
 
 
-def alike_as_dict(found: "Found") -> dict[str, Any]:
-    """The hits of a search as JSON: number, score, right answers, and cells to be shown."""
+def alike_html(language: Language, found: "Found") -> str:
+    """The hits of a search: number, score, right answers, and cells."""
     loader = found.loader
     targets = {getattr(task, "target", None) for task in loader.job.tasks.values()}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "row": hit.row,
             "score": hit.score,
-            "truth": {n: v for n, v in hit.cells.items() if n in targets and v is not None},
+            "truth": {n: plain(v) for n, v in hit.cells.items() if n in targets and v is not None},
             "cells": shown_cells(loader, hit.row, pixels=PIXELS),
         }
         for hit in found
     ]
-    return plain({"rows": rows, "notes": list(found.notes)})
+    return rendered("alike.html", language, rows=rows, notes=list(found.notes))

@@ -1,6 +1,6 @@
 // The form: its fields as a row, files read as base64, and what is said beside a field.
 
-import { h, num, t } from "./base.js";
+import { num, t } from "./base.js";
 
 const MEDIA = ["image", "audio", "series"];
 const numbers = (text) => text.trim().split(/[\s,;]+/).map(Number);
@@ -61,17 +61,28 @@ function base64(file) {
   });
 }
 
+// What a person wrote as the right answer; an Error where it is none.
+export function written(form) {
+  const field = form.querySelector("input, textarea"), kind = form.dataset.write, text = field.value.trim();
+  const label = kind === "several" ? text.split(/[\s,;]+/).filter(Boolean) : kind === "number" ? Number(text) : text;
+  const none = kind !== "several" && (!text || kind === "number" && !Number.isFinite(label));
+  field.toggleAttribute("aria-invalid", none);
+  if (!none) return label;
+  field.focus();
+  throw new Error(t("no_label"));
+}
+
 // Values unlike those of training are said while they are typed; nothing is refused for that.
-export function wire(form, model) {
+export function wire(form) {
   for (const field of form.querySelectorAll(".field")) {
-    const { kind, column, low, high } = field.dataset;
+    const { kind, low, high } = field.dataset;
     const input = field.querySelector("input, textarea");
     if (MEDIA.includes(kind)) { wireFile(field, input, kind); continue; }
     input.addEventListener("input", () => {
       const text = input.value.trim();
       const outside = kind === "number" && text && low !== undefined && (Number(text) < low || Number(text) > high);
-      const names = model.columns[column].names;
-      const strange = kind === "category" && text && names.length && !names.includes(text);
+      const names = [...field.querySelectorAll("[data-all] option")].map((one) => one.value);
+      const strange = names.length && text && !names.includes(text);
       beside(field, outside ? t("outside", { low: num(low), high: num(high) }) : strange ? t("strange") : null);
     });
   }
@@ -101,8 +112,10 @@ function wireFile(field, input, kind) {
     const shown = preview.firstElementChild?.src;
     if (shown) URL.revokeObjectURL(shown);
     const src = file && kind !== "series" ? URL.createObjectURL(file) : null;
-    preview.replaceChildren(...(!src ? [] : [kind === "image"
-      ? h("img", { src, alt: t("chosen", { name: file.name }), class: "thumb" })
-      : h("audio", { src, controls: true, "aria-label": t("chosen", { name: file.name }) })]));
+    preview.replaceChildren();
+    if (!src) return;
+    const said = t("chosen", { name: file.name });
+    preview.append(kind === "image" ? Object.assign(document.createElement("img"), { src, alt: said, className: "thumb" })
+      : Object.assign(document.createElement("audio"), { src, controls: true, ariaLabel: said }));
   });
 }

@@ -6,14 +6,18 @@ from typing import Any
 
 from prometheus_client.samples import Sample
 
+from modalloy.serving.language import Language
 from modalloy.serving.metrics import Metrics
+from modalloy.serving.page.figures import Bar
+from modalloy.serving.page.numbers import num
+from modalloy.serving.page.rendered import rendered
 
 # Routes that somebody waits at; looks at the page and at the service's health are left out.
 ASKED = (
     "/predict", "/v2/models/{name}/infer", "/batch", "/search", "/explain", "/feedback",
-    "/page/why", "/page/alike",
+    "/page/answer", "/page/why", "/page/alike",
 )  # fmt: skip
-ANSWERING = ASKED[:2]
+ANSWERING = ("/predict", "/v2/models/{name}/infer", "/page/answer")
 
 
 def counted(metrics: Metrics) -> dict[str, Any]:
@@ -43,6 +47,20 @@ def counted(metrics: Metrics) -> dict[str, Any]:
             for worth in ("missing", "unknown", "unreadable")
         },
     }
+
+
+def live_html(language: Language, found: Mapping[str, Any]) -> str:
+    """Counters, the version that answers, and drift, as the page shows them."""
+    rows, cells = found["rows"], found["cells"]
+    unknown = cells["unknown"] | cells["unreadable"]
+    given = {"missing": bars(cells["missing"], rows), "unknown": bars(unknown, rows)}
+    given |= {n: bars(found[n], rows) for n in ("abstained", "labels")}
+    return rendered("live.html", language, **{**found, **given})
+
+
+def bars(counts: Mapping[str, float], rows: float) -> list[Bar]:
+    """A line for each count that is more than none, its bar the share of all rows."""
+    return [Bar(name, n / rows if rows else 0.0, num(n)) for name, n in counts.items() if n]
 
 
 def latency(buckets: Iterable[Sample]) -> dict[str, float] | None:

@@ -1,12 +1,12 @@
 """Rows that nobody has labelled, the least certain answers first: what a person looks at next."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from modalloy.answer.predictor import Predictor
+from modalloy.deployment.log_query import Which
 from modalloy.deployment.row_log import RowLog
 from modalloy.errors import TableError
 from modalloy.serving.page.shown import shown_cells
@@ -16,47 +16,27 @@ from modalloy.table.open_table import open_table
 if TYPE_CHECKING:
     import pandas as pd
 
-ENOUGH = 2000  # rows without a label; where the newest are so many, older ones are not looked at
-BACK_S = (3600.0, 86_400.0, 30 * 86_400.0)  # how far back to look for them, before all
+ENOUGH = 2000  # newest rows without a label, that are looked at
 OWN = ("row_id", "at", "version")
 
 
 def queue_of(
-    log: RowLog,
-    predictor: Predictor,
-    task: str,
-    *,
-    top: int,
-    clock: Callable[[], float] = time.time,
+    log: RowLog, predictor: Predictor, task: str, *, top: int, past: int = 0
 ) -> dict[str, Any]:
-    """The `top` least certain rows without a label of this task, as JSON.
+    """The `top` least certain rows without a label of this task, after so many `past` ones, of the
+    newest `ENOUGH`.
 
-    waiting: rows without one; since: the time from which on they were looked at, None for all.
+    waiting: rows without one; since: the time of the oldest one that was looked at, None for all.
     """
-    labelled = {label.row_id for label in log.labels() if label.task == task}
-    frame, since = unlabelled(log, labelled, clock())
-    options = predictor.run.job.tasks[task]
+    frame = log.answers(Which(labelled=False, task=task, newest=ENOUGH))
+    waiting = log.rows() - log.labelled(task)
     if not len(frame):
-        return {"task": task, "waiting": 0, "since": since, "rows": []}
-    doubt_N = doubts(frame, task, options)
-    order = np.lexsort((-np.arange(len(frame)), -doubt_N))[:top]
+        return {"task": task, "waiting": 0, "since": None, "rows": []}
+    since = frame["at"].iloc[0].timestamp() if len(frame) < waiting else None
+    doubt_N = doubts(frame, task, predictor.run.job.tasks[task])
+    order = np.lexsort((-np.arange(len(frame)), -doubt_N))[past : past + top]
     rows = [one_row(log, predictor, frame.iloc[i], task, doubt_N[i]) for i in order]
-    return plain({"task": task, "waiting": len(frame), "since": since, "rows": rows})
-
-
-def unlabelled(log: RowLog, labelled: set[str], now: float) -> tuple["pd.DataFrame", float | None]:
-    """Answers to the newest rows that no label is known of, and since when they were looked at."""
-    for back_s in BACK_S:
-        frame = answers_since(log, labelled, now - back_s)
-        if len(frame) >= ENOUGH:
-            return frame, now - back_s
-    return answers_since(log, labelled, None), None
-
-
-def answers_since(log: RowLog, labelled: set[str], since: float | None) -> "pd.DataFrame":
-    """Answers from a time on to rows that no label is known of."""
-    frame = log.answers(since=since)
-    return frame[~frame["row_id"].isin(labelled)].reset_index(drop=True)
+    return plain({"task": task, "waiting": waiting, "since": since, "rows": rows})
 
 
 def doubts(frame: "pd.DataFrame", task: str, options: Any) -> np.ndarray:
@@ -112,7 +92,8 @@ def least(cell: Any) -> float:
 def one_row(
     log: RowLog, predictor: Predictor, answer: Any, task: str, doubt: float
 ) -> dict[str, Any]:
-    """A row of the queue: its answer, and its cells as the page shows them.
+    """A row of the queue: its answer, its cells as the page shows them, and its `own` cell that the
+    answer lies on.
 
     A row that this version cannot read any more has none, and `unreadable` says why.
     """
@@ -120,17 +101,20 @@ def one_row(
     at = answer["at"].timestamp()
     found = {"id": answer["row_id"], "at": at, "version": answer["version"], "doubt": doubt}
     try:
-        cells = shown_cells(predictor.open(row_of(log, answer["row_id"], at))[0], 0)
+        loader, _ = predictor.open(row_of(log, answer["row_id"]))
+        cells = shown_cells(loader, 0)
+        on = getattr(predictor.run.job.tasks[task], "on", None)
+        own = {} if on is None else {on: loader.cells([on], np.array([0]))[on][0]}
     except TableError as error:
-        return {**found, "answer": told, "cells": [], "unreadable": str(error)}
-    return {**found, "answer": told, "cells": cells}
+        return {**found, "answer": told, "cells": [], "own": {}, "unreadable": str(error)}
+    return {**found, "answer": told, "cells": cells, "own": own}
 
 
-def row_of(log: RowLog, row_id: str, at: float) -> Any:
+def row_of(log: RowLog, row_id: str) -> Any:
     """A table with one row of the log, its media read from there."""
-    frame = log.frame(since=at - 1e-3, until=at + 1e-3)
+    frame = log.frame(Which(ids=[row_id]))
     names: Mapping[str, str] = frame.attrs["logged"]
-    own = frame[frame[names["row_id"]] == row_id].drop(columns=list(names.values()))
+    own = frame.drop(columns=list(names.values()))
     if not len(own):
         raise TableError("the row was let go while it was looked for")
     row = {n: own[n].iloc[0] for n in own.columns}

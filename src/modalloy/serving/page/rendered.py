@@ -1,13 +1,15 @@
-"""The HTML of the page: a frame that holds nothing secret, and the form of the served model."""
+"""The HTML of the page: its templates and texts, a frame that holds nothing secret, the form."""
 
 import functools
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from modalloy.judge.wording import brief
-from modalloy.serving.page.language import TAGS, Language, texts_of
+from modalloy.serving.language import TAGS, Language, texts_of
+from modalloy.serving.page.numbers import num, percent, signed, when
 from modalloy.serving.served_model import ServedModel
 
 # Nothing but our own files runs or is fetched; pictures of answers come inside them, and those that
@@ -17,59 +19,64 @@ POLICY = (
     "img-src 'self' data: blob:; media-src data: blob:; frame-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
 )
+MOST = 8  # lines of a list or chart
 SHOWN = 200  # names of a category that are offered
+SCRIPTED = (  # texts that scripts of the page write
+    "outside", "strange", "no_number", "no_numbers", "kind_vector", "no_file", "chosen",
+    "all_empty", "no_service", "version", "thinking", "kept", "no_label", "waiting",
+    "queue_empty", "no_report", "tab_report", "pause", "go_on", "rate",
+)  # fmt: skip
 
 
 @functools.cache
 def templates() -> Environment:
     """Ours alone; every value is escaped, and one that is not there is an error."""
-    return Environment(
+    made = Environment(
         loader=PackageLoader("modalloy.serving.page"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    made.filters |= {"num": num, "percent": percent, "signed": signed, "when": when, "put": put}
+    return made
+
+
+def rendered(name: str, language: Language, **given: Any) -> str:
+    """A template with the texts of a language."""
+    texts = texts_of(language)
+    own = {"t": texts, "say": sayer(language), "lang": TAGS[language], "most": MOST}
+    return templates().get_template(name).render(**own, **given)
+
+
+def sayer(language: Language) -> Callable[..., str]:
+    """Fills a text of a language: its key, and what is put in by name."""
+    texts = texts_of(language)
+    return lambda key, **given: texts[key].format(**given)
+
+
+def put(text: str, **given: Any) -> Markup:
+    """A text with HTML of ours put in, such as a time."""
+    return Markup(text).format(**given)
 
 
 def frame(language: Language) -> str:
     """The page without a word on the model: whoever has no token may read this much."""
-    texts = dict(texts_of(language))
-    return templates().get_template("page.html").render(t=texts, lang=TAGS[language])
+    texts = texts_of(language)
+    return rendered("page.html", language, said={key: texts[key] for key in SCRIPTED})
 
 
 def form(language: Language, model: ServedModel) -> str:
-    """The form of a model's columns, and in `data-model` what the page has to know of it."""
-    told = model_facts(model)
-    columns = list(model.columns.values())
-    texts = texts_of(language)
+    """The form of a model's columns, with what scripts have to know of the model beside it.
 
-    def say(key: str, **given: object) -> str:
-        return texts[key].format(**given)
-
-    given = {"t": texts, "say": say, "brief": brief, "columns": columns, "model": told}
-    return templates().get_template("form.html").render(**given, most=SHOWN)
-
-
-def model_facts(model: ServedModel) -> dict[str, Any]:
-    """Name, version and kind of a model, its tasks, and whether it has a report."""
-    run = model.predictor.run
-    tasks = {}
-    for name, options in run.job.tasks.items():
-        target = run.targets[name]
-        tasks[name] = {
-            "type": options.type,
-            "several": options.several,
-            "unit": getattr(options, "unit", None) or "",
-            "on": getattr(options, "on", None),
-            "columns": list(target.columns),
-            "classes": list(getattr(target, "names", ())),
-        }
-    return {
+    Columns that no input reads are not asked for: they only say which rows belong together.
+    """
+    told = {
         "name": model.name,
         "version": model.version.number,
-        "bundle": model.is_bundle,
         "report": report_of(model) is not None,
-        "tasks": tasks,
-        "columns": {n: {"kind": c.kind, "names": list(c.names)} for n, c in model.columns.items()},
     }
+    columns = [column for column in model.columns.values() if column.read]
+    given = {"columns": columns, "model": told, "shown": SHOWN}
+    tasks = list(model.predictor.run.job.tasks)
+    return rendered("form.html", language, **given, tasks=tasks)
 
 
 def report_of(model: ServedModel) -> bytes | None:

@@ -6,16 +6,29 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from modalloy.attribution.drawn import AGAINST, FOR, MOST_CHANNELS, SIDE, rgb, strength, thinned
+from modalloy.attribution.drawn import (
+    AGAINST,
+    FOR,
+    LEAST,
+    MOST_CHANNELS,
+    SIDE,
+    rgb,
+    strength,
+    thinned,
+)
 from modalloy.attribution.explanation import Explanation, TaskReasons
 from modalloy.attribution.inside import WINDOWS, Inside, spans_of
 from modalloy.report.html import data_uri, picture_uri
+from modalloy.serving.language import Language
+from modalloy.serving.page.rendered import rendered
 from modalloy.serving.plain import plain
 
+WIDE = 600  # of a drawing, in its own measure
 
-def why_as_dict(found: Explanation) -> dict[str, Any]:
-    """Every task's reasons as JSON; `columns` is None where there is nothing to explain."""
-    return plain({"tasks": [task_dict(t) for t in found.tasks]})
+
+def why_html(language: Language, found: Explanation) -> str:
+    """Every task's reasons."""
+    return rendered("why.html", language, tasks=[plain(task_dict(t)) for t in found.tasks])
 
 
 def task_dict(reasons: TaskReasons) -> dict[str, Any]:
@@ -24,17 +37,23 @@ def task_dict(reasons: TaskReasons) -> dict[str, Any]:
         return {"task": reasons.task, "columns": None}
     shares = reasons.columns.shares
     order = reasons.columns.order
+    most = float(np.abs(shares.value_N).max(initial=1e-12))
     error_N = np.zeros(len(shares.value_N)) if shares.error_N is None else shares.error_N
     return {
         "task": reasons.task,
         "explains": reasons.outcome.what,
-        "unit": reasons.outcome.unit,
+        "unit": reasons.outcome.unit or "",
         "whole": shares.whole,
         "nothing": shares.nothing,
         "exact": shares.error_N is None,
         "network": reasons.network,
         "columns": [
-            {"name": reasons.columns.columns[i], "adds": shares.value_N[i], "error": error_N[i]}
+            {
+                "name": reasons.columns.columns[i],
+                "adds": shares.value_N[i],
+                "share": shares.value_N[i] / most,
+                "error": error_N[i],
+            }
             for i in order
         ],
         "inside": [inside_dict(i) for i in reasons.inside],
@@ -77,21 +96,38 @@ def picture_marks(inside: Inside) -> dict[str, Any]:
 
 def signal_marks(inside: Inside) -> dict[str, Any]:
     """Lines of the channels that say most, each with how strongly its stretches speak, and the
-    bands of their spectrum where the rate is known. ends: seconds, or samples without a rate.
+    bands of their spectrum where the rate is known. end: seconds, or samples without a rate.
     """
     assert inside.values is not None
     part_CL, x_CL = np.atleast_2d(inside.part), np.atleast_2d(inside.values)
     chosen = np.sort(np.argsort(-np.abs(part_CL).sum(1), kind="stable")[:MOST_CHANNELS])
     length = x_CL.shape[1]
     starts = [a for a, _ in spans_of(length, WINDOWS)]
+    edge_W = WIDE * np.array([*starts, length]) / length
     heat_CW = strength(np.add.reduceat(part_CL[chosen], starts, axis=1), 1.0)
     lines = []
     for c, heat_W in zip(chosen.tolist(), heat_CW, strict=True):
-        at, y = thinned(x_CL[c])
-        points = np.stack([at / max(length - 1, 1), y.astype(np.float64)], 1).round(5)
-        lines.append({"channel": c, "points": points, "heat": heat_W.round(3)})
+        heat = [
+            (round(a, 1), round(b - a, 1), round(float(v), 3))
+            for a, b, v in zip(edge_W, edge_W[1:], heat_W, strict=False)
+            if abs(v) > LEAST
+        ]
+        lines.append({"channel": c, "points": points_of(x_CL[c]), "heat": heat})
     band_B = strength(np.array([b.value for b in inside.bands]), 1.0)
-    bands = [(b.low_hz, b.high_hz, v) for b, v in zip(inside.bands, band_B, strict=True)]
+    top_hz = inside.bands[-1].high_hz if inside.bands else 0.0
+    bands = [
+        (WIDE * b.low_hz / top_hz, max(0.0, WIDE * (b.high_hz - b.low_hz) / top_hz - 1), v)
+        for b, v in zip(inside.bands, band_B.round(3), strict=True)
+    ]
     end = length / inside.rate_hz if inside.rate_hz else length
     said = {"end": end, "seconds": bool(inside.rate_hz), "channels": len(x_CL)}
-    return {**said, "starts": np.array(starts) / length, "lines": lines, "bands": bands}
+    return {**said, "lines": lines, "bands": bands, "top_hz": top_hz}
+
+
+def points_of(x_L: np.ndarray) -> str:
+    """A line as SVG has it, in a box of WIDE x 90."""
+    at, y = thinned(x_L)
+    low, high = float(y.min()), float(y.max())
+    x_N = WIDE * at / max(len(x_L) - 1, 1)
+    y_N = 84 - 78 * (y.astype(np.float64) - low) / ((high - low) or 1.0)
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x_N, y_N, strict=True))

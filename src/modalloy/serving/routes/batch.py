@@ -4,11 +4,13 @@ import asyncio
 import tempfile
 import time
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from modalloy.errors import ModalloyError, RequestError
 from modalloy.serving.gate import Asked
@@ -31,20 +33,30 @@ async def batch(request: Request) -> Response:
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
     model = service.model
-    folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="modalloy-batch-"))
-    upload = Upload(folder, model)
-    try:
+    with ExitStack() as kept:
+        kept.enter_context(service.room_for_table())
+        folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="modalloy-batch-"))
+        upload = Upload(folder, model)
+        kept.callback(upload.remove)
         place = await received(request, folder / f"rows.{asked.body}")
-        opened = await asyncio.get_running_loop().run_in_executor(
-            service.aside, open_upload, upload, place
-        )
-    except BaseException:
-        upload.remove()
-        raise
-    asked.facts |= {"rows": opened.rows, "version": model.version.number}
-    as_csv = CSV in request.headers.get("accept", "")
-    parts = answered(service, opened, asked, as_csv=as_csv)
-    return StreamingResponse(parts, media_type=CSV if as_csv else LINES)
+        opened = await asyncio.to_thread(open_upload, upload, place, service.limits)
+        asked.facts |= {"rows": opened.rows, "version": model.version.number}
+        as_csv = CSV in request.headers.get("accept", "")
+        parts = answered(service, opened, asked, as_csv=as_csv)
+        return Answers(parts, kept.pop_all(), media_type=CSV if as_csv else LINES)
+
+
+class Answers(StreamingResponse):
+    """A streamed answer; what is kept for it is let go at its end, however it ends."""
+
+    def __init__(self, parts: AsyncIterator[bytes], kept: ExitStack, *, media_type: str) -> None:
+        super().__init__(parts, media_type=media_type)
+        self.kept = kept
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self.kept:
+            await super().__call__(scope, receive, send)
 
 
 async def received(request: Request, place: Path) -> Path:
@@ -61,7 +73,7 @@ async def received(request: Request, place: Path) -> Path:
 async def answered(
     service: Service, opened: Upload, asked: Asked, *, as_csv: bool
 ) -> AsyncIterator[bytes]:
-    """The answer, some rows at a time; the folder of the upload is gone at its end."""
+    """The answer, some rows at a time."""
     loop = asyncio.get_running_loop()
     try:
         for start in range(0, opened.rows, CHUNK):
@@ -70,7 +82,7 @@ async def answered(
             service.metrics.note(opened.model, [told])
             ids: list[Any] = [None] * some
             if service.rows is not None:
-                rows = await loop.run_in_executor(service.aside, opened.cells, start, some)
+                rows = await asyncio.to_thread(opened.cells, start, some)
                 given = {"source": "batch", "request": f"{asked.id}:{start}"}
                 ids = await service.keep(opened.model, rows, told, **given)
             if as_csv:
@@ -90,7 +102,6 @@ async def answered(
         what = RequestError(f"answering stopped here: {error}")
         yield (f"\nerror: {what}\n".encode() if as_csv else as_json({"error": str(what)}) + b"\n")
     finally:
-        opened.remove()
         done = {"event": "batch", "request": asked.id, "rows": opened.done}
         service.audit.write({"at": time.time(), **done})
 

@@ -8,7 +8,7 @@ from modalloy.errors import RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.media_cells import called
 from modalloy.serving.plain import as_json, plain
-from modalloy.serving.rows import Row, check_rows, json_of
+from modalloy.serving.rows import Row, json_of
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
 from modalloy.table.open_table import open_table
@@ -34,7 +34,7 @@ async def explain(request: Request) -> Response:
     model = service.model
     if model.is_bundle:
         raise RequestError("a bundle answers, and cannot be looked into; serve its run.", 409)
-    (cells,) = check_rows([row], model.columns, service.limits)
+    (cells,) = await service.check(model, [row], asked.size)
     asked.facts |= {"rows": 1, "version": model.version.number}
     found = await service.think(lambda: reasons(model, cells, task, label))
     told = {"model": model.name, "version": model.version.number, **found}

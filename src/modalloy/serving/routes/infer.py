@@ -10,7 +10,7 @@ from modalloy.serving.gate import Asked
 from modalloy.serving.infer_tensors import datatype, rows_of_tensors, tensors_of
 from modalloy.serving.plain import as_json
 from modalloy.serving.routes.predict import note_rows
-from modalloy.serving.rows import json_of
+from modalloy.serving.rows import json_of, read_aside
 from modalloy.serving.served_model import ServedModel
 from modalloy.serving.service import Service
 
@@ -51,8 +51,10 @@ async def infer(name: str, request: Request) -> Response:
     asked: Asked = request.scope["asked"]
     served = served_as(name, service)
     body = await json_of(request)
-    rows = rows_of_tensors(body, served.columns, service.limits)
-    answered = await service.answer(rows, source="http", request=asked.id)
+    rows = await read_aside(
+        lambda: rows_of_tensors(body, served.columns, service.limits), asked.size
+    )
+    answered = await service.answer(rows, source="http", request=asked.id, size=asked.size)
     note_rows(service, asked, answered)
     ids = [{"id": one} for one in answered.ids]
     with_ids = [a | i for a, i in zip(answered.told.answers, ids or [{}] * len(rows), strict=True)]

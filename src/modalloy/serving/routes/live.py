@@ -4,9 +4,9 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
-from modalloy.serving.page.counters import counted
+from modalloy.serving.page.counters import counted, live_html
 from modalloy.serving.page.last_drift import last_drift
-from modalloy.serving.plain import as_json, plain
+from modalloy.serving.routes.page import html, language
 from modalloy.serving.service import Service
 
 router = APIRouter(include_in_schema=False)
@@ -14,9 +14,9 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/page/live")
 async def live(request: Request) -> Response:
-    """Numbers alone; asked for every few seconds."""
+    """Numbers alone, as a piece of HTML; asked for every few seconds."""
     service: Service = request.app.state.service
     found = counted(service.metrics)
     found |= {"version": service.model.version.number, "problem": service.current.problem}
     found["drift"] = await asyncio.to_thread(last_drift, service.deployment)
-    return Response(as_json(plain(found)), media_type="application/json")
+    return html(live_html(language(request), found))

@@ -1,20 +1,20 @@
 """`/` and its files: the page, the form of the served model, and what it asks of single rows."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
 from modalloy.errors import RequestError
 from modalloy.serving.access import FILES
 from modalloy.serving.gate import Asked
-from modalloy.serving.page.alike import alike_as_dict
-from modalloy.serving.page.language import Language, language_of
+from modalloy.serving.language import Language
+from modalloy.serving.page.alike import alike_html
+from modalloy.serving.page.answered import answer_html
 from modalloy.serving.page.rendered import POLICY, form, frame, static
-from modalloy.serving.plain import as_json
 from modalloy.serving.routes import explain, search
-from modalloy.serving.rows import Row, check_rows, json_of
-from modalloy.serving.served_model import ServedModel
+from modalloy.serving.routes.predict import note_rows
+from modalloy.serving.rows import json_of, read_aside
 from modalloy.serving.service import Service
 
 router = APIRouter(include_in_schema=False)
@@ -45,30 +45,44 @@ for name in FILES:
 async def fields(request: Request) -> Response:
     """The form of the model that answers now, as a piece of HTML."""
     service: Service = request.app.state.service
-    html = form(language(request), service.model)
-    return Response(html, media_type="text/html", headers={"vary": "accept-language"})
+    return html(form(language(request), service.model))
+
+
+@router.post("/page/answer")
+async def answer(request: Request) -> Response:
+    """As `/predict` for `{"row": {...}}`, the answer as a piece of HTML."""
+    service: Service = request.app.state.service
+    asked: Asked = request.scope["asked"]
+    body = await json_of(request)
+    if not isinstance(body, dict) or list(body) != ["row"]:
+        raise RequestError('send {"row": {"column": cell, ...}} alone.')
+    model = service.model
+    given = {"source": "page", "request": asked.id, "size": asked.size}
+    answered = await service.answer([body["row"]], **given)
+    note_rows(service, asked, answered)
+    return html(await asyncio.to_thread(answer_html, language(request), model, answered))
 
 
 @router.post("/page/why")
 async def why(request: Request) -> Response:
-    """As `/explain`, with marks for every part of a cell instead of the strongest in words."""
+    """As `/explain`, drawn: every part of a cell is marked, not the strongest alone."""
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
     row, task, label = explain.given(await json_of(request))
     model = service.model
     if model.is_bundle:
         raise RequestError("a bundle answers, and cannot be looked into; serve its run.", 409)
-    (cells,) = check_rows([row], model.columns, service.limits)
+    (cells,) = await service.check(model, [row], asked.size)
     asked.facts |= {"rows": 1, "version": model.version.number}
-    told = await service.think(lambda: reasons(model, cells, task, label))
-    return Response(as_json(told), media_type="application/json")
 
+    def reasons() -> str:
+        from modalloy.serving.page.why import why_html  # torch, which bundles do without
 
-def reasons(model: ServedModel, cells: Row, task: str | None, label: str | None) -> dict[str, Any]:
-    """Reasons as the page draws them, without past rows, which are asked for by themselves."""
-    from modalloy.serving.page.why import why_as_dict  # torch, which bundles do without
+        # Past rows are asked for by themselves.
+        found = explain.explained(model, cells, task, label, past=0)
+        return why_html(language(request), found)
 
-    return why_as_dict(explain.explained(model, cells, task, label, past=0))
+    return html(await service.think(reasons))
 
 
 @router.post("/page/alike")
@@ -82,12 +96,22 @@ async def alike(request: Request) -> Response:
         raise RequestError('send {"like": {"column": cell, ...}} alone.')
     if model.is_bundle:
         raise RequestError("a bundle holds no rows to be searched; serve its run.", 409)
-    query = search.given(body | {"top": PAST}, model, service.limits)
+    sent = body | {"top": PAST}
+    query = await read_aside(lambda: search.given(sent, model, service.limits), asked.size)
     asked.facts |= {"rows": 1, "version": model.version.number}
-    told = await service.think(lambda: alike_as_dict(search.searched(service, model, query)))
-    return Response(as_json(told), media_type="application/json")
+
+    def found() -> str:
+        return alike_html(language(request), search.searched(service, model, query))
+
+    return html(await service.think(found))
+
+
+def html(piece: str) -> Response:
+    """A piece of HTML in the language of who asked."""
+    return Response(piece, media_type="text/html", headers={"vary": "accept-language"})
 
 
 def language(request: Request) -> Language:
     """What the browser's person reads."""
-    return language_of(request.headers.get("accept-language"))
+    asked: Asked = request.scope["asked"]
+    return asked.language

@@ -15,18 +15,19 @@ router = APIRouter()
 async def predict(request: Request) -> Response:
     """Answers to rows, each as it would be alone.
 
-    JSON: `{"rows": [{"column": cell, ...}]}`. A form: a field for each column of one row, files as
+    JSON: `{"rows": [{"column": cell, ...}]}`, and `"key": NAME` where each row holds its client's
+    own name under NAME, which is handed back. A form: a field for each column of one row, files as
     parts; or a field `rows` with the rows as JSON and parts named `COLUMN` or `ROW.COLUMN`.
     """
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
     if asked.body == "form":
-        rows = await read_form(request, service.model.columns, service.limits)
+        sent = await read_form(request, service.model.columns, service.limits)
     else:
-        rows = rows_in(await json_of(request), service.limits)
-    answered = await service.answer(rows, source="http", request=asked.id)
+        sent = rows_in(await json_of(request), service.model.columns, service.limits)
+    answered = await service.answer(sent.rows, source="http", request=asked.id, size=asked.size)
     note_rows(service, asked, answered)
-    return Response(as_json(answered.as_dict()), media_type="application/json")
+    return Response(as_json(answered.as_dict(sent.keys)), media_type="application/json")
 
 
 def note_rows(service: Service, asked: Asked, answered: Answered) -> None:

@@ -23,7 +23,7 @@ async def rollback(request: Request) -> dict[str, Any]:
     if not isinstance(why, str) or not why.strip():
         raise RequestError('send {"why": "..."}: the history says why it was rolled back.')
     back = service.deployment.rollback
-    version = await asyncio.get_running_loop().run_in_executor(service.aside, back, why)
+    version = await asyncio.get_running_loop().run_in_executor(service.loads, back, why)
     await service.current.refresh()
     asked.facts |= {"version": version.number}
     return {"version": service.model.version.number, "problem": service.current.problem}

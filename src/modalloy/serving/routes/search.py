@@ -9,8 +9,8 @@ from modalloy.errors import ModalloyError, RequestError
 from modalloy.serving.gate import Asked
 from modalloy.serving.limits import Limits
 from modalloy.serving.media_cells import called, check_file, file_of
-from modalloy.serving.plain import as_json, plain
-from modalloy.serving.rows import check_rows, json_of
+from modalloy.serving.plain import as_json, named, plain
+from modalloy.serving.rows import check_rows, json_of, read_aside
 from modalloy.serving.schema import Column
 from modalloy.serving.served_model import NOWHERE, ServedModel
 from modalloy.serving.service import Service
@@ -34,9 +34,10 @@ async def search(request: Request) -> Response:
     service: Service = request.app.state.service
     asked: Asked = request.scope["asked"]
     model = service.model
-    query = given(await json_of(request), model, service.limits)
+    body = await json_of(request)
     if model.is_bundle:
         raise RequestError("a bundle holds no rows to be searched; serve its run.", 409)
+    query = await read_aside(lambda: given(body, model, service.limits), asked.size)
     asked.facts |= {"version": model.version.number}
     found = await service.think(lambda: nearest(service, model, query))
     told = {"model": model.name, "version": model.version.number, **found}
@@ -48,9 +49,7 @@ def given(body: Any, model: ServedModel, limits: Limits) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise RequestError(f"the body is {called(body)}, not an object with a query.")
     if unknown := [k for k in body if k not in KEYS]:
-        raise RequestError(
-            f"search knows no {some(map(repr, unknown), 4)}; it has {some(KEYS, 12)}."
-        )
+        raise RequestError(f"search knows no {named(unknown)}; it has {some(KEYS, 12)}.")
     found = {k: v for k, v in body.items() if v is not None}
     for name in TEXTS:
         if name in found and not isinstance(found[name], str):
