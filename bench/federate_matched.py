@@ -31,7 +31,7 @@ JOB: dict[str, Any] = {
         "image": {"type": "image", "pixels": 28},
     },
     "tasks": {"digit": {"type": "classify", "target": "digit"}},
-    "train": {"epochs": 12, "batch": 32},
+    "train": {"epochs": 16, "batch": 32},
     "blend": {"use": "never"},
     "federate": {"matched": {"by": "id"}},
 }

@@ -15,9 +15,11 @@ from matched_sites import JOB, KEY, OWN, Beside, job_of, parts_of, tables_of
 from modalloy.answer.predictor import Predictor
 from modalloy.errors import FederationError, JobError, RunError
 from modalloy.federation.matched.match_run import match_here
+from modalloy.federation.matched.page import in_words
 from modalloy.federation.matched.site import MatchedSite
 from modalloy.federation.matched.split_server import SplitServer
 from modalloy.federation.matched.summaries import summaries_of
+from modalloy.federation.page import PAGE
 from modalloy.federation.wire import Message, fingerprint, unpack
 from modalloy.job import config
 from modalloy.job.job_file import load_job
@@ -141,6 +143,17 @@ def test_the_other_site_sends_hashes_and_summaries_alone(trained: Trained) -> No
     width = JOB["fuse"]["width"]
     assert {x.shape[1] for m in messages for n, x in m.arrays.items() if n[:2] == "z/"} == {width}
     assert {n for m in messages for n in m.facts} == {"inputs", "encoded", "labels", "run"}
+
+
+def test_the_page_shows_every_network_and_what_it_cost(trained: Trained) -> None:
+    page = (trained.run.path / PAGE).read_text()
+    said = in_words(trained.run)
+    assert said.startswith("400 parts at 2 sites, 12 passes; customer has the answers")
+    for way in ("split", "split, without others", "customer alone", "supplier alone", "joined"):
+        assert f"fault, {way}, Accuracy" in said
+        assert f"{way}, Accuracy" in page
+    assert "split over joined" in page
+    assert "sent by supplier, and to it" in page
 
 
 def test_bytes_are_those_that_travelled(trained: Trained) -> None:
@@ -276,10 +289,11 @@ def test_a_site_that_brings_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_what_split_training_does_not_do_is_refused(tmp_path: Path) -> None:
     table = open_table(parts_of(60, 2))
-    for train, said in (({"minutes": 1}, "train.minutes"), ({"weighting": "pcgrad"}, "pcgrad")):
-        job = load_job({**JOB, "train": train})
+    job = load_job(JOB)
+    for train, said in (({"minutes": 1.0}, "train.minutes"), ({"weighting": "pcgrad"}, "pcgrad")):
+        changed = job.model_copy(update={"train": job.train.model_copy(update=train)})
         with pytest.raises(JobError, match=said):
-            MatchedSite("a", job, table, tmp_path)
+            MatchedSite("a", changed, table, tmp_path)
 
 
 def test_numbers_that_are_none_are_refused_with_whose_they_are(tmp_path: Path) -> None:

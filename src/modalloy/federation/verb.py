@@ -9,7 +9,6 @@ from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.machine.imports import require
 from modalloy.table.open_table import open_table
-from modalloy.table.table import Table
 from modalloy.tasks.custom import check_kits
 
 if TYPE_CHECKING:
@@ -50,19 +49,8 @@ def federate(
     loaded = load_job(job)
     check_kits(loaded, source=source)
     if sites is not None:
-        from modalloy.federation.federate_run import federate_here
-
-        tables = {
-            name: open_table(t, allow_outside=loaded.allow_outside) for name, t in sites.items()
-        }
-        if loaded.federate.matched is not None:
-            return match(loaded, tables, Path(out), resume=resume, quiet=quiet)
-        return federate_here(loaded, tables, Path(out), resume=resume, quiet=quiet)
-    if loaded.federate.matched is not None:
-        raise JobError(
-            "federate.matched: split training asks each site in every step, and sites on other "
-            "machines start a process for each message; give the sites' tables (--site NAME=TABLE)."
-        )
+        return here(loaded, sites, Path(out), resume=resume, quiet=quiet)
+    refuse_matched(loaded)
     if not isinstance(source, str | Path) or certificates is None or superlink is None:
         raise JobError(
             "federate: with --superlink the job must be a file, which sites have too, and "
@@ -81,10 +69,15 @@ def federate(
     )
 
 
-def match(
-    job: config.Job, tables: Mapping[str, Table], out: Path, *, resume: bool, quiet: bool
+def here(
+    job: config.Job, sites: Mapping[str, Any], out: Path, *, resume: bool, quiet: bool
 ) -> "Run":
-    """Split training of the same parts at several sites; it cannot go on where it was stopped."""
+    """All sites in this process: rounds, or split training where they know the same parts."""
+    tables = {name: open_table(t, allow_outside=job.allow_outside) for name, t in sites.items()}
+    if job.federate.matched is None:
+        from modalloy.federation.federate_run import federate_here
+
+        return federate_here(job, tables, out, resume=resume, quiet=quiet)
     if resume:
         raise JobError(
             "federate.matched: split training keeps nothing to go on from; start it again in "
@@ -93,6 +86,15 @@ def match(
     from modalloy.federation.matched.match_run import match_here
 
     return match_here(job, tables, out, quiet=quiet)
+
+
+def refuse_matched(job: config.Job) -> None:
+    """JobError for split training between machines."""
+    if job.federate.matched is not None:
+        raise JobError(
+            "federate.matched: split training asks each site in every step, and sites on other "
+            "machines start a process for each message; give the sites' tables (--site NAME=TABLE)."
+        )
 
 
 def site(
