@@ -21,7 +21,7 @@ from modalloy.privacy.per_sample import PerSample
 from modalloy.privacy.units import Units
 from modalloy.readers.batch import ArrayBatch
 
-ROWS, INPUTS = 240, 30
+ROWS, INPUTS = 1200, 30
 
 
 def rows(which: np.ndarray) -> ArrayBatch:
@@ -64,7 +64,7 @@ def by_heart(which: np.ndarray, seed: int = 0) -> Wide:
     torch.manual_seed(seed)
     net = Wide()
     change = torch.optim.Adam(net.parameters(), 0.01)
-    for _ in range(60):
+    for _ in range(200):
         change.zero_grad()
         total(objective(net, Batch.of(rows(which)))).backward()
         change.step()
@@ -77,7 +77,7 @@ def test_members_of_an_overfitted_model_are_found_and_of_a_private_one_not() -> 
     found = by_loss(losses_of(net, members), losses_of(net, others))
     assert found.auc > 0.6
     assert found.interval[0] > 0.6
-    assert (found.members, found.others) == (120, 120)
+    assert (found.members, found.others) == (600, 600)
     options = Private(epsilon=1.0, share=0.5)
     settings = private_settings(config.Train(ema=0.0), options)
     made = plan(options, len(members), 20)

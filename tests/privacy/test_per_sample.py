@@ -162,6 +162,7 @@ def test_another_error_is_not_taken_for_that(small_table: Path, job_dict: Any) -
         per_sample(model, broken, private_total(model.job), batch)
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # as theirs do at first layers
 def test_gradients_are_those_of_opacus(small_table: Path, job_dict: Any) -> None:
     opacus = pytest.importorskip("opacus")
     job = job_dict(small_table, columns=("note", "load"))

@@ -99,7 +99,7 @@ def noise_for(
     high = 1.0
     while epsilon(rate, high, steps, delta) > wanted:
         high *= 2
-    low = 0.0
+    low = high / 2 if high > 1 else 0.0
     while high - low > EXACT * high:
         middle = (low + high) / 2
         met = epsilon(rate, middle, steps, delta) <= wanted if middle > 0.05 else False

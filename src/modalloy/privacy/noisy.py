@@ -65,8 +65,7 @@ def private_steps(
             f"noise was reckoned for {plan.steps} steps, and {state.steps} are planned; ask for a "
             "plan of as many"
         )
-    change = change or Scheduled(settings)
-    device = next(state.model.parameters()).device
+    change, device = change or Scheduled(settings), next(state.model.parameters()).device
     while state.step < state.steps:
         start, at = time.perf_counter(), state.step
         drawn = units.draw(plan.rate, np.random.default_rng([secret, at]))
@@ -149,7 +148,13 @@ def clipped_sum(found: Gradients, owner_B: Tensor, clip: float) -> Named:
         found.by_name if own else {n: means(g, owner_B, count_U) for n, g in found.by_name.items()}
     )
     squares = torch.stack([g.flatten(1).square().sum(1) for g in by_unit.values()])
-    factor_U = (clip / squares.sum(0).sqrt().clamp_min(1e-12)).clamp(max=1.0)
+    length_U = squares.sum(0).sqrt()
+    if not bool(torch.isfinite(length_U).all()):
+        raise JobError(
+            "the gradient of a row is no number, and no shortening bounds that; lower private.lr, "
+            "or give a number with a few huge values `scale: log`"
+        )
+    factor_U = (clip / length_U.clamp_min(1e-12)).clamp(max=1.0)
     return {n: torch.einsum("u...,u->...", g, factor_U.to(g)) for n, g in by_unit.items()}
 
 
