@@ -148,7 +148,8 @@ def test_the_other_site_sends_hashes_and_summaries_alone(trained: Trained) -> No
 def test_the_page_shows_every_network_and_what_it_cost(trained: Trained) -> None:
     page = (trained.run.path / PAGE).read_text()
     said = in_words(trained.run)
-    assert said.startswith("400 parts at 2 sites, 12 passes; customer has the answers")
+    passes = trained.run.notes["matched"]["epochs"]
+    assert said.startswith(f"400 parts at 2 sites, {passes} passes; customer has the answers")
     for way in ("split", "split, without others", "customer alone", "supplier alone", "joined"):
         assert f"fault, {way}, Accuracy" in said
         assert f"{way}, Accuracy" in page
