@@ -57,8 +57,12 @@ def test_one_site_that_sends_nonsense_moves_it_little(rule: str, draw: np.random
     assert np.abs(mean([*good, bad])["w"] - 1.0).min() > 10
 
 
-def test_krum_takes_the_one_nearest_to_most_others(draw: np.random.Generator) -> None:
-    x = [np.zeros(3), np.full(3, 0.1), np.full(3, 0.2), np.full(3, 5.0), np.full(3, -7.0)]
-    assert krum([Change(str(i), {"w": v}, 1) for i, v in enumerate(x)], 0.2) in (0, 1, 2)
+def test_krum_leaves_out_the_farthest_from_most_others() -> None:
+    x = [np.zeros(3), np.full(3, 0.1), np.full(3, 0.2), np.full(3, 0.4), np.full(3, -7.0)]
+    found = [Change(str(i), {"w": v}, 1.0 + i) for i, v in enumerate(x)]
+    assert krum(found, 0.2) == [0, 1, 2, 3]
+    oracle = np.average(x[:4], axis=0, weights=[1.0, 2.0, 3.0, 4.0])
+    taken = together(found, Federate(rule="krum"))["w"]
+    np.testing.assert_allclose(taken, oracle, rtol=1e-6)
     with pytest.raises(FederationError, match="needs 5 sites that answer in a round, and 4 did"):
         together([Change(str(i), {"w": v}, 1) for i, v in enumerate(x[:4])], Federate(rule="krum"))

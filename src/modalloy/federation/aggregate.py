@@ -35,7 +35,7 @@ def together(changes: Sequence[Change], options: Federate) -> Arrays:
         case "trimmed_mean":
             return by_weight(changes, lambda x_SW: trimmed(x_SW, options.trim))
         case "krum":
-            return dict(changes[krum(changes, options.trim)].arrays)
+            return mean([changes[i] for i in krum(changes, options.trim)])
 
 
 def refuse_few(sites: int, options: Federate) -> None:
@@ -81,13 +81,15 @@ def trimmed(x_SW: np.ndarray, trim: float) -> np.ndarray:
     return np.sort(x_SW, axis=0)[out : len(x_SW) - out].mean(axis=0)
 
 
-def krum(changes: Sequence[Change], trim: float) -> int:
-    """Which change is nearest to all but the farthest others (Blanchard et al. 2017)."""
+def krum(changes: Sequence[Change], trim: float) -> list[int]:
+    """Which changes are nearest to all but the farthest others: all but as many as are taken to be
+    wrong (Multi-Krum, Blanchard et al. 2017)."""
     count, common = len(changes), set.intersection(*(set(c.arrays) for c in changes))
     flat = [np.concatenate([c.arrays[n].ravel() for n in sorted(common)]) for c in changes]
     apart_SS = np.array([[np.square(a - b, dtype=np.float64).sum() for b in flat] for a in flat])
-    near = count - wrong_ones(count, trim) - 2
-    return int(np.argmin(np.sort(apart_SS, axis=1)[:, 1 : near + 1].sum(axis=1)))
+    wrong = wrong_ones(count, trim)
+    far_S = np.sort(apart_SS, axis=1)[:, 1 : count - wrong - 1].sum(axis=1)
+    return sorted(np.argsort(far_S, kind="stable")[: count - wrong].tolist())
 
 
 def names_of(changes: Sequence[Change]) -> list[str]:

@@ -34,8 +34,8 @@ class Federate(Options):
     rule: Rule = "mean"
     """How changes of a round become one. `mean`: by rows (FedAvg, McMahan et al. 2017,
     1602.05629). `median` and `trimmed_mean` of each weight (Yin et al. 2018, 1803.01498) and
-    `krum`, the change nearest to most others (Blanchard et al. 2017, 1703.02757), bear sites that
-    send something wrong, and count every site alike."""
+    `krum`, the mean of the changes nearest to most others (Blanchard et al. 2017, 1703.02757), bear
+    sites that send something wrong; the first two count every site alike."""
     trim: Annotated[float, Field(gt=0.0, lt=0.5)] = 0.2
     """Share of the sites that `trimmed_mean` leaves out at either end of each weight, and that
     `krum` takes to be wrong; one site at least."""
