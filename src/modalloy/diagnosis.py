@@ -36,6 +36,8 @@ EXTRAS = (  # what it is for, the distribution, the extra that installs it, its 
     ("explain", "captum", "explain", ""),
     ("tune", "optuna", "tune", ""),
     ("search by a graph", "usearch", "search", ""),
+    ("learning between sites", "flwr", "federated", ""),
+    ("accounting of privacy", "opacus", "private", ""),
 )
 UNWANTED = ("torchvision", "torchaudio", "torchcodec", "timm", "open_clip")
 

@@ -100,6 +100,16 @@ def test_an_interrupted_one_goes_on_only_when_asked(
         ma.federate(job_of(), sites=frames, out=out, resume=True, quiet=True)
 
 
+def test_a_sites_run_becomes_a_bundle_and_learns_on(made: Run, tmp_path: Path) -> None:
+    """Of a site that lacks a column, from its own rows."""
+    run = made.path / "sites" / "C" / "run"
+    bundle = ma.export(run, out=tmp_path / "c.zip", quiet=True)
+    said = ma.predict(tmp_path / "c.zip", FRAMES["C"].drop(columns="fault"))
+    torch_said = ma.predict(run, FRAMES["C"].drop(columns="fault"))
+    assert said["fault"].tolist() == torch_said["fault"].tolist()
+    assert bundle.path == tmp_path / "c.zip"
+
+
 def test_what_is_asked_wrongly_gets_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="give the sites' tables"):
         ma.federate(job_of(), out=tmp_path / "a")

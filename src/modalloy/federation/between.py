@@ -96,4 +96,5 @@ def plant_of(arguments: Mapping[str, str]) -> Plant:
     """The site's end that answers one message."""
     job, folder = load_job(Path(arguments["job"])), Path(arguments["folder"])
     table = open_table(arguments["table"], allow_outside=job.allow_outside)
-    return Plant(arguments["name"], job, table, folder / "memory", folder / "run")
+    given = (arguments["name"], job, table, folder / "memory", folder / "run")
+    return Plant(*given, source=arguments["table"])

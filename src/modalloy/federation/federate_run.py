@@ -40,12 +40,14 @@ def federate_here(
     out: Path,
     *,
     reach: Reach | None = None,
+    sources: Mapping[str, Any] | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Run:
     """Simulate a federation of these tables in this process; the common run, with the sites' runs
     under `sites/`.
 
+    sources: where each table comes from, as its site's run names it.
     reach: how the server reaches the plants, Flower's messages by default. FederationError where
     sites do not agree or too few can learn; RunError where the folder is used.
     """
@@ -54,9 +56,16 @@ def federate_here(
         raise FederationError("a federation needs two sites or more; give --site NAME=TABLE twice.")
     refuse_used(out, resume)
     plants = {
-        name: Plant(name, job, table, place / "memory", place / "run", quiet=quiet)
+        name: Plant(
+            name,
+            job,
+            table,
+            out / SITES / name / "memory",
+            out / SITES / name / "run",
+            quiet=quiet,
+            source=(sources or {}).get(name),
+        )
         for name, table in sorted(tables.items())
-        if (place := out / SITES / name)
     }
     sites = in_process(plants) if reach is None else reach(plants)
     federation = Federation(job, sites, out / ROUNDS, tell=partial(tell, quiet))

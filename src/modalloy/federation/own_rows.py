@@ -1,14 +1,18 @@
 """A site's rows as the job calls them: columns renamed, in the job's units, absent ones empty."""
 
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from modalloy.errors import FederationError, TableError
 from modalloy.job import config
 from modalloy.job.federated import SiteColumn
 from modalloy.job.inputs import input_columns
 from modalloy.job.options import did_you_mean
+from modalloy.media.blob import is_bytes
 from modalloy.table.table import Table
 from modalloy.tasks.columns import number_columns
 
@@ -77,3 +81,30 @@ def unlike_names(absent: list[str], table: Table, job: config.Job) -> list[str]:
                 "then its cells count as missing"
             )
     return found
+
+
+def write_rows(table: Table, path: Path) -> Path:
+    """Write a site's rows as the job calls them, files by their whole paths; where they are. The
+    site's own run names them as its table, for verbs that look at its rows again."""
+    cells = {c: [whole(x, table.folder) for x in table.written(c)] for c in table.columns}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.table({c: column_of(x) for c, x in cells.items()}), path)
+    return path.resolve()
+
+
+def whole(cell: Any, folder: Path) -> Any:
+    """A cell that names a file below the folder as its whole path; others as they are."""
+    if isinstance(cell, str) and not is_bytes(cell) and "." in cell[-6:]:
+        path = folder / cell
+        if path.is_file():
+            return str(path)
+    return cell
+
+
+def column_of(cells: list[Any]) -> pa.Array:
+    """Cells as one column; as text where they are written differently, or where there is none."""
+    try:
+        found = pa.array(cells, from_pandas=True)
+        return found if not pa.types.is_null(found.type) else found.cast(pa.string())
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return pa.array([None if c is None else str(c) for c in cells], pa.string())

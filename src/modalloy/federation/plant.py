@@ -18,7 +18,7 @@ from modalloy.federation.choice import chosen_blocks
 from modalloy.federation.codec import Codec
 from modalloy.federation.local_training import Learned, learn_round
 from modalloy.federation.memory import Held, Memory
-from modalloy.federation.own_rows import as_the_job, unlike_names
+from modalloy.federation.own_rows import as_the_job, unlike_names, write_rows
 from modalloy.federation.private_round import learn_privately, plan_of, units_of
 from modalloy.federation.proposal import hashed, propose, with_names
 from modalloy.federation.secure_sum import Masker
@@ -38,6 +38,7 @@ from modalloy.federation.travelling import (
 from modalloy.federation.wire import Message, fingerprint, pack, part_of, unpack
 from modalloy.job import config
 from modalloy.job.inputs import input_columns
+from modalloy.job.job_file import load_job
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
 from modalloy.learn.adapting import begin_adapted
@@ -53,7 +54,8 @@ from modalloy.table.table import Table
 class Plant:
     """One site of a federation.
 
-    folder: what it must not forget. out: where its own run goes in the end.
+    folder: what it must not forget. out: where its own run goes in the end. source: where the
+    table comes from, which the run names as its own; the job's otherwise.
     """
 
     def __init__(
@@ -65,9 +67,12 @@ class Plant:
         out: Path,
         *,
         quiet: bool = True,
+        source: Any = None,
     ) -> None:
         self.name, self.job, self.folder, self.out, self.quiet = name, job, folder, out, quiet
         self.mark = fingerprint(job)
+        if source is not None:
+            self.job = job = load_job(job, table=source)
         given = table
         self.table, self.absent = as_the_job(table, job, name)
         self.said = unlike_names(self.absent, given, job)
@@ -297,8 +302,11 @@ class Plant:
         model, loader, parts = self.ready()
         held = self.memory.of_round(int(asked.facts["best"]))
         take_weights(model, {**part_of(asked, "w"), **held.personal})
-        lacks = {*self.job.columns} - {*self.inputs()}
-        given = (self.name, model, loader, parts, self.job, self.out, asked.facts, lacks)
+        lacks, job = {*self.job.columns} - {*self.inputs()}, self.job
+        if self.absent or self.name in job.federate.columns:
+            place = write_rows(self.table, self.folder / "rows.parquet")
+            model.job = job = job.model_copy(update={"table": str(place), "allow_outside": True})
+        given = (self.name, model, loader, parts, job, self.out, asked.facts, lacks)
         facts = finish_site(*given, quiet=self.quiet)
         return Message("finished", facts)
 

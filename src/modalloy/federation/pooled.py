@@ -1,16 +1,14 @@
 """All sites' rows in one table, where they are all here: what federating is compared with."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from modalloy.federation.own_rows import answers_in
+from modalloy.federation.own_rows import answers_in, column_of, whole
 from modalloy.job import config
 from modalloy.job.inputs import input_columns
-from modalloy.media.blob import is_bytes
 from modalloy.table.open_table import open_table
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
@@ -36,20 +34,3 @@ def pooled(
         start += table.rows
     made = open_table(pa.table({c: column_of(x) for c, x in cells.items()}), allow_outside=True)
     return made, Parts(*(np.sort(np.concatenate(p)).astype(np.int64) for p in found))
-
-
-def whole(cell: Any, folder: Path) -> Any:
-    """A cell that names a file below the folder as its whole path; others as they are."""
-    if isinstance(cell, str) and not is_bytes(cell) and "." in cell[-6:]:
-        path = folder / cell
-        if path.is_file():
-            return str(path)
-    return cell
-
-
-def column_of(cells: list[Any]) -> pa.Array:
-    """Cells as one column; as text where sites write them differently."""
-    try:
-        return pa.array(cells, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError):
-        return pa.array([None if c is None else str(c) for c in cells], pa.string())

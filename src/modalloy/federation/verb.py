@@ -77,7 +77,8 @@ def here(
     if job.federate.matched is None:
         from modalloy.federation.federate_run import federate_here
 
-        return federate_here(job, tables, out, resume=resume, quiet=quiet)
+        sources = {name: whole(t) for name, t in sites.items()}
+        return federate_here(job, tables, out, sources=sources, resume=resume, quiet=quiet)
     if resume:
         raise JobError(
             "federate.matched: split training keeps nothing to go on from; start it again in "
@@ -86,6 +87,12 @@ def here(
     from modalloy.federation.matched.match_run import match_here
 
     return match_here(job, tables, out, quiet=quiet)
+
+
+def whole(table: Any) -> Any:
+    """A table's file by its whole path; anything else as it is."""
+    known = isinstance(table, str | Path) and Path(table).exists()
+    return str(Path(table).resolve()) if known else table
 
 
 def refuse_matched(job: config.Job) -> None:
