@@ -69,13 +69,17 @@ def rows_of(rows: int, seed: int, *, share: float = 0.5, scale: float = 1.0) -> 
     )
 
 
-def job_of(*, sgd: bool = False, pictures: bool = False, **federate: Any) -> config.Job:
+def job_of(
+    *, sgd: bool = False, pictures: bool = False, waves: bool = False, **federate: Any
+) -> config.Job:
     """The job with other options of `federate`. sgd: by plain gradients. pictures: as `pictures_of`
-    gives them."""
+    gives them. waves: with a series of 40 samples."""
     train = {**JOB["train"], "optimizer": "sgd", "lr": 0.02} if sgd else JOB["train"]
     columns = dict(JOB["columns"])
     if pictures:
         columns |= {c: {"type": "image", "pixels": 32} for c in ("photo", "side")}
+    if waves:
+        columns["waves"] = {"type": "series", "front": ["minirocket"], "length": 40}
     given = {"train": train, "columns": columns, "allow_outside": pictures}
     return load_job({**JOB, **given, "federate": {**JOB["federate"], **federate}})
 

@@ -6,12 +6,20 @@ Each verb is imported when it is first used, so that `import modalloy` needs nei
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from modalloy.errors import JobError, LeakError, ModalloyError, RunError, TableError
+from modalloy.errors import (
+    FederationError,
+    JobError,
+    LeakError,
+    ModalloyError,
+    RunError,
+    TableError,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Conversation",
+    "FederationError",
     "JobError",
     "LeakError",
     "ModalloyError",

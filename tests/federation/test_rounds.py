@@ -10,7 +10,12 @@ import pytest
 from modalloy.errors import FederationError
 from modalloy.federation.plant import Plant
 from modalloy.federation.server import Federation
-from modalloy.federation.travelling import personal_names, travelling, weights_of
+from modalloy.federation.travelling import (
+    fitted_figures,
+    personal_names,
+    travelling,
+    weights_of,
+)
 from modalloy.federation.wire import Message, unpack
 from plants import Direct, job_of, plants_of, rows_of
 
@@ -251,6 +256,32 @@ def test_a_secure_sum_bears_a_site_that_goes(tmp_path: Path) -> None:
     made.round()
     assert made.history[-1]["sites"] == ["A", "B", "D", "E"]
     assert 1e-6 < np.abs(flat(made) - before).max() < 1.0
+
+
+def test_what_encoders_take_from_rows_is_the_same_everywhere(tmp_path: Path) -> None:
+    """Random convolutions are fitted to all sites' rows, and a hidden sum leaves them alone."""
+
+    def frame(seed: int) -> pd.DataFrame:
+        draw, own = np.random.default_rng(seed), rows_of(80, seed)
+        waves = draw.normal(0, 1, (80, 40)) + 0.8 * (own["fault"] == "bad").to_numpy()[:, None]
+        return own.assign(waves=[*waves])
+
+    frames = {s: frame(i) for i, s in enumerate("ABC")}
+    job = job_of(waves=True, secure=True, rounds=2)
+    plants = plants_of(tmp_path, frames, job)
+    made = Federation(job, Direct(plants), tmp_path / "server")
+    made.begin()
+    made.round()
+    fresh = Federation(job, Direct(plants_of(tmp_path, frames, job)), tmp_path / "server")
+    assert fresh.resume()
+    fresh.run()
+    fitted = fitted_figures(fresh.model)
+    assert fitted
+    for plant in plants.values():
+        model, _, _ = plant.ready()
+        for name, x in weights_of(model, [n for n in fitted if n in made.weights]).items():
+            np.testing.assert_array_equal(x, made.weights[name])
+    assert fresh.best_score > 0.7, fresh.said
 
 
 def test_a_site_that_sends_nan_is_left_out(tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ from plants import job_of
 
 def test_a_message_comes_back() -> None:
     arrays = {"a": np.arange(6.0, dtype=np.float32).reshape(2, 3), "b": np.zeros(0, np.int8)}
+    arrays["c"] = np.array(7, np.int64)
     data = pack(Message("learn", {"round": 3}, arrays), "j")
     found = unpack(data, "j")
     assert (found.kind, found.facts) == ("learn", {"round": 3})
     for name, x in arrays.items():
         np.testing.assert_array_equal(found.arrays[name], x)
         assert found.arrays[name].dtype == x.dtype
+        assert found.arrays[name].shape == x.shape
 
 
 @pytest.mark.parametrize(

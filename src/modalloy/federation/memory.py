@@ -107,7 +107,7 @@ class Memory:
         """Keep what the site holds after a round."""
         for kind, parts in KINDS.items():
             arrays = {
-                f"{part}/{n}": np.ascontiguousarray(x)
+                f"{part}/{n}": np.asarray(x, order="C")
                 for part in parts
                 for n, x in getattr(held, part).items()
             }

@@ -16,6 +16,7 @@ from modalloy.answer.loader import Loader
 from modalloy.errors import FederationError, ModalloyError
 from modalloy.federation.choice import chosen_blocks
 from modalloy.federation.codec import Codec
+from modalloy.federation.figures import figure_names, fit_figures, stand_still
 from modalloy.federation.local_training import Learned, learn_round
 from modalloy.federation.memory import Held, Memory
 from modalloy.federation.own_rows import as_the_job, unlike_names, write_rows
@@ -120,7 +121,8 @@ class Plant:
         rows = parts.train
         if len(rows):
             fit_fronts(model, loader, rows, seed=self.job.seed)
-        names = fitted_figures(model)
+            fit_figures(model, loader, rows, seed=self.job.seed)
+        names = [*fitted_figures(model), *figure_names(model)]
         fits = weights_of(model, names) if len(rows) else {}
         facts: dict[str, Any] = {
             "train": len(rows),
@@ -174,6 +176,7 @@ class Plant:
         self.model = placed(Model(job, readers, targets, pretrained=True))
         begin_adapted(self.model, None)
         hold_factors(self.model)
+        stand_still(self.model)
         rows = np.concatenate([self.labelled.train, self.labelled.validation])
         frozen_features(self.model, self.loader, rows, quiet=self.quiet)
 

@@ -56,7 +56,7 @@ class RoundsFolder:
             "2": self.step.second,
         }
         arrays = {
-            f"{p}/{n}": np.ascontiguousarray(x)
+            f"{p}/{n}": np.asarray(x, order="C")
             for p, some in parts.items()
             for n, x in some.items()
         }

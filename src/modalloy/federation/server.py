@@ -17,6 +17,7 @@ from modalloy.errors import FederationError
 from modalloy.federation.aggregate import Change, mean, refuse_few, together
 from modalloy.federation.agreement import Agreed, agree
 from modalloy.federation.codec import decode, parted
+from modalloy.federation.figures import pooled_figures, standardised
 from modalloy.federation.rounds_folder import RoundsFolder
 from modalloy.federation.secure_sum import unmasked
 from modalloy.federation.server_step import ServerStep
@@ -162,6 +163,9 @@ class Federation(RoundsFolder):
             own = weights_of(self.model, names)
             floats = {n for n, x in own.items() if x.dtype.kind == "f"}
             self.weights |= {n: x for n, x in mean(fits).items() if n in floats}
+        paths = standardised(self.model)
+        told = [dict(m.arrays) for m in answers.values() if m.arrays]
+        self.weights |= pooled_figures(told, paths) if paths and told else {}
 
     def run(self) -> None:
         """All rounds that are left; the best one's weights are kept."""
@@ -248,7 +252,9 @@ class Federation(RoundsFolder):
         except (FederationError, KeyError, ValueError) as error:
             self.note(f"round {number} changes nothing: {error}")
             return []
-        arrays = parted(total * facts["of"], {n: x.shape for n, x in self.weights.items()})
+        assert self.model is not None
+        names = travelling(self.model, self.job.federate.personal)  # in the sites' order
+        arrays = parted(total * facts["of"], {n: self.weights[n].shape for n in names})
         rows = {s: m.facts["rows"] for s, m in answers.items()}
         whole = {
             n: sum(rows[s] for s, m in answers.items() if n in m.facts["names"]) for n in arrays

@@ -12,6 +12,7 @@ from torch import nn
 from modalloy.errors import FederationError, JobError
 from modalloy.model.adapters.attach import HEADS
 from modalloy.model.layers.named import key
+from modalloy.model.layers.scale import Standardise
 from modalloy.model.model import Model
 from modalloy.readers.batch import TABLE
 
@@ -81,6 +82,8 @@ def fitted_figures(model: Model) -> list[str]:
         if encoder.fits:
             front = f"encoders.{key(name)}."
             learns = {n for n, p in model.named_parameters() if p.requires_grad}
+            learns |= {f"{path}.{part}" for path, m in model.named_modules()
+                       if isinstance(m, Standardise) for part in m.state_dict()}  # fmt: skip
             found += [n for n in model.state_dict() if n.startswith(front) and n not in learns]
     return found
 

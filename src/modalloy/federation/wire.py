@@ -44,7 +44,7 @@ def pack(message: Message, job: str) -> bytes:
     """The bytes of a message. job: its fingerprint."""
     shapes, blobs = {}, []
     for name, x in message.arrays.items():
-        x = np.ascontiguousarray(x)
+        x = np.asarray(x, order="C")
         shapes[name] = [x.dtype.str, list(x.shape)]
         blobs.append(x.tobytes())
     header = json.dumps(
