@@ -1,6 +1,6 @@
-"""How features are standardised: by the mean and deviation of all sites' rows, known before learning
-and the same everywhere. A training finds them on its way; sites that did would each see the common
-weights through other glasses.
+"""How features are standardised: by the mean and deviation of all sites' rows, known before
+learning and the same everywhere. A training finds them on its way; sites that did would each see
+the common weights through other glasses.
 """
 
 from collections.abc import Sequence
