@@ -96,6 +96,8 @@ def test_trim_says_how_many_sites_are_left_out(tmp_path: Path) -> None:
 
 def test_few_numbers_in_few_bits_take_few_bytes(usual: Federation, tmp_path: Path) -> None:
     made = run(tmp_path, keep=0.02, bits=8)
+    assert any("with keep, train.optimizer: sgd loses less" in text for text in made.said)
+    assert not any("with keep" in text for text in usual.said)
     assert sum(r["up"] for r in made.history) * 10 < sum(r["up"] for r in usual.history)
 
 

@@ -39,6 +39,9 @@ from modalloy.model.model import Model
 from modalloy.readers.build import from_state, targets_from_state
 
 
+FEW = 0.5  # share of a change that is sent, below which it matters how weights are moved
+
+
 @dataclass
 class Federation(RoundsFolder):
     """A server's side of one federation. folder: for what it would need to go on.
@@ -97,6 +100,11 @@ class Federation(RoundsFolder):
 
     def begin(self) -> None:
         """Let sites agree on how columns are read, and build the model that all begin with."""
+        if self.job.federate.keep < FEW and self.job.train.optimizer == "adamw":
+            self.note(
+                "AdamW moves every weight about as far, so that the largest part of a change says "
+                "little of it; with keep, train.optimizer: sgd loses less"
+            )
         names = self.sites.names()
         if len(names) < 2:
             raise FederationError(
