@@ -38,7 +38,6 @@ from modalloy.model.device import placed
 from modalloy.model.model import Model
 from modalloy.readers.build import from_state, targets_from_state
 
-
 FEW = 0.5  # share of a change that is sent, below which it matters how weights are moved
 
 
