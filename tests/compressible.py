@@ -80,6 +80,9 @@ def write_notes(path: Path, *, rows: int = 240) -> Path:
     return path
 
 
+LONG = 800  # steps after which a network is nearly always right, whichever processor it learns on
+
+
 def learned(folder: Path, *, steps: int = 150, rows: int = 600, **changes: Any) -> Any:
     """A model of notes and numbers that has learned a little, training rows and others.
 
@@ -131,6 +134,13 @@ def train(folder: Path, steps: int, rows: int, changes: dict[str, Any]) -> Any:
 def split(rows: Any, size: int) -> list[Any]:
     """Row numbers in groups."""
     return [rows[at : at + size] for at in range(0, len(rows), size)]
+
+
+def chances(model: Any, batches: Any) -> torch.Tensor:
+    """The probability of each class for each row."""
+    with torch.no_grad():
+        found = [model(batch).tasks["kind"]["logits"].mean(1).softmax(-1) for batch in batches]
+    return torch.cat(found)
 
 
 def decisions(model: Model, batches: list[Batch], task: str = "kind") -> Tensor:

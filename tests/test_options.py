@@ -302,12 +302,16 @@ ELSEWHERE = {
     "Federate.names": "tests/federation/test_sites_agree.py::test_names_may_travel_as_hashes",
     "Federate.fewest": "tests/federation/test_sites_agree.py"
     "::test_nothing_that_few_rows_have_is_told",
-    "Federate.columns": "tests/federation/test_sites_agree.py::test_another_unit_is_named_and_mended",
+    "Federate.columns": "tests/federation/test_sites_agree.py"
+    "::test_another_unit_is_named_and_mended",
     "Federate.compare": "tests/federation/test_federate_run.py"
     "::test_each_site_gets_a_run_and_a_comparison",
-    "SiteColumn.name": "tests/federation/test_sites_agree.py::test_another_unit_is_named_and_mended",
-    "SiteColumn.times": "tests/federation/test_sites_agree.py::test_another_unit_is_named_and_mended",
-    "SiteColumn.plus": "tests/federation/test_sites_agree.py::test_another_unit_is_named_and_mended",
+    "SiteColumn.name": "tests/federation/test_sites_agree.py"
+    "::test_another_unit_is_named_and_mended",
+    "SiteColumn.times": "tests/federation/test_sites_agree.py"
+    "::test_another_unit_is_named_and_mended",
+    "SiteColumn.plus": "tests/federation/test_sites_agree.py"
+    "::test_another_unit_is_named_and_mended",
     "Private.epsilon": "tests/federation/test_private_rounds.py"
     "::test_each_option_changes_what_is_promised_or_learned",
     "Private.delta": "tests/federation/test_private_rounds.py"

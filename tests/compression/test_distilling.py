@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from compressible import decisions, learned
+from compressible import LONG, decisions, learned
 from modalloy.compression.distilling import changed_inputs, distil_into
 from modalloy.compression.lever import Rows
 from modalloy.compression.pruning import prune
@@ -16,7 +16,7 @@ QUICK = config.Train(lr=3e-3, encoder_lr=3e-3, ema=0.9, weight_decay=0.0)
 
 
 def test_agreement_comes_back(tmp_path: Path) -> None:
-    model, learn, held = learned(tmp_path, steps=150)
+    model, learn, held = learned(tmp_path, steps=LONG)
     truth = decisions(model, held)
     smaller, pruned = prune(model, Rows(learn), 0.25, by="magnitude", refit=False)
     before = (decisions(smaller, held) == truth).double().mean().item()

@@ -3,11 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from compressible import CASES, alone, classes, decisions, learned, told
+from compressible import CASES, alone, chances, classes, decisions, learned, told
 from encoder_cases import image, series, text
 from modalloy.compression.lever import Rows
 from modalloy.compression.opened import contributions, reading
@@ -122,18 +123,24 @@ def test_least_squares_is_that_of_lstsq() -> None:
 
 
 def test_what_matters_and_is_refitted_keeps_decisions(tmp_path: Path) -> None:
-    model, learn, held = learned(tmp_path)
-    truth = decisions(model, held)
+    """Of two networks; answers, not decisions, are compared: how many of few rows cross a border
+    differs from processor to processor."""
+    found = [learned(tmp_path, seed=seed) for seed in (0, 1)]
 
-    def same(share: float, **options: Any) -> float:
-        smaller, _ = prune(model, Rows(learn), share, **options)
-        return (decisions(smaller, held) == truth).double().mean().item()
+    def apart(share: float, **options: Any) -> float:
+        gaps = []
+        for model, learn, held in found:
+            smaller, _ = prune(model, Rows(learn), share, **options)
+            gaps.append((chances(smaller, held) - chances(model, held)).abs().mean().item())
+        return float(np.mean(gaps))
 
-    assert same(0.25, kinds=("neuron",)) >= 0.95
-    with_both, neither = same(0.1), same(0.1, by="magnitude", refit=False)
-    assert with_both > neither + 0.05
-    assert same(0.1, refit=False) > neither
-    assert same(0.1, by="magnitude") > neither
+    model, learn, held = found[0]
+    smaller, _ = prune(model, Rows(learn), 0.25, kinds=("neuron",))
+    assert (decisions(smaller, held) == decisions(model, held)).double().mean() >= 0.95
+    neither = apart(0.7, by="magnitude", refit=False)
+    assert apart(0.7) < 0.4 * neither
+    assert apart(0.7, refit=False) < 0.8 * neither
+    assert apart(0.7, by="magnitude") < 0.6 * neither
 
 
 def test_only_the_encoders_that_are_named(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from modalloy.machine.files import write_safely
 LAST = "checkpoints/last.safetensors"
 AGAIN = "checkpoints/refit.safetensors"
 LOG, AGAIN_LOG = "log.jsonl", "refit.jsonl"
+UNREAD = ("tune", "economize", "harden", "refresh", "federate")  # sections that no training reads
 
 
 @dataclass
@@ -78,7 +79,7 @@ def restore(path: Path, state: State, job: config.Job) -> tuple[dict[str, Tensor
 def fingerprint(job: config.Job) -> str:
     """Tells jobs apart."""
     # Left out where there is none, and what training does not read: checkpoints are older.
-    without: dict[str, Any] = dict.fromkeys(("tune", "economize", "harden", "refresh"), True)
+    without: dict[str, Any] = dict.fromkeys(UNREAD, True)
     without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
     without["train"] = {"remember_gb"} if job.train.start else {"remember_gb", "start"}
     without["columns"] = {name: unsaid_of(options) for name, options in job.columns.items()}
