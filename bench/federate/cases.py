@@ -59,7 +59,7 @@ def simulated(data: Path) -> Iterator[Line]:
         },
         rounds=20,
     )
-    frames = dealt(rows, "late", 5, 0.3, 0)
+    frames = dealt(rows, "late", 5, 2.0, 0)
     one, other = federated(job, frames), federated(job, frames)
     goal = {"anchor": "Flower with Ray 24-31 s for two sites", "goal": "<= 60 s"}
     yield Line("5 sites x 20 rounds, shipments", "seconds", one.seconds,
