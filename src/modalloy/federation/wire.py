@@ -18,6 +18,7 @@ from modalloy.job import config
 FORM = 1  # of messages
 MAGIC = b"MDLY"
 LARGEST = 8 << 30  # bytes of one message, once inflated
+SAMPLE, WORTH = 1 << 16, 0.85  # bytes that are tried, and how short they must become
 Arrays = dict[str, np.ndarray]
 
 
@@ -58,7 +59,9 @@ def pack(message: Message, job: str) -> bytes:
         allow_nan=False,
     ).encode()
     body = len(header).to_bytes(8, "little") + header + b"".join(blobs)
-    short = zlib.compress(body, 1)
+    end = body[-SAMPLE:]  # weights as they are hardly become shorter, and take long to try
+    worth = len(body) < SAMPLE or len(zlib.compress(end, 1)) < WORTH * len(end)
+    short = zlib.compress(body, 1) if worth else body
     deflated = len(short) < len(body)
     return MAGIC + bytes([FORM, deflated]) + (short if deflated else body)
 
