@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from modalloy.federation.plant import Plant, said_of
+from modalloy.federation.plant import Plant
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.table.open_table import open_table
@@ -49,7 +49,7 @@ class Direct:
             try:
                 found[site] = self.change(site, self.plants[site].answer(data))
             except Exception as error:
-                self.reasons[site] = said_of(error)
+                self.reasons[site] = str(error)
         return found
 
 

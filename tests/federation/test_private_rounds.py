@@ -12,7 +12,7 @@ from modalloy.errors import FederationError, JobError
 from modalloy.federation.page import PAGE
 from modalloy.federation.private_round import secret_of
 from modalloy.federation.server import Federation
-from modalloy.federation.wire import unpack
+from modalloy.federation.wire import Message, pack, unpack
 from plants import JOB, Direct, job_of, plants_of, rows_of
 
 FRAMES = {s: rows_of(600, i) for i, s in enumerate("AB")}
@@ -104,6 +104,25 @@ def test_a_promise_that_cannot_be_kept_ends_it_before_it_begins(tmp_path: Path) 
     both = {**JOB, "train": train, "federate": {"private": USUAL, "controls": True}}
     with pytest.raises(JobError, match=r"federate.controls: says of rows what no noise covers"):
         ma.load_job(both)
+
+
+def test_a_round_is_told_once_from_one_model_and_none_beyond_the_plan(tmp_path: Path) -> None:
+    """Each further step would be covered by no epsilon, whoever asks for it."""
+    made = begun(tmp_path)
+    plant = made.sites.plants["A"]  # pyrefly: ignore[missing-attribute]
+    arrays = {f"w/{n}": x for n, x in made.weights.items()}
+
+    def ask(number: int, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        data = plant.answer(pack(Message("learn", {"round": number}, weights), made.mark))
+        return unpack(data, made.mark).arrays
+
+    one, again = ask(1, arrays), ask(1, arrays)
+    assert all(np.array_equal(one[n], again[n]) for n in one)
+    moved = {n: x + np.float32(0.01) for n, x in arrays.items()}
+    for number, weights in ((1, moved), (3, arrays), (0, arrays)):
+        with pytest.raises(FederationError, match="covered by no epsilon"):
+            ask(number, weights)
+    assert ask(2, moved)
 
 
 def test_noise_never_lies_on_two_different_steps() -> None:

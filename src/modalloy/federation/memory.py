@@ -68,6 +68,15 @@ class Memory:
         data = {n: [sorted(own), sorted(with_)] for n, (own, with_) in told.items()}
         write_safely(self.folder / "told.json", json.dumps(data).encode())
 
+    def asked_before(self, number: int, weights: str) -> bool:
+        """Whether a round was asked for with other weights than these, which are kept otherwise."""
+        path = self.folder / "asked.json"
+        known = json.loads(path.read_text()) if path.is_file() else {}
+        if known.setdefault(str(number), weights) != weights:
+            return True
+        write_safely(path, json.dumps(known).encode())
+        return False
+
     def rounds(self, kind: str) -> list[int]:
         """Rounds of which something is kept, ascending."""
         return sorted(int(p.stem.split("-")[1]) for p in self.folder.glob(f"{kind}-*.safetensors"))

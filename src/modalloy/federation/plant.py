@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from modalloy.answer.loader import Loader
-from modalloy.errors import FederationError, ModalloyError
+from modalloy.errors import FederationError
 from modalloy.federation.choice import chosen_blocks
 from modalloy.federation.codec import Codec
 from modalloy.federation.figures import figure_names, fit_figures, stand_still
 from modalloy.federation.local_training import Learned, learn_round
 from modalloy.federation.memory import Held, Memory
 from modalloy.federation.own_rows import as_the_job, unlike_names, write_rows
-from modalloy.federation.private_round import learn_privately, plan_of, units_of
+from modalloy.federation.private_round import learn_privately, plan_of, refuse_more, units_of
 from modalloy.federation.proposal import hashed, propose, with_names
 from modalloy.federation.secure_sum import Masker
 from modalloy.federation.site_run import finish_site
@@ -244,6 +244,7 @@ class Plant:
         model, loader, parts = self.ready()
         names, shift = travelling(model), None
         if self.job.federate.private is not None:
+            refuse_more(self.memory, number, self.job.federate.rounds, weights_of(model, names))
             given = {"key": self.memory.secret(), "number": number, "names": names}
             return learn_privately(model, loader, parts.train, self.job, **given)
         if self.job.federate.controls:
@@ -312,10 +313,3 @@ class Plant:
         given = (self.name, model, loader, parts, job, self.out, asked.facts, lacks)
         facts = finish_site(*given, quiet=self.quiet)
         return Message("finished", facts)
-
-
-def said_of(error: Exception) -> str:
-    """What a site says of something that went wrong there: no cell, no path."""
-    if isinstance(error, ModalloyError):
-        return str(error)
-    return f"{type(error).__name__}; the site's own log says more"

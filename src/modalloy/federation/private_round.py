@@ -9,6 +9,7 @@ import numpy as np
 from modalloy.answer.loader import Loader
 from modalloy.errors import FederationError
 from modalloy.federation.local_training import Learned
+from modalloy.federation.memory import Memory
 from modalloy.federation.travelling import FIGURES, Arrays, weights_of
 from modalloy.job import config
 from modalloy.job.private import Private
@@ -89,6 +90,17 @@ def learn_privately(
              for n in ("mean", "var")}  # fmt: skip
     change = {n: after[n] - before[n] for n in names if n not in still}
     return Learned(change, None, steps, {})
+
+
+def refuse_more(memory: Memory, number: int, rounds: int, weights: Arrays) -> None:
+    """FederationError for a step that the promise was not reckoned for: a round beyond those that
+    were agreed on, or one that is asked for once more from other weights."""
+    seen = f"{secret_of(b'', number, weights):x}"
+    if not 1 <= number <= rounds or memory.asked_before(number, seen):
+        raise FederationError(
+            f"round {number} is beyond the {rounds} rounds, or was asked for from other weights; "
+            "what it told would be covered by no epsilon, so nothing is told."
+        )
 
 
 def secret_of(key: bytes, number: int, weights: Arrays) -> int:

@@ -44,7 +44,7 @@ class RoundsFolder:
 
     def build(self, schema: Mapping[str, Any]) -> None:
         """The model before the first round."""
-        raise NotImplementedError
+        raise NotImplementedError("the server builds it")
 
     def keep(self) -> None:
         """Write what it takes to go on after a kill."""

@@ -121,7 +121,7 @@ def say_privacy(privacy: Mapping[str, Mapping[str, Any] | None]) -> list[str]:
     return [
         f"{site}: differentially private for each {p['unit']}: epsilon {p['epsilon']:.2f} at delta "
         f"{p['delta']:.1g} over {p['steps']} steps, by {p['accountant']}; not for what columns are "
-        "read by, nor for validation and test rows"
+        "read and standardised by, nor for validation and test rows and the figures told in the end"
         for site, p in privacy.items()
         if p
     ]
