@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from modalloy.federation.matched.site import MatchedSite
-from modalloy.federation.plant import said_of
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 
@@ -55,7 +54,7 @@ class Beside:
             try:
                 found[site] = self.change(site, self.sites[site].answer(data))
             except Exception as error:
-                self.reasons[site] = said_of(error)
+                self.reasons[site] = str(error)
             self.seen += [data, found.get(site, b"")]
         return found
 
