@@ -40,6 +40,7 @@ NOT_DONE = {
     "bundle_failed": "no bundle was written",
 }
 
+
 def federate_here(
     job: config.Job,
     tables: Mapping[str, Table],

@@ -38,9 +38,8 @@ from modalloy.federation.travelling import (
 )
 from modalloy.federation.wire import Message, fingerprint, pack, part_of, unpack
 from modalloy.job import config
-from modalloy.job.job_file import FRAME
 from modalloy.job.inputs import input_columns
-from modalloy.job.job_file import load_job
+from modalloy.job.job_file import FRAME, load_job
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
 from modalloy.learn.adapting import begin_adapted
