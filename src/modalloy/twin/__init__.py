@@ -1,1 +1,1 @@
-"""Digital twins: variables, outputs and a simulator; plans of runs, and a row for each of them."""
+"""Digital twins: what they are, plans of runs, how these are run and recorded, two that ship."""
