@@ -34,6 +34,7 @@ class Problem:
     objectives: tuple[Objective, ...]
     constraints: tuple[Constraint, ...]
     fixed: Mapping[int, float]
+    units: Mapping[str, str | None]
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -86,7 +87,7 @@ def problem_of(asked: Asked, twin: Twin) -> Problem:
         for direction, names in (("minimise", asked.minimise), ("maximise", asked.maximise))
         for name in names
     )
-    return Problem(asked, twin, space, objectives, constraints, held(asked.set, twin, space))
+    return Problem(asked, twin, space, objectives, constraints, held(asked.set, twin, space), units)
 
 
 def numeric(twin: Twin) -> dict[str, str | None]:

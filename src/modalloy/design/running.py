@@ -1,5 +1,6 @@
 """Runs of designs in a search's folder: recorded as they end, and never run again."""
 
+import platform
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,8 +9,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from modalloy import __version__
 from modalloy.machine.progress import Bar
-from modalloy.machine.versions import versions
 from modalloy.twin.described import expected_of, limits_of, simulator_of
 from modalloy.twin.fingerprint import content, fingerprint
 from modalloy.twin.journal import Header, Journal, Recorded
@@ -40,7 +41,9 @@ class Runner:
     ) -> None:
         """TwinError where the folder's record is of another twin or seed."""
         self.twin, self.folder, self.seed, self.hidden, self.quiet = twin, folder, seed, hidden, quiet
-        header = Header(fingerprint(twin), content(twin), {"hidden": hidden}, seed, versions())
+        versions = {"modalloy": __version__, "python": platform.python_version()}
+        plan = {"hidden": hidden}
+        header = Header(fingerprint(twin), content(twin), plan, seed, versions)
         self.journal = Journal(folder / JOURNAL, header)
         self.workers = workers
         self._pool: Pool | None = None

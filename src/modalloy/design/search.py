@@ -1,0 +1,234 @@
+"""The search for designs, state after state: plan, simulate, ingest, train, calibrate, propose,
+verify, then infill or accept.
+
+Every state writes a record, and what it did follows from the records before it, the runs and the
+seed alone: a search that was killed goes on as though it had not been.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, assert_never
+
+import numpy as np
+
+from modalloy.design.accepted import accepted, best_of
+from modalloy.design.learned import Learned, learn
+from modalloy.design.problem import Problem
+from modalloy.design.records import Record, Records, State
+from modalloy.design.running import Runner
+from modalloy.twin.fingerprint import fingerprint
+from modalloy.twin.plans import plan
+from modalloy.twin.runs import Outcome
+from modalloy.twin.variables import Categorical, Linked, Ordinal
+
+
+class Search:
+    """u_ND, y_NO: designs that were run, and what became of them, in the order of their runs."""
+
+    def __init__(self, problem: Problem, records: Records, runner: Runner) -> None:
+        """Takes up what records and runs hold."""
+        self.problem, self.records, self.runner = problem, records, runner
+        self.asked = problem.asked
+        self.u_ND = np.zeros((0, problem.space.size))
+        self.y_NO = np.zeros((0, len(problem.outputs)))
+        self.outcomes: list[Outcome] = []
+        self._learned: Learned | None = None
+        for record in records.all:
+            if record.state in ("simulate", "verify"):
+                self.take(self.pending(record.number))
+
+    def states(self) -> Iterator[Record]:
+        """Go on until nothing is left to do; each state's record as it is written."""
+        while states := self.records.next():
+            state = self.chosen(states)
+            yield self.records.write(state, self.facts(state))
+
+    def chosen(self, states: Sequence[State]) -> State:
+        """The state that comes now."""
+        if len(states) == 1:
+            return states[0]
+        last = self.records.last()
+        assert last is not None
+        if last.state == "propose":
+            return "verify"
+        return "accept" if self.final() else "infill"
+
+    def facts(self, state: State) -> dict[str, Any]:
+        """Do what a state is for; what its record says."""
+        match state:
+            case "plan":
+                return self.plan()
+            case "simulate":
+                return self.simulate()
+            case "ingest":
+                return self.ingest()
+            case "train":
+                return self.train()
+            case "calibrate":
+                return self.learned().calibrated()
+            case "propose":
+                return self.propose()
+            case "verify":
+                return self.verify()
+            case "infill":
+                return self.infill()
+            case "accept":
+                return accepted(self.problem, self.records, self.u_ND, self.y_NO, self.outcomes)
+            case _:
+                assert_never(state)
+
+    def plan(self) -> dict[str, Any]:
+        """What is asked, and how the first designs are spread."""
+        problem, asked = self.problem, self.asked
+        return {
+            "twin": problem.twin.name,
+            "fingerprint": fingerprint(problem.twin),
+            "asked": asked.model_dump(mode="json"),
+            "objectives": [
+                {**o._asdict(), "unit": problem.units[o.output]} for o in problem.objectives
+            ],
+            "constraints": [
+                {
+                    "output": c.output,
+                    "low": None if np.isinf(c.low) else c.low,
+                    "high": None if np.isinf(c.high) else c.high,
+                    "unit": c.unit,
+                    "text": c.text,
+                }
+                for c in problem.constraints
+            ],
+            "variables": {n: bounds(v) for n, v in problem.twin.variables.items()},
+            "runs": asked.first,
+            "kind": asked.plan,
+        }
+
+    def planned(self) -> np.ndarray:
+        """u_ND of the first designs."""
+        kind, seed = self.asked.plan, self.asked.seed
+        return self.problem.repair(plan(self.problem.space, self.asked.first, kind=kind, seed=seed))
+
+    def simulate(self) -> dict[str, Any]:
+        """Run the first designs."""
+        start = time.perf_counter()
+        outcomes = self.take(self.planned())
+        return ran(0, outcomes, time.perf_counter() - start)
+
+    def ingest(self) -> dict[str, Any]:
+        """What the rows hold so far."""
+        kept_N = self.problem.kept(self.y_NO)
+        failed = sum(o.status != "ok" for o in self.outcomes)
+        return {
+            "rows": len(self.y_NO),
+            "failed": failed,
+            "feasible": int(kept_N.sum()),
+            "best": best_of(self.problem, self.u_ND, self.y_NO),
+        }
+
+    def train(self) -> dict[str, Any]:
+        """Fit what stands in for the simulator."""
+        self._learned = None
+        start = time.perf_counter()
+        facts = self.learned(self.records.seal()).trained()
+        return {**facts, "seconds": time.perf_counter() - start}
+
+    def propose(self) -> dict[str, Any]:
+        """Designs for the next round, or the last ones, which have to keep their promise."""
+        final = self.left() - self.asked.proposals < 1
+        count = self.asked.proposals
+        if not final:
+            count = min(self.asked.batch, self.left() - self.asked.proposals)
+        proposed = self.learned().propose(count, final=final, round_=self.round())
+        return {"round": self.round(), "final": final, **proposed}
+
+    def verify(self) -> dict[str, Any]:
+        """Run what was proposed."""
+        first, start = len(self.outcomes), time.perf_counter()
+        asked = self.records.last("propose")
+        assert asked is not None
+        outcomes = self.take(np.array(asked.facts["u"]))
+        y_NO = self.y_NO[first:]
+        return {
+            **ran(first, outcomes, time.perf_counter() - start),
+            "outputs": [outputs_of(self.problem, y_O) for y_O in y_NO],
+            "statuses": [o.status for o in outcomes],
+            "feasible": self.problem.kept(y_NO).tolist(),
+        }
+
+    def infill(self) -> dict[str, Any]:
+        """What was verified is learned from in the next round."""
+        asked = self.records.last("propose")
+        assert asked is not None
+        return {
+            "added": len(asked.facts["u"]),
+            "left": self.left(),
+            "best": best_of(self.problem, self.u_ND, self.y_NO),
+        }
+
+    def take(self, u_ND: np.ndarray) -> list[Outcome]:
+        """Run designs, and keep what became of them."""
+        designs, first = self.problem.designs(u_ND), len(self.outcomes)
+        what = "simulate" if not first else "verify"
+        outcomes = self.runner.run(first, designs, what)
+        self.u_ND = np.concatenate([self.u_ND, self.problem.repair(u_ND)])
+        self.y_NO = np.concatenate([self.y_NO, self.problem.values(designs, outcomes)])
+        self.outcomes += outcomes
+        return outcomes
+
+    def pending(self, number: int) -> np.ndarray:
+        """u_ND of the designs that a record of runs is about."""
+        if self.records.all[number].state == "simulate":
+            return self.planned()
+        return np.array(self.records.all[number - 1].facts["u"])
+
+    def learned(self, seal: str = "") -> Learned:
+        """What is learned from all rows but those that wait to be learned from."""
+        if self._learned is None:
+            self._learned = learn(self.problem, self.u_ND, self.y_NO, self.proposed(), seed=self.round())
+        return self._learned
+
+    def proposed(self) -> np.ndarray:
+        """Which rows were proposed rather than planned, bool (N,)."""
+        return np.arange(len(self.y_NO)) >= self.asked.first
+
+    def left(self) -> int:
+        """Runs of the budget that are left."""
+        return self.asked.budget - len(self.outcomes)
+
+    def round(self) -> int:
+        """How many times was proposed and learned from."""
+        return len(self.records.of("infill"))
+
+    def final(self) -> bool:
+        """Whether what was proposed last was the last of it."""
+        last = self.records.last("propose")
+        return last is not None and bool(last.facts["final"])
+
+
+def ran(first: int, outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
+    """Which runs, and how they ended."""
+    return {
+        "runs": [first, first + len(outcomes) - 1],
+        "status": dict(Counter(o.status for o in outcomes)),
+        "seconds": seconds,
+    }
+
+
+def outputs_of(problem: Problem, y_O: np.ndarray) -> dict[str, float] | None:
+    """A run's outputs by name; None where it failed."""
+    if not np.isfinite(y_O).all():
+        return None
+    return dict(zip(problem.outputs, y_O.tolist(), strict=True))
+
+
+def bounds(variable: Any) -> dict[str, Any]:
+    """What a variable may be, for the page."""
+    match variable:
+        case Categorical():
+            return {"unit": None, "choices": list(variable.choices)}
+        case Ordinal():
+            return {"unit": variable.unit, "choices": list(variable.levels)}
+        case Linked():
+            return {"unit": variable.unit, "choices": None}
+        case _:
+            return {"unit": variable.unit, "low": variable.low, "high": variable.high}
