@@ -66,6 +66,7 @@ ROOMS: list[set[str]] = [
     {"privacy"},
     {"deployment"},
     {"watching"},
+    {"design"},
     {"tuning"},
     {"deploy"},
     {"federation.flower"},
