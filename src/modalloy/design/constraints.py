@@ -180,7 +180,9 @@ def units_shared(low: str, high: str, unit: str = "") -> tuple[str, str]:
     """Both bounds with a unit: its own, else the one behind both, else the other bound's."""
     own = [unit_of(low), unit_of(high)]
     behind = unit.strip() or own[0] or own[1]
-    ends = [f"{end} {behind}" if mine == "" else end for end, mine in zip((low, high), own, strict=True)]
+    ends = [
+        f"{end} {behind}" if mine == "" else end for end, mine in zip((low, high), own, strict=True)
+    ]
     return ends[0], ends[1]
 
 
