@@ -29,10 +29,6 @@ class EmptyColumnError(TableError):
     """A column holds nothing in any of the rows that it is to be learned from."""
 
 
-class DesignError(ModalloyError):
-    """What is asked of designs cannot be had."""
-
-
 class LeakError(ModalloyError):
     """Rows or columns give the answer away across the split."""
 

@@ -35,6 +35,9 @@ class Asked(Options):
     """Designs proposed at once, before the model learns from what became of them."""
     proposals: PositiveInt = 20
     """Designs proposed in the end, each verified by a run of its own."""
+    hidden: Literal["drawn", "default"] = "drawn"
+    """What the twin's hidden parameters are in each run: drawn, so that a design has to bear what
+    cannot be set, or as they usually are."""
     surrogate: Surrogate = "auto"
     """What stands in for the simulator: Gaussian processes, or an ensemble of networks; `auto`
     takes the one that foretells rows better that it has not learned from."""
