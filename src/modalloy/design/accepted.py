@@ -6,15 +6,15 @@ from typing import Any
 import numpy as np
 
 from modalloy.design.pareto import front, hypervolume
-from modalloy.design.problem import Problem
 from modalloy.design.records import Records
+from modalloy.design.study import Study
 from modalloy.twin.runs import MEDIA, Outcome
 
 MOST = 50  # accepted designs that are told with all their figures
 
 
 def accepted(
-    problem: Problem,
+    study: Study,
     records: Records,
     u_ND: np.ndarray,
     y_NO: np.ndarray,
@@ -24,77 +24,77 @@ def accepted(
 
     With one objective the front is the best design, and the accepted are the best ones in order.
     """
-    kept_N = problem.kept(y_NO)
-    chosen = order(problem, y_NO, kept_N)
+    kept_N = study.problem.kept(y_NO)
+    chosen = order(study, y_NO, kept_N)
     last = records.last("propose")
     assert last is not None
     proposed = len(last.facts["u"])
     final_N = np.arange(len(y_NO)) >= len(y_NO) - proposed
     said = {len(y_NO) - proposed + i: p for i, p in enumerate(last.facts["predicted"])}
-    first = problem.asked.first
+    first = study.asked.first
     return {
         "accepted": [
-            one(problem, n, u_ND, y_NO, outcomes, said.get(n)) for n in chosen[:MOST].tolist()
+            one(study, n, u_ND, y_NO, outcomes, said.get(n)) for n in chosen[:MOST].tolist()
         ],
-        "front": on_front(problem, y_NO, kept_N).tolist(),
+        "front": on_front(study, y_NO, kept_N).tolist(),
         "verified": float(kept_N[final_N].mean()),
         "feasible": int(kept_N[final_N].sum()),
         "proposed": proposed,
         "flagged": int(np.sum(last.facts["extrapolates"])),
         "runs": len(y_NO),
-        "hypervolume": volume(problem, y_NO, kept_N),
-        "best_of_plan": best_of(problem, u_ND[:first], y_NO[:first]),
+        "hypervolume": volume(study, y_NO, kept_N),
+        "best_of_plan": best_of(study, u_ND[:first], y_NO[:first]),
     }
 
 
-def order(problem: Problem, y_NO: np.ndarray, kept_N: np.ndarray) -> np.ndarray:
+def order(study: Study, y_NO: np.ndarray, kept_N: np.ndarray) -> np.ndarray:
     """Runs that keep everything: by the objective, or those of the front first where there are
     several; in the order of runs where none is asked."""
     kept = np.flatnonzero(kept_N)
-    if not problem.objectives:
+    if not study.problem.objectives:
         return kept
-    f_NM = problem.costs(y_NO)[kept]
+    f_NM = study.problem.sought(y_NO)[kept]
     if f_NM.shape[1] == 1:
         return kept[np.argsort(f_NM[:, 0], kind="stable")]
     top_N = front(f_NM)
     return np.concatenate([kept[top_N][np.argsort(f_NM[top_N, 0], kind="stable")], kept[~top_N]])
 
 
-def on_front(problem: Problem, y_NO: np.ndarray, kept_N: np.ndarray) -> np.ndarray:
+def on_front(study: Study, y_NO: np.ndarray, kept_N: np.ndarray) -> np.ndarray:
     """Runs that no other is better than in every objective."""
     kept = np.flatnonzero(kept_N)
-    if not problem.objectives or not len(kept):
+    if not study.problem.objectives or not len(kept):
         return kept[:0]
-    return kept[front(problem.costs(y_NO)[kept])]
+    return kept[front(study.problem.sought(y_NO)[kept])]
 
 
-def volume(problem: Problem, y_NO: np.ndarray, kept_N: np.ndarray) -> float | None:
+def volume(study: Study, y_NO: np.ndarray, kept_N: np.ndarray) -> float | None:
     """Hypervolume of the front of two or three objectives, over the worst planned design that
     keeps everything in each; None where there is no such design."""
-    if not 2 <= len(problem.objectives) <= 3:
+    if not 2 <= len(study.problem.objectives) <= 3:
         return None
-    f_NM, first = problem.costs(y_NO), problem.asked.first
+    f_NM, first = study.problem.sought(y_NO), study.asked.first
     planned = f_NM[:first][kept_N[:first]]
     if not len(planned):
         return None
     return hypervolume(f_NM[kept_N], planned.max(0))
 
 
-def best_of(problem: Problem, u_ND: np.ndarray, y_NO: np.ndarray) -> dict[str, Any] | None:
+def best_of(study: Study, u_ND: np.ndarray, y_NO: np.ndarray) -> dict[str, Any] | None:
     """The best design so far by the first objective; None where none keeps everything."""
-    chosen = order(problem, y_NO, problem.kept(y_NO))
+    chosen = order(study, y_NO, study.problem.kept(y_NO))
     if not len(chosen):
         return None
     n = int(chosen[0])
     return {
         "run": n,
-        "values": problem.designs(u_ND[n : n + 1])[0],
-        "outputs": dict(zip(problem.outputs, y_NO[n].tolist(), strict=True)),
+        "values": study.designs(u_ND[n : n + 1])[0],
+        "outputs": dict(zip(study.outputs, y_NO[n].tolist(), strict=True)),
     }
 
 
 def one(
-    problem: Problem,
+    study: Study,
     n: int,
     u_ND: np.ndarray,
     y_NO: np.ndarray,
@@ -106,13 +106,13 @@ def one(
     told = outcomes[n].outputs
     media = {
         name: f"media/{told[name]}"
-        for name, output in problem.twin.outputs.items()
+        for name, output in study.twin.outputs.items()
         if output.type in MEDIA and name in told
     }
     return {
         "run": n,
-        "values": problem.designs(u_ND[n : n + 1])[0],
-        "outputs": {**dict(zip(problem.outputs, y_NO[n].tolist(), strict=True))},
+        "values": study.designs(u_ND[n : n + 1])[0],
+        "outputs": {**dict(zip(study.outputs, y_NO[n].tolist(), strict=True))},
         "media": media,
         "predicted": predicted,
     }

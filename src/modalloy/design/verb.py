@@ -7,11 +7,11 @@ from typing import Any
 
 from modalloy.design.asked import Asked
 from modalloy.design.design_file import Source, load_design
+from modalloy.design.loop import Loop
 from modalloy.design.page import in_words, write_page
-from modalloy.design.problem import problem_of
 from modalloy.design.records import Records
 from modalloy.design.running import Runner
-from modalloy.design.search import Search
+from modalloy.design.study import study_of
 from modalloy.errors import DesignError
 from modalloy.machine.files import locked, remove_leftovers
 from modalloy.twin.fingerprint import fingerprint
@@ -61,7 +61,7 @@ def design(
     """
     asked, folder = load_design(source, changes), Path(out)
     twin = load_twin(asked.twin)
-    problem = problem_of(asked, twin)
+    study = study_of(asked, twin)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -73,7 +73,7 @@ def design(
         with Runner(
             twin, folder, seed=asked.seed, hidden=asked.hidden, workers=workers, quiet=quiet
         ) as runner:
-            for _ in Search(problem, records, runner).states():
+            for _ in Loop(study, records, runner).states():
                 pass
         return Designed(folder, write_page(folder, records, twin), records)
 

@@ -14,24 +14,24 @@ import numpy as np
 
 from modalloy.design.accepted import accepted, best_of
 from modalloy.design.learned import Learned, learn
-from modalloy.design.problem import Problem
 from modalloy.design.records import Record, Records, State
 from modalloy.design.running import Runner
+from modalloy.design.study import Study
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.plans import plan
 from modalloy.twin.runs import Outcome
 from modalloy.twin.variables import Categorical, Linked, Ordinal
 
 
-class Search:
+class Loop:
     """u_ND, y_NO: designs that were run, and what became of them, in the order of their runs."""
 
-    def __init__(self, problem: Problem, records: Records, runner: Runner) -> None:
+    def __init__(self, study: Study, records: Records, runner: Runner) -> None:
         """Takes up what records and runs hold."""
-        self.problem, self.records, self.runner = problem, records, runner
-        self.asked = problem.asked
-        self.u_ND = np.zeros((0, problem.space.size))
-        self.y_NO = np.zeros((0, len(problem.outputs)))
+        self.study, self.records, self.runner = study, records, runner
+        self.asked = study.asked
+        self.u_ND = np.zeros((0, study.space.size))
+        self.y_NO = np.zeros((0, len(study.outputs)))
         self.outcomes: list[Outcome] = []
         self._learned: Learned | None = None
         for record in records.all:
@@ -74,19 +74,19 @@ class Search:
             case "infill":
                 return self.infill()
             case "accept":
-                return accepted(self.problem, self.records, self.u_ND, self.y_NO, self.outcomes)
+                return accepted(self.study, self.records, self.u_ND, self.y_NO, self.outcomes)
             case _:
                 assert_never(state)
 
     def plan(self) -> dict[str, Any]:
         """What is asked, and how the first designs are spread."""
-        problem, asked = self.problem, self.asked
+        study, asked = self.study, self.asked
         return {
-            "twin": problem.twin.name,
-            "fingerprint": fingerprint(problem.twin),
+            "twin": study.twin.name,
+            "fingerprint": fingerprint(study.twin),
             "asked": asked.model_dump(mode="json"),
             "objectives": [
-                {**o._asdict(), "unit": problem.units[o.output]} for o in problem.objectives
+                {**o._asdict(), "unit": study.units[o.output]} for o in study.problem.objectives
             ],
             "constraints": [
                 {
@@ -96,9 +96,9 @@ class Search:
                     "unit": c.unit,
                     "text": c.text,
                 }
-                for c in problem.constraints
+                for c in study.problem.constraints
             ],
-            "variables": {n: bounds(v) for n, v in problem.twin.variables.items()},
+            "variables": {n: bounds(v) for n, v in study.twin.variables.items()},
             "runs": asked.first,
             "kind": asked.plan,
         }
@@ -106,7 +106,7 @@ class Search:
     def planned(self) -> np.ndarray:
         """u_ND of the first designs."""
         kind, seed = self.asked.plan, self.asked.seed
-        return self.problem.repair(plan(self.problem.space, self.asked.first, kind=kind, seed=seed))
+        return self.study.problem.repair(plan(self.study.space, self.asked.first, kind=kind, seed=seed))
 
     def simulate(self) -> dict[str, Any]:
         """Run the first designs."""
@@ -116,13 +116,13 @@ class Search:
 
     def ingest(self) -> dict[str, Any]:
         """What the rows hold so far."""
-        kept_N = self.problem.kept(self.y_NO)
+        kept_N = self.study.problem.kept(self.y_NO)
         failed = sum(o.status != "ok" for o in self.outcomes)
         return {
             "rows": len(self.y_NO),
             "failed": failed,
             "feasible": int(kept_N.sum()),
-            "best": best_of(self.problem, self.u_ND, self.y_NO),
+            "best": best_of(self.study, self.u_ND, self.y_NO),
         }
 
     def train(self) -> dict[str, Any]:
@@ -150,9 +150,9 @@ class Search:
         y_NO = self.y_NO[first:]
         return {
             **ran(first, outcomes, time.perf_counter() - start),
-            "outputs": [outputs_of(self.problem, y_O) for y_O in y_NO],
+            "outputs": [outputs_of(self.study, y_O) for y_O in y_NO],
             "statuses": [o.status for o in outcomes],
-            "feasible": self.problem.kept(y_NO).tolist(),
+            "feasible": self.study.problem.kept(y_NO).tolist(),
         }
 
     def infill(self) -> dict[str, Any]:
@@ -162,16 +162,16 @@ class Search:
         return {
             "added": len(asked.facts["u"]),
             "left": self.left(),
-            "best": best_of(self.problem, self.u_ND, self.y_NO),
+            "best": best_of(self.study, self.u_ND, self.y_NO),
         }
 
     def take(self, u_ND: np.ndarray) -> list[Outcome]:
         """Run designs, and keep what became of them."""
-        designs, first = self.problem.designs(u_ND), len(self.outcomes)
+        designs, first = self.study.designs(u_ND), len(self.outcomes)
         what = "simulate" if not first else "verify"
         outcomes = self.runner.run(first, designs, what)
-        self.u_ND = np.concatenate([self.u_ND, self.problem.repair(u_ND)])
-        self.y_NO = np.concatenate([self.y_NO, self.problem.values(designs, outcomes)])
+        self.u_ND = np.concatenate([self.u_ND, self.study.problem.repair(u_ND)])
+        self.y_NO = np.concatenate([self.y_NO, self.study.values(designs, outcomes)])
         self.outcomes += outcomes
         return outcomes
 
@@ -184,7 +184,7 @@ class Search:
     def learned(self, seal: str = "") -> Learned:
         """What is learned from all rows but those that wait to be learned from."""
         if self._learned is None:
-            self._learned = learn(self.problem, self.u_ND, self.y_NO, self.proposed(), seed=self.round())
+            self._learned = learn(self.study, self.u_ND, self.y_NO, self.proposed(), seed=self.round())
         return self._learned
 
     def proposed(self) -> np.ndarray:
@@ -214,11 +214,11 @@ def ran(first: int, outcomes: Sequence[Outcome], seconds: float) -> dict[str, An
     }
 
 
-def outputs_of(problem: Problem, y_O: np.ndarray) -> dict[str, float] | None:
+def outputs_of(study: Study, y_O: np.ndarray) -> dict[str, float] | None:
     """A run's outputs by name; None where it failed."""
     if not np.isfinite(y_O).all():
         return None
-    return dict(zip(problem.outputs, y_O.tolist(), strict=True))
+    return dict(zip(study.outputs, y_O.tolist(), strict=True))
 
 
 def bounds(variable: Any) -> dict[str, Any]:
