@@ -35,12 +35,13 @@ class Simulated(NamedTuple):
         """For a terminal."""
         said = [f"{n} {status}" for status, n in self.counts.items() if n]
         took = "" if self.run_s is None else f"; {brief_s(self.run_s)} a run"
-        lines = [f"{self.twin}: {len(self.rows)} runs: {', '.join(said)}{took}."]
+        lines = [f"{self.twin}: {runs(len(self.rows))}: {', '.join(said)}{took}."]
         width = max(map(len, self.ranges), default=0)
         lines += [f"  {name:<{width}}  {told}" for name, told in self.ranges.items()]
-        lines += [f"{count} times: {reason}" for reason, count in self.reasons[:MOST_REASONS]]
-        if further := len(self.reasons) - MOST_REASONS:
-            lines += [f"and {further} more reasons, in the rows."] if further > 0 else []
+        lines += [f"{runs(count)}: {reason}" for reason, count in self.reasons[:MOST_REASONS]]
+        further = len(self.reasons) - MOST_REASONS
+        if further > 0:
+            lines += [f"and {further} more reason{'s' * (further > 1)}, in the rows."]
         return "\n".join(lines)
 
 
@@ -84,8 +85,13 @@ def _files(output: Media, count: int) -> str:
 
 
 def _counted(found: Mapping[str, int]) -> str:
-    """`good 150 times, bad 50 times`."""
-    return ", ".join(f"{name} {count} times" for name, count in found.items())
+    """`good 150, bad 50`."""
+    return ", ".join(f"{name} {count}" for name, count in found.items())
+
+
+def runs(count: int) -> str:
+    """`1 run`, `2 runs`."""
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 def brief_s(seconds: float) -> str:
