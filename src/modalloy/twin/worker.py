@@ -127,7 +127,10 @@ def remove(path: str) -> None:
 
 
 def sow(seed: int) -> None:
-    """Seed what a simulator draws from without a generator of its own, so that rows come again."""
+    """Seed what a simulator draws from without a generator of its own, so that rows come again.
+
+    Of numpy only where it is imported before the first run.
+    """
     random.seed(seed)
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed(seed % 2**32)
