@@ -32,9 +32,8 @@ def load_design(source: Source, changes: Mapping[str, Any] | None = None) -> Ask
         if not isinstance(source, str | Path):
             raise JobError("design: says no twin; give one, such as twin: bracket.")
         data = {"twin": str(source)}
-    elif isinstance(data, dict) and folder is not None and isinstance(data["twin"], str):
-        if data["twin"] not in SHIPPED:
-            data = data | {"twin": str((folder / data["twin"]).absolute())}
+    elif isinstance(data, dict) and folder is not None and data["twin"] not in SHIPPED:
+        data = data | {"twin": str((folder / str(data["twin"])).absolute())}
     if isinstance(data, dict):
         data = data | dict(changes or {})
     found = validate_as(Asked, data, schema_of_design())

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.design.candidates import Box
 from modalloy.design.constraints import Constraint
 from modalloy.design.margin import (
     Margin,
@@ -13,130 +14,141 @@ from modalloy.design.margin import (
     constraint_scores,
     fit_margin,
     intervals,
-    room,
 )
-from modalloy.design.problem import Problem
-from modalloy.design.propose import Proposals, Sought, propose
-from modalloy.design.surrogates.choose import Chosen, choose
+from modalloy.design.problem import Problem, Rows
+from modalloy.design.propose import Proposals, propose
+from modalloy.design.study import Study
+from modalloy.design.surrogates.choose import Chosen
 from modalloy.design.surrogates.surrogate import Predicted
+from modalloy.design.trust_region import TrustRegion
 
 RUNS = "it runs"  # 1 of each run that succeeded, 0 of others: learned where some did not
 SHOWN = 0.9  # share of new values that shown intervals hold
-LATEST = 120  # verified proposals that a margin is taken from
+LATEST = 100  # verified proposals that a margin is taken from
+APART = 0.02  # least distance of two proposals, as a share of the trust region
+CLOSEST = 0.02  # of that, where the last proposals would be too few otherwise
 
 
 @dataclass(frozen=True)
 class Learned:
-    """names: what the surrogate foretells, in order. chosen: the surrogate and what it says of each
-    row without that row. score_N: by how many deviations each row was foretold too kindly."""
+    """problem: with an output more where runs failed. chosen: the surrogate, and what it says of
+    each row without that row. shown_O: deviations that shown intervals reach to either side."""
 
+    study: Study
     problem: Problem
-    names: tuple[str, ...]
-    constraints: tuple[Constraint, ...]
     chosen: Chosen
-    u_ND: np.ndarray
-    y_NO: np.ndarray
+    rows: Rows
     margin: Margin | None
     shown_O: np.ndarray
 
     def trained(self) -> dict[str, Any]:
         """How right the surrogate is on rows that it does not know."""
+        left_out = self.chosen.left_out
         return {
             "surrogate": self.chosen.kind,
-            "compared": self.chosen.compared,
-            "rows": len(self.y_NO),
+            "compared": dict(self.chosen.compared),
+            "rows": len(self.rows.y_NO),
             "scores": {
-                name: figures(self.chosen.left_out, self.y_NO, o, self.shown_O)
-                for o, name in enumerate(self.names)
+                name: figures(left_out, self.rows.y_NO, o, self.shown_O)
+                for o, name in enumerate(self.problem.names)
             },
         }
 
     def calibrated(self) -> dict[str, Any]:
-        """The margin, and what it was taken from."""
+        """The margin, and how many rows of each kind it was taken from."""
         said = self.margin
-        return {
-            "confidence": self.problem.asked.confidence,
-            "rows": 0 if said is None else said.planned + said.verified,
-            "planned": 0 if said is None else said.planned,
-            "verified": 0 if said is None else said.verified,
-            "deviations": None if said is None or not np.isfinite(said.deviations) else said.deviations,
-        }
+        found: dict[str, Any] = {"confidence": self.study.asked.confidence, "deviations": None}
+        if said is not None:
+            found |= {"planned": said.planned, "verified": said.verified}
+            found["deviations"] = said.deviations if np.isfinite(said.deviations) else None
+        return found
 
     def scores(self, predicted: Predicted, y_NO: np.ndarray) -> np.ndarray:
-        """By how many deviations runs were foretold too kindly."""
-        return constraint_scores(predicted, y_NO, self.names, self.constraints)
+        """By how many deviations runs were foretold too kindly, NaN where they failed."""
+        known = len(self.study.outputs)
+        if len(self.problem.names) > known:  # whether a run succeeds is known of each
+            y_NO = with_success(y_NO)
+        return constraint_scores(predicted, y_NO, self.problem.names, self.problem.constraints)
 
-    def certified(self, u_ND: np.ndarray) -> np.ndarray:
-        """Which designs are promised to keep everything."""
-        if self.margin is None:
-            return np.ones(len(u_ND), bool)
-        said = self.chosen.surrogate.predict(u_ND)
-        return room(said, self.names, self.constraints) >= self.margin.deviations
+    def propose(
+        self, count: int, *, final: bool, region: TrustRegion | None, seed: int
+    ) -> tuple[Proposals, dict[str, Any]]:
+        """So many designs and what is foretold of them: the last ones certified, others to learn
+        from, inside the region."""
+        box = None if final or region is None else Box(*region.bounds())
+        side = 1.0 if box is None or region is None else min(1.0, region.length)
+        found = self.apart(APART * side, count, final=final, box=box, seed=seed)
+        while final and len(found.u_BD) < count and side > CLOSEST:
+            side /= 4  # a small space, or one optimum: its designs are close to each other
+            found = self.apart(APART * side, count, final=final, box=box, seed=seed)
+        return found, self.told(found)
 
-    def propose(self, count: int, *, final: bool, seed: int) -> dict[str, Any]:
-        """So many designs with what is foretold of them."""
-        problem = self.problem
-        sought = Sought(self.names, problem.objectives, self.constraints)
-        found: Proposals = propose(
+    def apart(
+        self, least: float, count: int, *, final: bool, box: Box | None, seed: int
+    ) -> Proposals:
+        """Designs with a least distance between them."""
+        return propose(
+            self.problem,
             self.chosen.surrogate,
-            sought,
-            self.u_ND,
-            self.y_NO,
-            self.margin,
-            repair=problem.repair,
+            self.rows,
             count=count,
-            certified_only=final,
+            margin=0.0 if self.margin is None else self.margin.deviations,
             seed=seed,
+            purpose="certify" if final else "explore",
+            box=box,
+            apart=least,
         )
-        said = self.chosen.surrogate.predict(found.u_ND)
-        ends = intervals(said, self.shown_O)
-        shown = [self.names.index(n) for n in problem.outputs]
+
+    def told(self, found: Proposals) -> dict[str, Any]:
+        """Proposals as a record holds them."""
+        ends = intervals(found.predicted, self.shown_O)
+        middle_NO = found.predicted.median_NO
+        shown = range(len(self.study.outputs))
         return {
-            "u": found.u_ND.tolist(),
-            "designs": problem.designs(found.u_ND),
+            "u": found.u_BD.tolist(),
+            "designs": self.study.designs(found.u_BD),
             "predicted": [
                 {
-                    self.names[o]: [
-                        float(ends.low_NO[n, o]),
-                        float(said.median_NO[n, o]),
-                        float(ends.high_NO[n, o]),
+                    self.problem.names[o]: [
+                        float(x[n, o]) for x in (ends.low_NO, middle_NO, ends.high_NO)
                     ]
                     for o in shown
                 }
-                for n in range(len(found.u_ND))
+                for n in range(len(found.u_BD))
             ],
-            "certified": found.certified_N.tolist(),
-            "extrapolates": found.extrapolates_N.tolist(),
+            "certified": found.certified_B.tolist(),
+            "extrapolates": found.extrapolates_B.tolist(),
         }
 
 
-def learn(
-    problem: Problem,
-    u_ND: np.ndarray,
-    y_NO: np.ndarray,
-    score_N: np.ndarray,
-    *,
-    seed: int,
-    before: Chosen | None = None,
-) -> Learned:
-    """Fit a surrogate to all rows, and the margin. score_N: of proposals that were run, as they
-    were foretold; NaN of planned rows."""
-    names, constraints = problem.outputs, problem.constraints
-    if not np.isfinite(y_NO).all():
-        ran_N = np.isfinite(y_NO).all(1)
-        y_NO = np.column_stack([y_NO, ran_N.astype(float)])
-        names = (*names, RUNS)
-        constraints = (*constraints, Constraint(RUNS, 0.5, float("inf"), None, RUNS))
-    chosen = choose(u_ND, y_NO, kind=problem.asked.surrogate, seed=seed, before=before)
-    margin = None
-    if constraints:
-        verified = score_N[np.isfinite(score_N)][-LATEST:]
-        planned = constraint_scores(chosen.left_out, y_NO, names, constraints)
-        margin = fit_margin(
-            planned[: problem.asked.first], verified, confidence=problem.asked.confidence
+def learn(study: Study, rows: Rows, score_N: np.ndarray, *, fitted: int, seed: int) -> Learned:
+    """Learn from rows. score_N: of proposals that were run, by how many deviations they were
+    foretold too kindly then; NaN of planned rows. fitted: how many of the rows the surrogate's
+    parameters are fitted to; it is given all of them."""
+    from modalloy.design.surrogates.choose import choose
+
+    problem, asked = study.problem, study.asked
+    if not np.isfinite(rows.y_NO).all():
+        rows = Rows(rows.u_ND, with_success(rows.y_NO))
+        problem = problem._replace(
+            names=(*problem.names, RUNS),
+            constraints=(*problem.constraints, Constraint(RUNS, 0.5, np.inf, None, RUNS)),
         )
-    shown_O = conformal_deviations(chosen.left_out, y_NO, coverage=SHOWN)
-    return Learned(problem, names, constraints, chosen, u_ND, y_NO, margin, shown_O)
+    chosen = choose(rows, kind=asked.surrogate, fitted=fitted, seed=seed)
+    margin = None
+    if problem.constraints:
+        planned_N = constraint_scores(
+            chosen.left_out, rows.y_NO, problem.names, problem.constraints
+        )
+        verified = score_N[np.isfinite(score_N)][-LATEST:]
+        margin = fit_margin(planned_N[: asked.first], verified, confidence=asked.confidence)
+    shown_O = conformal_deviations(chosen.left_out, rows.y_NO, coverage=SHOWN)
+    return Learned(study, problem, chosen, rows, margin, shown_O)
+
+
+def with_success(y_NO: np.ndarray) -> np.ndarray:
+    """Outputs, and whether the run succeeded as 1 or 0."""
+    return np.column_stack([y_NO, np.isfinite(y_NO).all(1).astype(float)])
 
 
 def figures(

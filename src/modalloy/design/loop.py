@@ -14,13 +14,20 @@ import numpy as np
 
 from modalloy.design.accepted import accepted, best_of
 from modalloy.design.learned import Learned, learn
+from modalloy.design.problem import Problem, Rows, best_row
+from modalloy.design.propose import Proposals
 from modalloy.design.records import Record, Records, State
 from modalloy.design.running import Runner
 from modalloy.design.study import Study
+from modalloy.design.trust_region import TrustRegion
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.plans import plan
 from modalloy.twin.runs import Outcome
 from modalloy.twin.variables import Categorical, Linked, Ordinal
+
+ROUNDS = 1000  # seeds of a search's rounds are apart by so many
+REFIT = 5  # rounds between two fits of the surrogate's parameters, after the first two
+GAINED = 1e-3  # share of the objective, from which a design is better
 
 
 class Loop:
@@ -33,10 +40,14 @@ class Loop:
         self.u_ND = np.zeros((0, study.space.size))
         self.y_NO = np.zeros((0, len(study.outputs)))
         self.outcomes: list[Outcome] = []
+        self.score_N: list[float] = []
+        self.region: TrustRegion | None = None
         self._learned: Learned | None = None
         for record in records.all:
             if record.state in ("simulate", "verify"):
                 self.take(self.pending(record.number))
+                earlier = records.all[: record.number]
+                self.judged(record.facts.get("scores", ()), fewer=fewer(earlier))
 
     def states(self) -> Iterator[Record]:
         """Go on until nothing is left to do; each state's record as it is written."""
@@ -106,12 +117,15 @@ class Loop:
     def planned(self) -> np.ndarray:
         """u_ND of the first designs."""
         kind, seed = self.asked.plan, self.asked.seed
-        return self.study.problem.repair(plan(self.study.space, self.asked.first, kind=kind, seed=seed))
+        return self.study.problem.repair(
+            plan(self.study.space, self.asked.first, kind=kind, seed=seed)
+        )
 
     def simulate(self) -> dict[str, Any]:
         """Run the first designs."""
         start = time.perf_counter()
         outcomes = self.take(self.planned())
+        self.judged(())
         return ran(0, outcomes, time.perf_counter() - start)
 
     def ingest(self) -> dict[str, Any]:
@@ -127,32 +141,44 @@ class Loop:
 
     def train(self) -> dict[str, Any]:
         """Fit what stands in for the simulator."""
-        self._learned = None
         start = time.perf_counter()
-        facts = self.learned(self.records.seal()).trained()
-        return {**facts, "seconds": time.perf_counter() - start}
+        last, rows = self.records.last("train"), len(self.y_NO)
+        if last is not None and not due(self.round()):
+            rows = int(last.facts["fitted"])
+        self._learned = self.learn(rows)
+        facts = self._learned.trained()
+        return {**facts, "fitted": rows, "seconds": time.perf_counter() - start}
 
     def propose(self) -> dict[str, Any]:
         """Designs for the next round, or the last ones, which have to keep their promise."""
-        final = self.left() - self.asked.proposals < 1
-        count = self.asked.proposals
-        if not final:
-            count = min(self.asked.batch, self.left() - self.asked.proposals)
-        proposed = self.learned().propose(count, final=final, round_=self.round())
-        return {"round": self.round(), "final": final, **proposed}
+        spare = self.left() - self.asked.proposals
+        final = spare < 1 or not self.study.problem.objectives
+        count = self.asked.proposals if final else min(self.asked.batch, spare)
+        _, told = self.proposals(count, final=final)
+        return {"round": self.round(), "final": final, "asked": count, **told}
+
+    def proposals(self, count: int, *, final: bool) -> tuple[Proposals, dict[str, Any]]:
+        """What is proposed now; the same each time it is asked."""
+        seed = self.asked.seed * ROUNDS + self.round()
+        return self.learned().propose(count, final=final, region=self.region, seed=seed)
 
     def verify(self) -> dict[str, Any]:
         """Run what was proposed."""
         first, start = len(self.outcomes), time.perf_counter()
-        asked = self.records.last("propose")
-        assert asked is not None
-        outcomes = self.take(np.array(asked.facts["u"]))
+        learned = self.learned()
+        u_ND = self.pending(len(self.records.all))
+        said = learned.chosen.surrogate.predict(u_ND)
+        outcomes = self.take(u_ND)
         y_NO = self.y_NO[first:]
+        score_N = learned.scores(said, y_NO) if learned.margin else np.full(len(y_NO), np.nan)
+        known = [float(s) if np.isfinite(s) else None for s in score_N]
+        self.judged(known, fewer=fewer(self.records.all))
         return {
             **ran(first, outcomes, time.perf_counter() - start),
             "outputs": [outputs_of(self.study, y_O) for y_O in y_NO],
             "statuses": [o.status for o in outcomes],
             "feasible": self.study.problem.kept(y_NO).tolist(),
+            "scores": known,
         }
 
     def infill(self) -> dict[str, Any]:
@@ -177,19 +203,46 @@ class Loop:
 
     def pending(self, number: int) -> np.ndarray:
         """u_ND of the designs that a record of runs is about."""
-        if self.records.all[number].state == "simulate":
+        if number < len(self.records.all) and self.records.all[number].state == "simulate":
             return self.planned()
         return np.array(self.records.all[number - 1].facts["u"])
 
-    def learned(self, seal: str = "") -> Learned:
-        """What is learned from all rows but those that wait to be learned from."""
+    def learned(self) -> Learned:
+        """What was learned from all rows when the latest record of `train` was written."""
         if self._learned is None:
-            self._learned = learn(self.study, self.u_ND, self.y_NO, self.proposed(), seed=self.round())
+            last = self.records.last("train")
+            assert last is not None
+            self._learned = self.learn(int(last.facts["fitted"]))
         return self._learned
 
-    def proposed(self) -> np.ndarray:
-        """Which rows were proposed rather than planned, bool (N,)."""
-        return np.arange(len(self.y_NO)) >= self.asked.first
+    def learn(self, fitted: int) -> Learned:
+        """Learn from all rows, parameters of the surrogate from the first so many."""
+        rows = Rows(self.u_ND, self.y_NO)
+        seed = self.asked.seed
+        return learn(self.study, rows, np.array(self.score_N), fitted=fitted, seed=seed)
+
+    def judged(self, scores: Sequence[float | None], *, fewer: bool = False) -> None:
+        """Keep how kindly the latest runs were foretold, and move the region to the best design.
+
+        fewer: fewer designs were found in the region than were asked; it begins anew, too.
+        """
+        known = [np.nan if s is None else s for s in scores]
+        self.score_N += known or [np.nan] * (len(self.y_NO) - len(self.score_N))
+        if not self.study.problem.objectives:
+            return
+        now, before = Rows(self.u_ND, self.y_NO), len(self.y_NO) - len(known)
+        best = best_row(self.study.problem, now)
+        if best is None:
+            return
+        if self.region is None or not known:
+            self.region = TrustRegion(now.u_ND[best])
+            return
+        old = Rows(now.u_ND[:before], now.y_NO[:before])
+        self.region = self.region.after(
+            now.u_ND[best], better=better(self.study.problem, old, now, best)
+        )
+        if self.region.exhausted or fewer:
+            self.region = TrustRegion(now.u_ND[best])
 
     def left(self) -> int:
         """Runs of the budget that are left."""
@@ -203,6 +256,29 @@ class Loop:
         """Whether what was proposed last was the last of it."""
         last = self.records.last("propose")
         return last is not None and bool(last.facts["final"])
+
+
+def fewer(records: Sequence[Record]) -> bool:
+    """Whether the last of some records found fewer designs to propose than were asked."""
+    facts = records[-1].facts if records else {}
+    return len(facts.get("u", ())) < facts.get("asked", 0)
+
+
+def due(round_: int) -> bool:
+    """Whether the surrogate's parameters are fitted anew in a round; else it is given new rows."""
+    return round_ < 2 or round_ % REFIT == REFIT - 1
+
+
+def better(problem: Problem, old: Rows, now: Rows, best: int) -> bool:
+    """Whether the best row is better than the best one before."""
+    before = best_row(problem, old)
+    if before is None or best == before:
+        return before is None
+    kept_N = problem.kept(now.y_NO[[before, best]])
+    if kept_N[0] != kept_N[1]:
+        return bool(kept_N[1])
+    f_N = problem.sought(now.y_NO[[before, best]])[:, 0]
+    return bool(f_N[0] - f_N[1] > GAINED * abs(f_N[0])) or not kept_N[0]
 
 
 def ran(first: int, outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:

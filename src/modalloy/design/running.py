@@ -40,7 +40,8 @@ class Runner:
         quiet: bool = False,
     ) -> None:
         """TwinError where the folder's record is of another twin or seed."""
-        self.twin, self.folder, self.seed, self.hidden, self.quiet = twin, folder, seed, hidden, quiet
+        self.twin, self.folder, self.quiet = twin, folder, quiet
+        self.seed, self.hidden = seed, hidden
         versions = {"modalloy": __version__, "python": platform.python_version()}
         plan = {"hidden": hidden}
         header = Header(fingerprint(twin), content(twin), plan, seed, versions)

@@ -68,11 +68,9 @@ def study_of(asked: Asked, twin: Twin) -> Study:
 
 
 def numeric(twin: Twin) -> dict[str, str | None]:
-    """Units of what objectives and constraints can be about: numbers among outputs and variables."""
+    """Units of what can be asked about: numbers among outputs and variables."""
     outputs = {n: o.unit for n, o in twin.outputs.items() if isinstance(o, NumberOutput)}
-    variables = {
-        n: v.unit for n, v in twin.variables.items() if not isinstance(v, Categorical)
-    }
+    variables = {n: v.unit for n, v in twin.variables.items() if not isinstance(v, Categorical)}
     return outputs | variables
 
 

@@ -78,9 +78,7 @@ def design(
         return Designed(folder, write_page(folder, records, twin), records)
 
 
-def refuse_other(
-    records: Records, asked: Asked, mark: str, folder: Path, *, resume: bool
-) -> None:
+def refuse_other(records: Records, asked: Asked, mark: str, folder: Path, *, resume: bool) -> None:
     """DesignError where the folder holds another search, or this one and nobody said to go on."""
     first = records.last("plan")
     if first is None:
