@@ -5,6 +5,7 @@ import subprocess
 import zipfile
 from pathlib import Path
 
+import fmpy
 import numpy as np
 import pytest
 
@@ -24,7 +25,7 @@ SETTABLE = {"stiffness": 100.0, "damping": 1.0, "mass": 1.0, "start": 1.0}
 READ = {"position": 4, "velocity": 5, "total": 6}
 
 
-def build_fmu(folder: Path, *, platform: str = "linux64", kind: str = "CoSimulation") -> Path:
+def build_fmu(folder: Path, *, platform: str = fmpy.platform, kind: str = "CoSimulation") -> Path:
     """The FMU, as if built for a platform. Skips the test where there is no C compiler."""
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:

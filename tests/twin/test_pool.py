@@ -294,3 +294,5 @@ def test_a_worker_that_cannot_start_later_is_told(tmp_path: Path) -> None:
         assert [next(found).status for _ in range(5)] == ["ok"] * 5
         with pytest.raises(TwinError, match="simulator: no file"):
             next(found)
+        with pytest.raises(TwinError, match="simulator: no file"):  # and again
+            list(running.run(tasks([""])))

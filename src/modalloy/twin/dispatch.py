@@ -71,6 +71,8 @@ class Dispatch:
                 self._listen()
         except BaseException as error:  # it is raised where outcomes are waited for
             found.put(error)
+            for worker in [w for w in self.workers if not w.ready]:
+                self._dismiss(worker)
         for worker in [w for w in self.workers if w.given]:
             self._dismiss(worker)
 

@@ -26,12 +26,11 @@ LAST_BYTES = 4000  # of what a run printed that are looked at
 
 
 class Attempt(NamedTuple):
-    """One try of a task. number: 0 at first. alone: in a process in which nothing ran before."""
+    """One try of a task. number: 0 at first."""
 
     task: Task
     number: int
     seed: int
-    alone: bool = False
 
 
 class WorkerProcess:

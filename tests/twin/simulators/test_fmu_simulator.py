@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import fmpy
 import numpy as np
 import pytest
 
@@ -57,6 +58,16 @@ def test_its_response_is_the_closed_form(fmu: Path, at: At) -> None:
     assert {o.status for o in found} == {"ok"}
     got = [o.outputs["position"] for o in found]
     np.testing.assert_allclose(got, [*wanted, *wanted[::-1]], rtol=1e-7, atol=1e-9)
+
+
+def test_time_and_steps_are_as_asked(fmu: Path) -> None:
+    for stop_time_s, step_s in [(1.0, 0.05), (1.0, 0.2), (1.6, 0.2)]:
+        simulator = Fmu(str(fmu), stop_time_s, step_s, "mean")
+        with Pool(simulator, POSITION, LIMITS, variables=DESIGNS[0], workers=1) as running:
+            (found,) = running.run([Task(0, DESIGNS[0], 0)])
+        time_T = np.arange(0.0, stop_time_s + step_s / 2, step_s)
+        mean = np.trapezoid(position(time_T, **DESIGNS[0]), time_T) / stop_time_s
+        np.testing.assert_allclose(found.outputs["position"], mean, rtol=1e-3)
 
 
 def test_some_variables_and_whole_numbers_may_be_set(fmu: Path) -> None:
@@ -128,8 +139,8 @@ def test_what_does_not_fit_is_told_before_anything_runs(fmu: Path, tmp_path: Pat
 def test_other_platforms_and_kinds_are_told(tmp_path: Path) -> None:
     elsewhere = build_fmu(tmp_path, platform="linux32")
     assert refusal(Fmu(str(elsewhere), 2.0, 0.005, "last")) == (
-        f"simulator: {elsewhere} was built for linux32, and this machine is linux64; export it "
-        "again for linux64."
+        f"simulator: {elsewhere} was built for linux32, and this machine is {fmpy.platform}; "
+        f"export it again for {fmpy.platform}."
     )
     exchange = build_fmu(tmp_path, kind="ModelExchange")
     assert "is of FMI 2.0 without co-simulation" in refusal(Fmu(str(exchange), 2.0, 0.005, "last"))

@@ -63,7 +63,7 @@ def test_every_torn_end_is_dropped_and_gone_on_from(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from test_journal import HEADER, recorded
+from test_runs_journal import HEADER, recorded
 from modalloy.twin.journal import Journal
 
 journal = Journal(Path(sys.argv[1]), HEADER)
