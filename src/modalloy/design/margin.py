@@ -30,8 +30,7 @@ class Margin(NamedTuple):
     """What is promised and what it takes.
 
     deviations: that a prediction stays inside its bounds. confidence: that all constraints of one
-    new design are kept together. rows: that it was taken from, planned and verified. sure: the
-    share of the rows' weight that lies at or below it, after the new design's own.
+    new design are kept together. planned, verified: rows of each kind that it was taken from.
     """
 
     deviations: float
@@ -51,8 +50,8 @@ def fit_margin(
 
     planned_N: scores (see `constraint_scores`) of rows that nobody picked, each predicted without
     itself. verified_M: of proposals, as they were predicted before they were run, the latest ones.
-    confidence: of all constraints of one design together. elsewhere: what a planned row counts
-    where a verified one counts 1; none counts where verified ones suffice alone.
+    confidence: of all constraints of one design together. elsewhere: what a planned row counts once
+    there are verified ones, which count 1; nothing where these suffice alone.
 
     The threshold is the ceil((n + 1) * confidence)-th smallest of n scores; with weights, the
     smallest score at which the weight of those at or below it is that share of all weight and of
@@ -68,9 +67,11 @@ def fit_margin(
             f"a margin for {confidence:.1%} needs {needed} rows with all constrained outputs; "
             f"there are {len(planned_N) + len(verified_M)}. Run more, or ask for less confidence."
         )
-    # Weights lower than 1 say that less is known; they never make rows too few that are enough.
-    least = max(elsewhere, (needed - len(verified_M)) / max(len(planned_N), 1))
-    weight_R = np.r_[np.full(len(planned_N), min(least, 1.0)), np.ones(len(verified_M))]
+    weight_N = np.full(len(planned_N), 1.0)
+    if len(verified_M):  # less weight is more caution, but never makes enough rows too few
+        least = (needed - len(verified_M)) / max(len(planned_N), 1)
+        weight_N *= min(max(elsewhere, least), 1.0)
+    weight_R = np.r_[weight_N, np.ones(len(verified_M))]
     deviations = weighted_threshold(np.r_[planned_N, verified_M], weight_R, confidence)
     return Margin(deviations, confidence, len(planned_N), len(verified_M))
 
