@@ -102,7 +102,9 @@ def test_planned_rows_count_for_less_until_verified_ones_suffice() -> None:
     full = fit_margin(planned_N, verified_M, confidence=0.95, elsewhere=1.0)
     assert full.deviations < most.deviations
     enough = fit_margin(planned_N, np.r_[verified_M, 5.0], confidence=0.95)
-    assert (enough.planned, enough.verified, enough.deviations) == (0, 19, 5.0)
+    assert (enough.planned, enough.verified, enough.deviations) == (200, 19, 5.0)
+    sure = fit_margin(planned_N, np.zeros(60), confidence=0.95)
+    assert sure.deviations == alone.deviations  # verified rows never take the plan's margin away
 
 
 def test_too_few_rows_say_how_many_are_needed() -> None:

@@ -4,7 +4,7 @@ value is.
 Letters: N designs, D columns of a design in [0, 1], O outputs.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -68,6 +68,7 @@ class Surrogate(Protocol):
         ...
 
 
+@runtime_checkable
 class SmoothSurrogate(Surrogate, Protocol):
     """A surrogate that can be followed downhill."""
 
