@@ -46,34 +46,39 @@ def fit_margin(
     confidence: float,
     elsewhere: float = ELSEWHERE,
 ) -> Margin:
-    """The margin that a stated share of new proposals needs at most.
+    """The margin by which a stated share of new proposals, or more, keeps all constraints.
 
     planned_N: scores (see `constraint_scores`) of rows that nobody picked, each predicted without
     itself. verified_M: of proposals, as they were predicted before they were run, the latest ones.
-    confidence: of all constraints of one design together. elsewhere: what a planned row counts once
-    there are verified ones, which count 1; nothing where these suffice alone.
+    confidence: of all constraints of one design together. elsewhere: what a planned row counts
+    beside verified ones, which count 1; nothing where these suffice alone.
 
-    The threshold is the ceil((n + 1) * confidence)-th smallest of n scores; with weights, the
-    smallest score at which the weight of those at or below it is that share of all weight and of
-    1 for the new design. DesignError where rows are too few for any.
+    The threshold of n planned scores is the ceil((n + 1) * confidence)-th smallest. That of
+    verified ones with planned ones beside them is the smallest score at which the weight of those
+    at or below it is that share of all weight and of 1 for the new design. The margin is the larger
+    one: rows that were verified where a surrogate is at its best do not speak for a design at its
+    edge. DesignError where rows are too few for any.
     """
     planned_N = planned_N[~np.isnan(planned_N)]
     verified_M = np.zeros(0) if verified_M is None else verified_M[~np.isnan(verified_M)]
-    needed = fewest(confidence)
-    if len(verified_M) >= needed:
-        planned_N = planned_N[:0]
-    if len(planned_N) + len(verified_M) < needed:
+    needed, all_rows = fewest(confidence), len(planned_N) + len(verified_M)
+    if all_rows < needed:
         raise DesignError(
             f"a margin for {confidence:.1%} needs {needed} rows with all constrained outputs; "
-            f"there are {len(planned_N) + len(verified_M)}. Run more, or ask for less confidence."
+            f"there are {all_rows}. Run more, or ask for less confidence."
         )
-    weight_N = np.full(len(planned_N), 1.0)
-    if len(verified_M):  # less weight is more caution, but never makes enough rows too few
-        least = (needed - len(verified_M)) / max(len(planned_N), 1)
-        weight_N *= min(max(elsewhere, least), 1.0)
-    weight_R = np.r_[weight_N, np.ones(len(verified_M))]
-    deviations = weighted_threshold(np.r_[planned_N, verified_M], weight_R, confidence)
-    return Margin(deviations, confidence, len(planned_N), len(verified_M))
+    found = []
+    if len(planned_N) >= needed:
+        found.append(weighted_threshold(planned_N, np.ones(len(planned_N)), confidence))
+    if len(verified_M):
+        beside_N = planned_N if len(verified_M) < needed else planned_N[:0]
+        # Less weight is more caution, but never makes rows too few that are enough.
+        least = (needed - len(verified_M)) / max(len(beside_N), 1)
+        weight_N = np.full(len(beside_N), min(max(elsewhere, least), 1.0))
+        score_R = np.r_[beside_N, verified_M]
+        weight_R = np.r_[weight_N, np.ones(len(verified_M))]
+        found.append(weighted_threshold(score_R, weight_R, confidence))
+    return Margin(max(found), confidence, len(planned_N), len(verified_M))
 
 
 def constraint_scores(

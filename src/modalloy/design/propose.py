@@ -22,9 +22,9 @@ from modalloy.design.merit import (
     terms_of,
 )
 from modalloy.design.problem import Problem, Rows, shortfall
-from modalloy.design.search import Sought, search
+from modalloy.design.search import Sought, pulled_inside, search
 from modalloy.design.surrogates.gaussian_process import FEWEST, GaussianProcess
-from modalloy.design.surrogates.surrogate import Predicted, Surrogate
+from modalloy.design.surrogates.surrogate import Predicted, SmoothSurrogate, Surrogate
 from modalloy.design.worth import pick
 
 Purpose = Literal["certify", "explore"]
@@ -90,9 +90,29 @@ def propose(
         found = search(
             problem, surrogate, terms, found.u_SD, asked, box, steps=POLISH, rate=0.005, draw=draw
         )
-    near_ND = moved(problem, np.repeat(found.u_SD, 4, axis=0), box, step=apart, draw=draw)
-    pool_ND = problem.repair(np.concatenate([found.u_SD, near_ND]))
+    pool_ND = pool_of(problem, surrogate, terms, found, asked, apart, draw=draw)
     return choose(problem, surrogate, terms, rows, pool_ND, count, margin, purpose, apart)
+
+
+def pool_of(
+    problem: Problem,
+    surrogate: Surrogate,
+    terms: Terms,
+    found: Sought,
+    asked: Asked,
+    apart: float,
+    *,
+    draw: np.random.Generator,
+) -> np.ndarray:
+    """What was found, and designs around it that are apart, of which proposals are chosen."""
+    everywhere = whole(problem.space.size)
+    origin_ND = np.repeat(found.u_SD, 3, axis=0)
+    near_ND = moved(problem, origin_ND, everywhere, step=1.5 * apart, draw=draw)
+    pool_ND = problem.repair(np.concatenate([found.u_SD, near_ND]))
+    if isinstance(surrogate, SmoothSurrogate):
+        margin_N = np.concatenate([asked.margin_S, np.repeat(asked.margin_S, 3)])
+        pool_ND = problem.repair(pulled_inside(problem, surrogate, terms, pool_ND, margin_N))
+    return pool_ND
 
 
 def ways(

@@ -95,6 +95,40 @@ def downhill(
     return best
 
 
+def pulled_inside(
+    problem: Problem,
+    surrogate: SmoothSurrogate,
+    terms: Terms,
+    u_ND: np.ndarray,
+    margin_N: np.ndarray,
+    *,
+    steps: int = 3,
+) -> np.ndarray:
+    """Designs moved by Newton steps to where the worst constraint is just kept by their margin.
+
+    Only designs that miss it move, and only in continuous columns.
+    """
+    free_D = torch.from_numpy(problem.continuous().astype(np.float64))
+    count = len(u_ND)
+    asked = Asked(
+        torch.ones((count, len(terms.outputs_K)), dtype=torch.float64),
+        torch.from_numpy(margin_N),
+        torch.zeros(count, dtype=torch.float64),
+    )
+    now_ND = torch.from_numpy(u_ND)
+    for _ in range(steps):
+        now_ND = now_ND.detach().requires_grad_()
+        short_N = shortfalls(terms, *surrogate.posterior(now_ND), asked).amax(1)
+        (slope_ND,) = torch.autograd.grad(short_N.sum(), now_ND)
+        # At a bound of the space there is no way on.
+        stuck_ND = ((now_ND <= 0.0) & (slope_ND > 0)) | ((now_ND >= 1.0) & (slope_ND < 0))
+        slope_ND = torch.where(stuck_ND, 0.0, slope_ND * free_D)
+        square_N = (slope_ND**2).sum(1).clamp_min(1e-12)
+        length_N = short_N.detach().clamp_min(0.0) / square_N
+        now_ND = (now_ND.detach() - length_N[:, None] * slope_ND).clamp(0.0, 1.0)
+    return now_ND.numpy()
+
+
 def by_moves(
     problem: Problem,
     surrogate: Surrogate,
