@@ -11,7 +11,7 @@ SHARE_PLANNED = 0.3  # of the budget that the plan takes where nothing is said
 
 
 class Asked(Options):
-    """Which designs of a twin are sought, how sure they must be, and how many runs that may take."""
+    """Which designs of a twin are sought, how sure they must be, and how many runs it may take."""
 
     twin: str
     """The twin: its file, or `bracket` or `weld`."""
@@ -23,7 +23,7 @@ class Asked(Options):
     """What every design must keep, as in `deflection <= 0.6 mm`."""
     confidence: Annotated[float, Field(ge=0.5, lt=1.0)] = 0.95
     """How probable it must be that a proposed design keeps all of it."""
-    set: dict[str, float | str] = {}
+    set: dict[str, float | str] = Field(default_factory=dict)
     """Variables that stay as they are, as in `{material: steel}`."""
     plan: Literal["latin", "sobol"] = "sobol"
     """How the first designs are spread: a Latin hypercube, or a Sobol sequence."""
@@ -35,6 +35,9 @@ class Asked(Options):
     """Designs proposed at once, before the model learns from what became of them."""
     proposals: PositiveInt = 20
     """Designs proposed in the end, each verified by a run of its own."""
+    hidden: Literal["drawn", "default"] = "drawn"
+    """What the twin's hidden parameters are in each run: drawn, so that a design has to bear what
+    cannot be set, or as they usually are."""
     surrogate: Surrogate = "auto"
     """What stands in for the simulator: Gaussian processes, or an ensemble of networks; `auto`
     takes the one that foretells rows better that it has not learned from."""

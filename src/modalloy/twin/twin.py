@@ -10,7 +10,7 @@ from modalloy.twin.outputs import Output
 from modalloy.twin.variables import Hidden, Variable
 
 
-class PythonFunction(Options):
+class PythonSimulator(Options):
     """A Python function `simulate(values, *, seed, folder)` that returns every output by name."""
 
     type: Literal["python"] = "python"
@@ -26,7 +26,7 @@ class PythonFunction(Options):
         return use
 
 
-class Command(Options):
+class CommandSimulator(Options):
     """Any program."""
 
     type: Literal["command"] = "command"
@@ -46,7 +46,7 @@ class Command(Options):
         return run
 
 
-class Fmu(Options):
+class FmuSimulator(Options):
     """A functional mock-up unit (FMI 2 or 3, co-simulation), by its own names of variables."""
 
     type: Literal["fmu"] = "fmu"
@@ -56,11 +56,13 @@ class Fmu(Options):
     """Simulated seconds of one run."""
     step_s: PositiveFloat = 0.01
     """Simulated seconds between two exchanges with it."""
-    at: Literal["last", "mean"] = "last"
-    """Which of an output's values over the run is told."""
+    at: Literal["last", "mean", "min", "max"] = "last"
+    """Which of an output's values over the run is told; `mean` over time."""
 
 
-Simulator = Annotated[PythonFunction | Command | Fmu, Field(discriminator="type")]
+Simulator = Annotated[
+    PythonSimulator | CommandSimulator | FmuSimulator, Field(discriminator="type")
+]
 
 
 class Limits(Options):

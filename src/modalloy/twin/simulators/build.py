@@ -1,20 +1,24 @@
-"""Which kinds of simulators there are: each checked before anything runs, sent to a worker, opened.
+"""Which kinds of simulators there are, and what is wrong with one before anything runs."""
 
-A simulator travels to its worker processes as JSON, so each kind is a plain tuple of values.
-"""
-
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
-from modalloy.twin.runs import Simulate
-from modalloy.twin.simulators.python_function import PythonFunction, open_function
+from modalloy.twin.runs import Expected
+from modalloy.twin.simulators.command import Command, check_command
+from modalloy.twin.simulators.fmu import Fmu
+from modalloy.twin.simulators.fmu_check import prepare_fmu
+from modalloy.twin.simulators.opening import Described
+from modalloy.twin.simulators.python_function import PythonFunction
 
-Simulator = PythonFunction
+Simulator = PythonFunction | Command | Fmu
 
 
 def prepared(
-    simulator: Simulator, variables: Collection[str], outputs: Collection[str], folder: Path
+    simulator: Simulator,
+    variables: Collection[str],
+    outputs: Mapping[str, Expected],
+    folder: Path,
 ) -> Simulator:
     """The simulator as workers open it; what has to be unpacked once is unpacked into `folder`.
 
@@ -23,28 +27,24 @@ def prepared(
     match simulator:
         case PythonFunction():
             return simulator
+        case Command():
+            check_command(simulator)
+            return simulator
+        case Fmu():
+            return prepare_fmu(simulator, variables, outputs, folder)
         case _:
             assert_never(simulator)
 
 
-def opened(simulator: Simulator) -> Simulate:
-    """What runs once: a callable (values, *, seed, folder) that returns outputs by name.
-
-    TwinError where it cannot be opened.
-    """
+def described(simulator: Simulator) -> Described:
+    """A simulator as it travels to workers, as JSON."""
+    given: dict[str, Any] = simulator._asdict()
     match simulator:
         case PythonFunction():
-            return open_function(simulator)
+            return {"kind": "python", "given": given}
+        case Command():
+            return {"kind": "command", "given": given}
+        case Fmu():
+            return {"kind": "fmu", "given": given}
         case _:
             assert_never(simulator)
-
-
-def described(simulator: Simulator) -> dict[str, Any]:
-    """The simulator as JSON."""
-    return {"kind": type(simulator).__name__, **simulator._asdict()}
-
-
-def restored(told: dict[str, Any]) -> Simulator:
-    """What `described` has told."""
-    kinds = {kind.__name__: kind for kind in (PythonFunction,)}
-    return kinds[told.pop("kind")](**told)
