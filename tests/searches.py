@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image, ImageDraw
 
-from modalloy.design.records import Records
+from modalloy.designing.records import Records
 from modalloy.twin.twin import Twin
 
 TWIN: dict[str, Any] = {
