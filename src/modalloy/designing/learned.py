@@ -57,10 +57,12 @@ class Learned:
     def calibrated(self) -> dict[str, Any]:
         """The margin, and how many rows of each kind it was taken from."""
         said = self.margin
-        found: dict[str, Any] = {"confidence": self.study.asked.confidence, "deviations": None}
-        if said is not None:
-            found |= {"planned": said.planned, "verified": said.verified}
-            found["deviations"] = said.deviations if np.isfinite(said.deviations) else None
+        found: dict[str, Any] = {"confidence": self.study.asked.confidence}
+        reach = None if said is None or not np.isfinite(said.deviations) else said.deviations
+        found["margins"] = {c.output: reach for c in self.problem.constraints}
+        found["planned"] = 0 if said is None else said.planned
+        found["verified"] = 0 if said is None else said.verified
+        found["rows"] = found["planned"] + found["verified"]
         return found
 
     def scores(self, predicted: Predicted, y_NO: np.ndarray) -> np.ndarray:

@@ -109,7 +109,9 @@ class Loop:
                 }
                 for c in study.problem.constraints
             ],
-            "variables": {n: bounds(v) for n, v in study.twin.variables.items()},
+            "variables": {
+                n: bounds(v) for n, v in study.twin.variables.items() if not isinstance(v, Linked)
+            },
             "runs": asked.first,
             "kind": asked.plan,
         }
@@ -176,7 +178,7 @@ class Loop:
         return {
             **ran(first, outcomes, time.perf_counter() - start),
             "outputs": [outputs_of(self.study, y_O) for y_O in y_NO],
-            "statuses": [o.status for o in outcomes],
+            "status": [o.status for o in outcomes],
             "feasible": self.study.problem.kept(y_NO).tolist(),
             "scores": known,
         }
@@ -194,8 +196,7 @@ class Loop:
     def take(self, u_ND: np.ndarray) -> list[Outcome]:
         """Run designs, and keep what became of them."""
         designs, first = self.study.designs(u_ND), len(self.outcomes)
-        what = "simulate" if not first else "verify"
-        outcomes = self.runner.run(first, designs, what)
+        outcomes = self.runner.run(first, designs)
         self.u_ND = np.concatenate([self.u_ND, self.study.problem.repair(u_ND)])
         self.y_NO = np.concatenate([self.y_NO, self.study.values(designs, outcomes)])
         self.outcomes += outcomes
@@ -304,7 +305,5 @@ def bounds(variable: Any) -> dict[str, Any]:
             return {"unit": None, "choices": list(variable.choices)}
         case Ordinal():
             return {"unit": variable.unit, "choices": list(variable.levels)}
-        case Linked():
-            return {"unit": variable.unit, "choices": None}
         case _:
             return {"unit": variable.unit, "low": variable.low, "high": variable.high}

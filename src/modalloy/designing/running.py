@@ -1,7 +1,7 @@
 """Runs of designs in a search's folder: recorded as they end, and never run again."""
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -10,7 +10,6 @@ from typing import Any, Self
 import numpy as np
 
 from modalloy import __version__
-from modalloy.machine.progress import Bar
 from modalloy.twin.described import expected_of, limits_of, simulator_of
 from modalloy.twin.fingerprint import content, fingerprint
 from modalloy.twin.journal import Header, Journal, Recorded
@@ -26,7 +25,8 @@ SEEDS = 3  # what a generator is for
 class Runner:
     """Runs designs, numbered in the order in which they are asked for. Use as a context.
 
-    hidden: whether hidden parameters are drawn for each run or stay as they usually are.
+    hidden: whether hidden parameters are drawn for each run or stay as they usually are. done: is
+    called after each run.
     """
 
     def __init__(
@@ -37,10 +37,10 @@ class Runner:
         seed: int,
         hidden: Unseen,
         workers: int | None = None,
-        quiet: bool = False,
+        done: Callable[[], object] = bool,
     ) -> None:
         """TwinError where the folder's record is of another twin or seed."""
-        self.twin, self.folder, self.quiet = twin, folder, quiet
+        self.twin, self.folder, self.done = twin, folder, done
         self.seed, self.hidden = seed, hidden
         versions = {"modalloy": __version__, "python": platform.python_version()}
         plan = {"hidden": hidden}
@@ -62,18 +62,16 @@ class Runner:
     ) -> None:
         self._open.close()
 
-    def run(self, first: int, designs: Sequence[Mapping[str, Any]], what: str) -> list[Outcome]:
+    def run(self, first: int, designs: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """What came of designs that are runs first, first + 1, ...; those on record are not run."""
-        tasks = [self.task(first + i, design) for i, design in enumerate(designs)]
-        left = [task for task in tasks if task.run not in self.journal.runs]
+        tasks = {first + i: self.task(first + i, design) for i, design in enumerate(designs)}
+        left = [task for run, task in tasks.items() if run not in self.journal.runs]
         if left:
-            with Bar(what, len(left), quiet=self.quiet) as bar:
-                for outcome in self.pool().run(left):
-                    values = next(t.values for t in left if t.run == outcome.run)
-                    self.journal.add(Recorded(outcome, values))
-                    bar.advance()
+            for outcome in self.pool().run(left):
+                self.journal.add(Recorded(outcome, tasks[outcome.run].values))
+                self.done()
             self.journal.sync()
-        return [self.journal.runs[task.run].outcome for task in tasks]
+        return [self.journal.runs[run].outcome for run in tasks]
 
     def task(self, run: int, design: Mapping[str, Any]) -> Task:
         """A run with its hidden values and seed, which depend on its number alone."""

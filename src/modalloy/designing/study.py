@@ -10,12 +10,12 @@ from modalloy.designing.asked import Asked
 from modalloy.designing.constraints import parse_constraints, parse_objective
 from modalloy.designing.problem import Problem
 from modalloy.errors import DesignError
-from modalloy.job.options import did_you_mean
 from modalloy.twin.outputs import NumberOutput
 from modalloy.twin.runs import Outcome
 from modalloy.twin.space import Space
+from modalloy.twin.tasks import checked
 from modalloy.twin.twin import Twin
-from modalloy.twin.variables import Categorical, Linked
+from modalloy.twin.variables import Categorical
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,9 @@ def numeric(twin: Twin) -> dict[str, str | None]:
 def held(values: Mapping[str, float | str], twin: Twin, space: Space) -> np.ndarray:
     """u_D of the columns of variables that stay as they are, NaN of all others."""
     fixed_D = np.full(space.size, np.nan)
-    for name, value in values.items():
-        variable = twin.variables.get(name)
-        if variable is None or isinstance(variable, Linked):
-            hint = did_you_mean(name, twin.variables)
-            raise DesignError(f"set: there is no variable '{name}' that can be set.{hint}")
-        own = Space({name: variable}).encode([{name: value}], where="set: ")
+    for name, value in checked(twin, values, "set: ").items():
+        if name in twin.hidden:
+            raise DesignError(f"set: {name} is hidden; a search draws it, or leaves it as usual.")
+        own = Space({name: twin.variables[name]}).encode([{name: value}])
         fixed_D[space.groups[name]] = own[0]
     return fixed_D

@@ -149,11 +149,10 @@ def knows(records: Records, found: Summary) -> Markup:
                 amount(own.get("rmse"), units.get(name)),
                 share(own.get("coverage")),
                 score(margins.get(name), 2),
-                share((calibrated.facts["coverage"] if calibrated else {}).get(name)),
             )
         )
     head = ("figure", "R² at first", "R² at last", "root mean square error", "coverage",
-            "margin, in deviations", "kept with its margin")  # fmt: skip
+            "margin, in deviations")  # fmt: skip
     kind = told["surrogate"].replace("_", " ")
     said = f"A {kind} that learned from {fixed(told['rows'], 0)} runs stands in for the simulator."
     parts = [tag("p", said), table(head, rows), tag("p", f"{KNOWS} {MARGIN}", kind="quiet")]

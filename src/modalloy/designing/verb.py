@@ -9,11 +9,12 @@ from modalloy.designing.asked import Asked
 from modalloy.designing.design_file import Source, load_design
 from modalloy.designing.loop import Loop
 from modalloy.designing.page import in_words, write_page
-from modalloy.designing.records import Records
+from modalloy.designing.records import Record, Records
 from modalloy.designing.running import Runner
 from modalloy.designing.study import study_of
 from modalloy.errors import DesignError
 from modalloy.machine.files import locked, remove_leftovers
+from modalloy.machine.progress import Bar
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.twin_file import load_twin
 
@@ -70,12 +71,24 @@ def design(
         remove_leftovers(folder)
         records = Records(folder / RECORDS)
         refuse_other(records, asked, fingerprint(twin), folder, resume=resume)
-        with Runner(
-            twin, folder, seed=asked.seed, hidden=asked.hidden, workers=workers, quiet=quiet
-        ) as runner:
-            for _ in Loop(study, records, runner).states():
-                pass
+        given = {"seed": asked.seed, "hidden": asked.hidden, "workers": workers}
+        with (
+            Bar("design", asked.budget, quiet=quiet) as bar,
+            Runner(twin, folder, **given, done=bar.advance) as runner,
+        ):
+            for record in Loop(study, records, runner).states():
+                bar.advance(0, note=noted(record))
         return Designed(folder, write_page(folder, records, twin), records)
+
+
+def noted(record: Record) -> str:
+    """What a progress bar says after a state."""
+    best = record.facts.get("best")
+    if not best:
+        return record.state
+    return f"{record.state}, best so far: " + ", ".join(
+        f"{name} {value:.4g}" for name, value in best["outputs"].items()
+    )
 
 
 def refuse_other(records: Records, asked: Asked, mark: str, folder: Path, *, resume: bool) -> None:
