@@ -1,0 +1,1 @@
+"""Digital twins: what they are, how they are run and recorded, and two that ship."""
