@@ -83,6 +83,8 @@ class Learned:
         while final and len(found.u_BD) < count and side > CLOSEST:
             side /= 4  # a small space, or one optimum: its designs are close to each other
             found = self.apart(APART * side, count, final=final, box=box, seed=seed)
+        if final and not len(found.u_BD):  # nothing is certified: the likeliest, and said so
+            found = self.apart(APART, count, final=False, box=None, seed=seed)
         return found, self.told(found)
 
     def apart(

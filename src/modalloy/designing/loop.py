@@ -206,7 +206,8 @@ class Loop:
         """u_ND of the designs that a record of runs is about."""
         if number < len(self.records.all) and self.records.all[number].state == "simulate":
             return self.planned()
-        return np.array(self.records.all[number - 1].facts["u"])
+        u = self.records.all[number - 1].facts["u"]
+        return np.array(u, dtype=np.float64).reshape(-1, self.study.space.size)
 
     def learned(self) -> Learned:
         """What was learned from all rows when the latest record of `train` was written."""
