@@ -21,6 +21,7 @@ from modalloy.designing.merit import (
     shortfalls,
     terms_of,
 )
+from modalloy.designing.pareto import ranks
 from modalloy.designing.problem import Problem, Rows, shortfall
 from modalloy.designing.search import Sought, pulled_inside, search
 from modalloy.designing.surrogates.gaussian_process import FEWEST, GaussianProcess
@@ -35,6 +36,7 @@ STEPS = 40  # downhill, in each of two rounds
 POLISH = 12  # further steps by all rows
 SMALL = 0.5  # mean side of a box that is searched by the nearest rows
 BOLDEST = 2.0  # deviations by which objectives are hoped to be better
+BEHIND = 1 << 30  # the rank of a run without an objective: behind all others
 SAME = 1e-6  # designs nearer than this are one
 SPARE = 0.02  # of a margin, and deviations, that searched designs keep beyond it
 
@@ -153,9 +155,8 @@ def first_starts(
 ) -> np.ndarray:
     """A start for each way: from all over the box, and from moves of the best rows."""
     count = len(asked.margin_S)
-    short_N = shortfall(problem, rows.y_NO)
-    value_N = problem.sought(rows.y_NO)[:, 0]
-    good = np.lexsort([np.nan_to_num(value_N, nan=np.inf), short_N])[:count]
+    order_N = np.lexsort([ranks(problem.sought(rows.y_NO)) % BEHIND, shortfall(problem, rows.y_NO)])
+    good = order_N[:count]
     good_GD = rows.u_ND[good]
     origin_ND = good_GD[draw.integers(0, len(good_GD), SCREENED // 2)]
     near_ND = moved(problem, origin_ND, box, step=0.1, draw=draw)
