@@ -9,7 +9,7 @@ import pytest
 from matplotlib.lines import Line2D
 
 from modalloy.design import foretold, parallel, plots
-from modalloy.design.run_rows import run_rows
+from modalloy.design.page import runs_of
 from modalloy.design.summary import Summary, summary_of
 from modalloy.report.lettering import drawn
 from modalloy.twin.variables import Categorical, Continuous, Integer, Ordinal
@@ -31,7 +31,7 @@ def searched(tmp_path: Path) -> Callable[..., Summary]:
 
     def make(**given: Any) -> Summary:
         search = Search(tmp_path, **given).plan().round().accept()
-        return summary_of(search.records, run_rows(tmp_path, search.twin), search.twin)
+        return summary_of(search.records, runs_of(tmp_path), search.twin)
 
     return make
 
