@@ -67,7 +67,7 @@ ROOMS: list[set[str]] = [
     {"privacy"},
     {"deployment"},
     {"watching"},
-    {"design"},
+    {"designing"},
     {"tuning"},
     {"deploy"},
     {"federation.flower"},

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from modalloy.design.records import Records
+from modalloy.designing.records import Records
 from modalloy.twin.journal import Header, Journal, Recorded
 from modalloy.twin.runs import Outcome
 from modalloy.twin.twin import Twin

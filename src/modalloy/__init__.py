@@ -34,6 +34,7 @@ __all__ = [
     "check",
     "compress",
     "demo",
+    "design",
     "doctor",
     "draw",
     "economize",
@@ -62,6 +63,7 @@ __all__ = [
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
     from modalloy.deployment.rollback import rollback
+    from modalloy.designing.verb import design
     from modalloy.diagnosis import doctor
     from modalloy.federation.verb import federate, site
     from modalloy.job.job_file import load_job
@@ -117,6 +119,7 @@ _HOMES = {
     "federate": "federation.verb",
     "site": "federation.verb",
     "simulate": "twin.verb",
+    "design": "designing.verb",
     "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",

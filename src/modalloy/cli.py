@@ -13,6 +13,7 @@ from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
 from modalloy.commands.compress import compress
 from modalloy.commands.demo import demo
+from modalloy.commands.design import design
 from modalloy.commands.doctor import doctor
 from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
@@ -53,6 +54,7 @@ VERBS = (  # in the order of --help
     federate,
     site,
     simulate,
+    design,
     economize,
     compress,
     export,
