@@ -1,14 +1,17 @@
 """A search for designs as its records tell it: fabricated numbers of a beam, seeded, in no time."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from PIL import Image, ImageDraw
 
 from modalloy.designing.records import Records
+from modalloy.twin.journal import Header, Journal, Recorded
+from modalloy.twin.runs import Outcome
 from modalloy.twin.twin import Twin
+from modalloy.twin.variables import Categorical, Ordinal, Variable
 
 TWIN: dict[str, Any] = {
     "name": "beam",
@@ -43,7 +46,7 @@ FIGURES = ("mass", "deflection", "f1")
 
 
 class Search:
-    """Writes the records of a search into a folder, and its rows and pictures."""
+    """Writes the records of a search into a folder, and its runs and pictures."""
 
     def __init__(
         self,
@@ -74,8 +77,8 @@ class Search:
         variables = {
             name: {"unit": getattr(v, "unit", None)}
             | ({"low": v.low, "high": v.high} if hasattr(v, "low") else
-               {"choices": list(getattr(v, "levels", None) or v.choices)})
-            for name, v in self.twin.variables.items() if v.type != "linked"
+               {"choices": levels_of(v)})
+            for name, v in self.twin.variables.items()
         }  # fmt: skip
         self.records.write(
             "plan",
@@ -123,13 +126,11 @@ class Search:
                 "seconds": 1.5,
             },
         )
-        margins = {c["output"]: 1.75 for c in self.constraints}
-        coverage = {c["output"]: 0.96 for c in self.constraints}
-        self.records.write(
-            "calibrate",
-            {"confidence": self.confidence, "rows": 12, "margins": margins, "coverage": coverage},
-        )
-        return self
+        verified = sum(r["status"] == "ok" for r in self.seen[self.planned :])
+        deviations = 1.75 - 0.01 * verified if self.constraints else None
+        told = {"deviations": deviations, "planned": rows - verified, "verified": verified}
+        self.records.write("calibrate", {"confidence": self.confidence, **told})
+        return self.save()
 
     def round(self, number: int = 1) -> "Search":
         """One batch of proposals, what came of them, and a model that has learned from it."""
@@ -157,43 +158,59 @@ class Search:
             {
                 "runs": [first, self.run - 1],
                 "outputs": [r["outputs"] or None for r in ran],
-                "status": [r["status"] for r in ran],
+                "status": dict(Counter(r["status"] for r in ran)),
+                "statuses": [r["status"] for r in ran],
+                "seconds": 0.5,
                 "feasible": [r["kept"] for r in ran],
             },
         )
         return [{**r, "predicted": p} for r, p in zip(ran, predicted, strict=True)]
 
     def accept(self, *, offset: float = 0.0) -> "Search":
-        """The last proposals, and what is handed over."""
-        before = self.best()
+        """The last proposals, and all that keeps everything, the best first."""
         ran = self.propose(9, final=True, offset=offset)
-        kept = [r for r in ran if r.get("kept")] if self.simulated else []
+        kept = sorted((r for r in self.seen if r["kept"]), key=self.cost)
+        final = {r["run"]: r for r in ran if r.get("kept")}
         accepted = [
             {
-                "run": r["run"], "values": r["values"], "outputs": r["outputs"],
-                "media": {"drawing": self.drawing(r)} if "drawing" in self.twin.outputs else {},
-                "predicted": r["predicted"],
+                **{key: r[key] for key in ("run", "values", "outputs")},
+                "media": {"drawing": self.drawing(r)},
+                "predicted": final[r["run"]]["predicted"] if r["run"] in final else None,
             }
-            for r in kept
-        ]  # fmt: skip
+            for r in kept[:50]
+        ]
         self.records.write(
             "accept",
             {
                 "accepted": accepted,
                 "front": self.front(kept),
-                "verified": len(kept) / len(ran) if self.simulated else None,
-                "feasible": len(kept),
+                "verified": len(final) / len(ran) if self.simulated else None,
+                "feasible": len(final),
                 "proposed": len(ran),
+                "flagged": 1,
                 "runs": self.run,
                 "hypervolume": 1.25 if len(self.objectives) > 1 else None,
-                "best_of_plan": next((r for r in [before] if r and r["run"] < self.planned), None)
-                or self.best(self.seen[: self.planned]),
-                "flagged": 1,
+                "best_of_plan": self.best(self.seen[: self.planned]),
             },
         )
+        return self.save()
+
+    def save(self) -> "Search":
+        """The record of all runs, if there is to be one."""
+        path = self.folder / "runs.jsonl"
+        path.unlink(missing_ok=True)
         if self.rows:
-            pd.DataFrame([row_of(r) for r in self.seen]).to_parquet(self.folder / "rows.parquet")
+            with Journal(path, Header("0" * 64, {}, {}, 0, {})) as journal:
+                for r in self.seen:
+                    told = (r["run"], r["status"], r["reason"], r["outputs"], 0.1, 7, 1)
+                    journal.add(Recorded(Outcome(*told), {"unseen": 0.5, **r["values"]}))
         return self
+
+    def cost(self, ran: dict[str, Any]) -> float:
+        """The first objective, to be minimised."""
+        goal = self.objectives[0] if self.objectives else "mass"
+        told = {**ran["values"], **ran["outputs"]}
+        return told[goal.lstrip("-")] * (-1 if goal[0] == "-" else 1)
 
     def unit(self, name: str) -> str | None:
         """Of an output or a variable."""
@@ -234,7 +251,7 @@ class Search:
             for c in self.constraints
         )
         status = "failed" if failed else "ok"
-        reason = self.reason if failed else None
+        reason = self.reason if failed else ""
         row = {"run": self.run, "values": values, "outputs": outputs, "kept": kept}
         self.seen.append({**row, "status": status, "reason": reason})
         self.run += 1
@@ -243,13 +260,8 @@ class Search:
     def best(self, seen: list[dict[str, Any]] | None = None) -> dict[str, Any] | None:
         """The best run by the first objective that keeps everything."""
         kept = [r for r in (self.seen if seen is None else seen) if r["kept"]]
-        if not kept or not self.objectives:
-            return None
-        goal = self.objectives[0]
-        found = min(
-            kept, key=lambda r: r["outputs"][goal.lstrip("-")] * (-1 if goal[0] == "-" else 1)
-        )
-        return {key: found[key] for key in ("run", "values", "outputs")}
+        found = min(kept, key=self.cost, default=None)
+        return {key: found[key] for key in ("run", "values", "outputs")} if found else None
 
     def front(self, kept: list[dict[str, Any]]) -> list[int]:
         """Runs that none beats in every objective."""
@@ -282,8 +294,12 @@ def beam(values: dict[str, Any]) -> dict[str, float]:
     return {"mass": float(mass), "deflection": float(deflection), "f1": float(f1)}
 
 
-def row_of(ran: dict[str, Any]) -> dict[str, Any]:
-    """A run as `rows.parquet` holds it."""
-    told = {n: ran["outputs"].get(n) for n in FIGURES}
-    rest = {"drawing": None, "note": None, "status": ran["status"], "reason": ran["reason"]}
-    return {"run": ran["run"], **ran["values"], **told, **rest}
+def levels_of(variable: Variable) -> list[Any] | None:
+    """What a variable may be, None where it follows from others."""
+    match variable:
+        case Ordinal():
+            return list(variable.levels)
+        case Categorical():
+            return list(variable.choices)
+        case _:
+            return None

@@ -9,7 +9,7 @@ import pytest
 from matplotlib.lines import Line2D
 
 from modalloy.designing import foretold, parallel, plots
-from modalloy.designing.run_rows import run_rows
+from modalloy.designing.page import runs_of
 from modalloy.designing.summary import Summary, summary_of
 from modalloy.report.lettering import drawn
 from modalloy.twin.variables import Categorical, Continuous, Integer, Ordinal
@@ -31,7 +31,7 @@ def searched(tmp_path: Path) -> Callable[..., Summary]:
 
     def make(**given: Any) -> Summary:
         search = Search(tmp_path, **given).plan().round().accept()
-        return summary_of(search.records, run_rows(tmp_path, search.twin), search.twin)
+        return summary_of(search.records, runs_of(tmp_path), search.twin)
 
     return make
 

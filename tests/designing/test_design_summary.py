@@ -1,14 +1,14 @@
-"""Records of a search put together: which design is best, which nearest, what each run is."""
+"""The records of a search put together: which design is best, which nearest, what each run is."""
 
 import math
 from pathlib import Path
 
 import pytest
 
+from modalloy.designing.page import runs_of, write_page
 from modalloy.designing.records import Records
-from modalloy.designing.run_rows import run_rows
 from modalloy.designing.summary import Bound, Point, Sought, Summary, summary_of
-from modalloy.errors import DesignError
+from modalloy.errors import DesignError, TwinError
 from searches import Search
 
 
@@ -21,7 +21,8 @@ def summary(
 ) -> Summary:
     accepted = tuple(p for p in points if p.kept)
     end = {"runs": len(points)}
-    return Summary({}, objectives, constraints, (), True, 0, points, points, accepted, end, {})
+    told = (objectives, constraints, (), True, None, 0, points, points, accepted)
+    return Summary({}, *told, end, {})
 
 
 MASS, POWER = Sought("mass", True, "kg"), Sought("power", False, "W")
@@ -74,15 +75,18 @@ def test_what_a_run_did_not_tell_is_near_nothing() -> None:
 
 def test_every_run_is_counted_once_in_its_part(tmp_path: Path) -> None:
     search = Search(tmp_path, planned=30, batch=5, final=8).plan().round().accept()
-    rows = run_rows(tmp_path, search.twin)
+    rows = runs_of(tmp_path)
     found = summary_of(search.records, rows, search.twin)
     assert [p.run for p in found.runs] == list(range(43))
     assert [p.part for p in found.runs] == ["planned"] * 30 + ["infill"] * 5 + ["final"] * 8
     assert [p.kept for p in found.runs] == [r["kept"] for r in search.seen]
     assert [p.outputs for p in found.runs] == [r["outputs"] for r in search.seen]
     assert len(found.proposed) == 8
-    assert [p.run for p in found.accepted] == [r["run"] for r in search.seen[35:] if r["kept"]]
-    assert found.accepted[0].foretold.keys() == {"mass", "deflection", "f1"}
+    kept = sorted((r for r in search.seen if r["kept"]), key=search.cost)
+    assert [p.run for p in found.accepted] == [r["run"] for r in kept]
+    assert {p.part for p in found.accepted} == {"planned", "infill", "final"}
+    assert all(("mass" in p.foretold) == (p.part != "planned") for p in found.accepted)
+    assert all(set(p.values) == set(search.twin.variables) for p in found.runs)
     assert found.units == {
         "width": "mm", "height": "mm", "ribs": None, "tube": "mm", "material": None, "wall": "mm",
         "mass": "kg", "deflection": "mm", "f1": "Hz",
@@ -93,7 +97,7 @@ def test_every_run_is_counted_once_in_its_part(tmp_path: Path) -> None:
 
 def test_without_rows_the_best_of_the_plan_alone_is_known(tmp_path: Path) -> None:
     search = Search(tmp_path, rows=False).plan().accept()
-    assert run_rows(tmp_path, search.twin) is None
+    assert runs_of(tmp_path) is None
     found = summary_of(search.records)
     assert not found.whole_plan
     assert [p.run for p in found.planned] == [search.best(search.seen[:40])["run"]]
@@ -105,14 +109,9 @@ def test_an_empty_folder_is_no_search(tmp_path: Path) -> None:
         summary_of(Records(tmp_path))
 
 
-def test_rows_of_another_twin_are_refused(tmp_path: Path) -> None:
+def test_a_damaged_record_of_runs_is_refused(tmp_path: Path) -> None:
     search = Search(tmp_path).plan().accept()
-    rows = tmp_path / "rows.parquet"
-    import pandas as pd
-
-    pd.read_parquet(rows).drop(columns="f1").to_parquet(rows)
-    with pytest.raises(DesignError, match="no column 'f1'; it is of another twin"):
-        run_rows(tmp_path, search.twin)
-    rows.write_bytes(b"PAR1 no more")
-    with pytest.raises(DesignError, match="cannot be read"):
-        run_rows(tmp_path, search.twin)
+    journal = tmp_path / "runs.jsonl"
+    journal.write_text(journal.read_text().replace('"run": 3,', '"run" 3,'))
+    with pytest.raises(TwinError, match="line 5: is damaged"):
+        write_page(tmp_path, search.records, search.twin)

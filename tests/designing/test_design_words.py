@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from modalloy.designing.page import in_words
-from modalloy.designing.run_rows import run_rows
+from modalloy.designing.page import in_words, runs_of
 from modalloy.designing.summary import Summary, summary_of
 from modalloy.designing.words import amount, edge, interval, percent, say_all, say_short
 from searches import CONSTRAINTS, Search
@@ -50,7 +49,7 @@ def test_the_answer_in_words(tmp_path: Path) -> None:
 
 def test_nothing_found_is_said_first_with_what_comes_nearest(tmp_path: Path) -> None:
     search = Search(tmp_path, constraints=IMPOSSIBLE).plan().round().accept()
-    rows = run_rows(tmp_path, search.twin)
+    rows = runs_of(tmp_path)
     found = summary_of(search.records, rows)
     said = say_all(found, search.records)
     nearest = found.nearest()
@@ -74,7 +73,7 @@ def test_proposals_that_fail_though_earlier_runs_do_not(tmp_path: Path) -> None:
 def shown(share: float, count: int) -> Summary:
     plan = {"asked": {"confidence": 0.95}}
     end = {"verified": share, "proposed": count, "feasible": round(share * count)}
-    return Summary(plan, (), (), (), True, 0, (), (), (), end, {})
+    return Summary(plan, (), (), (), True, None, 0, (), (), (), end, {})
 
 
 @pytest.mark.parametrize(

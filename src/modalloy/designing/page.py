@@ -7,7 +7,7 @@ from modalloy.designing.foretold import foretold
 from modalloy.designing.parallel import parallel
 from modalloy.designing.pictures import pictures
 from modalloy.designing.records import Records
-from modalloy.designing.run_rows import run_rows
+from modalloy.designing.running import JOURNAL
 from modalloy.designing.steps import reasons, steps
 from modalloy.designing.summary import Point, Summary, summary_of
 from modalloy.designing.words import (
@@ -29,6 +29,7 @@ from modalloy.machine.files import write_safely
 from modalloy.report.document import document
 from modalloy.report.html import Dot, Markup, dots, fold, join, tag
 from modalloy.report.page import show_figures
+from modalloy.twin.journal import Recorded, read_journal
 from modalloy.twin.twin import Twin
 
 PAGE = "design.html"
@@ -46,10 +47,10 @@ FOOTER = "Written by Modalloy. The same is in the records of the search."
 def write_page(folder: Path, records: Records, twin: Twin) -> Path:
     """Write the page of a search into its folder, whole or not at all; where it is.
 
-    Rows of the plan are read from `rows.parquet` in the folder where there is one; DesignError
-    where it cannot be read, or where there is no record yet.
+    Runs of the plan are read from the folder's record of runs, if there is one. DesignError where
+    there is no record of the search yet, TwinError where that of its runs is damaged.
     """
-    found = summary_of(records, run_rows(folder, twin), twin)
+    found = summary_of(records, runs_of(folder), twin)
     parts = [("answer", "In short", answer(found, records)), *drawn_parts(found, twin, folder)]
     if found.accepted:
         parts.append(("designs", "Accepted designs", tables.accepted(found)))
@@ -71,6 +72,12 @@ def write_page(folder: Path, records: Records, twin: Twin) -> Path:
     return path
 
 
+def runs_of(folder: Path) -> dict[int, Recorded] | None:
+    """Every run of a search by its number; None where its folder has no record of them."""
+    journal = folder / JOURNAL
+    return read_journal(journal)[1] if journal.is_file() else None
+
+
 def in_words(records: Records) -> str:
     """The same for a terminal: a sentence a line."""
     return "\n".join(say_all(summary_of(records), records))
@@ -80,7 +87,7 @@ def answer(found: Summary, records: Records) -> Markup:
     """The best design, what of the promise was kept, and the best of the plan beside it."""
     box = Markup("")
     if warned := say_warnings(found):
-        nothing = found.end and found.tried and not found.accepted
+        nothing = found.end and found.tried and found.best is None
         kind, role = ("alarm", "alert") if nothing else ("lacking", "status")
         box = tag("div", *(tag("p", line) for line in warned), kind=kind, role=role)
     cards = [c for c in (best_card(found), promise_card(found)) if c]

@@ -1,7 +1,8 @@
 """What each state of a search did, a line a record, and which runs told nothing."""
 
 from collections import Counter
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never
 
 from modalloy.designing.records import Record, Records
 from modalloy.designing.summary import Summary
@@ -54,9 +55,7 @@ def say_step(record: Record, found: Summary) -> str:
             of = f"; R² {', '.join(scores)}" if scores else ""
             return f"{told['surrogate'].replace('_', ' ')} on {told['rows']} rows{of}"
         case "calibrate":
-            each = ", ".join(f"{n} {q:.2f}" for n, q in told["margins"].items() if q is not None)
-            at = f"for {percent(told['confidence'])} by {told['rows']} rows"
-            return f"margins {at}: {each} deviations" if each else f"margins {at}: none is needed"
+            return say_margin(told)
         case "propose":
             sure, out = sum(told["certified"]), sum(told["extrapolates"])
             end = "in the end" if told["final"] else f"in round {told['round']}"
@@ -64,7 +63,7 @@ def say_step(record: Record, found: Summary) -> str:
             return f"{say_count(len(told['designs']), 'design')} {end}, {sure} certified{flagged}"
         case "verify":
             kept = f"{sum(told['feasible'])} of {len(told['feasible'])} keep everything"
-            return f"{span(told['runs'])}: {kept}; {say_statuses(Counter(told['status']))}"
+            return f"{span(told['runs'])}: {kept}; {say_statuses(told['status'])}"
         case "infill":
             left = f"{told['added']} rows added, {say_runs(told['left'])} left"
             return f"{left}{say_best(told['best'], found)}"
@@ -77,17 +76,27 @@ def say_step(record: Record, found: Summary) -> str:
             assert_never(record.state)
 
 
+def say_margin(told: Mapping[str, Any]) -> str:
+    """How far inside its limits a proposal has to lie, and from how many rows that is known."""
+    if told["deviations"] is None:
+        return "no margin is needed, or none is known"
+    rows = f"{say_count(told['planned'], 'planned row')} and {told['verified']} verified"
+    return f"{told['deviations']:.2f} deviations for {percent(told['confidence'])}, from {rows}"
+
+
 def span(runs: list[int]) -> str:
     """First and last run."""
+    if runs[1] < runs[0]:
+        return "no run"
     return f"run {runs[0]}" if runs[0] == runs[1] else f"runs {runs[0]} to {runs[1]}"
 
 
-def say_statuses(counts: dict[str, int]) -> str:
+def say_statuses(counts: Mapping[str, int]) -> str:
     """How many runs ended in which way."""
     return ", ".join(f"{n} {status}" for status, n in counts.items() if n) or "none"
 
 
-def say_best(best: dict | None, found: Summary) -> str:
+def say_best(best: Mapping[str, Any] | None, found: Summary) -> str:
     """The best so far by the first objective."""
     if not best or not found.objectives:
         return ""

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from modalloy.designing.records import Record, Records
-from modalloy.designing.run_rows import RunRow
 from modalloy.errors import DesignError
 from modalloy.judge.wording import is_number
+from modalloy.twin.journal import Recorded
 from modalloy.twin.twin import Twin
 
 Part = Literal["planned", "infill", "final"]
@@ -75,8 +75,10 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """planned: as far as their rows are at hand. tried: proposals that were run, in order.
-    proposed: the designs proposed in the end, run or not. accepted: those that are handed over.
+    """planned: as far as their runs are at hand. tried: proposals that were run, in order.
+    best_planned: by the first objective, of those that keep everything; with none the first that
+    does. proposed: the designs proposed in the end, run or not. accepted: the best of all runs that keep
+    everything.
     plan_kept: how many designs of the plan keep everything, None before that is known. end: facts
     of `accept`; empty while the search goes on. units: of variables and of all that is asked about.
     """
@@ -86,6 +88,7 @@ class Summary:
     constraints: tuple[Bound, ...]
     planned: tuple[Point, ...]
     whole_plan: bool
+    best_planned: Point | None
     plan_kept: int | None
     tried: tuple[Point, ...]
     proposed: tuple[Point, ...]
@@ -107,11 +110,6 @@ class Summary:
     def best(self) -> Point | None:
         """The best accepted design; where none is, the best that keeps everything of all runs."""
         return self.best_of(self.accepted or [p for p in self.runs if p.kept])
-
-    @property
-    def best_planned(self) -> Point | None:
-        """The best design of the plan that keeps everything."""
-        return self.best_of([p for p in self.planned if p.kept])
 
     def best_of(self, points: Iterable[Point]) -> Point | None:
         """With one objective its best. With several the one nearest to the best of each, all of
@@ -156,11 +154,11 @@ class Summary:
 
 
 def summary_of(
-    records: Records, rows: Mapping[int, RunRow] | None = None, twin: Twin | None = None
+    records: Records, runs: Mapping[int, Recorded] | None = None, twin: Twin | None = None
 ) -> Summary:
     """Put the records of a search together.
 
-    rows: what every run was and told, by its number; without them the best alone is known of the
+    runs: what every run was and told, by its number; without them the best alone is known of the
     plan. twin: tells the units of variables that follow from others. DesignError where there is
     no record yet.
     """
@@ -182,12 +180,13 @@ def summary_of(
         Sought(o["output"], o["direction"] == "minimise", o["unit"]) for o in plan["objectives"]
     ]
     end = last.facts if last else {}
-    planned, tried = list(planned_of(records, rows or {}, bounds)), tried_of(records, rows or {})
+    planned, tried = list(planned_of(records, runs or {}, bounds)), tried_of(records, runs or {})
     whole = bool(planned)
     ingested = records.last("ingest")
-    best = end.get("best_of_plan") or (ingested.facts["best"] if ingested else None)
-    if not whole and best:
-        planned = [Point(best["run"], "planned", best["values"], best["outputs"], True)]
+    best = ingested.facts["best"] if ingested else None
+    top = Point(best["run"], "planned", best["values"], best["outputs"], True) if best else None
+    if not whole and top:
+        planned = [top]
     finals = [p for p in proposals(records) if p.part == "final"]
     ran = [p for p in tried if p.part == "final"]
     return Summary(
@@ -196,30 +195,34 @@ def summary_of(
         bounds,
         tuple(planned),
         whole,
+        top,
         ingested.facts["feasible"] if ingested else None,
         tuple(tried),
         tuple(ran or finals),
-        tuple(accepted_of(end, ran)),
+        tuple(accepted_of(end, [*planned, *tried])),
         end,
         units_of(plan, twin),
     )
 
 
 def planned_of(
-    records: Records, rows: Mapping[int, RunRow], bounds: Sequence[Bound]
+    records: Records, runs: Mapping[int, Recorded], bounds: Sequence[Bound]
 ) -> Iterator[Point]:
-    """The designs of the plan whose rows are at hand."""
+    """The designs of the plan whose runs are at hand."""
+    variables = records.all[0].facts["variables"]
     for record in records.of("simulate"):
         low, high = record.facts["runs"]
         for run in range(low, high + 1):
-            if row := rows.get(run):
-                outputs = row.outputs if row.status == "ok" else {}
-                point = Point(run, "planned", row.values, outputs, False, row.status, row.reason)
+            if run in runs:
+                ran, values = runs[run]
+                values = {name: values[name] for name in variables if name in values}
+                outputs = ran.outputs if ran.status == "ok" else {}
+                point = Point(run, "planned", values, outputs, False, ran.status, ran.reason)
                 kept = bool(outputs) and not any(b.outside(point.number(b.output)) for b in bounds)
                 yield point._replace(kept=kept)
 
 
-def tried_of(records: Records, rows: Mapping[int, RunRow]) -> list[Point]:
+def tried_of(records: Records, runs: Mapping[int, Recorded]) -> list[Point]:
     """Every proposal that was run, with what came of it."""
     found: list[Point] = []
     before: Record | None = None
@@ -228,17 +231,15 @@ def tried_of(records: Records, rows: Mapping[int, RunRow]) -> list[Point]:
             before = record
         elif record.state == "verify":
             assert before is not None
-            told = record.facts
-            designs = proposals_of(before)
-            each = zip(designs, told["outputs"], told["status"], told["feasible"], strict=True)
-            for at, (point, outputs, status, kept) in enumerate(each):
-                run = told["runs"][0] + at
-                reason = rows[run].reason if run in rows else ""
-                found.append(
-                    point._replace(
-                        run=run, outputs=outputs or {}, status=status, kept=kept, reason=reason
-                    )
-                )
+            told, first = record.facts, record.facts["runs"][0]
+            ends = zip(told["outputs"], told["statuses"], told["feasible"], strict=True)
+            for run, (point, end) in enumerate(
+                zip(proposals_of(before), ends, strict=True), start=first
+            ):
+                outputs, status, kept = end
+                reason = runs[run].outcome.reason if run in runs else ""
+                told_now = {"outputs": outputs or {}, "status": status, "kept": kept}
+                found.append(point._replace(run=run, reason=reason, **told_now))
     return found
 
 
@@ -262,20 +263,12 @@ def proposals_of(record: Record) -> list[Point]:
 
 
 def accepted_of(end: Mapping[str, Any], ran: Sequence[Point]) -> Iterator[Point]:
-    """The designs that are handed over, with what is known of their proposal."""
-    proposed = {p.run: p for p in ran}
+    """The designs that are handed over, with what is known of their run."""
+    known = {p.run: p for p in ran}
     for one in end.get("accepted", ()):
-        before = proposed.get(one["run"])
-        yield Point(
-            one["run"],
-            "final",
-            one["values"],
-            one["outputs"],
-            True,
-            foretold=one["predicted"] or {},
-            media=one["media"] or {},
-            certified=before.certified if before else True,
-            extrapolates=before.extrapolates if before else False,
+        bare = Point(one["run"], "planned", {}, {}, True)
+        yield known.get(one["run"], bare)._replace(
+            values=one["values"], outputs=one["outputs"], media=one["media"], kept=True
         )
 
 

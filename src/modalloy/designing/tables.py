@@ -5,20 +5,16 @@ from typing import Any
 
 from modalloy.designing.pictures import in_order
 from modalloy.designing.records import Records
-from modalloy.designing.summary import Point, Summary
+from modalloy.designing.summary import Part, Point, Summary
 from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_run
 from modalloy.judge.wording import brief, fixed
 from modalloy.report.html import Markup, join, table, tag
 
 MOST = 100  # rows
+FROM: Mapping[Part, str] = {"planned": "plan", "infill": "search", "final": "last proposals"}
 KNOWS = (
     "R² of rows that were not learned from: 1 is exact, 0 as good as always saying the mean. "
-    "Coverage: how many of their values lie inside their interval."
-)
-MARGIN = (
-    "A margin is how many of its own deviations the surrogate must stay away from a limit, so that "
-    "a proposed design keeps all limits at once as surely as was asked. It was measured on rows "
-    "that the surrogate had not learned from."
+    "Coverage: how many of their values lie inside the interval foretold of them."
 )
 
 
@@ -54,7 +50,7 @@ def wish(found: Summary, name: str) -> str:
 
 def span(told: Mapping[str, Any] | None) -> str:
     """What a variable may be."""
-    if not told:
+    if not told or told.get("choices", ()) is None:
         return "follows from others"
     if "choices" in told:
         return edge(", ".join(edge(c) for c in told["choices"]), told.get("unit"))
@@ -73,13 +69,14 @@ def accepted(found: Summary) -> Markup:
         (
             tag("strong", f"{say_run(p)} (best)") if i == 0 else say_run(p),
             *(["yes" if p.run in on else "no"] if several else []),
+            FROM[p.part],
             "yes" if p.extrapolates else "no",
             *(amount(p.outputs.get(n, p.values.get(n)), None) for n in names),
         )
         for i, p in enumerate(points[:MOST])
     ]
     front = ["on the front"] if several else []
-    head = ("design", *front, "extrapolates", *(headed(n, units.get(n)) for n in names))
+    head = ("design", *front, "from", "extrapolates", *(headed(n, units.get(n)) for n in names))
     more = f"And {len(points) - MOST} more." if len(points) > MOST else ""
     exact = tag("p", f"{more} Exact values are in the record `accept`.".strip(), kind="quiet")
     return join([table(head, rows), exact])
@@ -131,38 +128,45 @@ def amount_foretold(point: Point, name: str) -> str:
 
 
 def knows(records: Records, found: Summary) -> Markup:
-    """How well the surrogate answers, and the margins that keep its promise."""
-    trained, calibrated = records.last("train"), records.last("calibrate")
+    """How well the surrogate answers, and the margin that keeps its promise."""
+    trained = records.last("train")
     if trained is None:
         return tag("p", "Nothing has been learned yet.", kind="quiet")
     told, first = trained.facts, records.of("train")[0].facts["scores"]
-    margins = calibrated.facts["margins"] if calibrated else {}
-    units = found.units
-    rows = []
-    for name, own in told["scores"].items():
-        before = first.get(name, {}).get("r2")
-        rows.append(
-            (
-                name,
-                score(before),
-                score(own.get("r2")),
-                amount(own.get("rmse"), units.get(name)),
-                share(own.get("coverage")),
-                score(margins.get(name), 2),
-            )
+    rows = [
+        (
+            name,
+            score(first.get(name, {}).get("r2")),
+            score(own["r2"]),
+            amount(own["rmse"], found.units.get(name)),
+            share(own["coverage"]),
         )
-    head = ("figure", "R² at first", "R² at last", "root mean square error", "coverage",
-            "margin, in deviations")  # fmt: skip
+        for name, own in told["scores"].items()
+    ]
+    head = ("figure", "R² at first", "R² at last", "root mean square error", "coverage")
     kind = told["surrogate"].replace("_", " ")
     said = f"A {kind} that learned from {fixed(told['rows'], 0)} runs stands in for the simulator."
-    parts = [tag("p", said), table(head, rows), tag("p", f"{KNOWS} {MARGIN}", kind="quiet")]
-    if compared := told.get("compared"):
+    parts = [tag("p", said), table(head, rows), tag("p", KNOWS, kind="quiet"), margin(records)]
+    if compared := told["compared"]:
         lines = [(kind.replace("_", " "), fixed(value, 3)) for kind, value in compared.items()]
-        parts += [
-            tag("h3", "Surrogates compared"),
-            table(("surrogate", "log score, larger is better"), lines),
-        ]
+        scores = table(("surrogate", "log score, larger is better"), lines)
+        parts += [tag("h3", "Surrogates compared"), scores]
     return join(parts)
+
+
+def margin(records: Records) -> Markup:
+    """How far inside its limits a proposal has to lie, and how that was at first."""
+    told = [r.facts for r in records.of("calibrate") if r.facts["deviations"] is not None]
+    if not told:
+        return Markup("")
+    last, first = told[-1], told[0]["deviations"]
+    rows = f"{last['planned']} planned rows and {last['verified']} verified proposals"
+    said = (
+        f"To keep all limits at once as surely as {percent(last['confidence'])}, a proposal has to "
+        f"lie {fixed(last['deviations'], 2)} of the surrogate's deviations inside each of them"
+    )
+    before = f"; at first {fixed(first, 2)}" if len(told) > 1 else ""
+    return tag("p", f"{said}{before}. That was measured on {rows}, each foretold unseen.")
 
 
 def score(value: float | None, digits: int = 3) -> str:

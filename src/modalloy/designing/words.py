@@ -35,9 +35,9 @@ def say_warnings(found: Summary) -> list[str]:
     said = []
     if not found.end:
         said.append("The search has not ended; this is what it has found so far.")
-    elif not found.accepted and found.tried:
+    elif found.tried and not found.end["feasible"]:
         said.append(say_nothing(found))
-    if found.accepted and (short := say_short(found)):
+    elif short := say_short(found):
         said.append(short)
     if flagged := found.end.get("flagged"):
         said.append(
@@ -129,7 +129,12 @@ def say_gain(found: Summary) -> str:
         return f"None of {planned} keeps everything that was asked." if none else ""
     if best is not None and best.run == before.run:
         return f"It is the best of {planned}; no proposal that was run is better."
-    if best is None or len(found.objectives) != 1:
+    if not found.objectives:
+        return f"Of {planned} {say_run(before)} keeps everything too: {say_figures(found, before)}."
+    if len(found.objectives) > 1:
+        first = found.objectives[0].output
+        return f"Best {first} of {planned}, {say_run(before)}: {say_figures(found, before)}."
+    if best is None:
         return f"Best of {planned}, {say_run(before)}: {say_figures(found, before)}."
     goal = found.objectives[0]
     old, new = before.number(goal.output), best.number(goal.output)
