@@ -6,7 +6,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
 from modalloy.job.group import Options
 
-Surrogate = Literal["auto", "gaussian_process", "deep_ensemble"]
+Surrogate = Literal["auto", "gaussian process", "deep ensemble"]
 SHARE_PLANNED = 0.3  # of the budget that the plan takes where nothing is said
 
 

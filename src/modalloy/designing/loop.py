@@ -13,6 +13,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from modalloy.designing.accepted import accepted, best_of
+from modalloy.designing.choose import Kind
 from modalloy.designing.learned import Learned, learn
 from modalloy.designing.problem import Problem, Rows, best_row
 from modalloy.designing.propose import Proposals
@@ -147,7 +148,7 @@ class Loop:
         last, rows = self.records.last("train"), len(self.y_NO)
         if last is not None and not due(self.round()):
             rows = int(last.facts["fitted"])
-        self._learned = self.learn(rows)
+        self._learned = self.learn(rows, self.kind())
         facts = self._learned.trained()
         return {**facts, "fitted": rows, "seconds": time.perf_counter() - start}
 
@@ -178,7 +179,7 @@ class Loop:
         return {
             **ran(first, outcomes, time.perf_counter() - start),
             "outputs": [outputs_of(self.study, y_O) for y_O in y_NO],
-            "status": [o.status for o in outcomes],
+            "statuses": [o.status for o in outcomes],
             "feasible": self.study.problem.kept(y_NO).tolist(),
             "scores": known,
         }
@@ -214,14 +215,20 @@ class Loop:
         if self._learned is None:
             last = self.records.last("train")
             assert last is not None
-            self._learned = self.learn(int(last.facts["fitted"]))
+            self._learned = self.learn(int(last.facts["fitted"]), last.facts["surrogate"])
         return self._learned
 
-    def learn(self, fitted: int) -> Learned:
+    def learn(self, fitted: int, kind: Kind | None) -> Learned:
         """Learn from all rows, parameters of the surrogate from the first so many."""
         rows = Rows(self.u_ND, self.y_NO)
-        seed = self.asked.seed
-        return learn(self.study, rows, np.array(self.score_N), fitted=fitted, seed=seed)
+        return learn(self.study, rows, np.array(self.score_N), kind=kind, fitted=fitted)
+
+    def kind(self) -> Kind | None:
+        """What stands in for the simulator: what is asked, else what the first rows chose."""
+        if self.asked.surrogate != "auto":
+            return self.asked.surrogate
+        last = self.records.last("train")
+        return None if last is None else last.facts["surrogate"]
 
     def judged(self, scores: Sequence[float | None], *, fewer: bool = False) -> None:
         """Keep how kindly the latest runs were foretold, and move the region to the best design.

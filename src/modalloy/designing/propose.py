@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from modalloy.designing.candidates import Box, moved, spread, whole
 from modalloy.designing.extrapolation import fit_reach
@@ -224,7 +224,7 @@ def choose(
     room_N = room(said, problem.names, problem.constraints)
     beyond_N = fit_reach(rows.u_ND).extrapolates(pool_ND)
     certified_N = room_N >= margin
-    fit_N = cKDTree(rows.u_ND).query(pool_ND)[0] > SAME
+    fit_N = KDTree(rows.u_ND).query(pool_ND)[0] > SAME
     if purpose == "certify":
         fit_N &= certified_N & ~beyond_N
     picks = pick(

@@ -33,6 +33,16 @@ class Study:
         """What has to be known of a design, in order."""
         return self.problem.names
 
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Variables among the outputs: known of each design without a run."""
+        return tuple(name for name in self.outputs if name in self.twin.variables)
+
+    def known_values(self, u_ND: np.ndarray) -> np.ndarray:
+        """Their values, (N, V)."""
+        found = self.space.values(self.problem.repair(u_ND))
+        return np.stack([found[name].astype(np.float64) for name in self.known], axis=1)
+
     def designs(self, u_ND: np.ndarray) -> list[dict[str, Any]]:
         """The value of every variable."""
         return self.space.decode(self.problem.repair(u_ND))
@@ -62,6 +72,7 @@ def study_of(asked: Asked, twin: Twin) -> Study:
         for name in names
     )
     named = [*(o.output for o in objectives), *(c.output for c in constraints)]
+    named.sort(key=lambda name: name in twin.variables)  # what has to be modelled first
     fixed = held(asked.set, twin, space)
     problem = Problem(space, tuple(dict.fromkeys(named)), constraints, objectives, fixed)
     return Study(asked, twin, space, problem, units)

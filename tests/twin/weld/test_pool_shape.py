@@ -10,9 +10,9 @@ from modalloy.errors import ModalloyError
 from modalloy.twin.weld.heat import Heat
 from modalloy.twin.weld.keyhole import Beam, heat_of, keyhole_of
 from modalloy.twin.weld.metals import METALS
+from modalloy.twin.weld.plant import stream
 from modalloy.twin.weld.pool_shape import cross_section
 from modalloy.twin.weld.simulator import beam_of
-from modalloy.twin.weld.plant import stream
 
 BEAM = Beam(1000.0, 0.02, 20.0, 0.7e-3, "stainless", 0.6, 1.0)
 MELTS_C = METALS["stainless"].melts_c

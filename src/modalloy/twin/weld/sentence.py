@@ -17,7 +17,10 @@ WARM: Words = ("Plate still hot from before.", "Plate came in warm.")
 OTHER: Words = ("Gas bottle changed.", "New batch on the table.", "Clamp tightened.")
 MUCH = 1.2  # excess of power density from which on metal is thrown out
 MIST = 0.3  # deviation of what an eye makes of that excess
-DIM = (0.58, 0.36)  # absorptivity at which nobody calls the lens dirty, and at which half of them do
+DIM = (
+    0.58,
+    0.36,
+)  # absorptivity at which nobody calls the lens dirty, and at which half of them do
 WARM_C = 120.0
 
 
