@@ -158,7 +158,7 @@ class Loop:
         final = spare < 1 or not self.study.problem.objectives
         count = self.asked.proposals if final else min(self.asked.batch, spare)
         _, told = self.proposals(count, final=final)
-        return {"round": self.round(), "final": final, "asked": count, **told}
+        return {"round": self.round(), "final": final, "wanted": count, **told}
 
     def proposals(self, count: int, *, final: bool) -> tuple[Proposals, dict[str, Any]]:
         """What is proposed now; the same each time it is asked."""
@@ -270,7 +270,7 @@ class Loop:
 def fewer(records: Sequence[Record]) -> bool:
     """Whether the last of some records found fewer designs to propose than were asked."""
     facts = records[-1].facts if records else {}
-    return len(facts.get("u", ())) < facts.get("asked", 0)
+    return len(facts.get("u", ())) < facts.get("wanted", 0)
 
 
 def due(round_: int) -> bool:

@@ -112,7 +112,8 @@ def pool_of(
     near_ND = moved(problem, origin_ND, everywhere, step=1.5 * apart, draw=draw)
     pool_ND = problem.repair(np.concatenate([found.u_SD, near_ND]))
     if isinstance(surrogate, SmoothSurrogate):
-        margin_N = np.concatenate([asked.margin_S, np.repeat(asked.margin_S, 3)])
+        margin_S = asked.margin_S.numpy()
+        margin_N = np.concatenate([margin_S, np.repeat(margin_S, 3)])
         pool_ND = problem.repair(pulled_inside(problem, surrogate, terms, pool_ND, margin_N))
     return pool_ND
 

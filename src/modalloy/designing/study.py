@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.designing.asked import Asked
+from modalloy.designing.asked import Design
 from modalloy.designing.constraints import parse_constraints, parse_objective
 from modalloy.designing.problem import Problem
 from modalloy.errors import DesignError
@@ -22,7 +22,7 @@ from modalloy.twin.variables import Categorical
 class Study:
     """space: of all variables, those that are set among them. units: of what numbers there are."""
 
-    asked: Asked
+    asked: Design
     twin: Twin
     space: Space
     problem: Problem
@@ -61,7 +61,7 @@ class Study:
         return y_NO
 
 
-def study_of(asked: Asked, twin: Twin) -> Study:
+def study_of(asked: Design, twin: Twin) -> Study:
     """What is asked of a twin; DesignError names everything that the twin does not have."""
     units = numeric(twin)
     space = Space(twin.variables)
