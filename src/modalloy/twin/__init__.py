@@ -1,1 +1,1 @@
-"""Digital twins: variables, outputs and a simulator; plans of runs, and a row for each of them."""
+"""Digital twins: what they are, how they are run and recorded, and two that ship."""
