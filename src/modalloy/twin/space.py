@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 
-from modalloy.errors import JobError
+from modalloy.errors import TwinError
 from modalloy.twin.variables import (
     Categorical,
     Continuous,
@@ -69,7 +69,7 @@ class Space:
     def values(self, u_ND: np.ndarray) -> dict[str, np.ndarray]:
         """x_N of every variable, linked ones too, repaired: rounded, inside bounds, one choice.
 
-        JobError where a linked variable has no finite value.
+        TwinError where a linked variable has no finite value.
         """
         u_ND = self.checked(u_ND)
         found = {n: values_of(v, u_ND[:, self.groups[n]]) for n, v in self.free.items()}
@@ -83,13 +83,13 @@ class Space:
     def encode(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
         """u_ND of designs; what they say of linked variables is passed over.
 
-        JobError where a value is missing, outside its bounds or none of its levels.
+        TwinError where a value is missing, outside its bounds or none of its levels.
         """
         u_ND = np.zeros((len(rows), self.size))
         for name, variable in self.free.items():
             for i, row in enumerate(rows):
                 if name not in row:
-                    raise JobError(f"design {i}: has no value of {name}.")
+                    raise TwinError(f"design {i}: has no value of {name}.")
                 place(variable, row[name], u_ND[i, self.groups[name]], f"design {i}: {name}")
         return u_ND
 
@@ -163,19 +163,19 @@ def _listed(values: Sequence[float | str]) -> np.ndarray:
 
 
 def place(variable: Free, value: Any, u_C: np.ndarray, where: str) -> None:
-    """Write a value into its columns; JobError where it cannot be set."""
+    """Write a value into its columns; TwinError where it cannot be set."""
     match variable:
         case Continuous(low=low, high=high):
             x = number(value, where)
             slack = 1e-9 * (high - low)  # a decoded value may lie a rounding outside
             if not low - slack <= x <= high + slack:
-                raise JobError(f"{where} must lie from {low:g} to {high:g}. Got {x:g}.")
+                raise TwinError(f"{where} must lie from {low:g} to {high:g}. Got {x:g}.")
             x = min(max(x, low), high)
             u_C[0] = np.log(x / low) / np.log(high / low) if variable.log else _share(x, variable)
         case Integer(low=low, high=high):
             x = number(value, where)
             if x != int(x) or not low <= x <= high:
-                raise JobError(f"{where} must be a whole number from {low} to {high}. Got {x:g}.")
+                raise TwinError(f"{where} must be a whole number from {low} to {high}. Got {x:g}.")
             u_C[0] = (x - low + 0.5) / (high - low + 1)
         case Ordinal():
             u_C[0] = (_index(variable.levels, value, where) + 0.5) / len(variable.levels)
@@ -194,7 +194,7 @@ def number(value: Any, where: str) -> float:
     """A finite number, or a sentence."""
     known = isinstance(value, int | float | np.integer | np.floating)
     if not known or isinstance(value, bool) or not np.isfinite(value):
-        raise JobError(f"{where} must be a number. Got '{value}'.")
+        raise TwinError(f"{where} must be a number. Got '{value}'.")
     return float(value)
 
 
@@ -203,7 +203,7 @@ def _index(known: Sequence[float | str], value: Any, where: str) -> int:
     for i, level in enumerate(known):
         if level == value:
             return i
-    raise JobError(f"{where} must be one of {', '.join(map(str, known))}. Got '{value}'.")
+    raise TwinError(f"{where} must be one of {', '.join(map(str, known))}. Got '{value}'.")
 
 
 def with_linked(
@@ -211,7 +211,7 @@ def with_linked(
 ) -> dict[str, np.ndarray]:
     """All variables in their order: x_N of the free ones as given, of the linked ones worked out.
 
-    JobError where one has no finite value.
+    TwinError where one has no finite value.
     """
     known = dict(found)
     waiting = {n: v.formula for n, v in variables.items() if isinstance(v, Linked)}
@@ -223,7 +223,7 @@ def with_linked(
             try:
                 x_N = waiting.pop(name).value(known)
             except ValueError as error:
-                raise JobError(
+                raise TwinError(
                     f"variables.{name}: {error}; narrow the bounds or change its formula."
                 ) from error
             known[name] = np.broadcast_to(x_N, (count,))

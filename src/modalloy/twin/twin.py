@@ -10,7 +10,7 @@ from modalloy.twin.outputs import Output
 from modalloy.twin.variables import Hidden, Variable
 
 
-class PythonFunction(Options):
+class PythonSimulator(Options):
     """A Python function `simulate(values, *, seed, folder)` that returns every output by name."""
 
     type: Literal["python"] = "python"
@@ -26,7 +26,7 @@ class PythonFunction(Options):
         return use
 
 
-class Command(Options):
+class CommandSimulator(Options):
     """Any program."""
 
     type: Literal["command"] = "command"
@@ -46,7 +46,7 @@ class Command(Options):
         return run
 
 
-class Fmu(Options):
+class FmuSimulator(Options):
     """A functional mock-up unit (FMI 2 or 3, co-simulation), by its own names of variables."""
 
     type: Literal["fmu"] = "fmu"
@@ -60,7 +60,9 @@ class Fmu(Options):
     """Which of an output's values over the run is told."""
 
 
-Simulator = Annotated[PythonFunction | Command | Fmu, Field(discriminator="type")]
+Simulator = Annotated[
+    PythonSimulator | CommandSimulator | FmuSimulator, Field(discriminator="type")
+]
 
 
 class Limits(Options):
