@@ -50,7 +50,7 @@ def main() -> None:
     threading.Thread(target=listen, args=(asked, lines), daemon=True).start()
     setup = json.loads(lines.get())
     try:
-        simulate = opened(restored(setup["simulator"]))
+        simulate = opened(restored(setup["simulator"]), list(setup["expected"]))
     except TwinError as error:
         answer(answers, {"refused": str(error)})
         return

@@ -3,18 +3,23 @@
 A simulator travels to its worker processes as JSON, so each kind is a plain tuple of values.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, assert_never
 
-from modalloy.twin.runs import Simulate
+from modalloy.twin.runs import Expected, Simulate
+from modalloy.twin.simulators.command import Command, check_command, open_command
+from modalloy.twin.simulators.fmu import Fmu, open_fmu
 from modalloy.twin.simulators.python_function import PythonFunction, open_function
 
-Simulator = PythonFunction
+Simulator = PythonFunction | Command | Fmu
 
 
 def prepared(
-    simulator: Simulator, variables: Collection[str], outputs: Collection[str], folder: Path
+    simulator: Simulator,
+    variables: Collection[str],
+    outputs: Mapping[str, Expected],
+    folder: Path,
 ) -> Simulator:
     """The simulator as workers open it; what has to be unpacked once is unpacked into `folder`.
 
@@ -23,11 +28,18 @@ def prepared(
     match simulator:
         case PythonFunction():
             return simulator
+        case Command():
+            check_command(simulator)
+            return simulator
+        case Fmu():
+            from modalloy.twin.simulators.fmu_check import prepare_fmu  # no worker needs it
+
+            return prepare_fmu(simulator, variables, outputs, folder)
         case _:
             assert_never(simulator)
 
 
-def opened(simulator: Simulator) -> Simulate:
+def opened(simulator: Simulator, outputs: Collection[str]) -> Simulate:
     """What runs once: a callable (values, *, seed, folder) that returns outputs by name.
 
     TwinError where it cannot be opened.
@@ -35,6 +47,10 @@ def opened(simulator: Simulator) -> Simulate:
     match simulator:
         case PythonFunction():
             return open_function(simulator)
+        case Command():
+            return open_command(simulator)
+        case Fmu():
+            return open_fmu(simulator, outputs)
         case _:
             assert_never(simulator)
 
@@ -44,7 +60,13 @@ def described(simulator: Simulator) -> dict[str, Any]:
     return {"kind": type(simulator).__name__, **simulator._asdict()}
 
 
-def restored(told: dict[str, Any]) -> Simulator:
-    """What `described` has told."""
-    kinds = {kind.__name__: kind for kind in (PythonFunction,)}
-    return kinds[told.pop("kind")](**told)
+def restored(described: Mapping[str, Any]) -> Simulator:
+    """What `described` tells of."""
+    given = dict(described)
+    match given.pop("kind"):
+        case "PythonFunction":
+            return PythonFunction(**given)
+        case "Command":
+            return Command(**given | {"run": tuple(given["run"])})
+        case _:
+            return Fmu(**given)
