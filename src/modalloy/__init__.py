@@ -13,6 +13,7 @@ from modalloy.errors import (
     ModalloyError,
     RunError,
     TableError,
+    TwinError,
 )
 
 __version__ = "0.1.0"
@@ -27,6 +28,7 @@ __all__ = [
     "RunError",
     "Searcher",
     "TableError",
+    "TwinError",
     "adapt",
     "calibrate",
     "check",
@@ -43,12 +45,14 @@ __all__ = [
     "init",
     "load_job",
     "load_run",
+    "load_twin",
     "predict",
     "predict_into",
     "pretrain",
     "rollback",
     "search",
     "serve",
+    "simulate",
     "site",
     "train",
     "tune",
@@ -64,6 +68,8 @@ if TYPE_CHECKING:
     from modalloy.retrieval.conversation import Conversation
     from modalloy.retrieval.searcher import Searcher
     from modalloy.runs.run import load_run
+    from modalloy.twin.twin_file import load_twin
+    from modalloy.twin.verb import simulate
     from modalloy.verbs import (
         adapt,
         calibrate,
@@ -110,10 +116,12 @@ _HOMES = {
     "demo": "verbs",
     "federate": "federation.verb",
     "site": "federation.verb",
+    "simulate": "twin.verb",
     "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",
+    "load_twin": "twin.twin_file",
     "Predictor": "answer.predictor",
     "Searcher": "retrieval.searcher",
     "Conversation": "retrieval.conversation",

@@ -27,6 +27,7 @@ from modalloy.commands.pretrain import pretrain
 from modalloy.commands.rollback import rollback
 from modalloy.commands.search import search
 from modalloy.commands.serve import serve
+from modalloy.commands.simulate import simulate
 from modalloy.commands.site import site
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
@@ -51,6 +52,7 @@ VERBS = (  # in the order of --help
     harden,
     federate,
     site,
+    simulate,
     economize,
     compress,
     export,

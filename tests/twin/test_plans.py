@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modalloy.errors import TwinError
-from modalloy.twin.plans import Kind, factorial_levels, plan
+from modalloy.twin.asked import PlanKind
+from modalloy.twin.plans import factorial_levels, plan
 from modalloy.twin.space import Space
 from modalloy.twin.variables import Categorical, Continuous, Integer, Linked, Ordinal
 
@@ -97,7 +98,7 @@ def test_a_factorial_that_does_not_fit_says_what_would() -> None:
 
 
 @pytest.mark.parametrize("kind", ["latin", "sobol", "factorial"])
-def test_a_plan_is_the_same_for_the_same_seed_and_needs_no_repair(kind: Kind) -> None:
+def test_a_plan_is_the_same_for_the_same_seed_and_needs_no_repair(kind: PlanKind) -> None:
     u_ND = plan(SPACE, 100, kind=kind, seed=5)
     np.testing.assert_array_equal(u_ND, plan(SPACE, 100, kind=kind, seed=5))
     np.testing.assert_array_equal(u_ND, SPACE.repair(u_ND))

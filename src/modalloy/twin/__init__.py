@@ -1,1 +1,1 @@
-"""Digital twins: what they are, how they are run and recorded, and two that ship."""
+"""Digital twins: what they are, plans of runs, how these are run and recorded, two that ship."""

@@ -22,7 +22,7 @@ SHOWN = 60  # characters of a value that are told
 
 
 class Header(NamedTuple):
-    """fingerprint: of the twin. content: what it covers, as JSON, so that a difference can be named.
+    """fingerprint: of the twin. content: what it covers, as JSON, so that differences can be named.
     plan: kind, number of runs and so on, as JSON. versions: of what rows depend on.
     """
 
@@ -159,24 +159,37 @@ def parse(data: bytes, path: Path) -> tuple[Header, dict[int, Recorded], list[di
     lines = data.split(b"\n")[:-1]
     if not lines or not lines[0].startswith(MAGIC.encode()):
         raise TwinError(f"{path}: is no record of runs.")
-    number = 1
+    first = loaded(lines[0], 1, path)
     runs: dict[int, Recorded] = {}
     try:
-        first = json.loads(lines[0])
         header = Header(*(first[name] for name in Header._fields))
-        versions = [dict(header.versions)]
-        for number, line in enumerate(lines[1:], start=2):
-            told = json.loads(line)
-            if "versions" in told:
-                versions.append(told["versions"])
-                continue
+    except KeyError as error:
+        raise TwinError(f"{path}, line 1: says nothing of {error}.") from error
+    versions = [dict(header.versions)]
+    for number, line in enumerate(lines[1:], start=2):
+        told = loaded(line, number, path)
+        if "versions" in told:
+            versions.append(told["versions"])
+            continue
+        try:
             values = told.pop("values")
             runs[told["run"]] = Recorded(Outcome(**told), values)
-    except (ValueError, KeyError, TypeError) as error:
+        except (KeyError, TypeError) as error:
+            raise TwinError(f"{path}, line {number}: is no run of this version.") from error
+    return header, runs, versions
+
+
+def loaded(line: bytes, number: int, path: Path) -> dict[str, Any]:
+    """The object of one line."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        told = None
+    if not isinstance(told, dict):
         raise TwinError(
             f"{path}, line {number}: is damaged; restore the file, or remove it to run all again."
-        ) from error
-    return header, runs, versions
+        )
+    return told
 
 
 def refuse_other(old: Header, new: Header, path: Path) -> None:

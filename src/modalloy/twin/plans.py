@@ -1,19 +1,19 @@
 """Plans of runs: Latin hypercube, Sobol and factorial designs over variables of all kinds."""
 
 from collections.abc import Sequence
-from typing import Literal, assert_never
+from typing import assert_never
 
 import numpy as np
 
 from modalloy.errors import TwinError
+from modalloy.twin.asked import PlanKind
 from modalloy.twin.space import Space, levels, nearest_level
 from modalloy.twin.variables import Categorical
 
-Kind = Literal["latin", "sobol", "factorial"]
 MOST_RUNS = 1_000_000
 
 
-def plan(space: Space, count: int, *, kind: Kind, seed: int) -> np.ndarray:
+def plan(space: Space, count: int, *, kind: PlanKind, seed: int) -> np.ndarray:
     """u_ND of the designs to run, repaired. count: how many; a factorial has at most that many.
 
     - `latin`: each variable has one design in each of N equal stretches (McKay, Beckman and

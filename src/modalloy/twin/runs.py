@@ -1,7 +1,9 @@
 """One run of a simulator: what is asked of it, what it may take, and what came of it."""
 
-import hashlib
+import random
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 Status = Literal["ok", "failed", "timed out", "out of memory", "nonsense"]
@@ -69,5 +71,13 @@ def seed_of(seed: int, attempt: int) -> int:
     """The seed of one attempt of a run: its own at first, then others that follow from it."""
     if attempt == 0:
         return seed
-    digest = hashlib.sha256(f"{seed}/{attempt}".encode()).digest()
-    return int.from_bytes(digest[:4], "big")
+    return random.Random(f"{seed}/{attempt}").getrandbits(32)
+
+
+def told(error: BaseException) -> str:
+    """An error in one sentence, with the line where it was raised."""
+    said = " ".join(str(error).split()) or "no reason given"
+    frames = traceback.extract_tb(error.__traceback__)
+    inner = [f for f in frames if not f.filename.startswith("<frozen")]
+    at = f" ({Path(inner[-1].filename).name}, line {inner[-1].lineno})" if inner else ""
+    return f"{type(error).__name__}: {said}{at}."

@@ -90,7 +90,8 @@ class Space:
             for i, row in enumerate(rows):
                 if name not in row:
                     raise TwinError(f"design {i}: has no value of {name}.")
-                place(variable, row[name], u_ND[i, self.groups[name]], f"design {i}: {name}")
+                value = settled(variable, row[name], f"design {i}: {name}")
+                place(variable, value, u_ND[i, self.groups[name]])
         return u_ND
 
     def repair(self, u_ND: np.ndarray) -> np.ndarray:
@@ -162,32 +163,45 @@ def _listed(values: Sequence[float | str]) -> np.ndarray:
     return np.array(values, dtype=object if words else np.float64)
 
 
-def place(variable: Free, value: Any, u_C: np.ndarray, where: str) -> None:
-    """Write a value into its columns; TwinError where it cannot be set."""
+def settled(variable: Free, value: Any, where: str) -> Any:
+    """A value as a variable holds it: a float, an int, a level or a choice.
+
+    TwinError where it cannot be set.
+    """
     match variable:
         case Continuous(low=low, high=high):
             x = number(value, where)
-            slack = 1e-9 * (high - low)  # a decoded value may lie a rounding outside
+            slack = 1e-9 * (high - low)  # a value that was worked out may lie a rounding outside
             if not low - slack <= x <= high + slack:
                 raise TwinError(f"{where} must lie from {low:g} to {high:g}. Got {x:g}.")
-            x = min(max(x, low), high)
-            u_C[0] = np.log(x / low) / np.log(high / low) if variable.log else _share(x, variable)
+            return min(max(x, low), high)
         case Integer(low=low, high=high):
             x = number(value, where)
             if x != int(x) or not low <= x <= high:
                 raise TwinError(f"{where} must be a whole number from {low} to {high}. Got {x:g}.")
-            u_C[0] = (x - low + 0.5) / (high - low + 1)
+            return int(x)
         case Ordinal():
-            u_C[0] = (_index(variable.levels, value, where) + 0.5) / len(variable.levels)
+            return variable.levels[_index(variable.levels, value, where)]
         case Categorical():
-            u_C[_index(variable.choices, value, where)] = 1.0
+            return variable.choices[_index(variable.choices, value, where)]
         case _:
             assert_never(variable)
 
 
-def _share(x: float, variable: Continuous) -> float:
-    """Where between its bounds a value lies."""
-    return (x - variable.low) / (variable.high - variable.low)
+def place(variable: Free, value: Any, u_C: np.ndarray) -> None:
+    """Write a settled value into the columns of its variable."""
+    match variable:
+        case Continuous(low=low, high=high):
+            log = np.log(value / low) / np.log(high / low) if variable.log else None
+            u_C[0] = (value - low) / (high - low) if log is None else log
+        case Integer(low=low, high=high):
+            u_C[0] = (value - low + 0.5) / (high - low + 1)
+        case Ordinal():
+            u_C[0] = (variable.levels.index(value) + 0.5) / len(variable.levels)
+        case Categorical():
+            u_C[variable.choices.index(value)] = 1.0
+        case _:
+            assert_never(variable)
 
 
 def number(value: Any, where: str) -> float:

@@ -56,8 +56,8 @@ class FmuSimulator(Options):
     """Simulated seconds of one run."""
     step_s: PositiveFloat = 0.01
     """Simulated seconds between two exchanges with it."""
-    at: Literal["last", "mean"] = "last"
-    """Which of an output's values over the run is told."""
+    at: Literal["last", "mean", "min", "max"] = "last"
+    """Which of an output's values over the run is told; `mean` over time."""
 
 
 Simulator = Annotated[

@@ -148,9 +148,9 @@ def several(values: tuple[float | str, ...], noun: str) -> None:
     """ValueError where there are not two different values at least, or one stands twice."""
     if len(values) < 2:
         raise ValueError(
-            f"needs two {noun}s at least. With one {noun} nothing is left to set: take the "
-            "variable away"
+            f"needs two {noun}s at least; what has only one never varies and can be left out"
         )
     twice = [value for i, value in enumerate(values) if value in values[:i]]
     if twice:
-        raise ValueError(f"lists '{twice[0]}' twice; keep one")
+        shown = twice[0] if isinstance(twice[0], str) else f"{twice[0]:g}"
+        raise ValueError(f"lists '{shown}' twice; keep one")

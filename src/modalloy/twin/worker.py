@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 
 from modalloy.errors import TwinError
 from modalloy.twin.returned import checked
-from modalloy.twin.runs import Expected, FailedRun, NonsenseRun, Simulate, Status
-from modalloy.twin.simulators.build import opened, restored
-from modalloy.twin.simulators.python_function import told
+from modalloy.twin.runs import Expected, FailedRun, NonsenseRun, Simulate, Status, told
+from modalloy.twin.simulators.opening import opened
 
 GRACE_S = 10.0  # after its limit a run ends by itself, should nobody be left to end it
 LONGEST = 400  # characters of a reason
@@ -50,7 +49,7 @@ def main() -> None:
     threading.Thread(target=listen, args=(asked, lines), daemon=True).start()
     setup = json.loads(lines.get())
     try:
-        simulate = opened(restored(setup["simulator"]), list(setup["expected"]))
+        simulate = opened(setup["simulator"], list(setup["expected"]))
     except TwinError as error:
         answer(answers, {"refused": str(error)})
         return
@@ -127,7 +126,10 @@ def remove(path: str) -> None:
 
 
 def sow(seed: int) -> None:
-    """Seed what a simulator draws from without a generator of its own, so that rows come again."""
+    """Seed what a simulator draws from without a generator of its own, so that rows come again.
+
+    Of numpy only where it is imported before the first run.
+    """
     random.seed(seed)
     if (numpy := sys.modules.get("numpy")) is not None:
         numpy.random.seed(seed % 2**32)

@@ -21,8 +21,8 @@ class Command(NamedTuple):
     by input.json and output.json in a fresh folder, which is its last argument. folder: where it is
     started, absolute.
 
-    It is given `{"values": {name: value}, "seed": number, "folder": path}`, and tells its outputs as
-    `{name: value}`. Files of media lie in `folder`.
+    It is given `{"values": {name: value}, "seed": number, "folder": path}`, and tells its outputs
+    as `{name: value}`. Files of media lie in `folder`.
     """
 
     run: tuple[str, ...]

@@ -4,13 +4,12 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from modalloy.errors import TwinError
-from modalloy.twin.runs import Simulate
+from modalloy.twin.runs import Simulate, told
 
 
 class PythonFunction(NamedTuple):
@@ -66,12 +65,3 @@ def _run_file(file: Path) -> ModuleType:
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def told(error: BaseException) -> str:
-    """An error in one sentence, with the line where it was raised."""
-    said = " ".join(str(error).split()) or "no reason given"
-    frames = traceback.extract_tb(error.__traceback__)
-    inner = [f for f in frames if not f.filename.startswith("<frozen")]
-    at = f" ({Path(inner[-1].filename).name}, line {inner[-1].lineno})" if inner else ""
-    return f"{type(error).__name__}: {said}{at}."
