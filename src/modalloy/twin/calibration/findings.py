@@ -113,5 +113,5 @@ def about_outputs(
         more = f", and {len(outliers) - 1} more cells" if len(outliers) > 1 else ""
         yield (
             f"row {row_N[first.row]}: its {outputs[first.output].name} lies "
-            f"{first.deviations:.0f} deviations away{more}; leave rows out whose measurement failed."
+            f"{first.deviations:.0f} deviations away{more}; leave out rows that were mismeasured."
         )

@@ -29,6 +29,9 @@ class Manner(NamedTuple):
     seed: int = 0
 
 
+USUAL = Manner()
+
+
 class HiddenFit(NamedTuple):
     """measured, refined: outputs in units of unit_O. others_XK: fits elsewhere, as t."""
 
@@ -41,7 +44,7 @@ class HiddenFit(NamedTuple):
 
 
 def fit_hidden(
-    simulated: Simulated, prior: Prior, plant: PlantRows, manner: Manner = Manner()
+    simulated: Simulated, prior: Prior, plant: PlantRows, manner: Manner = USUAL
 ) -> HiddenFit:
     """Maximum a posteriori values of hidden parameters, their spread between parts, and how sure
     both are.

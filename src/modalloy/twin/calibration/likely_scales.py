@@ -109,8 +109,9 @@ class ScaleFit:
 
         ends = np.log(LEAST_SPREAD), np.log(MOST_SPREAD)
         middle = np.log(max(best.spread_K[k], LEAST_SPREAD))
-        low = 0.0 if above(ends[0]) <= 0.0 else np.exp(brentq(above, ends[0], middle, xtol=0.01))
-        high = (
-            MOST_SPREAD if above(ends[1]) <= 0.0 else np.exp(brentq(above, middle, ends[1], xtol=0.01))
-        )
+        low, high = 0.0, MOST_SPREAD
+        if above(ends[0]) > 0.0:
+            low = np.exp(brentq(above, ends[0], middle, xtol=0.01))
+        if above(ends[1]) > 0.0:
+            high = np.exp(brentq(above, middle, ends[1], xtol=0.01))
         return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Where a calibrated twin still differs from the plant in ways that spread and noise do not explain.
+"""Where a calibrated twin still differs from the plant, beyond what spread and noise explain.
 
 Letters: N rows, O outputs, K hidden parameters, X patterns.
 """
@@ -66,9 +66,7 @@ def patterns_of(
     return found
 
 
-def candidates(
-    u_ND: np.ndarray, names: Sequence[str]
-) -> tuple[list[tuple[str, str]], np.ndarray]:
+def candidates(u_ND: np.ndarray, names: Sequence[str]) -> tuple[list[tuple[str, str]], np.ndarray]:
     """A constant, then each column of the settings that differs, and its square: x_NX."""
     kinds, columns = [("bias", "")], [np.ones(len(u_ND))]
     for name, u_N in zip(names, u_ND.T, strict=True):
@@ -122,8 +120,7 @@ def outliers_of(refined: Refined) -> list[Outlier]:
 
 
 def too_noisy(refined: Refined, measured: Measured) -> dict[int, float]:
-    """How many times more than spread and the noise that was given is left, where it is far more.
-    """
+    """How many times what spread and the given noise explain is left, where it is far more."""
     own_NO = ((refined.slope_NOK * refined.scales.spread_K) ** 2).sum(2)
     found = {}
     for o, noise in measured.noise.items():

@@ -1,4 +1,4 @@
-"""The linear mixed model of plant rows: parameters whose values differ from part to part, and noise.
+"""The linear mixed model of plant rows: parameters that differ from part to part, and noise.
 
 It is linear around an estimate (Laird and Ware, 1982): w = slope (d + b) + e, with d the shift of
 the mean of the parameters, b ~ N(0, tau^2) of each part and e ~ N(0, sigma^2) of each output. d and
@@ -10,6 +10,7 @@ Letters: P parts, O outputs, K parameters, N rows.
 from typing import NamedTuple
 
 import numpy as np
+
 
 class Gathered(NamedTuple):
     """Sums over the cells of each part and output: how many, w^2, slope w, slope slope'."""

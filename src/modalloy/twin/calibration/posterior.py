@@ -1,4 +1,4 @@
-"""How sure hidden parameters are: Laplace's approximation around the estimate, inside the bounds."""
+"""How sure hidden parameters are: Laplace's approximation at the estimate, inside the bounds."""
 
 from typing import NamedTuple
 
@@ -90,8 +90,7 @@ def freedom_of(measured: Measured, size: int) -> float:
 
 
 def spread_ends(refined: Refined, measured: Measured, confidence: float) -> np.ndarray:
-    """Interval of each parameter's spread between parts, (K, 2); zeros where parts may not differ.
-    """
+    """Interval of each parameter's spread between parts, (K, 2); 0 where parts may not differ."""
     scales: Scales = refined.scales
     if not measured.spread:
         return np.zeros((len(scales.spread_K), 2))

@@ -104,9 +104,7 @@ def linear_round(
     )
 
 
-def inside(
-    solved: Solved, low_K: np.ndarray, high_K: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+def inside(solved: Solved, low_K: np.ndarray, high_K: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The likeliest shift inside bounds, and which parameters stop at one.
 
     Parameters that would leave are held at their bound, the furthest first, and the others follow.

@@ -1,4 +1,4 @@
-"""Where the fit of hidden parameters begins: the best of several least-squares fits to some rows."""
+"""Where the fit of hidden parameters begins: the best of several least-squares fits to few rows."""
 
 from typing import NamedTuple
 
