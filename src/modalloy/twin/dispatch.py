@@ -20,7 +20,7 @@ from modalloy.twin.worker_process import Attempt, WorkerProcess
 
 LOOK_S = 0.02  # between two looks at what workers take
 CHUNK_S = 0.02  # of work that goes out in one message
-LARGEST = 200  # runs in one message
+LARGEST = 32  # runs in one message, all of which one worker has to do
 START_S = 300.0  # for opening a simulator, which may import whatever it needs
 LEAVE_S = 5.0  # for ending by itself
 MOST_SAID = 64_000_000  # bytes that one run may print
@@ -71,6 +71,8 @@ class Dispatch:
                 self._listen()
         except BaseException as error:  # it is raised where outcomes are waited for
             found.put(error)
+            for worker in [w for w in self.workers if not w.ready]:
+                self._dismiss(worker)
         for worker in [w for w in self.workers if w.given]:
             self._dismiss(worker)
 
@@ -138,7 +140,8 @@ class Dispatch:
         """Take what a worker has answered."""
         for status, reason, outputs, seconds in worker.read():
             attempt = worker.given.popleft()
-            self.mean_s += 0.1 * (seconds - self.mean_s)
+            # Sooner up than down: too many slow runs for one worker leave the others idle.
+            self.mean_s += (0.5 if seconds > self.mean_s else 0.1) * (seconds - self.mean_s)
             if status == "out of memory":
                 # What it holds may be held by earlier runs.
                 self._blame(worker, attempt, status, reason, seconds)

@@ -77,7 +77,8 @@ class Journal:
     def add(self, recorded: Recorded) -> None:
         """Write one run; it outlives a kill at once, and a power cut half a second later."""
         outcome = recorded.outcome
-        self._write(json.dumps({**outcome._asdict(), "values": dict(recorded.values)}))
+        line = {**outcome._asdict(), "values": dict(recorded.values)}
+        self._write(json.dumps(line, default=lambda number: number.item()))  # numpy's
         self.runs[outcome.run] = recorded
         if time.monotonic() - self._synced > SYNC_S:
             self.sync()

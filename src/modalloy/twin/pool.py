@@ -1,8 +1,9 @@
 """A pool of worker processes that run a simulator: hung, crashed and greedy ones are replaced.
 
 Processes are started anew, never forked. Memory is limited by looking at what a process and all
-that it started have filled, every 20 ms: a limit of address space (RLIMIT_AS) would count what
-BLAS, torch and allocators only reserve, tens of GB, and end runs that use almost nothing.
+that it started have filled, every 20 ms and where the system tells (Linux): a limit of address
+space (RLIMIT_AS) would count what BLAS, torch and allocators only reserve, tens of GB, and end runs
+that use almost nothing.
 """
 
 import queue
@@ -23,9 +24,9 @@ from modalloy.twin.simulators.build import Simulator, described, prepared
 class Pool:
     """Worker processes for one simulator; `with` starts the first and leaves none behind.
 
-    Every run sees one thread for BLAS. A run over its seconds is ended with all that it started;
-    so is one over its memory. One that crashed or ran out of memory in a process that ran others
-    before it is run again in a fresh one, so that what it came to does not depend on them.
+    Every run sees one thread for BLAS. A run over its seconds is ended with all of its process
+    group; so is one over its memory. One that crashed or ran out of memory in a process that ran
+    others before it is run again in a fresh one, so that what it came to does not depend on them.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Pool:
         assert dispatch is not None, "with Pool(...) as pool: pool.run(tasks)"
         assert self._thread is None, "a pool runs one list of tasks at a time"
         asked = list(tasks)
+        assert len({task.run for task in asked}) == len(asked), "each run has a number of its own"
         found: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         self._thread = threading.Thread(target=dispatch.serve, args=(asked, found), daemon=True)
         self._thread.start()

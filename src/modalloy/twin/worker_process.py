@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,22 +14,23 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from modalloy.errors import TwinError
-from modalloy.machine.confined import THREADS, crash
+from modalloy.machine import confined
 from modalloy.twin.runs import Task
 
 START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from modalloy.twin.worker import main; main()"
 )
+THREADS = (*confined.THREADS, "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
+LAST_BYTES = 4000  # of what a run printed that are looked at
 
 
 class Attempt(NamedTuple):
-    """One try of a task. number: 0 at first. alone: in a process in which nothing ran before."""
+    """One try of a task. number: 0 at first."""
 
     task: Task
     number: int
     seed: int
-    alone: bool = False
 
 
 class WorkerProcess:
@@ -41,17 +43,16 @@ class WorkerProcess:
 
     def __init__(self, setup: Mapping[str, Any], folder: Path) -> None:
         """setup: what the worker is told first. folder: of its own, new; what it says goes there"""
-        self.said = folder / "said.txt"
+        self.folder, self.said = folder, folder / "said.txt"
         scratch = folder / "scratch"
         scratch.mkdir(parents=True)
-        own = dict.fromkeys(THREADS, "1")  # workers share the cores; libraries inside must not
         with open(self.said, "ab") as said:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", START, json.dumps(sys.path)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=said,
-                env=os.environ | own,
+                env=os.environ | dict.fromkeys(THREADS, "1"),  # workers share the cores
                 start_new_session=True,
             )
         assert self.process.stdin is not None
@@ -109,7 +110,15 @@ class WorkerProcess:
         code = self.process.poll()
         if code is None:
             return "It closed what it should have answered on."
-        return crash(code, self.said.read_text(errors="replace"))
+        if code == -signal.SIGKILL:
+            return "It was killed (SIGKILL), as systems do that run out of memory."
+        return confined.crash(code, self._last_words())
+
+    def _last_words(self) -> str:
+        """The end of what the run has printed."""
+        with open(self.said, "rb") as said:
+            said.seek(max(0, os.fstat(said.fileno()).st_size - LAST_BYTES))
+            return said.read().decode(errors="replace")
 
     def end(self) -> None:
         """End it and everything that it started; what it answered before can still be read."""
@@ -120,10 +129,11 @@ class WorkerProcess:
             self._asks.close()
 
     def close(self) -> None:
-        """End it and let go of its pipes."""
+        """End it and let go of its pipes and its folder."""
         self.end()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _send(self, value: Any) -> None:
         """One line; a process that is gone takes none, which whoever looks at it finds out."""

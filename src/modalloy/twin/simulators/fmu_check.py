@@ -86,5 +86,6 @@ def hint(name: str, known: Collection[str]) -> str:
     """A name that is near, or some of those that there are."""
     from modalloy.job.options import did_you_mean
 
-    some = ", ".join(list(known)[:NAMED_MOST]) + ", ..." * (len(known) > NAMED_MOST)
-    return did_you_mean(name, known) or f" It has {some}."
+    some = ", ".join(list(known)[:NAMED_MOST])
+    more = f" and {len(known) - NAMED_MOST} more" if len(known) > NAMED_MOST else ""
+    return did_you_mean(name, known) or f" It has {some}{more}."
