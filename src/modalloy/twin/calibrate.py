@@ -15,6 +15,7 @@ from modalloy.twin.calibration.fit import FEWEST_PARTS, USUAL, HiddenFit, Manner
 from modalloy.twin.calibration.misfit import outliers_of, patterns_of, too_noisy
 from modalloy.twin.calibration.plant_columns import AS_NAMED, PlantColumns
 from modalloy.twin.calibration.plant_rows import PlantRows, read_plant_rows
+from modalloy.twin.calibration.posterior import Posterior
 from modalloy.twin.calibration.prior import Prior, prior_of
 from modalloy.twin.calibration.trials import pooled
 from modalloy.twin.calibration.written import write_twin
@@ -24,6 +25,7 @@ from modalloy.twin.space import Space
 from modalloy.twin.twin import Twin
 from modalloy.twin.twin_file import Source, load_twin
 
+LEAST = 1e-9  # of a parameter's width: a deviation is never 0
 DIGITS = 6  # of a number in the twin that is written
 
 
@@ -94,7 +96,7 @@ def told(
     others_XK = prior.values(fit.others_XK)
     findings = [
         *about_hidden(hidden, twin.hidden, fit.posterior, others_XK),
-        *about_outputs(outputs, sized, noisy, outliers_of(fit.refined), plant.row_N),
+        *about_outputs(outputs, sized, noisy, outliers_of(fit.refined, noisy), plant.row_N),
     ]
     return CalibratedTwin(
         with_hidden(twin, hidden),
@@ -133,6 +135,7 @@ def estimates(twin: Twin, prior: Prior, fit: HiddenFit) -> list[HiddenEstimate]:
     value_K, low_K, high_K = prior.values(np.stack([p.t_K, p.low_K, p.high_K]))
     widths = np.stack([p.deviation_K, p.spread_K, p.spread_low_K, p.spread_high_K])
     deviation_K, spread_K, spread_low_K, spread_high_K = widths * prior.width_K
+    written_K = [written(p, k, float(prior.width_K[k])) for k in range(prior.size)]
     return [
         HiddenEstimate(
             name,
@@ -142,7 +145,8 @@ def estimates(twin: Twin, prior: Prior, fit: HiddenFit) -> list[HiddenEstimate]:
             float(low_K[k]),
             float(high_K[k]),
             float(deviation_K[k]),
-            bool(p.told_K[k]),
+            p.told(k),
+            written_K[k],
             float(spread_K[k]),
             float(spread_low_K[k]),
             float(spread_high_K[k]),
@@ -170,21 +174,31 @@ def output_fits(twin: Twin, plant: PlantRows, fit: HiddenFit) -> list[OutputFit]
 
 
 def with_hidden(twin: Twin, hidden: list[HiddenEstimate]) -> Twin:
-    """The twin as the plant is. A parameter's deviation is that of a next part: spread between
-    parts and what is not known of their mean. What rows do not tell stays as it was.
-    """
+    """The twin as the plant is; what rows do not tell stays as it was."""
     own = dict(twin.hidden)
     for one in hidden:
-        if one.told:
+        if one.written is not None:
             before = own[one.name]
-            deviation = float(np.hypot(one.deviation, one.spread))
-            own[one.name] = before.model_copy(
-                update={
-                    "default": min(max(rounded(one.estimate), before.low), before.high),
-                    "deviation": rounded(max(deviation, 1e-9 * (before.high - before.low))),
-                }
-            )
+            default = min(max(rounded(one.estimate), before.low), before.high)
+            changed = {"default": default, "deviation": one.written}
+            own[one.name] = before.model_copy(update=changed)
     return twin.model_copy(update={"hidden": own})
+
+
+def written(posterior: Posterior, k: int, width: float) -> float | None:
+    """Deviation of a next part: spread between parts and what is not known of their mean.
+
+    Of what is told only together, the latter is as if others were known: a twin draws each
+    parameter by itself, and would leave their combination otherwise.
+    """
+    match posterior.told(k):
+        case "not":
+            return None
+        case "alone":
+            mean = float(posterior.deviation_K[k])
+        case _:
+            mean = float(posterior.alone_K[k])
+    return rounded(width * max(float(np.hypot(mean, posterior.spread_K[k])), LEAST))
 
 
 def rounded(value: float) -> float:

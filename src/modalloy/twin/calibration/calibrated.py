@@ -3,15 +3,20 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Literal
 
 from modalloy.twin.twin import Twin
+
+Told = Literal["alone", "together", "not"]
 
 
 @dataclass(frozen=True)
 class HiddenEstimate:
     """One hidden parameter, in its unit. before: its default until now. low, high: its interval.
-    deviation: of its mean, as rows leave it. told: whether rows tell it; else it stays as it was.
-    spread: deviation between parts, with its interval. at_bound: it stops at low or high.
+    deviation: of its mean, as rows leave it. told: `alone`; `together`, where only its combination
+    with others is; or `not`, and it stays as it was. written: the deviation of a next part, as the
+    calibrated twin has it, None where none is written. spread: deviation between parts, with its
+    interval. at_bound: it stops at low or high.
     """
 
     name: str
@@ -21,7 +26,8 @@ class HiddenEstimate:
     low: float
     high: float
     deviation: float
-    told: bool
+    told: Told
+    written: float | None
     spread: float
     spread_low: float
     spread_high: float
@@ -71,7 +77,7 @@ class CalibratedTwin:
         lines = [f"{self.twin.name}: calibrated to {self.rows} rows{parts}, {self.source}."]
         lines += [self._hidden(one) for one in self.hidden]
         lines += [
-            f"  {one.name}: the twin explains {one.explained:.0%} of it; noise "
+            f"  {one.name}: the twin explains {max(one.explained, 0.0):.0%} of it; noise "
             f"{quantity(one.noise, one.unit)}, plant minus twin {quantity(one.bias, one.unit)}"
             for one in self.outputs
         ]
@@ -80,8 +86,11 @@ class CalibratedTwin:
 
     def _hidden(self, one: HiddenEstimate) -> str:
         """One parameter on a line."""
-        if not one.told:
+        if one.told == "not":
             return f"  {one.name}: not told by these rows; {quantity(one.before, one.unit)} stays"
+        if one.told == "together":
+            fits = quantity(one.estimate, one.unit)
+            return f"  {one.name}: {fits} fits, with the others (was {one.before:.4g})"
         line = (
             f"  {one.name}: {quantity(one.estimate, one.unit)}, {self.confidence:.0%} from "
             f"{one.low:.4g} to {one.high:.4g} (was {one.before:.4g})"

@@ -7,6 +7,7 @@ import numpy as np
 from modalloy.twin.calibration.calibrated import HiddenEstimate, OutputFit, quantity
 from modalloy.twin.calibration.misfit import Outlier, Pattern
 from modalloy.twin.calibration.posterior import Posterior
+from modalloy.twin.calibration.starts import APART
 from modalloy.twin.variables import Hidden
 
 ALIKE = 0.95  # correlation of two parameters that rows cannot tell apart
@@ -25,7 +26,7 @@ def about_hidden(
     others_XK: fits elsewhere, in their units.
     """
     for one in hidden:
-        if not one.told:
+        if one.told == "not":
             yield (
                 f"{one.name}: these rows do not tell it; its interval is as wide as without them, "
                 "so it stays as the twin has it. Rows at other settings, or another output, may."
@@ -36,15 +37,25 @@ def about_hidden(
                 "lie beyond, else the twin lacks something that acts in the plant."
             )
         usual = declared[one.name].deviation
-        if one.told and usual is not None and abs(one.estimate - one.before) > FAR * usual:
+        if (
+            one.told == "alone"
+            and usual is not None
+            and abs(one.estimate - one.before) > FAR * usual
+        ):
             yield (
                 f"{one.name}: lies {abs(one.estimate - one.before) / usual:.1f} deviations from "
                 "its default; the twin's deviation was too sure of it, and still pulls it back."
             )
     yield from _pairs(hidden, posterior)
+    yield from _combined(hidden, posterior)
     yield from _spreads(hidden)
-    for t_K in others_XK:
-        place = ", ".join(f"{h.name} {x:.4g}" for h, x in zip(hidden, t_K, strict=True))
+    firm = [h.told == "alone" for h in hidden]
+    width_K = np.array([own.high - own.low for own in declared.values()])
+    for x_K in others_XK:
+        off_K = np.abs(x_K - [h.estimate for h in hidden]) / width_K
+        if not (off_K[firm] > APART).any():
+            continue  # the same answer, as far as rows tell one
+        place = ", ".join(f"{h.name} {x:.4g}" for h, x in zip(hidden, x_K, strict=True))
         yield f"Another place fits nearly as well: {place}. More rows would decide."
 
 
@@ -69,10 +80,21 @@ def _pairs(hidden: Sequence[HiddenEstimate], posterior: Posterior) -> Iterator[s
                 )
 
 
+def _combined(hidden: Sequence[HiddenEstimate], posterior: Posterior) -> Iterator[str]:
+    """Parameters that go with more than one other."""
+    pairs_KK = np.abs(posterior.correlation_KK) > ALIKE
+    for k, one in enumerate(hidden):
+        if one.told == "together" and pairs_KK[k].sum() < 2:
+            yield (
+                f"{one.name}: rows tell only what it and other hidden parameters come to together; "
+                "its value fits with the others' alone."
+            )
+
+
 def _spreads(hidden: Sequence[HiddenEstimate]) -> Iterator[str]:
     """Whether parts are shown to differ."""
     for one in hidden:
-        if one.told and one.spread_high > 0.0 and one.spread_low == 0.0:
+        if one.told == "alone" and one.spread_high > 0.0 and one.spread_low == 0.0:
             yield (
                 f"{one.name}: rows do not show that parts differ in it; a spread of up to "
                 f"{quantity(one.spread_high, one.unit)} would look the same as noise."

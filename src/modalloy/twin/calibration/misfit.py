@@ -3,7 +3,7 @@
 Letters: N rows, O outputs, K hidden parameters, X patterns.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -109,11 +109,12 @@ def known_cells(refined: Refined, o: int) -> np.ndarray:
     return np.isfinite(refined.left_NO[:, o]) & np.isfinite(refined.slope_NOK[:, o]).all(1)
 
 
-def outliers_of(refined: Refined) -> list[Outlier]:
-    """Cells far beyond spread and noise, the furthest first; these as if each row were a part."""
+def outliers_of(refined: Refined, noisy: Collection[int]) -> list[Outlier]:
+    """Cells far beyond spread and noise, the furthest first, but for outputs that are too noisy."""
     spread_K = refined.scales.spread_K
     own_NO = ((refined.slope_NOK * spread_K) ** 2).sum(2) + refined.scales.noise_O**2
     z_NO = np.abs(np.nan_to_num(refined.left_NO / np.sqrt(own_NO)))
+    z_NO[:, list(noisy)] = 0.0
     places = np.argwhere(z_NO > BEYOND)
     found = [Outlier(int(n), int(o), float(z_NO[n, o])) for n, o in places]
     return sorted(found, key=lambda one: -one.deviations)

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from modalloy.twin.calibration.calibrated import Told
 from modalloy.twin.calibration.mixed_model import Scales
 from modalloy.twin.calibration.prior import Prior
 from modalloy.twin.calibration.refined import Measured, Refined
@@ -13,9 +14,9 @@ UNTOLD = 0.9  # of the prior's deviation: rows that leave so much have told next
 
 
 class Posterior(NamedTuple):
-    """K parameters as t. told_K: whether rows tell them. low_K, high_K: the interval, at the
-    confidence asked. deviation_K, before_K: with rows and without. spread_: between parts,
-    likeliest and what rows do not rule out.
+    """K parameters as t. low_K, high_K: the interval, at the confidence asked. deviation_K,
+    before_K: with rows and without. alone_K: with rows, were all other parameters known. spread_:
+    between parts, likeliest and what rows do not rule out.
     """
 
     t_K: np.ndarray
@@ -23,12 +24,18 @@ class Posterior(NamedTuple):
     high_K: np.ndarray
     deviation_K: np.ndarray
     before_K: np.ndarray
-    told_K: np.ndarray
+    alone_K: np.ndarray
     stopped_K: np.ndarray
     correlation_KK: np.ndarray
     spread_K: np.ndarray
     spread_low_K: np.ndarray
     spread_high_K: np.ndarray
+
+    def told(self, k: int) -> Told:
+        """What rows say of parameter k: its value, only one that goes with others', or nothing."""
+        if self.deviation_K[k] < UNTOLD * self.before_K[k]:
+            return "alone"
+        return "together" if self.alone_K[k] < UNTOLD * self.before_K[k] else "not"
 
 
 def posterior_of(
@@ -53,14 +60,15 @@ def posterior_of(
     deviation_K = np.array([curve.deviation for curve in curves])
     root_K = np.sqrt(np.diag(covariance_KK))
     spreads = spread_ends(refined, measured, confidence)
-    before_K = deviations_before(prior)
+    alone = np.diag(refined.solved.precision_KK) ** -0.5
+    alone_K = np.array([Truncated(c, s).deviation for c, s in zip(centre_K, alone, strict=True)])
     return Posterior(
         refined.t_K,
         ends[:, 0],
         ends[:, 1],
         deviation_K,
-        before_K,
-        deviation_K < UNTOLD * before_K,
+        deviations_before(prior),
+        alone_K,
         refined.stopped_K,
         covariance_KK / np.outer(root_K, root_K),
         refined.scales.spread_K,

@@ -6,8 +6,8 @@ import numpy as np
 
 from modalloy.twin.calibration.trials import STEP, Trials
 
-MOST_ROWS = 100  # that starts are compared on
-SCOUTS = 6  # places for each parameter that are looked at before any fit begins
+MOST_ROWS = 60  # that starts are compared on
+SCOUTS = 5  # places for each parameter that are looked at before any fit begins
 BARRIER = 30.0  # residual of a failed run, in deviations of its output: no step ends there
 APART = 0.1  # widths between two fits, beyond which they are different answers
 CLOSE = 4.0  # of cost, a seventh of the density: fits that some rows cannot tell apart
@@ -99,7 +99,7 @@ def fit_from(
 
     inside_K = np.clip(t_K, 1e-6, 1.0 - 1e-6)
     found = least_squares(
-        residuals, inside_K, jacobian, (0.0, 1.0), ftol=1e-5, xtol=1e-4, gtol=1e-6, max_nfev=STEPS
+        residuals, inside_K, jacobian, (0.0, 1.0), ftol=1e-3, xtol=1e-3, gtol=1e-6, max_nfev=STEPS
     )
     return judged(trials, found.x, y_NO, outputs(found.x))
 
