@@ -77,8 +77,8 @@ class Point(NamedTuple):
 class Summary:
     """planned: as far as their runs are at hand. tried: proposals that were run, in order.
     best_planned: by the first objective, of those that keep everything; with none the first that
-    does. proposed: the designs proposed in the end, run or not. accepted: the best of all runs that keep
-    everything.
+    does. proposed: the designs proposed in the end, run or not. accepted: the best of all runs
+    that keep everything.
     plan_kept: how many designs of the plan keep everything, None before that is known. end: facts
     of `accept`; empty while the search goes on. units: of variables and of all that is asked about.
     """

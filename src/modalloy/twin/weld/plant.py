@@ -1,4 +1,4 @@
-"""A plant that welds part after part while its lens becomes dirty: what is set, and what acts unseen."""
+"""A plant that welds part after part while its lens gets dirty: what is set, what acts unseen."""
 
 from collections.abc import Mapping
 from pathlib import Path

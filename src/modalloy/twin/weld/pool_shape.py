@@ -1,4 +1,4 @@
-"""How deep and how wide the metal melts: where the melting isotherm is farthest from the weld line."""
+"""How deep and wide the metal melts: where the melting isotherm is farthest from the weld line."""
 
 import math
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""One weld: settings and what acts unseen in; depth, width, cooling, picture, sound and note out."""
+"""One weld: settings and what acts unseen in; depth, width, cooling, picture, sound, note out."""
 
 import io
 import wave
