@@ -24,6 +24,7 @@ ROOMS: list[set[str]] = [
     {"table"},
     {"checks"},
     {"infer"},
+    {"twin"},
     {"model.tokens"},
     {"model.layers"},
     {"model.trunks"},

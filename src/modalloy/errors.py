@@ -6,6 +6,7 @@ ModalloyError
 │   └── EmptyColumnError   a column without anything to learn from
 ├── LeakError    the split would let the model see its own answers
 ├── RunError     a run directory: missing, incomplete, changed since it was written
+├── TwinError    a digital twin: its file, its simulator, its record of runs
 ├── BundleError  a bundle: damaged, changed, unsigned where a key is demanded, of a newer version
 └── RequestError a request to a served model: not its columns, too large, not allowed, too late
 """
@@ -33,6 +34,10 @@ class LeakError(ModalloyError):
 
 class RunError(ModalloyError):
     """A run directory is missing, incomplete or was changed since it was written."""
+
+
+class TwinError(ModalloyError):
+    """A digital twin cannot be used as it is: its file, its simulator or its record of runs."""
 
 
 class BundleError(ModalloyError):
