@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def times(runs: int) -> Iterator[Line]:
-    """Median milliseconds a run, and the quickest: other work shares the machine."""
+    """Median milliseconds of the processor a run, the least and the most."""
     parts = stream(runs, seed=0, onset=runs)
     with tempfile.TemporaryDirectory() as folder:
         for name, once in (
@@ -56,14 +56,16 @@ def times(runs: int) -> Iterator[Line]:
             ("with files", lambda p: simulate(p.values, seed=p.seed, folder=Path(folder))),
         ):
             ms = [1e3 * seconds(once, part) for part in parts]
-            yield Line("one run", f"ms, {name}", float(np.median(ms)), (min(ms), max(ms)))
+            yield Line(
+                "one run", f"ms of the processor, {name}", float(np.median(ms)), (min(ms), max(ms))
+            )
 
 
 def seconds(once: Callable[[Part], object], part: Part) -> float:
-    """How long one call takes."""
-    start = time.perf_counter()
+    """What one call takes of the processor, which other work shares."""
+    start = time.process_time()
     once(part)
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def closeness(parts: int) -> Iterator[Line]:
