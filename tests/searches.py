@@ -1,6 +1,5 @@
 """A search for designs as its records tell it: fabricated numbers of a beam, seeded, in no time."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from modalloy.designing.records import Records
 from modalloy.twin.journal import Header, Journal, Recorded
 from modalloy.twin.runs import Outcome
 from modalloy.twin.twin import Twin
-from modalloy.twin.variables import Categorical, Ordinal, Variable
+from modalloy.twin.variables import Categorical, Ordinal
 
 TWIN: dict[str, Any] = {
     "name": "beam",
@@ -61,13 +60,14 @@ class Search:
         simulated: bool = True,
         twin: dict[str, Any] | None = None,
         confidence: float = 0.95,
+        fails: float = 0.05,
         seed: int = 0,
     ) -> None:
         self.folder, self.constraints, self.rows = folder, constraints, rows
         self.twin = Twin.model_validate(twin or TWIN)
         self.draw = np.random.default_rng(seed)
         self.records = Records(folder / "records")
-        self.objectives, self.confidence = objectives, confidence
+        self.objectives, self.confidence, self.fails = objectives, confidence, fails
         self.planned, self.batch, self.final, self.simulated = planned, batch, final, simulated
         self.run, self.seen, self.extra, self.reason = 0, [], {}, "the mesh collapsed"
         (folder / "media").mkdir(parents=True, exist_ok=True)
@@ -78,7 +78,7 @@ class Search:
             name: {"unit": getattr(v, "unit", None)}
             | ({"low": v.low, "high": v.high} if hasattr(v, "low") else
                {"choices": levels_of(v)})
-            for name, v in self.twin.variables.items()
+            for name, v in self.twin.variables.items() if v.type != "linked"
         }  # fmt: skip
         self.records.write(
             "plan",
@@ -97,7 +97,7 @@ class Search:
                 "kind": "sobol",
             },
         )  # fmt: skip
-        ran = [self.simulate(self.design(), 0.06) for _ in range(self.planned)]
+        ran = [self.simulate(self.design(), self.fails) for _ in range(self.planned)]
         bad = sum(r["status"] != "ok" for r in ran)
         status = {"ok": len(ran) - bad, "failed": bad}
         self.records.write(
@@ -127,8 +127,8 @@ class Search:
             },
         )
         verified = sum(r["status"] == "ok" for r in self.seen[self.planned :])
-        deviations = 1.75 - 0.01 * verified if self.constraints else None
-        told = {"deviations": deviations, "planned": rows - verified, "verified": verified}
+        margins = {c["output"]: 1.75 - 0.01 * verified for c in self.constraints}
+        told = {"margins": margins, "planned": rows - verified, "verified": verified, "rows": rows}
         self.records.write("calibrate", {"confidence": self.confidence, **told})
         return self.save()
 
@@ -152,14 +152,13 @@ class Search:
         if not self.simulated:
             return [{"values": d, "predicted": p} for d, p in zip(designs, predicted, strict=True)]
         first = self.run
-        ran = [self.simulate(d, 0.04 if i else 0.0) for i, d in enumerate(designs)]
+        ran = [self.simulate(d, self.fails if i else 0.0) for i, d in enumerate(designs)]
         self.records.write(
             "verify",
             {
                 "runs": [first, self.run - 1],
                 "outputs": [r["outputs"] or None for r in ran],
-                "status": dict(Counter(r["status"] for r in ran)),
-                "statuses": [r["status"] for r in ran],
+                "status": [r["status"] for r in ran],
                 "seconds": 0.5,
                 "feasible": [r["kept"] for r in ran],
             },
@@ -294,12 +293,6 @@ def beam(values: dict[str, Any]) -> dict[str, float]:
     return {"mass": float(mass), "deflection": float(deflection), "f1": float(f1)}
 
 
-def levels_of(variable: Variable) -> list[Any] | None:
-    """What a variable may be, None where it follows from others."""
-    match variable:
-        case Ordinal():
-            return list(variable.levels)
-        case Categorical():
-            return list(variable.choices)
-        case _:
-            return None
+def levels_of(variable: Ordinal | Categorical) -> list[Any]:
+    """What a variable may be."""
+    return list(variable.levels if isinstance(variable, Ordinal) else variable.choices)

@@ -14,7 +14,7 @@ from PIL import Image
 from modalloy.designing.page import write_page
 from searches import CONSTRAINTS, TWIN, Search
 
-EVIL = "<script>alert(1)</script>\"'><img src=http://evil.example/x onerror=alert(2)> & {{7}}"
+EVIL = "<script>alert(1)</script>\"'><img src=//evil.example/x onerror=alert(2)> & {{7}}"
 VOID = {"meta", "img"}
 CHROMIUM = Path("/usr/bin/chromium")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
@@ -91,11 +91,11 @@ def test_the_whole_page(tmp_path: Path) -> None:
     assert "10, 12, 16, 20 mm" in answer
     pictures = [a for t, a in read.elements if t == "img" and a.get("class") == "thumb"]
     assert len(pictures) == 12
-    assert f"{told['feasible'] - 12} more pictures lie in the folder." in read.texts["pictures"]
+    assert f"{len(told['accepted']) - 12} more pictures" in read.texts["pictures"]
     for one in told["accepted"]:
         assert f"run {one['run']}" in read.texts["designs"]
     surrogate = read.texts["surrogate"]
-    for word in ("gaussian process", "1.75", "96 %", "91 %", "deep ensemble", "0.750", "0.100 kg"):
+    for word in ("gaussian process", "at first 1.75", "91 %", "deep ensemble", "0.750", "0.100 kg"):
         assert word in surrogate
     steps = read.texts["steps"]
     for record in search.records.all:
@@ -157,7 +157,7 @@ def test_searches_of_other_kinds(tmp_path: Path, given: dict[str, Any]) -> None:
         assert "Of the plan its best design alone is at hand." in read.texts["front"]
     else:
         assert "None has been run: make and measure them" in read.texts["answer"]
-        assert "designs" not in read.texts
+        assert "last proposals" not in read.texts["designs"]
         assert read.texts["proposed"].count("not run") == 2 * 8
         assert ("details", {"open": None}) in read.elements
 
@@ -203,7 +203,7 @@ def test_a_picture_that_is_gone_or_elsewhere_is_said(tmp_path: Path) -> None:
     assert "unreadable: " in read.texts["pictures"]
     assert "../secret.png lies outside the folder of the search" in read.texts["pictures"]
     thumbs = [a for t, a in read.elements if t == "img" and a.get("class") == "thumb"]
-    assert len(thumbs) == len(told) - 2
+    assert len(thumbs) == min(12, len(told)) - 2
 
 
 @pytest.fixture(scope="module")

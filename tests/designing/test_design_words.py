@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from modalloy.designing.page import in_words, runs_of
-from modalloy.designing.summary import Summary, summary_of
-from modalloy.designing.words import amount, edge, interval, percent, say_all, say_short
+from modalloy.designing.summary import Point, Sought, Summary, summary_of
+from modalloy.designing.words import amount, edge, interval, percent, say_all, say_gain, say_short
 from searches import CONSTRAINTS, Search
 
 IMPOSSIBLE = (
@@ -16,7 +16,7 @@ IMPOSSIBLE = (
 
 
 def test_the_answer_in_words(tmp_path: Path) -> None:
-    search = Search(tmp_path, final=60).plan().round().accept()
+    search = Search(tmp_path, final=60, fails=0.02).plan().round().accept()
     told = search.records.last("accept").facts
     best = min(told["accepted"], key=lambda one: one["outputs"]["mass"])
     planned = told["best_of_plan"]
@@ -57,8 +57,8 @@ def test_nothing_found_is_said_first_with_what_comes_nearest(tmp_path: Path) -> 
         "No design that keeps everything that was asked was found in 70 runs. Run "
         f"{nearest.run} comes nearest: "
     )
-    off = nearest.outputs["deflection"] - 0.2
-    assert f"which is {amount(off, 'mm')} off (deflection <= 0.2 mm)" in said[1]
+    off = 500.0 - nearest.outputs["f1"]
+    assert f"which is {amount(off, 'Hz')} off (f1 >= 500 Hz)" in said[1]
     assert "None of the 40 planned designs keeps everything that was asked." in said
     assert "Of the proposals run" in in_words(search.records)
 
@@ -108,7 +108,17 @@ def test_a_search_that_goes_on_says_so(tmp_path: Path) -> None:
 def test_without_limits_nothing_is_promised(tmp_path: Path) -> None:
     said = in_words(Search(tmp_path, constraints=()).plan().accept().records)
     assert "nothing but a run without fault was asked" in said
-    assert "It is no better than the best of the 40 planned designs" in said
+    assert "It is the best of the 40 planned designs; no proposal that was run is better." in said
+
+
+def test_a_design_that_is_as_good_as_one_of_the_plan_is_no_better() -> None:
+    old, new = (Point(run, "final", {}, {"mass": 2.0}, True) for run in (3, 9))
+    told = ((Sought("mass", True, "kg"),), (), (), True, old, 1, (new,), (new,), (new,))
+    found = Summary({"runs": 8}, *told, {"runs": 9}, {})
+    assert (
+        say_gain(found)
+        == "It is no better than the best of the 8 planned designs (2.00 kg, run 3)."
+    )
 
 
 def test_amounts() -> None:

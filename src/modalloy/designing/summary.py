@@ -75,12 +75,12 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Summary:
-    """planned: as far as their runs are at hand. tried: proposals that were run, in order.
-    best_planned: by the first objective, of those that keep everything; with none the first that
-    does. proposed: the designs proposed in the end, run or not. accepted: the best of all runs
-    that keep everything.
-    plan_kept: how many designs of the plan keep everything, None before that is known. end: facts
-    of `accept`; empty while the search goes on. units: of variables and of all that is asked about.
+    """planned: as far as their runs are at hand. best_planned: by the first objective, of those
+    that keep everything; without an objective the first that does. plan_kept: how many of the plan
+    keep everything, None before that is known. tried: proposals that were run, in order. proposed:
+    the designs proposed in the end, run or not. accepted: the best of all runs that keep
+    everything. end: facts of `accept`; empty while the search goes on. units: of variables and of
+    all that is asked about.
     """
 
     plan: Mapping[str, Any]
@@ -180,7 +180,9 @@ def summary_of(
         Sought(o["output"], o["direction"] == "minimise", o["unit"]) for o in plan["objectives"]
     ]
     end = last.facts if last else {}
-    planned, tried = list(planned_of(records, runs or {}, bounds)), tried_of(records, runs or {})
+    names = tuple(twin.variables if twin else plan["variables"])
+    planned = list(planned_of(records, runs or {}, bounds, names))
+    tried = tried_of(records, runs or {})
     whole = bool(planned)
     ingested = records.last("ingest")
     best = ingested.facts["best"] if ingested else None
@@ -206,10 +208,12 @@ def summary_of(
 
 
 def planned_of(
-    records: Records, runs: Mapping[int, Recorded], bounds: Sequence[Bound]
+    records: Records,
+    runs: Mapping[int, Recorded],
+    bounds: Sequence[Bound],
+    variables: Iterable[str],
 ) -> Iterator[Point]:
-    """The designs of the plan whose runs are at hand."""
-    variables = records.all[0].facts["variables"]
+    """The designs of the plan whose runs are at hand, with the values of some variables."""
     for record in records.of("simulate"):
         low, high = record.facts["runs"]
         for run in range(low, high + 1):
@@ -232,7 +236,7 @@ def tried_of(records: Records, runs: Mapping[int, Recorded]) -> list[Point]:
         elif record.state == "verify":
             assert before is not None
             told, first = record.facts, record.facts["runs"][0]
-            ends = zip(told["outputs"], told["statuses"], told["feasible"], strict=True)
+            ends = zip(told["outputs"], told["status"], told["feasible"], strict=True)
             for run, (point, end) in enumerate(
                 zip(proposals_of(before), ends, strict=True), start=first
             ):

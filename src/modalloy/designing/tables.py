@@ -93,7 +93,7 @@ def proposed(found: Summary) -> Markup:
         ways = (n for n in ("extrapolates",) if p.extrapolates)
         flags = ", ".join([*([] if p.certified else ["not certified"]), *ways])
         verdict = ("kept" if p.kept else "broken" if p.outputs else p.status) if ran else "not run"
-        figures = [join([amount_foretold(p, n), now(p, n)]) for n in names]
+        figures = [join([amount_foretold(p, n), before(p, n)]) for n in names]
         rows.append(
             (
                 f"{at}, {say_run(p)}",
@@ -114,7 +114,7 @@ def proposed(found: Summary) -> Markup:
     )
 
 
-def now(point: Point, name: str) -> Markup | str:
+def before(point: Point, name: str) -> Markup | str:
     """What was foretold, small below what came true."""
     ends = point.foretold.get(name)
     return tag("small", " · ".join(brief(e) for e in ends)) if ends else ""
@@ -156,17 +156,23 @@ def knows(records: Records, found: Summary) -> Markup:
 
 def margin(records: Records) -> Markup:
     """How far inside its limits a proposal has to lie, and how that was at first."""
-    told = [r.facts for r in records.of("calibrate") if r.facts["deviations"] is not None]
+    known = [r.facts for r in records.of("calibrate")]
+    told = [(facts, reach) for facts in known if (reach := reach_of(facts)) is not None]
     if not told:
         return Markup("")
-    last, first = told[-1], told[0]["deviations"]
+    (_, first), (last, now) = told[0], told[-1]
     rows = f"{last['planned']} planned rows and {last['verified']} verified proposals"
     said = (
         f"To keep all limits at once as surely as {percent(last['confidence'])}, a proposal has to "
-        f"lie {fixed(last['deviations'], 2)} of the surrogate's deviations inside each of them"
+        f"lie {fixed(now, 2)} of the surrogate's deviations inside each of them"
     )
     before = f"; at first {fixed(first, 2)}" if len(told) > 1 else ""
     return tag("p", f"{said}{before}. That was measured on {rows}, each foretold unseen.")
+
+
+def reach_of(told: Mapping[str, Any]) -> float | None:
+    """The largest margin of a record of `calibrate`, in deviations; None where it has none."""
+    return max((m for m in told["margins"].values() if m is not None), default=None)
 
 
 def score(value: float | None, digits: int = 3) -> str:
