@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asked_directly import Direct
 from modalloy.errors import FederationError
 from modalloy.federation.plant import Plant
 from modalloy.federation.server import Federation
@@ -17,7 +18,7 @@ from modalloy.federation.travelling import (
     weights_of,
 )
 from modalloy.federation.wire import Message, unpack
-from plants import Direct, job_of, plants_of, rows_of
+from plants import job_of, plants_of, rows_of
 
 FRAMES = {
     "A": rows_of(120, 1, share=0.2),

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asked_directly import Direct
 from modalloy.errors import FederationError
 from modalloy.federation.agreement import agree
 from modalloy.federation.proposal import KEY
@@ -15,7 +16,7 @@ from modalloy.federation.server import Federation
 from modalloy.federation.wire import Message, pack, unpack
 from modalloy.readers.build import from_state
 from modalloy.readers.number import NumberReader
-from plants import Direct, job_of, plants_of, rows_of
+from plants import job_of, plants_of, rows_of
 
 
 def proposals(folder: Path, frames: dict[str, pd.DataFrame], **federate: Any) -> dict[str, Any]:
