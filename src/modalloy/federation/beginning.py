@@ -1,4 +1,4 @@
-"""Before the first round: sites agree on how columns are read, and the model that all begin with."""
+"""Before the first round: sites agree on how columns are read and what all begin with."""
 
 import json
 from collections.abc import Callable, Mapping
