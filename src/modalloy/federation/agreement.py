@@ -119,4 +119,4 @@ def other_units(name: str, middles: Mapping[str, float], job: config.Job) -> lis
 def middle(reader: NumberReader | NumberTarget) -> float:
     """How large a column's numbers are: what its middle and its spread reach to."""
     size = abs(reader.center) + abs(reader.scale)
-    return float(from_log(np.float64(size))) if reader.log else size
+    return float(from_log(np.array(size))) if reader.log else size

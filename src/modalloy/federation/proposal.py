@@ -85,7 +85,8 @@ def told_reader(
             found = None if cells is None else fit_reader(name, options, lambda _: cells)
         else:
             found = fit_reader(name, options, cells_of)
-            if any(known_in(cells_of((c,)), c) < fewest for c in found.columns):
+            columns = () if found is None else found.columns
+            if any(known_in(cells_of((c,)), c) < fewest for c in columns):
                 return None
     except EmptyColumnError:
         return None
