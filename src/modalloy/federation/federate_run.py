@@ -148,7 +148,7 @@ def write(
     take_weights(model, federation.best)
     adapted = end_adapted(model)
     note = {
-        "sites": {s: {**federation.rows[s], **own} for s, own in found.items()},
+        "sites": {s: {**rows, **found.get(s, {})} for s, rows in federation.rows.items()},
         "rounds": federation.history,
         "best": federation.best_round,
         "said": federation.said,

@@ -45,8 +45,10 @@ def site_app(
         try:
             content = carry(site(context).answer(carried(message.content)))
         except Exception as error:
-            whole = None if isinstance(error, ModalloyError) else error
-            log.warning("a message could not be answered: %s", error, exc_info=whole)
+            if isinstance(error, ModalloyError):
+                log.info("a message could not be answered: %s", error)
+            else:
+                log.warning("a message could not be answered", exc_info=error)
             content = say({"failed": describe(error)})
         return Message(content, reply_to=message)
 

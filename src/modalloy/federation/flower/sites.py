@@ -78,7 +78,7 @@ class GridSites:
             time.sleep(self._poll_s if end is None else min(self._poll_s, end - now))
         self.reasons |= {name: LATE for name in asked if name in self._owed}
         for name in sorted(self.reasons):
-            log.warning("site %s is absent: %s", name, self.reasons[name])
+            log.info("site %s is absent: %s", name, self.reasons[name])
         return answers
 
     def farewell(self, failed: str = "") -> None:
