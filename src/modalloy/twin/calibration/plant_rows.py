@@ -113,7 +113,7 @@ def usable(
     for name, own in cells.items():
         empty_N = np.array([cell is None for cell in own])
         leave_out(empty_N, f"their cell of '{column_of[name]}' is empty")
-    leave_out(np.isnan(y_NO).all(axis=1), "no output was measured")
+    leave_out(np.all(np.isnan(y_NO), axis=1), "no output was measured")
     return np.flatnonzero(good_N), notes
 
 
