@@ -1,11 +1,11 @@
-"""How deep and wide the metal melts: where the melting isotherm is farthest from the weld line."""
+"""How deep and how wide the metal melts: how far the melting isotherm is from the weld line."""
 
 import math
 from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.errors import ModalloyError
+from modalloy.errors import TwinError
 from modalloy.twin.weld.heat import Heat
 
 PLACES = (np.arange(24) / 23.0) ** 2  # along the weld, where the search for the widest one begins
@@ -24,7 +24,7 @@ class CrossSection(NamedTuple):
 def cross_section(heat: Heat, melts_c: float) -> CrossSection:
     """Depth and width of what melts. Some metal always does, as a point source has no bound.
 
-    Raises ModalloyError where the numbers of `heat` are none that a weld can have.
+    Raises TwinError where the numbers of `heat` are none that a weld can have.
     """
     at_S = np.concatenate([-heat.depth_S[::-1], heat.depth_S])  # images, then sources
     power_S = np.concatenate([heat.power_S[::-1], heat.power_S]) / 2.0
@@ -120,6 +120,6 @@ def _warmth(lines: Lines, along_D: np.ndarray, out_D: np.ndarray) -> tuple[np.nd
     return np.log(warm_D), by_out_D, by_along_D, twice_D, mixed_D
 
 
-def _lost() -> ModalloyError:
+def _lost() -> TwinError:
     """No isotherm was found."""
-    return ModalloyError("The weld's melting isotherm was not found; look at its power and speed.")
+    return TwinError("The weld's melting isotherm was not found; look at its power and speed.")
