@@ -37,7 +37,7 @@ Count = Annotated[
 ]
 Hidden = Annotated[str | None, typer.Option(help="Hidden parameters: drawn (usual) or default.")]
 Kind = Annotated[
-    str | None, typer.Option("--surrogate", help="gaussian_process or deep_ensemble; auto.")
+    str | None, typer.Option("--surrogate", help="'gaussian process' or 'deep ensemble'; auto.")
 ]
 Seed = Annotated[int | None, typer.Option(help="Of all that is random; 0.")]
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="STUDY", help="Folder to write.")]

@@ -1,6 +1,6 @@
 """Which designs a search ends with: those that a run has shown to keep everything asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,26 +25,40 @@ def accepted(
     With one objective the front is the best design, and the accepted are the best ones in order.
     """
     kept_N = study.problem.kept(y_NO)
-    chosen = order(study, y_NO, kept_N)
     last = records.last("propose")
     assert last is not None
     proposed = len(last.facts["u"])
     final_N = np.arange(len(y_NO)) >= len(y_NO) - proposed
+    sure_N = kept_N & trusted(study, last.facts, len(y_NO))
+    chosen = order(study, y_NO, sure_N)
     said = {len(y_NO) - proposed + i: p for i, p in enumerate(last.facts["predicted"])}
     first = study.asked.first
     return {
         "accepted": [
             one(study, n, u_ND, y_NO, outcomes, said.get(n)) for n in chosen[:MOST].tolist()
         ],
-        "front": on_front(study, y_NO, kept_N).tolist(),
-        "verified": float(kept_N[final_N].mean()),
+        "front": on_front(study, y_NO, sure_N).tolist(),
+        "verified": float(kept_N[final_N].mean()) if proposed else None,
         "feasible": int(kept_N[final_N].sum()),
         "proposed": proposed,
         "flagged": int(np.sum(last.facts["extrapolates"])),
         "runs": len(y_NO),
-        "hypervolume": volume(study, y_NO, kept_N),
+        "hypervolume": volume(study, y_NO, sure_N),
         "best_of_plan": best_of(study, u_ND[:first], y_NO[:first]),
     }
+
+
+def trusted(study: Study, proposed: Mapping[str, Any], rows: int) -> np.ndarray:
+    """Which runs show that their design keeps what is asked, bool (N,): every run of a twin that
+    answers a design always alike. Where hidden parameters are drawn, one run may be luck: then the
+    last proposals alone that the margin certifies.
+    """
+    if not (study.twin.hidden and study.asked.hidden == "drawn"):
+        return np.ones(rows, bool)
+    last_N = np.zeros(rows, bool)
+    certified = np.array(proposed["certified"], dtype=bool)
+    last_N[rows - len(certified) :] = certified
+    return last_N
 
 
 def order(study: Study, y_NO: np.ndarray, kept_N: np.ndarray) -> np.ndarray:

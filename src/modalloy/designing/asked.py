@@ -4,13 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, model_validator
 
+from modalloy.answer.conformal import fewest
 from modalloy.job.group import Options
 
-Surrogate = Literal["auto", "gaussian_process", "deep_ensemble"]
+Surrogate = Literal["auto", "gaussian process", "deep ensemble"]
+SPARE = 2  # times as many rows as a margin needs: some runs fail
 SHARE_PLANNED = 0.3  # of the budget that the plan takes where nothing is said
 
 
-class Asked(Options):
+class Design(Options):
     """Which designs of a twin are sought, how sure they must be, and how many runs it may take."""
 
     twin: str
@@ -28,7 +30,8 @@ class Asked(Options):
     plan: Literal["latin", "sobol"] = "sobol"
     """How the first designs are spread: a Latin hypercube, or a Sobol sequence."""
     planned: PositiveInt | Literal["auto"] = "auto"
-    """How many first designs; `auto` takes three tenths of the budget."""
+    """How many first designs; `auto` takes three tenths of the budget, and twice what
+    a margin needs."""
     budget: PositiveInt = 400
     """Runs of the simulator in all, those that verify proposals among them."""
     batch: PositiveInt = 20
@@ -45,7 +48,7 @@ class Asked(Options):
     """Of all that is random."""
 
     @model_validator(mode="after")
-    def _something_is_asked(self) -> "Asked":
+    def _something_is_asked(self) -> "Design":
         if not (self.minimise or self.maximise or self.such_that):
             raise ValueError(
                 "says nothing to seek; give minimise or maximise with an output, or such_that with "
@@ -63,4 +66,7 @@ class Asked(Options):
     @property
     def first(self) -> int:
         """How many designs are planned."""
-        return round(SHARE_PLANNED * self.budget) if self.planned == "auto" else self.planned
+        if self.planned != "auto":
+            return self.planned
+        enough = max(round(SHARE_PLANNED * self.budget), SPARE * fewest(self.confidence))
+        return max(1, min(enough, self.budget - self.proposals))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from modalloy.designing.asked import Asked
+from modalloy.designing.asked import Design
 from modalloy.errors import JobError
 from modalloy.job.faults import Fault, validate_as
 from modalloy.job.job_file import told
@@ -15,16 +15,16 @@ from modalloy.twin.twin_file import SHIPPED
 
 LARGEST_BYTES = 1_000_000
 
-Source = str | Path | Mapping[str, Any] | Asked
+Source = str | Path | Mapping[str, Any] | Design
 
 
-def load_design(source: Source, changes: Mapping[str, Any] | None = None) -> Asked:
+def load_design(source: Source, changes: Mapping[str, Any] | None = None) -> Design:
     """What is asked: of a design file, a mapping, or a twin's file or name, which asks nothing yet.
 
     changes: options that replace the source's own. A relative path of a twin starts at the design
     file's folder. JobError with one line a fault.
     """
-    if isinstance(source, Asked):
+    if isinstance(source, Design):
         source = source.model_dump(mode="json", exclude_unset=True)
     page, name, folder = opened(source)
     data = page.data
@@ -36,9 +36,9 @@ def load_design(source: Source, changes: Mapping[str, Any] | None = None) -> Ask
         data = data | {"twin": str((folder / str(data["twin"])).absolute())}
     if isinstance(data, dict):
         data = data | dict(changes or {})
-    found = validate_as(Asked, data, schema_of_design())
-    faults = page.faults + ([] if isinstance(found, Asked) else list(found))
-    if faults or not isinstance(found, Asked):
+    found = validate_as(Design, data, schema_of_design())
+    faults = page.faults + ([] if isinstance(found, Design) else list(found))
+    if faults or not isinstance(found, Design):
         raise JobError(told(faults, page, name))
     return found
 
@@ -46,7 +46,7 @@ def load_design(source: Source, changes: Mapping[str, Any] | None = None) -> Ask
 @functools.cache
 def schema_of_design() -> dict[str, Any]:
     """JSON schema of a design file."""
-    return Asked.model_json_schema()
+    return Design.model_json_schema()
 
 
 def opened(source: str | Path | Mapping[str, Any]) -> tuple[Page, str, Path | None]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from modalloy.designing.candidates import Box
+from modalloy.designing.choose import Kind
 from modalloy.designing.constraints import Constraint
 from modalloy.designing.margin import (
     Margin,
@@ -17,8 +18,9 @@ from modalloy.designing.margin import (
 )
 from modalloy.designing.problem import Problem, Rows
 from modalloy.designing.propose import Proposals, propose
+from modalloy.designing.stand_in import Chosen, beside, fit_surrogate
 from modalloy.designing.study import Study
-from modalloy.designing.surrogates.choose import Chosen
+from modalloy.designing.surrogates.known import with_known
 from modalloy.designing.surrogates.surrogate import Predicted
 from modalloy.designing.trust_region import TrustRegion
 
@@ -59,7 +61,7 @@ class Learned:
         said = self.margin
         found: dict[str, Any] = {"confidence": self.study.asked.confidence}
         reach = None if said is None or not np.isfinite(said.deviations) else said.deviations
-        found["margins"] = {c.output: reach for c in self.problem.constraints}
+        found["deviations"] = reach
         found["planned"] = 0 if said is None else said.planned
         found["verified"] = 0 if said is None else said.verified
         found["rows"] = found["planned"] + found["verified"]
@@ -67,9 +69,8 @@ class Learned:
 
     def scores(self, predicted: Predicted, y_NO: np.ndarray) -> np.ndarray:
         """By how many deviations runs were foretold too kindly, NaN where they failed."""
-        known = len(self.study.outputs)
-        if len(self.problem.names) > known:  # whether a run succeeds is known of each
-            y_NO = with_success(y_NO)
+        if RUNS in self.problem.names:
+            y_NO = with_success(y_NO, self.problem.names.index(RUNS))
         return constraint_scores(predicted, y_NO, self.problem.names, self.problem.constraints)
 
     def propose(
@@ -83,6 +84,8 @@ class Learned:
         while final and len(found.u_BD) < count and side > CLOSEST:
             side /= 4  # a small space, or one optimum: its designs are close to each other
             found = self.apart(APART * side, count, final=final, box=box, seed=seed)
+        if final and not len(found.u_BD):  # nothing is certified: the likeliest, and said so
+            found = self.apart(APART, count, final=False, box=None, seed=seed)
         return found, self.told(found)
 
     def apart(
@@ -105,7 +108,7 @@ class Learned:
         """Proposals as a record holds them."""
         ends = intervals(found.predicted, self.shown_O)
         middle_NO = found.predicted.median_NO
-        shown = range(len(self.study.outputs))
+        shown = [self.problem.names.index(name) for name in self.study.outputs]
         return {
             "u": found.u_BD.tolist(),
             "designs": self.study.designs(found.u_BD),
@@ -123,20 +126,28 @@ class Learned:
         }
 
 
-def learn(study: Study, rows: Rows, score_N: np.ndarray, *, fitted: int, seed: int) -> Learned:
+def learn(
+    study: Study, rows: Rows, score_N: np.ndarray, *, kind: Kind | None, fitted: int
+) -> Learned:
     """Learn from rows. score_N: of proposals that were run, by how many deviations they were
-    foretold too kindly then; NaN of planned rows. fitted: how many of the rows the surrogate's
-    parameters are fitted to; it is given all of them."""
-    from modalloy.designing.surrogates.choose import choose
-
+    foretold too kindly then; NaN of planned rows. kind: of surrogate; None for whichever foretells
+    rows better. fitted: how many of the rows the surrogate's parameters are fitted to; it is given
+    all of them."""
     problem, asked = study.problem, study.asked
+    modelled = len(problem.names) - len(study.known)
     if not np.isfinite(rows.y_NO).all():
-        rows = Rows(rows.u_ND, with_success(rows.y_NO))
-        problem = problem._replace(
-            names=(*problem.names, RUNS),
-            constraints=(*problem.constraints, Constraint(RUNS, 0.5, np.inf, None, RUNS)),
-        )
-    chosen = choose(rows, kind=asked.surrogate, fitted=fitted, seed=seed)
+        rows = Rows(rows.u_ND, with_success(rows.y_NO, modelled))
+        names = (*problem.names[:modelled], RUNS, *study.known)
+        runs = Constraint(RUNS, 0.5, np.inf, None, RUNS)
+        problem = problem._replace(names=names, constraints=(*problem.constraints, runs))
+        modelled += 1
+    own = Rows(rows.u_ND, rows.y_NO[:, :modelled])
+    chosen = fit_surrogate(own, kind=kind, fitted=fitted, seed=asked.seed)
+    if study.known:
+        known = with_known(chosen.surrogate, study.known_values, study.space.size)
+        sure_NV = np.broadcast_to(known.sure_V, (len(rows.u_ND), len(study.known)))
+        left_out = beside(chosen.left_out, study.known_values(rows.u_ND), sure_NV)
+        chosen = chosen._replace(surrogate=known, left_out=left_out)
     margin = None
     if problem.constraints:
         planned_N = constraint_scores(
@@ -148,9 +159,10 @@ def learn(study: Study, rows: Rows, score_N: np.ndarray, *, fitted: int, seed: i
     return Learned(study, problem, chosen, rows, margin, shown_O)
 
 
-def with_success(y_NO: np.ndarray) -> np.ndarray:
-    """Outputs, and whether the run succeeded as 1 or 0."""
-    return np.column_stack([y_NO, np.isfinite(y_NO).all(1).astype(float)])
+def with_success(y_NO: np.ndarray, modelled: int) -> np.ndarray:
+    """Outputs, and behind those that are modelled whether the run succeeded, as 1 or 0."""
+    ran_N = np.isfinite(y_NO).all(1).astype(float)
+    return np.column_stack([y_NO[:, :modelled], ran_N, y_NO[:, modelled:]])
 
 
 def figures(

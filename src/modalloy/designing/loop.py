@@ -13,6 +13,7 @@ from typing import Any, assert_never
 import numpy as np
 
 from modalloy.designing.accepted import accepted, best_of
+from modalloy.designing.choose import Kind
 from modalloy.designing.learned import Learned, learn
 from modalloy.designing.problem import Problem, Rows, best_row
 from modalloy.designing.propose import Proposals
@@ -147,7 +148,7 @@ class Loop:
         last, rows = self.records.last("train"), len(self.y_NO)
         if last is not None and not due(self.round()):
             rows = int(last.facts["fitted"])
-        self._learned = self.learn(rows)
+        self._learned = self.learn(rows, self.kind())
         facts = self._learned.trained()
         return {**facts, "fitted": rows, "seconds": time.perf_counter() - start}
 
@@ -157,7 +158,7 @@ class Loop:
         final = spare < 1 or not self.study.problem.objectives
         count = self.asked.proposals if final else min(self.asked.batch, spare)
         _, told = self.proposals(count, final=final)
-        return {"round": self.round(), "final": final, "asked": count, **told}
+        return {"round": self.round(), "final": final, "wanted": count, **told}
 
     def proposals(self, count: int, *, final: bool) -> tuple[Proposals, dict[str, Any]]:
         """What is proposed now; the same each time it is asked."""
@@ -178,7 +179,7 @@ class Loop:
         return {
             **ran(first, outcomes, time.perf_counter() - start),
             "outputs": [outputs_of(self.study, y_O) for y_O in y_NO],
-            "status": [o.status for o in outcomes],
+            "statuses": [o.status for o in outcomes],
             "feasible": self.study.problem.kept(y_NO).tolist(),
             "scores": known,
         }
@@ -206,21 +207,28 @@ class Loop:
         """u_ND of the designs that a record of runs is about."""
         if number < len(self.records.all) and self.records.all[number].state == "simulate":
             return self.planned()
-        return np.array(self.records.all[number - 1].facts["u"])
+        u = self.records.all[number - 1].facts["u"]
+        return np.array(u, dtype=np.float64).reshape(-1, self.study.space.size)
 
     def learned(self) -> Learned:
         """What was learned from all rows when the latest record of `train` was written."""
         if self._learned is None:
             last = self.records.last("train")
             assert last is not None
-            self._learned = self.learn(int(last.facts["fitted"]))
+            self._learned = self.learn(int(last.facts["fitted"]), last.facts["surrogate"])
         return self._learned
 
-    def learn(self, fitted: int) -> Learned:
+    def learn(self, fitted: int, kind: Kind | None) -> Learned:
         """Learn from all rows, parameters of the surrogate from the first so many."""
         rows = Rows(self.u_ND, self.y_NO)
-        seed = self.asked.seed
-        return learn(self.study, rows, np.array(self.score_N), fitted=fitted, seed=seed)
+        return learn(self.study, rows, np.array(self.score_N), kind=kind, fitted=fitted)
+
+    def kind(self) -> Kind | None:
+        """What stands in for the simulator: what is asked, else what the first rows chose."""
+        if self.asked.surrogate != "auto":
+            return self.asked.surrogate
+        last = self.records.last("train")
+        return None if last is None else last.facts["surrogate"]
 
     def judged(self, scores: Sequence[float | None], *, fewer: bool = False) -> None:
         """Keep how kindly the latest runs were foretold, and move the region to the best design.
@@ -262,7 +270,7 @@ class Loop:
 def fewer(records: Sequence[Record]) -> bool:
     """Whether the last of some records found fewer designs to propose than were asked."""
     facts = records[-1].facts if records else {}
-    return len(facts.get("u", ())) < facts.get("asked", 0)
+    return len(facts.get("u", ())) < facts.get("wanted", 0)
 
 
 def due(round_: int) -> bool:

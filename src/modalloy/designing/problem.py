@@ -53,7 +53,7 @@ class Problem(NamedTuple):
     def continuous(self) -> np.ndarray:
         """Which columns may take any value, bool (D,): those that repairing leaves as they are."""
         u_ND = np.random.default_rng(0).random((PROBES, self.space.size))
-        return (np.abs(self.repair(u_ND) - u_ND) < 1e-12).all(0)
+        return np.all(np.abs(self.repair(u_ND) - u_ND) < 1e-12, axis=0)
 
     def sought(self, y_NO: np.ndarray, log_O: np.ndarray | None = None) -> np.ndarray:
         """Objectives to be minimised, (N, K); as a surrogate models them where log_O is given."""

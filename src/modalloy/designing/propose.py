@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from modalloy.designing.candidates import Box, moved, spread, whole
 from modalloy.designing.extrapolation import fit_reach
@@ -21,6 +21,7 @@ from modalloy.designing.merit import (
     shortfalls,
     terms_of,
 )
+from modalloy.designing.pareto import ranks
 from modalloy.designing.problem import Problem, Rows, shortfall
 from modalloy.designing.search import Sought, pulled_inside, search
 from modalloy.designing.surrogates.gaussian_process import FEWEST, GaussianProcess
@@ -35,6 +36,7 @@ STEPS = 40  # downhill, in each of two rounds
 POLISH = 12  # further steps by all rows
 SMALL = 0.5  # mean side of a box that is searched by the nearest rows
 BOLDEST = 2.0  # deviations by which objectives are hoped to be better
+BEHIND = 1 << 30  # the rank of a run without an objective: behind all others
 SAME = 1e-6  # designs nearer than this are one
 SPARE = 0.02  # of a margin, and deviations, that searched designs keep beyond it
 
@@ -110,7 +112,8 @@ def pool_of(
     near_ND = moved(problem, origin_ND, everywhere, step=1.5 * apart, draw=draw)
     pool_ND = problem.repair(np.concatenate([found.u_SD, near_ND]))
     if isinstance(surrogate, SmoothSurrogate):
-        margin_N = np.concatenate([asked.margin_S, np.repeat(asked.margin_S, 3)])
+        margin_S = asked.margin_S.numpy()
+        margin_N = np.concatenate([margin_S, np.repeat(margin_S, 3)])
         pool_ND = problem.repair(pulled_inside(problem, surrogate, terms, pool_ND, margin_N))
     return pool_ND
 
@@ -153,9 +156,8 @@ def first_starts(
 ) -> np.ndarray:
     """A start for each way: from all over the box, and from moves of the best rows."""
     count = len(asked.margin_S)
-    short_N = shortfall(problem, rows.y_NO)
-    value_N = problem.sought(rows.y_NO)[:, 0]
-    good = np.lexsort([np.nan_to_num(value_N, nan=np.inf), short_N])[:count]
+    order_N = np.lexsort([ranks(problem.sought(rows.y_NO)) % BEHIND, shortfall(problem, rows.y_NO)])
+    good = order_N[:count]
     good_GD = rows.u_ND[good]
     origin_ND = good_GD[draw.integers(0, len(good_GD), SCREENED // 2)]
     near_ND = moved(problem, origin_ND, box, step=0.1, draw=draw)
@@ -223,7 +225,7 @@ def choose(
     room_N = room(said, problem.names, problem.constraints)
     beyond_N = fit_reach(rows.u_ND).extrapolates(pool_ND)
     certified_N = room_N >= margin
-    fit_N = cKDTree(rows.u_ND).query(pool_ND)[0] > SAME
+    fit_N = KDTree(rows.u_ND).query(pool_ND)[0] > SAME
     if purpose == "certify":
         fit_N &= certified_N & ~beyond_N
     picks = pick(

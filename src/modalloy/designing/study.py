@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.designing.asked import Asked
+from modalloy.designing.asked import Design
 from modalloy.designing.constraints import parse_constraints, parse_objective
 from modalloy.designing.problem import Problem
 from modalloy.errors import DesignError
@@ -22,7 +22,7 @@ from modalloy.twin.variables import Categorical
 class Study:
     """space: of all variables, those that are set among them. units: of what numbers there are."""
 
-    asked: Asked
+    asked: Design
     twin: Twin
     space: Space
     problem: Problem
@@ -32,6 +32,16 @@ class Study:
     def outputs(self) -> tuple[str, ...]:
         """What has to be known of a design, in order."""
         return self.problem.names
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Variables among the outputs: known of each design without a run."""
+        return tuple(name for name in self.outputs if name in self.twin.variables)
+
+    def known_values(self, u_ND: np.ndarray) -> np.ndarray:
+        """Their values, (N, V)."""
+        found = self.space.values(self.problem.repair(u_ND))
+        return np.stack([found[name].astype(np.float64) for name in self.known], axis=1)
 
     def designs(self, u_ND: np.ndarray) -> list[dict[str, Any]]:
         """The value of every variable."""
@@ -51,7 +61,7 @@ class Study:
         return y_NO
 
 
-def study_of(asked: Asked, twin: Twin) -> Study:
+def study_of(asked: Design, twin: Twin) -> Study:
     """What is asked of a twin; DesignError names everything that the twin does not have."""
     units = numeric(twin)
     space = Space(twin.variables)
@@ -62,6 +72,7 @@ def study_of(asked: Asked, twin: Twin) -> Study:
         for name in names
     )
     named = [*(o.output for o in objectives), *(c.output for c in constraints)]
+    named.sort(key=lambda name: name in twin.variables)  # what has to be modelled first
     fixed = held(asked.set, twin, space)
     problem = Problem(space, tuple(dict.fromkeys(named)), constraints, objectives, fixed)
     return Study(asked, twin, space, problem, units)

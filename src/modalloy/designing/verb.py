@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from modalloy.designing.asked import Asked
+from modalloy.designing.asked import Design
 from modalloy.designing.design_file import Source, load_design
 from modalloy.designing.loop import Loop
 from modalloy.designing.page import in_words, write_page
@@ -91,7 +91,7 @@ def noted(record: Record) -> str:
     )
 
 
-def refuse_other(records: Records, asked: Asked, mark: str, folder: Path, *, resume: bool) -> None:
+def refuse_other(records: Records, asked: Design, mark: str, folder: Path, *, resume: bool) -> None:
     """DesignError where the folder holds another search, or this one and nobody said to go on."""
     first = records.last("plan")
     if first is None:

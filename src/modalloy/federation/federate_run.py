@@ -15,6 +15,7 @@ from modalloy.errors import FederationError, RunError
 from modalloy.federation.page import write_page
 from modalloy.federation.plant import Plant
 from modalloy.federation.pooled import pooled
+from modalloy.federation.rounds_folder import STATE
 from modalloy.federation.server import Federation
 from modalloy.federation.site_run import gains, names_in, network_answers, say_privacy, told
 from modalloy.federation.sites import Sites
@@ -76,6 +77,8 @@ def federate_here(
     }
     sites = in_process(plants) if reach is None else reach(plants)
     federation = Federation(job, sites, out / ROUNDS, tell=partial(tell, quiet))
+    if job.federate.deadline_s is not None:
+        federation.note("deadline_s counts between machines alone: no simulated site is ever late")
     if not (resume and federation.resume()):
         federation.begin()
     learned_s = time.perf_counter()
@@ -99,7 +102,7 @@ def refuse_used(out: Path, resume: bool) -> None:
     """RunError where the folder holds a run, or the rounds of a federation nobody asks to go on."""
     if (out / "run.json").is_file():
         raise RunError(f"{out}: holds a finished run; give another directory.")
-    if (out / ROUNDS).is_dir() and not resume:
+    if (out / ROUNDS / STATE).is_file() and not resume:
         raise RunError(
             f"{out}: holds a federation that was interrupted; go on with --resume, or give another "
             "directory."
@@ -156,7 +159,7 @@ def write(
             if own.get(fact):
                 federation.note(f"{site}: {what}: {own[fact]}")
     note = {
-        "sites": {s: {**federation.rows[s], **own} for s, own in found.items()},
+        "sites": {s: {**rows, **found.get(s, {})} for s, rows in federation.rows.items()},
         "rounds": federation.history,
         "best": federation.best_round,
         "said": federation.said,

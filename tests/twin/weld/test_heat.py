@@ -13,9 +13,7 @@ STEP_M = 2e-6
 
 
 def point(speed_m_s: float) -> Heat:
-    return Heat(
-        np.zeros(1), np.array([ABSORBED_W]), speed_m_s, CONDUCTIVITY, DIFFUSIVITY, PLATE_C
-    )
+    return Heat(np.zeros(1), np.array([ABSORBED_W]), speed_m_s, CONDUCTIVITY, DIFFUSIVITY, PLATE_C)
 
 
 def keyhole_heat() -> Heat:
@@ -62,9 +60,7 @@ def test_the_quasi_steady_heat_equation_holds(heat: Heat, draw: np.random.Genera
         return heat.rise(x + dx, y + dy, z + dz)
 
     h = STEP_M
-    twice = (
-        at(h) + at(-h) + at(0, h) + at(0, -h) + at(0, 0, h) + at(0, 0, -h) - 6 * at()
-    ) / h**2
+    twice = (at(h) + at(-h) + at(0, h) + at(0, -h) + at(0, 0, h) + at(0, 0, -h) - 6 * at()) / h**2
     moved = heat.speed_m_s * (at(h) - at(-h)) / (2 * h)
     size = np.abs(moved) + heat.diffusivity_m2_s * np.abs(at(h) - 2 * at() + at(-h)) / h**2
     residual = np.abs(heat.diffusivity_m2_s * twice + moved)

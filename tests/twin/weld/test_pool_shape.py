@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from modalloy.errors import ModalloyError
+from modalloy.errors import TwinError
 from modalloy.twin.weld.heat import Heat
 from modalloy.twin.weld.keyhole import Beam, heat_of, keyhole_of
 from modalloy.twin.weld.metals import METALS
+from modalloy.twin.weld.plant import stream
 from modalloy.twin.weld.pool_shape import cross_section
 from modalloy.twin.weld.simulator import beam_of
-from modalloy.twin.weld.plant import stream
 
 BEAM = Beam(1000.0, 0.02, 20.0, 0.7e-3, "stainless", 0.6, 1.0)
 MELTS_C = METALS["stainless"].melts_c
@@ -120,5 +120,5 @@ def test_a_keyhole_is_deeper_than_half_its_width_and_heat_at_the_surface_is_not(
 
 
 def test_numbers_of_no_weld_are_refused() -> None:
-    with pytest.raises(ModalloyError, match="melting isotherm was not found"):
+    with pytest.raises(TwinError, match="melting isotherm was not found"):
         cross_section(point(math.nan), MELTS_C)

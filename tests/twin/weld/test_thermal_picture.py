@@ -9,7 +9,7 @@ from modalloy.twin.weld.keyhole import Beam, heat_of, keyhole_of
 from modalloy.twin.weld.metals import METALS
 
 BEAM = Beam(1000.0, 0.02, 20.0, 0.7e-3, "stainless", 0.6, 1.0)
-SMELTING_C, BOILS_C = METALS["stainless"].melts_c, METALS["stainless"].boils_c
+MELTS_C, BOILS_C = METALS["stainless"].melts_c, METALS["stainless"].boils_c
 
 
 def seen(beam: Beam, seed: int = 0) -> np.ndarray:
@@ -71,10 +71,10 @@ def test_the_melting_isotherm_is_where_the_level_of_melting_is() -> None:
     """The widest line of pixels above it is as wide as the weld, to a pixel."""
     from modalloy.twin.weld.pool_shape import cross_section
 
-    level = 255.0 * float(picture.radiance(SMELTING_C) / picture.radiance(picture.FULL_C))
+    level = 255.0 * float(picture.radiance(MELTS_C) / picture.radiance(picture.FULL_C))
     levels_PP = seen(BEAM)
     wide_pixels = int((levels_PP > level).sum(axis=0).max())
-    section = cross_section(heat_of(BEAM, keyhole_of(BEAM)), SMELTING_C)
+    section = cross_section(heat_of(BEAM, keyhole_of(BEAM)), MELTS_C)
     assert abs(wide_pixels * picture.PIXEL_M - section.width_m) <= 1.5 * picture.PIXEL_M
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from modalloy.errors import TwinError
 from modalloy.twin.weld.plant import Part, described, levels, placed, stream
 
 
@@ -78,6 +79,16 @@ def test_settings_are_held_and_change_nothing_that_is_hidden() -> None:
         assert [one.values[name] for name in same] == [other.values[name] for name in same]
         assert one.seed == other.seed
     assert len({part.seed for part in free}) == 50
+
+
+def test_a_setting_that_the_weld_does_not_have_is_refused() -> None:
+    with pytest.raises(TwinError, match="no variable 'powre' to set; it has power, speed,"):
+        stream(5, seed=0, onset=5, settings={"powre": 900.0})
+
+
+def test_a_fall_below_the_bounds_stops_there() -> None:
+    parts = stream(200, seed=0, onset=0, last=0.2, fall_parts=1)
+    assert absorptivities(parts)[1:].min() == 0.3
 
 
 def test_speed_is_drawn_evenly_by_its_logarithm() -> None:

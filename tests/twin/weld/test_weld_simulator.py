@@ -85,7 +85,7 @@ def test_every_variable_and_hidden_parameter_changes_the_weld(name: str, value: 
 
 
 def test_the_verdict_is_by_the_window_of_depth() -> None:
-    told = [verdict(depth_mm) for depth_mm in (0.79, 0.8, 1.0, 1.2, 1.21)]
+    told = [verdict(depth_mm) for depth_mm in (0.84, 0.85, 1.0, 1.15, 1.16)]
     assert told == ["shallow", "good", "good", "good", "deep"]
 
 
@@ -108,4 +108,4 @@ def test_depth_spreads_as_the_page_says() -> None:
         [weld(beam_of(part.values), seed=0).depth_mm for part in stream(300, seed=0, onset=300)]
     )
     assert 0.28 < depth_N.std() < 0.40
-    assert 0.35 < np.mean([verdict(depth) == "good" for depth in depth_N]) < 0.55
+    assert 0.25 < np.mean([verdict(depth) == "good" for depth in depth_N]) < 0.45

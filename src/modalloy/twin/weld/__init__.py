@@ -1,1 +1,1 @@
-"""The twin of a laser weld: a moving heat source, seen by a camera, a microphone and an operator."""
+"""The weld twin: a moving heat source, and what camera, microphone and operator make of it."""

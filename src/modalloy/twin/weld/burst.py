@@ -1,4 +1,4 @@
-"""What a microphone hears of the weld: gas, and a keyhole that is the louder the more it exceeds."""
+"""What a microphone hears of the weld: gas, and a keyhole, louder the more power it takes."""
 
 import math
 

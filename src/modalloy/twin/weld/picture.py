@@ -1,4 +1,4 @@
-"""What a thermal camera sees of the weld from above: 64 x 64 grey levels, with the camera's faults."""
+"""What a thermal camera sees of the weld from above: 64 x 64 grey levels, with its faults."""
 
 import functools
 
@@ -20,7 +20,7 @@ ZERO_C = 273.15
 
 
 def picture_of(heat: Heat, boils_c: float, draw: np.random.Generator) -> np.ndarray:
-    """Grey levels (64, 64) as uint8: rows across the weld, columns along it, the front at the right.
+    """Grey levels (64, 64) as uint8: rows across the weld, columns along it, the front at right.
 
     Radiance by Planck's law at 3.9 um, blurred by the lens, read with noise, and cut off at the
     level of a black body of 2,000 C. No metal is hotter than boiling.

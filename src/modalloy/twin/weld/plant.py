@@ -1,4 +1,4 @@
-"""A plant that welds part after part while its lens becomes dirty: what is set, and what acts unseen."""
+"""A plant that welds part after part while its lens becomes dirty: values of each part."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from modalloy.errors import TwinError
 from modalloy.job.lined_yaml import read_page
 
 TAIL = 3.0  # deviations, beyond which nothing is drawn
@@ -40,32 +41,22 @@ def stream(
     settings: what is set for all parts; other variables are drawn evenly over their bounds, anew
     for each part. Hidden values and seeds do not depend on settings, so that a plant may be run
     once more otherwise, or changed on the way: `part.values | {"power": 900}`. The same seed gives
-    the same parts, and more of them begin with the same.
+    the same parts, and more of them begin with the same. Raises TwinError for a setting that the
+    weld does not have.
     """
-    twin = described()
-    acts, makes = (np.random.default_rng((seed, which)) for which in range(2))
-    scatter_PH = acts.standard_normal((parts, 2)).clip(-TAIL, TAIL)
-    seed_P = np.random.default_rng((seed, 2)).integers(0, 2**31, parts)
+    twin, held = described(), dict(settings or {})
+    unknown = [name for name in held if name not in twin["variables"]]
+    if unknown:
+        known = ", ".join(twin["variables"])
+        raise TwinError(f"The weld has no variable '{unknown[0]}' to set; it has {known}.")
     level_P = levels(parts, onset=onset, first=first, last=last, fall_parts=fall_parts)
-    absorbs, conducts = twin["hidden"]["absorptivity"], twin["hidden"]["conductivity_factor"]
-    absorbs_P = level_P * (1.0 + absorbs["deviation"] / absorbs["default"] * scatter_PH[:, 0])
-    absorbs_P = absorbs_P.clip(absorbs["low"], absorbs["high"])
-    conducts_P = conducts["default"] + conducts["deviation"] * scatter_PH[:, 1]
-    place_PV = makes.random((parts, len(twin["variables"])))
-    made = []
-    for part in range(parts):
-        drawn = {
-            name: placed(variable, float(place))
-            for (name, variable), place in zip(
-                twin["variables"].items(), place_PV[part], strict=True
-            )
-        }
-        hidden = {
-            "absorptivity": float(absorbs_P[part]),
-            "conductivity_factor": float(conducts_P[part]),
-        }
-        made.append(Part(drawn | dict(settings or {}) | hidden, int(seed_P[part])))
-    return made
+    hidden_P = scattered(level_P, twin["hidden"], np.random.default_rng((seed, 0)))
+    drawn_P = drawn(parts, twin["variables"], np.random.default_rng((seed, 1)))
+    seed_P = np.random.default_rng((seed, 2)).integers(0, 2**31, parts).tolist()
+    return [
+        Part(sets | held | acts, one)
+        for sets, acts, one in zip(drawn_P, hidden_P, seed_P, strict=True)
+    ]
 
 
 def levels(
@@ -75,6 +66,36 @@ def levels(
     over = max(parts - 1 - onset, 1) if fall_parts is None else max(fall_parts, 1)
     fallen_P = ((np.arange(parts) - onset) / over).clip(0.0, 1.0)
     return first + (last - first) * fallen_P
+
+
+def scattered(
+    level_P: np.ndarray, hidden: Mapping[str, Any], draw: np.random.Generator
+) -> list[dict[str, float]]:
+    """The hidden parameters of each part, inside their bounds."""
+    absorbs, conducts = hidden["absorptivity"], hidden["conductivity_factor"]
+    scatter_PH = draw.standard_normal((len(level_P), 2)).clip(-TAIL, TAIL)
+    share_P = level_P * (1.0 + absorbs["deviation"] / absorbs["default"] * scatter_PH[:, 0])
+    factor_P = conducts["default"] + conducts["deviation"] * scatter_PH[:, 1]
+    share_P = share_P.clip(absorbs["low"], absorbs["high"])
+    factor_P = factor_P.clip(conducts["low"], conducts["high"])
+    return [
+        {"absorptivity": share, "conductivity_factor": factor}
+        for share, factor in zip(share_P.tolist(), factor_P.tolist(), strict=True)
+    ]
+
+
+def drawn(
+    parts: int, variables: Mapping[str, Any], draw: np.random.Generator
+) -> list[dict[str, float | str]]:
+    """What is set for each part, evenly over the bounds."""
+    place_PV = draw.random((parts, len(variables)))
+    return [
+        {
+            name: placed(variable, place)
+            for (name, variable), place in zip(variables.items(), place_V.tolist(), strict=True)
+        }
+        for place_V in place_PV
+    ]
 
 
 def placed(variable: Mapping[str, Any], place: float) -> float | str:

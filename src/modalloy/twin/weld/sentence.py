@@ -17,7 +17,8 @@ WARM: Words = ("Plate still hot from before.", "Plate came in warm.")
 OTHER: Words = ("Gas bottle changed.", "New batch on the table.", "Clamp tightened.")
 MUCH = 1.2  # excess of power density from which on metal is thrown out
 MIST = 0.3  # deviation of what an eye makes of that excess
-DIM = (0.58, 0.36)  # absorptivity at which nobody calls the lens dirty, and at which half of them do
+CLEAR = 0.58  # absorptivity at which nobody calls the lens dirty
+DIM = 0.36  # and at which half of all notes do
 WARM_C = 120.0
 
 
@@ -45,8 +46,7 @@ def sentence_of(beam: Beam, keyhole: Keyhole, draw: np.random.Generator) -> str:
 
 def dirty_chance(absorptivity: float) -> float:
     """How likely a note calls the lens dirty: never from .58 on, half of the time at .36."""
-    clear, dim = DIM
-    return min(max(0.5 * (clear - absorptivity) / (clear - dim), 0.0), 0.9)
+    return min(max(0.5 * (CLEAR - absorptivity) / (CLEAR - DIM), 0.0), 0.9)
 
 
 def one_of(words: Words, draw: np.random.Generator) -> str:

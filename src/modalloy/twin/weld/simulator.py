@@ -1,4 +1,4 @@
-"""One weld: settings and what acts unseen in; depth, width, cooling, picture, sound and note out."""
+"""One weld as it is simulated: its depth, width, cooling, picture, sound, note and verdict."""
 
 import io
 import wave
@@ -17,7 +17,7 @@ from modalloy.twin.weld.picture import picture_of
 from modalloy.twin.weld.pool_shape import cross_section
 from modalloy.twin.weld.sentence import sentence_of
 
-WINDOW_MM = (0.8, 1.2)  # of depth, in which a weld is good
+WINDOW_MM = (0.85, 1.15)  # of depth, in which a weld is good
 COOLS_C = 800.0  # where cooling is told: steels change from here on
 
 
