@@ -1,6 +1,7 @@
 """The page of a search: one file without a network, every name escaped, bad news said first."""
 
 import base64
+import io
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from modalloy.designing import foretold, parallel, plots
 from modalloy.designing.page import write_page
 from searches import CONSTRAINTS, TWIN, Search
 
@@ -50,6 +52,15 @@ class Reader(HTMLParser):
     def sources(self) -> list[str]:
         """Addresses that the page loads or leads to."""
         return [v or "" for _, a in self.elements for k, v in a.items() if k in ("src", "href")]
+
+
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charts are put together but not painted, for tests that look at texts alone."""
+    out = io.BytesIO()
+    Image.new("L", (8, 8)).save(out, "PNG")
+    for room in (plots, foretold, parallel):
+        monkeypatch.setattr(room, "drawn", lambda canvas: out.getvalue())
 
 
 def page_of(search: Search) -> str:
@@ -106,6 +117,7 @@ def test_the_whole_page(tmp_path: Path) -> None:
     assert "the mesh collapsed" in steps
 
 
+@pytest.mark.usefixtures("unseen")
 def test_every_proposal_is_listed_with_what_became_of_it(tmp_path: Path) -> None:
     search = Search(tmp_path).plan().accept(offset=0.06)
     text = follows(page_of(search)).texts["proposed"]
@@ -119,6 +131,7 @@ def test_every_proposal_is_listed_with_what_became_of_it(tmp_path: Path) -> None
     assert " · " in text
 
 
+@pytest.mark.usefixtures("unseen")
 def test_nothing_found_is_an_alarm_at_the_top(tmp_path: Path) -> None:
     hard = ({**CONSTRAINTS[0], "high": 0.01, "text": "deflection <= 0.01 mm"},)
     search = Search(tmp_path, constraints=hard).plan().accept()
@@ -130,6 +143,7 @@ def test_nothing_found_is_an_alarm_at_the_top(tmp_path: Path) -> None:
     assert "pictures" not in read.texts
 
 
+@pytest.mark.usefixtures("unseen")
 @pytest.mark.parametrize(
     "given",
     [
@@ -162,6 +176,7 @@ def test_searches_of_other_kinds(tmp_path: Path, given: dict[str, Any]) -> None:
         assert ("details", {"open": None}) in read.elements
 
 
+@pytest.mark.usefixtures("unseen")
 def test_a_search_that_goes_on_has_a_page(tmp_path: Path) -> None:
     read = follows(page_of(Search(tmp_path, planned=20, batch=4).plan().round()))
     assert "The search has not ended" in read.texts["answer"]
@@ -192,6 +207,7 @@ def test_names_are_texts_and_nothing_else(tmp_path: Path, name: str) -> None:
     assert f"{shown}v" in read.texts["designs"]
 
 
+@pytest.mark.usefixtures("unseen")
 def test_a_picture_that_is_gone_or_elsewhere_is_said(tmp_path: Path) -> None:
     folder = tmp_path / "search"
     search = Search(folder, final=4).plan().accept()
@@ -217,17 +233,23 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a small search."""
+    folder = tmp_path_factory.mktemp("small")
+    page_of(Search(folder, planned=20, batch=4, final=6).plan().round().accept())
+    return folder / "design.html"
+
+
 @pytest.mark.parametrize("light", ["light", "dark"])
-def test_in_a_browser_by_day_and_by_night(tmp_path: Path, browser: Any, light: str) -> None:
+def test_in_a_browser_by_day_and_by_night(small: Path, browser: Any, light: str) -> None:
     """On a phone: no scrolling sideways, and axe-core finds nothing."""
-    search = Search(tmp_path, planned=20, batch=4, final=6).plan().round().accept()
-    page_of(search)
     viewport = {"width": 390, "height": 800}
     context = browser.new_context(color_scheme=light, viewport=viewport, bypass_csp=True)
     page = context.new_page()
     wrong: list[str] = []
     page.on("console", lambda line: wrong.append(line.text))
-    page.goto((tmp_path / "design.html").as_uri())
+    page.goto(small.as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert paper == {"light": "rgb(246, 247, 248)", "dark": "rgb(18, 23, 27)"}[light]
