@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from modalloy.twin.bracket import bracket
 
 import modalloy as ma
 from bench.line import Line
@@ -21,6 +20,7 @@ from modalloy.designing.problem import Rows
 from modalloy.designing.propose import propose
 from modalloy.designing.study import Study, study_of
 from modalloy.designing.surrogates.gaussian_process import GaussianProcess, fit_gaussian_process
+from modalloy.twin.bracket import bracket
 from modalloy.twin.plans import plan
 from modalloy.twin.twin_file import load_twin
 
