@@ -97,6 +97,8 @@ def test_an_interrupted_one_goes_on_only_when_asked(
     monkeypatch.setattr(Federation, "round", run)
     with pytest.raises(RunError, match="go on with --resume"):
         ma.federate(job_of(), sites=frames, out=out, quiet=True)
+    with pytest.raises(FederationError, match="began with the sites A, B, and goes on with them"):
+        ma.federate(job_of(), sites=FRAMES, out=out, resume=True, quiet=True)
     made = ma.federate(job_of(), sites=frames, out=out, resume=True, quiet=True)
     assert [r["round"] for r in made.notes["federated"]["rounds"]] == [1, 2, 3, 4]
     with pytest.raises(RunError, match="holds a finished run"):
@@ -183,7 +185,8 @@ def test_what_is_asked_wrongly_gets_a_sentence(tmp_path: Path) -> None:
 def test_what_would_change_nothing_is_refused(tmp_path: Path) -> None:
     sites = {"A": FRAMES["A"], "B": FRAMES["B"]}
     for option, value in (("minutes", 5.0), ("freeze_epochs", 2), ("shard", True)):
-        job = ma.load_job({**JOB, "train": {option: value}})
+        job = job_of()
+        job = job.model_copy(update={"train": job.train.model_copy(update={option: value})})
         with pytest.raises(JobError, match=rf"train\.{option}: a federation has none, because"):
             ma.federate(job, sites=sites, out=tmp_path / "a")
     begun = ma.load_job({**JOB, "train": {**JOB["train"], "start": str(tmp_path)}})

@@ -81,6 +81,11 @@ def federate_here(
         federation.note("deadline_s counts between machines alone: no simulated site is ever late")
     if not (resume and federation.resume()):
         federation.begin()
+    elif federation.rows.keys() != tables.keys():
+        begun, given = ", ".join(sorted(federation.rows)), ", ".join(sorted(tables))
+        raise FederationError(
+            f"{out}: began with the sites {begun}, and goes on with them alone; given are {given}."
+        )
     learned_s = time.perf_counter()
     federation.run()
     learned_s = time.perf_counter() - learned_s

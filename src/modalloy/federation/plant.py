@@ -38,9 +38,7 @@ from modalloy.federation.wire import Message, pack, part_of, unpack
 from modalloy.job import config
 from modalloy.job.job_file import FRAME
 from modalloy.learn.fitted_fronts import fit_fronts
-from modalloy.runs.rows import load_prints, save_prints
-from modalloy.table.fingerprints import fingerprints, same_parts
-from modalloy.table.split import Parts
+from modalloy.runs.rows import save_prints
 from modalloy.table.table import Table
 
 
@@ -207,23 +205,8 @@ class Plant(SiteModel):
         }
         return Message("scored", facts)
 
-    def prints(self) -> Parts:
-        """Fingerprints of the rows of each part."""
-        return Parts(*(fingerprints(self.table, self.job, part) for part in self.parts))
-
-    def refuse_changed(self) -> None:
-        """FederationError where rows were learned from that may now be test rows."""
-        before = load_prints(self.folder)
-        if before is not None and not same_parts(self.table, self.job, self.parts, before):
-            raise FederationError(
-                f"{self.table.source}: no longer holds the rows that this site began with, or "
-                "splits them otherwise, so that figures of test rows would not be honest; put the "
-                "old table back and start this site again."
-            )
-
     def finish(self, asked: Message) -> Message:
         """Write this site's own run from the last weights; the answer holds its figures."""
-        self.refuse_changed()
         model, loader, parts = self.ready()
         held = self.memory.of_round(int(asked.facts["best"]))
         take_weights(model, {**part_of(asked, "w"), **held.personal})

@@ -25,6 +25,8 @@ from modalloy.learn.frozen_features import frozen_features
 from modalloy.model.device import placed
 from modalloy.model.model import Model
 from modalloy.readers.build import from_state, targets_from_state
+from modalloy.runs.rows import load_prints
+from modalloy.table.fingerprints import fingerprints, same_parts
 from modalloy.table.split import Parts, learnable, split_job
 from modalloy.table.table import Table
 
@@ -100,12 +102,27 @@ class SiteModel:
         rows = np.concatenate([self.labelled.train, self.labelled.validation])
         frozen_features(self.model, self.loader, rows, quiet=self.quiet)
 
+    def prints(self) -> Parts:
+        """Fingerprints of the rows of each part."""
+        return Parts(*(fingerprints(self.table, self.job, part) for part in self.parts))
+
+    def refuse_changed(self) -> None:
+        """FederationError where rows that were learned from may now be test rows."""
+        before = load_prints(self.folder)
+        if before is not None and not same_parts(self.table, self.job, self.parts, before):
+            raise FederationError(
+                f"{self.table.source}: no longer holds the rows that this site began with, or "
+                "splits them otherwise, so that figures of test rows would not be honest; put the "
+                "old table back and start this site again."
+            )
+
     def ready(self) -> tuple[Model, Loader, Parts]:
         """Model, loader and parts; after a restart by the schema that was agreed on."""
         if self.model is None:
             schema = self.memory.schema()
             if schema is None:
                 raise FederationError(f"site {self.name} was asked to learn before sites agreed.")
+            self.refuse_changed()
             self.open(schema)
         assert self.model is not None
         assert self.loader is not None
