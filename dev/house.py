@@ -66,7 +66,7 @@ ROOMS: list[set[str]] = [
     {"privacy"},
     {"deployment"},
     {"watching"},
-    {"design"},
+    {"designing"},
     {"tuning"},
     {"deploy"},
     {"federation.flower"},

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from modalloy.design.constraints import parse_constraints, parse_objective
-from modalloy.design.problem import Problem
+from modalloy.designing.constraints import parse_constraints, parse_objective
+from modalloy.designing.problem import Problem
 
 TUBES = 8
 STEP_M = 1.0 / TUBES

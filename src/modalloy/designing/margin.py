@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from modalloy.answer.conformal import fewest
-from modalloy.design.constraints import Constraint
-from modalloy.design.surrogates.surrogate import Predicted, linked, unlinked
+from modalloy.designing.constraints import Constraint
+from modalloy.designing.surrogates.surrogate import Predicted, linked, unlinked
 from modalloy.errors import DesignError
 
 CLOSE = 1e-9  # weights that differ by less are the same

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from modalloy.design.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.design.surrogates.known import with_known
+from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
+from modalloy.designing.surrogates.known import with_known
 
 
 def test_known_outputs_stand_behind_the_learned_ones() -> None:

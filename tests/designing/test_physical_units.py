@@ -2,7 +2,7 @@
 
 import pytest
 
-from modalloy.design.physical_units import convert
+from modalloy.designing.physical_units import convert
 
 
 @pytest.mark.parametrize(

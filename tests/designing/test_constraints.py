@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from modalloy.design.constraints import parse_constraints, parse_objective
+from modalloy.designing.constraints import parse_constraints, parse_objective
 from modalloy.errors import DesignError
 
 OUTPUTS = {"mass": "kg", "deflection": "mm", "f1": "Hz", "depth": "mm", "share": None, "T": "°C"}

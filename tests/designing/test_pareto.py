@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from modalloy.design.pareto import front, hypervolume, improvement, ranks, reference_point
+from modalloy.designing.pareto import front, hypervolume, improvement, ranks, reference_point
 
 
 def test_the_front_is_what_comparing_all_pairs_gives() -> None:

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from modalloy.design.physical_units import convert
+from modalloy.designing.physical_units import convert
 from modalloy.errors import DesignError
 from modalloy.job.options import did_you_mean
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from modalloy.design.candidates import Box, moved
-from modalloy.design.merit import PENALTY, Asked, Terms, objective_values, shortfalls
-from modalloy.design.problem import Problem
-from modalloy.design.surrogates.surrogate import SmoothSurrogate, Surrogate
+from modalloy.designing.candidates import Box, moved
+from modalloy.designing.merit import PENALTY, Asked, Terms, objective_values, shortfalls
+from modalloy.designing.problem import Problem
+from modalloy.designing.surrogates.surrogate import SmoothSurrogate, Surrogate
 
 LAST = 0.02  # of the first step's length, that the last one has
 EACH = 20  # moves of a design in a round without slopes
@@ -112,7 +112,7 @@ def pulled_inside(
     count = len(u_ND)
     asked = Asked(
         torch.ones((count, len(terms.outputs_K)), dtype=torch.float64),
-        torch.from_numpy(margin_N),
+        torch.from_numpy(margin_N.copy()),
         torch.zeros(count, dtype=torch.float64),
     )
     now_ND = torch.from_numpy(u_ND)

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from modalloy.design.surrogates.gaussian_process import FEWEST
-from modalloy.design.surrogates.surrogate import Predicted, linked
+from modalloy.designing.surrogates.gaussian_process import FEWEST
+from modalloy.designing.surrogates.surrogate import Predicted, linked
 from modalloy.errors import DesignError
 
 QUIET = 1e-3  # least deviation that a member says, in deviations of the output

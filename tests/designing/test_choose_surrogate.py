@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from modalloy.design.choose import by_folds, choose_surrogate, score_of
-from modalloy.design.surrogates.deep_ensemble import DeepEnsemble, Learning
-from modalloy.design.surrogates.gaussian_process import GaussianProcess, fit_gaussian_process
-from modalloy.design.surrogates.surrogate import Predicted
+from modalloy.designing.choose import by_folds, choose_surrogate, score_of
+from modalloy.designing.surrogates.deep_ensemble import DeepEnsemble, Learning
+from modalloy.designing.surrogates.gaussian_process import GaussianProcess, fit_gaussian_process
+from modalloy.designing.surrogates.surrogate import Predicted
 
 
 def test_scores_are_what_they_say() -> None:

@@ -8,14 +8,14 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
-from modalloy.design.surrogates.gaussian_process import (
+from modalloy.designing.surrogates.gaussian_process import (
     GaussianProcess,
     condition,
     fit_gaussian_process,
     leave_one_out_of,
 )
-from modalloy.design.surrogates.kernel import Kernel, log_posterior, log_prior, matern
-from modalloy.design.surrogates.surrogate import linked
+from modalloy.designing.surrogates.kernel import Kernel, log_posterior, log_prior, matern
+from modalloy.designing.surrogates.surrogate import linked
 from modalloy.errors import DesignError
 
 

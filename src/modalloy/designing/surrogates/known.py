@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from modalloy.design.surrogates.surrogate import Predicted, SmoothSurrogate
+from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
 
 STEP = 1e-5  # of a column, by which slopes are measured
 SURE = 1e-9  # deviation of what is known, in deviations of the output over random designs
@@ -27,6 +27,11 @@ class KnownToo:
     scale_V: np.ndarray
 
     @property
+    def sure_V(self) -> np.ndarray:
+        """Deviation of each known output, so small that nothing depends on it."""
+        return SURE * self.scale_V
+
+    @property
     def log_O(self) -> np.ndarray:
         """Which outputs are modelled by their logarithm; none that is known."""
         return np.r_[self.surrogate.log_O, np.zeros(len(self.scale_V), dtype=bool)]
@@ -34,7 +39,7 @@ class KnownToo:
     def predict(self, u_ND: np.ndarray) -> Predicted:
         """What both say of designs."""
         said, known_NV = self.surrogate.predict(u_ND), self.values(u_ND)
-        sure_NV = np.broadcast_to(SURE * self.scale_V, known_NV.shape)
+        sure_NV = np.broadcast_to(self.sure_V, known_NV.shape)
         return Predicted(
             np.concatenate([said.mean_NO, known_NV], axis=1),
             np.concatenate([said.deviation_NO, sure_NV], axis=1),
@@ -45,7 +50,7 @@ class KnownToo:
         """The same as tensors; the slopes of known outputs are differences over small steps."""
         mean_NO, deviation_NO = self.surrogate.posterior(u_ND)
         known_NV = Followed.apply(u_ND, self.values)
-        sure_NV = torch.from_numpy(SURE * self.scale_V).expand(known_NV.shape)
+        sure_NV = torch.from_numpy(self.sure_V).expand(known_NV.shape)
         return torch.cat([mean_NO, known_NV], 1), torch.cat([deviation_NO, sure_NV], 1)
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from modalloy.design.surrogates.deep_ensemble import Learning, Members, fit_deep_ensemble
+from modalloy.designing.surrogates.deep_ensemble import Learning, Members, fit_deep_ensemble
 from modalloy.errors import DesignError
 
 SHORT = Learning(epochs=60)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import ndtr
 
-from modalloy.design.constraints import parse_constraints
-from modalloy.design.margin import (
+from modalloy.designing.constraints import parse_constraints
+from modalloy.designing.margin import (
     conformal_deviations,
     constraint_scores,
     fit_margin,
@@ -13,7 +13,7 @@ from modalloy.design.margin import (
     room,
     weighted_threshold,
 )
-from modalloy.design.surrogates.surrogate import Predicted
+from modalloy.designing.surrogates.surrogate import Predicted
 from modalloy.errors import DesignError
 
 NAMES = ["deflection", "f1"]

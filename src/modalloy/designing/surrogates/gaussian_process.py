@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from modalloy.design.surrogates.kernel import Kernel, covariance, factor, fit_kernel, starts
-from modalloy.design.surrogates.surrogate import HALF_LOG_2PI, Predicted, linked
+from modalloy.designing.surrogates.kernel import Kernel, covariance, factor, fit_kernel, starts
+from modalloy.designing.surrogates.surrogate import HALF_LOG_2PI, Predicted, linked
 from modalloy.errors import DesignError
 
 FEWEST = 5  # rows with a value, below which nothing is learned of an output

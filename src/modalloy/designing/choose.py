@@ -7,9 +7,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from modalloy.design.surrogates.deep_ensemble import Learning, fit_deep_ensemble
-from modalloy.design.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.design.surrogates.surrogate import Predicted, SmoothSurrogate
+from modalloy.designing.surrogates.deep_ensemble import Learning, fit_deep_ensemble
+from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
+from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
 
 Kind = Literal["gaussian process", "deep ensemble"]
 Fit = Callable[[np.ndarray, np.ndarray], SmoothSurrogate]

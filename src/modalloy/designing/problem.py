@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from modalloy.design.constraints import Constraint, Objective
-from modalloy.design.surrogates.surrogate import linked
+from modalloy.designing.constraints import Constraint, Objective
+from modalloy.designing.surrogates.surrogate import linked
 
 PROBES = 16  # random designs that tell which columns are continuous
 

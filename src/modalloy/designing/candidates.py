@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.stats import qmc
 
-from modalloy.design.problem import Problem
+from modalloy.designing.problem import Problem
 
 MOVED = 20  # columns that a candidate differs by from where it comes, at most on average
 REDRAWN = 0.15  # chance that a discrete variable is drawn anew

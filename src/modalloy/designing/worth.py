@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from modalloy.design.merit import Terms, best_kept, expected_gain, kept_chance, kept_front
-from modalloy.design.pareto import improvement, reference_point
-from modalloy.design.problem import Problem, Rows
-from modalloy.design.surrogates.surrogate import Predicted
+from modalloy.designing.merit import Terms, best_kept, expected_gain, kept_chance, kept_front
+from modalloy.designing.pareto import improvement, reference_point
+from modalloy.designing.problem import Problem, Rows
+from modalloy.designing.surrogates.surrogate import Predicted
 
 
 def pick(
