@@ -16,6 +16,7 @@ from modalloy.designing.surrogates.surrogate import Predicted, linked
 
 PENALTY = 10.0  # of a shortfall in deviations of the output, against one deviation of the objective
 AUGMENTED = 0.05  # of the plain weighted sum, so that no design is as good as one that it beats
+BEYOND = 0.1  # deviations by which the ideal is better than the best that is known
 FAR = 1e6  # where a bound is that no value can reach
 
 
@@ -61,8 +62,17 @@ def terms_of(problem: Problem, rows: Rows, log_O: np.ndarray) -> Terms:
     ]
     as_tensor = torch.as_tensor
     scale_K = scale_O[outputs_K]
-    ideal_K = np.nanmin(f_NK, axis=0) - 0.1 * scale_K
+    ideal_K = np.nanmin(f_NK, axis=0) - BEYOND * scale_K
     return Terms(outputs_K, as_tensor(sign_K), as_tensor(scale_K), as_tensor(ideal_K), ends)
+
+
+def with_ideal(terms: Terms, said: Predicted) -> Terms:
+    """The terms with an ideal that is better than these designs, too, in each objective: weights
+    spread designs over a front only where it lies beyond the ideal.
+    """
+    f_NK = terms.sign_K.numpy() * said.mean_NO[:, terms.outputs_K]
+    least_K = torch.from_numpy(f_NK.min(0)) - BEYOND * terms.scale_K
+    return terms._replace(ideal_K=torch.minimum(terms.ideal_K, least_K))
 
 
 def objective_values(

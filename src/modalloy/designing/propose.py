@@ -4,11 +4,12 @@ best ones are.
 Letters: B proposals, S starts, D columns, O outputs, K objectives.
 """
 
+from dataclasses import replace
 from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from modalloy.designing.candidates import Box, moved, spread, whole
 from modalloy.designing.extrapolation import fit_reach
@@ -20,11 +21,13 @@ from modalloy.designing.merit import (
     objective_values,
     shortfalls,
     terms_of,
+    with_ideal,
 )
 from modalloy.designing.pareto import ranks
 from modalloy.designing.problem import Problem, Rows, shortfall
 from modalloy.designing.search import Sought, pulled_inside, search
 from modalloy.designing.surrogates.gaussian_process import FEWEST, GaussianProcess
+from modalloy.designing.surrogates.known import KnownToo
 from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate, Surrogate
 from modalloy.designing.worth import pick
 
@@ -34,6 +37,7 @@ NEAR = 500  # rows that a search in a small box looks at
 SCREENED = 600  # candidates that starts are chosen from
 STEPS = 40  # downhill, in each of two rounds
 POLISH = 12  # further steps by all rows
+AROUND = (1.5, 3.0, 6.0)  # how far proposals lie from what was found, in least distances
 SMALL = 0.5  # mean side of a box that is searched by the nearest rows
 BOLDEST = 2.0  # deviations by which objectives are hoped to be better
 BEHIND = 1 << 30  # the rank of a run without an objective: behind all others
@@ -83,9 +87,10 @@ def propose(
     box = whole(problem.space.size) if box is None else box
     terms = terms_of(problem, rows, surrogate.log_O)
     asked = ways(problem, 2 * count, margin, purpose, draw=draw)
-    near = nearest(problem, surrogate, rows, box)
+    near = nearest(surrogate, rows, box)
     start_SD = first_starts(problem, near, terms, rows, asked, box, draw=draw)
     found = search(problem, near, terms, start_SD, asked, box, steps=STEPS, rate=0.05, draw=draw)
+    terms = with_ideal(terms, near.predict(found.u_SD))
     start_SD = next_starts(problem, near, terms, found, asked, box, draw=draw)
     found = search(problem, near, terms, start_SD, asked, box, steps=STEPS, rate=0.02, draw=draw)
     if near is not surrogate:
@@ -108,12 +113,12 @@ def pool_of(
 ) -> np.ndarray:
     """What was found, and designs around it that are apart, of which proposals are chosen."""
     everywhere = whole(problem.space.size)
-    origin_ND = np.repeat(found.u_SD, 3, axis=0)
-    near_ND = moved(problem, origin_ND, everywhere, step=1.5 * apart, draw=draw)
-    pool_ND = problem.repair(np.concatenate([found.u_SD, near_ND]))
+    near = [
+        moved(problem, found.u_SD, everywhere, step=times * apart, draw=draw) for times in AROUND
+    ]
+    pool_ND = problem.repair(np.concatenate([found.u_SD, *near]))
     if isinstance(surrogate, SmoothSurrogate):
-        margin_S = asked.margin_S.numpy()
-        margin_N = np.concatenate([margin_S, np.repeat(margin_S, 3)])
+        margin_N = asked.margin_S.repeat(1 + len(AROUND)).numpy()
         pool_ND = problem.repair(pulled_inside(problem, surrogate, terms, pool_ND, margin_N))
     return pool_ND
 
@@ -123,25 +128,32 @@ def ways(
 ) -> Asked:
     """What each start seeks: its own weights of the objectives, and its own hope to `explore`."""
     weight_SK = draw.dirichlet(np.ones(len(problem.objectives)), count)
+    alone_KK = np.eye(len(problem.objectives))[:count]
+    weight_SK[: len(alone_KK)] = alone_KK  # the ends of the front
     bold_S = np.linspace(0.0, 1.0, count) if purpose == "explore" else np.zeros(count)
     margin += SPARE * (1.0 + abs(margin))
     margin_S = margin - bold_S * (margin + 1.0)
     return Asked(*map(torch.from_numpy, (weight_SK, margin_S, BOLDEST * bold_S)))
 
 
-def nearest(problem: Problem, surrogate: Surrogate, rows: Rows, box: Box) -> Surrogate:
+def nearest(surrogate: Surrogate, rows: Rows, box: Box) -> Surrogate:
     """The surrogate given the rows nearest to a small box alone, which is much faster; else as it
     is.
     """
+    if isinstance(surrogate, KnownToo):
+        inner = nearest(surrogate.surrogate, rows, box)
+        own = surrogate.surrogate
+        return surrogate if inner is own else replace(surrogate, surrogate=inner)
     small = float((box.high_D - box.low_D).mean()) < SMALL
     if not small or not isinstance(surrogate, GaussianProcess) or len(rows.u_ND) <= NEAR:
         return surrogate
     middle_D = (box.low_D + box.high_D) / 2.0
     distance_N = ((rows.u_ND - middle_D) ** 2).sum(1)
     some = np.sort(np.argsort(distance_N, kind="stable")[:NEAR])
-    if (np.isfinite(rows.y_NO[some]).sum(0) < FEWEST).any():
+    y_NO = rows.y_NO[some, : len(surrogate.outputs)]
+    if (np.isfinite(y_NO).sum(0) < FEWEST).any():
         return surrogate
-    return surrogate.given(rows.u_ND[some], rows.y_NO[some])
+    return surrogate.given(rows.u_ND[some], y_NO)
 
 
 def first_starts(
@@ -225,7 +237,7 @@ def choose(
     room_N = room(said, problem.names, problem.constraints)
     beyond_N = fit_reach(rows.u_ND).extrapolates(pool_ND)
     certified_N = room_N >= margin
-    fit_N = KDTree(rows.u_ND).query(pool_ND)[0] > SAME
+    fit_N = cKDTree(rows.u_ND).query(pool_ND)[0] > SAME
     if purpose == "certify":
         fit_N &= certified_N & ~beyond_N
     picks = pick(

@@ -112,7 +112,7 @@ def pulled_inside(
     count = len(u_ND)
     asked = Asked(
         torch.ones((count, len(terms.outputs_K)), dtype=torch.float64),
-        torch.from_numpy(margin_N),
+        torch.from_numpy(margin_N.copy()),
         torch.zeros(count, dtype=torch.float64),
     )
     now_ND = torch.from_numpy(u_ND)
