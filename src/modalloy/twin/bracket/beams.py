@@ -2,7 +2,7 @@
 
 Euler-Bernoulli beams with axial stiffness: two nodes, each free to move along x, along y and to
 turn, in this order. Cubic shapes across the beam and linear ones along it (Przemieniecki 1968,
-chapters 5 and 11; Cook et al. 2002, sections 2.4 and 11.3).
+chapters 5 and 11; Cook et al. 2002, chapters 2 and 11).
 """
 
 from typing import NamedTuple

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 
 class Material(NamedTuple):
-    """damping: share of critical damping of every mode."""
+    """damping: share of critical damping of every mode; assumed, as joints and welds decide it."""
 
     name: str
     youngs_pa: float

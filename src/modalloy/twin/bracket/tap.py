@@ -51,7 +51,7 @@ def tap_sound(found: Modes, tap: Tap, *, damping: float, seed: int) -> np.ndarra
 
 def felt(omega_K: np.ndarray, contact_s: float) -> np.ndarray:
     """How much of an impulse that lasts for half a sine an undamped mode keeps, against one that
-    lasts no time: cos(w T / 2) / (1 - (w T / pi)^2) (Clough and Penzien 2003, section 5.3)."""
+    lasts no time: cos(w T / 2) / (1 - (w T / pi)^2) (Clough and Penzien 2003, chapter 5)."""
     turns_K = omega_K * contact_s / np.pi
     near_K = np.abs(turns_K - 1.0) < 1e-6
     apart_K = np.where(near_K, 0.0, turns_K)
