@@ -322,8 +322,7 @@ ELSEWHERE = {
     "::test_each_option_changes_what_is_promised_or_learned",
     "Private.lr": "tests/federation/test_private_rounds.py"
     "::test_each_option_changes_what_is_promised_or_learned",
-    "Private.encoder_lr": "tests/privacy/test_noisy.py"
-    "::test_encoders_learn_at_a_rate_of_their_own",
+    "Private.encoder_lr": "tests/privacy/test_noisy.py::test_encoders_learn_at_a_rate_of_their_own",
     "Private.share": "tests/federation/test_private_rounds.py"
     "::test_each_option_changes_what_is_promised_or_learned",
     "Private.unit": "tests/federation/test_private_rounds.py"

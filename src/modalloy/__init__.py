@@ -47,6 +47,7 @@ __all__ = [
     "load_job",
     "load_run",
     "load_twin",
+    "nearest_designs",
     "predict",
     "predict_into",
     "pretrain",
@@ -63,6 +64,7 @@ __all__ = [
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
     from modalloy.deployment.rollback import rollback
+    from modalloy.designing.changes import nearest_designs
     from modalloy.designing.verb import design
     from modalloy.diagnosis import doctor
     from modalloy.federation.verb import federate, site
@@ -120,6 +122,7 @@ _HOMES = {
     "site": "federation.verb",
     "simulate": "twin.verb",
     "design": "designing.verb",
+    "nearest_designs": "designing.changes",
     "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",

@@ -147,3 +147,30 @@ def test_the_command_answers_in_words(tmp_path: Path) -> None:
     assert "such that deflection <= 2000 um" in said.output
     accepted = json.loads(max((tmp_path / "s" / "records").iterdir()).read_text())["facts"]
     assert {d["values"]["metal"] for d in accepted["accepted"]} == {"steel"}
+
+
+def test_what_of_a_design_would_have_to_change(made: Designed) -> None:
+    """A slim bar of aluminium deflects too much: it becomes wider or higher, nothing else."""
+    start = {"width": 13.0, "height": 90.0, "metal": "aluminium", "deflection": 6.0}
+    found = ma.nearest_designs(made.folder, start)
+    assert found[0].distance <= found[-1].distance
+    for change in found:
+        assert change.predicted["deflection"] <= 2.0
+        assert set(change.changed) == {n for n in start if n in change.values} & {
+            n for n, v in change.values.items() if v != start[n]
+        }
+    only = ma.nearest_designs(made.folder, start, only=["width"], count=1)[0]
+    assert set(only.changed) == {"width"}
+    needed_mm = 12 * 1000 / (3 * 70e9 * 2e-3) / 0.09**3 * 1000  # 2 mm at 90 mm of height
+    assert needed_mm <= only.values["width"] <= 1.25 * needed_mm
+    with pytest.raises(DesignError, match="depth cannot change"):
+        ma.nearest_designs(made.folder, start, only=["depth"])
+    with pytest.raises(DesignError, match="has no value of metal"):
+        ma.nearest_designs(made.folder, {"width": 13.0, "height": 90.0})
+    said = CliRunner().invoke(
+        app,
+        ["design", str(made.folder), "--near", "width=13", "--near", "height=90", "--near",
+         "metal=aluminium", "--only", "width"],
+    )  # fmt: skip
+    assert said.exit_code == 0, said.output
+    assert "width 13 -> " in said.output

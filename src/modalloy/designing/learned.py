@@ -15,6 +15,7 @@ from modalloy.designing.margin import (
     constraint_scores,
     fit_margin,
     intervals,
+    room,
 )
 from modalloy.designing.problem import Problem, Rows
 from modalloy.designing.propose import Proposals, propose
@@ -72,6 +73,13 @@ class Learned:
         if RUNS in self.problem.names:
             y_NO = with_success(y_NO, self.problem.names.index(RUNS))
         return constraint_scores(predicted, y_NO, self.problem.names, self.problem.constraints)
+
+    def certified(self, u_ND: np.ndarray) -> np.ndarray:
+        """Which designs the margin certifies to keep everything, bool (N,)."""
+        if self.margin is None or not len(u_ND):
+            return np.ones(len(u_ND), dtype=bool)
+        said = self.chosen.surrogate.predict(u_ND)
+        return room(said, self.problem.names, self.problem.constraints) >= self.margin.deviations
 
     def propose(
         self, count: int, *, final: bool, region: TrustRegion | None, seed: int

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from modalloy.designing.candidates import Box, moved, spread, whole
 from modalloy.designing.extrapolation import fit_reach
@@ -141,9 +141,10 @@ def nearest(surrogate: Surrogate, rows: Rows, box: Box) -> Surrogate:
     is.
     """
     if isinstance(surrogate, KnownToo):
-        inner = nearest(surrogate.surrogate, rows, box)
-        own = surrogate.surrogate
-        return surrogate if inner is own else replace(surrogate, surrogate=inner)
+        inner, own = nearest(surrogate.surrogate, rows, box), surrogate.surrogate
+        if inner is own or not isinstance(inner, SmoothSurrogate):
+            return surrogate
+        return replace(surrogate, surrogate=inner)
     small = float((box.high_D - box.low_D).mean()) < SMALL
     if not small or not isinstance(surrogate, GaussianProcess) or len(rows.u_ND) <= NEAR:
         return surrogate
@@ -237,7 +238,7 @@ def choose(
     room_N = room(said, problem.names, problem.constraints)
     beyond_N = fit_reach(rows.u_ND).extrapolates(pool_ND)
     certified_N = room_N >= margin
-    fit_N = cKDTree(rows.u_ND).query(pool_ND)[0] > SAME
+    fit_N = KDTree(rows.u_ND).query(pool_ND)[0] > SAME
     if purpose == "certify":
         fit_N &= certified_N & ~beyond_N
     picks = pick(
