@@ -1,12 +1,10 @@
-"""A supplier and a customer who know the same parts: small tables, and a way to the sites."""
+"""A supplier and a customer who know the same parts: small tables."""
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from modalloy.federation.matched.site import MatchedSite
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 
@@ -27,36 +25,6 @@ JOB: dict[str, Any] = {
     "federate": {"compare": False, "matched": {"by": "part", "fewest": 20}},
 }
 OWN = {"supplier": ["part", "load", "line", "wave"], "customer": ["part", "heat", "fault"]}
-
-
-class Beside:
-    """Sites in this process, asked one after the other; `seen` holds all that travelled.
-
-    lost: sites that answer no more. change: what becomes of an answer on its way.
-    """
-
-    def __init__(self, sites: Mapping[str, MatchedSite]) -> None:
-        self.sites = dict(sites)
-        self.lost: set[str] = set()
-        self.reasons: dict[str, str] = {}
-        self.seen: list[bytes] = []
-        self.change: Callable[[str, bytes], bytes] = lambda site, data: data
-
-    def names(self) -> list[str]:
-        return sorted(self.sites)
-
-    def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
-        found, self.reasons = {}, {}
-        for site, data in asked.items():
-            if site in self.lost:
-                self.reasons[site] = "it is gone"
-                continue
-            try:
-                found[site] = self.change(site, self.sites[site].answer(data))
-            except Exception as error:
-                self.reasons[site] = str(error)
-            self.seen += [data, found.get(site, b"")]
-        return found
 
 
 def parts_of(rows: int, seed: int) -> pd.DataFrame:

@@ -1,6 +1,6 @@
-"""Small plants that share a task and no row, and a server's shortest way to them."""
+"""Small plants that share a task and no row."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,31 +26,6 @@ JOB: dict[str, Any] = {
     "train": {"epochs": 8, "batch": 32, "lr": 1e-2, "folds": 0, "refit": False},
     "federate": {"rounds": 4, "epochs": 1.0, "compare": False},
 }
-
-
-class Direct:
-    """Sites in this process, asked one after the other. lost: sites that never answer."""
-
-    def __init__(self, plants: Mapping[str, Plant]) -> None:
-        self.plants = dict(plants)
-        self.lost: set[str] = set()
-        self.reasons: dict[str, str] = {}
-        self.change: Callable[[str, bytes], bytes] = lambda site, data: data
-
-    def names(self) -> list[str]:
-        return sorted(self.plants)
-
-    def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
-        found, self.reasons = {}, {}
-        for site, data in asked.items():
-            if site in self.lost:
-                self.reasons[site] = "it is gone"
-                continue
-            try:
-                found[site] = self.change(site, self.plants[site].answer(data))
-            except Exception as error:
-                self.reasons[site] = str(error)
-        return found
 
 
 def rows_of(rows: int, seed: int, *, share: float = 0.5, scale: float = 1.0) -> pd.DataFrame:

@@ -88,13 +88,13 @@ def run_page(path: Path) -> None:
     for block in blocks(path):
         if not block.runs:
             continue
-        if block.kind == "sh":
+        if block.note.startswith("file: "):
+            Path(block.note.removeprefix("file: ")).write_text(block.text)
+        elif block.kind == "sh":
             for line in block.text.strip().splitlines():
                 run_line(line)
         elif block.kind == "python":
             exec(compile(block.text, f"{path.name}", "exec"), module.__dict__)
-        elif block.note.startswith("file: "):
-            Path(block.note.removeprefix("file: ")).write_text(block.text)
 
 
 def run_line(line: str) -> None:

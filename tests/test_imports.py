@@ -20,7 +20,9 @@ from house import SOURCE, modules, room_of
 FORBIDDEN = {"torchvision", "torchaudio", "torchcodec", "timm", "open_clip", "pickle", "yaml"}
 HEAVY = {"torch", "transformers", "safetensors", "peft"}
 # These need no torch: `init` and `check` start at once, and serving reads cells without it.
-TORCH_FREE = ("errors", "machine", "job", "cells", "media", "readers", "table", "checks", "infer")
+TORCH_FREE = (
+    "errors", "machine", "job", "cells", "media", "readers", "table", "checks", "infer", "twin",
+)  # fmt: skip
 NEVER_IN_BUNDLES = {"torch", "transformers", "sklearn", "scipy"}
 LOOKS = "machine.imports"  # tells what torch can do here, in a process of its own
 

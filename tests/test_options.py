@@ -304,6 +304,8 @@ ELSEWHERE = {
     "::test_nothing_that_few_rows_have_is_told",
     "Federate.columns": "tests/federation/test_sites_agree.py"
     "::test_another_unit_is_named_and_mended",
+    "Federate.bundle": "tests/federation/test_federate_run.py"
+    "::test_each_site_makes_a_bundle_of_its_own_run",
     "Federate.compare": "tests/federation/test_federate_run.py"
     "::test_each_site_gets_a_run_and_a_comparison",
     "SiteColumn.name": "tests/federation/test_sites_agree.py"
@@ -320,6 +322,7 @@ ELSEWHERE = {
     "::test_each_option_changes_what_is_promised_or_learned",
     "Private.lr": "tests/federation/test_private_rounds.py"
     "::test_each_option_changes_what_is_promised_or_learned",
+    "Private.encoder_lr": "tests/privacy/test_noisy.py::test_encoders_learn_at_a_rate_of_their_own",
     "Private.share": "tests/federation/test_private_rounds.py"
     "::test_each_option_changes_what_is_promised_or_learned",
     "Private.unit": "tests/federation/test_private_rounds.py"

@@ -13,6 +13,7 @@ from modalloy.errors import (
     ModalloyError,
     RunError,
     TableError,
+    TwinError,
 )
 
 __version__ = "0.1.0"
@@ -27,11 +28,13 @@ __all__ = [
     "RunError",
     "Searcher",
     "TableError",
+    "TwinError",
     "adapt",
     "calibrate",
     "check",
     "compress",
     "demo",
+    "design",
     "doctor",
     "draw",
     "economize",
@@ -43,12 +46,15 @@ __all__ = [
     "init",
     "load_job",
     "load_run",
+    "load_twin",
+    "nearest_designs",
     "predict",
     "predict_into",
     "pretrain",
     "rollback",
     "search",
     "serve",
+    "simulate",
     "site",
     "train",
     "tune",
@@ -58,12 +64,16 @@ __all__ = [
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
     from modalloy.deployment.rollback import rollback
+    from modalloy.designing.changes import nearest_designs
+    from modalloy.designing.verb import design
     from modalloy.diagnosis import doctor
     from modalloy.federation.verb import federate, site
     from modalloy.job.job_file import load_job
     from modalloy.retrieval.conversation import Conversation
     from modalloy.retrieval.searcher import Searcher
     from modalloy.runs.run import load_run
+    from modalloy.twin.twin_file import load_twin
+    from modalloy.twin.verb import simulate
     from modalloy.verbs import (
         adapt,
         calibrate,
@@ -110,10 +120,14 @@ _HOMES = {
     "demo": "verbs",
     "federate": "federation.verb",
     "site": "federation.verb",
+    "simulate": "twin.verb",
+    "design": "designing.verb",
+    "nearest_designs": "designing.changes",
     "rollback": "deployment.rollback",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",
+    "load_twin": "twin.twin_file",
     "Predictor": "answer.predictor",
     "Searcher": "retrieval.searcher",
     "Conversation": "retrieval.conversation",

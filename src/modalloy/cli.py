@@ -13,6 +13,7 @@ from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
 from modalloy.commands.compress import compress
 from modalloy.commands.demo import demo
+from modalloy.commands.design import design
 from modalloy.commands.doctor import doctor
 from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
@@ -27,6 +28,7 @@ from modalloy.commands.pretrain import pretrain
 from modalloy.commands.rollback import rollback
 from modalloy.commands.search import search
 from modalloy.commands.serve import serve
+from modalloy.commands.simulate import simulate
 from modalloy.commands.site import site
 from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
@@ -51,6 +53,8 @@ VERBS = (  # in the order of --help
     harden,
     federate,
     site,
+    simulate,
+    design,
     economize,
     compress,
     export,

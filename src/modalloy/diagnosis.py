@@ -38,6 +38,7 @@ EXTRAS = (  # what it is for, the distribution, the extra that installs it, its 
     ("search by a graph", "usearch", "search", ""),
     ("learning between sites", "flwr", "federated", ""),
     ("accounting of privacy", "opacus", "private", ""),
+    ("simulators that are FMUs", "fmpy", "twin", ""),
 )
 UNWANTED = ("torchvision", "torchaudio", "torchcodec", "timm", "open_clip")
 

@@ -6,7 +6,9 @@ ModalloyError
 │   └── EmptyColumnError   a column without anything to learn from
 ├── LeakError    the split would let the model see its own answers
 ├── RunError     a run directory: missing, incomplete, changed since it was written
+├── TwinError    a digital twin: its file, its simulator, its record of runs
 ├── BundleError  a bundle: damaged, changed, unsigned where a key is demanded, of a newer version
+├── DesignError  what is asked of designs: an unknown output, another unit, a contradiction
 └── RequestError a request to a served model: not its columns, too large, not allowed, too late
 """
 
@@ -35,12 +37,20 @@ class RunError(ModalloyError):
     """A run directory is missing, incomplete or was changed since it was written."""
 
 
+class TwinError(ModalloyError):
+    """A digital twin cannot be used as it is: its file, its simulator or its record of runs."""
+
+
 class BundleError(ModalloyError):
     """A bundle cannot be written, or is damaged, changed, not trusted or of a newer version."""
 
 
 class FederationError(ModalloyError):
     """Sites and their server cannot go on together."""
+
+
+class DesignError(ModalloyError):
+    """What is asked of designs cannot be: an unknown output, another unit, too few rows."""
 
 
 class RequestError(ModalloyError):

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import torch
 
+from asked_directly import Direct
 from modalloy.federation.figures import PARTS, pooled_figures, standardised
 from modalloy.federation.server import Federation
 from modalloy.federation.travelling import weights_of
 from modalloy.model.layers.scale import Standardise
-from plants import Direct, job_of, plants_of, rows_of
+from plants import job_of, plants_of, rows_of
 
 
 def test_figures_of_sites_are_those_of_all_rows(draw: np.random.Generator) -> None:

@@ -1,6 +1,7 @@
 """Sites in this process: the same sums each time, whoever fails, is late or is lost."""
 
 import json
+import logging
 from collections.abc import Iterable
 from importlib.metadata import version
 
@@ -58,6 +59,7 @@ def test_bytes_come_back_as_they_were_sent() -> None:
 
 
 def test_a_site_that_fails_is_absent_and_its_reason_kept(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="modalloy.federation")
     sites = InProcessSites({"A": Adder(1), "B": Broken()})
     assert ask(sites, 0) == {"A": 1}
     assert sites.reasons == {"B": "ValueError: row 3 holds 'J. Smith'"}

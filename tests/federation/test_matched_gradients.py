@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from matched_sites import JOB, KEY, OWN, Beside, parts_of, tables_of
+from asked_directly import Direct
+from matched_sites import JOB, KEY, OWN, parts_of, tables_of
 from modalloy.federation.local_training import seed_of
 from modalloy.federation.matched.site import MatchedSite
 from modalloy.federation.matched.split_server import SplitServer
@@ -44,7 +45,7 @@ def split(
     frame.loc[::7, "wave"] = None
     tables = tables_of(frame)
     sites = {n: MatchedSite(n, job, open_table(tables[n]), tmp_path / n) for n in OWN}
-    server = SplitServer(job, Beside(sites))
+    server = SplitServer(job, Direct(sites))
     server.begin()
     return server, sites["supplier"], sites["customer"]
 

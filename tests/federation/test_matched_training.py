@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from matched_sites import JOB, KEY, OWN, Beside, job_of, parts_of, tables_of
+from asked_directly import Direct
+from matched_sites import JOB, KEY, OWN, job_of, parts_of, tables_of
 from modalloy.answer.predictor import Predictor
 from modalloy.errors import FederationError, JobError, RunError
 from modalloy.federation.matched.match_run import match_here
@@ -57,8 +58,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trained]:
         out, ways = tmp_path_factory.mktemp("matched") / "run", []
         answered: dict[str, list[Message]] = {n: [] for n in OWN}
 
-        def reach(sites: Any) -> Beside:
-            ways.append(Beside(sites))
+        def reach(sites: Any) -> Direct:
+            ways.append(Direct(sites))
 
             def note(site: str, data: bytes) -> bytes:
                 answered[site].append(unpack(data, mark))
@@ -170,9 +171,9 @@ def test_bytes_are_those_that_travelled(trained: Trained) -> None:
 
 def server_of(
     job: config.Job, tables: dict[str, pd.DataFrame], folder: Path
-) -> tuple[SplitServer, Beside]:
+) -> tuple[SplitServer, Direct]:
     """A server and its sites, not yet matched."""
-    sites = Beside(
+    sites = Direct(
         {n: MatchedSite(n, job, open_table(t), folder / n, noise_seed=0) for n, t in tables.items()}
     )
     return SplitServer(job, sites), sites

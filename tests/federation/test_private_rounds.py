@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 import modalloy as ma
+from asked_directly import Direct
 from modalloy.errors import FederationError, JobError
 from modalloy.federation.page import PAGE
 from modalloy.federation.private_round import secret_of
 from modalloy.federation.server import Federation
 from modalloy.federation.wire import Message, pack, unpack
-from plants import JOB, Direct, job_of, plants_of, rows_of
+from plants import JOB, job_of, plants_of, rows_of
 
 FRAMES = {s: rows_of(600, i) for i, s in enumerate("AB")}
 FRAMES = {s: f.assign(machine=[f"m{i % 90}" for i in range(len(f))]) for s, f in FRAMES.items()}
@@ -109,7 +110,7 @@ def test_a_promise_that_cannot_be_kept_ends_it_before_it_begins(tmp_path: Path) 
 def test_a_round_is_told_once_from_one_model_and_none_beyond_the_plan(tmp_path: Path) -> None:
     """Each further step would be covered by no epsilon, whoever asks for it."""
     made = begun(tmp_path)
-    plant = made.sites.plants["A"]  # pyrefly: ignore[missing-attribute]
+    plant = made.sites.sites["A"]  # pyrefly: ignore[missing-attribute]
     arrays = {f"w/{n}": x for n, x in made.weights.items()}
 
     def ask(number: int, weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -7,17 +7,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from asked_directly import Direct
 from modalloy.errors import FederationError
+from modalloy.federation.choice import chosen_blocks
 from modalloy.federation.plant import Plant
 from modalloy.federation.server import Federation
 from modalloy.federation.travelling import (
+    blocks,
     fitted_figures,
     personal_names,
     travelling,
     weights_of,
 )
 from modalloy.federation.wire import Message, unpack
-from plants import Direct, job_of, plants_of, rows_of
+from plants import job_of, plants_of, rows_of
 
 FRAMES = {
     "A": rows_of(120, 1, share=0.2),
@@ -196,7 +199,15 @@ def test_an_encoder_waits_while_others_are_worth_more(tmp_path: Path) -> None:
     made.begin()
     made.run()
     assert all(len(some) < 3 for some in sent)
-    assert set().union(*sent) == {"in_table", "in_photo", "in_side"}
+    waited = sites.sites["A"].memory.latest().waited
+    longest = max(waited, key=lambda i: waited[i])
+    assert waited[longest] >= 1
+    model, loader, parts = sites.sites["A"].ready()
+    given = (model, loader, parts.validation, blocks(model, travelling(model)), 0.5)
+    before, _ = chosen_blocks(*given, {})
+    after, _ = chosen_blocks(*given, {longest: 1000})
+    assert longest in after
+    assert longest not in before
 
 
 def test_killed_it_goes_on_to_the_bit(usual: Federation, tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 
+from asked_directly import Direct
 from modalloy.errors import FederationError
 from modalloy.federation.aggregate import Change, mean
 from modalloy.federation.travelling import hold_factors, take_weights, travelling, weights_of
 from modalloy.job import config
 from modalloy.model.adapters.attach import attach, merge
 from modalloy.model.model import Model
-from plants import Direct, job_of, plants_of, rows_of
+from plants import job_of, plants_of, rows_of
 
 
 def model_of(tmp_path: Path) -> Model:

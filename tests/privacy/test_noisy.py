@@ -167,3 +167,11 @@ def test_a_plan_of_another_number_of_steps_is_refused(plates: tuple[Model, Loade
     steps = private_steps(state, supervised, loader, Units.of_rows(ROWS), plan_of(), **given)
     with pytest.raises(JobError, match="reckoned for 2 steps, and 7 are planned"):
         next(steps)
+
+
+def test_encoders_learn_at_a_rate_of_their_own() -> None:
+    """A tenth of the others', unless it is said."""
+    train = config.Train()
+    assert private_settings(train, Private(lr=0.4)).encoder_lr == pytest.approx(0.04)
+    said = private_settings(train, Private(lr=0.4, encoder_lr=0.3))
+    assert (said.lr, said.encoder_lr) == (0.4, 0.3)

@@ -35,7 +35,7 @@ def together(changes: Sequence[Change], options: Federate) -> Arrays:
         case "trimmed_mean":
             return by_weight(changes, lambda x_SW: trimmed(x_SW, options.trim))
         case "krum":
-            return mean([changes[i] for i in krum(changes, options.trim)])
+            return mean([changes[i] for i in krum(changes, options.trim)], options.staleness)
 
 
 def refuse_few(sites: int, options: Federate) -> None:
@@ -83,8 +83,10 @@ def trimmed(x_SW: np.ndarray, trim: float) -> np.ndarray:
 
 def krum(changes: Sequence[Change], trim: float) -> list[int]:
     """Which changes are nearest to all but the farthest others: all but as many as are taken to be
-    wrong (Multi-Krum, Blanchard et al. 2017)."""
+    wrong (Multi-Krum, Blanchard et al. 2017). FederationError where nothing can be compared."""
     count, common = len(changes), set.intersection(*(set(c.arrays) for c in changes))
+    if not common:
+        raise FederationError("rule: krum compares changes, and sites' have no weight in common.")
     flat = [np.concatenate([c.arrays[n].ravel() for n in sorted(common)]) for c in changes]
     apart_SS = np.array([[np.square(a - b, dtype=np.float64).sum() for b in flat] for a in flat])
     wrong = wrong_ones(count, trim)

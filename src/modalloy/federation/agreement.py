@@ -3,12 +3,16 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from modalloy.errors import FederationError, RunError, TableError
 from modalloy.job import config
 from modalloy.job.inputs import input_columns
 from modalloy.readers.build import from_state, targets_from_state, to_state
-from modalloy.readers.number import NumberReader
+from modalloy.readers.number import NumberReader, from_log
 from modalloy.readers.reader import Reader
+from modalloy.readers.targets.regress import NumberTarget
+from modalloy.readers.targets.target import TargetReader
 
 FAR = 20.0  # times as large, from which numbers of one column look like another unit's
 
@@ -31,10 +35,13 @@ def agree(job: config.Job, proposals: Mapping[str, Mapping[str, Any]]) -> Agreed
         found = {s: loaded(own["readers"], name) for s, own in proposals.items()}
         fitted = {s: reader for s, reader in found.items() if reader is not None}
         if not fitted:
-            faults.append(f"column '{name}': no site has enough of it; leave it out of the job")
+            faults.append(
+                f"column '{name}': no site has so many rows of it that it may be told how it is "
+                f"read; leave it out of the job, or lower federate.fewest ({job.federate.fewest})"
+            )
             continue
         faults += units_of(name, {s: proposals[s]["units"] for s in fitted})
-        faults += other_units(name, fitted, job)
+        faults += other_units(name, middles_of(fitted), job)
         rows = [max(1, proposals[s]["rows"]) for s in fitted]
         try:
             readers[name] = type(next(iter(fitted.values()))).together([*fitted.values()], rows)
@@ -46,7 +53,10 @@ def agree(job: config.Job, proposals: Mapping[str, Mapping[str, Any]]) -> Agreed
         if not known:
             faults.append(f"task '{name}': no site has an answer to learn from")
             continue
-        own = [targets_from_state({name: t[name]}, job)[name] for t in known.values()]
+        fitted = {s: targets_from_state({name: t[name]}, job)[name] for s, t in known.items()}
+        own, column = [*fitted.values()], next(iter(fitted.values())).column
+        faults += units_of(column, {s: proposals[s]["units"] for s in known})
+        faults += other_units(column, middles_of(fitted), job)
         rows = [max(1, proposals[s]["rows"]) for s in known]
         try:
             targets[name] = type(own[0]).together(own, rows)
@@ -80,10 +90,14 @@ def units_of(name: str, units: Mapping[str, Mapping[str, str]]) -> list[str]:
     ]
 
 
-def other_units(name: str, fitted: Mapping[str, Reader], job: config.Job) -> list[str]:
+def middles_of(fitted: Mapping[str, Reader | TargetReader]) -> dict[str, float]:
+    """How large each site's numbers are; of readers of numbers."""
+    return {s: middle(r) for s, r in fitted.items() if isinstance(r, NumberReader | NumberTarget)}
+
+
+def other_units(name: str, middles: Mapping[str, float], job: config.Job) -> list[str]:
     """Sentences on sites whose numbers of a column are so much larger or smaller than all others'
     that their unit must be another, unless the job says what they are."""
-    middles = {s: middle(r) for s, r in fitted.items() if isinstance(r, NumberReader) and not r.log}
     known = [s for s in middles if name not in job.federate.columns.get(s, {})]
     found = []
     for site in known:
@@ -91,7 +105,7 @@ def other_units(name: str, fitted: Mapping[str, Reader], job: config.Job) -> lis
         if not others:
             continue
         own, usual = middles[site], sorted(others)[len(others) // 2]
-        times = max(own, usual) / max(min(own, usual), 1e-300)
+        times = max(own, usual, 1e-300) / max(min(own, usual), 1e-300)
         if times >= FAR:
             way = "larger" if own > usual else "smaller"
             found.append(
@@ -102,6 +116,7 @@ def other_units(name: str, fitted: Mapping[str, Reader], job: config.Job) -> lis
     return found[:1] if len(middles) == 2 else found
 
 
-def middle(reader: NumberReader) -> float:
-    """How large a column's numbers are: what its median and its spread reach to."""
-    return abs(reader.center) + abs(reader.scale)
+def middle(reader: NumberReader | NumberTarget) -> float:
+    """How large a column's numbers are: what its middle and its spread reach to."""
+    size = abs(reader.center) + abs(reader.scale)
+    return float(from_log(np.array(size))) if reader.log else size

@@ -5,7 +5,11 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+from modalloy.errors import FederationError, RunError
 from modalloy.federation.federate_run import ROUNDS, refuse_used, tell, write
+from modalloy.federation.flower.certificates import make_site_key
+from modalloy.federation.flower.orders import read_facts
+from modalloy.federation.flower.site_end import ENDED
 from modalloy.federation.flower.superlink import serve_federation
 from modalloy.federation.flower.supernode import join_federation
 from modalloy.federation.plant import Plant
@@ -76,7 +80,9 @@ def join(
     """Take part as a site until the federation has ended; where this site's run is, None where it
     has no rows to make one of.
 
-    folder: of this site: what it must not forget, and its run. See `join_federation`.
+    folder: of this site: what it must not forget, and its run. key: made where the file is not
+    there. See `join_federation`. FederationError where a key was made, which the server must know
+    first; RunError where the folder's federation has ended.
     """
     arguments = {
         "job": str(job.resolve()),
@@ -84,12 +90,29 @@ def join(
         "name": name,
         "folder": str(folder.resolve()),
     }
-    plant_of(arguments)  # what is wrong with the table is said here, before anybody waits
     folder = folder.resolve()
+    refuse_ended(folder)
+    if key is not None and not key.exists():
+        public = make_site_key(key)
+        raise FederationError(
+            f"{key}: there was no key, and now there is one; give {public} to the server's "
+            f"operator, as sites/{name}.pub in the certificates folder there, and start again."
+        )
+    plant_of(arguments)  # what is wrong with the table is said here, before anybody waits
     given = {"name": name, "address": address, "ca": ca, "folder": folder, "key": key}
     join_federation(SITE, arguments, **given, timeout_s=timeout_s)
     run = folder / "run"
     return run if (run / "run.json").is_file() else None
+
+
+def refuse_ended(folder: Path) -> None:
+    """RunError where a site's federation came to its end: its run is there, and its masks and noise
+    are used up."""
+    ended = folder / "flower" / ENDED
+    if ended.is_file() and not read_facts(ended)["failed"]:
+        raise RunError(
+            f"{folder}: the federation of this folder has ended; give this site another folder."
+        )
 
 
 def plant_of(arguments: Mapping[str, str]) -> Plant:

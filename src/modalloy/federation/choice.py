@@ -19,6 +19,7 @@ from modalloy.readers.targets.target import names_of
 
 ROWS = 256  # validation rows that tell
 PATIENCE = 0.02  # of the score, that each round of waiting counts for
+LONGEST = 2.0  # over the share: rounds of waiting after which an encoder goes first, however large
 
 
 def chosen_blocks(
@@ -33,9 +34,13 @@ def chosen_blocks(
     what each is worth."""
     sizes = {i: sum(x.nbytes for x in weights_of(model, own).values()) for i, own in blocks.items()}
     worth = values(model, loader, rows, list(blocks))
+    late = {i: waited.get(i, 0) for i in blocks if waited.get(i, 0) >= LONGEST / share}
     rank = sorted(
         blocks,
-        key=lambda i: -(max(worth[i], 0.0) + PATIENCE * waited.get(i, 0) + 1e-6) / sizes[i],
+        key=lambda i: (
+            -late.get(i, 0),
+            -(max(worth[i], 0.0) + PATIENCE * waited.get(i, 0) + 1e-6) / sizes[i],
+        ),
     )
     sent, room = set(), share * sum(sizes.values())
     for name in rank:

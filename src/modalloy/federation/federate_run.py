@@ -15,6 +15,7 @@ from modalloy.errors import FederationError, RunError
 from modalloy.federation.page import write_page
 from modalloy.federation.plant import Plant
 from modalloy.federation.pooled import pooled
+from modalloy.federation.rounds_folder import STATE
 from modalloy.federation.server import Federation
 from modalloy.federation.site_run import gains, names_in, network_answers, say_privacy, told
 from modalloy.federation.sites import Sites
@@ -32,6 +33,13 @@ from modalloy.table.table import Table
 
 ROUNDS, SITES = "rounds", "sites"  # folders of a federation: the server's, and one for each site
 Reach = Callable[[Mapping[str, Plant]], Sites]
+
+
+# Facts of a site's end that are worth a sentence, and what did not come about there.
+NOT_DONE = {
+    "alone_failed": "nothing was learned from its rows alone to compare with",
+    "bundle_failed": "no bundle was written",
+}
 
 
 def federate_here(
@@ -69,8 +77,15 @@ def federate_here(
     }
     sites = in_process(plants) if reach is None else reach(plants)
     federation = Federation(job, sites, out / ROUNDS, tell=partial(tell, quiet))
+    if job.federate.deadline_s is not None:
+        federation.note("deadline_s counts between machines alone: no simulated site is ever late")
     if not (resume and federation.resume()):
         federation.begin()
+    elif federation.rows.keys() != tables.keys():
+        begun, given = ", ".join(sorted(federation.rows)), ", ".join(sorted(tables))
+        raise FederationError(
+            f"{out}: began with the sites {begun}, and goes on with them alone; given are {given}."
+        )
     learned_s = time.perf_counter()
     federation.run()
     learned_s = time.perf_counter() - learned_s
@@ -92,7 +107,7 @@ def refuse_used(out: Path, resume: bool) -> None:
     """RunError where the folder holds a run, or the rounds of a federation nobody asks to go on."""
     if (out / "run.json").is_file():
         raise RunError(f"{out}: holds a finished run; give another directory.")
-    if (out / ROUNDS).is_dir() and not resume:
+    if (out / ROUNDS / STATE).is_file() and not resume:
         raise RunError(
             f"{out}: holds a federation that was interrupted; go on with --resume, or give another "
             "directory."
@@ -144,8 +159,12 @@ def write(
     assert model is not None
     take_weights(model, federation.best)
     adapted = end_adapted(model)
+    for site, own in found.items():
+        for fact, what in NOT_DONE.items():
+            if own.get(fact):
+                federation.note(f"{site}: {what}: {own[fact]}")
     note = {
-        "sites": {s: {**federation.rows[s], **own} for s, own in found.items()},
+        "sites": {s: {**rows, **found.get(s, {})} for s, rows in federation.rows.items()},
         "rounds": federation.history,
         "best": federation.best_round,
         "said": federation.said,

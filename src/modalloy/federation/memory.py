@@ -11,7 +11,7 @@ import numpy as np
 from safetensors.numpy import load, save
 
 from modalloy.federation.travelling import Arrays
-from modalloy.machine.files import write_safely
+from modalloy.machine.files import write_private, write_safely
 
 KINDS = {"own": ("personal",), "owed": ("control", "waiting")}  # files of a round, and what is in
 LAST = 1 << 30  # a round after all others
@@ -49,12 +49,28 @@ class Memory:
         path = self.folder / "schema.json"
         return json.loads(path.read_text()) if path.is_file() else None
 
+    def begin(self) -> None:
+        """Forget the masks of an earlier federation: one that lies on two changes shows their
+        difference."""
+        for name in ("mask.key", "told.json"):
+            (self.folder / name).unlink(missing_ok=True)
+
+    def mask_key(self) -> bytes:
+        """The site's private key of hidden sums, of one federation."""
+        return self.drawn("mask.key")
+
     def secret(self) -> bytes:
-        """The site's private key in this federation, drawn once; nobody else may read its file."""
-        path = self.folder / "secret.key"
+        """What the noise of private learning is drawn by: one as long as the folder is there, so
+        that no step is ever told with two noises."""
+        return self.drawn("secret.key")
+
+    def drawn(self, name: str) -> bytes:
+        """32 bytes, drawn once; nobody else may read their file."""
+        path = self.folder / name
         if not path.is_file():
-            write_safely(path, os.urandom(32))
-            path.chmod(0o600)
+            part = path.with_name(f"{name}.part")
+            write_private(part, os.urandom(32))
+            part.replace(path)
         return path.read_bytes()
 
     def told(self) -> dict[int, tuple[set[str], set[str]]]:

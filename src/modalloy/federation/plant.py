@@ -10,49 +10,39 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from modalloy.answer.loader import Loader
-from modalloy.errors import FederationError
+from modalloy.errors import FederationError, RunError
 from modalloy.federation.choice import chosen_blocks
 from modalloy.federation.codec import Codec
-from modalloy.federation.figures import figure_names, fit_figures, stand_still
+from modalloy.federation.figures import figure_names, fit_figures
+from modalloy.federation.hidden_sum import masked_change, masker_of, told_masks
 from modalloy.federation.local_training import Learned, learn_round
-from modalloy.federation.memory import Held, Memory
-from modalloy.federation.own_rows import as_the_job, unlike_names, write_rows
+from modalloy.federation.memory import Held
+from modalloy.federation.own_rows import write_rows
 from modalloy.federation.private_round import learn_privately, plan_of, refuse_more, units_of
-from modalloy.federation.proposal import hashed, propose, with_names
-from modalloy.federation.secure_sum import Masker
+from modalloy.federation.proposal import propose
+from modalloy.federation.site_model import SiteModel
 from modalloy.federation.site_run import finish_site
 from modalloy.federation.travelling import (
     Arrays,
     blocks,
     fitted_figures,
     frozen_print,
-    hold_factors,
     lacking,
     personal_of,
     take_weights,
     travelling,
     weights_of,
 )
-from modalloy.federation.wire import Message, fingerprint, pack, part_of, unpack
+from modalloy.federation.wire import Message, pack, part_of, unpack
 from modalloy.job import config
-from modalloy.job.inputs import input_columns
-from modalloy.job.job_file import load_job
-from modalloy.judge.validate import Score, validate
-from modalloy.learn import processes
-from modalloy.learn.adapting import begin_adapted
+from modalloy.job.job_file import FRAME
 from modalloy.learn.fitted_fronts import fit_fronts
-from modalloy.learn.frozen_features import frozen_features
-from modalloy.model.device import placed
-from modalloy.model.model import Model
-from modalloy.readers.build import from_state, targets_from_state
-from modalloy.table.split import Parts, learnable, split_job
+from modalloy.runs.rows import save_prints
 from modalloy.table.table import Table
 
 
-class Plant:
+class Plant(SiteModel):
     """One site of a federation.
 
     folder: what it must not forget. out: where its own run goes in the end. source: where the
@@ -70,18 +60,8 @@ class Plant:
         quiet: bool = True,
         source: Any = None,
     ) -> None:
-        self.name, self.job, self.folder, self.out, self.quiet = name, job, folder, out, quiet
-        self.mark = fingerprint(job)
-        if source is not None:
-            self.job = job = load_job(job, table=source)
-        given = table
-        self.table, self.absent = as_the_job(table, job, name)
-        self.said = unlike_names(self.absent, given, job)
-        self.parts: Parts = split_job(self.table, job)
-        self.memory = Memory(folder)
-        self.model: Model | None = None
-        self.loader: Loader | None = None
-        self.labelled: Parts | None = None
+        super().__init__(name, job, table, folder, quiet=quiet, source=source)
+        self.out = out
 
     def answer(self, data: bytes) -> bytes:
         """The answer to a message; FederationError for one of another form or job, and of a site
@@ -111,11 +91,16 @@ class Plant:
 
     def agree(self, asked: Message) -> Message:
         """Read by what was agreed on, and build the model; the answer says which rows there are,
-        and holds what encoders took from them."""
+        and holds what encoders took from them. RunError where the last federation's run is there.
+        """
+        if (self.out / "run.json").is_file():
+            raise RunError(f"{self.out}: holds a finished run; give this site another folder.")
+        self.memory.begin()
         schema: Mapping[str, Any] = asked.facts["schema"]
         if self.job.federate.names == "hashed":
             schema = self.own_names(schema)
         self.memory.keep_schema(schema)
+        save_prints(self.folder, self.prints())
         self.open(schema)
         model, loader, parts = self.ready()
         rows = parts.train
@@ -135,74 +120,12 @@ class Plant:
             units = units_of(self.table, rows, self.job.federate.private)
             facts["privacy"] = plan_of(self.job, units, len(rows)).facts()
         if self.job.federate.secure:
-            facts["key"] = self.masker().public.hex()
+            facts["key"] = masker_of(self.name, self.memory).public.hex()
         return Message("agreed", facts, fits)
-
-    def inputs(self) -> list[str]:
-        """The columns of the job that this site has something of."""
-        found = input_columns(self.job)
-        return [n for n, some in found.items() if not all(c in self.absent for c in some)]
-
-    def own_names(self, schema: Mapping[str, Any]) -> dict[str, Any]:
-        """Agreed names that this site knows as it writes them; others stay hashed."""
-        own: dict[str, str] = {}
-        fitted = propose(
-            self.job.model_copy(
-                update={"federate": self.job.federate.model_copy(update={"names": "written"})}
-            ),
-            self.table,
-            self.parts,
-            self.absent,
-        )
-
-        def note(column: str, name: str) -> str:
-            own[hashed(column, name)] = name
-            return name
-
-        with_names(fitted, note)
-        return with_names(schema, lambda _, name: own.get(name, name))
-
-    def open(self, schema: Mapping[str, Any]) -> None:
-        """Loader and model by an agreed schema."""
-        job = self.job
-        readers = from_state(schema["readers"])
-        targets = targets_from_state(schema["targets"], job)
-        self.loader = Loader(
-            self.table, job, readers, targets, strict=job.unreadable == "refuse", cache_gb=2.0
-        )
-        self.loader.remember()
-        self.labelled = learnable(self.parts, self.loader.labelled)
-        torch.manual_seed(job.seed)
-        self.model = placed(Model(job, readers, targets, pretrained=True))
-        begin_adapted(self.model, None)
-        hold_factors(self.model)
-        stand_still(self.model)
-        rows = np.concatenate([self.labelled.train, self.labelled.validation])
-        frozen_features(self.model, self.loader, rows, quiet=self.quiet)
-
-    def ready(self) -> tuple[Model, Loader, Parts]:
-        """Model, loader and parts; after a restart by the schema that was agreed on."""
-        if self.model is None:
-            schema = self.memory.schema()
-            if schema is None:
-                raise FederationError(f"site {self.name} was asked to learn before sites agreed.")
-            self.open(schema)
-        assert self.model is not None
-        assert self.loader is not None
-        assert self.labelled is not None
-        return self.model, self.loader, self.labelled
-
-    def masker(self) -> Masker:
-        """This site's end of sums that hide what is summed."""
-        return Masker(self.name, self.memory.secret(), self.memory.told())
 
     def unmask(self, asked: Message) -> Message:
         """What takes the masks off a round's sum, and off nothing else."""
-        masker, facts = self.masker(), asked.facts
-        keys = {s: bytes.fromhex(k) for s, k in facts["keys"].items()}
-        told = masker.reveal(facts["round"], keys, facts["answered"], facts["shares"])
-        self.memory.keep_told(masker.told)
-        return Message("unmasked", told)
+        return Message("unmasked", told_masks(self.name, self.memory, asked.facts))
 
     def learn(self, asked: Message) -> Message:
         """One round: the score of the round's weights, then what learning from own rows changes."""
@@ -218,7 +141,8 @@ class Plant:
         codec = Codec(options.keep, options.bits, not private, waiting=held.waiting)
         shares: dict[str, str] = {}
         if options.secure:
-            arrays, shares = self.masked(change, own, len(parts.train), asked)
+            masker, zero = masker_of(self.name, self.memory), weights_of(model, own)
+            arrays, shares = masked_change(masker, change, zero, len(parts.train), asked.facts)
         else:
             arrays = codec.encode(change)
         if options.controls:
@@ -270,26 +194,6 @@ class Plant:
         held.waited = {i: 0 if i in sent else held.waited.get(i, 0) + 1 for i in value}
         return {n: x for n, x in change.items() if n not in back}, value
 
-    def masked(
-        self, change: Arrays, own: list[str], rows: int, asked: Message
-    ) -> tuple[Arrays, dict[str, str]]:
-        """The change by its share of all rows, under masks; and shares of this site's own mask."""
-        model, _, _ = self.ready()
-        zero = weights_of(model, own)
-        flat = [change.get(n, np.zeros_like(x)).ravel() for n, x in zero.items()]
-        x = np.concatenate(flat) * (rows / float(asked.facts["of"]))
-        keys = {s: bytes.fromhex(k) for s, k in asked.facts["keys"].items()}
-        seen, shares = self.masker().masked(x, keys, int(asked.facts["round"]))
-        return {"m": seen}, shares
-
-    def judged(self) -> Score | None:
-        """How well the model as it stands answers this site's validation rows."""
-        model, loader, parts = self.ready()
-        if not len(parts.validation):
-            return None
-        model.eval()
-        return validate(model, loader, parts.validation, processes.answer_together)
-
     def score(self, asked: Message) -> Message:
         """How well given weights, with the site's own, answer its validation rows."""
         model, _, parts = self.ready()
@@ -307,7 +211,7 @@ class Plant:
         held = self.memory.of_round(int(asked.facts["best"]))
         take_weights(model, {**part_of(asked, "w"), **held.personal})
         lacks, job = {*self.job.columns} - {*self.inputs()}, self.job
-        if self.absent or self.name in job.federate.columns:
+        if self.absent or self.name in job.federate.columns or job.table == FRAME:
             place = write_rows(self.table, self.folder / "rows.parquet")
             model.job = job = job.model_copy(update={"table": str(place), "allow_outside": True})
         given = (self.name, model, loader, parts, job, self.out, asked.facts, lacks)

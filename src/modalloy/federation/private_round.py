@@ -2,9 +2,11 @@
 
 import hashlib
 import math
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
+from torch import Tensor
 
 from modalloy.answer.loader import Loader
 from modalloy.errors import FederationError
@@ -21,7 +23,7 @@ from modalloy.objectives.supervised import supervised
 from modalloy.privacy.accountant import Plan, plan
 from modalloy.privacy.membership import Attack, by_loss
 from modalloy.privacy.noisy import private_settings, private_steps
-from modalloy.privacy.per_sample import PerSample, private_total
+from modalloy.privacy.per_sample import CANNOT, PerSample, private_total
 from modalloy.privacy.units import Units
 from modalloy.table.table import Table
 
@@ -117,7 +119,11 @@ def membership(
 ) -> Attack | None:
     """How well the losses of a model tell rows that it learned from (Yeom et al. 2018); None where
     either kind is missing."""
-    total = private_total(job.model_copy(update={"train": config.Train()}))
+    tasks = {
+        n: o.model_copy(update={"class_weights": "none"}) if isinstance(o, config.Classify) else o
+        for n, o in job.tasks.items()
+    }
+    total = private_total(job.model_copy(update={"train": config.Train(), "tasks": tasks}))
     way = PerSample(model, supervised, total, "masks")
     draw = np.random.default_rng(job.seed)
     found = []
@@ -127,5 +133,15 @@ def membership(
             return None
         chunks = np.array_split(some, -(-len(some) // AT_ONCE))
         batches = [Batch.of(loader.batch(chunk), model.device) for chunk in chunks]
-        found.append(np.concatenate([way.totals(b).numpy() for b in batches]))
+        found.append(np.concatenate([losses_of(way, b).numpy() for b in batches]))
     return by_loss(*found)
+
+
+def losses_of(way: PerSample[Model], batch: Batch) -> Tensor:
+    """The loss of each row, one after the other where the network cannot answer many apart."""
+    try:
+        return way.totals(batch)
+    except RuntimeError as error:
+        if not CANNOT.search(str(error)):
+            raise
+        return replace(way, common=None).totals(batch)

@@ -1,11 +1,13 @@
 """What a site tells of its columns before anything is learned: statistics of many rows, no row.
 
-Names that too few rows have are not told, and numbers only as quantiles with so many rows beyond
-either end. Names may travel as keyed hashes, which the server cannot read.
+Names that too few rows have are not told, nothing is of a column that too few rows have, and
+numbers are told as quantiles of means of so many rows, the lowest and the highest of which do not
+count by how far off they are. Names may travel as keyed hashes, which the server cannot read.
 """
 
 import hashlib
 import hmac
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -14,13 +16,15 @@ from typing import Any
 import numpy as np
 
 from modalloy.answer.loader import Loader
-from modalloy.cells.cells import Cells
+from modalloy.cells.cells import Cells, empty
 from modalloy.cells.numbers import to_numbers
 from modalloy.errors import EmptyColumnError, FederationError
 from modalloy.job import config
 from modalloy.job.inputs import input_columns
 from modalloy.readers.build import fit_reader, target_of, to_state
+from modalloy.readers.number import from_log, to_log
 from modalloy.readers.reader import Reader
+from modalloy.readers.targets.regress import NumberTarget
 from modalloy.readers.targets.target import TargetReader
 from modalloy.readers.time import TimeReader
 from modalloy.table.split import Parts
@@ -33,7 +37,7 @@ FIT_ROWS = 20_000
 
 def propose(job: config.Job, table: Table, parts: Parts, absent: Sequence[str]) -> dict[str, Any]:
     """The site's readers and targets as JSON, how many rows they stand for, and units."""
-    empty = Loader(table, job, {}, {})
+    loader = Loader(table, job, {}, {})
     rows = parts.train
     if len(rows) > FIT_ROWS:
         rows = np.sort(np.random.default_rng(job.seed).choice(rows, FIT_ROWS, replace=False))
@@ -41,7 +45,7 @@ def propose(job: config.Job, table: Table, parts: Parts, absent: Sequence[str]) 
     for name, columns in input_columns(job).items():
         if all(c in absent for c in columns):
             continue
-        found = told_reader(name, job, lambda some: empty.cells(some, rows))
+        found = told_reader(name, job, lambda some: loader.cells(some, rows))
         if found is not None:
             readers[name] = found
     targets: dict[str, TargetReader] = {}
@@ -49,14 +53,16 @@ def propose(job: config.Job, table: Table, parts: Parts, absent: Sequence[str]) 
         kind = target_of(options)
         columns = kind.blank(name, options).columns
         if not any(c in absent for c in columns):
-            try:
-                targets[name] = kind.seen(name, options, empty.cells(columns, parts.train))
-            except EmptyColumnError:
-                continue
+            found = told_target(name, job, loader.cells(columns, parts.train))
+            if found is not None:
+                targets[name] = found
     state = {"readers": to_state(readers), "targets": to_state(targets)}
     if job.federate.names == "hashed":
         state = with_names(state, lambda name, text: hashed(name, text))
     units = {n: o.unit for n, o in job.columns.items() if isinstance(o, config.Number) and o.unit}
+    units |= {
+        o.target: o.unit for o in job.tasks.values() if isinstance(o, config.Regress) and o.unit
+    }
     return {**state, "rows": len(parts.train), "units": units}
 
 
@@ -65,15 +71,23 @@ def told_reader(
 ) -> Reader | None:
     """A column's reader, as far as enough rows say the same; None where too few do."""
     options, fewest = job.columns[name], job.federate.fewest
+    if isinstance(options, config.Text) and options.encoder == "scratch":
+        raise FederationError(
+            f"column '{name}': its word pieces would be learned from this site's texts and told to "
+            "others; give it a pretrained encoder, such as encoder: minilm."
+        )
     if isinstance(options, config.Category):
         least = max(options.min_count, fewest)
         options = options.model_copy(update={"min_count": least, "statistics": "none"})
     try:
         if isinstance(options, config.Number):
-            cells = within(cells_of((name,)), name, fewest)
+            cells = in_groups(cells_of((name,)), name, options, fewest)
             found = None if cells is None else fit_reader(name, options, lambda _: cells)
         else:
             found = fit_reader(name, options, cells_of)
+            columns = () if found is None else found.columns
+            if any(known_in(cells_of((c,)), c) < fewest for c in columns):
+                return None
     except EmptyColumnError:
         return None
     if isinstance(found, TimeReader):
@@ -83,15 +97,59 @@ def told_reader(
     return found
 
 
-def within(cells: Cells, name: str, fewest: int) -> Cells | None:
-    """Numbers with those that fewer rows reach drawn in to the last that enough of them do."""
-    x = to_numbers(cells[name], cells.decimal)
-    known = x[np.isfinite(x)]
-    if len(known) < 2 * fewest:
+def told_target(name: str, job: config.Job, cells: Cells) -> TargetReader | None:
+    """A task's target reader; None where no row has an answer, or too few have a number."""
+    options = job.tasks[name]
+    if isinstance(options, config.Generate) and (
+        options.decoder == "scratch" or isinstance(options.only, str)
+    ):
+        raise FederationError(
+            f"task '{name}': what it writes with would be learned from this site's texts and told "
+            "to others; give it a pretrained decoder, such as decoder: smollm2, and write what "
+            "may be answered into the job (only: [...])."
+        )
+    kind = target_of(options)
+    few = known_in(cells, options.target) < job.federate.fewest
+    if isinstance(options, config.Regress) and few:
         return None
-    ends = np.sort(known)[[fewest - 1, len(known) - fewest]]
-    drawn = [float(v) if np.isfinite(v) else None for v in np.clip(x, *ends)]
-    return Cells({name: drawn}, cells.folder, cells.allow_outside, cells.decimal)
+    try:
+        found = kind.seen(name, options, cells)
+    except EmptyColumnError:
+        return None
+    if isinstance(found, NumberTarget):  # the farthest number is one row's: told no finer
+        found = replace(found, limit=float(math.ceil(found.limit)))
+    return found
+
+
+def known_in(cells: Cells, column: str) -> int:
+    """Cells of a column that hold something."""
+    return sum(not empty(cell) for cell in cells[column])
+
+
+def in_groups(cells: Cells, name: str, options: config.Number, fewest: int) -> Cells | None:
+    """Numbers, each replaced by the mean of its group: in their order, so many at least a group.
+
+    The lowest and the highest so many are drawn in to the next one first, and are one group with as
+    many less one after them: a number that stands out moves no mean, and none is a row's own. On
+    the scale that the column is read by. None where they do not fill two groups.
+    """
+    fit_reader(name, options, lambda _: cells)  # refuses text, as a training does
+    x = to_numbers(cells[name], cells.decimal)
+    at = np.flatnonzero(np.isfinite(x))
+    ends = 2 * fewest - 1
+    if len(at) < 2 * ends:
+        return None
+    log = options.scale == "log"
+    y = to_log(x[at]) if log else x[at]
+    order = np.argsort(y, kind="stable")
+    ranked = np.clip(y[order], *y[order[[fewest - 1, len(at) - fewest]]])
+    between = (len(at) - 2 * ends) // fewest
+    cuts = [*np.linspace(ends, len(at) - ends, between + 1).astype(int)] if between else [ends]
+    means = [np.full(len(some), some.mean()) for some in np.split(ranked, np.unique(cuts))]
+    drawn = np.full(len(x), np.nan)
+    drawn[at[order]] = from_log(np.concatenate(means)) if log else np.concatenate(means)
+    told = [float(v) if np.isfinite(v) else None for v in drawn]
+    return Cells({name: told}, cells.folder, cells.allow_outside, cells.decimal)
 
 
 def hashed(column: str, name: str) -> str:

@@ -3,7 +3,6 @@
 It sees what sites send and never a row. After each round it writes what it would need to go on.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,38 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from modalloy.errors import FederationError
-from modalloy.federation.aggregate import Change, mean, refuse_few, together
-from modalloy.federation.agreement import Agreed, agree
-from modalloy.federation.codec import decode, parted
-from modalloy.federation.figures import pooled_figures, standardised
-from modalloy.federation.rounds_folder import RoundsFolder
-from modalloy.federation.secure_sum import unmasked
+from modalloy.federation.aggregate import Change, refuse_few, together
+from modalloy.federation.agreement import Agreed
+from modalloy.federation.beginning import Beginning
+from modalloy.federation.codec import decode
+from modalloy.federation.hidden_sum import refuse_unhidden, summed_change, unmask_messages
 from modalloy.federation.server_step import ServerStep
 from modalloy.federation.sites import Sites
-from modalloy.federation.travelling import (
-    Arrays,
-    fitted_figures,
-    hold_factors,
-    take_weights,
-    travelling,
-    weights_of,
-)
+from modalloy.federation.travelling import Arrays, take_weights, travelling
 from modalloy.federation.wire import Message, fingerprint, pack, unpack
 from modalloy.job import config
-from modalloy.learn.adapting import begin_adapted
-from modalloy.machine.files import write_safely
-from modalloy.model.device import placed
 from modalloy.model.model import Model
-from modalloy.readers.build import from_state, targets_from_state
 
-FEW = 0.5  # share of a change that is sent, below which it matters how weights are moved
+ANSWERS = {
+    "propose": "proposal",
+    "agree": "agreed",
+    "learn": "learned",
+    "unmask": "unmasked",
+    "score": "scored",
+    "finish": "finished",
+}
 
 
 @dataclass
-class Federation(RoundsFolder):
+class Federation(Beginning):
     """A server's side of one federation. folder: for what it would need to go on.
 
     history: one line a round. said: sentences for people. bytes: up and down, as they travelled.
@@ -77,7 +70,22 @@ class Federation(RoundsFolder):
     def ask(
         self, messages: Mapping[str, Message], *, deadline_s: float | None = None
     ) -> dict[str, Message]:
-        """Answers of sites; one that cannot be read is left out, with the reason said."""
+        """Answers of sites; one that cannot be read is left out, with the reason said. A site whose
+        late answer of an earlier round came in the place of this one is asked again, once."""
+        found = self.answers(messages, deadline_s)
+        wanted = {ANSWERS[m.kind] for m in messages.values()}
+        late = [s for s, m in found.items() if m.kind not in wanted]
+        again = {s: messages[s] for s in late if s in messages}
+        found = {s: m for s, m in found.items() if s not in late}
+        if again:
+            more = self.answers(again, deadline_s)
+            found |= {s: m for s, m in more.items() if m.kind in wanted}
+        return found
+
+    def answers(
+        self, messages: Mapping[str, Message], deadline_s: float | None
+    ) -> dict[str, Message]:
+        """What comes now, of whatever was asked; one that cannot be read is left out."""
         packed = {site: pack(message, self.mark) for site, message in messages.items()}
         self.down += sum(map(len, packed.values()))
         found: dict[str, Message] = {}
@@ -91,94 +99,14 @@ class Federation(RoundsFolder):
             self.note(f"{site}: did not answer: {why}")
         return found
 
-    def note(self, text: str) -> None:
-        """Say something once."""
-        if text not in self.said:
-            self.said.append(text)
-            self.tell(text)
-
-    def begin(self) -> None:
-        """Let sites agree on how columns are read, and build the model that all begin with."""
-        if self.job.federate.keep < FEW and self.job.train.optimizer == "adamw":
-            self.note(
-                "AdamW moves every weight about as far, so that the largest part of a change says "
-                "little of it; with keep, train.optimizer: sgd loses less"
-            )
-        names = self.sites.names()
-        if len(names) < 2:
-            raise FederationError(
-                f"{len(names)} site has joined; a federation needs two, or use `modalloy train`."
-            )
-        proposals = self.ask({s: Message("propose") for s in names})
-        lost = [s for s in names if s not in proposals]
-        if lost:
-            why = "; ".join(self.said[-len(lost) :])
-            raise FederationError(f"{', '.join(lost)} proposed nothing ({why}).")
-        for site, own in proposals.items():
-            for text in own.facts["said"]:
-                self.note(f"{site}: {text}")
-        self.agreed = agree(self.job, {s: m.facts for s, m in proposals.items()})
-        schema = {"readers": self.agreed.readers, "targets": self.agreed.targets}
-        write_safely(self.folder / "schema.json", json.dumps(schema).encode())
-        self.build(schema)
-        answers = self.ask({s: Message("agree", {"schema": schema}) for s in proposals})
-        lost = [s for s in proposals if s not in answers]
-        if lost:
-            why = "; ".join(self.said[-len(lost) :])
-            raise FederationError(f"{', '.join(lost)} cannot learn by what was agreed on ({why}).")
-        self.take_agreed(answers)
-
-    def build(self, schema: Mapping[str, Any]) -> None:
-        """The model before the first round: the same that every site builds."""
-        job = self.job
-        torch.manual_seed(job.seed)
-        readers = from_state(schema["readers"])
-        targets = targets_from_state(schema["targets"], job)
-        self.model = placed(Model(job, readers, targets, pretrained=True))
-        begin_adapted(self.model, None)
-        hold_factors(self.model)
-        self.weights = weights_of(self.model, travelling(self.model, job.federate.personal))
-
-    def take_agreed(self, answers: Mapping[str, Message]) -> None:
-        """Note each site's rows, refuse sites that build on other weights, and average what
-        encoders took from rows before any learning."""
-        assert self.model is not None
-        prints = {s: m.facts["frozen"] for s, m in answers.items()}
-        if len(set(prints.values())) > 1:
-            raise FederationError(
-                "sites build on different pretrained or initial weights "
-                f"({', '.join(f'{s}: {p}' for s, p in prints.items())}); install the same versions "
-                "of modalloy, torch and the pretrained packages everywhere."
-            )
-        keys = ("train", "validation", "test")
-        self.rows = {s: {k: m.facts[k] for k in keys} for s, m in answers.items()}
-        self.privacy = {s: m.facts["privacy"] for s, m in answers.items() if "privacy" in m.facts}
-        self.keys = {s: m.facts["key"] for s, m in answers.items() if "key" in m.facts}
-        for site, rows in self.rows.items():
-            if not rows["train"]:
-                self.note(
-                    f"{site}: has no labelled row to learn from, so that it teaches nothing; it "
-                    "gets the model in the end"
-                )
-        names = fitted_figures(self.model)
-        fits = [
-            Change(s, {n: m.arrays[n] for n in names}, max(1, self.rows[s]["train"]))
-            for s, m in answers.items()
-            if names and all(n in m.arrays for n in names)
-        ]
-        if fits:
-            own = weights_of(self.model, names)
-            floats = {n for n, x in own.items() if x.dtype.kind == "f"}
-            self.weights |= {n: x for n, x in mean(fits).items() if n in floats}
-        paths = standardised(self.model)
-        told = [dict(m.arrays) for m in answers.values() if m.arrays]
-        self.weights |= pooled_figures(told, paths) if paths and told else {}
-
     def run(self) -> None:
         """All rounds that are left; the best one's weights are kept."""
         options = self.job.federate
         while self.done < options.rounds:
             self.round()
+        if not any(line.get("changed", True) for line in self.history):
+            said = "; ".join(self.said[-3:])
+            raise FederationError(f"no round has changed the model, so that there is none: {said}")
         self.score_last()
 
     def learners(self) -> list[str]:
@@ -201,6 +129,8 @@ class Federation(RoundsFolder):
         up, down = self.up, self.down
         asked = self.drawn(number)
         refuse_few(len(asked), options)
+        if options.secure:
+            refuse_unhidden(len(asked))
         arrays = {f"w/{n}": x for n, x in self.weights.items()}
         if options.controls:
             arrays |= {f"k/{n}": x for n, x in self.control.items()}
@@ -212,23 +142,16 @@ class Federation(RoundsFolder):
         answers = self.ask({s: message for s in asked}, deadline_s=options.deadline_s)
         fresh = {s: m for s, m in answers.items() if m.facts.get("round") == number}
         self.judge(number - 1, list(fresh.values()))
+        if not answers:
+            self.refuse_standstill(number, asked)
         changes = self.summed(fresh, facts) if options.secure else self.changes(answers, number)
-        if changes:
-            try:
-                self.weights = self.step(self.weights, together(changes, options))
-            except FederationError as error:
-                self.note(f"round {number} changes nothing: {error}")
-            self.correct(answers)
-        else:
-            self.note(f"round {number}: no site answered")
-            if not self.sites.names():
-                raise FederationError(
-                    "every site is gone; start again with --resume when they are back."
-                )
+        changed = self.moved(changes, number)
+        self.correct(answers)
         self.done = number
         self.history.append(
             {
                 "round": number,
+                "changed": changed,
                 "sites": sorted(answers),
                 "loss": average([(m.facts["loss"], m.facts["rows"]) for m in fresh.values()]),
                 "up": self.up - up,
@@ -238,6 +161,31 @@ class Federation(RoundsFolder):
         )
         self.keep()
 
+    def refuse_standstill(self, number: int, asked: Sequence[str]) -> None:
+        """Say that no site answered; FederationError where none will: all are gone, or each of them
+        has failed."""
+        self.note(f"round {number}: no site answered")
+        if not self.sites.names():
+            raise FederationError(
+                "every site is gone; start again with --resume when they are back."
+            )
+        if self.job.federate.deadline_s is None and len(asked) == len(self.learners()):
+            why = "; ".join(f"{s}: {text}" for s, text in sorted(self.sites.reasons.items()))
+            raise FederationError(
+                f"round {number}: no site could learn ({why}); mend that, and go on with --resume."
+            )
+
+    def moved(self, changes: Sequence[Change], number: int) -> bool:
+        """Let the model go where changes say; whether it did."""
+        if not changes:
+            return False
+        try:
+            self.weights = self.step(self.weights, together(changes, self.job.federate))
+        except FederationError as error:
+            self.note(f"round {number} changes nothing: {error}")
+            return False
+        return True
+
     def changes(self, answers: Mapping[str, Message], number: int) -> list[Change]:
         """What sites hand in, one by one."""
         found = [self.change_of(s, m, number) for s, m in answers.items()]
@@ -246,28 +194,17 @@ class Federation(RoundsFolder):
     def summed(self, answers: Mapping[str, Message], facts: Mapping[str, Any]) -> list[Change]:
         """The mean of what sites hand in, of which nothing else is seen; none where too few help to
         take the masks off."""
-        keys, number = facts["keys"], facts["round"]
-        try:
-            refuse_few(len(answers), self.job.federate)
-            messages = {}
-            for site in answers:
-                shares = {s: m.facts["shares"][site] for s, m in answers.items()}
-                given = {"round": number, "keys": keys, "answered": sorted(answers)}
-                messages[site] = Message("unmask", {**given, "shares": shares})
-            told = {s: m.facts for s, m in self.ask(messages).items()}
-            total = unmasked({s: m.arrays["m"] for s, m in answers.items()}, list(keys), told)
-        except (FederationError, KeyError, ValueError) as error:
-            self.note(f"round {number} changes nothing: {error}")
-            return []
         assert self.model is not None
         names = travelling(self.model, self.job.federate.personal)  # in the sites' order
-        arrays = parted(total * facts["of"], {n: self.weights[n].shape for n in names})
-        rows = {s: m.facts["rows"] for s, m in answers.items()}
-        whole = {
-            n: sum(rows[s] for s, m in answers.items() if n in m.facts["names"]) for n in arrays
-        }
-        mean_of_all = {n: x / whole[n] for n, x in arrays.items() if whole[n]}
-        return [Change("all", mean_of_all, float(sum(rows.values())))]
+        shapes = {n: self.weights[n].shape for n in names}
+        rows = {s: own["train"] for s, own in self.rows.items()}
+        try:
+            refuse_few(len(answers), self.job.federate)
+            told = self.ask(unmask_messages(answers, facts))
+            return [summed_change(answers, told, facts, shapes, rows)]
+        except (FederationError, KeyError, ValueError) as error:
+            self.note(f"round {facts['round']} changes nothing: {error}")
+            return []
 
     def change_of(self, site: str, answer: Message, number: int) -> Change | None:
         """The change that an answer tells; None, and a sentence, where it cannot be one."""
@@ -282,7 +219,7 @@ class Federation(RoundsFolder):
             )
             return None
         age = max(0, number - int(answer.facts["round"]))
-        return Change(site, arrays, float(answer.facts["rows"]), age)
+        return Change(site, arrays, float(self.rows[site]["train"]), age)
 
     def correct(self, answers: Mapping[str, Message]) -> None:
         """Move the control of all by what the sites' controls moved (SCAFFOLD)."""
@@ -330,7 +267,14 @@ class Federation(RoundsFolder):
             "privacy": self.privacy,
         }
         messages = {s: Message("finish", facts, arrays) for s in self.rows}
-        return {s: dict(m.facts) for s, m in self.ask(messages).items()}
+        found = {s: dict(m.facts) for s, m in self.ask(messages).items()}
+        for site, own in found.items():
+            if "alone_failed" in own:
+                self.note(
+                    f"{site}: nothing could be learned from its rows alone to compare with "
+                    f"({own['alone_failed']}); the site's own log says more"
+                )
+        return found
 
 
 def average(pairs: Sequence[tuple[float | None, float]]) -> float | None:

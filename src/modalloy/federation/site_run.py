@@ -1,9 +1,12 @@
 """The end at a site: its own run of the common model, and how that answers its test rows."""
 
+import json
+import logging
 import shutil
 import tempfile
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,12 @@ from modalloy.answer.answers import EVERYTHING, Answer
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.checks.finding import finding
+from modalloy.deploy.compress_run import compress_run
+from modalloy.deploy.export_run import export_run
+from modalloy.errors import ModalloyError
 from modalloy.federation.private_round import membership
 from modalloy.job import config
+from modalloy.job.federated import Bundled
 from modalloy.judge.compared import compare
 from modalloy.judge.figures import figures_of, truth_of
 from modalloy.judge.metrics.score import primary
@@ -28,9 +35,13 @@ from modalloy.learn.train_run import blend_and_save, report_on
 from modalloy.learn.training import Learned, learn_job
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
+from modalloy.runs.parts import PAGE
 from modalloy.runs.rows import save_prints
+from modalloy.runs.run import load_run
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
+
+log = logging.getLogger("modalloy.federation")
 
 KEPT = (
     "rounds",
@@ -67,11 +78,44 @@ def finish_site(
         found |= alone(loader, parts, job, said, lacks, quiet=quiet)
     if not enough:
         return {**found, "run": None}
+    if has_run(out, told_of(name, facts)):
+        return {**found, "run": out.name}
     with claim(out, resume=False):
         whole = split_job(loader.table, job)
         save_prints(out, Parts(*(fingerprints(loader.table, job, part) for part in whole)))
         write_run(name, model, loader, parts, job, out, facts, adapted, quiet=quiet)
-    return {**found, "run": out.name}
+    return {**found, "run": out.name, **bundled(out, job.federate.bundle, quiet=quiet)}
+
+
+def bundled(run: Path, way: Bundled, *, quiet: bool) -> dict[str, Any]:
+    """Make a bundle beside a site's run; its name, or why there is none: the run stays."""
+    if way == "none":
+        return {}
+    place, loaded = run.with_name(f"{run.name}.zip"), load_run(run)
+    make = export_run if way == "export" else partial(compress_run, table=None)
+    try:
+        made = make(loaded, out=place, quiet=quiet)
+    except ModalloyError as error:
+        return {"bundle": None, "bundle_failed": str(error)}
+    return {"bundle": made.path.name, "bundle_bytes": made.path.stat().st_size}
+
+
+def told_of(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What a site's run notes of its federation."""
+    return {"site": name, **{k: facts[k] for k in KEPT if k in facts}}
+
+
+def has_run(out: Path, told: Mapping[str, Any]) -> bool:
+    """Whether the run of this federation is there already, as after a kill of the server; one that
+    lacks its report is taken away."""
+    if not (out / "run.json").is_file():
+        return False
+    if load_run(out).notes.get("federated") != json.loads(json.dumps(told)):
+        return False
+    whole = all((out / PAGE).with_suffix(ending).is_file() for ending in (".html", ".json"))
+    if not whole:
+        shutil.rmtree(out)
+    return whole
 
 
 def write_run(
@@ -96,7 +140,7 @@ def write_run(
         f"of which was {facts['best']}; their rows were never here"
     )
     notes: dict[str, Any] = {
-        "federated": {"site": name, **{k: facts[k] for k in KEPT if k in facts}},
+        "federated": told_of(name, facts),
         "curves": [],
         "epochs": int(facts["rounds"]),
         "precision": "float32",
@@ -145,7 +189,8 @@ def alone(
     try:
         learned = learn_job(job, loader.table, parts, out=folder, quiet=quiet)
     except Exception as error:
-        return {"alone_failed": str(error)}
+        log.warning("nothing was learned from this site alone: %s", error)
+        return {"alone_failed": type(error).__name__}  # its text may quote a cell, and this travels
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     said = network_answers(learned.model, learned.loader, parts.test)

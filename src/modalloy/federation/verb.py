@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modalloy.errors import JobError
+from modalloy.federation.refusals import refuse_names, refuse_strangers, refuse_unused
 from modalloy.job import config
 from modalloy.job.job_file import load_job
 from modalloy.machine.imports import require
@@ -51,6 +52,7 @@ def federate(
     if sites is not None:
         return here(loaded, sites, Path(out), resume=resume, quiet=quiet)
     refuse_matched(loaded)
+    refuse_unused(loaded)
     if not isinstance(source, str | Path) or certificates is None or superlink is None:
         raise JobError(
             "federate: with --superlink the job must be a file, which sites have too, and "
@@ -73,8 +75,11 @@ def here(
     job: config.Job, sites: Mapping[str, Any], out: Path, *, resume: bool, quiet: bool
 ) -> "Run":
     """All sites in this process: rounds, or split training where they know the same parts."""
+    refuse_names(sites, dots=job.federate.matched is None)
+    refuse_strangers(job, sites)
     tables = {name: open_table(t, allow_outside=job.allow_outside) for name, t in sites.items()}
     if job.federate.matched is None:
+        refuse_unused(job)
         from modalloy.federation.federate_run import federate_here
 
         sources = {name: whole(t) for name, t in sites.items()}
@@ -125,14 +130,18 @@ def site(
     nothing is sent: the answer is all that this site would tell of its columns.
     """
     given = load_job(job)
+    refuse_names([name])
+    refuse_matched(given)
+    refuse_unused(given)
     if join is None:
-        from modalloy.federation.own_rows import as_the_job
+        from modalloy.federation.own_rows import as_the_job, unlike_names
         from modalloy.federation.proposal import propose
         from modalloy.table.split import split_job
 
         opened = open_table(table, allow_outside=given.allow_outside)
         whole, absent = as_the_job(opened, given, name)
-        return {**propose(given, whole, split_job(whole, given), absent), "absent": absent}
+        told = propose(given, whole, split_job(whole, given), absent)
+        return {**told, "absent": absent, "said": unlike_names(absent, opened, given)}
     require("flwr", "federated", "learning between sites")
     if ca is None:
         raise JobError(

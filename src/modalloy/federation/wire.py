@@ -18,6 +18,7 @@ from modalloy.job import config
 FORM = 1  # of messages
 MAGIC = b"MDLY"
 LARGEST = 8 << 30  # bytes of one message, once inflated
+PLAIN = "biuf"  # kinds of numbers that may travel
 SAMPLE, WORTH = 1 << 16, 0.85  # bytes that are tried, and how short they must become
 Arrays = dict[str, np.ndarray]
 
@@ -32,11 +33,14 @@ class Message:
 
 
 def fingerprint(job: config.Job) -> str:
-    """What every site's job must have in common: not where its table is, nor how it splits it."""
+    """What every site's job must have in common: not where its table is, nor how it splits it, nor
+    its units, which sites compare by themselves."""
     import hashlib
 
     own = {"table", "sheet", "split", "allow_leak", "allow_outside", "unreadable", "refresh"}
     data = job.model_dump(mode="json", exclude=own)
+    for options in (*data["columns"].values(), *data["tasks"].values()):
+        options.pop("unit", None)  # sites compare units, so that a conflict is told by its name
     data["federate"] = {k: v for k, v in data["federate"].items() if k != "columns"}
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
@@ -84,6 +88,8 @@ def unpack(data: bytes, job: str) -> Message:
         header = json.loads(body[8 : 8 + size])
         arrays, at = {}, 8 + size
         for name, (kind, shape) in header["arrays"].items():
+            if np.dtype(kind).kind not in PLAIN:
+                raise ValueError(f"'{name}' is of type {kind}")
             x = np.frombuffer(body, np.dtype(kind), int(np.prod(shape)), at).reshape(shape)
             arrays[name], at = x, at + x.nbytes
     except (ValueError, KeyError, TypeError, zlib.error) as error:

@@ -1,4 +1,4 @@
-"""What may stand at a spot of the job, in words, for faults and the reference page."""
+"""What may stand at a spot of a job or another file of options, in words, for faults and pages."""
 
 import functools
 import re
@@ -13,19 +13,23 @@ Path = tuple[str | int, ...]
 
 
 class Place(NamedTuple):
-    """Where something stands in a job: its path, the schema of that spot, the value (or None)."""
+    """Where something stands in a file: its path, the schema of that spot, the value (or None),
+    and the schema of the whole file.
+    """
 
     path: Path
     schema: Schema
     value: Any
+    root: Schema
     parent: "Place | None" = None
 
 
-def expected(schema: Schema) -> str:
+def expected(schema: Schema, root: Schema | None = None) -> str:
     """What a value of this schema must be, as the end of the sentence 'must be ...'."""
-    schema = resolve(schema)
+    schema = resolve(schema, root)
     if "anyOf" in schema:
-        return " or ".join(expected(s) for s in schema["anyOf"] if s.get("type") != "null")
+        some = (s for s in schema["anyOf"] if s.get("type") != "null")
+        return " or ".join(expected(s, root) for s in some)
     if names := choices(schema):
         return f"one of {listed(names)}" if len(names) > 1 else f"the word {names[0]}"
     match schema.get("type"):
@@ -34,7 +38,7 @@ def expected(schema: Schema) -> str:
         case "boolean":
             return "true or false"
         case "array":
-            return f"a list with {expected(schema['items'])} in each entry"
+            return f"a list with {expected(schema['items'], root)} in each entry"
         case "string":
             return "text"
         case _:
@@ -83,18 +87,22 @@ def _spelled_out(name: str) -> list[str]:
     return [name.replace(".+", "<folder or hub id>")]
 
 
-def place(loc: Sequence[str | int], data: Any) -> Place:
-    """The spot that pydantic's `loc` means in `data`; names of union members are left out."""
-    spot = Place((), resolve(schema_of_job()), data)
+def place(loc: Sequence[str | int], data: Any, root: Schema | None = None) -> Place:
+    """The spot that pydantic's `loc` means in `data`; names of union members are left out.
+
+    root: schema of the whole file, the job's where it is not given.
+    """
+    root = schema_of_job() if root is None else root
+    spot = Place((), resolve(root, root), data, root)
     for step in loc:
         if "discriminator" in spot.schema:
             chosen = {"$ref": spot.schema["discriminator"]["mapping"][step]}
-            spot = spot._replace(schema=resolve(chosen))
+            spot = spot._replace(schema=resolve(chosen, root))
             continue
         inner = _step_into(spot.schema, step)
         if inner is not None:
             value = _value_at(spot.value, step)
-            spot = Place((*spot.path, step), resolve(inner), value, spot)
+            spot = Place((*spot.path, step), resolve(inner, root), value, root, spot)
     return spot
 
 
@@ -124,25 +132,29 @@ def schema_of_job() -> Schema:
     return Job.model_json_schema()
 
 
-def resolve(schema: Schema) -> Schema:
-    """The schema that a reference stands for, with the help text and default of this spot."""
+def resolve(schema: Schema, root: Schema | None = None) -> Schema:
+    """The schema that a reference stands for, with the help text and default of this spot.
+
+    root: schema of the whole file, the job's where it is not given.
+    """
     inner = schema
     if "$ref" in schema:
-        inner = schema_of_job()["$defs"][schema["$ref"].rsplit("/", 1)[1]]
+        whole = schema_of_job() if root is None else root
+        inner = whole["$defs"][schema["$ref"].rsplit("/", 1)[1]]
     some = [s for s in schema.get("anyOf", ()) if s.get("type") != "null"]
     if len(some) == 1:
-        inner = resolve(some[0])
+        inner = resolve(some[0], root)
     here = {key: schema[key] for key in ("description", "default") if key in schema}
     return inner | here
 
 
-def members(schema: Schema) -> dict[str, Schema]:
+def members(schema: Schema, root: Schema | None = None) -> dict[str, Schema]:
     """Kinds that a discriminated union offers, by the word after `type:`."""
-    union = resolve(schema)
+    union = resolve(schema, root)
     mapping = union.get("discriminator", {}).get("mapping", {})
     order = [member["$ref"] for member in union.get("oneOf", ())]
     words = sorted(mapping, key=lambda word: order.index(mapping[word]))
-    return {word: resolve({"$ref": mapping[word]}) for word in words}
+    return {word: resolve({"$ref": mapping[word]}, root) for word in words}
 
 
 def listed(names: Iterable[str]) -> str:

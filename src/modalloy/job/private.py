@@ -22,9 +22,11 @@ class Private(Options):
     """Longest gradient of one unit; longer ones are shortened to it, and the noise is as many times
     as long as epsilon asks for."""
     lr: PositiveFloat = 0.5
-    """Highest learning rate of what starts from nothing, by SGD with momentum 0.9; pretrained
-    weights that learn take a tenth of it. AdamW goes as far for weights that nothing pulls at,
-    which is noise."""
+    """Highest learning rate of what starts from nothing, by SGD with momentum 0.9. AdamW goes as
+    far for weights that nothing pulls at, which is noise."""
+    encoder_lr: PositiveFloat | None = None
+    """The same inside pretrained encoders, adapters among them; a tenth of `lr` where it is left
+    out."""
     share: Annotated[float, Field(gt=0.0, le=1.0)] = 0.25
     """Share of the units that a step draws on average, each by its own chance. Large shares and
     few steps cost least of the score."""

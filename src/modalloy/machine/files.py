@@ -29,6 +29,12 @@ def write_safely(path: Path, data: bytes) -> None:
         ) from error
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """A file that its owner alone may read, from its first byte on."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+
+
 @contextmanager
 def locked(path: Path, refusal: str, *, patience_s: float = 0.0) -> Iterator[None]:
     """Hold a file that only one process may hold; it is free again when the process ends, however.

@@ -92,7 +92,7 @@ def private_settings(settings: config.Train, options: Private) -> config.Train:
     changes = {
         "optimizer": "sgd",
         "lr": options.lr,
-        "encoder_lr": options.lr / 10,
+        "encoder_lr": options.lr / 10 if options.encoder_lr is None else options.encoder_lr,
         "weight_decay": 0.0,
         "clip": NEVER,
     }

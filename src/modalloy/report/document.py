@@ -11,17 +11,23 @@ HEIGHT_PX = 900  # of a page inside a notebook
 
 
 def document(
-    title: str, heading: Markup, parts: Sequence[tuple[str, str, Markup]], footer: str
+    title: str,
+    heading: Markup,
+    parts: Sequence[tuple[str, str, Markup]],
+    footer: str,
+    *,
+    by_night: bool = False,
 ) -> str:
     """Head, navigation and sections; parts: key, name and what stands in it, the first without a
-    headline of its own.
+    headline of its own. by_night: dark for readers who ask their browser for dark pages.
     """
+    night = ' class="by-night"' if by_night else ""
     style = files("modalloy.report").joinpath("page.css").read_text(encoding="utf-8")
     links = join(tag("a", name, href=f"#{key}") for key, name, _ in parts)
     sections = [tag("section", parts[0][2], id=parts[0][0])]
     sections += [tag("section", tag("h2", name), inner, id=key) for key, name, inner in parts[1:]]
     return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<!doctype html>\n<html lang="en"{night}>\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         f"<title>{safe(title)}</title>\n<style>\n{style}</style>\n</head>\n"

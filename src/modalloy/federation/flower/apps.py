@@ -8,6 +8,7 @@ from flwr.app import Context, Message
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
+from modalloy.errors import ModalloyError
 from modalloy.federation.flower.records import carried, carry, said, say
 
 log = logging.getLogger("modalloy.federation")
@@ -44,7 +45,10 @@ def site_app(
         try:
             content = carry(site(context).answer(carried(message.content)))
         except Exception as error:
-            log.warning("a message could not be answered", exc_info=error)
+            if isinstance(error, ModalloyError):
+                log.info("a message could not be answered: %s", error)
+            else:
+                log.warning("a message could not be answered", exc_info=error)
             content = say({"failed": describe(error)})
         return Message(content, reply_to=message)
 

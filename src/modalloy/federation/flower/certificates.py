@@ -4,7 +4,6 @@ with one.
 
 import datetime
 import ipaddress
-import os
 import socket
 import ssl
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from modalloy.errors import FederationError
+from modalloy.machine.files import write_private
 
 DAYS = 825  # how long a certificate made here holds
 CONNECT_S = 5.0
@@ -198,9 +198,3 @@ def _private(key) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """A file that its owner alone may read, from its first byte on."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(data)

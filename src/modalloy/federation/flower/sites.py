@@ -56,13 +56,14 @@ class GridSites:
     def ask(self, asked: Mapping[str, bytes], *, deadline_s: float | None) -> dict[str, bytes]:
         """Send each site its message; the answers that came in time, late ones of before included.
 
-        deadline_s: None waits until each has answered or is gone. Nobody waits for a site that
-        owes an answer of before, unless all do. A site that is gone, or fails, is absent; `reasons`
-        says why.
+        deadline_s: None waits until each has answered or is gone, be it an answer of before. With
+        a deadline nobody waits for a site that owes one, unless all do. A site that is gone, or
+        fails, is absent; `reasons` says why.
         """
         self._look()
         self.reasons = {}
-        sent = self._send(asked) or set(asked)
+        sent = self._send(asked)
+        sent = set(asked) if deadline_s is None else sent or set(asked)
         answers: dict[str, bytes] = {}
         end = None if deadline_s is None else time.monotonic() + deadline_s
         look = time.monotonic() + LOOK_S
@@ -77,7 +78,7 @@ class GridSites:
             time.sleep(self._poll_s if end is None else min(self._poll_s, end - now))
         self.reasons |= {name: LATE for name in asked if name in self._owed}
         for name in sorted(self.reasons):
-            log.warning("site %s is absent: %s", name, self.reasons[name])
+            log.info("site %s is absent: %s", name, self.reasons[name])
         return answers
 
     def farewell(self, failed: str = "") -> None:

@@ -44,6 +44,20 @@ class NumberTarget(TargetReader):
         Numbers far beyond all others have no part in them, and are learned as the farthest of
         those: one wrong cell would leave the others without a difference.
         """
+        made = cls.seen(name, options, cells)
+        if not made.scale:
+            y = made._scaled(cells)
+            beyond = y[np.isfinite(y) & (y != made.center)]
+            but = f" but {len(beyond)} (such as {beyond[0]:g})" if len(beyond) else ""
+            raise TableError(
+                f"column '{options.target}' is {made.center:g} in all training rows{but}; task "
+                f"{name} has nothing to learn"
+            )
+        return made
+
+    @classmethod
+    def seen(cls, name: str, options: config.Regress, cells: Cells) -> Self:
+        """As `fit`, of rows that may all have the same number: then the scale is 0."""
         blank = cls.blank(name, options)
         y = blank._scaled(cells)
         y = y[np.isfinite(y)]
@@ -60,11 +74,7 @@ class NumberTarget(TargetReader):
                 "to learn; set scale: log"
             )
         if usual.min() == usual.max():
-            but = f" but {beyond.sum()} (such as {y[beyond][0]:g})" if beyond.any() else ""
-            raise TableError(
-                f"column '{options.target}' is {usual[0]:g} in all training rows{but}; task {name} "
-                "has nothing to learn"
-            )
+            return cls(name, options.target, float(usual[0]), 0.0, blank.log)
         scale = scale or float(np.ptp(usual))
         farthest = float(np.abs((usual - center) / scale).max())
         limit = farthest if beyond.any() else LARGEST
@@ -72,9 +82,14 @@ class NumberTarget(TargetReader):
 
     @classmethod
     def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
-        """The mean and deviation of all sites' numbers."""
+        """The mean and deviation of all sites' numbers; TableError where all are the same."""
         first = same(fitted, "column", "log")
         center, scale = moments([(r.center, r.scale) for r in fitted], rows)
+        if not scale:
+            raise TableError(
+                f"column '{first.column}' is {center:g} in all training rows of all sites; task "
+                f"{first.name} has nothing to learn"
+            )
         limit = max(r.limit for r in fitted)
         return replace(first, center=float(center), scale=float(scale), limit=limit)
 

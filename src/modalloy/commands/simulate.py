@@ -1,0 +1,72 @@
+"""`modalloy simulate`: a plan of runs of a digital twin, and a row for each of them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import modalloy
+from modalloy.commands.terminal import INTERRUPTED
+from modalloy.errors import TwinError
+from modalloy.twin.asked import PlanKind, Unseen
+
+
+def simulate(
+    twin: Annotated[str, typer.Argument(metavar="TWIN", help="Twin file, or bracket or weld.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="ROWS.parquet", help="To write.")],
+    runs: Annotated[int, typer.Option("--runs", help="How many; a factorial: at most.")] = 200,
+    plan: Annotated[PlanKind, typer.Option("--plan", help="How runs are spread.")] = "sobol",
+    seed: Annotated[
+        int | None, typer.Option("--seed", help="Another seed, other runs; else the twin's.")
+    ] = None,
+    hidden: Annotated[
+        Unseen, typer.Option("--hidden", help="Hidden parameters: drawn for each run, or usual.")
+    ] = "drawn",
+    show_hidden: Annotated[
+        bool, typer.Option("--show-hidden", help="Write hidden parameters into the rows too.")
+    ] = False,
+    fixed: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="The same in every run; repeatable."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option("--workers", help="Processes; else one a core.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
+) -> None:
+    """Run a digital twin by a plan and write a row a run.
+
+    A run that fails, hangs or tells nonsense is a row too, with the reason. Units and the plan lie
+    beside the rows in ROWS.json, pictures, recordings and series in media/ROWS/.
+    """
+    try:
+        found = modalloy.simulate(
+            twin,
+            out=out,
+            runs=runs,
+            plan=plan,
+            seed=seed,
+            hidden=hidden,
+            show_hidden=show_hidden,
+            fixed=settings(fixed or []),
+            workers=workers,
+            resume=resume,
+        )
+    except KeyboardInterrupt as error:
+        typer.echo("error: simulate was interrupted; --resume goes on with it.", err=True)
+        raise typer.Exit(INTERRUPTED) from error
+    typer.echo(found.in_words())
+    typer.echo(f"\nThe rows are {found.path}; `modalloy init` writes a job for them.")
+
+
+def settings(given: list[str]) -> dict[str, str]:
+    """Values by name from `NAME=VALUE`, as they are written."""
+    found: dict[str, str] = {}
+    for text in given:
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not equals or not name or not value:
+            raise TwinError(f"--set: write NAME=VALUE such as material=steel, not '{text}'.")
+        if name in found:
+            raise TwinError(f"--set: '{name}' is set twice.")
+        found[name] = value
+    return found

@@ -1,0 +1,229 @@
+"""What a search for designs found, in sentences: for the terminal and for its page."""
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from modalloy.designing.records import Records
+from modalloy.designing.summary import Bound, Point, Sought, Summary
+from modalloy.judge.wording import brief, fixed, is_number
+from modalloy.report.charts import wilson
+
+STATUSES = ("failed", "timed out", "out of memory", "nonsense")
+
+
+def say_all(found: Summary, records: Records) -> list[str]:
+    """Everything that a reader should know first, a sentence each."""
+    lines = [say_asked(found), *(say_warnings(found)), say_best(found), say_gain(found)]
+    return [line for line in (*lines, say_verified(found), say_failed(records)) if line]
+
+
+def say_asked(found: Summary) -> str:
+    """What was sought, of which twin, in how many runs."""
+    wishes = [f"{'minimise' if o.minimise else 'maximise'} {o.output}" for o in found.objectives]
+    said = ", ".join(wishes) or "designs"
+    if found.constraints:
+        said += " such that " + " and ".join(c.text for c in found.constraints)
+    runs = found.end.get("runs")
+    ended = f"; {say_runs(runs)} in all" if runs is not None else ""
+    return f"Asked of {found.plan['twin']}: {said}{ended}."
+
+
+def say_warnings(found: Summary) -> list[str]:
+    """What must not be overlooked: that nothing was found, or less than was promised."""
+    said = []
+    if not found.end:
+        said.append("The search has not ended; this is what it has found so far.")
+    elif found.tried and not found.end["feasible"]:
+        said.append(say_nothing(found))
+    elif short := say_short(found):
+        said.append(short)
+    if flagged := found.end.get("flagged"):
+        said.append(
+            f"{say_count(flagged, 'proposed design')} {'lies' if flagged == 1 else 'lie'} where "
+            "the surrogate has learned from no rows nearby: what it promises there is a guess."
+        )
+    return said
+
+
+def say_nothing(found: Summary) -> str:
+    """That no proposal keeps everything, and which design does or comes nearest."""
+    if found.best is not None:
+        told = f"{say_run(found.best)}, made before, does"
+        return f"None of the designs proposed in the end keeps everything that was asked; {told}."
+    said = (
+        f"No design that keeps everything that was asked was found in {say_runs(end_runs(found))}."
+    )
+    nearest = found.nearest()
+    if nearest is None:
+        return f"{said} No run has told all that was asked about, so none can be said to be near."
+    missed = [
+        say_missed(c, nearest) for c in found.constraints if c.outside(nearest.number(c.output))
+    ]
+    of = "Run" if found.whole_plan else "Of the proposals run"
+    return f"{said} {of} {nearest.run} comes nearest: {', '.join(missed)}."
+
+
+def say_missed(bound: Bound, point: Point) -> str:
+    """By how much a design breaks a bound."""
+    value = point.number(bound.output)
+    off = amount(bound.outside(value), bound.unit)
+    return f"{bound.output} {amount(value, bound.unit)}, which is {off} off ({bound.text})"
+
+
+def say_short(found: Summary) -> str:
+    """That fewer proposals keep everything than was promised; nothing where enough do."""
+    asked, (_, high), share = promised(found), interval(found), found.end.get("verified")
+    if share is None or share >= asked or not found.end.get("proposed"):
+        return ""
+    said = f"Fewer proposed designs keep everything than the {percent(asked)} that were promised"
+    if high >= asked:
+        return f"{said}; as few as these, that may be chance."
+    return f"{said}, more than chance explains: do not rely on the promise here."
+
+
+def say_best(found: Summary) -> str:
+    """The best design with its figures, how it was chosen where there are several objectives."""
+    best = found.best
+    if best is None:
+        return ""
+    of = {0: "Design with most room to its limits", 1: "Best design"}
+    named = of.get(len(found.objectives), "Best compromise between the objectives")
+    return f"{named}, {say_run(best)}: {say_figures(found, best)}."
+
+
+def say_figures(found: Summary, point: Point) -> str:
+    """Objectives and constrained figures of a design with their units."""
+    return ", ".join(f"{n} {amount(point.number(n), u)}" for n, u in found.figures.items())
+
+
+def say_verified(found: Summary) -> str:
+    """How many proposals keep everything, counted by runs, beside what was promised."""
+    proposed = found.end.get("proposed")
+    if not found.end or not proposed:
+        return ""
+    if not found.tried:
+        return (
+            f"{say_count(proposed, 'design')} {'is' if proposed == 1 else 'are'} proposed. None "
+            "has been run: make and measure them, then go on with what came of them."
+        )
+    kept = found.end["feasible"]
+    said = f"{kept} of {say_count(proposed, 'proposed design')} {'keeps' if kept == 1 else 'keep'} "
+    said += "everything that was asked, verified by a run of each"
+    if not found.constraints:
+        return f"{said}; nothing but a run without fault was asked."
+    low, high = (percent(end) for end in interval(found))
+    return (
+        f"{said} ({percent(found.end['verified'])}; between {low} and {high} with 95 % certainty "
+        f"for designs like these); at least {percent(promised(found))} were promised."
+    )
+
+
+def say_gain(found: Summary) -> str:
+    """The best design beside the best of the plan."""
+    best, before = found.best, found.best_planned
+    planned = f"the {found.plan['runs']} planned designs"
+    if before is None:
+        none = found.plan_kept == 0
+        return f"None of {planned} keeps everything that was asked." if none else ""
+    if best is not None and best.run == before.run:
+        return f"It is the best of {planned}; no proposal that was run is better."
+    if not found.objectives:
+        return f"Of {planned} {say_run(before)} keeps everything too: {say_figures(found, before)}."
+    if len(found.objectives) > 1:
+        first = found.objectives[0].output
+        return f"Best {first} of {planned}, {say_run(before)}: {say_figures(found, before)}."
+    if best is None:
+        return f"Best of {planned}, {say_run(before)}: {say_figures(found, before)}."
+    goal = found.objectives[0]
+    old, new = before.number(goal.output), best.number(goal.output)
+    told = f"{planned} ({amount(old, goal.unit)}, {say_run(before)})"
+    if goal.sign * (old - new) <= 0:
+        return f"It is no better than the best of {told}."
+    part = f" ({fixed(100 * abs(new - old) / abs(old), 1)} %)" if old else ""
+    word = "less" if goal.minimise else "more"
+    off = f"{amount(abs(new - old), goal.unit)}{part} {word}"
+    return f"Its {goal.output} is {off} than that of the best of {told}."
+
+
+def say_failed(records: Records) -> str:
+    """Runs that failed, by how."""
+    counts = statuses(records)
+    bad = {status: n for status, n in counts.items() if status != "ok" and n}
+    if not bad:
+        return ""
+    each = ", ".join(f"{n} {status}" for status, n in bad.items())
+    return f"{sum(bad.values())} of {say_runs(sum(counts.values()))} told nothing ({each})."
+
+
+def statuses(records: Records) -> Counter[str]:
+    """How many runs ended in which way."""
+    counts: Counter[str] = Counter({"ok": 0})
+    for record in records.of("simulate"):
+        counts.update(record.facts["status"])
+    for record in records.of("verify"):
+        counts.update(record.facts["status"])
+    return counts
+
+
+def promised(found: Summary) -> float:
+    """The share of proposals that should keep everything."""
+    return found.plan["asked"]["confidence"]
+
+
+def interval(found: Summary) -> tuple[float, float]:
+    """Wilson's 95 % interval of the share of proposals that keep everything."""
+    share, count = np.array([found.end.get("verified") or 0.0]), found.end.get("proposed") or 1
+    low, high = wilson(share, np.array([float(count)]))
+    return max(0.0, float(low[0])), min(1.0, float(high[0]))
+
+
+def end_runs(found: Summary) -> int:
+    """How many runs the search took."""
+    return found.end.get("runs") or len(found.runs)
+
+
+def say_run(point: Point) -> str:
+    """Which run a design is; that it has none."""
+    return "not run" if point.run is None else f"run {point.run}"
+
+
+def say_runs(count: int) -> str:
+    """So many runs."""
+    return say_count(count, "run")
+
+
+def say_count(count: int, noun: str) -> str:
+    """So many of something."""
+    return f"{fixed(count, 0)} {noun}{'' if count == 1 else 's'}"
+
+
+def percent(share: float) -> str:
+    """A share as per cent, without a decimal that says nothing."""
+    return f"{fixed(100 * share, 1).removesuffix('.0')} %"
+
+
+def amount(value: Any, unit: str | None) -> str:
+    """A value with its unit, names as they are; a dash where there is none."""
+    if not is_number(value):
+        return "–" if value is None else str(value)
+    said = str(value) if isinstance(value, int) and abs(value) < 10_000 else brief(value)
+    return said if unit in (None, "", "1") or said == "–" else f"{said} {unit}"
+
+
+def edge(value: Any, unit: str | None = None) -> str:
+    """A limit, an end or a level as it was given, with its unit."""
+    return amount(f"{value:g}" if is_number(value) else value, None) + (
+        "" if unit in (None, "", "1") else f" {unit}"
+    )
+
+
+def headed(name: str, unit: str | None) -> str:
+    """A name with its unit behind it, as a table's head or an axis has it."""
+    return name if unit in (None, "", "1") else f"{name} [{unit}]"
+
+
+def say_goal(goal: Sought) -> str:
+    """What is wished of a figure."""
+    return f"as {'small' if goal.minimise else 'large'} as can be"

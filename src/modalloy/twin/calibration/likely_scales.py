@@ -1,0 +1,117 @@
+"""Noise of each output and spread of each parameter between parts: likeliest values, intervals."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq, minimize
+from scipy.stats import chi2
+
+from modalloy.twin.calibration.mixed_model import Gathered, Scales, Solved, solve
+
+LEAST_SPREAD = 1e-4  # of a parameter's width: less is none
+MOST_SPREAD = 1.0
+LEAST_NOISE, MOST_NOISE = 1e-7, 10.0  # of an output's own size
+LEAP, WALKS = 1.0, 30  # of a logarithm in one search, and how many searches follow each other
+STARTS = (0.02, 0.2)  # spreads that a search begins with
+ACCURATE = {"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500}
+QUICK = {"ftol": 1e-7, "maxiter": 100}  # for intervals, where a hundredth of a unit does no harm
+
+
+@dataclass(frozen=True)
+class ScaleFit:
+    """What is fitted. known: noise of outputs by number, where it is given. spread: whether parts
+    may differ.
+    """
+
+    sums: Gathered
+    prior_mean_K: np.ndarray
+    prior_precision_K: np.ndarray
+    known: Mapping[int, float]
+    spread: bool
+
+    def likeliest(self, start: Scales | None = None, held: Mapping[int, float] = {}) -> Scales:
+        """Noise and spread of the highest restricted likelihood.
+
+        start: where the search begins; at several places without. held: spreads by number of
+        parameter that stay as they are.
+        """
+        outputs, size = len(self.sums.size_O), len(self.prior_mean_K)
+        fixed_N = np.full(outputs + size, np.nan)  # logarithms of noise, then of spread
+        for o, noise in self.known.items():
+            fixed_N[o] = np.log(noise)
+        for k, spread in held.items():
+            fixed_N[outputs + k] = np.log(max(spread, LEAST_SPREAD))
+        if not self.spread:
+            fixed_N[outputs:] = -np.inf
+        log_O = np.log(self.sums.size_O)
+        low_N = np.r_[log_O + np.log(LEAST_NOISE), np.full(size, np.log(LEAST_SPREAD))]
+        high_N = np.r_[log_O + np.log(MOST_NOISE), np.full(size, np.log(MOST_SPREAD))]
+        free_N = np.isnan(fixed_N)
+        if start is not None:
+            begin = [np.log(np.r_[start.noise_O, np.maximum(start.spread_K, STARTS[0])])]
+        else:
+            begin = [np.r_[log_O - 1.0, np.full(size, np.log(one))] for one in STARTS]
+        bounds = np.stack([low_N, high_N], axis=1)
+        best: tuple[float, np.ndarray] | None = None
+        for x_N in begin:
+            found = self._search(fixed_N, np.clip(x_N, low_N, high_N), bounds, bool(held))
+            if best is None or found[0] < best[0]:
+                best = found
+        assert best is not None
+        x_N = np.where(free_N, best[1], fixed_N)
+        spread_K = np.exp(x_N[outputs:])
+        spread_K[spread_K <= LEAST_SPREAD * 1.01] = 0.0
+        return Scales(np.exp(x_N[:outputs]), spread_K)
+
+    def _search(
+        self, fixed_N: np.ndarray, x_N: np.ndarray, bounds_N2: np.ndarray, quick: bool
+    ) -> tuple[float, np.ndarray]:
+        """Cost and place of one search."""
+        free_N = np.isnan(fixed_N)
+        outputs = len(self.sums.size_O)
+
+        def cost(free: np.ndarray) -> tuple[float, np.ndarray]:
+            place_N = fixed_N.copy()
+            place_N[free_N] = free
+            at = Scales(np.exp(place_N[:outputs]), np.exp(place_N[outputs:]))
+            solved = self.solve(at)
+            return solved.cost, np.r_[solved.slope_noise_O, solved.slope_spread_K][free_N]
+
+        at_N = np.where(free_N, x_N, fixed_N)
+        value = cost(at_N[free_N])[0]
+        for _ in range(WALKS if free_N.any() else 0):
+            # A search may leap over a hill to where spread explains one output's every cell.
+            near_N2 = np.clip(at_N[free_N, None] + [-LEAP, LEAP], *bounds_N2[free_N].T[:, :, None])
+            given = {"jac": True, "bounds": near_N2, "options": QUICK if quick else ACCURATE}
+            found = minimize(cost, at_N[free_N], method="L-BFGS-B", **given)
+            at_N[free_N], value = found.x, float(found.fun)
+            ends_N2, whole_N2 = np.isclose(near_N2, found.x[:, None]), bounds_N2[free_N]
+            if not (ends_N2 & (near_N2 != whole_N2)).any():
+                break
+        return value, at_N
+
+    def solve(self, scales: Scales) -> Solved:
+        """Shift of the mean and of parts at these scales."""
+        return solve(self.sums, scales, self.prior_mean_K, self.prior_precision_K)
+
+    def spread_interval(self, k: int, best: Scales, confidence: float) -> tuple[float, float]:
+        """Spreads of parameter k that rows do not rule out, by the profile of the likelihood.
+
+        From 0 where none fits them as well; up to MOST_SPREAD where they set no bound.
+        """
+        least = self.solve(best).cost
+        allowed = float(chi2.ppf(confidence, 1))
+
+        def above(log_spread: float) -> float:
+            held = {k: float(np.exp(log_spread))}
+            return self.solve(self.likeliest(best, held)).cost - least - allowed
+
+        ends = np.log(LEAST_SPREAD), np.log(MOST_SPREAD)
+        middle = np.log(max(best.spread_K[k], LEAST_SPREAD))
+        low, high = 0.0, MOST_SPREAD
+        if above(ends[0]) > 0.0:
+            low = np.exp(brentq(above, ends[0], middle, xtol=0.01))
+        if above(ends[1]) > 0.0:
+            high = np.exp(brentq(above, middle, ends[1], xtol=0.01))
+        return float(low), float(high)
