@@ -304,6 +304,8 @@ ELSEWHERE = {
     "::test_nothing_that_few_rows_have_is_told",
     "Federate.columns": "tests/federation/test_sites_agree.py"
     "::test_another_unit_is_named_and_mended",
+    "Federate.bundle": "tests/federation/test_federate_run.py"
+    "::test_each_site_makes_a_bundle_of_its_own_run",
     "Federate.compare": "tests/federation/test_federate_run.py"
     "::test_each_site_gets_a_run_and_a_comparison",
     "SiteColumn.name": "tests/federation/test_sites_agree.py"

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import modalloy as ma
 from modalloy.cli import app
-from modalloy.errors import FederationError, JobError, RunError
+from modalloy.errors import BundleError, FederationError, JobError, RunError
 from modalloy.federation.page import PAGE, in_words
 from modalloy.runs.run import Run
 from plants import JOB, job_of, rows_of
@@ -108,6 +108,38 @@ def test_a_sites_run_becomes_a_bundle_and_learns_on(made: Run, tmp_path: Path) -
     torch_said = ma.predict(run, FRAMES["C"].drop(columns="fault"))
     assert said["fault"].tolist() == torch_said["fault"].tolist()
     assert bundle.path == tmp_path / "c.zip"
+
+
+def test_each_site_makes_a_bundle_of_its_own_run(tmp_path: Path) -> None:
+    """With the columns that it has, on its own machine; one that cannot says why."""
+    frames = {"A": FRAMES["A"], "C": FRAMES["C"]}
+    asked = job_of(rounds=2, epochs=1.0, bundle="export")
+    run = ma.federate(asked, sites=frames, out=tmp_path / "run", quiet=True)
+    for site, rows in frames.items():
+        own = run.notes["federated"]["sites"][site]
+        place = run.path / "sites" / site / own["bundle"]
+        assert own["bundle_bytes"] == place.stat().st_size
+        rows = rows.drop(columns="fault")
+        torch_said = ma.predict(run.path / "sites" / site / "run", rows)
+        assert ma.predict(place, rows)["fault"].tolist() == torch_said["fault"].tolist()
+
+
+def test_a_bundle_that_cannot_be_made_leaves_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from modalloy.federation import site_run
+
+    def refuse(*_: object, **__: object) -> None:
+        raise BundleError("nothing is as fast as the run itself")
+
+    monkeypatch.setattr(site_run, "compress_run", refuse)
+    frames = {"A": FRAMES["A"], "B": FRAMES["B"]}
+    asked = job_of(rounds=1, bundle="compress")
+    run = ma.federate(asked, sites=frames, out=tmp_path / "run", quiet=True)
+    told = run.notes["federated"]
+    assert told["sites"]["A"]["bundle"] is None
+    assert "A: no bundle was written: nothing is as fast as the run itself" in told["said"]
+    assert (run.path / "sites" / "A" / "run" / "report.html").is_file()
 
 
 def test_what_is_asked_wrongly_gets_a_sentence(tmp_path: Path) -> None:

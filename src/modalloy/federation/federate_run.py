@@ -34,6 +34,13 @@ ROUNDS, SITES = "rounds", "sites"  # folders of a federation: the server's, and 
 Reach = Callable[[Mapping[str, Plant]], Sites]
 
 
+# Facts of a site's end that are worth a sentence, and what did not come about there.
+NOT_DONE = {
+    "alone_failed": "nothing was learned from its rows alone to compare with",
+    "bundle_failed": "no bundle was written",
+}
+
+
 def federate_here(
     job: config.Job,
     tables: Mapping[str, Table],
@@ -144,6 +151,10 @@ def write(
     assert model is not None
     take_weights(model, federation.best)
     adapted = end_adapted(model)
+    for site, own in found.items():
+        for fact, what in NOT_DONE.items():
+            if own.get(fact):
+                federation.note(f"{site}: {what}: {own[fact]}")
     note = {
         "sites": {s: {**federation.rows[s], **own} for s, own in found.items()},
         "rounds": federation.history,

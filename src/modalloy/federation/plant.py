@@ -39,7 +39,7 @@ from modalloy.federation.travelling import (
 from modalloy.federation.wire import Message, fingerprint, pack, part_of, unpack
 from modalloy.job import config
 from modalloy.job.inputs import input_columns
-from modalloy.job.job_file import load_job
+from modalloy.job.job_file import FRAME, load_job
 from modalloy.judge.validate import Score, validate
 from modalloy.learn import processes
 from modalloy.learn.adapting import begin_adapted
@@ -307,7 +307,7 @@ class Plant:
         held = self.memory.of_round(int(asked.facts["best"]))
         take_weights(model, {**part_of(asked, "w"), **held.personal})
         lacks, job = {*self.job.columns} - {*self.inputs()}, self.job
-        if self.absent or self.name in job.federate.columns:
+        if self.absent or self.name in job.federate.columns or job.table == FRAME:
             place = write_rows(self.table, self.folder / "rows.parquet")
             model.job = job = job.model_copy(update={"table": str(place), "allow_outside": True})
         given = (self.name, model, loader, parts, job, self.out, asked.facts, lacks)

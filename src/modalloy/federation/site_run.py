@@ -4,6 +4,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,12 @@ from modalloy.answer.answers import EVERYTHING, Answer
 from modalloy.answer.loader import Loader
 from modalloy.answer.network import answer_rows
 from modalloy.checks.finding import finding
+from modalloy.deploy.compress_run import compress_run
+from modalloy.deploy.export_run import export_run
+from modalloy.errors import ModalloyError
 from modalloy.federation.private_round import membership
 from modalloy.job import config
+from modalloy.job.federated import Bundled
 from modalloy.judge.compared import compare
 from modalloy.judge.figures import figures_of, truth_of
 from modalloy.judge.metrics.score import primary
@@ -29,6 +34,7 @@ from modalloy.learn.training import Learned, learn_job
 from modalloy.model.model import Model
 from modalloy.readers.targets.target import names_of
 from modalloy.runs.rows import save_prints
+from modalloy.runs.run import load_run
 from modalloy.table.fingerprints import fingerprints
 from modalloy.table.split import Parts, split_job
 
@@ -71,7 +77,20 @@ def finish_site(
         whole = split_job(loader.table, job)
         save_prints(out, Parts(*(fingerprints(loader.table, job, part) for part in whole)))
         write_run(name, model, loader, parts, job, out, facts, adapted, quiet=quiet)
-    return {**found, "run": out.name}
+    return {**found, "run": out.name, **bundled(out, job.federate.bundle, quiet=quiet)}
+
+
+def bundled(run: Path, way: Bundled, *, quiet: bool) -> dict[str, Any]:
+    """Make a bundle beside a site's run; its name, or why there is none: the run stays."""
+    if way == "none":
+        return {}
+    place, loaded = run.with_name(f"{run.name}.zip"), load_run(run)
+    make = export_run if way == "export" else partial(compress_run, table=None)
+    try:
+        made = make(loaded, out=place, quiet=quiet)
+    except ModalloyError as error:
+        return {"bundle": None, "bundle_failed": str(error)}
+    return {"bundle": made.path.name, "bundle_bytes": made.path.stat().st_size}
 
 
 def write_run(

@@ -10,6 +10,7 @@ from modalloy.job.private import Private
 
 Rule = Literal["mean", "median", "trimmed_mean", "krum"]
 Part = Literal["heads", "norms"]
+Bundled = Literal["none", "export", "compress"]
 
 
 class SiteColumn(Options):
@@ -82,6 +83,9 @@ class Federate(Options):
     columns: dict[str, dict[str, SiteColumn]] = {}
     """Where a site's table differs from the job: site, column of the job, and what it is there, as
     in `{B: {load: {name: load_N, times: 0.001}}}`."""
+    bundle: Bundled = "none"
+    """What each site makes of its run in the end, on its own machine: nothing, a bundle that
+    answers as the run does, or the fastest one whose answers are as good."""
     compare: bool = True
     """Also train each site alone and, where all rows are here, all of them in one table."""
     matched: Matched | None = None

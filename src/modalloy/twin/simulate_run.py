@@ -53,7 +53,12 @@ def simulate_run(
     header = Header(mark, content(twin), planned, asked.seed, versions(twin))
     media = Path(FOLDER) / out.stem
     with Journal(record, header) as journal:
-        run_missing(twin, tasks, journal, out.parent / media, workers=workers, quiet=quiet)
+        try:
+            run_missing(twin, tasks, journal, out.parent / media, workers=workers, quiet=quiet)
+        except BaseException:
+            if not journal.runs:
+                record.unlink()  # there is nothing to go on from
+            raise
         outcomes = [journal.runs[task.run].outcome for task in tasks]
         # What was run counts, should a later version of a library plan otherwise.
         done = [task._replace(values=journal.runs[task.run].values) for task in tasks]
