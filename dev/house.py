@@ -67,6 +67,7 @@ ROOMS: list[set[str]] = [
     {"privacy"},
     {"deployment"},
     {"watching"},
+    {"designing"},
     {"tuning"},
     {"deploy"},
     {"federation.flower"},

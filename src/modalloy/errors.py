@@ -8,6 +8,7 @@ ModalloyError
 ├── RunError     a run directory: missing, incomplete, changed since it was written
 ├── TwinError    a digital twin: its file, its simulator, its record of runs
 ├── BundleError  a bundle: damaged, changed, unsigned where a key is demanded, of a newer version
+├── DesignError  what is asked of designs: an unknown output, another unit, contradictory constraints
 └── RequestError a request to a served model: not its columns, too large, not allowed, too late
 """
 
@@ -46,6 +47,10 @@ class BundleError(ModalloyError):
 
 class FederationError(ModalloyError):
     """Sites and their server cannot go on together."""
+
+
+class DesignError(ModalloyError):
+    """What is asked of designs cannot be: an unknown output, another unit, too few rows."""
 
 
 class RequestError(ModalloyError):

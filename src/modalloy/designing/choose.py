@@ -1,0 +1,97 @@
+"""Which surrogate stands in for the simulator: the one by which rows that it has not seen are
+likeliest."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from modalloy.designing.surrogates.deep_ensemble import Learning, fit_deep_ensemble
+from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
+from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
+
+Kind = Literal["gaussian process", "deep ensemble"]
+Fit = Callable[[np.ndarray, np.ndarray], SmoothSurrogate]
+
+MOST = 3000  # rows with which an exact process is still tried
+FEWEST = 100  # rows with which an ensemble is tried
+FOLDS = 5
+
+
+class Score(NamedTuple):
+    """How one surrogate predicts rows that it has not seen, (O,) each.
+
+    log_density_O: mean logarithm of the density of a value, more is better. r2_O, rmse_O: of its
+    medians, in the outputs' units. inside_O: share of values in the middle 90 %.
+    """
+
+    kind: Kind
+    log_density_O: np.ndarray
+    r2_O: np.ndarray
+    rmse_O: np.ndarray
+    inside_O: np.ndarray
+
+    def text(self, names: tuple[str, ...]) -> str:
+        """A line for each output."""
+        return "\n".join(
+            f"{self.kind}, {name}: R2 {self.r2_O[o]:.4f}, error {self.rmse_O[o]:.4g}, log density "
+            f"{self.log_density_O[o]:.3f}, {self.inside_O[o]:.1%} within 90 %"
+            for o, name in enumerate(names)
+        )
+
+
+class Chosen(NamedTuple):
+    """The surrogate, given all rows, what it says of each row without it, and all scores."""
+
+    surrogate: SmoothSurrogate
+    unseen: Predicted
+    scores: tuple[Score, ...]
+
+
+def choose_surrogate(
+    u_ND: np.ndarray, y_NO: np.ndarray, *, seed: int, learning: Learning | None = None
+) -> Chosen:
+    """Fit the surrogates that suit so many rows, and keep the one with the larger log density,
+    summed over outputs.
+
+    A Gaussian process is judged by leaving out each row, its parameters being the same; an ensemble
+    by five folds, and learns as `learning` says.
+    """
+    found: list[tuple[Score, SmoothSurrogate, Predicted]] = []
+    process = fit_gaussian_process(u_ND[:MOST], y_NO[:MOST], seed=seed)
+    if len(u_ND) <= MOST:
+        unseen = process.leave_one_out()
+        found.append((score_of("gaussian process", unseen, y_NO), process, unseen))
+    if len(u_ND) >= FEWEST:
+        fit = partial(fit_deep_ensemble, seed=seed, logs=process.log_O, learning=learning)
+        unseen = by_folds(fit, u_ND, y_NO, seed=seed)
+        found.append((score_of("deep ensemble", unseen, y_NO), fit(u_ND, y_NO), unseen))
+    best = max(found, key=lambda one: float(one[0].log_density_O.sum()))
+    return Chosen(best[1], best[2], tuple(score for score, _, _ in found))
+
+
+def by_folds(
+    fit: Fit, u_ND: np.ndarray, y_NO: np.ndarray, *, seed: int, folds: int = FOLDS
+) -> Predicted:
+    """What surrogates say of rows that are not among theirs."""
+    fold_N = np.random.default_rng(seed).permutation(len(u_ND)) % folds
+    mean_NO, deviation_NO = np.full(y_NO.shape, np.nan), np.full(y_NO.shape, np.nan)
+    log_O = np.zeros(y_NO.shape[1], dtype=bool)
+    for f in range(folds):
+        own_N = fold_N == f
+        said = fit(u_ND[~own_N], y_NO[~own_N]).predict(u_ND[own_N])
+        mean_NO[own_N], deviation_NO[own_N], log_O = said
+    return Predicted(mean_NO, deviation_NO, log_O)
+
+
+def score_of(kind: Kind, unseen: Predicted, y_NO: np.ndarray) -> Score:
+    """How predictions compare with what was run."""
+    off_NO = unseen.median_NO - y_NO
+    square_O = np.nanmean(off_NO**2, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2_O = 1.0 - square_O / np.nanvar(np.where(np.isnan(off_NO), np.nan, y_NO), axis=0)
+    z_NO = np.abs(unseen.normalised(y_NO))
+    inside_NO = np.where(np.isnan(z_NO), np.nan, z_NO < 1.6448536269514722)
+    density_O = np.nanmean(unseen.log_density(y_NO), axis=0)
+    return Score(kind, density_O, r2_O, np.sqrt(square_O), np.nanmean(inside_NO, axis=0))
