@@ -12,7 +12,8 @@ from modalloy.designing.candidates import Box, moved, spread, whole
 from modalloy.designing.margin import constraint_scores, fit_margin
 from modalloy.designing.pareto import hypervolume
 from modalloy.designing.problem import Problem, Rows
-from modalloy.designing.propose import nearest, propose
+from modalloy.designing.propose import propose
+from modalloy.designing.starts import nearest
 from modalloy.designing.surrogates.gaussian_process import GaussianProcess, fit_gaussian_process
 from modalloy.designing.surrogates.known import with_known
 from modalloy.designing.surrogates.surrogate import Predicted
@@ -167,6 +168,18 @@ def test_two_objectives_are_spread_over_the_front() -> None:
         problem, one.process, one.rows, count=4, margin=one.margin, seed=0, purpose="explore"
     )
     assert len(bold.u_BD) == 4
+
+
+def test_without_an_objective_or_a_constraint(plain: Known) -> None:
+    anything = plain.problem._replace(objectives=())
+    found = propose(anything, plain.process, plain.rows, count=4, margin=2.0, seed=0)
+    assert len(found.u_BD) == 4
+    assert (np.diff(found.room_B) < 0.5).all()
+    free = plain.problem._replace(constraints=())
+    found = propose(free, plain.process, plain.rows, count=4, margin=0.0, seed=0)
+    assert np.isinf(found.room_B).all()
+    assert found.extrapolates_B.all()  # corners of the space are far from all rows
+    assert cantilevers.run(found.u_BD)[:, 0].max() < 0.7  # all tubes nearly as thin as can be
 
 
 class Stairs:
