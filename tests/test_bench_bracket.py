@@ -14,7 +14,7 @@ def test_variables_are_those_of_the_file() -> None:
     own = search.variables()
     assert (own.names[0], own.names[-1], len(own.names), len(own.hidden)) == ("x1", "wall_6", 16, 6)
     values = own.values(np.full(16, 0.5), "steel")
-    assert (values["x1"], values["y2"], values["wall_3"]) == (230.0, -50.0, 1.65)
+    assert (values["x1"], values["y2"], values["wall_3"]) == (230.0, -50.0, 1.7)
     assert values["wall_scatter_2"] == 0.0
     assert own.values(np.zeros(16), "steel", [0.0, 0.1, 0, 0, 0, 0])["wall_scatter_2"] == 0.1
 
