@@ -8,9 +8,10 @@ from modalloy.designing.records import Records
 from modalloy.designing.summary import Part, Point, Summary
 from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_run
 from modalloy.judge.wording import brief, fixed
-from modalloy.report.html import Markup, join, table, tag
+from modalloy.report.html import Markup, fold, join, table, tag
 
-MOST = 100  # rows
+FIRST = 15  # accepted designs that are shown without a click
+MOST = 100  # proposals
 FROM: Mapping[Part, str] = {"planned": "plan", "infill": "search", "final": "last proposals"}
 KNOWS = (
     "R² of rows that were not learned from: 1 is exact, 0 as good as always saying the mean. "
@@ -73,13 +74,14 @@ def accepted(found: Summary) -> Markup:
             "yes" if p.extrapolates else "no",
             *(amount(p.outputs.get(n, p.values.get(n)), None) for n in names),
         )
-        for i, p in enumerate(points[:MOST])
+        for i, p in enumerate(points)
     ]
     front = ["on the front"] if several else []
     head = ("design", *front, "from", "extrapolates", *(headed(n, units.get(n)) for n in names))
-    more = f"And {len(points) - MOST} more." if len(points) > MOST else ""
-    exact = tag("p", f"{more} Exact values are in the record `accept`.".strip(), kind="quiet")
-    return join([table(head, rows), exact])
+    rest = rows[FIRST:]
+    more = fold(f"{len(rest)} more", table(head, rest)) if rest else ""
+    exact = tag("p", "Exact values are in the record `accept`.", kind="quiet")
+    return join([table(head, rows[:FIRST]), more, exact])
 
 
 def proposed(found: Summary) -> Markup:
@@ -147,7 +149,8 @@ def knows(records: Records, found: Summary) -> Markup:
     kind = told["surrogate"].replace("_", " ")
     said = f"A {kind} that learned from {fixed(told['rows'], 0)} runs stands in for the simulator."
     parts = [tag("p", said), table(head, rows), tag("p", KNOWS, kind="quiet"), margin(records)]
-    if compared := told["compared"]:
+    compared = records.of("train")[0].facts["compared"]
+    if len(compared) > 1:
         lines = [(kind.replace("_", " "), fixed(value, 3)) for kind, value in compared.items()]
         scores = table(("surrogate", "log score, larger is better"), lines)
         parts += [tag("h3", "Surrogates compared"), scores]
@@ -157,7 +160,7 @@ def knows(records: Records, found: Summary) -> Markup:
 def margin(records: Records) -> Markup:
     """How far inside its limits a proposal has to lie, and how that was at first."""
     known = [r.facts for r in records.of("calibrate")]
-    told = [(facts, reach) for facts in known if (reach := reach_of(facts)) is not None]
+    told = [(f, f["deviations"]) for f in known if f["deviations"] is not None]
     if not told:
         return Markup("")
     (_, first), (last, now) = told[0], told[-1]
@@ -168,11 +171,6 @@ def margin(records: Records) -> Markup:
     )
     before = f"; at first {fixed(first, 2)}" if len(told) > 1 else ""
     return tag("p", f"{said}{before}. That was measured on {rows}, each foretold unseen.")
-
-
-def reach_of(told: Mapping[str, Any]) -> float | None:
-    """The largest margin of a record of `calibrate`, in deviations; None where it has none."""
-    return max((m for m in told["margins"].values() if m is not None), default=None)
 
 
 def score(value: float | None, digits: int = 3) -> str:
