@@ -4,7 +4,7 @@ are heard where modes are."""
 import numpy as np
 import pytest
 from bench.bracket import __main__ as bench
-from bench.bracket import as_built, search
+from bench.bracket import as_built, bounds, search
 from bench.bracket.search import Run
 
 from modalloy.twin.bracket import bracket
@@ -14,7 +14,7 @@ def test_variables_are_those_of_the_file() -> None:
     own = search.variables()
     assert (own.names[0], own.names[-1], len(own.names), len(own.hidden)) == ("x1", "wall_6", 16, 6)
     values = own.values(np.full(16, 0.5), "steel")
-    assert (values["x1"], values["y2"], values["wall_3"]) == (230.0, -50.0, 1.7)
+    assert [values[n] for n in ("x1", "y2", "wall_3")] == pytest.approx([230.0, -50.0, 1.7])
     assert values["wall_scatter_2"] == 0.0
     assert own.values(np.zeros(16), "steel", [0.0, 0.1, 0, 0, 0, 0])["wall_scatter_2"] == 0.1
 
@@ -70,3 +70,18 @@ def test_a_row_that_tells_the_answer_is_learned() -> None:
     found = as_built.Made(draw.normal(size=(120, 3)), y_N, np.exp(y_N))
     alone, heard = as_built.learned(found, 80)
     assert heard < 0.1 < alone
+
+
+def test_deflection_goes_by_the_lowest_frequency() -> None:
+    found = [bracket.behaviour(of) for of in bounds.designs(search.variables(), "steel", 60)]
+    held = bounds.tied(found)
+    assert -3 < held.power < -1.5
+    assert 0.8 < held.explained < 1
+    assert held.stress_mpa == max(b.stress_mpa for b in found if b.deflection_mm <= 0.6)
+
+
+def test_a_finer_mesh_is_lower() -> None:
+    (of,) = bounds.designs(search.variables(), "steel", 1)
+    above_K = bounds.too_high(of)
+    assert (above_K > 0).all()
+    assert above_K.max() < 0.05

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.bracket.as_built import copies, learned, made, of_copies
+from bench.bracket.bounds import designs, tied, too_high
 from bench.bracket.search import Run, Variables, lightest, plan, run, search, variables
 from modalloy.twin.bracket import bracket
 from modalloy.twin.bracket.simulator import simulate
@@ -26,6 +27,7 @@ def main() -> None:
     own = variables()
     times(own)
     taps(own, asked.seeds)
+    limits(own)
     print("\n| metal | seed | not buildable | stiff | high | good | lightest kg |")
     print("|---|---|---|---|---|---|---|")
     for metal in METALS:
@@ -78,6 +80,21 @@ def taps(own: Variables, seeds: int) -> None:
             f"deflection of brackets as made, error learned from 1,500 rows, seed {seed}: "
             f"{100 * alone:.1f} % by numbers, {100 * heard:.1f} % with the lowest peak heard"
         )
+
+
+def limits(own: Variables) -> None:
+    """Lines on stress, on how the limits hang together, and on the mesh."""
+    for metal in METALS:
+        held = tied([bracket.behaviour(of) for of in designs(own, metal, 1000)])
+        print(
+            f"{metal}: deflection goes by f1 to the power of {held.power:.2f}, which explains "
+            f"{100 * held.explained:.1f} %; largest stress of a stiff one {held.stress_mpa:.0f} MPa"
+        )
+    worst_K = 100 * np.max([too_high(of) for of in designs(own, "steel", 30)], axis=0)
+    print(
+        f"frequencies too high by {worst_K[0]:.2f} % (f1), {worst_K[1]:.2f} % (f2), "
+        f"{worst_K.max():.1f} % (any of {bracket.MODES}) at most, of 30 designs"
+    )
 
 
 def of_plan(metal: str, seed: int, runs: list[Run]) -> None:
