@@ -67,7 +67,7 @@ def test_runs_that_fail_are_learned_from(made: Designed) -> None:
     """Slim bars tip over: they are rows with a reason, and proposals stay away from them."""
     ingest, last = made.records.of("ingest")[0].facts, made.records.of("verify")[-1].facts
     assert ingest["failed"] > 0
-    assert last["status"] == {"ok": len(last["feasible"])}
+    assert set(last["status"]) == {"ok"}
 
 
 def test_the_same_seed_gives_the_same_designs(made: Designed, tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ class Learned:
         said = self.margin
         found: dict[str, Any] = {"confidence": self.study.asked.confidence}
         reach = None if said is None or not np.isfinite(said.deviations) else said.deviations
-        found["deviations"] = reach
+        found["margins"] = {c.output: reach for c in self.problem.constraints}
         found["planned"] = 0 if said is None else said.planned
         found["verified"] = 0 if said is None else said.verified
         found["rows"] = found["planned"] + found["verified"]

@@ -179,7 +179,7 @@ class Loop:
         return {
             **ran(first, outcomes, time.perf_counter() - start),
             "outputs": [outputs_of(self.study, y_O) for y_O in y_NO],
-            "statuses": [o.status for o in outcomes],
+            "status": [o.status for o in outcomes],
             "feasible": self.study.problem.kept(y_NO).tolist(),
             "scores": known,
         }

@@ -36,6 +36,7 @@ from modalloy.federation.travelling import (
 )
 from modalloy.federation.wire import Message, pack, part_of, unpack
 from modalloy.job import config
+from modalloy.job.job_file import FRAME
 from modalloy.learn.fitted_fronts import fit_fronts
 from modalloy.runs.rows import load_prints, save_prints
 from modalloy.table.fingerprints import fingerprints, same_parts

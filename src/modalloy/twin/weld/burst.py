@@ -40,8 +40,8 @@ def oscillation_hz(radius_m: float) -> float:
     """How fast the wall of a round keyhole swings between two ovals, in Hz.
 
     sqrt(6 gamma / (rho w^3)) / 2 pi: the second mode of a cylindrical hole in a liquid that surface
-    tension holds, sqrt(n (n^2 - 1)) with n = 2 (Rayleigh 1892; of keyholes: Postacioglu et al.
-    1991, *J. Phys. D* 24).
+    tension holds, sqrt(n (n^2 - 1)) with n = 2 (Rayleigh 1892; of keyholes: Klein et al. 1994,
+    *J. Phys. D* 27).
     """
     return math.sqrt(6.0 * SURFACE_N_M / (MELT_KG_M3 * radius_m**3)) / (2.0 * math.pi)
 
