@@ -1,6 +1,5 @@
 """A search for designs as its records tell it: fabricated numbers of a beam, seeded, in no time."""
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +128,8 @@ class Search:
             },
         )
         verified = sum(r["status"] == "ok" for r in self.seen[self.planned :])
-        reach = 1.75 - 0.01 * verified if self.constraints else None
-        told = {"deviations": reach, "planned": rows - verified, "verified": verified}
+        margins = {c["output"]: 1.75 - 0.01 * verified for c in self.constraints}
+        told = {"margins": margins, "planned": rows - verified, "verified": verified, "rows": rows}
         self.records.write("calibrate", {"confidence": self.confidence, **told})
         return self.save()
 
@@ -160,8 +159,7 @@ class Search:
             {
                 "runs": [first, self.run - 1],
                 "outputs": [r["outputs"] or None for r in ran],
-                "status": dict(Counter(r["status"] for r in ran)),
-                "statuses": [r["status"] for r in ran],
+                "status": [r["status"] for r in ran],
                 "seconds": 0.5,
                 "feasible": [r["kept"] for r in ran],
             },

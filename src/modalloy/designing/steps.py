@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 from modalloy.designing.records import Record, Records
 from modalloy.designing.summary import Summary
+from modalloy.designing.tables import reach_of
 from modalloy.designing.words import amount, percent, say_count, say_runs
 from modalloy.report.html import Markup, fold, join, table, tag
 from modalloy.report.page import say_time
@@ -63,7 +64,7 @@ def say_step(record: Record, found: Summary) -> str:
             return f"{say_count(len(told['designs']), 'design')} {end}, {sure} certified{flagged}"
         case "verify":
             kept = f"{sum(told['feasible'])} of {len(told['feasible'])} keep everything"
-            return f"{span(told['runs'])}: {kept}; {say_statuses(told['status'])}"
+            return f"{span(told['runs'])}: {kept}; {say_statuses(Counter(told['status']))}"
         case "infill":
             left = f"{told['added']} rows added, {say_runs(told['left'])} left"
             return f"{left}{say_best(told['best'], found)}"
@@ -78,7 +79,7 @@ def say_step(record: Record, found: Summary) -> str:
 
 def say_margin(told: Mapping[str, Any]) -> str:
     """How far inside its limits a proposal has to lie, and from how many rows that is known."""
-    reach = told["deviations"]
+    reach = reach_of(told)
     if reach is None:
         return "no margin is needed, or none is known"
     rows = f"{say_count(told['planned'], 'planned row')} and {told['verified']} verified"

@@ -236,7 +236,7 @@ def tried_of(records: Records, runs: Mapping[int, Recorded]) -> list[Point]:
         elif record.state == "verify":
             assert before is not None
             told, first = record.facts, record.facts["runs"][0]
-            ends = zip(told["outputs"], told["statuses"], told["feasible"], strict=True)
+            ends = zip(told["outputs"], told["status"], told["feasible"], strict=True)
             for run, (point, end) in enumerate(
                 zip(proposals_of(before), ends, strict=True), start=first
             ):

@@ -160,7 +160,7 @@ def knows(records: Records, found: Summary) -> Markup:
 def margin(records: Records) -> Markup:
     """How far inside its limits a proposal has to lie, and how that was at first."""
     known = [r.facts for r in records.of("calibrate")]
-    told = [(f, f["deviations"]) for f in known if f["deviations"] is not None]
+    told = [(facts, reach) for facts in known if (reach := reach_of(facts)) is not None]
     if not told:
         return Markup("")
     (_, first), (last, now) = told[0], told[-1]
@@ -171,6 +171,11 @@ def margin(records: Records) -> Markup:
     )
     before = f"; at first {fixed(first, 2)}" if len(told) > 1 else ""
     return tag("p", f"{said}{before}. That was measured on {rows}, each foretold unseen.")
+
+
+def reach_of(told: Mapping[str, Any]) -> float | None:
+    """The largest margin of a record of `calibrate`, in deviations; None where it has none."""
+    return max((m for m in told["margins"].values() if m is not None), default=None)
 
 
 def score(value: float | None, digits: int = 3) -> str:
