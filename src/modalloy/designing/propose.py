@@ -16,7 +16,7 @@ from modalloy.designing.margin import room
 from modalloy.designing.merit import Asked, Terms, terms_of, with_ideal
 from modalloy.designing.problem import Problem, Rows
 from modalloy.designing.search import Sought, pulled_inside, search
-from modalloy.designing.starts import Purpose, first_starts, nearest, next_starts, ways
+from modalloy.designing.starts import Purpose, by_fewer, first_starts, next_starts, ways
 from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate, Surrogate
 from modalloy.designing.worth import pick
 
@@ -68,13 +68,13 @@ def propose(
     box = whole(problem.space.size) if box is None else box
     terms = terms_of(problem, rows, surrogate.log_O)
     asked = ways(problem, 2 * count, margin, purpose, draw=draw)
-    near = nearest(surrogate, rows, box)
-    start_SD = first_starts(problem, near, terms, rows, asked, box, draw=draw)
-    found = search(problem, near, terms, start_SD, asked, box, steps=STEPS, rate=0.05, draw=draw)
-    terms = with_ideal(terms, near.predict(found.u_SD))
-    start_SD = next_starts(problem, near, terms, found, asked, box, draw=draw)
-    found = search(problem, near, terms, start_SD, asked, box, steps=STEPS, rate=0.02, draw=draw)
-    if near is not surrogate:
+    quick = by_fewer(problem, surrogate, rows, box, draw=draw)
+    start_SD = first_starts(problem, quick, terms, rows, asked, box, draw=draw)
+    found = search(problem, quick, terms, start_SD, asked, box, steps=STEPS, rate=0.05, draw=draw)
+    terms = with_ideal(terms, quick.predict(found.u_SD))
+    start_SD = next_starts(problem, quick, terms, found, asked, box, draw=draw)
+    found = search(problem, quick, terms, start_SD, asked, box, steps=STEPS, rate=0.02, draw=draw)
+    if quick is not surrogate:
         found = search(
             problem, surrogate, terms, found.u_SD, asked, box, steps=POLISH, rate=0.005, draw=draw
         )

@@ -20,10 +20,10 @@ from modalloy.designing.surrogates.surrogate import SmoothSurrogate, Surrogate
 
 Purpose = Literal["certify", "explore"]
 
-NEAR = 500  # rows that a search in a small box looks at
+FEWER = 500  # rows that most of a search looks at
 SCREENED = 600  # candidates that starts are chosen from
 SPARE = 0.02  # of a margin, and deviations, that searched designs keep beyond it
-SMALL = 0.5  # mean side of a box that is searched by the nearest rows
+SMALL = 0.5  # mean side of a box that is searched by its nearest rows
 BOLDEST = 2.0  # deviations by which objectives are hoped to be better
 BEHIND = 1 << 30  # the rank of a run without an objective: behind all others
 
@@ -42,25 +42,39 @@ def ways(
     return Asked(*map(torch.from_numpy, (weight_SK, margin_S, BOLDEST * bold_S)))
 
 
-def nearest(surrogate: Surrogate, rows: Rows, box: Box) -> Surrogate:
-    """The surrogate given the rows nearest to a small box alone, which is much faster; else as it
-    is.
+def by_fewer(
+    problem: Problem, surrogate: Surrogate, rows: Rows, box: Box, *, draw: np.random.Generator
+) -> Surrogate:
+    """A Gaussian process given 500 of its rows alone, which is much faster; others as they are.
+
+    In a small box its nearest rows; else the best ones and as many drawn.
     """
     if isinstance(surrogate, KnownToo):
-        inner = nearest(surrogate.surrogate, rows, box)
+        inner = by_fewer(problem, surrogate.surrogate, rows, box, draw=draw)
         if isinstance(inner, SmoothSurrogate) and inner is not surrogate.surrogate:
             return replace(surrogate, surrogate=inner)
         return surrogate
-    small = float((box.high_D - box.low_D).mean()) < SMALL
-    if not small or not isinstance(surrogate, GaussianProcess) or len(rows.u_ND) <= NEAR:
+    if not isinstance(surrogate, GaussianProcess) or len(rows.u_ND) <= FEWER:
         return surrogate
-    middle_D = (box.low_D + box.high_D) / 2.0
-    distance_N = ((rows.u_ND - middle_D) ** 2).sum(1)
-    some = np.sort(np.argsort(distance_N, kind="stable")[:NEAR])
+    if float((box.high_D - box.low_D).mean()) < SMALL:
+        middle_D = (box.low_D + box.high_D) / 2.0
+        order_N = np.argsort(((rows.u_ND - middle_D) ** 2).sum(1), kind="stable")
+    else:
+        order_N = best_first(problem, rows)
+        order_N[FEWER // 2 :] = draw.permutation(order_N[FEWER // 2 :])
+    some = np.sort(order_N[:FEWER])
     y_NO = rows.y_NO[some, : len(surrogate.outputs)]
     if (np.isfinite(y_NO).sum(0) < FEWEST).any():
         return surrogate
     return surrogate.given(rows.u_ND[some], y_NO)
+
+
+def best_first(problem: Problem, rows: Rows) -> np.ndarray:
+    """Rows by how little they miss the constraints, and among those that keep all by their front,
+    (N,) int.
+    """
+    rank_N = ranks(problem.sought(rows.y_NO)) % BEHIND if problem.objectives else rows.y_NO[:, 0]
+    return np.lexsort([rank_N, shortfall(problem, rows.y_NO)])
 
 
 def first_starts(
@@ -75,9 +89,7 @@ def first_starts(
 ) -> np.ndarray:
     """A start for each way: from all over the box, and from moves of the best rows."""
     count = len(asked.margin_S)
-    rank_N = ranks(problem.sought(rows.y_NO)) % BEHIND if problem.objectives else rows.y_NO[:, 0]
-    order_N = np.lexsort([rank_N, shortfall(problem, rows.y_NO)])
-    good = order_N[:count]
+    good = best_first(problem, rows)[:count]
     good_GD = rows.u_ND[good]
     origin_ND = good_GD[draw.integers(0, len(good_GD), SCREENED // 2)]
     near_ND = moved(problem, origin_ND, box, step=0.1, draw=draw)
