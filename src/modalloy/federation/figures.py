@@ -47,7 +47,7 @@ def fit_figures(model: Body, loader: Loader, rows: np.ndarray, *, seed: int) -> 
     stand_still(model)
 
 
-def stand_still(model: Model) -> None:
+def stand_still(model: Body) -> None:
     """Let these layers keep the figures that they have, in training too."""
     for layer in model.modules():
         if isinstance(layer, Standardise):

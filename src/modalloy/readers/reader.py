@@ -85,8 +85,15 @@ def same(fitted: Sequence[Fitted], *fields: str) -> Fitted:
 class Named(Protocol):
     """A reader of names, and the sign that their table writes fractions with."""
 
-    names: tuple[str, ...]
-    decimal: str
+    @property
+    def names(self) -> tuple[str, ...]:
+        """As they are written."""
+        ...
+
+    @property
+    def decimal(self) -> str:
+        """That sign."""
+        ...
 
 
 def same_decimal(fitted: Sequence[Named]) -> str:
