@@ -87,20 +87,12 @@ class Named(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-<<<<<<< HEAD
         """The names, in their order."""
-=======
-        """As they are written."""
->>>>>>> fedcheck
         ...
 
     @property
     def decimal(self) -> str:
-<<<<<<< HEAD
         """The sign."""
-=======
-        """That sign."""
->>>>>>> fedcheck
         ...
 
 
