@@ -1,28 +1,29 @@
 """What designs, settings and twins are worth.
 
-    python -m bench.twin [bracket] [as_built] [weld] [bike] [--seeds 3] [--data FOLDER] [--dry]
+    python -m bench.twin [bracket] [as_built] [bike] [--seeds 3] [--data FOLDER] [--dry]
 
 Writes bench/results/twin.json and the table of docs/twin.md after each case.
 """
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from modalloy.machine.limits import rest_soon
 
-CASES = ("bracket", "as_built", "weld", "bike")
+if TYPE_CHECKING:
+    from bench.line import Line
+
+CASES = ("bracket", "as_built", "bike")
 PAGE = "twin.md"
 
 
 def main() -> None:
     """Measure what is asked for."""
-    from bench.line import Line, publish, table
+    from bench.line import publish, table
     from bench.shared_sets import default_data
-    from bench.twin.as_built import as_built_lines
-    from bench.twin.bike import bike_lines
-    from bench.twin.bracket import bracket_lines
-    from bench.twin.weld import weld_lines
 
     parser = argparse.ArgumentParser(prog="python -m bench.twin")
     parser.add_argument("cases", nargs="*", choices=[*CASES, []])
@@ -34,18 +35,28 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for case in args.cases or CASES:
-            lines: list[Line] = []
-            if case == "bracket":
-                lines = bracket_lines(seeds, folder)
-            elif case == "as_built":
-                lines = as_built_lines(seeds, folder)
-            elif case == "weld":
-                lines = weld_lines(seeds, folder)
-            elif args.data.is_dir():
-                lines = bike_lines(seeds, args.data, folder)
-            else:
-                print(f"bike: there is no folder {args.data} with the public set bike_frames")
+            lines = measured(case, seeds, args.data, folder)
             print(table(lines if args.dry else publish("twin", lines, PAGE)), flush=True)
+
+
+def measured(case: str, seeds: Sequence[int], data: Path, folder: Path) -> "list[Line]":
+    """The lines of one case."""
+    match case:
+        case "bracket":
+            from bench.twin.bracket import bracket_lines
+
+            return bracket_lines(seeds, folder)
+        case "as_built":
+            from bench.twin.as_built import as_built_lines
+
+            return as_built_lines(seeds, folder)
+        case _:
+            from bench.twin.bike import bike_lines
+
+            if data.is_dir():
+                return bike_lines(seeds, data, folder)
+            print(f"bike: there is no folder {data} with the public set bike_frames")
+            return []
 
 
 if __name__ == "__main__":

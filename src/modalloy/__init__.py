@@ -31,6 +31,7 @@ __all__ = [
     "TwinError",
     "adapt",
     "calibrate",
+    "calibrate_twin",
     "check",
     "compress",
     "demo",
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
     from modalloy.retrieval.conversation import Conversation
     from modalloy.retrieval.searcher import Searcher
     from modalloy.runs.run import load_run
+    from modalloy.twin.calibrate import calibrate_twin
     from modalloy.twin.twin_file import load_twin
     from modalloy.twin.verb import simulate
     from modalloy.verbs import (
@@ -121,6 +123,7 @@ _HOMES = {
     "federate": "federation.verb",
     "site": "federation.verb",
     "simulate": "twin.verb",
+    "calibrate_twin": "twin.calibrate",
     "design": "designing.verb",
     "nearest_designs": "designing.changes",
     "rollback": "deployment.rollback",

@@ -9,7 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
+from beam_twin import simulate
 from beams import BEAM
 from typer.testing import CliRunner
 
@@ -17,6 +20,7 @@ import modalloy as ma
 from modalloy.cli import app
 from modalloy.designing.verb import Designed
 from modalloy.errors import DesignError, JobError, TwinError
+from modalloy.twin.journal import read_journal
 
 ASKED: dict[str, Any] = {
     "minimise": ["mass"],
@@ -174,3 +178,38 @@ def test_what_of_a_design_would_have_to_change(made: Designed) -> None:
     )  # fmt: skip
     assert said.exit_code == 0, said.output
     assert "width 13 -> " in said.output
+
+
+def test_experiments_in_place_of_runs(made: Designed, tmp_path: Path) -> None:
+    """Rows that somebody measured, and a twin that nothing can run: what to try next."""
+    bare = {**BEAM, "simulator": {"type": "none"}}
+    (tmp_path / "beam.yaml").write_text(json.dumps(bare))
+    rows = [
+        {**record["values"], **record["outcome"]["outputs"]}
+        for record in runs_of(made.folder)
+        if record["outcome"]["status"] == "ok"
+    ][:50]
+    pd.DataFrame([*rows, {"width": 20.0}]).to_csv(tmp_path / "tried.csv", index=False)
+    asked = {"twin": str(tmp_path / "beam.yaml"), "rows": str(tmp_path / "tried.csv")}
+    asked |= {"minimise": ["mass"], "such_that": ["deflection <= 2 mm"], "proposals": 8}
+    found = ma.design(asked, out=tmp_path / "study", surrogate="gaussian process", quiet=True)
+    assert found.facts["runs"] == 50
+    assert found.facts["verified"] is None
+    assert [r.state for r in found.records.all][-2:] == ["propose", "accept"]
+    tried = pd.read_csv(tmp_path / "study" / "proposals.csv")
+    assert 1 <= len(tried) <= 8
+    assert tried["certified"].all()
+    kg_mm = [simulate(row, seed=0, folder=tmp_path) for row in tried.to_dict("records")]
+    assert np.mean([y["deflection"] <= 2.0 for y in kg_mm]) >= 0.75
+    assert "None has been run: make and measure them" in found.text()
+    with pytest.raises(TwinError, match="has no simulator"):
+        ma.simulate(str(tmp_path / "beam.yaml"), out=tmp_path / "rows.parquet", quiet=True)
+    pd.DataFrame(rows).drop(columns="deflection").to_csv(tmp_path / "tried.csv")
+    with pytest.raises(DesignError, match="has no column deflection"):
+        ma.design(asked, out=tmp_path / "other", quiet=True)
+
+
+def runs_of(folder: Path) -> list[dict[str, Any]]:
+    """Every run of a search."""
+    _, runs = read_journal(folder / "runs.jsonl")
+    return [{"values": r.values, "outcome": r.outcome._asdict()} for r in runs.values()]

@@ -37,11 +37,14 @@ def test_the_answer_in_words(tmp_path: Path) -> None:
         f"Its mass is {less:.3f} kg ({part:.1f} %) less than that of the best of the 40 planned "
         f"designs ({planned['outputs']['mass']:.2f} kg, run {planned['run']})."
     )
+    bad = [r for r in search.seen[50:] if not r["kept"]]
+    silent = sum(r["status"] != "ok" for r in bad)
     assert said[4].startswith(
         f"{told['feasible']} of 60 proposed designs keep everything that was asked, verified by a "
-        "run of each ("
+        "run of each; at least 95 % were promised. That is "
     )
-    assert said[4].endswith("; at least 95 % were promised.")
+    assert len(bad) == silent == 60 - told["feasible"]
+    assert said[4].endswith(f"certainty for designs like these; {silent} told nothing.")
     bad = sum(r["status"] != "ok" for r in search.seen)
     assert said[5] == f"{bad} of 110 runs told nothing ({bad} failed)."
     assert len(said) == 6

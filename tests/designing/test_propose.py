@@ -12,9 +12,10 @@ from modalloy.designing.candidates import Box, moved, spread, whole
 from modalloy.designing.margin import constraint_scores, fit_margin
 from modalloy.designing.pareto import hypervolume
 from modalloy.designing.problem import Problem, Rows
-from modalloy.designing.propose import nearest, propose
+from modalloy.designing.propose import propose
+from modalloy.designing.starts import by_fewer
 from modalloy.designing.surrogates.gaussian_process import GaussianProcess, fit_gaussian_process
-from modalloy.designing.surrogates.known import with_known
+from modalloy.designing.surrogates.known import KnownToo, with_known
 from modalloy.designing.surrogates.surrogate import Predicted
 
 ASKED = ("deflection <= 8 mm", "f1 >= 24 Hz")
@@ -169,6 +170,18 @@ def test_two_objectives_are_spread_over_the_front() -> None:
     assert len(bold.u_BD) == 4
 
 
+def test_without_an_objective_or_a_constraint(plain: Known) -> None:
+    anything = plain.problem._replace(objectives=())
+    found = propose(anything, plain.process, plain.rows, count=4, margin=2.0, seed=0)
+    assert len(found.u_BD) == 4
+    assert (np.diff(found.room_B) < 0.5).all()
+    free = plain.problem._replace(constraints=())
+    found = propose(free, plain.process, plain.rows, count=4, margin=0.0, seed=0)
+    assert np.isinf(found.room_B).all()
+    assert found.extrapolates_B.all()  # corners of the space are far from all rows
+    assert cantilevers.run(found.u_BD)[:, 0].max() < 0.7  # all tubes nearly as thin as can be
+
+
 class Stairs:
     """A surrogate without slopes."""
 
@@ -199,22 +212,31 @@ def test_nothing_is_proposed_that_cannot_be_certified(plain: Known) -> None:
     assert not tried.certified_B.any()
 
 
-def test_a_small_box_is_searched_by_its_nearest_rows() -> None:
-    u_ND = np.random.default_rng(0).random((600, 3))
-    rows = Rows(u_ND, u_ND.sum(1, keepdims=True))
-    process = fit_gaussian_process(*rows, seed=0, attempts=1, rows=100)
-    near = nearest(process, rows, Box(np.zeros(3), np.full(3, 0.3)))
+def test_most_of_a_search_looks_at_fewer_rows() -> None:
+    u_ND = np.random.default_rng(0).random((700, 16))
+    rows, problem = Rows(u_ND, cantilevers.run(u_ND)), cantilevers.problem("f1 >= 15 Hz")
+    process = fit_gaussian_process(*rows, seed=0, attempts=1, rows=100, logs=[False, True, True])
+    draw = np.random.default_rng(1)
+    small = Box(np.zeros(16), np.full(16, 0.3))
+    near = by_fewer(problem, process, rows, small, draw=draw)
     assert isinstance(near, GaussianProcess)
-    kept = near.outputs[0].x_ND.numpy()
     distance = np.sqrt(((u_ND - 0.15) ** 2).sum(1))
-    assert len(kept) == 500
-    assert np.sqrt(((kept - 0.15) ** 2).sum(1)).max() <= np.sort(distance)[499] + 1e-12
-    assert nearest(process, rows, whole(3)) is process
-    both = with_known(process, lambda u_ND: u_ND[:, :1], 3)
-    assert nearest(both, rows, whole(3)) is both
-    close = nearest(both, rows, Box(np.zeros(3), np.full(3, 0.3)))
-    at_ND = torch.full((1, 3), 0.15, dtype=torch.float64)
-    assert float(close.posterior(at_ND)[0][0, 1]) == pytest.approx(0.15)
+    kept = np.sqrt(((near.outputs[0].x_ND.numpy() - 0.15) ** 2).sum(1))
+    np.testing.assert_allclose(np.sort(kept), np.sort(distance)[:500])
+
+    best = by_fewer(problem, process, rows, whole(16), draw=draw)
+    assert isinstance(best, GaussianProcess)
+    mass_N = rows.y_NO[problem.kept(rows.y_NO), 0]
+    assert len(best.outputs[0].x_ND) == 500
+    assert set(np.sort(mass_N)[:100]) <= set(best.outputs[0].t_N.numpy())
+
+    both = with_known(process, lambda u_ND: u_ND[:, :1], 16)
+    close = by_fewer(problem, both, rows, small, draw=draw)
+    at_ND = torch.full((1, 16), 0.15, dtype=torch.float64)
+    assert isinstance(close, KnownToo)
+    assert float(close.posterior(at_ND)[0][0, 3]) == pytest.approx(0.15)
+    few = Rows(u_ND[:100], rows.y_NO[:100])
+    assert by_fewer(problem, both, few, small, draw=draw) is both
 
 
 def test_candidates_stay_in_their_box_and_move_some_columns(mixed: Known) -> None:

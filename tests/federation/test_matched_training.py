@@ -24,6 +24,7 @@ from modalloy.federation.page import PAGE
 from modalloy.federation.wire import Message, fingerprint, unpack
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.model.layers.scale import Standardise
 from modalloy.runs.run import Run, load_run
 from modalloy.table.open_table import open_table
 
@@ -201,6 +202,32 @@ def test_every_option_changes_what_is_learned(tmp_path: Path) -> None:
         found = weights_after(job_of(**{**plain, **more}), frame, tmp_path)
         assert not np.array_equal(base[1], found[1]), more
     assert weights_after(job_of(epochs=3), frame, tmp_path)[0] == 3
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_with_noise_a_summary_is_of_its_own_row_alone(noise: float, tmp_path: Path) -> None:
+    """Else another row would move it by the batch's figures, for which the noise is not enough."""
+    job, frame = job_of(clip=2.0, noise=noise), parts_of(120, 2)
+    server, sites = server_of(job, tables_of(frame), tmp_path)
+    server.begin()
+    side = sites.sites["supplier"].below()
+    layers = [m for m in side.body.modules() if isinstance(m, Standardise)]
+    assert layers
+    before = [float(m.seen) for m in layers]
+    side.forward(Message("forward", {"epoch": 0, "at": 0}))
+    after = [float(m.seen) for m in layers]
+    assert (before == after) is bool(noise)
+    assert any(m.training for m in side.body.modules()) is not bool(noise)
+    assert min(after) > 0
+
+
+def test_a_site_whose_run_is_there_is_refused_before_it_learns(tmp_path: Path) -> None:
+    place = tmp_path / "run" / "sites" / "supplier" / "run"
+    place.mkdir(parents=True)
+    (place / "run.json").write_text("{}")
+    tables = {n: open_table(t) for n, t in tables_of(parts_of(60, 2)).items()}
+    with pytest.raises(RunError, match="supplier/run: holds a finished run"):
+        match_here(job_of(), tables, tmp_path / "run", quiet=True)
 
 
 def test_rows_are_matched_by_the_column_that_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from modalloy.cells.cells import Cells
 from modalloy.errors import FederationError, TableError
 from modalloy.federation.agreement import agree
 from modalloy.federation.own_rows import as_the_job
+from modalloy.federation.pooled import pooled
 from modalloy.federation.proposal import KEY, in_groups, propose
 from modalloy.federation.server import Federation
 from modalloy.federation.wire import Message, fingerprint, pack, unpack
@@ -223,6 +224,22 @@ def test_another_unit_is_named_and_mended(tmp_path: Path) -> None:
     assert moved.readers["load"]["center"] > mended.readers["load"]["center"] + 0.1
 
 
+def test_plants_of_other_countries_agree(tmp_path: Path) -> None:
+    """6,5 at one and 6.5 at the other: numbers are numbers, and words have no fraction."""
+    frames, job = {"A": rows_of(60, 1), "B": rows_of(60, 2)}, job_of()
+    frames["A"].to_csv(tmp_path / "A.csv", index=False)
+    frames["B"].to_csv(tmp_path / "B.csv", index=False, sep=";", decimal=",")
+    tables = {s: as_the_job(open_table(tmp_path / f"{s}.csv"), job, s)[0] for s in "AB"}
+    parts = {s: split_job(table, job) for s, table in tables.items()}
+    assert [t.decimal for t in tables.values()] == [".", ","]
+    made = agree(job, {s: propose(job, tables[s], parts[s], ()) for s in "AB"})
+    assert made.readers["line"]["names"] == ("a", "b", "c")
+    table, whole = pooled(job, tables, parts)
+    every = np.concatenate([f["load"] for f in frames.values()])
+    np.testing.assert_allclose(table.numbers("load"), every)
+    assert len(whole.train) == sum(len(p.train) for p in parts.values())
+
+
 def test_jobs_that_differ_in_units_alone_find_out(tmp_path: Path) -> None:
     columns = {**JOB["columns"], "load": {"type": "number", "unit": "N"}}
     newtons = load_job({**JOB, "columns": columns})
@@ -245,7 +262,8 @@ def test_what_a_site_is_said_to_have_and_has_not_is_named(tmp_path: Path) -> Non
 def test_all_conflicts_are_named_at_once(tmp_path: Path) -> None:
     found = proposals(tmp_path, {"A": rows_of(100, 1), "B": rows_of(100, 2, scale=1000.0)})
     found["B"]["units"] = {"load": "N"}
-    found["B"]["readers"]["line"] = {**found["B"]["readers"]["line"], "decimal": ","}
+    amounts = {"names": ["0,5", "b"], "decimal": ","}
+    found["B"]["readers"]["line"] = {**found["B"]["readers"]["line"], **amounts}
     with pytest.raises(FederationError) as error:
         agree(job_of(), found)
     said = str(error.value)

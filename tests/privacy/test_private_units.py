@@ -9,6 +9,8 @@ from modalloy.privacy.units import ROWS_OF_A_UNIT, Units, in_chunks
 def test_rows_of_one_value_are_one_unit_and_rows_without_one_their_own() -> None:
     units = Units.of_values(np.arange(10, 16), ["a", None, "b", "a", None, "b"])
     assert [rows.tolist() for rows in units.rows] == [[10, 13], [11], [12, 15], [14]]
+    frame = Units.of_values(np.arange(4), [float("nan"), 1.0, " ", float("nan")])
+    assert [rows.tolist() for rows in frame.rows] == [[0], [1], [2], [3]]
     assert [rows.tolist() for rows in Units.of_rows(np.array([4, 9])).rows] == [[4], [9]]
 
 

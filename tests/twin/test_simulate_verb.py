@@ -69,3 +69,20 @@ def test_all_faults_of_a_twin_are_told(tmp_path: Path, monkeypatch: pytest.Monke
         "error: plate.yaml:3: variables.width: low must be below high. Got low 90 and high 40."
     )
     assert any("outputs.mass.unti: is not an option of type: number." in line for line in lines)
+
+
+def test_a_twin_becomes_this_plant(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A plant whose plates are worn by .7, where the twin takes .25: the rows are of its plates."""
+    write_twin(tmp_path)
+    worn = "--runs 60 --workers 1 --seed 2 --set teeth=4 --set wear=0.7"
+    assert typed(tmp_path, "plate.yaml", "-o", "plant.parquet", *worn.split(),
+                 monkeypatch=monkeypatch)[0] == 0  # fmt: skip
+    words = "--from plant.parquet --runs 10 --workers 1 --hidden default --show-hidden"
+    code, said = typed(
+        tmp_path, "plate.yaml", "-o", "rows.parquet", *words.split(), monkeypatch=monkeypatch
+    )
+    assert code == 0, said
+    assert "wear" in said
+    rows = pd.read_parquet(tmp_path / "rows.parquet")
+    assert rows["hidden_wear"].between(0.65, 0.75).all()
+    assert (tmp_path / "rows.twin.yaml").is_file()

@@ -39,6 +39,9 @@ Count = Annotated[
     int | None, typer.Option("--proposals", "-n", help="Designs proposed in the end; 20.")
 ]
 Hidden = Annotated[str | None, typer.Option(help="Hidden parameters: drawn (usual) or default.")]
+FromRows = Annotated[
+    str | None, typer.Option("--rows", metavar="TABLE", help="Experiments in place of runs.")
+]
 Kind = Annotated[
     str | None, typer.Option("--surrogate", help="'gaussian process' or 'deep ensemble'; auto.")
 ]
@@ -74,6 +77,7 @@ def design(
     batch: Batch = None,
     proposals: Count = None,
     hidden: Hidden = None,
+    rows: FromRows = None,
     surrogate: Kind = None,
     seed: Seed = None,
     resume: Resume = False,
@@ -113,6 +117,7 @@ def design(
         "batch": batch,
         "proposals": proposals,
         "hidden": hidden,
+        "rows": rows,
         "surrogate": surrogate,
         "seed": seed,
     }

@@ -33,13 +33,25 @@ def simulate(
         int | None, typer.Option("--workers", help="Processes; else one a core.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
+    plant: Annotated[
+        str | None,
+        typer.Option("--from", metavar="PLANT", help="Calibrate the twin to these rows first."),
+    ] = None,
 ) -> None:
     """Run a digital twin by a plan and write a row a run.
 
     A run that fails, hangs or tells nonsense is a row too, with the reason. Units and the plan lie
     beside the rows in ROWS.json, pictures, recordings and series in media/ROWS/.
+
+    --from fits hidden parameters to a plant and writes the twin that it runs: ROWS.twin.yaml.
     """
     try:
+        if plant is not None:
+            fitted = modalloy.calibrate_twin(
+                twin, plant, out=out.with_suffix(".twin.yaml"), workers=workers
+            )
+            typer.echo(f"{fitted.text()}\n")
+            twin = str(fitted.path)
         found = modalloy.simulate(
             twin,
             out=out,

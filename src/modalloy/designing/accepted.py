@@ -28,6 +28,8 @@ def accepted(
     last = records.last("propose")
     assert last is not None
     proposed = len(last.facts["u"])
+    if study.asked.rows is not None:
+        return untried(study, last.facts, u_ND, y_NO, outcomes)
     final_N = np.arange(len(y_NO)) >= len(y_NO) - proposed
     sure_N = kept_N & trusted(study, last.facts, len(y_NO))
     chosen = order(study, y_NO, sure_N)
@@ -45,6 +47,29 @@ def accepted(
         "runs": len(y_NO),
         "hypervolume": volume(study, y_NO, sure_N),
         "best_of_plan": best_of(study, u_ND[:first], y_NO[:first]),
+    }
+
+
+def untried(
+    study: Study,
+    proposed: Mapping[str, Any],
+    u_ND: np.ndarray,
+    y_NO: np.ndarray,
+    outcomes: Sequence[Outcome],
+) -> dict[str, Any]:
+    """The same of experiments: the best that were tried, and how many designs are proposed."""
+    kept_N = study.problem.kept(y_NO)
+    chosen = order(study, y_NO, kept_N)[:MOST].tolist()
+    return {
+        "accepted": [one(study, n, u_ND, y_NO, outcomes, None) for n in chosen],
+        "front": on_front(study, y_NO, kept_N).tolist(),
+        "verified": None,
+        "feasible": 0,
+        "proposed": len(proposed["u"]),
+        "flagged": int(np.sum(proposed["extrapolates"])),
+        "runs": len(y_NO),
+        "hypervolume": None,
+        "best_of_plan": best_of(study, u_ND, y_NO),
     }
 
 

@@ -27,6 +27,9 @@ class Design(Options):
     """How probable it must be that a proposed design keeps all of it."""
     set: dict[str, float | str] = Field(default_factory=dict)
     """Variables that stay as they are, as in `{material: steel}`."""
+    rows: str | None = None
+    """A table of experiments in place of runs, with a column for each variable and each output that
+    is asked about: nothing is run, and what is proposed is to be tried next."""
     plan: Literal["latin", "sobol"] = "sobol"
     """How the first designs are spread: a Latin hypercube, or a Sobol sequence."""
     planned: PositiveInt | Literal["auto"] = "auto"
@@ -56,7 +59,7 @@ class Design(Options):
             )
         if both := sorted({*self.minimise} & {*self.maximise}):
             raise ValueError(f"asks to minimise and to maximise {', '.join(both)}")
-        if self.first + self.proposals > self.budget:
+        if self.rows is None and self.first + self.proposals > self.budget:
             raise ValueError(
                 f"budget: {self.budget} runs cannot hold {self.first} planned and "
                 f"{self.proposals} proposed designs; raise it, or lower planned or proposals"

@@ -14,6 +14,7 @@ import numpy as np
 
 from modalloy.designing.accepted import accepted, best_of
 from modalloy.designing.choose import Kind
+from modalloy.designing.experiments import Experiments
 from modalloy.designing.learned import Learned, learn
 from modalloy.designing.problem import Problem, Rows, best_row
 from modalloy.designing.propose import Proposals
@@ -34,7 +35,7 @@ GAINED = 1e-3  # share of the objective, from which a design is better
 class Loop:
     """u_ND, y_NO: designs that were run, and what became of them, in the order of their runs."""
 
-    def __init__(self, study: Study, records: Records, runner: Runner) -> None:
+    def __init__(self, study: Study, records: Records, runner: Runner | Experiments) -> None:
         """Takes up what records and runs hold."""
         self.study, self.records, self.runner = study, records, runner
         self.asked = study.asked
@@ -63,7 +64,7 @@ class Loop:
         last = self.records.last()
         assert last is not None
         if last.state == "propose":
-            return "verify"
+            return "accept" if isinstance(self.runner, Experiments) else "verify"
         return "accept" if self.final() else "infill"
 
     def facts(self, state: State) -> dict[str, Any]:
@@ -119,6 +120,8 @@ class Loop:
 
     def planned(self) -> np.ndarray:
         """u_ND of the first designs."""
+        if isinstance(self.runner, Experiments):
+            return self.runner.u_ND
         kind, seed = self.asked.plan, self.asked.seed
         return self.study.problem.repair(
             plan(self.study.space, self.asked.first, kind=kind, seed=seed)
@@ -156,6 +159,7 @@ class Loop:
         """Designs for the next round, or the last ones, which have to keep their promise."""
         spare = self.left() - self.asked.proposals
         final = spare < 1 or not self.study.problem.objectives
+        final = final or isinstance(self.runner, Experiments)
         count = self.asked.proposals if final else min(self.asked.batch, spare)
         _, told = self.proposals(count, final=final)
         return {"round": self.round(), "final": final, "wanted": count, **told}

@@ -22,6 +22,7 @@ PLANNED_KEPT: Look = {"marker": "s", "mec": BLUE, "mfc": "white", "ms": 5.5, "ls
 BROKEN: Look = {"marker": "x", "color": RED, "ms": 6, "mew": 1.7, "ls": "none"}
 KEPT: Look = {"marker": "o", "color": GREEN, "mec": "white", "mew": 0.4, "ms": 6.5, "ls": "none"}
 BEST: Look = {"marker": "o", "mec": INK, "mfc": "none", "ms": 13, "mew": 1.6, "ls": "none"}
+ABOVE: Look = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0), "ncols": 2}  # a legend's place
 KINDS = (
     ("planned, breaks a limit", PLANNED),
     ("planned, keeps everything", PLANNED_KEPT),

@@ -53,7 +53,7 @@ def terms_of(problem: Problem, rows: Rows, log_O: np.ndarray) -> Terms:
     scale_O = np.nanstd(t_NO, axis=0)
     scale_O = np.where(scale_O > 0, scale_O, 1.0)
     outputs_K = [problem.names.index(o.output) for o in problem.objectives]
-    sign_K = np.array([o.sign for o in problem.objectives])
+    sign_K = np.array([o.sign for o in problem.objectives], dtype=np.float64)
     kept_N = problem.kept(rows.y_NO)
     f_NK = sign_K * t_NO[kept_N if kept_N.any() else slice(None)][:, outputs_K]
     ends = [
@@ -84,7 +84,9 @@ def objective_values(
     f_SK = terms.sign_K * mean_SO[:, terms.outputs_K]
     f_SK = f_SK - asked.hope_S[:, None] * deviation_SO[:, terms.outputs_K]
     f_SK = (f_SK - terms.ideal_K) / terms.scale_K
-    if f_SK.shape[1] == 1:
+    if not terms.outputs_K:
+        return mean_SO.new_zeros(len(mean_SO))
+    if len(terms.outputs_K) == 1:
         return f_SK[:, 0]
     weighed_SK = asked.weight_SK * f_SK
     return weighed_SK.amax(1) + AUGMENTED * weighed_SK.sum(1)

@@ -5,7 +5,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from modalloy.designing.marks import LETTERS, plan_note
+from modalloy.designing.marks import ABOVE, LETTERS, plan_note
 from modalloy.designing.summary import Point, Summary
 from modalloy.designing.words import edge, headed
 from modalloy.report.charts import FAINT, GREEN, INK, apart, chart, legend
@@ -27,11 +27,12 @@ HOW = (
 def parallel(found: Summary, twin: Twin) -> Figure | None:
     """Variables of the accepted designs over those of the plan; None where there are none."""
     free = {n: v for n, v in twin.variables.items() if not isinstance(v, Linked)}
-    accepted = found.accepted or tuple(p for p in found.tried if p.kept)
+    chosen = found.accepted or tuple(p for p in found.tried if p.kept)
+    accepted = tuple(p for p in chosen if p.part != "planned")
     if not accepted and not found.planned:
         return None
     names = list(free)
-    canvas, axes = chart(6.4, 1.5 + 0.44 * len(names))
+    canvas, axes = chart(5.2, 1.5 + 0.44 * len(names))
     y = np.arange(len(names))
     lines = (
         [found.planned[i] for i in thin(len(found.planned), MOST_PLANNED)] if found.planned else []
@@ -39,7 +40,7 @@ def parallel(found: Summary, twin: Twin) -> Figure | None:
     for at, (points, look, label) in enumerate(
         (
             (lines, {"color": FAINT, "lw": 0.7, "alpha": 0.22}, "planned"),
-            (accepted, {"color": GREEN, "lw": 1.2, "alpha": 0.6}, "accepted"),
+            (accepted, {"color": GREEN, "lw": 1.2, "alpha": 0.6}, "proposed and accepted"),
             (
                 [found.best] if found.best else [],
                 {"color": INK, "lw": 1.8, "marker": "o", "ms": 5},
@@ -60,7 +61,7 @@ def parallel(found: Summary, twin: Twin) -> Figure | None:
     axes.tick_params(axis="y", labelcolor=INK)
     for side in axes.spines.values():
         side.set_visible(False)
-    legend(axes, fontsize=8, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+    legend(axes, fontsize=8, **ABOVE)
     note = " ".join(filter(None, (HOW, plan_note(found))))
     return Figure("Variables of accepted designs beside the plan", "chart", drawn(canvas), note)
 

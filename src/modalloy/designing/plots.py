@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from modalloy.designing.marks import (
+    ABOVE,
     BEST,
     LETTERS,
     draw_kinds,
@@ -49,7 +50,7 @@ def tightest(found: Summary) -> Bound | None:
 def over(found: Summary, x: str, goal: Sought) -> Figure:
     """An objective of every run over another figure."""
     y = goal.output
-    canvas, axes = chart(6.4, 4.6)
+    canvas, axes = chart(5.2, 4.6)
     draw_kinds(axes, found, lambda p: (p.number(x), p.number(y)), x, y)
     draw_front(axes, found)
     if (best := found.best) and told(best, x, y):
@@ -58,7 +59,7 @@ def over(found: Summary, x: str, goal: Sought) -> Figure:
     draw_limits(axes.axhline, found, y)
     note = frame(axes, found, x, y)
     axes.set(xlabel=named(found, x), ylabel=named(found, y))
-    legend(axes, fontsize=8)
+    legend(axes, fontsize=8, **ABOVE)
     title = f"{short(y, LETTERS)} over {short(x, LETTERS)}"
     return Figure(title, "chart", drawn(canvas), " ".join(filter(None, (note, plan_note(found)))))
 
@@ -99,7 +100,7 @@ def best_so_far(found: Summary) -> list[Figure]:
 
 def by_run(found: Summary, goal: Sought) -> Figure:
     """One objective, run after run."""
-    canvas, axes = chart(6.4, 4.0)
+    canvas, axes = chart(5.2, 4.2)
     name = goal.output
     draw_kinds(axes, found, lambda p: (float(p.run or 0), p.number(name)), name)
     kept = sorted((p.run or 0, p.number(name)) for p in found.runs if p.kept and told(p, name))
@@ -121,7 +122,7 @@ def by_run(found: Summary, goal: Sought) -> Figure:
     ends = framed(shown or known)
     axes.set(xlabel="run", ylabel=named(found, name), ylim=ends)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    legend(axes, fontsize=8)
+    legend(axes, fontsize=8, **ABOVE)
     notes = outside(sum(not within(v, ends) for v in known)), plan_note(found)
     title = f"Best {short(name, LETTERS)} so far"
     return Figure(title, "chart", drawn(canvas), " ".join(filter(None, notes)))

@@ -35,7 +35,8 @@ class Designs(Protocol):
 class Problem(NamedTuple):
     """A space, the outputs in the surrogate's order, constraints and objectives.
 
-    fixed_D: columns that are held at a value, NaN where free; None holds nothing.
+    Without an objective whatever keeps the constraints is as good. fixed_D: columns that are held
+    at a value, NaN where free; None holds nothing.
     """
 
     space: Designs
@@ -53,12 +54,13 @@ class Problem(NamedTuple):
     def continuous(self) -> np.ndarray:
         """Which columns may take any value, bool (D,): those that repairing leaves as they are."""
         u_ND = np.random.default_rng(0).random((PROBES, self.space.size))
-        return np.all(np.abs(self.repair(u_ND) - u_ND) < 1e-12, axis=0)
+        return np.asarray((np.abs(self.repair(u_ND) - u_ND) < 1e-12).all(0))
 
     def sought(self, y_NO: np.ndarray, log_O: np.ndarray | None = None) -> np.ndarray:
         """Objectives to be minimised, (N, K); as a surrogate models them where log_O is given."""
         t_NO = np.asarray(y_NO) if log_O is None else linked(y_NO, log_O)
-        return np.stack([o.sign * t_NO[:, self.names.index(o.output)] for o in self.objectives], 1)
+        sign_K = np.array([o.sign for o in self.objectives])
+        return sign_K * t_NO[:, [self.names.index(o.output) for o in self.objectives]]
 
     def kept(self, y_NO: np.ndarray) -> np.ndarray:
         """Which runs keep every constraint, bool (N,); one with a missing output does not."""
@@ -100,7 +102,7 @@ def best_row(problem: Problem, rows: Rows) -> int | None:
     Where none does, the row that misses them by least; None where no run has all outputs.
     """
     short_N = shortfall(problem, rows.y_NO)
-    value_N = problem.sought(rows.y_NO)[:, 0]
+    value_N = problem.sought(rows.y_NO)[:, 0] if problem.objectives else np.zeros(len(short_N))
     usable_N = np.isfinite(short_N) & np.isfinite(value_N)
     if not usable_N.any():
         return None

@@ -82,7 +82,7 @@ def downhill(
         best = merged(best, now)
         if step == steps:
             break
-        loss = (value_S + PENALTY * short_SC.clamp_min(0.0).sum(1)).sum()
+        loss = (value_S + PENALTY * short_SC.clamp_min(0.0).sum(1)).sum() + 0.0 * u_SD.sum()
         (slope_SD,) = torch.autograd.grad(loss, u_SD)
         first_SD = 0.8 * first_SD + 0.2 * slope_SD
         second_SD = 0.95 * second_SD + 0.05 * slope_SD**2
@@ -108,6 +108,8 @@ def pulled_inside(
 
     Only designs that miss it move, and only in continuous columns.
     """
+    if not terms.sides:
+        return u_ND
     free_D = torch.from_numpy(problem.continuous().astype(np.float64))
     count = len(u_ND)
     asked = Asked(

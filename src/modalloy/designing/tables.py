@@ -8,9 +8,10 @@ from modalloy.designing.records import Records
 from modalloy.designing.summary import Part, Point, Summary
 from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_run
 from modalloy.judge.wording import brief, fixed
-from modalloy.report.html import Markup, join, table, tag
+from modalloy.report.html import Markup, fold, join, table, tag
 
-MOST = 100  # rows
+FIRST = 15  # accepted designs that are shown without a click
+MOST = 100  # proposals
 FROM: Mapping[Part, str] = {"planned": "plan", "infill": "search", "final": "last proposals"}
 KNOWS = (
     "R² of rows that were not learned from: 1 is exact, 0 as good as always saying the mean. "
@@ -73,13 +74,14 @@ def accepted(found: Summary) -> Markup:
             "yes" if p.extrapolates else "no",
             *(amount(p.outputs.get(n, p.values.get(n)), None) for n in names),
         )
-        for i, p in enumerate(points[:MOST])
+        for i, p in enumerate(points)
     ]
     front = ["on the front"] if several else []
     head = ("design", *front, "from", "extrapolates", *(headed(n, units.get(n)) for n in names))
-    more = f"And {len(points) - MOST} more." if len(points) > MOST else ""
-    exact = tag("p", f"{more} Exact values are in the record `accept`.".strip(), kind="quiet")
-    return join([table(head, rows), exact])
+    rest = rows[FIRST:]
+    more = fold(f"{len(rest)} more", table(head, rest)) if rest else ""
+    exact = tag("p", "Exact values are in the record `accept`.", kind="quiet")
+    return join([table(head, rows[:FIRST]), more, exact])
 
 
 def proposed(found: Summary) -> Markup:
@@ -147,7 +149,8 @@ def knows(records: Records, found: Summary) -> Markup:
     kind = told["surrogate"].replace("_", " ")
     said = f"A {kind} that learned from {fixed(told['rows'], 0)} runs stands in for the simulator."
     parts = [tag("p", said), table(head, rows), tag("p", KNOWS, kind="quiet"), margin(records)]
-    if compared := told["compared"]:
+    compared = records.of("train")[0].facts["compared"]
+    if len(compared) > 1:
         lines = [(kind.replace("_", " "), fixed(value, 3)) for kind, value in compared.items()]
         scores = table(("surrogate", "log score, larger is better"), lines)
         parts += [tag("h3", "Surrogates compared"), scores]

@@ -1,17 +1,18 @@
 """The verb `design`: designs of a twin that keep what is asked, verified by runs of their own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from modalloy.designing.asked import Design
 from modalloy.designing.design_file import Source, load_design
+from modalloy.designing.experiments import read_experiments, write_proposals
 from modalloy.designing.loop import Loop
 from modalloy.designing.page import in_words, write_page
 from modalloy.designing.records import Record, Records
 from modalloy.designing.running import Runner
-from modalloy.designing.study import study_of
+from modalloy.designing.study import Study, study_of
 from modalloy.errors import DesignError
 from modalloy.machine.files import locked, remove_leftovers
 from modalloy.machine.progress import Bar
@@ -54,8 +55,9 @@ def design(
 
     source: a design file, a twin's file, `bracket` or `weld`, or a mapping of options. changes:
     options of a design file that replace the source's. out: a folder for records, runs and the page
-    `design.html`. resume: go on in a folder that holds a search of the same twin that asks the
-    same. workers: processes that run the simulator.
+    `design.html`; where `rows` are experiments in place of runs, `proposals.csv` there holds what
+    to try next. resume: go on in a folder that holds a search of the same twin that asks the same.
+    workers: processes that run the simulator.
 
     JobError for a wrong design or twin file, DesignError for what the twin does not have or cannot
     keep, TwinError where no run can succeed.
@@ -71,14 +73,31 @@ def design(
         remove_leftovers(folder)
         records = Records(folder / RECORDS)
         refuse_other(records, asked, fingerprint(twin), folder, resume=resume)
-        given = {"seed": asked.seed, "hidden": asked.hidden, "workers": workers}
-        with (
-            Bar("design", asked.budget, quiet=quiet) as bar,
-            Runner(twin, folder, **given, done=bar.advance) as runner,
-        ):
-            for record in Loop(study, records, runner).states():
-                bar.advance(0, note=noted(record))
+        if asked.rows is not None:
+            tried = read_experiments(study, asked.rows)
+            known = asked.model_copy(update={"planned": len(tried.outcomes)})
+            for _ in Loop(replace(study, asked=known), records, tried).states():
+                pass
+            last = records.last("propose")
+            assert last is not None
+            write_proposals(folder, last.facts)
+        else:
+            simulated(study, records, folder, workers=workers, quiet=quiet)
         return Designed(folder, write_page(folder, records, twin), records)
+
+
+def simulated(
+    study: Study, records: Records, folder: Path, *, workers: int | None, quiet: bool
+) -> None:
+    """Go through all states with runs of the twin."""
+    asked = study.asked
+    given = {"seed": asked.seed, "hidden": asked.hidden, "workers": workers}
+    with (
+        Bar("design", asked.budget, quiet=quiet) as bar,
+        Runner(study.twin, folder, **given, done=bar.advance) as runner,
+    ):
+        for record in Loop(study, records, runner).states():
+            bar.advance(0, note=noted(record))
 
 
 def noted(record: Record) -> str:
@@ -107,8 +126,9 @@ def refuse_other(records: Records, asked: Design, mark: str, folder: Path, *, re
         )
     old: Mapping[str, Any] = first.facts["asked"]
     new = asked.model_dump(mode="json")
+    passed = {"twin"} if asked.rows is None else {"twin", "planned"}
     for option in new:
-        if option != "twin" and new[option] != old.get(option):
+        if option not in passed and new[option] != old.get(option):
             raise DesignError(
                 f"{folder}: its search asks for {option} {old.get(option)}, not {new[option]}; "
                 "begin anew in another folder."

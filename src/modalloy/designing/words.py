@@ -115,9 +115,19 @@ def say_verified(found: Summary) -> str:
         return f"{said}; nothing but a run without fault was asked."
     low, high = (percent(end) for end in interval(found))
     return (
-        f"{said} ({percent(found.end['verified'])}; between {low} and {high} with 95 % certainty "
-        f"for designs like these); at least {percent(promised(found))} were promised."
+        f"{said}; at least {percent(promised(found))} were promised. That is "
+        f"{percent(found.end['verified'])}, between {low} and {high} with 95 % certainty for "
+        f"designs like these{say_others(found)}."
     )
+
+
+def say_others(found: Summary) -> str:
+    """What became of the proposals that do not keep everything."""
+    others = [p for p in found.proposed if not p.kept]
+    silent = sum(not p.outputs for p in others)
+    each = ((silent, "told nothing"), (len(others) - silent, "broke a limit"))
+    said = " and ".join(f"{count} {what}" for count, what in each if count)
+    return f"; {said}" if said else ""
 
 
 def say_gain(found: Summary) -> str:

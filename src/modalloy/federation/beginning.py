@@ -1,7 +1,7 @@
 """Before the first round: sites agree on how columns are read and what all begin with."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,9 +9,8 @@ import torch
 from modalloy.errors import FederationError
 from modalloy.federation.aggregate import Change, mean
 from modalloy.federation.agreement import agree
+from modalloy.federation.asking import Asking
 from modalloy.federation.figures import pooled_figures, standardised
-from modalloy.federation.rounds_folder import RoundsFolder
-from modalloy.federation.sites import Sites
 from modalloy.federation.travelling import fitted_figures, hold_factors, travelling, weights_of
 from modalloy.federation.wire import Message
 from modalloy.job import config
@@ -24,25 +23,11 @@ from modalloy.readers.build import from_state, targets_from_state
 FEW = 0.5  # share of a change that is sent, below which it matters how weights are moved
 
 
-class Beginning(RoundsFolder):
+class Beginning(Asking):
     """The part of a server that works before the first round. model: after that."""
 
     job: config.Job
-    sites: Sites
-    tell: Callable[[str], None]
     model: Model | None
-
-    def ask(
-        self, messages: Mapping[str, Message], *, deadline_s: float | None = None
-    ) -> dict[str, Message]:
-        """Answers of sites."""
-        raise NotImplementedError("the server asks")
-
-    def note(self, text: str) -> None:
-        """Say something once."""
-        if text not in self.said:
-            self.said.append(text)
-            self.tell(text)
 
     def begin(self) -> None:
         """Let sites agree on how columns are read, and build the model that all begin with."""

@@ -68,7 +68,7 @@ def decode(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...
             raise ValueError(f"{len(x)} numbers came for {size} weights")
         return parted(x, shapes)
     at = places_of(arrays["c/gaps"])
-    if len(at) != len(x) or (len(at) and at[-1] >= size):
+    if len(at) != len(x) or (len(at) and not 0 <= at.min() <= at.max() < size):
         raise ValueError("places and numbers do not belong together")
     flat = np.zeros(size, np.float32)
     flat[at] = x

@@ -10,6 +10,7 @@ import torch
 
 from modalloy.answer.loader import Loader
 from modalloy.federation.travelling import Arrays
+from modalloy.model.body import Body
 from modalloy.model.layers.scale import Standardise
 from modalloy.model.model import Model
 from modalloy.model.tokens import Batch
@@ -29,7 +30,7 @@ def figure_names(model: Model) -> list[str]:
 
 
 @torch.no_grad()
-def fit_figures(model: Model, loader: Loader, rows: np.ndarray, *, seed: int) -> None:
+def fit_figures(model: Body, loader: Loader, rows: np.ndarray, *, seed: int) -> None:
     """Let these layers see training rows of this site, each once; nothing else changes."""
     layers = [m for m in model.modules() if isinstance(m, Standardise)]
     if not layers or not len(rows):
@@ -46,7 +47,7 @@ def fit_figures(model: Model, loader: Loader, rows: np.ndarray, *, seed: int) ->
     stand_still(model)
 
 
-def stand_still(model: Model) -> None:
+def stand_still(model: Body) -> None:
     """Let these layers keep the figures that they have, in training too."""
     for layer in model.modules():
         if isinstance(layer, Standardise):

@@ -7,10 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from modalloy.cells.numbers import to_numbers
 from modalloy.errors import FederationError, TableError
 from modalloy.job import config
 from modalloy.job.federated import SiteColumn
-from modalloy.job.inputs import input_columns
+from modalloy.job.inputs import input_columns, sources
 from modalloy.job.options import did_you_mean
 from modalloy.media.blob import is_bytes
 from modalloy.table.table import Table
@@ -81,6 +82,26 @@ def unlike_names(absent: list[str], table: Table, job: config.Job) -> list[str]:
                 "then its cells count as missing"
             )
     return found
+
+
+def numbers_in(job: config.Job) -> set[str]:
+    """Table columns each of whose cells is one number."""
+    lists = {
+        source
+        for name, options in job.columns.items()
+        if isinstance(options, config.Series) and options.history is None
+        for source in sources(name, options)
+    }
+    return number_columns(job) - lists
+
+
+def cells_of(table: Table, column: str, *, number: bool) -> list[Any]:
+    """A column's cells as they may stand beside another site's: files by their whole paths, numbers
+    as such, since sites may write fractions with different signs."""
+    written = table.written(column)
+    if not number:
+        return [whole(cell, table.folder) for cell in written]
+    return [x if x == x else None for x in to_numbers(written, table.decimal).tolist()]
 
 
 def write_rows(table: Table, path: Path) -> Path:

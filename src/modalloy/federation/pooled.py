@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from modalloy.federation.own_rows import answers_in, column_of, whole
+from modalloy.federation.own_rows import answers_in, cells_of, column_of, numbers_in
 from modalloy.job import config
 from modalloy.job.inputs import input_columns
 from modalloy.table.open_table import open_table
@@ -21,14 +21,16 @@ def pooled(
     wanted = {c for some in input_columns(job).values() for c in some} | {*answers_in(job)}
     by = job.split.by
     columns = sorted(wanted | ({by} if by else set()))
+    numbers = numbers_in(job)
     cells: dict[str, list[Any]] = {c: [] for c in columns}
     found: list[list[np.ndarray]] = [[], [], [], []]
     start = 0
     for site, table in tables.items():
         for column in columns:
             there = column in table.columns
-            own = table.written(column) if there else [None] * table.rows
-            cells[column] += [whole(c, table.folder) for c in own]
+            number = column in numbers
+            own = cells_of(table, column, number=number) if there else [None] * table.rows
+            cells[column] += own
         for kind, rows in enumerate(parts[site]):
             found[kind].append(rows + start)
         start += table.rows

@@ -6,6 +6,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from modalloy.cells.cells import empty
+
 ROWS_OF_A_UNIT = 16  # that one step sees at most: drawn anew, they promise no less
 
 
@@ -27,7 +29,7 @@ class Units:
         """
         by_value: dict[str, list[int]] = {}
         for i, value in enumerate(values):
-            name = f"row {i}" if value is None else f"value {value}"
+            name = f"row {i}" if empty(value) else f"value {value}"
             by_value.setdefault(name, []).append(i)
         return cls([which[np.array(some)] for some in by_value.values()])
 

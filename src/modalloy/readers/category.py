@@ -11,7 +11,7 @@ from modalloy.cells.cells import Cells
 from modalloy.cells.naming import Naming, Reading, names_of_cells, reading_of
 from modalloy.job import config
 from modalloy.readers.number import all_missing
-from modalloy.readers.reader import Read, Reader, same
+from modalloy.readers.reader import Read, Reader, same, same_decimal
 from modalloy.readers.target_means import FOLDS, LearnedAnswers, smoothed_means, sums_by_name
 
 MANY = 20  # names, from which on `auto` keeps what each of them answers
@@ -55,9 +55,9 @@ class CategoryReader(Reader):
     @classmethod
     def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
         """All sites' names, without what their rows answer."""
-        first = same(fitted, "reading", "decimal")
+        first = same(fitted, "reading")
         names = in_order({n for reader in fitted for n in reader.names})
-        return cls(first.name, names, first.reading, first.decimal)
+        return cls(first.name, names, first.reading, same_decimal(fitted))
 
     def shows_answers(self, options: config.Category) -> bool:
         """Whether the options ask for what the rows of each name answered."""

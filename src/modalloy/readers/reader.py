@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, NamedTuple, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
 from modalloy.cells.cells import Cells
+from modalloy.cells.naming import FRACTION
 from modalloy.errors import TableError
 
 
@@ -79,6 +80,28 @@ def same(fitted: Sequence[Fitted], *fields: str) -> Fitted:
                     "write it alike, or say in the job how it is read"
                 )
     return first
+
+
+class Named(Protocol):
+    """A reader of names, and the sign that their table writes fractions with."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names, in their order."""
+        ...
+
+    @property
+    def decimal(self) -> str:
+        """The sign."""
+        ...
+
+
+def same_decimal(fitted: Sequence[Named]) -> str:
+    """The sign that names write fractions with; TableError where it is another at some site, and
+    any name has one."""
+    if any(FRACTION.fullmatch(name) for reader in fitted for name in reader.names):
+        same(fitted, "decimal")
+    return fitted[0].decimal
 
 
 def moments(found: Sequence[tuple[Any, Any]], rows: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:

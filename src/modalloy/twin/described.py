@@ -3,6 +3,7 @@
 import sys
 from typing import assert_never
 
+from modalloy.errors import TwinError
 from modalloy.twin.outputs import CategoryOutput
 from modalloy.twin.rules import PYTHON
 from modalloy.twin.runs import Expected, RunLimits
@@ -10,12 +11,16 @@ from modalloy.twin.simulators.build import Simulator
 from modalloy.twin.simulators.command import Command
 from modalloy.twin.simulators.fmu import Fmu
 from modalloy.twin.simulators.python_function import PythonFunction
-from modalloy.twin.twin import CommandSimulator, FmuSimulator, PythonSimulator, Twin
+from modalloy.twin.twin import CommandSimulator, FmuSimulator, NoSimulator, PythonSimulator, Twin
 
 
 def simulator_of(twin: Twin) -> Simulator:
     """What runs it. As the program of a command, `python` is the one that runs Modalloy."""
     match twin.simulator:
+        case NoSimulator():
+            raise TwinError(
+                f"{twin.name}: has no simulator, so nothing can be run; give rows of experiments."
+            )
         case PythonSimulator(use=use):
             return PythonFunction(use, "")
         case CommandSimulator(run=run, exchange=exchange, folder=folder):

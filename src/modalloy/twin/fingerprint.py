@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from modalloy.errors import TwinError
-from modalloy.twin.twin import CommandSimulator, FmuSimulator, PythonSimulator, Simulator, Twin
+from modalloy.twin.twin import (
+    CommandSimulator,
+    FmuSimulator,
+    NoSimulator,
+    PythonSimulator,
+    Simulator,
+    Twin,
+)
 
 
 def fingerprint(twin: Twin) -> str:
@@ -42,7 +49,7 @@ def _placeless(simulator: Simulator) -> dict[str, Any]:
         case PythonSimulator(use=use):
             place, _, function = use.rpartition(":")
             return said | {"use": f"{os.path.basename(place)}:{function}"}
-        case CommandSimulator():
+        case CommandSimulator() | NoSimulator():
             return said
         case FmuSimulator(file=file):
             return said | {"file": file.name}
@@ -65,6 +72,8 @@ def files_of(simulator: Simulator) -> Iterator[Path]:
             yield from (path for word in run if (path := folder / word).is_file())
         case FmuSimulator(file=file):
             yield file
+        case NoSimulator():
+            return
         case _:
             assert_never(simulator)
 

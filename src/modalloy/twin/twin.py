@@ -60,8 +60,14 @@ class FmuSimulator(Options):
     """Which of an output's values over the run is told; `mean` over time."""
 
 
+class NoSimulator(Options):
+    """Nothing that could be run: rows come from experiments alone."""
+
+    type: Literal["none"] = "none"
+
+
 Simulator = Annotated[
-    PythonSimulator | CommandSimulator | FmuSimulator, Field(discriminator="type")
+    PythonSimulator | CommandSimulator | FmuSimulator | NoSimulator, Field(discriminator="type")
 ]
 
 

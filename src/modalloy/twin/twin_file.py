@@ -13,7 +13,14 @@ from modalloy.job.job_file import told
 from modalloy.job.options import did_you_mean
 from modalloy.job.page import Page
 from modalloy.twin.rules import broken_rules
-from modalloy.twin.twin import CommandSimulator, FmuSimulator, PythonSimulator, Simulator, Twin
+from modalloy.twin.twin import (
+    CommandSimulator,
+    FmuSimulator,
+    NoSimulator,
+    PythonSimulator,
+    Simulator,
+    Twin,
+)
 
 SHIPPED = ("bracket", "weld")  # twins that come with Modalloy, each in a folder of its name
 LARGEST_BYTES = 1_000_000
@@ -58,6 +65,8 @@ def _rooted(simulator: Simulator, folder: Path) -> Simulator:
                 return simulator
             use = f"{os.path.abspath(folder / place)}:{function}"
             return simulator.model_copy(update={"use": use})
+        case NoSimulator():
+            return simulator
         case CommandSimulator():
             return simulator.model_copy(
                 update={"folder": Path(os.path.abspath(folder / simulator.folder))}

@@ -12,8 +12,7 @@ import pyarrow as pa
 from modalloy.answer.answers import EVERYTHING
 from modalloy.answer.network import answer_rows
 from modalloy.federation.matched.site import MatchedSite
-from modalloy.federation.own_rows import answers_in
-from modalloy.federation.pooled import column_of, whole
+from modalloy.federation.own_rows import answers_in, cells_of, column_of, numbers_in
 from modalloy.federation.site_run import gains, names_in, network_answers, told
 from modalloy.job import config
 from modalloy.job.federated import Federate
@@ -32,11 +31,11 @@ def joined(job: config.Job, sites: Mapping[str, MatchedSite], label: str) -> Tab
             tables[name] = site.features.table
     wanted = {c for some in input_columns(job).values() for c in some}
     wanted |= {*answers_in(job), *kept_together(job)}
-    cells = {}
+    cells, numbers = {}, numbers_in(job)
     for column in sorted(wanted):
         owner = next(n for n, t in tables.items() if has(sites[n], column))
         table = tables[owner]
-        cells[column] = column_of([whole(c, table.folder) for c in table.written(column)])
+        cells[column] = column_of(cells_of(table, column, number=column in numbers))
     return open_table(pa.table(cells), allow_outside=True)
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from modalloy.checks.finding import finding
 from modalloy.errors import FederationError
+from modalloy.federation.figures import fit_figures
 from modalloy.federation.local_training import seed_of
 from modalloy.federation.matched.own_job import feature_job, matched_of
 from modalloy.federation.matched.release import Release, say_release
@@ -68,6 +69,8 @@ class FeatureSide:
         self.body = placed(body)
         begin_adapted(self.body, None)
         frozen_features(self.body, self.loader, np.concatenate(parts), quiet=quiet)
+        if self.options.noise:
+            fit_figures(self.body, self.loader, parts.train, seed=job.seed)
         self.release = Release(self.options, noise_seed)
         self.state = State.begin(self.body, no_total, job.train, steps)
         self.best = shown_weights(self.state)
@@ -91,7 +94,8 @@ class FeatureSide:
                 f"{at}: it was started anew, or missed a message; start the training again."
             )
         batch, self.at = next(self.batches), at + 1
-        self.body.train()
+        # Noise is reckoned for one row: with it, none may move another's summary by a batch's norm.
+        self.body.train(not self.options.noise)
         torch.manual_seed((seed_of(self.job.seed, self.site) * 1_000_003 + self.state.step) * 64)
         batch = hide_cells(augmenting(self.job)(batch), self.job.fuse.modality_dropout)
         sent, there = encode(self.body, batch, self.release)

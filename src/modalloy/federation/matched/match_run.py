@@ -45,6 +45,8 @@ def match_here(
     sites = {n: MatchedSite(n, job, t, out, quiet=quiet) for n, t in sorted(tables.items())}
     for name, site in sites.items():
         site.out = out if site.brings.labels else out / SITES / name / "run"
+        if (site.out / "run.json").is_file():
+            raise RunError(f"{site.out}: holds a finished run; give another directory.")
     server = SplitServer(job, (reach or in_process)(sites), partial(tell, quiet))
     server.begin()
     server.run()

@@ -87,6 +87,7 @@ def say_release(options: Matched) -> str:
         )
     return (
         f"each release of a row's summary has noise: with weights as they stand, one of them is "
-        f"({epsilon(options.noise):.3g}, {DELTA:g})-differentially private in the row's cells; of "
-        "all releases of a training together none is claimed"
+        f"({epsilon(options.noise):.3g}, {DELTA:g})-differentially private in what the row's cells "
+        "hold, not in whether they are empty; of all releases of a training together none is "
+        "claimed"
     )

@@ -15,7 +15,7 @@ from modalloy.job import config
 from modalloy.readers.answer_cells import is_list, named, to_labels
 from modalloy.readers.category import in_order
 from modalloy.readers.number import all_missing
-from modalloy.readers.reader import same
+from modalloy.readers.reader import same, same_decimal
 from modalloy.readers.targets.target import Signal, TargetReader
 
 BETWEEN = " | "  # names of a set in one cell
@@ -83,7 +83,7 @@ class ClassTarget(TargetReader):
     @classmethod
     def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
         """All sites' names, with the rows of all; TableError for fewer than two."""
-        first = same(fitted, "column", "multi", "reading", "decimal")
+        first = replace(same(fitted, "column", "multi", "reading"), decimal=same_decimal(fitted))
         counts: Counter[str] = Counter()
         for reader in fitted:
             counts.update(dict(zip(reader.names, reader.counts, strict=True)))

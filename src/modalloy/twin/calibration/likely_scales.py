@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq, minimize
+from scipy.optimize import minimize
 from scipy.stats import chi2
 
 from modalloy.twin.calibration.mixed_model import Gathered, Scales, Solved, solve
@@ -12,8 +12,11 @@ from modalloy.twin.calibration.mixed_model import Gathered, Scales, Solved, solv
 LEAST_SPREAD = 1e-4  # of a parameter's width: less is none
 MOST_SPREAD = 1.0
 LEAST_NOISE, MOST_NOISE = 1e-7, 10.0  # of an output's own size
-LEAP, WALKS = 1.0, 30  # of a logarithm in one search, and how many searches follow each other
+LEAP, WALKS = 2.0, 20  # of a logarithm in one search, and how many searches follow each other
 STARTS = (0.02, 0.2)  # spreads that a search begins with
+HINT = 2e-3  # the same where others are nearly right
+FIRST, STRIDE = 5e-4, 1.5  # of a walk to the end of an interval
+NOTHING = 30.0  # times less spread than the likeliest is as good as none
 ACCURATE = {"ftol": 1e-13, "gtol": 1e-7, "maxiter": 500}
 QUICK = {"ftol": 1e-7, "maxiter": 100}  # for intervals, where a hundredth of a unit does no harm
 
@@ -48,8 +51,9 @@ class ScaleFit:
         low_N = np.r_[log_O + np.log(LEAST_NOISE), np.full(size, np.log(LEAST_SPREAD))]
         high_N = np.r_[log_O + np.log(MOST_NOISE), np.full(size, np.log(MOST_SPREAD))]
         free_N = np.isnan(fixed_N)
+        floor = HINT if held else STARTS[0]
         if start is not None:
-            begin = [np.log(np.r_[start.noise_O, np.maximum(start.spread_K, STARTS[0])])]
+            begin = [np.log(np.r_[start.noise_O, np.maximum(start.spread_K, floor)])]
         else:
             begin = [np.r_[log_O - 1.0, np.full(size, np.log(one))] for one in STARTS]
         bounds = np.stack([low_N, high_N], axis=1)
@@ -80,15 +84,18 @@ class ScaleFit:
 
         at_N = np.where(free_N, x_N, fixed_N)
         value = cost(at_N[free_N])[0]
+        options = QUICK
         for _ in range(WALKS if free_N.any() else 0):
             # A search may leap over a hill to where spread explains one output's every cell.
             near_N2 = np.clip(at_N[free_N, None] + [-LEAP, LEAP], *bounds_N2[free_N].T[:, :, None])
-            given = {"jac": True, "bounds": near_N2, "options": QUICK if quick else ACCURATE}
+            given = {"jac": True, "bounds": near_N2, "options": options}
             found = minimize(cost, at_N[free_N], method="L-BFGS-B", **given)
             at_N[free_N], value = found.x, float(found.fun)
             ends_N2, whole_N2 = np.isclose(near_N2, found.x[:, None]), bounds_N2[free_N]
             if not (ends_N2 & (near_N2 != whole_N2)).any():
-                break
+                if quick or options is ACCURATE:
+                    break
+                options = ACCURATE
         return value, at_N
 
     def solve(self, scales: Scales) -> Solved:
@@ -100,18 +107,26 @@ class ScaleFit:
 
         From 0 where none fits them as well; up to MOST_SPREAD where they set no bound.
         """
-        least = self.solve(best).cost
-        allowed = float(chi2.ppf(confidence, 1))
+        top = float(best.spread_K[k])
+        low = self._end(k, best, top, max(top / NOTHING, LEAST_SPREAD), 1.0 / STRIDE, confidence)
+        high = self._end(k, best, max(top, FIRST), MOST_SPREAD, STRIDE, confidence)
+        return low or 0.0, MOST_SPREAD if high is None else high
 
-        def above(log_spread: float) -> float:
-            held = {k: float(np.exp(log_spread))}
-            return self.solve(self.likeliest(best, held)).cost - least - allowed
+    def _end(
+        self, k: int, best: Scales, spread: float, last: float, stride: float, confidence: float
+    ) -> float | None:
+        """Where the profile leaves the interval, on a walk to `last`; None where it does not.
 
-        ends = np.log(LEAST_SPREAD), np.log(MOST_SPREAD)
-        middle = np.log(max(best.spread_K[k], LEAST_SPREAD))
-        low, high = 0.0, MOST_SPREAD
-        if above(ends[0]) > 0.0:
-            low = np.exp(brentq(above, ends[0], middle, xtol=0.01))
-        if above(ends[1]) > 0.0:
-            high = np.exp(brentq(above, middle, ends[1], xtol=0.01))
-        return float(low), float(high)
+        On a walk each search begins where the one before it ended, so that all are on one slope.
+        """
+        least, allowed = self.solve(best).cost, float(chi2.ppf(confidence, 1))
+        near, root, reached = best, 0.0, spread
+        while (spread - last) * np.sign(stride - 1.0) < 0.0:
+            spread = min(spread * stride, last) if stride > 1.0 else max(spread * stride, last)
+            near = self.likeliest(near, {k: spread})
+            before, root = root, float(np.sqrt(max(self.solve(near).cost - least, 0.0)))
+            if root**2 > allowed:  # the root of a fall is nearly straight
+                share = (np.sqrt(allowed) - before) / (root - before)
+                return float(reached * (spread / reached) ** share)
+            reached = spread
+        return None
