@@ -78,7 +78,7 @@ def trusted(study: Study, proposed: Mapping[str, Any], rows: int) -> np.ndarray:
     answers a design always alike. Where hidden parameters are drawn, one run may be luck: then the
     last proposals alone that the margin certifies.
     """
-    if not (study.twin.hidden and study.asked.hidden == "drawn"):
+    if not study.drawn:
         return np.ones(rows, bool)
     last_N = np.zeros(rows, bool)
     certified = np.array(proposed["certified"], dtype=bool)

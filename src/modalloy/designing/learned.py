@@ -22,6 +22,7 @@ from modalloy.designing.propose import Proposals, propose
 from modalloy.designing.stand_in import Chosen, beside, fit_surrogate
 from modalloy.designing.study import Study
 from modalloy.designing.surrogates.known import with_known
+from modalloy.designing.surrogates.over_hidden import Unseen, fit_over_hidden
 from modalloy.designing.surrogates.surrogate import Predicted
 from modalloy.designing.trust_region import TrustRegion
 
@@ -135,12 +136,18 @@ class Learned:
 
 
 def learn(
-    study: Study, rows: Rows, score_N: np.ndarray, *, kind: Kind | None, fitted: int
+    study: Study,
+    rows: Rows,
+    score_N: np.ndarray,
+    *,
+    kind: Kind | None,
+    fitted: int,
+    unseen: Unseen | None = None,
 ) -> Learned:
     """Learn from rows. score_N: of proposals that were run, by how many deviations they were
     foretold too kindly then; NaN of planned rows. kind: of surrogate; None for whichever foretells
     rows better. fitted: how many of the rows the surrogate's parameters are fitted to; it is given
-    all of them."""
+    all of them. unseen: hidden parameters of the rows, where they were drawn."""
     problem, asked = study.problem, study.asked
     modelled = len(problem.names) - len(study.known)
     if not np.isfinite(rows.y_NO).all():
@@ -150,7 +157,8 @@ def learn(
         problem = problem._replace(names=names, constraints=(*problem.constraints, runs))
         modelled += 1
     own = Rows(rows.u_ND, rows.y_NO[:, :modelled])
-    chosen = fit_surrogate(own, kind=kind, fitted=fitted, seed=asked.seed)
+    how: dict[str, Any] = {"kind": kind, "fitted": fitted, "seed": asked.seed}
+    chosen = fit_surrogate(own, **how) if unseen is None else fit_over_hidden(own, unseen, **how)
     if study.known:
         known = with_known(chosen.surrogate, study.known_values, study.space.size)
         sure_NV = np.broadcast_to(known.sure_V, (len(rows.u_ND), len(study.known)))

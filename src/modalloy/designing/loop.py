@@ -21,6 +21,7 @@ from modalloy.designing.propose import Proposals
 from modalloy.designing.records import Record, Records, State
 from modalloy.designing.running import Runner
 from modalloy.designing.study import Study
+from modalloy.designing.surrogates.over_hidden import Unseen
 from modalloy.designing.trust_region import TrustRegion
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.plans import plan
@@ -33,7 +34,8 @@ GAINED = 1e-3  # share of the objective, from which a design is better
 
 
 class Loop:
-    """u_ND, y_NO: designs that were run, and what became of them, in the order of their runs."""
+    """u_ND, y_NO: designs that were run, and what became of them, in the order of their runs. h_NH:
+    what was hidden in each run."""
 
     def __init__(self, study: Study, records: Records, runner: Runner | Experiments) -> None:
         """Takes up what records and runs hold."""
@@ -41,6 +43,7 @@ class Loop:
         self.asked = study.asked
         self.u_ND = np.zeros((0, study.space.size))
         self.y_NO = np.zeros((0, len(study.outputs)))
+        self.h_NH = np.zeros((0, len(study.twin.hidden)))
         self.outcomes: list[Outcome] = []
         self.score_N: list[float] = []
         self.region: TrustRegion | None = None
@@ -204,6 +207,9 @@ class Loop:
         outcomes = self.runner.run(first, designs)
         self.u_ND = np.concatenate([self.u_ND, self.study.problem.repair(u_ND)])
         self.y_NO = np.concatenate([self.y_NO, self.study.values(designs, outcomes)])
+        if isinstance(self.runner, Runner):
+            unseen = [self.runner.task(first + i, {}).values for i in range(len(designs))]
+            self.h_NH = np.concatenate([self.h_NH, self.study.hidden_shares(unseen)])
         self.outcomes += outcomes
         return outcomes
 
@@ -224,8 +230,11 @@ class Loop:
 
     def learn(self, fitted: int, kind: Kind | None) -> Learned:
         """Learn from all rows, parameters of the surrogate from the first so many."""
-        rows = Rows(self.u_ND, self.y_NO)
-        return learn(self.study, rows, np.array(self.score_N), kind=kind, fitted=fitted)
+        rows, unseen = Rows(self.u_ND, self.y_NO), None
+        if self.study.drawn and isinstance(self.runner, Runner):
+            unseen = Unseen(self.h_NH, self.study.hidden_points())
+        score_N = np.array(self.score_N)
+        return learn(self.study, rows, score_N, kind=kind, fitted=fitted, unseen=unseen)
 
     def kind(self) -> Kind | None:
         """What stands in for the simulator: what is asked, else what the first rows chose."""

@@ -13,9 +13,11 @@ from modalloy.errors import DesignError
 from modalloy.twin.outputs import NumberOutput
 from modalloy.twin.runs import Outcome
 from modalloy.twin.space import Space
-from modalloy.twin.tasks import checked
+from modalloy.twin.tasks import at_share, checked
 from modalloy.twin.twin import Twin
 from modalloy.twin.variables import Categorical
+
+POINTS = 32  # that stand for the law of all hidden parameters together
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,30 @@ class Study:
         """Their values, (N, V)."""
         found = self.space.values(self.problem.repair(u_ND))
         return np.stack([found[name].astype(np.float64) for name in self.known], axis=1)
+
+    @property
+    def drawn(self) -> bool:
+        """Whether something acts unseen that differs from run to run."""
+        return bool(self.twin.hidden) and self.asked.hidden == "drawn"
+
+    def hidden_shares(self, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+        """h_NH: hidden parameters of runs as shares of their bounds."""
+        hidden = self.twin.hidden
+        found = [[(r[n] - o.low) / (o.high - o.low) for n, o in hidden.items()] for r in rows]
+        return np.array(found, dtype=np.float64).reshape(len(rows), len(hidden))
+
+    def hidden_points(self) -> np.ndarray:
+        """h_SH: points that stand for the law of the hidden parameters, as shares of their bounds:
+        a scrambled Sobol sequence (Owen 1998) through the inverse of each distribution."""
+        from scipy.stats import qmc
+
+        hidden = self.twin.hidden
+        sobol = qmc.Sobol(len(hidden), rng=np.random.default_rng(POINTS))
+        share_SH = sobol.random(POINTS)
+        found = {n: at_share(o, share_SH[:, j]) for j, (n, o) in enumerate(hidden.items())}
+        return self.hidden_shares(
+            [dict(zip(found, v, strict=True)) for v in zip(*found.values(), strict=True)]
+        )
 
     def designs(self, u_ND: np.ndarray) -> list[dict[str, Any]]:
         """The value of every variable."""

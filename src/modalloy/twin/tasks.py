@@ -126,14 +126,16 @@ def drawn(
             return [{name: own.usual for name, own in hidden.items()} for _ in range(count)]
         case "drawn":
             u_NH = np.random.default_rng([seed, DRAWS]).random((count, len(hidden)))
-            found = {name: _drawn(own, u_NH[:, j]) for j, (name, own) in enumerate(hidden.items())}
+            found = {
+                name: at_share(own, u_NH[:, j]) for j, (name, own) in enumerate(hidden.items())
+            }
             return rows_of(found) if found else [{} for _ in range(count)]
         case _:
             assert_never(mode)
 
 
-def _drawn(own: Hidden, u_N: np.ndarray) -> np.ndarray:
-    """x_N of a hidden parameter from numbers in [0, 1)."""
+def at_share(own: Hidden, u_N: np.ndarray) -> np.ndarray:
+    """x_N below which a hidden parameter is in so large a share of runs, u_N in [0, 1)."""
     if own.deviation is None:
         return own.low + u_N * (own.high - own.low)
     from scipy.special import ndtr, ndtri
