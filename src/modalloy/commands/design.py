@@ -1,5 +1,6 @@
 """`modalloy design`: designs of a twin that keep what is asked of them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -98,11 +99,8 @@ def design(
     """
     take_cores()
     if near or run is not None:
-        asked_near = settings(near, "--near") if near else None
-        found = modalloy.nearest_designs(
-            source, asked_near, run=run, image=image, text=text, only=only or ()
-        )
-        typer.echo(told(found))
+        like = {"run": run, "image": image, "text": text, "only": only or ()}
+        typer.echo(told_near(source, near, like))
         return
     if out is None:
         raise JobError("design: give a folder to write, as in -o study.")
@@ -139,6 +137,12 @@ def settings(given: list[str], option: str) -> dict[str, float | str]:
         except ValueError:
             found[name.strip()] = value.strip()
     return found
+
+
+def told_near(study: str, near: list[str] | None, like: Mapping[str, Any]) -> str:
+    """What of a design would have to change, in words."""
+    values = settings(near, "--near") if near else None
+    return told(modalloy.nearest_designs(study, values, **like))
 
 
 def told(found: "list[Change]") -> str:
