@@ -107,8 +107,8 @@ def say_verified(found: Summary) -> str:
         return (
             f"{say_count(proposed, 'design')} {'is' if proposed == 1 else 'are'} proposed. None "
             "has been run: make and measure them, then go on with what came of them. Their margin "
-            "comes from rows that nobody picked: designs that were picked may break limits far more "
-            "often than was promised, until some have been measured and learned from."
+            "comes from rows that nobody picked: designs that were picked may break limits far "
+            "more often than was promised, until some have been measured and learned from."
         )
     kept = found.end["feasible"]
     said = f"{kept} of {say_count(proposed, 'proposed design')} {'keeps' if kept == 1 else 'keep'} "
