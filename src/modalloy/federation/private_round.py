@@ -120,7 +120,7 @@ def membership(
     """How well the losses of a model tell rows that it learned from (Yeom et al. 2018); None where
     either kind is missing."""
     tasks = {
-        n: o.model_copy(update={"class_weights": "none"}) if isinstance(o, config.Classify) else o
+        n: o.model_copy(update={"class_weights": "none"}) if hasattr(o, "class_weights") else o
         for n, o in job.tasks.items()
     }
     total = private_total(job.model_copy(update={"train": config.Train(), "tasks": tasks}))

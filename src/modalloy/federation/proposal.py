@@ -60,9 +60,7 @@ def propose(job: config.Job, table: Table, parts: Parts, absent: Sequence[str]) 
     if job.federate.names == "hashed":
         state = with_names(state, lambda name, text: hashed(name, text))
     units = {n: o.unit for n, o in job.columns.items() if isinstance(o, config.Number) and o.unit}
-    units |= {
-        o.target: o.unit for o in job.tasks.values() if isinstance(o, config.Regress) and o.unit
-    }
+    units |= {o.target: unit for o in job.tasks.values() if (unit := getattr(o, "unit", None))}
     return {**state, "rows": len(parts.train), "units": units}
 
 
@@ -100,9 +98,8 @@ def told_reader(
 def told_target(name: str, job: config.Job, cells: Cells) -> TargetReader | None:
     """A task's target reader; None where no row has an answer, or too few have a number."""
     options = job.tasks[name]
-    if isinstance(options, config.Generate) and (
-        options.decoder == "scratch" or isinstance(options.only, str)
-    ):
+    decoder, only = (getattr(options, part, None) for part in ("decoder", "only"))
+    if options.type == "generate" and (decoder == "scratch" or isinstance(only, str)):
         raise FederationError(
             f"task '{name}': what it writes with would be learned from this site's texts and told "
             "to others; give it a pretrained decoder, such as decoder: smollm2, and write what "
@@ -110,7 +107,7 @@ def told_target(name: str, job: config.Job, cells: Cells) -> TargetReader | None
         )
     kind = target_of(options)
     few = known_in(cells, options.target) < job.federate.fewest
-    if isinstance(options, config.Regress) and few:
+    if options.type == "regress" and few:
         return None
     try:
         found = kind.seen(name, options, cells)

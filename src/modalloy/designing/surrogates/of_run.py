@@ -12,7 +12,6 @@ from modalloy.answer.predictor import Predictor
 from modalloy.designing.surrogates.gaussian_process import FEWEST
 from modalloy.designing.surrogates.surrogate import Predicted
 from modalloy.errors import DesignError
-from modalloy.job import config
 
 Cells = Callable[[np.ndarray], Sequence[Mapping[str, Any]]]
 
@@ -79,13 +78,12 @@ def answered(
     found = predictor.answers(list(rows))
     mean, spread = [], []
     for task in tasks:
-        options = predictor.run.job.tasks[task]
-        assert isinstance(options, config.Regress)
+        levels = getattr(predictor.run.job.tasks[task], "quantiles", ())
         mean.append(np.asarray(found[task]["value"], dtype=np.float64))
         spread.append(np.ones(len(mean[-1])))
-        if len(options.quantiles) > 1:
+        if len(levels) > 1:
             # The slope of quantiles over those of a standard normal distribution.
-            z_Q = ndtri(np.array(options.quantiles))
+            z_Q = ndtri(np.array(levels))
             z_Q = z_Q - z_Q.mean()
             quantiles_NQ = np.asarray(found[task]["quantiles"], dtype=np.float64)
             spread[-1] = np.maximum(quantiles_NQ @ z_Q / (z_Q @ z_Q), 1e-9)
