@@ -61,6 +61,7 @@ class Search:
         twin: dict[str, Any] | None = None,
         confidence: float = 0.95,
         fails: float = 0.05,
+        trusted: bool = True,
         seed: int = 0,
     ) -> None:
         self.folder, self.constraints, self.rows = folder, constraints, rows
@@ -69,6 +70,7 @@ class Search:
         self.records = Records(folder / "records")
         self.objectives, self.confidence, self.fails = objectives, confidence, fails
         self.planned, self.batch, self.final, self.simulated = planned, batch, final, simulated
+        self.trusted = trusted  # whether runs show that their designs keep what is asked
         self.run, self.seen, self.extra, self.reason = 0, [], {}, "the mesh collapsed"
         (folder / "media").mkdir(parents=True, exist_ok=True)
 
@@ -169,7 +171,7 @@ class Search:
     def accept(self, *, offset: float = 0.0) -> "Search":
         """The last proposals, and all that keeps everything, the best first."""
         ran = self.propose(9, final=True, offset=offset)
-        kept = sorted((r for r in self.seen if r["kept"]), key=self.cost)
+        kept = sorted((r for r in self.seen if r["kept"] and self.trusted), key=self.cost)
         final = {r["run"]: r for r in ran if r.get("kept")}
         accepted = [
             {
@@ -184,10 +186,10 @@ class Search:
             {
                 "accepted": accepted,
                 "front": self.front(kept),
-                "verified": len(final) / len(ran) if self.simulated else None,
+                "verified": len(final) / len(ran) if self.simulated and ran else None,
                 "feasible": len(final),
                 "proposed": len(ran),
-                "flagged": 1,
+                "flagged": min(1, len(ran)),
                 "runs": self.run,
                 "hypervolume": 1.25 if len(self.objectives) > 1 else None,
                 "best_of_plan": self.best(self.seen[: self.planned]),

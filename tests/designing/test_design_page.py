@@ -106,7 +106,7 @@ def test_the_whole_page(tmp_path: Path) -> None:
     for one in told["accepted"]:
         assert f"run {one['run']}" in read.texts["designs"]
     surrogate = read.texts["surrogate"]
-    for word in ("gaussian process", "at first 1.75", "91 %", "deep ensemble", "0.750", "0.100 kg"):
+    for word in ("Gaussian process", "at first 1.75", "91 %", "deep ensemble", "0.750", "0.100 kg"):
         assert word in surrogate
     steps = read.texts["steps"]
     for record in search.records.all:
@@ -174,6 +174,17 @@ def test_searches_of_other_kinds(tmp_path: Path, given: dict[str, Any]) -> None:
         assert "last proposals" not in read.texts["designs"]
         assert read.texts["proposed"].count("not run") == 2 * 8
         assert ("details", {"open": None}) in read.elements
+
+
+@pytest.mark.usefixtures("unseen")
+@pytest.mark.parametrize("given", [{"trusted": False}, {"final": 0}], ids=["luck", "none"])
+def test_searches_that_hand_nothing_over(tmp_path: Path, given: dict[str, Any]) -> None:
+    search = Search(tmp_path, planned=20, **{"final": 6, **given}).plan().round().accept()
+    read = follows(page_of(search))
+    assert ("designs" in read.texts) == ("final" in given)  # what was found before still counts
+    assert ("proposed" in read.texts) == ("final" not in given)
+    said = "No design could be proposed" if "final" in given else "No design is accepted"
+    assert said in read.texts["answer"]
 
 
 @pytest.mark.usefixtures("unseen")

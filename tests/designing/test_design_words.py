@@ -70,7 +70,22 @@ def test_proposals_that_fail_though_earlier_runs_do_not(tmp_path: Path) -> None:
     search = Search(tmp_path).plan().round().accept(offset=0.4)
     said = in_words(search.records)
     assert "None of the designs proposed in the end keeps everything that was asked; run " in said
-    assert "Best design, run " in said
+    assert ", made before, did in its one run." in said
+    assert "\nBest design, run " in said
+
+
+def test_proposals_that_keep_everything_by_luck_are_not_accepted(tmp_path: Path) -> None:
+    search = Search(tmp_path, trusted=False).plan().accept()
+    assert search.records.last("accept").facts["feasible"] > 0
+    said = in_words(search.records)
+    assert "No design is accepted: the proposals that keep everything were not certified" in said
+    assert "Best of all runs, not accepted, run " in said
+
+
+def test_a_search_that_has_nothing_to_propose_in_the_end(tmp_path: Path) -> None:
+    said = in_words(Search(tmp_path, final=0).plan().round().accept().records)
+    assert "No design could be proposed in the end; run " in said
+    assert "promised" not in said
 
 
 def shown(share: float, count: int) -> Summary:
@@ -130,5 +145,5 @@ def test_amounts() -> None:
     assert amount(2.5, "1") == "2.50"
     assert amount("steel", None) == "steel"
     assert amount(None, "kg") == amount(float("nan"), "kg") == "–"
-    assert (edge(10.0, "mm"), edge("steel"), edge(0.25)) == ("10 mm", "steel", "0.25")
+    assert (edge(10.0, "mm"), edge("steel"), edge(-0.25)) == ("10 mm", "steel", "−0.25")
     assert (percent(0.95), percent(0.967)) == ("95 %", "96.7 %")

@@ -6,7 +6,7 @@ from typing import Any, assert_never
 
 from modalloy.designing.records import Record, Records
 from modalloy.designing.summary import Summary
-from modalloy.designing.tables import reach_of
+from modalloy.designing.tables import called, reach_of
 from modalloy.designing.words import amount, percent, say_count, say_runs
 from modalloy.report.html import Markup, fold, join, table, tag
 from modalloy.report.page import say_time
@@ -54,7 +54,7 @@ def say_step(record: Record, found: Summary) -> str:
                 f"{n} {s['r2']:.3f}" for n, s in told["scores"].items() if s.get("r2") is not None
             ]
             of = f"; R² {', '.join(scores)}" if scores else ""
-            return f"{told['surrogate'].replace('_', ' ')} on {told['rows']} rows{of}"
+            return f"{called(told['surrogate'])} on {told['rows']} rows{of}"
         case "calibrate":
             return say_margin(told)
         case "propose":

@@ -80,7 +80,7 @@ def accepted(found: Summary) -> Markup:
     head = ("design", *front, "from", "extrapolates", *(headed(n, units.get(n)) for n in names))
     rest = rows[FIRST:]
     more = fold(f"{len(rest)} more", table(head, rest)) if rest else ""
-    exact = tag("p", "Exact values are in the record `accept`.", kind="quiet")
+    exact = tag("p", "Exact values are in the last record of the search.", kind="quiet")
     return join([table(head, rows[:FIRST]), more, exact])
 
 
@@ -146,15 +146,20 @@ def knows(records: Records, found: Summary) -> Markup:
         for name, own in told["scores"].items()
     ]
     head = ("figure", "R² at first", "R² at last", "root mean square error", "coverage")
-    kind = told["surrogate"].replace("_", " ")
-    said = f"A {kind} that learned from {fixed(told['rows'], 0)} runs stands in for the simulator."
+    kind, count = called(told["surrogate"]), fixed(told["rows"], 0)
+    said = f"A {kind} that learned from {count} runs stands in for the simulator."
     parts = [tag("p", said), table(head, rows), tag("p", KNOWS, kind="quiet"), margin(records)]
     compared = records.of("train")[0].facts["compared"]
     if len(compared) > 1:
-        lines = [(kind.replace("_", " "), fixed(value, 3)) for kind, value in compared.items()]
+        lines = [(called(kind), fixed(value, 3)) for kind, value in compared.items()]
         scores = table(("surrogate", "log score, larger is better"), lines)
         parts += [tag("h3", "Surrogates compared"), scores]
     return join(parts)
+
+
+def called(surrogate: str) -> str:
+    """A surrogate as people write it."""
+    return surrogate.replace("_", " ").replace("gaussian", "Gaussian")
 
 
 def margin(records: Records) -> Markup:

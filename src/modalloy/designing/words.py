@@ -10,7 +10,10 @@ from modalloy.designing.summary import Bound, Point, Sought, Summary
 from modalloy.judge.wording import brief, fixed, is_number
 from modalloy.report.charts import wilson
 
-STATUSES = ("failed", "timed out", "out of memory", "nonsense")
+UNSURE = (
+    "No design is accepted: the proposals that keep everything were not certified before they were "
+    "run, and where hidden parameters differ from run to run, one run may be luck."
+)
 
 
 def say_all(found: Summary, records: Records) -> list[str]:
@@ -37,6 +40,8 @@ def say_warnings(found: Summary) -> list[str]:
         said.append("The search has not ended; this is what it has found so far.")
     elif found.tried and not found.end["feasible"]:
         said.append(say_nothing(found))
+    elif found.tried and not found.accepted:
+        said.append(UNSURE)
     elif short := say_short(found):
         said.append(short)
     if flagged := found.end.get("flagged"):
@@ -50,8 +55,11 @@ def say_warnings(found: Summary) -> list[str]:
 def say_nothing(found: Summary) -> str:
     """That no proposal keeps everything, and which design does or comes nearest."""
     if found.best is not None:
-        told = f"{say_run(found.best)}, made before, does"
-        return f"None of the designs proposed in the end keeps everything that was asked; {told}."
+        told = f"{say_run(found.best)}, made before, did in its one run"
+        none = "None of the designs proposed in the end keeps everything that was asked"
+        if not found.end["proposed"]:
+            none = "No design could be proposed in the end"
+        return f"{none}; {told}."
     said = (
         f"No design that keeps everything that was asked was found in {say_runs(end_runs(found))}."
     )
@@ -90,6 +98,8 @@ def say_best(found: Summary) -> str:
         return ""
     of = {0: "Design with most room to its limits", 1: "Best design"}
     named = of.get(len(found.objectives), "Best compromise between the objectives")
+    if found.end and not found.accepted:
+        named = "Best of all runs, not accepted"
     return f"{named}, {say_run(best)}: {say_figures(found, best)}."
 
 
@@ -226,9 +236,8 @@ def amount(value: Any, unit: str | None) -> str:
 
 def edge(value: Any, unit: str | None = None) -> str:
     """A limit, an end or a level as it was given, with its unit."""
-    return amount(f"{value:g}" if is_number(value) else value, None) + (
-        "" if unit in (None, "", "1") else f" {unit}"
-    )
+    said = f"{value:g}".replace("-", "−") if is_number(value) else value
+    return amount(said, None) + ("" if unit in (None, "", "1") else f" {unit}")
 
 
 def headed(name: str, unit: str | None) -> str:
