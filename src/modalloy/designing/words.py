@@ -98,7 +98,7 @@ def say_best(found: Summary) -> str:
         return ""
     of = {0: "Design with most room to its limits", 1: "Best design"}
     named = of.get(len(found.objectives), "Best compromise between the objectives")
-    if found.end and not found.accepted:
+    if found.end and found.tried and not found.accepted:
         named = "Best of all runs, not accepted"
     return f"{named}, {say_run(best)}: {say_figures(found, best)}."
 
