@@ -24,6 +24,7 @@ STEPS = 40  # downhill, in each of two rounds
 POLISH = 12  # further steps by all rows
 AROUND = (1.5, 3.0, 6.0)  # how far proposals lie from what was found, in least distances
 SAME = 1e-6  # designs nearer than this are one
+DECIMALS = 6  # of a design's columns: what processors round otherwise ends in the same design
 
 
 class Proposals(NamedTuple):
@@ -101,7 +102,7 @@ def pool_of(
     if isinstance(surrogate, SmoothSurrogate):
         margin_N = asked.margin_S.repeat(1 + len(AROUND)).numpy()
         pool_ND = problem.repair(pulled_inside(problem, surrogate, terms, pool_ND, margin_N))
-    return pool_ND
+    return problem.repair(pool_ND.round(DECIMALS))
 
 
 def choose(
