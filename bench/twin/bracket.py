@@ -66,8 +66,8 @@ def bracket_lines(seeds: Sequence[int], folder: Path, *, budget: int = BUDGET) -
         metric: str, values: Sequence[float], anchor: str = "", goal: str = "", reached: Any = None
     ) -> Line:
         ends = (min(values), max(values))
-        value = float(np.mean(values))
-        return Line(case, metric, value, ends, anchor, goal, reached, seconds, COMMAND)
+        value, told = float(np.mean(values)), None if reached is None else bool(reached)
+        return Line(case, metric, value, ends, anchor, goal, told, seconds, COMMAND)
 
     kept, mass = [f.kept for f in found], [f.mass for f in found]
     beside = [
