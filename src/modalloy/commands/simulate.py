@@ -8,14 +8,14 @@ import typer
 import modalloy
 from modalloy.commands.terminal import INTERRUPTED
 from modalloy.errors import TwinError
-from modalloy.twin.asked import PlanKind, Unseen
+from modalloy.twin.asked import RunPlan, Unseen
 
 
 def simulate(
     twin: Annotated[str, typer.Argument(metavar="TWIN", help="Twin file, or bracket or weld.")],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="ROWS.parquet", help="To write.")],
     runs: Annotated[int, typer.Option("--runs", help="How many; a factorial: at most.")] = 200,
-    plan: Annotated[PlanKind, typer.Option("--plan", help="How runs are spread.")] = "sobol",
+    plan: Annotated[RunPlan, typer.Option("--plan", help="How runs are spread.")] = "sobol",
     seed: Annotated[
         int | None, typer.Option("--seed", help="Another seed, other runs; else the twin's.")
     ] = None,
@@ -28,6 +28,16 @@ def simulate(
     fixed: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="The same in every run; repeatable."),
+    ] = None,
+    about: Annotated[
+        list[str] | None,
+        typer.Option("--about", metavar="OUTPUT", help="Active: to be learned; else all numbers."),
+    ] = None,
+    minimise: Annotated[
+        list[str] | None, typer.Option("--minimise", metavar="OUTPUT", help="Active: be small.")
+    ] = None,
+    maximise: Annotated[
+        list[str] | None, typer.Option("--maximise", metavar="OUTPUT", help="Active: be large.")
     ] = None,
     workers: Annotated[
         int | None, typer.Option("--workers", help="Processes; else one a core.")
@@ -61,6 +71,9 @@ def simulate(
             hidden=hidden,
             show_hidden=show_hidden,
             fixed=settings(fixed or []),
+            about=about or (),
+            minimise=minimise or (),
+            maximise=maximise or (),
             workers=workers,
             resume=resume,
         )
