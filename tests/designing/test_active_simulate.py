@@ -44,6 +44,7 @@ def test_what_the_runs_teach_is_told_beside_the_rows(whole: Simulated) -> None:
         "kind": "active", "runs": RUNS, "first": 8, "batch": 1, "about": ["sag"], "minimise": [],
         "maximise": [], "hidden": "drawn", "set": {},
     }  # fmt: skip
+    assert "torch" in said["versions"][0]
     known = said["known"]
     assert known == whole.known
     assert known["surrogate"] == "gaussian process"

@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modalloy.designing.active_asked import choosing_of, refuse_without_choice
+from modalloy.designing.active_asked import Wanted, choosing_of, refuse_without_choice
 from modalloy.errors import TwinError
 from modalloy.twin.asked import Asked, RunPlan, Unseen
+from modalloy.twin.twin import Twin
 from modalloy.twin.twin_file import Source, load_twin
 
 if TYPE_CHECKING:
+    from modalloy.designing.active import ActivePlan
     from modalloy.twin.simulated import Simulated
 
 
@@ -56,16 +58,9 @@ def simulate(
     own = loaded.seed if seed is None else seed
     if own < 0:
         raise TwinError(f"seed: must be 0 or more. Got {own}.")
-    asked = Asked(plan, runs, own, hidden, fixed or {}, designs)
     wanted = {"about": listed(about), "minimise": listed(minimise), "maximise": listed(maximise)}
-    batches = None
-    if plan == "active":
-        from modalloy.designing.active import active_plan
-
-        asked = asked._replace(choosing=choosing_of(loaded, asked, wanted))
-        batches = active_plan(loaded, asked)
-    else:
-        refuse_without_choice(wanted)
+    asked = Asked(plan, runs, own, hidden, fixed or {}, designs)
+    asked, batches = with_batches(loaded, asked, wanted)
     return simulate_run(
         loaded,
         asked,
@@ -76,6 +71,17 @@ def simulate(
         resume=resume,
         quiet=quiet,
     )
+
+
+def with_batches(twin: Twin, asked: Asked, wanted: Wanted) -> "tuple[Asked, ActivePlan | None]":
+    """What is asked with how an active plan's runs are chosen, and who chooses them."""
+    if asked.kind != "active":
+        refuse_without_choice(wanted)
+        return asked, None
+    from modalloy.designing.active import active_plan
+
+    asked = asked._replace(choosing=choosing_of(twin, asked, wanted))
+    return asked, active_plan(twin, asked)
 
 
 def listed(names: str | Sequence[str]) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ def simulate_run(
     tasks = tasks_of(twin, asked)
     mark = fingerprint(twin)
     planned = json.loads(as_json(asked.in_json()))
-    header = Header(mark, content(twin), planned, asked.seed, versions(twin))
+    header = Header(mark, content(twin), planned, asked.seed, versions(twin, asked))
     media = Path(FOLDER) / out.stem
     total = len(tasks) + sum(batches.sizes if batches is not None else ())
     with Journal(record, header) as journal:
@@ -123,9 +123,10 @@ def told(done: Sequence[Recorded]) -> tuple[list[Mapping[str, Any]], list[Outcom
     return [one.values for one in done], [one.outcome for one in done]
 
 
-def versions(twin: Twin) -> Mapping[str, str]:
+def versions(twin: Twin, asked: Asked) -> Mapping[str, str]:
     """What rows depend on beside the twin."""
     of = ["modalloy", "numpy", "scipy"]
+    of += ["torch"] if asked.choosing is not None else []
     of += ["fmpy"] if isinstance(twin.simulator, FmuSimulator) else []
     found: dict[str, Any] = {name: version(name) for name in of}
     return {"python": sys.version.split()[0], **found}
