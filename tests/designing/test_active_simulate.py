@@ -52,7 +52,7 @@ def test_what_the_runs_teach_is_told_beside_the_rows(whole: Simulated) -> None:
     assert list(known["scores"]) == ["sag"]
     assert known["scores"]["sag"]["r2"] > 0.5
     assert known["scores"]["sag"]["rmse"] > 0
-    assert "Each run foretold from all others by a gaussian process, R2: sag" in whole.in_words()
+    assert "Each run foretold from all others by a Gaussian process, R2: sag" in whole.in_words()
 
 
 def test_stopped_anywhere_it_goes_on_to_the_same_rows(whole: Simulated, tmp_path: Path) -> None:

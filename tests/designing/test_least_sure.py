@@ -3,12 +3,21 @@
 import numpy as np
 import torch
 
-from modalloy.designing.least_sure import FLOOR, NEAREST, Unsure, least_sure, unsure_of, wrong_by
+from modalloy.designing.least_sure import (
+    FLOOR,
+    NEAREST,
+    Unsure,
+    least_sure,
+    left_of,
+    unsure_of,
+    wrong_by,
+)
 from modalloy.designing.surrogates.gaussian_process import (
     Conditioned,
     condition,
     fit_gaussian_process,
     leave_one_out_of,
+    posterior_of,
 )
 
 
@@ -20,8 +29,6 @@ def process(seed: int = 0) -> Conditioned:
 
 def variance(one: Conditioned, u_MD: torch.Tensor) -> torch.Tensor:
     """What is not known of designs, in squares of the output's deviation."""
-    from modalloy.designing.surrogates.gaussian_process import posterior_of
-
     return (posterior_of(one, u_MD)[1] / one.scale) ** 2 - one.kernel.noise
 
 
@@ -40,6 +47,7 @@ def test_what_a_run_takes_away_is_what_the_process_loses_with_it() -> None:
     before_R = variance(one, place_RD)
     slow = [((before_R - variance(with_row(one, u_D), place_RD)) * weight_R).sum() for u_D in u_MD]
     torch.testing.assert_close(unsure.gain(), torch.stack(slow), rtol=1e-6, atol=1e-9)
+    torch.testing.assert_close(left_of(one, place_RD), before_R, rtol=1e-6, atol=1e-9)
     given = unsure_of(with_row(one, u_MD[2]), u_MD, place_RD, weight_R)
     torch.testing.assert_close(unsure.after(2).gain(), given.gain(), rtol=1e-5, atol=1e-9)
 

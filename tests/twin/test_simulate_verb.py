@@ -53,7 +53,7 @@ def test_active_plans_from_the_command_line(
             tmp_path, "plate.yaml", "-o", f"{name}.parquet", *words.split(), monkeypatch=monkeypatch
         )
         assert code == 0, said
-        assert "Each run foretold from all others by a gaussian process, R2: mass" in said
+        assert "Each run foretold from all others by a Gaussian process, R2: mass" in said
         mass[name] = pd.read_parquet(tmp_path / f"{name}.parquet")["mass"].tolist()
     assert mass["minimise"][:8] == mass["maximise"][:8] == mass["about"][:8]
     assert max(mass["minimise"][8:]) < min(mass["maximise"][8:])

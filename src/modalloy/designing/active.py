@@ -6,18 +6,19 @@ Letters: N runs, M candidates, D columns, O outputs.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 
+from modalloy.designing.active_asked import AT_ONCE
 from modalloy.designing.candidates import spread, whole
 from modalloy.designing.choose import FEWEST as FEWEST_ENSEMBLE
 from modalloy.designing.choose import MOST, Kind, score_of
 from modalloy.designing.constraints import Constraint, Objective
 from modalloy.designing.learned import APART, RUNS, with_success
-from modalloy.designing.least_sure import least_sure, unsure_of, wrong_by
+from modalloy.designing.least_sure import least_sure, left_of, unsure_of, wrong_by
 from modalloy.designing.problem import Problem, Rows
 from modalloy.designing.propose import propose
 from modalloy.designing.stand_in import fit_surrogate
@@ -35,7 +36,7 @@ from modalloy.twin.space import Space
 from modalloy.twin.tasks import checked, open_space
 from modalloy.twin.twin import Twin
 
-CANDIDATES, PLACES = 1024, 512
+CANDIDATES, PLACES = 2 * AT_ONCE, 512
 CHOOSES, FITS = 4, 5  # what a generator is for
 SUCCESS = Constraint(RUNS, 0.5, np.inf, None, RUNS)
 
@@ -49,7 +50,7 @@ class ActivePlan:
     choosing: Choosing
     count: int
     seed: int
-    _kind: Kind | None = None
+    _kind: Kind | None = field(default=None, init=False)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -136,14 +137,17 @@ class ActivePlan:
     def ratios(
         self, process: GaussianProcess, rows: Rows, place_RD: np.ndarray, *, seed: int
     ) -> torch.Tensor:
-        """By how much more is unsure at places than the process says, (R, O)."""
+        """By how much more is not known at places than the process says, (R, O), as a ratio of
+        variances."""
         places_RD = torch.from_numpy(place_RD)
         if self.kind(rows) == "gaussian process":
             return torch.stack([wrong_by(one, places_RD) for one in process.outputs], 1)
         good = taken(rows, succeeded(rows))
         ensemble = fit_deep_ensemble(*good, seed=seed, logs=process.log_O)
-        said_RO = torch.from_numpy(process.predict(place_RD).deviation_NO)
-        return (ensemble.disagreement(places_RD) / said_RO) ** 2
+        with torch.no_grad():
+            said_RO = torch.stack([left_of(one, places_RD) for one in process.outputs], 1)
+        scale_O = torch.tensor([one.scale for one in process.outputs], dtype=torch.float64)
+        return (ensemble.disagreement(places_RD) / scale_O) ** 2 / said_RO
 
     def promising(self, rows: Rows, count: int) -> np.ndarray:
         """u_ND of designs by expected improvement, or by hoped-for hypervolume of several
@@ -153,7 +157,8 @@ class ActivePlan:
         if not succeeded(rows).all():
             rows = Rows(rows.u_ND, with_success(rows.y_NO, len(self.outputs)))
             problem = problem._replace(names=(*self.outputs, RUNS), constraints=(SUCCESS,))
-        process = fit_gaussian_process(*taken(rows, slice(MOST)), seed=seed)
+        some = rows if kind == "gaussian process" else taken(rows, slice(MOST))
+        process = fit_gaussian_process(*some, seed=seed)
         surrogate: SmoothSurrogate = process
         if kind == "deep ensemble":
             surrogate = fit_deep_ensemble(*rows, seed=seed, logs=process.log_O)

@@ -13,7 +13,8 @@ from modalloy.twin.twin import Twin
 SHARE_FIRST = 4  # one run of so many is spread by a Sobol sequence
 LEAST_FIRST = 8  # below which a surrogate has too little to begin with
 LEAST_RUNS = 2 * LEAST_FIRST
-BATCHES = 12  # at most, after the first runs
+BATCHES = 12  # after the first runs; more where one would be larger than
+AT_ONCE = 512  # runs
 
 Wanted = Mapping[str, tuple[str, ...]]  # outputs under about, minimise and maximise
 
@@ -46,7 +47,7 @@ def choosing_of(twin: Twin, asked: Asked, wanted: Wanted) -> Choosing:
         )
     about = () if sought else wanted["about"] or tuple(numbers)
     first = max(LEAST_FIRST, -(-asked.count // SHARE_FIRST))
-    batch = -(-(asked.count - first) // BATCHES)
+    batch = min(AT_ONCE, -(-(asked.count - first) // BATCHES))
     return Choosing(first, batch, about, wanted["minimise"], wanted["maximise"])
 
 

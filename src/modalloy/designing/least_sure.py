@@ -14,6 +14,7 @@ from modalloy.designing.surrogates.gaussian_process import Conditioned
 from modalloy.designing.surrogates.kernel import covariance
 
 NEAREST = 4  # rows whose errors say how far the process is wrong at a place
+LEAST = 1e-9  # of a process's variance, which is never all known
 FLOOR = 0.1  # of what the process itself says: no place is ever sure because its rows happen to be
 
 
@@ -69,6 +70,12 @@ def unsure_of(
     known_PN = covariance(one.kernel, u_PD, one.x_ND) @ one.inverse_NN.T
     prior_MP = covariance(one.kernel, u_MD, u_PD)
     return Unsure(prior_MP - known_PN[: len(u_MD)] @ known_PN.T, one.kernel.noise, weight_R)
+
+
+def left_of(one: Conditioned, place_RD: torch.Tensor) -> torch.Tensor:
+    """What a process does not know of places, (R,), without what two runs there differ by."""
+    known_RN = covariance(one.kernel, place_RD, one.x_ND) @ one.inverse_NN.T
+    return (one.kernel.variance - (known_RN**2).sum(1)).clamp_min(LEAST * one.kernel.variance)
 
 
 def wrong_by(one: Conditioned, place_RD: torch.Tensor) -> torch.Tensor:

@@ -97,7 +97,8 @@ def foretold(known: Mapping[str, Any]) -> str:
         return "Too few runs were ok to learn from, so that all of them are spread by Sobol."
     r2 = {name: figures["r2"] for name, figures in known["scores"].items()}
     said = ", ".join(f"{n} {'-' if v is None else format(v, '.3f')}" for n, v in r2.items())
-    return f"Each run foretold from all others by a {known['surrogate']}, R2: {said}."
+    by = known["surrogate"].replace("gaussian", "Gaussian")
+    return f"Each run foretold from all others by a {by}, R2: {said}."
 
 
 def runs(count: int) -> str:
