@@ -16,13 +16,13 @@ from modalloy.errors import TwinError
 from modalloy.twin.simulated import Simulated
 from toy_twins import timeless, write_twin
 
-RUNS = 20
+RUNS = 16
 ACTIVE: dict[str, Any] = {"plan": "active", "runs": RUNS, "about": "sag", "quiet": True}
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
-    """Twenty runs of the plate, eight by Sobol and twelve chosen one by one."""
+    """Sixteen runs of the plate, eight by Sobol and eight chosen one by one."""
     folder = tmp_path_factory.mktemp("whole")
     return ma.simulate(write_twin(folder), out=folder / "rows.parquet", workers=1, **ACTIVE)
 
@@ -72,7 +72,7 @@ def test_batches_of_several_runs_do_not_depend_on_workers(tmp_path: Path) -> Non
     made = [
         ma.simulate(
             write_twin(tmp_path / str(workers)), out=tmp_path / str(workers) / "rows.parquet",
-            workers=workers, **{**ACTIVE, "runs": 34, "about": (), "minimise": "mass"},
+            workers=workers, **{**ACTIVE, "runs": 22, "about": (), "minimise": "mass"},
         )
         for workers in (1, 3)
     ]  # fmt: skip
@@ -83,7 +83,7 @@ def test_batches_of_several_runs_do_not_depend_on_workers(tmp_path: Path) -> Non
 
 def test_a_killed_plan_goes_on_to_the_very_same_rows(whole: Simulated, tmp_path: Path) -> None:
     out, record = tmp_path / "rows.parquet", tmp_path / "rows.runs.jsonl"
-    write_twin(tmp_path, pause_s=0.1)
+    write_twin(tmp_path, pause_s=0.05)
     words = f"simulate plate.yaml -o rows.parquet --runs {RUNS} --plan active --about sag"
     process = subprocess.Popen(
         [sys.executable, "-m", "modalloy", *words.split(), "--workers", "2"],
