@@ -1,6 +1,6 @@
 """What designs, settings and twins are worth.
 
-    python -m bench.twin [bracket] [as_built] [bike] [--seeds 3] [--data FOLDER] [--dry]
+    python -m bench.twin [bracket] [as_built] [active] [bike] [--seeds 3] [--data FOLDER] [--dry]
 
 Writes bench/results/twin.json and the table of docs/twin.md after each case.
 """
@@ -16,7 +16,7 @@ from modalloy.machine.limits import rest_soon
 if TYPE_CHECKING:
     from bench.line import Line
 
-CASES = ("bracket", "as_built", "bike")
+CASES = ("bracket", "as_built", "active", "bike")
 PAGE = "twin.md"
 
 
@@ -50,6 +50,10 @@ def measured(case: str, seeds: Sequence[int], data: Path, folder: Path) -> "list
             from bench.twin.as_built import as_built_lines
 
             return as_built_lines(seeds, folder)
+        case "active":
+            from bench.twin.active import active_lines
+
+            return active_lines(seeds, folder)
         case _:
             from bench.twin.bike import bike_lines
 

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
     from modalloy.deployment.rollback import rollback
     from modalloy.designing.changes import nearest_designs
+    from modalloy.designing.simulate_verb import simulate
     from modalloy.designing.verb import design
     from modalloy.diagnosis import doctor
     from modalloy.federation.verb import federate, site
@@ -75,7 +76,6 @@ if TYPE_CHECKING:
     from modalloy.runs.run import load_run
     from modalloy.twin.calibrate import calibrate_twin
     from modalloy.twin.twin_file import load_twin
-    from modalloy.twin.verb import simulate
     from modalloy.verbs import (
         adapt,
         calibrate,
@@ -122,7 +122,7 @@ _HOMES = {
     "demo": "verbs",
     "federate": "federation.verb",
     "site": "federation.verb",
-    "simulate": "twin.verb",
+    "simulate": "designing.simulate_verb",
     "calibrate_twin": "twin.calibrate",
     "design": "designing.verb",
     "nearest_designs": "designing.changes",

@@ -5,7 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from modalloy.designing.surrogates.deep_ensemble import Learning, Members, fit_deep_ensemble
+from modalloy.designing.surrogates.deep_ensemble import (
+    Learning,
+    Members,
+    centred,
+    fit_deep_ensemble,
+)
 from modalloy.errors import DesignError
 
 SHORT = Learning(epochs=60)
@@ -82,3 +87,16 @@ def test_missing_values_teach_the_other_output_and_too_few_are_told() -> None:
     y_NO[4:, 0] = np.nan
     with pytest.raises(DesignError, match="a value in 2 rows; an ensemble needs at least 10"):
         fit_deep_ensemble(u_ND, y_NO, seed=0, logs=[False, False])
+
+
+def test_what_members_disagree_by_is_what_is_not_known_without_the_noise() -> None:
+    u_ND, y_NO = rows(80)
+    fitted = fit_deep_ensemble(u_ND, y_NO, seed=0, logs=[False, True], learning=Learning(5))
+    x_ND = torch.from_numpy(u_ND)
+    with torch.no_grad():
+        _, variance_ENO = fitted.members(centred(x_ND).expand(5, *x_ND.shape))
+        _, whole_NO = fitted.posterior(x_ND)
+    apart_NO = fitted.disagreement(x_ND)
+    noise_NO = fitted.scale_O**2 * variance_ENO.mean(0)
+    torch.testing.assert_close(apart_NO**2 + noise_NO, whole_NO**2)
+    assert (apart_NO > 0).all()

@@ -41,12 +41,34 @@ def test_a_plan_from_the_command_line(tmp_path: Path, monkeypatch: pytest.Monkey
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "rows.parquet"), rows)
 
 
+def test_active_plans_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each way of choosing gives other runs: small masses, large ones, or those that teach."""
+    write_twin(tmp_path)
+    mass: dict[str, list[float]] = {}
+    for name, value in (("minimise", "mass"), ("maximise", "mass"), ("about", "mass")):
+        words = f"--plan active --runs 16 --workers 1 --set teeth=4 --{name} {value}"
+        code, said = typed(
+            tmp_path, "plate.yaml", "-o", f"{name}.parquet", *words.split(), monkeypatch=monkeypatch
+        )
+        assert code == 0, said
+        assert "Each run foretold from all others by a Gaussian process, R2: mass" in said
+        mass[name] = pd.read_parquet(tmp_path / f"{name}.parquet")["mass"].tolist()
+    assert mass["minimise"][:8] == mass["maximise"][:8] == mass["about"][:8]
+    assert max(mass["minimise"][8:]) < min(mass["maximise"][8:])
+    assert min(mass["minimise"][8:]) < min(mass["about"][:8])
+    assert max(mass["maximise"][8:]) > max(mass["about"][:8])
+    assert sorted(mass["about"]) not in (sorted(mass["minimise"]), sorted(mass["maximise"]))
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["plate.yaml", "--set", "teeth"], "--set: write NAME=VALUE such as material=steel, not"),
         (["plate.yaml", "--set", "teeth=4", "--set", "teeth=5"], "'teeth' is set twice"),
         (["plat.yaml"], "no such file. Did you mean 'plate.yaml'?"),
+        (["plate.yaml", "--about", "sag"], "about: says what an active plan chooses its runs for"),
         (["plate.yaml", "--set", "teeth=9.5"], "teeth must be a whole number from 3 to 9"),
     ],
 )

@@ -72,6 +72,20 @@ def test_runs_that_told_nothing_are_summed_up_too() -> None:
     ]
 
 
+def test_what_the_runs_of_an_active_plan_teach_is_the_last_line() -> None:
+    outcomes = [Outcome(0, "failed", "It broke.", {}, 0.1, 0, 1)]
+    plain = summed_up(TWIN, outcomes, [{"run": 0}], Path("rows.parquet"), "mark")
+    scores = {"mass": {"r2": 0.98765, "rmse": 0.1}, "share": {"r2": None, "rmse": 0.0}}
+    known = {"surrogate": "deep ensemble", "rows": 9, "scores": scores}
+    assert plain._replace(known=known).in_words().splitlines()[-1] == (
+        "Each run foretold from all others by a deep ensemble, R2: mass 0.988, share -."
+    )
+    nothing = {"surrogate": None, "rows": 0, "scores": {}}
+    assert plain._replace(known=nothing).in_words().splitlines()[-1] == (
+        "Too few runs were ok to learn from, so that all of them are spread by Sobol."
+    )
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.00052, "0.52 ms"), (0.25, "250 ms"), (1.0, "1 s"), (12.34, "12.3 s")]
 )

@@ -8,35 +8,60 @@ import typer
 import modalloy
 from modalloy.commands.terminal import INTERRUPTED
 from modalloy.errors import TwinError
-from modalloy.twin.asked import PlanKind, Unseen
+from modalloy.twin.asked import RunPlan, Unseen
+
+Twin = Annotated[str, typer.Argument(metavar="TWIN", help="Twin file, or bracket or weld.")]
+Out = Annotated[Path, typer.Option("--out", "-o", metavar="ROWS.parquet", help="To write.")]
+Runs = Annotated[int, typer.Option("--runs", help="How many; a factorial: at most.")]
+Plan = Annotated[RunPlan, typer.Option("--plan", help="How runs are spread or chosen.")]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Another seed, other runs; else the twin's.")
+]
+Hidden = Annotated[
+    Unseen, typer.Option("--hidden", help="Hidden parameters: drawn for each run, or usual.")
+]
+ShowHidden = Annotated[
+    bool, typer.Option("--show-hidden", help="Write hidden parameters into the rows too.")
+]
+Fixed = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="The same in every run; repeatable."),
+]
+About = Annotated[
+    list[str] | None,
+    typer.Option("--about", metavar="OUTPUT", help="Active: what to learn; else all numbers."),
+]
+Minimise = Annotated[
+    list[str] | None,
+    typer.Option("--minimise", metavar="OUTPUT", help="Active: seek where it is small."),
+]
+Maximise = Annotated[
+    list[str] | None,
+    typer.Option("--maximise", metavar="OUTPUT", help="Active: seek where it is large."),
+]
+Workers = Annotated[int | None, typer.Option("--workers", help="Processes; else one a core.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")]
+Plant = Annotated[
+    str | None,
+    typer.Option("--from", metavar="PLANT", help="Calibrate the twin to these rows first."),
+]
 
 
 def simulate(
-    twin: Annotated[str, typer.Argument(metavar="TWIN", help="Twin file, or bracket or weld.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="ROWS.parquet", help="To write.")],
-    runs: Annotated[int, typer.Option("--runs", help="How many; a factorial: at most.")] = 200,
-    plan: Annotated[PlanKind, typer.Option("--plan", help="How runs are spread.")] = "sobol",
-    seed: Annotated[
-        int | None, typer.Option("--seed", help="Another seed, other runs; else the twin's.")
-    ] = None,
-    hidden: Annotated[
-        Unseen, typer.Option("--hidden", help="Hidden parameters: drawn for each run, or usual.")
-    ] = "drawn",
-    show_hidden: Annotated[
-        bool, typer.Option("--show-hidden", help="Write hidden parameters into the rows too.")
-    ] = False,
-    fixed: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="NAME=VALUE", help="The same in every run; repeatable."),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option("--workers", help="Processes; else one a core.")
-    ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it was stopped.")] = False,
-    plant: Annotated[
-        str | None,
-        typer.Option("--from", metavar="PLANT", help="Calibrate the twin to these rows first."),
-    ] = None,
+    twin: Twin,
+    out: Out,
+    runs: Runs = 200,
+    plan: Plan = "sobol",
+    seed: Seed = None,
+    hidden: Hidden = "drawn",
+    show_hidden: ShowHidden = False,
+    fixed: Fixed = None,
+    about: About = None,
+    minimise: Minimise = None,
+    maximise: Maximise = None,
+    workers: Workers = None,
+    resume: Resume = False,
+    plant: Plant = None,
 ) -> None:
     """Run a digital twin by a plan and write a row a run.
 
@@ -61,6 +86,9 @@ def simulate(
             hidden=hidden,
             show_hidden=show_hidden,
             fixed=settings(fixed or []),
+            about=about or (),
+            minimise=minimise or (),
+            maximise=maximise or (),
             workers=workers,
             resume=resume,
         )

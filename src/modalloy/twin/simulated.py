@@ -30,6 +30,7 @@ class Simulated(NamedTuple):
     reasons: list[tuple[str, int]]
     run_s: float | None
     ranges: dict[str, str]
+    known: dict[str, Any] | None = None
 
     def in_words(self) -> str:
         """For a terminal."""
@@ -42,6 +43,7 @@ class Simulated(NamedTuple):
         further = len(self.reasons) - MOST_REASONS
         if further > 0:
             lines += [f"and {further} more reason{'s' * (further > 1)}, in the rows."]
+        lines += [] if self.known is None else [foretold(self.known)]
         return "\n".join(lines)
 
 
@@ -87,6 +89,16 @@ def _files(output: Media, count: int) -> str:
 def _counted(found: Mapping[str, int]) -> str:
     """`good 150, bad 50`."""
     return ", ".join(f"{name} {count}" for name, count in found.items())
+
+
+def foretold(known: Mapping[str, Any]) -> str:
+    """How well each run is foretold from all others, in a sentence."""
+    if known["surrogate"] is None:
+        return "Too few runs were ok to learn from, so that all of them are spread by Sobol."
+    r2 = {name: figures["r2"] for name, figures in known["scores"].items()}
+    said = ", ".join(f"{n} {'-' if v is None else format(v, '.3f')}" for n, v in r2.items())
+    by = known["surrogate"].replace("gaussian", "Gaussian")
+    return f"Each run foretold from all others by a {by}, R2: {said}."
 
 
 def runs(count: int) -> str:

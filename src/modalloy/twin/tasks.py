@@ -1,6 +1,6 @@
 """The runs of a plan: designs with what is set for all of them, hidden values and a seed each."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, assert_never
 
 import numpy as np
@@ -20,35 +20,55 @@ DRAWS, RUNS = 1, 2  # what a generator is for, so that plan, hidden values and r
 def tasks_of(twin: Twin, asked: Asked) -> list[Task]:
     """A task a run, numbered from 0: every variable and hidden parameter, and the run's own seed.
 
-    A run has the same hidden values and seed however many others there are. TwinError for values
-    that cannot be set.
+    Of an active plan, its first runs. A run has the same hidden values and seed however many others
+    there are. TwinError for values that cannot be set.
     """
     fixed = checked(twin, asked.fixed, "set: ")
     designs = _planned(twin, asked, fixed) if asked.designs is None else _given(twin, asked, fixed)
-    hidden = drawn(twin.hidden, len(designs), asked.seed, asked.hidden)
-    seeds = np.random.SeedSequence([asked.seed, RUNS]).generate_state(len(designs)).tolist()
+    return numbered(twin, asked, designs, first=0)
+
+
+def numbered(
+    twin: Twin, asked: Asked, designs: Sequence[Mapping[str, Any]], *, first: int
+) -> list[Task]:
+    """Designs as the runs first, first + 1, ..., with their hidden values and seeds."""
+    count = first + len(designs)
+    hidden = drawn(twin.hidden, count, asked.seed, asked.hidden)
+    seeds = np.random.SeedSequence([asked.seed, RUNS]).generate_state(count).tolist()
     return [
-        Task(run, {**unseen, **design}, seed)
-        for run, (design, unseen, seed) in enumerate(zip(designs, hidden, seeds, strict=True))
+        Task(run, {**hidden[run], **design}, seeds[run])
+        for run, design in enumerate(designs, start=first)
     ]
 
 
 def _planned(twin: Twin, asked: Asked, fixed: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The designs of a plan over what is not fixed."""
-    open_ = Space({n: v for n, v in twin.variables.items() if n not in fixed}).free
-    if not open_:
+    space = open_space(twin, fixed)
+    if not space.free:
         varied = asked.hidden == "drawn" and set(twin.hidden) - set(fixed)
         if not varied:
             raise TwinError("set: fixes every variable, so that all runs are the same one.")
-        found: dict[str, np.ndarray] = {}
-        count = asked.count
+        return designs_at(twin, fixed, space, np.zeros((asked.count, 0)))
+    if asked.choosing is not None:
+        u_ND = plan(space, asked.choosing.first, kind="sobol", seed=asked.seed)
     else:
-        space = Space(open_)
+        assert asked.kind != "active", "an active plan says how its runs are chosen"
         u_ND = plan(space, asked.count, kind=asked.kind, seed=asked.seed)
-        found, count = space.values(u_ND), len(u_ND)
-    own = {name: np.array([value] * count) for name, value in fixed.items()}
-    found = {**with_linked(twin.variables, own | found), **_hidden_of(twin, own)}
-    return rows_of(found)
+    return designs_at(twin, fixed, space, u_ND)
+
+
+def open_space(twin: Twin, fixed: Mapping[str, Any]) -> Space:
+    """The space of the variables that are not fixed."""
+    return Space(Space({n: v for n, v in twin.variables.items() if n not in fixed}).free)
+
+
+def designs_at(
+    twin: Twin, fixed: Mapping[str, Any], space: Space, u_ND: np.ndarray
+) -> list[dict[str, Any]]:
+    """Designs of an open space with what is fixed beside them and what follows from both."""
+    own = {name: np.array([value] * len(u_ND)) for name, value in fixed.items()}
+    found = space.values(u_ND) if space.free else {}
+    return rows_of({**with_linked(twin.variables, own | found), **_hidden_of(twin, own)})
 
 
 def _given(twin: Twin, asked: Asked, fixed: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -92,6 +92,14 @@ class DeepEnsemble:
         variance_NO = (variance_ENO + (mean_ENO - mean_NO) ** 2).mean(0)
         return self.shift_O + self.scale_O * mean_NO, self.scale_O * variance_NO.sqrt()
 
+    def disagreement(self, u_ND: torch.Tensor) -> torch.Tensor:
+        """The deviation of the members' means, (N, O): what is not known, without what two runs of
+        one design differ by."""
+        count = len(self.members.weights[0])
+        with torch.no_grad():
+            mean_ENO, _ = self.members(centred(u_ND).expand(count, *u_ND.shape))
+        return self.scale_O * mean_ENO.std(0, correction=0)
+
 
 def fit_deep_ensemble(
     u_ND: np.ndarray,
