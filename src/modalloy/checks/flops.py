@@ -15,6 +15,7 @@ from modalloy.job import config
 from modalloy.media.blob import File
 from modalloy.media.media import open_image, source_of
 from modalloy.media.sound import read_audio
+from modalloy.model.trunks.resonance_sizes import lines_for
 from modalloy.readers.text import to_words
 
 FILES = 16  # files that are opened for their size and time
@@ -168,6 +169,10 @@ def _audio(name: str, options: config.Audio, cells: Cells) -> Work:
 
     lengths, read_s = _timed(name, cells, read)
     seconds = float(np.mean(lengths)) if lengths else options.seconds
+    if options.resonances:
+        samples = lines_for(round(options.seconds * options.rate_hz))
+        flop = FRONT * samples * math.log2(samples) + HEADS
+        return Work("series", flop / 1e9, 1e6, read_s, changed=0.0)
     if options.encoder == "scratch":
         flop, weights = CNNS[options.size]
         # A picture of 64 bands and a frame each 10 ms.

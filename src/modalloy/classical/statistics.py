@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from modalloy.classical import signals
+from modalloy.classical.resonances import resonances
 from modalloy.model.trunks.signal_sizes import segment_for
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.reader import Reader
@@ -59,9 +60,14 @@ def directions(grey_HW: np.ndarray) -> np.ndarray:
 
 def of_sound(reader: AudioReader, values: Mapping[str, np.ndarray]) -> np.ndarray:
     """Length, loudness, zero crossings, peak; of 40 mel bands' log energy over time the mean,
-    deviation, maximum, and mean step from one frame to the next.
+    deviation, maximum, and mean step from one frame to the next. Of a column that is heard by its
+    resonances they alone, NaN where a recording has fewer.
     """
-    x_L = values["wave"][: int(values["length"])].astype(np.float64)
+    x_L = values["wave"][: int(values["length"])]
+    if reader.resonances:
+        scale = {"rate_hz": reader.rate_hz, "longest": reader.length}
+        return resonances(x_L, count=reader.resonances, **scale).ravel()
+    x_L = x_L.astype(np.float64)
     # About 32 ms, never so short that a band falls between two lines.
     size = max(256, 1 << round(FRAME_S * reader.rate_hz).bit_length() - 1)
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(x_L, (0, size)), size)[:: size // 2]

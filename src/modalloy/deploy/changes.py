@@ -5,6 +5,7 @@ from torch import nn
 from modalloy.deploy.modules import EncoderGraph, HeadsGraph
 from modalloy.model.encoders.audio import AudioEncoder
 from modalloy.model.encoders.image import ImageEncoder
+from modalloy.model.encoders.resonance import ResonanceEncoder
 from modalloy.model.encoders.series import SeriesEncoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import TextEncoder
@@ -20,6 +21,8 @@ def change_of(name: str, module: nn.Module) -> str:
         case EncoderGraph(encoder=TextEncoder() | ImageEncoder() | AudioEncoder() as encoder):
             such = "" if encoder.trunk is None else ", such as scratch,"
             return f"choose another `encoder:`{such} for column '{name}'"
+        case EncoderGraph(encoder=ResonanceEncoder()):
+            return f"take `resonances:` of column '{name}' away"
         case EncoderGraph(encoder=TableEncoder()):
             return "choose another `embed:` for its numbers"
         case EncoderGraph():

@@ -194,7 +194,11 @@ class Audio(Trunk):
     seconds: Annotated[float, Field(gt=0.0, le=30.0)] = 10.0
     """Longer recordings are cut here."""
     augment: Literal["none", "mask"] = "mask"
-    """Masked time and frequency stripes and a random gain while training (Park et al. 2019)."""
+    """Masked time and frequency stripes and a random gain while training (Park et al. 2019); not of
+    resonances, which are found once."""
+    resonances: Annotated[int, Field(ge=0, le=32)] = 0
+    """Hears so many of the lowest resonances of a struck body - frequency, level and sharpness of
+    each - in place of log-mel frames, which tell no frequency to a hundredth."""
 
 
 class History(Options):

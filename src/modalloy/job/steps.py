@@ -65,8 +65,11 @@ def rows_a_step(job: config.Job, rows: int) -> int:
 
 
 def plain(job: config.Job) -> bool:
-    """Whether every input is a number, a category or a time."""
-    return all(isinstance(options, config.Tabular) for options in inputs(job).values())
+    """Whether every input is a number, a category, a time, or a few resonances of a recording."""
+    return all(
+        isinstance(o, config.Tabular) or (isinstance(o, config.Audio) and o.resonances > 0)
+        for o in inputs(job).values()
+    )
 
 
 def folds(job: config.Job, training: int, validation: int) -> int:
@@ -89,6 +92,8 @@ def folds(job: config.Job, training: int, validation: int) -> int:
 def costs_little(options: config.Column, rows: int) -> bool:
     """Whether several trainings on a few hundred rows of a column take seconds, not minutes."""
     match options:
+        case config.Audio() if options.resonances:
+            return True
         case config.Image() | config.Audio():
             return options.encoder != "scratch" and options.tune == "frozen"
         case config.Text() | config.Series() if options.encoder != "scratch":

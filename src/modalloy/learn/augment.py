@@ -63,7 +63,7 @@ def augment(batch: Batch, job: config.Job) -> Batch:
                 how = mildest(job, [name, *tasks.values()])
                 if how != "none":
                     change_pictures(values, targets, together, tasks, how)
-            case config.Audio(augment="mask"):
+            case config.Audio(augment="mask", resonances=0):
                 values[name] = change_wave(values[name])
             case config.Series() if options.augment != "none":
                 values[name] = change_series(values[name], options.augment == "jitter")

@@ -30,13 +30,15 @@ class AudioReader(Reader):
 
     full: what becomes 1 of samples that are floats: 1 where training recordings are scaled to it,
     else the loudest sample of them. None in runs that know of no scale: floats are cut at 1 there,
-    and channels are averaged even where that silences them.
+    and channels are averaged even where that silences them. resonances: how many of them say all
+    of a recording; 0 where it is heard as it is.
     """
 
     kind: ClassVar[str] = "audio"
     rate_hz: int
     seconds: float
     full: float | None = None
+    resonances: int = 0
 
     @classmethod
     def fit(cls, name: str, options: config.Audio, cells: Cells) -> Self:
@@ -56,14 +58,15 @@ class AudioReader(Reader):
             peaks += [sound.peak] if sound.floating else []
         if not read:
             raise TableError(f"column '{name}': no recording can be read: {fault}")
-        return cls(name, options.rate_hz, options.seconds, full_scale(peaks))
+        full, resonances = full_scale(peaks), options.resonances
+        return cls(name, options.rate_hz, options.seconds, full, resonances)
 
     @classmethod
     def together(cls, fitted: Sequence[Self], rows: Sequence[int]) -> Self:
         """On the scale of the loudest site."""
         known = [r.full for r in fitted if r.full is not None]
         full = max(known) if known else None
-        return replace(same(fitted, "rate_hz", "seconds"), full=full)
+        return replace(same(fitted, "rate_hz", "seconds", "resonances"), full=full)
 
     @property
     def length(self) -> int:

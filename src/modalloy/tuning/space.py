@@ -120,7 +120,7 @@ def of_column(options: config.Column) -> Iterator[tuple[str, Range]]:
     if options.encoder != "scratch":
         yield "tune", OneOf(("frozen", "last_n", "full"))
     augment = getattr(options, "augment", None)
-    if augment is not None:
+    if augment is not None and not getattr(options, "resonances", 0):
         known = AUGMENTATIONS[str(getattr(options, "type", ""))]
         mild = known[: max(2, known.index(augment) + 1)]  # flips may change what a picture shows
         yield "augment", OneOf(mild)

@@ -7,6 +7,7 @@ from modalloy.job import config
 from modalloy.model.encoders.audio import AudioEncoder
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.image import ImageEncoder
+from modalloy.model.encoders.resonance import ResonanceEncoder
 from modalloy.model.encoders.series import SeriesEncoder
 from modalloy.model.encoders.table import KINDS, TableEncoder
 from modalloy.model.encoders.text import TextEncoder
@@ -46,6 +47,8 @@ def build_encoder(
             return ImageEncoder(reader, options, width, pretrained=pretrained, trunk_config=trunk)
         case config.Audio():
             assert isinstance(reader, AudioReader)
+            if options.resonances:
+                return ResonanceEncoder(reader, options, width)
             return AudioEncoder(reader, options, width, pretrained=pretrained, trunk_config=trunk)
         case config.Series():
             assert isinstance(reader, SeriesReader)
