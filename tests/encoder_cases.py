@@ -14,6 +14,7 @@ from modalloy.job import config
 from modalloy.model.encoders.audio import AudioEncoder
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.image import ImageEncoder
+from modalloy.model.encoders.resonance import ResonanceEncoder
 from modalloy.model.encoders.series import SeriesEncoder
 from modalloy.model.encoders.table import TableEncoder
 from modalloy.model.encoders.text import TextEncoder
@@ -78,6 +79,24 @@ def audio(encoder: str, **options: Any) -> Made:
         return {"wave": 0.2 * wave_BL, "length": length_B}
 
     return AudioEncoder(reader, made, WIDTH, pretrained=encoder.startswith("hf:")), values
+
+
+def struck(**options: Any) -> Made:
+    """Two tones that die away, behind a little noise, and every third row nothing but noise."""
+    made = config.Audio(resonances=3, rate_hz=4000, seconds=0.1, **options)
+    reader = AudioReader("tap", 4000, 0.1, resonances=3)
+
+    def values(rows: int) -> Values:
+        ago_L, row_B1 = torch.arange(400) - 20, torch.arange(rows)[:, None]
+        rings_BL = sum(
+            torch.sin(hz / 4000 * 2 * torch.pi * ago_L) for hz in (300.0 + 7 * row_B1, 1100.0)
+        )
+        rings_BL = rings_BL * (-ago_L / 90).exp() * (ago_L >= 0) * (row_B1 % 3 != 2)
+        length_B = torch.tensor([(400, 333, 200)[i % 3] for i in range(rows)])
+        wave_BL = 0.3 * rings_BL + 1e-4 * torch.randn(rows, 400)
+        return {"wave": wave_BL * (torch.arange(400) < length_B[:, None]), "length": length_B}
+
+    return ResonanceEncoder(reader, made, WIDTH), values
 
 
 def series(length: int = 100, **options: Any) -> Made:
@@ -157,6 +176,7 @@ CASES: dict[str, Callable[[Path], Made]] = {
     "image all views": lambda _: image("scratch", augment="rotate", all_views=True),
     "audio scratch": lambda _: audio("scratch"),
     "audio whisper frozen": lambda _: audio("whisper_tiny_en", tune="frozen"),
+    "audio resonances": lambda _: struck(),
     "series base": lambda _: series(length=1000, front=("learned",), size="base"),
     "series all": lambda _: series(front=tuple(f for f in FRONTS if f != "convolution")),
     "series convolution": lambda _: series(front=("convolution", "minirocket")),

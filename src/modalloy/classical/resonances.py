@@ -32,13 +32,16 @@ def resonances(x_L: np.ndarray, *, rate_hz: int, longest: int, count: int) -> np
     level_F = 10 * np.log10(power_F / power_F.max() + FLOOR)
     at_K = np.flatnonzero(peaks(level_F, reaches(samples)))
     at_K = at_K[at_K >= max(1.0, PERIODS * samples / left)][:count]
-    below_K, top_K, above_K = (level_F[at_K + step] for step in (-1, 0, 1))
+    span = max(1, samples // (4 * left))
+    below_K, top_K, above_K = (
+        level_F[np.clip(at_K + step, 0, len(level_F) - 1)] for step in (-span, 0, span)
+    )
     bend_K = np.maximum(2 * top_K - below_K - above_K, 1e-6)
     aside_K = np.clip((above_K - below_K) / (2 * bend_K), -0.5, 0.5)
-    line_K = at_K + aside_K
+    line_K = at_K + aside_K * span
     facts_K3[: len(at_K), 0] = np.log(line_K * (rate_hz / samples / REFERENCE_HZ))
     facts_K3[: len(at_K), 1] = (top_K + (above_K - below_K) * aside_K / 4) / 10
-    facts_K3[: len(at_K), 2] = np.log(line_K * np.sqrt(bend_K / BEND) / 2)
+    facts_K3[: len(at_K), 2] = np.log(line_K / span * np.sqrt(bend_K / BEND) / 2)
     return facts_K3
 
 

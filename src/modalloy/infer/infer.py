@@ -4,6 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -26,6 +27,7 @@ from modalloy.infer.recordings import with_recordings
 from modalloy.infer.series_fronts import series_fronts
 from modalloy.infer.simulated_rows import told_beside, with_told, with_told_unit
 from modalloy.infer.split_inference import choose_split, with_copies_apart
+from modalloy.infer.struck import with_resonances
 from modalloy.infer.task_inference import goal_for, parallel
 from modalloy.infer.type_inference import guess
 from modalloy.infer.within_minutes import within_minutes
@@ -77,6 +79,7 @@ def infer(table: Table, targets: Sequence[str], *, minutes: float | None = None)
     tasks = {t: _told_alike(looks[t], goal) for t, goal in tasks.items()}
     columns = _channels_joined(some, looks, free)
     columns = _with_fronts(some, looks, columns, config.Split(**split))
+    columns = _struck(looks, columns, tasks, table.folder)
     columns = with_recordings(table, guesses, columns, config.Split(**split), tasks)
     draft = Draft(table.rows, columns, split, why, tasks, table.sheet, table.notes)
     draft = without_leaks(few, draft)
@@ -190,6 +193,16 @@ def _with_fronts(table: Table, looks: Looks, guesses: Guesses, split: config.Spl
                 found, reason=f"{found.reason}; {why}", options={**found.options, **options}
             )
     return out
+
+
+def _struck(
+    looks: Looks, guesses: Guesses, tasks: Mapping[str, InferredTask], folder: Path
+) -> Guesses:
+    """Recordings of strokes are heard by what rings in them."""
+    return {
+        c: with_resonances(g, files_of(looks[c], folder), tasks) if g.type == "audio" else g
+        for c, g in guesses.items()
+    }
 
 
 def _channels_joined(table: Table, looks: Looks, guesses: Guesses) -> Guesses:

@@ -57,7 +57,7 @@ class ResonanceEncoder(Encoder):
         z_BFd = torch.where(there_BF[..., None], self.number(z_BF), self.fewer_Fd)
         hidden_BD = self.inward(dropout(z_BFd.flatten(1), DROPOUT, self.training))
         summary_BD = self.layer(hidden_BD)
-        mask_B1 = there_BF.new_ones(len(x_BF), 1)
+        mask_B1 = there_BF.new_ones(x_BF.shape[0], 1)
         return Tokens(summary_BD.unsqueeze(1), mask_B1, summary_BD)
 
     def usual(self, x_BF: Tensor, there_BF: Tensor) -> Tensor:

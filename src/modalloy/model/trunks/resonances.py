@@ -28,13 +28,15 @@ from modalloy.model.trunks.resonance_sizes import (
 
 
 class Spectrum(NamedTuple):
-    """Level of each line in dB, the strongest 0, (B, F); the lowest line that counts, (B, 1).
+    """Level of each line in dB, the strongest 0, (B, F).
 
-    sounds_B1: whether anything is heard.
+    first_B1: the lowest line that counts. span_B1: lines to either side that a top is told by, a
+    quarter of what rows of this length tell apart. sounds_B1: whether anything is heard.
     """
 
     level_BF: Tensor
     first_B1: Tensor
+    span_B1: Tensor
     sounds_B1: Tensor
 
 
@@ -54,16 +56,18 @@ def resonances(
         samples = lines_for(longest)
         spectrum = spectrum_of(wave_BL.float(), length_B, samples)
         at_BK, there_BK = lowest(peaks(spectrum, reaches(samples)), count)
+        span_B1, last = spectrum.span_B1, spectrum.level_BF.shape[1] - 1
         below_BK, top_BK, above_BK = (
-            spectrum.level_BF.gather(1, at_BK + step) for step in (-1, 0, 1)
+            spectrum.level_BF.gather(1, (at_BK + step * span_B1).clamp(0, last))
+            for step in (-1, 0, 1)
         )
         bend_BK = (2 * top_BK - below_BK - above_BK).clamp_min(1e-6)
         aside_BK = ((above_BK - below_BK) / (2 * bend_BK)).clamp(-0.5, 0.5)
-        line_BK = at_BK + aside_BK
+        line_BK = at_BK + aside_BK * span_B1
         facts = [
             (line_BK * (rate_hz / samples / REFERENCE_HZ)).log(),
             (top_BK + (above_BK - below_BK) * aside_BK / 4) / 10,
-            (line_BK * (bend_BK / BEND).sqrt() / 2).log(),
+            (line_BK / span_B1 * (bend_BK / BEND).sqrt() / 2).log(),
         ]
         return torch.stack(facts, -1) * there_BK[..., None], there_BK
 
@@ -87,10 +91,11 @@ def spectrum_of(wave_BL: Tensor, length_B: Tensor, samples: int) -> Spectrum:
     window_BN = torch.cos(ago_N / left_B1 * (torch.pi / 2)).square() * (ago_N < left_B1)
     rung_BN = F.pad(wave_BL.gather(1, at_BN) * window_BN, (0, samples // 2))
     power_BF = power_lines(rung_BN)[:, : samples // 2]
-    first_B1 = (PERIODS * samples) / left_B1
     strongest_B1 = power_BF.amax(1, keepdim=True)
     level_BF = 10 * (power_BF / strongest_B1.clamp_min(SILENT) + FLOOR).log10()
-    return Spectrum(level_BF, first_B1, strongest_B1 > SILENT)
+    first_B1 = (PERIODS * samples) / left_B1
+    span_B1 = (samples // (4 * left_B1)).clamp_min(1)
+    return Spectrum(level_BF, first_B1, span_B1, strongest_B1 > SILENT)
 
 
 def peaks(spectrum: Spectrum, over: list[int]) -> Tensor:
