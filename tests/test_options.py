@@ -73,6 +73,7 @@ CASES: dict[str, list[Case]] = {
     "Audio.rate_hz": [("sound", f"{SOUND}.rate_hz", 4000, 2000)],
     "Audio.seconds": [("sound", f"{SOUND}.seconds", 0.25, 0.15)],
     "Audio.augment": [("sound", f"{SOUND}.augment", "none", "mask")],
+    "Audio.resonances": [("sound", f"{SOUND}.resonances", 0, 2)],
     "Audio.encoder": [("wav2vec2", f"{SOUND}.encoder", "scratch", "hf:WAV2VEC2")],
     "Audio.tune": [("wav2vec2", f"{SOUND}.tune", "full", v) for v in ("frozen", "last_n")],
     "Audio.last_n": [("wav2vec2 last_n", f"{SOUND}.last_n", 1, 2)],

@@ -21,15 +21,13 @@ LOWEST = 3  # resonances that are heard
 MOST_S = 2.0  # of a recording of one stroke
 RATES_HZ = (1000, 192_000)  # that a column can be brought to
 PARTS = 8  # of what follows the stroke,
-DYING = 3.0  # dB by which the second is weaker than the first at least,
-STEADY = 1.0  # dB by which a later one may be louder than the one before: noise is left
+DYING = 10.0  # dB by which the last is weaker than the first at least,
+STEADY = 1.0  # dB by which one may be louder than the one before: noise is left
 EARLY = 0.05  # share of all power that may come before the stroke
 NEARLY_ALL = 0.9  # of the recordings that can be read
 
 
-def with_resonances(
-    found: Guess, files: list[Path], tasks: Mapping[str, InferredTask]
-) -> Guess:
+def with_resonances(found: Guess, files: list[Path], tasks: Mapping[str, InferredTask]) -> Guess:
     """The guess of a column of recordings, by their resonances where numbers are to be answered
     from strokes; else as it is.
     """
@@ -48,11 +46,12 @@ def with_resonances(
 
 
 def heard(file: Path) -> Sound | None:
-    """The recording; None where it cannot be read, which `check` says, or is long."""
+    """The recording; None where it cannot be read or holds silence, which `check` says."""
     try:
-        return read_audio(file, 2 * MOST_S)
+        sound = read_audio(file, 2 * MOST_S)
     except TableError:
         return None
+    return sound if sound.peak > 0 else None
 
 
 def seconds(sound: Sound) -> float:
@@ -71,8 +70,8 @@ def is_stroke(sound: Sound) -> bool:
     if before > EARLY or len(x_L) - start < 10 * PARTS:
         return False
     power_P = np.array([np.mean(part**2) for part in np.array_split(x_L[start:], PARTS)])
-    step_P = np.diff(10 * np.log10(power_P + 1e-12 * power_P.max()))
-    if step_P[0] > -DYING or step_P.max() > STEADY:
+    level_P = 10 * np.log10(power_P + 1e-12 * power_P.max())
+    if level_P[0] - level_P[-1] < DYING or np.diff(level_P).max() > STEADY:
         return False
     scale = {"rate_hz": sound.rate_hz, "longest": len(x_L)}
     return bool(np.isfinite(resonances(sound.wave, count=1, **scale)[0, 0]))

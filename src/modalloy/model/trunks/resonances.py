@@ -94,7 +94,7 @@ def spectrum_of(wave_BL: Tensor, length_B: Tensor, samples: int) -> Spectrum:
     strongest_B1 = power_BF.amax(1, keepdim=True)
     level_BF = 10 * (power_BF / strongest_B1.clamp_min(SILENT) + FLOOR).log10()
     first_B1 = (PERIODS * samples) / left_B1
-    span_B1 = (samples // (4 * left_B1)).clamp_min(1)
+    span_B1 = (samples / (4.0 * left_B1)).floor().clamp_min(1.0).long()
     return Spectrum(level_BF, first_B1, span_B1, strongest_B1 > SILENT)
 
 
