@@ -14,8 +14,8 @@ from modalloy.errors import TableError
 from modalloy.job import config
 from modalloy.media.blob import File
 from modalloy.media.media import open_image, source_of
+from modalloy.media.resonance_sizes import lines_for
 from modalloy.media.sound import read_audio
-from modalloy.model.trunks.resonance_sizes import lines_for
 from modalloy.readers.text import to_words
 
 FILES = 16  # files that are opened for their size and time

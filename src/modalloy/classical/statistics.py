@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from modalloy.classical import signals
-from modalloy.classical.resonances import resonances
+from modalloy.media.resonances import resonances
 from modalloy.model.trunks.signal_sizes import segment_for
 from modalloy.readers.audio import AudioReader
 from modalloy.readers.reader import Reader

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from modalloy.classical.resonances import resonances
 from modalloy.errors import TableError
 from modalloy.infer.guessed import Guess, InferredTask
 from modalloy.job import config
+from modalloy.media.resonances import resonances
 from modalloy.media.sound import Sound, read_audio
 
 LOWEST = 3  # resonances that are heard

@@ -153,15 +153,15 @@ def _trunk(name: str, options: dict[str, Any], started: bool) -> Iterator[Fault]
     path = ("columns", name)
     if encoder == "scratch" and tune in ("frozen", "last_n"):
         yield Fault((*path, "tune"), f"{tune} needs a pretrained encoder; this one is scratch.")
-    if options.get("resonances"):
-        if encoder != "scratch":
-            why = f"are heard in place of {quoted(encoder)}; take one of the two away."
-            yield Fault((*path, "resonances"), why)
-        if tune in BESIDE:
-            yield Fault((*path, "tune"), f"{tune} has nothing to stand beside: resonances are found, not learned.")
-            return
+    resonant = bool(options.get("resonances"))
+    if resonant and encoder != "scratch":
+        why = f"are heard in place of {quoted(encoder)}; take one of the two away."
+        yield Fault((*path, "resonances"), why)
     front = options.get("front")
-    if tune in BESIDE and isinstance(front, list) and not {"learned", "convolution"} & set(front):
+    if tune in BESIDE and resonant:
+        why = f"{tune} has nothing to stand beside: resonances are found, not learned."
+        yield Fault((*path, "tune"), why)
+    elif tune in BESIDE and isinstance(front, list) and not {"learned", "convolution"} & set(front):
         why = f"{tune} has nothing to stand beside: no front of this series is learned."
         yield Fault((*path, "tune"), why)
     elif encoder == "scratch" and tune in BESIDE and not started:

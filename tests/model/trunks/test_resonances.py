@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from modalloy.classical.resonances import resonances as in_numpy
+from modalloy.media.resonances import resonances as in_numpy
 from modalloy.model.trunks.resonances import resonances
 
 RATE_HZ = 16_000

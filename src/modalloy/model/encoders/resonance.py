@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from modalloy.job import config
+from modalloy.media.resonance_sizes import FACTS
 from modalloy.model.encoders.encoder import Encoder
 from modalloy.model.encoders.number import Piecewise
 from modalloy.model.encoders.series import EDGES
@@ -13,7 +14,6 @@ from modalloy.model.layers.block import Residual
 from modalloy.model.layers.dropout import dropout
 from modalloy.model.layers.scale import Standardise
 from modalloy.model.tokens import Tokens
-from modalloy.model.trunks.resonance_sizes import FACTS
 from modalloy.model.trunks.resonances import resonances
 from modalloy.readers.audio import AudioReader
 

@@ -10,9 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from modalloy.model.trunks.fourier import power_lines
-from modalloy.model.trunks.logmel import in_length
-from modalloy.model.trunks.resonance_sizes import (
+from modalloy.media.resonance_sizes import (
     BEND,
     DEPTH,
     FLOOR,
@@ -25,6 +23,8 @@ from modalloy.model.trunks.resonance_sizes import (
     lines_for,
     reaches,
 )
+from modalloy.model.trunks.fourier import power_lines
+from modalloy.model.trunks.logmel import in_length
 
 
 class Spectrum(NamedTuple):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from modalloy.model.trunks.resonance_sizes import (
+from modalloy.media.resonance_sizes import (
     BEND,
     DEPTH,
     FACTS,
