@@ -65,11 +65,8 @@ def rows_a_step(job: config.Job, rows: int) -> int:
 
 
 def plain(job: config.Job) -> bool:
-    """Whether every input is a number, a category, a time, or a few resonances of a recording."""
-    return all(
-        isinstance(o, config.Tabular) or (isinstance(o, config.Audio) and o.resonances > 0)
-        for o in inputs(job).values()
-    )
+    """Whether every input is a number, a category or a time."""
+    return all(isinstance(options, config.Tabular) for options in inputs(job).values())
 
 
 def folds(job: config.Job, training: int, validation: int) -> int:
