@@ -62,6 +62,7 @@ class Search:
         confidence: float = 0.95,
         fails: float = 0.05,
         trusted: bool = True,
+        needed: int = 0,
         seed: int = 0,
     ) -> None:
         self.folder, self.constraints, self.rows = folder, constraints, rows
@@ -71,6 +72,7 @@ class Search:
         self.objectives, self.confidence, self.fails = objectives, confidence, fails
         self.planned, self.batch, self.final, self.simulated = planned, batch, final, simulated
         self.trusted = trusted  # whether runs show that their designs keep what is asked
+        self.needed = needed  # proposals that a margin has to rest on
         self.run, self.seen, self.extra, self.reason = 0, [], {}, "the mesh collapsed"
         (folder / "media").mkdir(parents=True, exist_ok=True)
 
@@ -126,12 +128,14 @@ class Search:
                 "scores": scores,
                 "compared": compared,
                 "rows": rows,
+                "shown": 0.8,
                 "seconds": 1.5,
             },
         )
         verified = sum(r["status"] == "ok" for r in self.seen[self.planned :])
         margins = {c["output"]: 1.75 - 0.01 * verified for c in self.constraints}
         told = {"margins": margins, "planned": rows - verified, "verified": verified, "rows": rows}
+        told["needed"] = self.needed
         self.records.write("calibrate", {"confidence": self.confidence, **told})
         return self.save()
 

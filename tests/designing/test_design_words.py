@@ -20,7 +20,7 @@ def test_the_answer_in_words(tmp_path: Path) -> None:
     told = search.records.last("accept").facts
     best = min(told["accepted"], key=lambda one: one["outputs"]["mass"])
     planned = told["best_of_plan"]
-    said = in_words(search.records).splitlines()
+    said = in_words(tmp_path, search.records).splitlines()
     assert said[0] == (
         "Asked of beam: minimise mass such that deflection <= 0.6 mm and f1 >= 200 Hz; 110 runs in "
         "all."
@@ -63,12 +63,32 @@ def test_nothing_found_is_said_first_with_what_comes_nearest(tmp_path: Path) -> 
     off = 500.0 - nearest.outputs["f1"]
     assert f"which is {amount(off, 'Hz')} off (f1 >= 500 Hz)" in said[1]
     assert "None of the 40 planned designs keeps everything that was asked." in said
-    assert "Of the proposals run" in in_words(search.records)
+    assert in_words(tmp_path, search.records).splitlines() == said  # as the page has it
+
+
+def test_without_its_runs_the_nearest_is_said_to_be_of_the_proposals(tmp_path: Path) -> None:
+    search = Search(tmp_path, constraints=IMPOSSIBLE, rows=False).plan().round().accept()
+    assert "Of the proposals run" in in_words(tmp_path, search.records)
+
+
+@pytest.mark.parametrize(("needed", "objectives"), [(60, ("mass",)), (60, ()), (11, ("mass",))])
+def test_a_margin_that_rests_on_few_verified_designs_is_told(
+    needed: int, objectives: tuple[str, ...], tmp_path: Path
+) -> None:
+    search = Search(tmp_path, needed=needed, objectives=objectives, fails=0.0)
+    search.plan().round().accept()
+    lines = in_words(tmp_path, search.records).splitlines()
+    told = [line for line in lines if "verified before the last ones" in line]
+    assert len(told) == (needed > 10)
+    for line in told:
+        assert line.startswith("10 proposals were verified before the last ones were proposed, and")
+        assert f"a promise of 95 % needs {needed}: their margin comes from planned rows" in line
+        assert ("A larger budget mends that." in line) == bool(objectives)
 
 
 def test_proposals_that_fail_though_earlier_runs_do_not(tmp_path: Path) -> None:
     search = Search(tmp_path).plan().round().accept(offset=0.4)
-    said = in_words(search.records)
+    said = in_words(tmp_path, search.records)
     assert "None of the designs proposed in the end keeps everything that was asked; run " in said
     assert ", made before, did in its one run." in said
     assert "\nBest design, run " in said
@@ -77,13 +97,13 @@ def test_proposals_that_fail_though_earlier_runs_do_not(tmp_path: Path) -> None:
 def test_proposals_that_keep_everything_by_luck_are_not_accepted(tmp_path: Path) -> None:
     search = Search(tmp_path, trusted=False).plan().accept()
     assert search.records.last("accept").facts["feasible"] > 0
-    said = in_words(search.records)
+    said = in_words(tmp_path, search.records)
     assert "No design is accepted: the proposals that keep everything were not certified" in said
     assert "Best of all runs, not accepted, run " in said
 
 
 def test_a_search_that_has_nothing_to_propose_in_the_end(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path, final=0).plan().round().accept().records)
+    said = in_words(tmp_path, Search(tmp_path, final=0).plan().round().accept().records)
     assert "No design could be proposed in the end; run " in said
     assert "promised" not in said
 
@@ -112,19 +132,19 @@ def test_the_interval_is_wilsons() -> None:
 
 
 def test_designs_without_a_simulator_are_to_be_made(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path, simulated=False).plan().accept().records)
+    said = in_words(tmp_path, Search(tmp_path, simulated=False).plan().accept().records)
     assert "20 designs are proposed. None has been run: make and measure them" in said
     assert "It is the best of the 40 planned designs; no proposal that was run is better." in said
 
 
 def test_a_search_that_goes_on_says_so(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path).plan().round().records)
+    said = in_words(tmp_path, Search(tmp_path).plan().round().records)
     assert "The search has not ended" in said
     assert "promised" not in said
 
 
 def test_without_limits_nothing_is_promised(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path, constraints=()).plan().accept().records)
+    said = in_words(tmp_path, Search(tmp_path, constraints=()).plan().accept().records)
     assert "nothing but a run without fault was asked" in said
     assert "It is the best of the 40 planned designs; no proposal that was run is better." in said
 

@@ -29,7 +29,10 @@ def accepted(
     assert last is not None
     proposed = len(last.facts["u"])
     if study.asked.rows is not None:
-        return untried(study, last.facts, u_ND, y_NO, outcomes)
+        return {
+            **untried(study, last.facts, u_ND, y_NO, outcomes),
+            "margin": rested_on(records),
+        }
     final_N = np.arange(len(y_NO)) >= len(y_NO) - proposed
     sure_N = kept_N & trusted(study, last.facts, len(y_NO))
     chosen = order(study, y_NO, sure_N)
@@ -47,7 +50,18 @@ def accepted(
         "runs": len(y_NO),
         "hypervolume": volume(study, y_NO, sure_N),
         "best_of_plan": best_of(study, u_ND[:first], y_NO[:first]),
+        "margin": rested_on(records),
     }
+
+
+def rested_on(records: Records) -> dict[str, Any]:
+    """How many rows of each kind the last margin comes from. needed: verified ones without which it
+    comes from planned rows as well, which say little of designs that were picked; unproven: then.
+    """
+    last = records.last("calibrate")
+    assert last is not None
+    told = {name: last.facts[name] for name in ("planned", "verified", "needed")}
+    return {**told, "unproven": told["verified"] < told["needed"]}
 
 
 def untried(

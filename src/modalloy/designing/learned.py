@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.answer.conformal import fewest
 from modalloy.designing.candidates import Box
 from modalloy.designing.choose import Kind
 from modalloy.designing.constraints import Constraint
@@ -28,7 +29,7 @@ from modalloy.designing.trust_region import TrustRegion
 
 RUNS = "it runs"  # 1 of each run that succeeded, 0 of others: learned where some did not
 SHOWN = 0.9  # share of new values that shown intervals hold
-LATEST = 100  # verified proposals that a margin is taken from
+LATEST = 100  # verified proposals that a margin is taken from, or more where it needs more
 APART = 0.02  # least distance of two proposals, as a share of the trust region
 CLOSEST = 0.02  # of that, where the last proposals would be too few otherwise
 
@@ -52,6 +53,7 @@ class Learned:
             "surrogate": self.chosen.kind,
             "compared": dict(self.chosen.compared),
             "rows": len(self.rows.y_NO),
+            "shown": SHOWN,
             "scores": {
                 name: figures(left_out, self.rows.y_NO, o, self.shown_O)
                 for o, name in enumerate(self.problem.names)
@@ -59,7 +61,8 @@ class Learned:
         }
 
     def calibrated(self) -> dict[str, Any]:
-        """The margin, and how many rows of each kind it was taken from."""
+        """The margin, how many rows of each kind it was taken from, and how many verified ones it
+        needs to be taken from these alone."""
         said = self.margin
         found: dict[str, Any] = {"confidence": self.study.asked.confidence}
         reach = None if said is None or not np.isfinite(said.deviations) else said.deviations
@@ -67,6 +70,7 @@ class Learned:
         found["planned"] = 0 if said is None else said.planned
         found["verified"] = 0 if said is None else said.verified
         found["rows"] = found["planned"] + found["verified"]
+        found["needed"] = fewest(self.study.asked.confidence) if self.problem.constraints else 0
         return found
 
     def scores(self, predicted: Predicted, y_NO: np.ndarray) -> np.ndarray:
@@ -169,7 +173,8 @@ def learn(
         planned_N = constraint_scores(
             chosen.left_out, rows.y_NO, problem.names, problem.constraints
         )
-        verified = score_N[np.isfinite(score_N)][-LATEST:]
+        latest = max(LATEST, fewest(asked.confidence))
+        verified = score_N[np.isfinite(score_N)][-latest:]
         margin = fit_margin(planned_N[: asked.first], verified, confidence=asked.confidence)
     shown_O = conformal_deviations(chosen.left_out, rows.y_NO, coverage=SHOWN)
     return Learned(study, problem, chosen, rows, margin, shown_O)
@@ -184,7 +189,7 @@ def with_success(y_NO: np.ndarray, modelled: int) -> np.ndarray:
 def figures(
     left_out: Predicted, y_NO: np.ndarray, o: int, shown_O: np.ndarray
 ) -> dict[str, float | None]:
-    """R2, RMSE and how many of 90 % intervals hold the value, of one output."""
+    """R2, RMSE and which share of shown intervals holds the value, of one output."""
     known_N = np.isfinite(y_NO[:, o]) & np.isfinite(left_out.mean_NO[:, o])
     y_N, said_N = y_NO[known_N, o], left_out.median_NO[known_N, o]
     spread = float(((y_N - y_N.mean()) ** 2).sum())

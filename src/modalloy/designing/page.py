@@ -20,6 +20,7 @@ from modalloy.designing.words import (
     say_best,
     say_failed,
     say_gain,
+    say_interval,
     say_run,
     say_verified,
     say_warnings,
@@ -39,7 +40,7 @@ FRONT = (
 )
 FORETOLD = (
     "Each proposal as the surrogate foretold it before its run, over what the run then told; the "
-    "bars are the intervals it gave. Points on the dotted line were foretold exactly."
+    "bars are its {}s. Points on the dotted line were foretold exactly."
 )
 FOOTER = "Written by Modalloy. The same is in the records of the search."
 
@@ -78,9 +79,9 @@ def runs_of(folder: Path) -> dict[int, Recorded] | None:
     return read_journal(journal)[1] if journal.is_file() else None
 
 
-def in_words(records: Records) -> str:
-    """The same for a terminal: a sentence a line."""
-    return "\n".join(say_all(summary_of(records), records))
+def in_words(folder: Path, records: Records) -> str:
+    """The same for a terminal, from the same runs: a sentence a line."""
+    return "\n".join(say_all(summary_of(records, runs_of(folder)), records))
 
 
 def answer(found: Summary, records: Records) -> Markup:
@@ -185,7 +186,7 @@ def drawn_parts(found: Summary, twin: Twin, folder: Path) -> list[tuple[str, str
         put(
             "foretold",
             "Foretold and verified",
-            tag("p", FORETOLD, kind="quiet"),
+            tag("p", FORETOLD.format(say_interval(found)), kind="quiet"),
             show_figures(figures),
         )
     if figure := parallel(found, twin):

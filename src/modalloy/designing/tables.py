@@ -6,7 +6,7 @@ from typing import Any
 from modalloy.designing.pictures import in_order
 from modalloy.designing.records import Records
 from modalloy.designing.summary import Part, Point, Summary
-from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_run
+from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_interval, say_run
 from modalloy.judge.wording import brief, fixed
 from modalloy.report.html import Markup, fold, join, table, tag
 
@@ -15,7 +15,7 @@ MOST = 100  # proposals
 FROM: Mapping[Part, str] = {"planned": "plan", "infill": "search", "final": "last proposals"}
 KNOWS = (
     "R² of rows that were not learned from: 1 is exact, 0 as good as always saying the mean. "
-    "Coverage: how many of their values lie inside the interval foretold of them."
+    "Coverage: how many of their values lie inside the {} foretold of them."
 )
 
 
@@ -106,11 +106,13 @@ def proposed(found: Summary) -> Markup:
             )
         )
     head = [headed(n, units.get(n)) for n in (*names, *rest)]
-    said = "Below each verified figure: low, middle and high of what was foretold of it."
+    ends = f"the middle of what {'was' if ran else 'is'} foretold between the ends of its "
+    ends += f"{say_interval(found)}."
+    said = f"Below each verified figure: {ends}" if ran else f"{ends[0].upper()}{ends[1:]}"
     whole = table(("design", "what was asked", "flags", *head), rows, numbers=3)
     return join(
         [
-            tag("p", said if ran else "Low, middle and high of what is foretold.", kind="quiet"),
+            tag("p", said, kind="quiet"),
             whole,
         ]
     )
@@ -148,7 +150,8 @@ def knows(records: Records, found: Summary) -> Markup:
     head = ("figure", "R² at first", "R² at last", "root mean square error", "coverage")
     kind, count = called(told["surrogate"]), fixed(told["rows"], 0)
     said = f"A {kind} that learned from {count} runs stands in for the simulator."
-    parts = [tag("p", said), table(head, rows), tag("p", KNOWS, kind="quiet"), margin(records)]
+    known = KNOWS.format(say_interval(found))
+    parts = [tag("p", said), table(head, rows), tag("p", known, kind="quiet"), margin(records)]
     compared = records.of("train")[0].facts["compared"]
     if len(compared) > 1:
         lines = [(called(kind), fixed(value, 3)) for kind, value in compared.items()]

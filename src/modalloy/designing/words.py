@@ -44,6 +44,8 @@ def say_warnings(found: Summary) -> list[str]:
         said.append(UNSURE)
     elif short := say_short(found):
         said.append(short)
+    if unproven := say_unproven(found):
+        said.append(unproven)
     if flagged := found.end.get("flagged"):
         said.append(
             f"{say_count(flagged, 'proposed design')} {'lies' if flagged == 1 else 'lie'} where "
@@ -89,6 +91,22 @@ def say_short(found: Summary) -> str:
     if high >= asked:
         return f"{said}; as few as these, that may be chance."
     return f"{said}, more than chance explains: do not rely on the promise here."
+
+
+def say_unproven(found: Summary) -> str:
+    """That too few proposals were verified before the last ones for their margin to rest on these
+    alone; nothing where they were enough, or nothing was run or bounded.
+    """
+    verified, needed = found.margin.get("verified", 0), found.margin.get("needed", 0)
+    if not (found.end and found.tried and found.proposed) or verified >= needed:
+        return ""
+    mends = " A larger budget mends that." if found.objectives else ""  # else all is proposed once
+    before = say_count(verified, "proposal") if verified else "No proposal"
+    return (
+        f"{before} {'was' if verified <= 1 else 'were'} verified before the last ones were "
+        f"proposed, and a promise of {percent(promised(found))} needs {needed}: their margin comes "
+        f"from planned rows as well, which say little of designs that were picked.{mends}"
+    )
 
 
 def say_best(found: Summary) -> str:
@@ -243,6 +261,12 @@ def edge(value: Any, unit: str | None = None) -> str:
 def headed(name: str, unit: str | None) -> str:
     """A name with its unit behind it, as a table's head or an axis has it."""
     return name if unit in (None, "", "1") else f"{name} [{unit}]"
+
+
+def say_interval(found: Summary) -> str:
+    """Which interval is shown of what was foretold."""
+    assert found.shown is not None, "nothing is foretold before anything is learned"
+    return f"{percent(found.shown)} interval"
 
 
 def say_goal(goal: Sought) -> str:
