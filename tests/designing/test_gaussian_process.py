@@ -8,6 +8,8 @@ import torch
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
+from modalloy.designing.problem import Rows
+from modalloy.designing.stand_in import fit_surrogate
 from modalloy.designing.surrogates.gaussian_process import (
     GaussianProcess,
     condition,
@@ -116,6 +118,24 @@ def test_the_logarithm_is_taken_only_where_it_is_likelier() -> None:
     right = fitted.leave_one_out().log_density(shifted_NO).mean(0)
     wrong = forced.leave_one_out().log_density(shifted_NO).mean(0)
     assert (right > wrong).all()
+
+
+def test_a_value_without_a_logarithm_is_never_dropped_in_silence() -> None:
+    u_ND, y_NO = rows(60, 4)
+    y_NO = y_NO[:, 1:]
+    fitted = fit_gaussian_process(u_ND, y_NO, seed=0)
+    assert fitted.log_O.tolist() == [True]
+    later_NO = y_NO.copy()
+    later_NO[50:52] = [[0.0], [-1.0]]
+    with pytest.raises(DesignError, match="2 rows have an output of 0 or less"):
+        fitted.given(u_ND, later_NO)
+    with pytest.raises(DesignError, match="2 rows have an output of 0 or less"):
+        fit_gaussian_process(u_ND, later_NO, seed=0, logs=[True])
+    chosen = fit_surrogate(Rows(u_ND, later_NO), kind="gaussian process", fitted=40, seed=0)
+    assert chosen.surrogate.log_O.tolist() == [False]  # though the first 40 are all above 0
+    assert np.isfinite(chosen.left_out.normalised(later_NO)).all()
+    told = fit_gaussian_process(u_ND, y_NO, seed=0, positive=[False])
+    assert told.log_O.tolist() == [False]
 
 
 def test_a_row_without_a_value_teaches_only_the_other_outputs() -> None:

@@ -9,7 +9,11 @@ import numpy as np
 
 from modalloy.designing.surrogates.deep_ensemble import Learning, fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
+from modalloy.designing.surrogates.surrogate import (
+    Predicted,
+    SmoothSurrogate,
+    always_positive,
+)
 
 Kind = Literal["gaussian process", "deep ensemble"]
 Fit = Callable[[np.ndarray, np.ndarray], SmoothSurrogate]
@@ -59,7 +63,8 @@ def choose_surrogate(
     by five folds, and learns as `learning` says.
     """
     found: list[tuple[Score, SmoothSurrogate, Predicted]] = []
-    process = fit_gaussian_process(u_ND[:MOST], y_NO[:MOST], seed=seed)
+    positive_O = always_positive(y_NO)
+    process = fit_gaussian_process(u_ND[:MOST], y_NO[:MOST], seed=seed, positive=positive_O)
     if len(u_ND) <= MOST:
         unseen = process.leave_one_out()
         found.append((score_of("gaussian process", unseen, y_NO), process, unseen))

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from modalloy.designing.physical_units import convert
 from modalloy.errors import DesignError
 from modalloy.job.options import did_you_mean
+from modalloy.twin.physical_units import convert
 
 Direction = Literal["minimise", "maximise"]
 Sense = Literal["<=", ">=", "in"]

@@ -30,6 +30,7 @@ from modalloy.designing.trust_region import TrustRegion
 RUNS = "it runs"  # 1 of each run that succeeded, 0 of others: learned where some did not
 SHOWN = 0.9  # share of new values that shown intervals hold
 LATEST = 100  # verified proposals that a margin is taken from, or more where it needs more
+ENDLESS = 1e6  # deviations, for what is infinitely far off
 APART = 0.02  # least distance of two proposals, as a share of the trust region
 CLOSEST = 0.02  # of that, where the last proposals would be too few otherwise
 
@@ -74,10 +75,15 @@ class Learned:
         return found
 
     def scores(self, predicted: Predicted, y_NO: np.ndarray) -> np.ndarray:
-        """By how many deviations runs were foretold too kindly, NaN where they failed."""
+        """By how many deviations runs were foretold too kindly, NaN where they failed.
+
+        Of an output that was modelled by its logarithm and came out as 0 or less that is without
+        end, and so told as a million: it has to count among the worst.
+        """
         if RUNS in self.problem.names:
             y_NO = with_success(y_NO, self.problem.names.index(RUNS))
-        return constraint_scores(predicted, y_NO, self.problem.names, self.problem.constraints)
+        names, constraints = self.problem.names, self.problem.constraints
+        return np.clip(constraint_scores(predicted, y_NO, names, constraints), -ENDLESS, ENDLESS)
 
     def certified(self, u_ND: np.ndarray) -> np.ndarray:
         """Which designs the margin certifies to keep everything, bool (N,)."""

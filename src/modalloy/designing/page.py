@@ -31,6 +31,7 @@ from modalloy.report.document import document
 from modalloy.report.html import Dot, Markup, dots, fold, join, tag
 from modalloy.report.page import show_figures
 from modalloy.twin.journal import Recorded, read_journal
+from modalloy.twin.outputs import AudioOutput
 from modalloy.twin.twin import Twin
 
 PAGE = "design.html"
@@ -179,7 +180,8 @@ def drawn_parts(found: Summary, twin: Twin, folder: Path) -> list[tuple[str, str
         said = tag("p", f"{FRONT} {more}".strip(), kind="quiet")
         put("front", "The front", said, show_figures(figures))
     if shown := pictures(found, twin, folder):
-        put("pictures", "Pictures", shown)
+        heard = any(isinstance(o, AudioOutput) for o in twin.outputs.values())
+        put("pictures", "Pictures and sounds" if heard else "Pictures", shown)
     if figures := plots.best_so_far(found):
         put("progress", "Best so far", show_figures(figures))
     if figures := foretold(found):

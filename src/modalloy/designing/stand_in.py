@@ -10,7 +10,11 @@ from modalloy.designing.choose import Kind, by_folds, choose_surrogate
 from modalloy.designing.problem import Rows
 from modalloy.designing.surrogates.deep_ensemble import fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
+from modalloy.designing.surrogates.surrogate import (
+    Predicted,
+    SmoothSurrogate,
+    always_positive,
+)
 
 
 class Chosen(NamedTuple):
@@ -31,7 +35,9 @@ def fit_surrogate(rows: Rows, *, kind: Kind | None, fitted: int, seed: int) -> C
         compared = {s.kind: float(s.log_density_O.sum()) for s in found.scores}
         best = max(found.scores, key=lambda s: compared[s.kind])
         return Chosen(found.surrogate, best.kind, found.unseen, compared)
-    process = fit_gaussian_process(rows.u_ND[:fitted], rows.y_NO[:fitted], seed=seed)
+    positive_O = always_positive(rows.y_NO)  # later rows may be 0 or less where the first are not
+    first = rows.u_ND[:fitted], rows.y_NO[:fitted]
+    process = fit_gaussian_process(*first, seed=seed, positive=positive_O)
     if kind == "gaussian process":
         process = process.given(*rows) if fitted < len(rows.u_ND) else process
         return Chosen(process, kind, process.leave_one_out(), {})

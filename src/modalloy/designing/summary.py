@@ -80,8 +80,8 @@ class Summary:
     keep everything, None before that is known. tried: proposals that were run, in order. proposed:
     the designs proposed in the end, run or not. accepted: the best of all runs that keep
     everything. end: facts of `accept`; empty while the search goes on. units: of variables and of
-    all that is asked about. margin: facts of the last `calibrate`; empty before there is one. shown:
-    share of new values that foretold intervals hold; None before anything was learned.
+    all that is asked about. margin: facts of the last `calibrate`; empty before there is one.
+    shown: share of new values that foretold intervals hold; None before anything was learned.
     """
 
     plan: Mapping[str, Any]

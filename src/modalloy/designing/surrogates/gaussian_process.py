@@ -8,7 +8,12 @@ import numpy as np
 import torch
 
 from modalloy.designing.surrogates.kernel import Kernel, covariance, factor, fit_kernel, starts
-from modalloy.designing.surrogates.surrogate import HALF_LOG_2PI, Predicted, linked
+from modalloy.designing.surrogates.surrogate import (
+    HALF_LOG_2PI,
+    Predicted,
+    linked,
+    refuse_without_logarithm,
+)
 from modalloy.errors import DesignError
 
 FEWEST = 5  # rows with a value, below which nothing is learned of an output
@@ -66,7 +71,11 @@ class GaussianProcess:
         return Predicted(mean_NO, deviation_NO, self.log_O)
 
     def given(self, u_ND: np.ndarray, y_NO: np.ndarray) -> "GaussianProcess":
-        """The same parameters given other rows: all of them, with new ones among them."""
+        """The same parameters given other rows: all of them, with new ones among them.
+
+        DesignError where one has no logarithm of an output that is modelled by it.
+        """
+        refuse_without_logarithm(y_NO, self.log_O)
         t_NO = linked(y_NO, self.log_O)
         known_NO = np.isfinite(t_NO)
         outputs = [
@@ -84,6 +93,7 @@ def fit_gaussian_process(
     rows: int = 600,
     attempts: int = 4,
     logs: Sequence[bool] | None = None,
+    positive: Sequence[bool] | np.ndarray | None = None,
     start: GaussianProcess | None = None,
 ) -> GaussianProcess:
     """Fit a process to every output: Matern 5/2, a length for each column, a constant mean, noise.
@@ -91,14 +101,16 @@ def fit_gaussian_process(
     u_ND: designs in [0, 1]. y_NO: outputs, NaN where missing. rows: that parameters are fitted to,
     drawn; all rows are conditioned on. attempts: starts, of which the likeliest goes on. logs:
     which outputs are modelled by their logarithm; else what leave-one-out predictions say is
-    likelier of each output that is positive throughout. start: an earlier fit, from whose
-    parameters and logarithms this one goes on in place of attempts, which is faster.
+    likelier of each output that is above 0 throughout. positive: which outputs are so in further
+    rows too, that are not among these but will be given; all where left out. start: an earlier
+    fit, from whose parameters and logarithms this one goes on in place of attempts, which is
+    faster.
 
-    DesignError where an output has too few values. About 1 s an output for 1,500 rows of 20
-    columns on one core.
+    DesignError where an output has too few values, or no logarithm that is to be modelled.
     """
     draw = np.random.default_rng(seed)
     u_ND, y_NO = np.asarray(u_ND, dtype=np.float64), np.asarray(y_NO, dtype=np.float64)
+    refuse_without_logarithm(y_NO, np.zeros(1, bool) if logs is None else np.asarray(logs))
     fewest = int(np.isfinite(y_NO).sum(0).min(initial=len(y_NO)))
     if fewest < FEWEST:
         raise DesignError(
@@ -108,12 +120,11 @@ def fit_gaussian_process(
     for o in range(y_NO.shape[1]):
         x_ND, y_N = rows_of(u_ND, y_NO[:, o])
         order = torch.from_numpy(draw.permutation(len(y_N)))
-        positive = bool((y_N > 0).all())
-        if start is not None and (positive or not start.log_O[o]):
+        may = bool((y_N > 0).all()) and (positive is None or bool(positive[o]))
+        if start is not None and (may or not start.log_O[o]):
             log_O[o], p_P = start.log_O[o], start.outputs[o].logs_P
         else:
-            ways = [False, True] if logs is None else [logs[o]]
-            ways = [log for log in ways if positive or not log] or [False]
+            ways = [logs[o]] if logs is not None else [False, True] if may else [False]
             start_SP = starts(x_ND.shape[1], attempts, draw=draw)
             log_O[o], p_P = begin(x_ND[order[:FIRST]], y_N[order[:FIRST]], start_SP, ways)
         t_N = y_N.log() if log_O[o] else y_N

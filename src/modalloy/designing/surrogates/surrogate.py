@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from scipy.special import ndtr
 
+from modalloy.errors import DesignError
+
 HALF_LOG_2PI = 0.9189385332046727
 
 
@@ -75,6 +77,19 @@ class SmoothSurrogate(Surrogate, Protocol):
     def posterior(self, u_ND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The same mean and deviation, (N, O) float64, with gradients by the designs."""
         ...
+
+
+def always_positive(y_NO: np.ndarray) -> np.ndarray:
+    """Which outputs are above 0 wherever they are known, bool (O,): only these have logarithms."""
+    return ~(y_NO <= 0).any(0)
+
+
+def refuse_without_logarithm(y_NO: np.ndarray, log_O: np.ndarray) -> None:
+    """DesignError where a value is 0 or less of an output that is modelled by its logarithm."""
+    if count := int(((y_NO <= 0) & log_O).any(1).sum()):
+        raise DesignError(
+            f"{count} rows have an output of 0 or less that is to be modelled by its logarithm."
+        )
 
 
 def linked(y_NO: np.ndarray, log_O: np.ndarray) -> np.ndarray:
