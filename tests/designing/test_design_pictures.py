@@ -63,8 +63,9 @@ def test_a_picture_that_is_gone_or_elsewhere_is_said(tmp_path: Path) -> None:
     told = search.records.last("accept").facts["accepted"]
     (folder / told[0]["media"]["drawing"]).unlink()
     Image.new("RGB", (8, 8)).save(tmp_path / "secret.png")
-    told[1]["media"]["drawing"] = "../secret.png"
+    for other in told[1:]:
+        other["media"]["drawing"] = "../secret.png"
     page = shown_of(search)
     assert "unreadable: " in page
     assert "../secret.png lies outside the folder of the search" in page
-    assert page.count('class="thumb"') == min(12, len(told)) - 2
+    assert 'class="thumb"' not in page

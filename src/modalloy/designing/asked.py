@@ -59,6 +59,8 @@ class Design(Options):
             )
         if both := sorted({*self.minimise} & {*self.maximise}):
             raise ValueError(f"asks to minimise and to maximise {', '.join(both)}")
+        if len(goals := [*self.minimise, *self.maximise]) > len({*goals}):
+            raise ValueError(f"asks for the same twice: {', '.join(goals)}")
         if self.rows is None and self.first + self.proposals > self.budget:
             raise ValueError(
                 f"budget: {self.budget} runs cannot hold {self.first} planned and "

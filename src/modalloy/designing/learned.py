@@ -103,14 +103,24 @@ class Learned:
         while final and len(found.u_BD) < count and side > CLOSEST:
             side /= 4  # a small space, or one optimum: its designs are close to each other
             found = self.apart(APART * side, count, final=final, box=box, seed=seed)
+        if final and not len(found.u_BD) and self.study.drawn:  # all were run, each by one draw
+            found = self.apart(APART, count, final=True, box=None, seed=seed, again=True)
         if final and not len(found.u_BD):  # nothing is certified: the likeliest, and said so
             found = self.apart(APART, count, final=False, box=None, seed=seed)
         return found, self.told(found)
 
     def apart(
-        self, least: float, count: int, *, final: bool, box: Box | None, seed: int
+        self,
+        least: float,
+        count: int,
+        *,
+        final: bool,
+        box: Box | None,
+        seed: int,
+        again: bool = False,
     ) -> Proposals:
-        """Designs with a least distance between them."""
+        """Designs with a least distance between them. again: those that were run may be among
+        them."""
         return propose(
             self.problem,
             self.chosen.surrogate,
@@ -121,6 +131,7 @@ class Learned:
             purpose="certify" if final else "explore",
             box=box,
             apart=least,
+            again=again,
         )
 
     def told(self, found: Proposals) -> dict[str, Any]:

@@ -165,6 +165,9 @@ class Loop:
         final = final or isinstance(self.runner, Experiments)
         count = self.asked.proposals if final else min(self.asked.batch, spare)
         _, told = self.proposals(count, final=final)
+        if not final and not told["u"]:  # nothing new is left to run, as where levels are few
+            final, count = True, self.asked.proposals
+            _, told = self.proposals(count, final=True)
         return {"round": self.round(), "final": final, "wanted": count, **told}
 
     def proposals(self, count: int, *, final: bool) -> tuple[Proposals, dict[str, Any]]:

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from modalloy.designing.asked import Design
-from modalloy.designing.constraints import parse_constraints, parse_objective
+from modalloy.designing.constraints import parse_constraints, parse_objective, refuse_beyond
 from modalloy.designing.problem import Problem
 from modalloy.errors import DesignError
 from modalloy.twin.outputs import NumberOutput
 from modalloy.twin.runs import Outcome
-from modalloy.twin.space import Space
+from modalloy.twin.space import Space, bounds_of
 from modalloy.twin.tasks import at_share, checked
 from modalloy.twin.twin import Twin
-from modalloy.twin.variables import Categorical
+from modalloy.twin.variables import Linked
 
 POINTS = 32  # that stand for the law of all hidden parameters together
 
@@ -100,14 +100,16 @@ def study_of(asked: Design, twin: Twin) -> Study:
     named = [*(o.output for o in objectives), *(c.output for c in constraints)]
     named.sort(key=lambda name: name in twin.variables)  # what has to be modelled first
     fixed = held(asked.set, twin, space)
+    refuse_beyond(constraints, bounds_of(twin.variables, checked(twin, asked.set, "set: ")))
     problem = Problem(space, tuple(dict.fromkeys(named)), constraints, objectives, fixed)
     return Study(asked, twin, space, problem, units)
 
 
 def numeric(twin: Twin) -> dict[str, str | None]:
     """Units of what can be asked about: numbers among outputs and variables."""
+    ends = bounds_of(twin.variables, {})
     outputs = {n: o.unit for n, o in twin.outputs.items() if isinstance(o, NumberOutput)}
-    variables = {n: v.unit for n, v in twin.variables.items() if not isinstance(v, Categorical)}
+    variables = {n: v.unit for n, v in twin.variables.items() if isinstance(v, Linked) or n in ends}
     return outputs | variables
 
 
@@ -119,4 +121,6 @@ def held(values: Mapping[str, float | str], twin: Twin, space: Space) -> np.ndar
             raise DesignError(f"set: {name} is hidden; a search draws it, or leaves it as usual.")
         own = Space({name: twin.variables[name]}).encode([{name: value}])
         fixed_D[space.groups[name]] = own[0]
+    if not np.isnan(fixed_D).any():
+        raise DesignError("set: fixes every variable, so that there is nothing to seek.")
     return fixed_D
