@@ -125,7 +125,13 @@ def test_a_search_of_something_else_is_not_gone_on_with(made: Designed, tmp_path
         ({"minimise": [], "such_that": []}, "says nothing to seek"),
         ({"maximise": ["mass"]}, "to minimise and to maximise mass"),
         ({"batches": 3}, "batches"),
-        ({"planned": 8, "budget": 60}, "a margin for 95.0% needs"),
+        ({"planned": 8, "budget": 60}, "a margin for 95.0% needs 19 runs before the first"),
+        ({"confidence": 0.999}, "a margin for 99.9% needs 999 runs before the first proposal"),
+        ({"minimise": ["mass", "mass"]}, "asks for the same twice: mass, mass"),
+        ({"set": {"width": 9, "height": 50, "metal": "steel"}}, "fixes every variable"),
+        ({"such_that": ["width >= 6 cm"]}, "width goes from 5 to 50 mm; widen its bounds"),
+        ({"such_that": ["width >= 9 mm"], "set": {"width": 8}}, "width is 8 mm in every design"),
+        ({"such_that": ["mass <= 1e999 kg"]}, "larger than any number"),
     ],
 )
 def test_what_is_asked_wrongly_gets_a_sentence(
@@ -135,10 +141,42 @@ def test_what_is_asked_wrongly_gets_a_sentence(
         searched(tmp_path / "study", **changes)
 
 
+def test_a_simulator_that_tells_nothing_is_told_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "sim.py").write_text("def nan(values, *, seed, folder):\n"
+                                     "    return {'mass': float('nan'), 'deflection': 1.0}\n")  # fmt: skip
+    twin = {**BEAM, "simulator": {"type": "python", "use": f"{tmp_path / 'sim.py'}:nan"}}
+    (tmp_path / "beam.yaml").write_text(json.dumps(twin))
+    asked = {"twin": str(tmp_path / "beam.yaml"), **ASKED, "budget": 40}
+    with pytest.raises(DesignError, match="0 of 28 runs .* 28 say: 'mass' is nan, not a finite"):
+        ma.design(asked, out=tmp_path / "study", workers=1, quiet=True)
+
+
 def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     found = searched(tmp_path / "study", such_that=["deflection <= 0.01 mm"], budget=50)
     assert found.facts["accepted"] == []
     assert "None" in found.text() or "no design" in found.text().lower()
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_search_that_has_run_every_design_ends(hidden: bool, tmp_path: Path) -> None:
+    """Six designs, all of them in the plan: nothing new is left to propose. Where runs of one
+    design differ, designs are run again."""
+    twin = {**BEAM, "variables": {
+        "width": {"type": "ordinal", "levels": [10, 20, 40], "unit": "mm"},
+        "height": {"type": "ordinal", "levels": [50, 70], "unit": "mm"},
+        "metal": {"type": "categorical", "choices": ["steel", "aluminium"]},
+    }}  # fmt: skip
+    if hidden:
+        twin["hidden"] = {"wear": {"low": 0, "high": 1}}
+    (tmp_path / "beam.yaml").write_text(json.dumps(twin))
+    asked = {"twin": str(tmp_path / "beam.yaml"), **ASKED, "proposals": 4, "budget": 60}
+    asked |= {"such_that": ["deflection <= 20 mm"], "set": {"metal": "steel"}}
+    found = ma.design(asked, out=tmp_path / "study", workers=1, quiet=True)
+    last = found.records.of("propose")[-1].facts
+    assert found.facts["runs"] < 60
+    assert (len(last["u"]) > 0) == hidden
+    best = found.facts["accepted"][0]["values"]
+    assert (best["width"], best["height"]) == (10, 50)
 
 
 def test_the_command_answers_in_words(tmp_path: Path) -> None:

@@ -66,6 +66,13 @@ class Design(Options):
                 f"budget: {self.budget} runs cannot hold {self.first} planned and "
                 f"{self.proposals} proposed designs; raise it, or lower planned or proposals"
             )
+        needed = fewest(self.confidence)
+        if self.rows is None and self.such_that and self.first < needed:
+            raise ValueError(
+                f"planned: a margin for {self.confidence:.1%} needs {needed} runs before the first "
+                f"proposal, and {self.first} are planned; raise planned or budget, or ask for less "
+                "confidence"
+            )
         return self
 
     @property

@@ -19,7 +19,7 @@ from modalloy.designing.learned import Learned, learn
 from modalloy.designing.problem import Problem, Rows, best_row
 from modalloy.designing.propose import Proposals
 from modalloy.designing.records import Record, Records, State
-from modalloy.designing.running import Runner
+from modalloy.designing.running import Runner, refuse_silent
 from modalloy.designing.study import Study
 from modalloy.designing.surrogates.over_hidden import Unseen
 from modalloy.designing.trust_region import TrustRegion
@@ -150,6 +150,7 @@ class Loop:
 
     def train(self) -> dict[str, Any]:
         """Fit what stands in for the simulator."""
+        refuse_silent(self.outcomes)
         start = time.perf_counter()
         last, rows = self.records.last("train"), len(self.y_NO)
         if last is not None and not due(self.round()):

@@ -118,7 +118,7 @@ class Space:
 def bounds_of(
     variables: Mapping[str, Variable], fixed: Mapping[str, Any]
 ) -> dict[str, tuple[float, float]]:
-    """Least and greatest value of each free variable that holds numbers. fixed: values that stay."""
+    """Least and greatest value of each free variable of numbers. fixed: values that stay."""
     found: dict[str, tuple[float, float]] = {}
     for name, variable in variables.items():
         match variable:
