@@ -107,7 +107,12 @@ class Search:
         self.records.write(
             "simulate", {"runs": [0, self.run - 1], "status": status, "seconds": 2.5}
         )
-        told = {"rows": status["ok"], "failed": bad, "feasible": sum(r["kept"] for r in ran)}
+        told = {
+            "rows": status["ok"],
+            "failed": bad,
+            "feasible": sum(r["kept"] for r in ran),
+            "passed": 0,
+        }
         self.records.write("ingest", {**told, "best": self.best()})
         return self.learn()
 

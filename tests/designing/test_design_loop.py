@@ -142,12 +142,12 @@ def test_what_is_asked_wrongly_gets_a_sentence(
 
 
 def test_a_simulator_that_tells_nothing_is_told_with_its_reason(tmp_path: Path) -> None:
-    (tmp_path / "sim.py").write_text("def nan(values, *, seed, folder):\n"
-                                     "    return {'mass': float('nan'), 'deflection': 1.0}\n")  # fmt: skip
+    told = "{'mass': float('nan'), 'deflection': 1.0}"
+    (tmp_path / "sim.py").write_text(f"def nan(values, *, seed, folder):\n    return {told}\n")
     twin = {**BEAM, "simulator": {"type": "python", "use": f"{tmp_path / 'sim.py'}:nan"}}
     (tmp_path / "beam.yaml").write_text(json.dumps(twin))
     asked = {"twin": str(tmp_path / "beam.yaml"), **ASKED, "budget": 40}
-    with pytest.raises(DesignError, match="0 of 28 runs .* 28 say: 'mass' is nan, not a finite"):
+    with pytest.raises(DesignError, match=r"0 of 28 runs .* 28 say: 'mass' is nan, not a finite"):
         ma.design(asked, out=tmp_path / "study", workers=1, quiet=True)
 
 
@@ -207,6 +207,8 @@ def test_what_of_a_design_would_have_to_change(made: Designed) -> None:
     assert needed_mm <= only.values["width"] <= 1.25 * needed_mm
     with pytest.raises(DesignError, match="depth cannot change"):
         ma.nearest_designs(made.folder, start, only=["depth"])
+    with pytest.raises(DesignError, match="is looked for in a run's rows; give a run"):
+        ma.nearest_designs(made.folder, start, text="a light bar")
     with pytest.raises(DesignError, match="has no value of metal"):
         ma.nearest_designs(made.folder, {"width": 13.0, "height": 90.0})
     said = CliRunner().invoke(
@@ -239,7 +241,14 @@ def test_experiments_in_place_of_runs(made: Designed, tmp_path: Path) -> None:
     assert tried["certified"].all()
     kg_mm = [simulate(row, seed=0, folder=tmp_path) for row in tried.to_dict("records")]
     assert np.mean([y["deflection"] <= 2.0 for y in kg_mm]) >= 0.75
+    assert "1 row of the table was passed over: it lacks a variable" in found.text()
     assert "None has been run: make and measure them" in found.text()
+    near = ma.nearest_designs(found.folder, {"width": 13.0, "height": 90.0, "metal": "steel"})
+    assert near[0].predicted["deflection"] <= 2.0
+    changed = pd.DataFrame([{**row, "mass": 2 * row["mass"]} for row in rows])
+    changed.to_csv(tmp_path / "tried.csv", index=False)
+    with pytest.raises(DesignError, match="rows of experiments have changed since"):
+        ma.design(asked, out=tmp_path / "study", surrogate="gaussian process", resume=True)
     with pytest.raises(TwinError, match="has no simulator"):
         ma.simulate(str(tmp_path / "beam.yaml"), out=tmp_path / "rows.parquet", quiet=True)
     pd.DataFrame(rows).drop(columns="deflection").to_csv(tmp_path / "tried.csv")

@@ -1,7 +1,7 @@
 """Which surrogate stands in for the simulator: the one by which rows that it has not seen are
 likeliest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -23,34 +23,14 @@ FEWEST = 100  # rows with which an ensemble is tried
 FOLDS = 5
 
 
-class Score(NamedTuple):
-    """How one surrogate predicts rows that it has not seen, (O,) each.
-
-    log_density_O: mean logarithm of the density of a value, more is better. r2_O, rmse_O: of its
-    medians, in the outputs' units. inside_O: share of values in the middle 90 %.
-    """
-
-    kind: Kind
-    log_density_O: np.ndarray
-    r2_O: np.ndarray
-    rmse_O: np.ndarray
-    inside_O: np.ndarray
-
-    def text(self, names: tuple[str, ...]) -> str:
-        """A line for each output."""
-        return "\n".join(
-            f"{self.kind}, {name}: R2 {self.r2_O[o]:.4f}, error {self.rmse_O[o]:.4g}, log density "
-            f"{self.log_density_O[o]:.3f}, {self.inside_O[o]:.1%} within 90 %"
-            for o, name in enumerate(names)
-        )
-
-
 class Chosen(NamedTuple):
-    """The surrogate, given all rows, what it says of each row without it, and all scores."""
+    """surrogate: given all rows. left_out: what it says of each row without that row. compared:
+    mean log density of left-out rows, summed over outputs, of each kind that was tried."""
 
     surrogate: SmoothSurrogate
-    unseen: Predicted
-    scores: tuple[Score, ...]
+    kind: Kind
+    left_out: Predicted
+    compared: Mapping[Kind, float]
 
 
 def choose_surrogate(
@@ -62,18 +42,17 @@ def choose_surrogate(
     A Gaussian process is judged by leaving out each row, its parameters being the same; an ensemble
     by five folds, and learns as `learning` says.
     """
-    found: list[tuple[Score, SmoothSurrogate, Predicted]] = []
+    found: dict[Kind, tuple[SmoothSurrogate, Predicted]] = {}
     positive_O = always_positive(y_NO)
     process = fit_gaussian_process(u_ND[:MOST], y_NO[:MOST], seed=seed, positive=positive_O)
     if len(u_ND) <= MOST:
-        unseen = process.leave_one_out()
-        found.append((score_of("gaussian process", unseen, y_NO), process, unseen))
+        found["gaussian process"] = process, process.leave_one_out()
     if len(u_ND) >= FEWEST:
         fit = partial(fit_deep_ensemble, seed=seed, logs=process.log_O, learning=learning)
-        unseen = by_folds(fit, u_ND, y_NO, seed=seed)
-        found.append((score_of("deep ensemble", unseen, y_NO), fit(u_ND, y_NO), unseen))
-    best = max(found, key=lambda one: float(one[0].log_density_O.sum()))
-    return Chosen(best[1], best[2], tuple(score for score, _, _ in found))
+        found["deep ensemble"] = fit(u_ND, y_NO), by_folds(fit, u_ND, y_NO, seed=seed)
+    compared = {kind: likelihood(left_out, y_NO) for kind, (_, left_out) in found.items()}
+    best = max(compared, key=compared.__getitem__)
+    return Chosen(found[best][0], best, found[best][1], compared)
 
 
 def by_folds(
@@ -90,13 +69,6 @@ def by_folds(
     return Predicted(mean_NO, deviation_NO, log_O)
 
 
-def score_of(kind: Kind, unseen: Predicted, y_NO: np.ndarray) -> Score:
-    """How predictions compare with what was run."""
-    off_NO = unseen.median_NO - y_NO
-    square_O = np.nanmean(off_NO**2, axis=0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        r2_O = 1.0 - square_O / np.nanvar(np.where(np.isnan(off_NO), np.nan, y_NO), axis=0)
-    z_NO = np.abs(unseen.normalised(y_NO))
-    inside_NO = np.where(np.isnan(z_NO), np.nan, z_NO < 1.6448536269514722)
-    density_O = np.nanmean(unseen.log_density(y_NO), axis=0)
-    return Score(kind, density_O, r2_O, np.sqrt(square_O), np.nanmean(inside_NO, axis=0))
+def likelihood(left_out: Predicted, y_NO: np.ndarray) -> float:
+    """Mean logarithm of the density of values, summed over outputs: more is better."""
+    return float(np.nanmean(left_out.log_density(y_NO), axis=0).sum())

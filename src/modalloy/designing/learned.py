@@ -8,7 +8,7 @@ import numpy as np
 
 from modalloy.answer.conformal import fewest
 from modalloy.designing.candidates import Box
-from modalloy.designing.choose import Kind
+from modalloy.designing.choose import Chosen, Kind
 from modalloy.designing.constraints import Constraint
 from modalloy.designing.margin import (
     Margin,
@@ -20,7 +20,7 @@ from modalloy.designing.margin import (
 )
 from modalloy.designing.problem import Problem, Rows
 from modalloy.designing.propose import Proposals, propose
-from modalloy.designing.stand_in import Chosen, beside, fit_surrogate
+from modalloy.designing.stand_in import beside, fit_surrogate
 from modalloy.designing.study import Study
 from modalloy.designing.surrogates.known import with_known
 from modalloy.designing.surrogates.over_hidden import Unseen, fit_over_hidden

@@ -23,6 +23,7 @@ from modalloy.designing.running import Runner, refuse_silent
 from modalloy.designing.study import Study
 from modalloy.designing.surrogates.over_hidden import Unseen
 from modalloy.designing.trust_region import TrustRegion
+from modalloy.errors import DesignError
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.plans import plan
 from modalloy.twin.runs import Outcome
@@ -38,7 +39,7 @@ class Loop:
     what was hidden in each run."""
 
     def __init__(self, study: Study, records: Records, runner: Runner | Experiments) -> None:
-        """Takes up what records and runs hold."""
+        """Takes up what records and runs hold; DesignError where experiments have changed since."""
         self.study, self.records, self.runner = study, records, runner
         self.asked = study.asked
         self.u_ND = np.zeros((0, study.space.size))
@@ -48,6 +49,12 @@ class Loop:
         self.score_N: list[float] = []
         self.region: TrustRegion | None = None
         self._learned: Learned | None = None
+        first = records.last("plan")
+        if first is not None and first.facts["tried"] != self.tried():
+            raise DesignError(
+                f"{records.folder.parent}: the rows of experiments have changed since this search "
+                "began; begin anew in another folder."
+            )
         for record in records.all:
             if record.state in ("simulate", "verify"):
                 self.take(self.pending(record.number))
@@ -119,7 +126,12 @@ class Loop:
             },
             "runs": asked.first,
             "kind": asked.plan,
+            "tried": self.tried(),
         }
+
+    def tried(self) -> str | None:
+        """Which experiments stand in place of runs; None where runs are made."""
+        return self.runner.digest() if isinstance(self.runner, Experiments) else None
 
     def planned(self) -> np.ndarray:
         """u_ND of the first designs."""
@@ -146,6 +158,7 @@ class Loop:
             "failed": failed,
             "feasible": int(kept_N.sum()),
             "best": best_of(self.study, self.u_ND, self.y_NO),
+            "passed": self.runner.passed if isinstance(self.runner, Experiments) else 0,
         }
 
     def train(self) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Runner:
 
 
 def refuse_silent(outcomes: Sequence[Outcome]) -> None:
-    """DesignError where fewer runs told anything than can be learned from; says why most did not."""
+    """DesignError with the commonest reason, where too few runs told anything to learn from."""
     ok = sum(o.status == "ok" for o in outcomes)
     if ok >= FEWEST:
         return

@@ -82,6 +82,7 @@ class Summary:
     everything. end: facts of `accept`; empty while the search goes on. units: of variables and of
     all that is asked about. margin: facts of the last `calibrate`; empty before there is one.
     shown: share of new values that foretold intervals hold; None before anything was learned.
+    passed: rows of experiments that lack something, and so were passed over.
     """
 
     plan: Mapping[str, Any]
@@ -98,6 +99,7 @@ class Summary:
     units: Mapping[str, str | None]
     margin: Mapping[str, Any] = field(default_factory=dict)
     shown: float | None = None
+    passed: int = 0
 
     @property
     def runs(self) -> tuple[Point, ...]:
@@ -210,6 +212,7 @@ def summary_of(
         units_of(plan, twin),
         calibrated.facts if calibrated else {},
         trained.facts["shown"] if trained else None,
+        ingested.facts["passed"] if ingested else 0,
     )
 
 

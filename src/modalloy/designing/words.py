@@ -46,6 +46,13 @@ def say_warnings(found: Summary) -> list[str]:
         said.append(short)
     if unproven := say_unproven(found):
         said.append(unproven)
+    if found.passed:
+        one = found.passed == 1
+        said.append(
+            f"{say_count(found.passed, 'row')} of the table {'was' if one else 'were'} passed "
+            f"over: {'it lacks' if one else 'they lack'} a variable, or an output that is asked "
+            "about."
+        )
     if flagged := found.end.get("flagged"):
         said.append(
             f"{say_count(flagged, 'proposed design')} {'lies' if flagged == 1 else 'lie'} where "
