@@ -194,6 +194,7 @@ class Search:
             "accept",
             {
                 "accepted": accepted,
+                "keep": len(kept),
                 "front": self.front(kept),
                 "verified": len(final) / len(ran) if self.simulated and ran else None,
                 "feasible": len(final),

@@ -125,6 +125,7 @@ def test_a_search_of_something_else_is_not_gone_on_with(made: Designed, tmp_path
         ({"minimise": [], "such_that": []}, "says nothing to seek"),
         ({"maximise": ["mass"]}, "to minimise and to maximise mass"),
         ({"batches": 3}, "batches"),
+        ({"such_that": ["metal <= 3"]}, "no output or variable 'metal' that is a number"),
         ({"planned": 8, "budget": 60}, "a margin for 95.0% needs 19 runs before the first"),
         ({"confidence": 0.999}, "a margin for 99.9% needs 999 runs before the first proposal"),
         ({"minimise": ["mass", "mass"]}, "asks for the same twice: mass, mass"),
@@ -149,6 +150,12 @@ def test_a_simulator_that_tells_nothing_is_told_with_its_reason(tmp_path: Path) 
     asked = {"twin": str(tmp_path / "beam.yaml"), **ASKED, "budget": 40}
     with pytest.raises(DesignError, match=r"0 of 28 runs .* 28 say: 'mass' is nan, not a finite"):
         ma.design(asked, out=tmp_path / "study", workers=1, quiet=True)
+
+
+def test_no_worker_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "beam.yaml").write_text(json.dumps(BEAM))
+    with pytest.raises(DesignError, match="workers: 0 run nothing"):
+        ma.design({"twin": str(tmp_path / "beam.yaml"), **ASKED}, out=tmp_path / "s", workers=0)
 
 
 def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:

@@ -135,6 +135,17 @@ def test_every_proposal_is_listed_with_what_became_of_it(tmp_path: Path) -> None
 
 
 @pytest.mark.usefixtures("unseen")
+def test_what_is_left_out_of_a_table_is_counted(tmp_path: Path) -> None:
+    search = Search(tmp_path, planned=20, final=103, fails=0.0).plan().accept()
+    keep = search.records.last("accept").facts["keep"]
+    read = follows(page_of(search))
+    assert keep > 50
+    assert f"These are the best of {keep} designs that keep everything." in read.texts["designs"]
+    assert "And 3 more in the records of the search." in read.texts["proposed"]
+    assert f"{keep} designs shown to keep everything, 103 proposed" in read.texts["steps"]
+
+
+@pytest.mark.usefixtures("unseen")
 def test_nothing_found_is_an_alarm_at_the_top(tmp_path: Path) -> None:
     hard = ({**CONSTRAINTS[0], "high": 0.01, "text": "deflection <= 0.01 mm"},)
     search = Search(tmp_path, constraints=hard).plan().accept()

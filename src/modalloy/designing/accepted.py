@@ -22,7 +22,8 @@ def accepted(
 ) -> dict[str, Any]:
     """What the last record says: the front of verified designs, and how promises were kept.
 
-    With one objective the front is the best design, and the accepted are the best ones in order.
+    With one objective the front is the best design, and the accepted are the best ones in order,
+    fifty at most of those that `keep` everything.
     """
     kept_N = study.problem.kept(y_NO)
     last = records.last("propose")
@@ -42,6 +43,7 @@ def accepted(
         "accepted": [
             one(study, n, u_ND, y_NO, outcomes, said.get(n)) for n in chosen[:MOST].tolist()
         ],
+        "keep": int(sure_N.sum()),
         "front": on_front(study, y_NO, sure_N).tolist(),
         "verified": float(kept_N[final_N].mean()) if proposed else None,
         "feasible": int(kept_N[final_N].sum()),
@@ -76,6 +78,7 @@ def untried(
     chosen = order(study, y_NO, kept_N)[:MOST].tolist()
     return {
         "accepted": [one(study, n, u_ND, y_NO, outcomes, None) for n in chosen],
+        "keep": int(kept_N.sum()),
         "front": on_front(study, y_NO, kept_N).tolist(),
         "verified": None,
         "feasible": 0,

@@ -200,7 +200,7 @@ def unknown(text: str, name: str, outputs: Mapping[str, str | None]) -> str:
     """That there is no such output, and what there is."""
     return (
         f"'{text}': there is no output or variable '{name}' that is a number."
-        f"{did_you_mean(name, outputs)} There are {', '.join(outputs)}."
+        f"{did_you_mean(name, outputs)} There are {', '.join(outputs) or 'none'}."
     )
 
 

@@ -42,7 +42,10 @@ class Runner:
         workers: int | None = None,
         done: Callable[[], object] = bool,
     ) -> None:
-        """TwinError where the folder's record is of another twin or seed."""
+        """TwinError where the folder's record is of another twin or seed; DesignError for no
+        worker."""
+        if workers is not None and workers < 1:
+            raise DesignError(f"workers: {workers} run nothing; give 1 or more.")
         self.twin, self.folder, self.done = twin, folder, done
         self.seed, self.hidden = seed, hidden
         versions = {"modalloy": __version__, "python": platform.python_version()}

@@ -80,7 +80,10 @@ def accepted(found: Summary) -> Markup:
     head = ("design", *front, "from", "extrapolates", *(headed(n, units.get(n)) for n in names))
     rest = rows[FIRST:]
     more = fold(f"{len(rest)} more", table(head, rest)) if rest else ""
-    exact = tag("p", "Exact values are in the last record of the search.", kind="quiet")
+    said = "Exact values are in the last record of the search."
+    if (keep := found.end["keep"]) > len(points):
+        said = f"These are the best of {keep} designs that keep everything. {said}"
+    exact = tag("p", said, kind="quiet")
     return join([table(head, rows[:FIRST]), more, exact])
 
 
@@ -110,12 +113,9 @@ def proposed(found: Summary) -> Markup:
     ends += f"{say_interval(found)}."
     said = f"Below each verified figure: {ends}" if ran else f"{ends[0].upper()}{ends[1:]}"
     whole = table(("design", "what was asked", "flags", *head), rows, numbers=3)
-    return join(
-        [
-            tag("p", said, kind="quiet"),
-            whole,
-        ]
-    )
+    left = len(found.proposed) - len(rows)
+    more = tag("p", f"And {left} more in the records of the search.", kind="quiet")
+    return join([tag("p", said, kind="quiet"), whole, more if left else ""])
 
 
 def before(point: Point, name: str) -> Markup | str:
