@@ -63,6 +63,7 @@ class Search:
         fails: float = 0.05,
         trusted: bool = True,
         needed: int = 0,
+        certain: bool = True,
         seed: int = 0,
     ) -> None:
         self.folder, self.constraints, self.rows = folder, constraints, rows
@@ -72,6 +73,7 @@ class Search:
         self.objectives, self.confidence, self.fails = objectives, confidence, fails
         self.planned, self.batch, self.final, self.simulated = planned, batch, final, simulated
         self.trusted = trusted  # whether runs show that their designs keep what is asked
+        self.certain = certain  # whether the margin certifies what is proposed
         self.needed = needed  # proposals that a margin has to rest on
         self.run, self.seen, self.extra, self.reason = 0, [], {}, "the mesh collapsed"
         (folder / "media").mkdir(parents=True, exist_ok=True)
@@ -140,7 +142,7 @@ class Search:
         verified = sum(r["status"] == "ok" for r in self.seen[self.planned :])
         margins = {c["output"]: 1.75 - 0.01 * verified for c in self.constraints}
         told = {"margins": margins, "planned": rows - verified, "verified": verified, "rows": rows}
-        told["needed"] = self.needed
+        told |= {"needed": self.needed, "certified": max(0, verified - 1)}
         self.records.write("calibrate", {"confidence": self.confidence, **told})
         return self.save()
 
@@ -159,7 +161,8 @@ class Search:
         far = [bool(i == 1) for i in range(count)]
         record = {"round": number, "final": final, "designs": designs, "predicted": predicted}
         self.records.write(
-            "propose", {**record, "certified": [not f for f in far], "extrapolates": far}
+            "propose",
+            {**record, "certified": [self.certain and not f for f in far], "extrapolates": far},
         )
         if not self.simulated:
             return [{"values": d, "predicted": p} for d, p in zip(designs, predicted, strict=True)]

@@ -52,6 +52,12 @@ def test_the_best_design_is_found_and_verified(made: Designed) -> None:
     assert best["outputs"]["deflection"] <= 2.0
     assert made.facts["verified"] >= 0.95
     assert made.facts["runs"] <= 90
+    margin = made.facts["margin"]
+    assert margin["needed"] == 19
+    assert margin["unproven"] == (margin["certified"] < 19)
+    assert 0 < margin["certified"] <= margin["verified"] <= 40
+    assert ("such. The margin comes from others" in made.text()) == margin["unproven"]
+    assert {r.facts["shown"] for r in made.records.of("train")} == {0.9}
     planned = made.facts["best_of_plan"]["outputs"]["mass"]
     assert best["outputs"]["mass"] < planned
 

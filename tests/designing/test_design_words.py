@@ -1,11 +1,12 @@
 """What a search found, in sentences: the best, the promise, the plan, failures, bad news."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from modalloy.designing.page import in_words, runs_of
-from modalloy.designing.summary import Point, Sought, Summary, summary_of
+from modalloy.designing.summary import Bound, Point, Sought, Summary, summary_of
 from modalloy.designing.words import amount, edge, interval, percent, say_all, say_gain, say_short
 from searches import CONSTRAINTS, Search
 
@@ -71,19 +72,27 @@ def test_without_its_runs_the_nearest_is_said_to_be_of_the_proposals(tmp_path: P
     assert "Of the proposals run" in in_words(tmp_path, search.records)
 
 
-@pytest.mark.parametrize(("needed", "objectives"), [(60, ("mass",)), (60, ()), (11, ("mass",))])
-def test_a_margin_that_rests_on_few_verified_designs_is_told(
+@pytest.mark.parametrize(("needed", "objectives"), [(60, ("mass",)), (60, ()), (9, ("mass",))])
+def test_a_margin_that_rests_on_few_certified_designs_is_told(
     needed: int, objectives: tuple[str, ...], tmp_path: Path
 ) -> None:
     search = Search(tmp_path, needed=needed, objectives=objectives, fails=0.0)
     search.plan().round().accept()
     lines = in_words(tmp_path, search.records).splitlines()
     told = [line for line in lines if "verified before the last ones" in line]
-    assert len(told) == (needed > 10)
+    assert len(told) == (needed > 9)
     for line in told:
-        assert line.startswith("10 proposals were verified before the last ones were proposed, and")
-        assert f"a promise of 95 % needs {needed}: their margin comes from planned rows" in line
+        assert line.startswith("Of 10 proposals verified before the last ones 9 were certified, as")
+        assert f"a promise of 95 % needs {needed} such. The margin comes from others" in line
         assert ("A larger budget mends that." in line) == bool(objectives)
+
+
+def test_without_a_certified_design_nothing_was_promised(tmp_path: Path) -> None:
+    search = Search(tmp_path, needed=19, certain=False).plan().accept(offset=0.06)
+    said = in_words(tmp_path, search.records)
+    assert "none of them was certified, so that nothing was promised. That is" in said
+    assert "verified before the last ones" not in said
+    assert "were promised" not in said
 
 
 def test_proposals_that_fail_though_earlier_runs_do_not(tmp_path: Path) -> None:
@@ -111,7 +120,9 @@ def test_a_search_that_has_nothing_to_propose_in_the_end(tmp_path: Path) -> None
 def shown(share: float, count: int) -> Summary:
     plan = {"asked": {"confidence": 0.95}}
     end = {"verified": share, "proposed": count, "feasible": round(share * count)}
-    return Summary(plan, (), (), (), True, None, 0, (), (), (), end, {})
+    proposed = (Point(9, "final", {}, {"load": 1.0}, True),)
+    limit = (Bound("load", -math.inf, 10.0, "N", "load <= 10 N"),)
+    return Summary(plan, (), limit, (), True, None, 0, (), proposed, (), end, {})
 
 
 @pytest.mark.parametrize(

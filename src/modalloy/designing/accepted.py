@@ -57,13 +57,14 @@ def accepted(
 
 
 def rested_on(records: Records) -> dict[str, Any]:
-    """How many rows of each kind the last margin comes from. needed: verified ones without which it
-    comes from planned rows as well, which say little of designs that were picked; unproven: then.
+    """How many rows of each kind the last margin comes from. certified: those verified ones that
+    were picked as the last designs are. needed: so many of these prove a promise; unproven: there
+    are fewer, and others, which say little of designs that were picked, stand in for them.
     """
     last = records.last("calibrate")
     assert last is not None
-    told = {name: last.facts[name] for name in ("planned", "verified", "needed")}
-    return {**told, "unproven": told["verified"] < told["needed"]}
+    told = {name: last.facts[name] for name in ("planned", "verified", "certified", "needed")}
+    return {**told, "unproven": told["certified"] < told["needed"]}
 
 
 def untried(

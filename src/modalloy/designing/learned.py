@@ -62,8 +62,8 @@ class Learned:
         }
 
     def calibrated(self) -> dict[str, Any]:
-        """The margin, how many rows of each kind it was taken from, and how many verified ones it
-        needs to be taken from these alone."""
+        """The margin, how many rows of each kind it was taken from, and how many it needs at least
+        of designs that were picked as the last ones are."""
         said = self.margin
         found: dict[str, Any] = {"confidence": self.study.asked.confidence}
         reach = None if said is None or not np.isfinite(said.deviations) else said.deviations

@@ -89,7 +89,7 @@ class Loop:
             case "train":
                 return self.train()
             case "calibrate":
-                return self.learned().calibrated()
+                return {**self.learned().calibrated(), "certified": certified(self.records)}
             case "propose":
                 return self.propose()
             case "verify":
@@ -295,6 +295,15 @@ class Loop:
         """Whether what was proposed last was the last of it."""
         last = self.records.last("propose")
         return last is not None and bool(last.facts["final"])
+
+
+def certified(records: Records) -> int:
+    """How many verified proposals the margin had certified, as it certifies the last ones."""
+    count = 0
+    for proposed, verified in zip(records.of("propose"), records.of("verify"), strict=False):
+        told = zip(proposed.facts["certified"], verified.facts["scores"], strict=True)
+        count += sum(sure and score is not None for sure, score in told)
+    return count
 
 
 def fewer(records: Sequence[Record]) -> bool:

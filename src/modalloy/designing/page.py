@@ -15,6 +15,7 @@ from modalloy.designing.words import (
     interval,
     percent,
     promised,
+    promises,
     say_all,
     say_asked,
     say_best,
@@ -161,8 +162,9 @@ def promise_card(found: Summary) -> Markup:
                 percent(found.end["verified"]),
                 main=True,
             ),
-            Dot("promised", promised(found), said=percent(promised(found))),
         ]
+        if promises(found):
+            lines.append(Dot("promised", promised(found), said=percent(promised(found))))
         parts.append(dots(lines))
     return tag("article", *parts, kind="card")
 

@@ -92,7 +92,7 @@ def say_missed(bound: Bound, point: Point) -> str:
 def say_short(found: Summary) -> str:
     """That fewer proposals keep everything than was promised; nothing where enough do."""
     asked, (_, high), share = promised(found), interval(found), found.end.get("verified")
-    if share is None or share >= asked or not found.end.get("proposed"):
+    if share is None or share >= asked or not promises(found):
         return ""
     said = f"Fewer proposed designs keep everything than the {percent(asked)} that were promised"
     if high >= asked:
@@ -101,19 +101,28 @@ def say_short(found: Summary) -> str:
 
 
 def say_unproven(found: Summary) -> str:
-    """That too few proposals were verified before the last ones for their margin to rest on these
-    alone; nothing where they were enough, or nothing was run or bounded.
+    """That too few proposals were verified before the last ones that were picked as these are;
+    nothing where they were enough, or nothing was run or promised.
     """
-    verified, needed = found.margin.get("verified", 0), found.margin.get("needed", 0)
-    if not (found.end and found.tried and found.proposed) or verified >= needed:
+    sure, needed = found.margin.get("certified", 0), found.margin.get("needed", 0)
+    if not (found.end and found.tried and promises(found)) or sure >= needed:
         return ""
+    verified = found.margin["verified"]
+    before = "No proposal was verified before the last ones"
+    if verified:
+        before = f"Of {say_count(verified, 'proposal')} verified before the last ones {sure} "
+        before += f"{'was' if sure == 1 else 'were'} certified, as these are"
     mends = " A larger budget mends that." if found.objectives else ""  # else all is proposed once
-    before = say_count(verified, "proposal") if verified else "No proposal"
     return (
-        f"{before} {'was' if verified <= 1 else 'were'} verified before the last ones were "
-        f"proposed, and a promise of {percent(promised(found))} needs {needed}: their margin comes "
-        f"from planned rows as well, which say little of designs that were picked.{mends}"
+        f"{before}; a promise of {percent(promised(found))} needs {needed} such. The margin comes "
+        f"from others as well, which say little of designs that were picked to be good.{mends}"
     )
+
+
+def promises(found: Summary) -> bool:
+    """Whether anything was promised of the designs proposed in the end: that the margin certified
+    some of them."""
+    return bool(found.constraints) and any(p.certified for p in found.proposed)
 
 
 def say_best(found: Summary) -> str:
@@ -151,8 +160,11 @@ def say_verified(found: Summary) -> str:
     if not found.constraints:
         return f"{said}; nothing but a run without fault was asked."
     low, high = (percent(end) for end in interval(found))
+    promise = f"at least {percent(promised(found))} were promised"
+    if not promises(found):
+        promise = "none of them was certified, so that nothing was promised"
     return (
-        f"{said}; at least {percent(promised(found))} were promised. That is "
+        f"{said}; {promise}. That is "
         f"{percent(found.end['verified'])}, between {low} and {high} with 95 % certainty for "
         f"designs like these{say_others(found)}."
     )
