@@ -62,8 +62,13 @@ class Records:
         """Add a record of a state that may follow the last one."""
         assert state in self.next(), f"{state} cannot follow {self.last()}"
         number = len(self.all)
-        told = {"format": FORMAT, "number": number, "state": state, "before": self.seal()}
-        told["facts"] = dict(facts)
+        told = {
+            "format": FORMAT,
+            "number": number,
+            "state": state,
+            "before": self.seal(),
+            "facts": dict(facts),
+        }
         data = json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False).encode()
         path = self.folder / f"{number:04d}-{state}.json"
         write_safely(path, data)

@@ -15,7 +15,7 @@ from modalloy.twin.runs import Outcome
 from modalloy.twin.space import Space, bounds_of
 from modalloy.twin.tasks import at_share, checked
 from modalloy.twin.twin import Twin
-from modalloy.twin.variables import Linked
+from modalloy.twin.variables import Categorical, worded
 
 POINTS = 32  # that stand for the law of all hidden parameters together
 
@@ -107,9 +107,12 @@ def study_of(asked: Design, twin: Twin) -> Study:
 
 def numeric(twin: Twin) -> dict[str, str | None]:
     """Units of what can be asked about: numbers among outputs and variables."""
-    ends = bounds_of(twin.variables, {})
     outputs = {n: o.unit for n, o in twin.outputs.items() if isinstance(o, NumberOutput)}
-    variables = {n: v.unit for n, v in twin.variables.items() if isinstance(v, Linked) or n in ends}
+    variables = {
+        name: variable.unit
+        for name, variable in twin.variables.items()
+        if not isinstance(variable, Categorical) and not worded(variable)
+    }
     return outputs | variables
 
 

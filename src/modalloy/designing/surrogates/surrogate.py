@@ -76,7 +76,7 @@ class SmoothSurrogate(Surrogate, Protocol):
 
 def always_positive(y_NO: np.ndarray) -> np.ndarray:
     """Which outputs are above 0 wherever they are known, bool (O,): only these have logarithms."""
-    return ~(y_NO <= 0).any(0)
+    return np.logical_not((y_NO <= 0).any(0))
 
 
 def refuse_without_logarithm(y_NO: np.ndarray, log_O: np.ndarray) -> None:
