@@ -23,6 +23,20 @@ FEWEST = 100  # rows with which an ensemble is tried
 FOLDS = 5
 
 
+class Score(NamedTuple):
+    """How one surrogate predicts rows that it has not seen, (O,) each.
+
+    log_density_O: mean logarithm of the density of a value, more is better. r2_O, rmse_O: of its
+    medians, in the outputs' units. inside_O: share of values in the middle 90 %.
+    """
+
+    kind: Kind
+    log_density_O: np.ndarray
+    r2_O: np.ndarray
+    rmse_O: np.ndarray
+    inside_O: np.ndarray
+
+
 class Chosen(NamedTuple):
     """surrogate: given all rows. left_out: what it says of each row without that row. compared:
     mean log density of left-out rows, summed over outputs, of each kind that was tried."""
@@ -72,3 +86,15 @@ def by_folds(
 def likelihood(left_out: Predicted, y_NO: np.ndarray) -> float:
     """Mean logarithm of the density of values, summed over outputs: more is better."""
     return float(np.nanmean(left_out.log_density(y_NO), axis=0).sum())
+
+
+def score_of(kind: Kind, unseen: Predicted, y_NO: np.ndarray) -> Score:
+    """How predictions compare with what was run."""
+    off_NO = unseen.median_NO - y_NO
+    square_O = np.nanmean(off_NO**2, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        r2_O = 1.0 - square_O / np.nanvar(np.where(np.isnan(off_NO), np.nan, y_NO), axis=0)
+    z_NO = np.abs(unseen.normalised(y_NO))
+    inside_NO = np.where(np.isnan(z_NO), np.nan, z_NO < 1.6448536269514722)
+    density_O = np.nanmean(unseen.log_density(y_NO), axis=0)
+    return Score(kind, density_O, r2_O, np.sqrt(square_O), np.nanmean(inside_NO, axis=0))
