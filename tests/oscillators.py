@@ -3,7 +3,9 @@
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import fmpy
 import numpy as np
@@ -13,6 +15,7 @@ SOURCE = Path(__file__).parent / "twin/simulators/oscillator.c"
 DESCRIPTION = """<?xml version="1.0" encoding="UTF-8"?>
 <fmiModelDescription fmiVersion="2.0" modelName="oscillator" guid="{{oscillator}}">
   <{kind} modelIdentifier="oscillator" canHandleVariableCommunicationStepSize="true"/>
+  <UnitDefinitions>{units}</UnitDefinitions>
   <ModelVariables>
 {variables}
   </ModelVariables>
@@ -25,8 +28,23 @@ SETTABLE = {"stiffness": 100.0, "damping": 1.0, "mass": 1.0, "start": 1.0}
 READ = {"position": 4, "velocity": 5, "total": 6}
 
 
-def build_fmu(folder: Path, *, platform: str = fmpy.platform, kind: str = "CoSimulation") -> Path:
-    """The FMU, as if built for a platform. Skips the test where there is no C compiler."""
+UNITS = (
+    '<Unit name="N/m"><BaseUnit kg="1" s="-2"/></Unit><Unit name="zoll">'
+    '<BaseUnit m="1" factor="0.0254"/></Unit><Unit name="lx"><BaseUnit cd="1" m="-2"/></Unit>'
+)
+
+
+def build_fmu(
+    folder: Path,
+    *,
+    platform: str = fmpy.platform,
+    kind: str = "CoSimulation",
+    stated: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """The FMU, as if built for a platform. stated: units of variables. Skips the test where there
+    is no C compiler.
+    """
+    unit = {name: f'unit="{stated[name]}"' if name in stated else "" for name in (*SETTABLE, *READ)}
     compiler = shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         pytest.skip("no C compiler (cc or gcc) to build an FMU with")
@@ -35,12 +53,12 @@ def build_fmu(folder: Path, *, platform: str = fmpy.platform, kind: str = "CoSim
     subprocess.run([compiler, *flags, "-o", library, SOURCE], check=True)
     lines = [
         f'<ScalarVariable name="{name}" valueReference="{ref}" causality="parameter" '
-        f'variability="fixed" initial="exact"><Real start="{value}"/></ScalarVariable>'
+        f'variability="fixed" initial="exact"><Real {unit[name]} start="{value}"/></ScalarVariable>'
         for ref, (name, value) in enumerate(SETTABLE.items())
     ]
     lines += [
         f'<ScalarVariable name="{name}" valueReference="{ref}" causality="output" '
-        f'variability="continuous" initial="calculated"><Real/></ScalarVariable>'
+        f'variability="continuous" initial="calculated"><Real {unit[name]}/></ScalarVariable>'
         for name, ref in READ.items()
     ]
     lines.append(
@@ -50,7 +68,8 @@ def build_fmu(folder: Path, *, platform: str = fmpy.platform, kind: str = "CoSim
     file = folder / "oscillator.fmu"
     with zipfile.ZipFile(file, "w") as packed:
         packed.writestr(
-            "modelDescription.xml", DESCRIPTION.format(kind=kind, variables="\n".join(lines))
+            "modelDescription.xml",
+            DESCRIPTION.format(kind=kind, variables="\n".join(lines), units=UNITS),
         )
         packed.write(library, f"binaries/{platform}/oscillator.so")
     return file

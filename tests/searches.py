@@ -62,6 +62,8 @@ class Search:
         confidence: float = 0.95,
         fails: float = 0.05,
         trusted: bool = True,
+        needed: int = 0,
+        certain: bool = True,
         seed: int = 0,
     ) -> None:
         self.folder, self.constraints, self.rows = folder, constraints, rows
@@ -71,6 +73,8 @@ class Search:
         self.objectives, self.confidence, self.fails = objectives, confidence, fails
         self.planned, self.batch, self.final, self.simulated = planned, batch, final, simulated
         self.trusted = trusted  # whether runs show that their designs keep what is asked
+        self.certain = certain  # whether the margin certifies what is proposed
+        self.needed = needed  # proposals that a margin has to rest on
         self.run, self.seen, self.extra, self.reason = 0, [], {}, "the mesh collapsed"
         (folder / "media").mkdir(parents=True, exist_ok=True)
 
@@ -105,7 +109,12 @@ class Search:
         self.records.write(
             "simulate", {"runs": [0, self.run - 1], "status": status, "seconds": 2.5}
         )
-        told = {"rows": status["ok"], "failed": bad, "feasible": sum(r["kept"] for r in ran)}
+        told = {
+            "rows": status["ok"],
+            "failed": bad,
+            "feasible": sum(r["kept"] for r in ran),
+            "passed": 0,
+        }
         self.records.write("ingest", {**told, "best": self.best()})
         return self.learn()
 
@@ -126,12 +135,14 @@ class Search:
                 "scores": scores,
                 "compared": compared,
                 "rows": rows,
+                "shown": 0.8,
                 "seconds": 1.5,
             },
         )
         verified = sum(r["status"] == "ok" for r in self.seen[self.planned :])
         margins = {c["output"]: 1.75 - 0.01 * verified for c in self.constraints}
         told = {"margins": margins, "planned": rows - verified, "verified": verified, "rows": rows}
+        told |= {"needed": self.needed, "certified": max(0, verified - 1)}
         self.records.write("calibrate", {"confidence": self.confidence, **told})
         return self.save()
 
@@ -150,7 +161,8 @@ class Search:
         far = [bool(i == 1) for i in range(count)]
         record = {"round": number, "final": final, "designs": designs, "predicted": predicted}
         self.records.write(
-            "propose", {**record, "certified": [not f for f in far], "extrapolates": far}
+            "propose",
+            {**record, "certified": [self.certain and not f for f in far], "extrapolates": far},
         )
         if not self.simulated:
             return [{"values": d, "predicted": p} for d, p in zip(designs, predicted, strict=True)]
@@ -185,6 +197,7 @@ class Search:
             "accept",
             {
                 "accepted": accepted,
+                "keep": len(kept),
                 "front": self.front(kept),
                 "verified": len(final) / len(ran) if self.simulated and ran else None,
                 "feasible": len(final),

@@ -87,6 +87,8 @@ def test_missing_values_teach_the_other_output_and_too_few_are_told() -> None:
     y_NO[4:, 0] = np.nan
     with pytest.raises(DesignError, match="a value in 2 rows; an ensemble needs at least 10"):
         fit_deep_ensemble(u_ND, y_NO, seed=0, logs=[False, False])
+    with pytest.raises(DesignError, match="rows have an output of 0 or less"):
+        fit_deep_ensemble(u_ND, y_NO - y_NO.mean(0), seed=0, logs=[False, True])
 
 
 def test_what_members_disagree_by_is_what_is_not_known_without_the_noise() -> None:

@@ -52,6 +52,12 @@ def test_the_best_design_is_found_and_verified(made: Designed) -> None:
     assert best["outputs"]["deflection"] <= 2.0
     assert made.facts["verified"] >= 0.95
     assert made.facts["runs"] <= 90
+    margin = made.facts["margin"]
+    assert margin["needed"] == 19
+    assert margin["unproven"] == (margin["certified"] < 19)
+    assert 0 < margin["certified"] <= margin["verified"] <= 40
+    assert ("such. The margin comes from others" in made.text()) == margin["unproven"]
+    assert {r.facts["shown"] for r in made.records.of("train")} == {0.9}
     planned = made.facts["best_of_plan"]["outputs"]["mass"]
     assert best["outputs"]["mass"] < planned
 
@@ -125,7 +131,14 @@ def test_a_search_of_something_else_is_not_gone_on_with(made: Designed, tmp_path
         ({"minimise": [], "such_that": []}, "says nothing to seek"),
         ({"maximise": ["mass"]}, "to minimise and to maximise mass"),
         ({"batches": 3}, "batches"),
-        ({"planned": 8, "budget": 60}, "a margin for 95.0% needs"),
+        ({"such_that": ["metal <= 3"]}, "no output or variable 'metal' that is a number"),
+        ({"planned": 8, "budget": 60}, "a margin for 95.0% needs 19 runs before the first"),
+        ({"confidence": 0.999}, "a margin for 99.9% needs 999 runs before the first proposal"),
+        ({"minimise": ["mass", "mass"]}, "asks for the same twice: mass, mass"),
+        ({"set": {"width": 9, "height": 50, "metal": "steel"}}, "fixes every variable"),
+        ({"such_that": ["width >= 6 cm"]}, "width goes from 5 to 50 mm; widen its bounds"),
+        ({"such_that": ["width >= 9 mm"], "set": {"width": 8}}, "width is 8 mm in every design"),
+        ({"such_that": ["mass <= 1e999 kg"]}, "larger than any number"),
     ],
 )
 def test_what_is_asked_wrongly_gets_a_sentence(
@@ -135,10 +148,48 @@ def test_what_is_asked_wrongly_gets_a_sentence(
         searched(tmp_path / "study", **changes)
 
 
+def test_a_simulator_that_tells_nothing_is_told_with_its_reason(tmp_path: Path) -> None:
+    told = "{'mass': float('nan'), 'deflection': 1.0}"
+    (tmp_path / "sim.py").write_text(f"def nan(values, *, seed, folder):\n    return {told}\n")
+    twin = {**BEAM, "simulator": {"type": "python", "use": f"{tmp_path / 'sim.py'}:nan"}}
+    (tmp_path / "beam.yaml").write_text(json.dumps(twin))
+    asked = {"twin": str(tmp_path / "beam.yaml"), **ASKED, "budget": 40}
+    with pytest.raises(DesignError, match=r"0 of 28 runs .* 28 say: 'mass' is nan, not a finite"):
+        ma.design(asked, out=tmp_path / "study", workers=1, quiet=True)
+
+
+def test_no_worker_runs_nothing(tmp_path: Path) -> None:
+    (tmp_path / "beam.yaml").write_text(json.dumps(BEAM))
+    with pytest.raises(DesignError, match="workers: 0 run nothing"):
+        ma.design({"twin": str(tmp_path / "beam.yaml"), **ASKED}, out=tmp_path / "s", workers=0)
+
+
 def test_what_cannot_be_kept_is_said(tmp_path: Path) -> None:
     found = searched(tmp_path / "study", such_that=["deflection <= 0.01 mm"], budget=50)
     assert found.facts["accepted"] == []
     assert "None" in found.text() or "no design" in found.text().lower()
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_search_that_has_run_every_design_ends(hidden: bool, tmp_path: Path) -> None:
+    """Six designs, all of them in the plan: nothing new is left to propose. Where runs of one
+    design differ, designs are run again."""
+    twin = {**BEAM, "variables": {
+        "width": {"type": "ordinal", "levels": [10, 20, 40], "unit": "mm"},
+        "height": {"type": "ordinal", "levels": [50, 70], "unit": "mm"},
+        "metal": {"type": "categorical", "choices": ["steel", "aluminium"]},
+    }}  # fmt: skip
+    if hidden:
+        twin["hidden"] = {"wear": {"low": 0, "high": 1}}
+    (tmp_path / "beam.yaml").write_text(json.dumps(twin))
+    asked = {"twin": str(tmp_path / "beam.yaml"), **ASKED, "proposals": 4, "budget": 60}
+    asked |= {"such_that": ["deflection <= 20 mm"], "set": {"metal": "steel"}}
+    found = ma.design(asked, out=tmp_path / "study", workers=1, quiet=True)
+    last = found.records.of("propose")[-1].facts
+    assert found.facts["runs"] < 60
+    assert (len(last["u"]) > 0) == hidden
+    best = found.facts["accepted"][0]["values"]
+    assert (best["width"], best["height"]) == (10, 50)
 
 
 def test_the_command_answers_in_words(tmp_path: Path) -> None:
@@ -169,6 +220,8 @@ def test_what_of_a_design_would_have_to_change(made: Designed) -> None:
     assert needed_mm <= only.values["width"] <= 1.25 * needed_mm
     with pytest.raises(DesignError, match="depth cannot change"):
         ma.nearest_designs(made.folder, start, only=["depth"])
+    with pytest.raises(DesignError, match="is looked for in a run's rows; give a run"):
+        ma.nearest_designs(made.folder, start, text="a light bar")
     with pytest.raises(DesignError, match="has no value of metal"):
         ma.nearest_designs(made.folder, {"width": 13.0, "height": 90.0})
     said = CliRunner().invoke(
@@ -201,7 +254,14 @@ def test_experiments_in_place_of_runs(made: Designed, tmp_path: Path) -> None:
     assert tried["certified"].all()
     kg_mm = [simulate(row, seed=0, folder=tmp_path) for row in tried.to_dict("records")]
     assert np.mean([y["deflection"] <= 2.0 for y in kg_mm]) >= 0.75
+    assert "1 row of the table was passed over: it lacks a variable" in found.text()
     assert "None has been run: make and measure them" in found.text()
+    near = ma.nearest_designs(found.folder, {"width": 13.0, "height": 90.0, "metal": "steel"})
+    assert near[0].predicted["deflection"] <= 2.0
+    changed = pd.DataFrame([{**row, "mass": 2 * row["mass"]} for row in rows])
+    changed.to_csv(tmp_path / "tried.csv", index=False)
+    with pytest.raises(DesignError, match="rows of experiments have changed since"):
+        ma.design(asked, out=tmp_path / "study", surrogate="gaussian process", resume=True)
     with pytest.raises(TwinError, match="has no simulator"):
         ma.simulate(str(tmp_path / "beam.yaml"), out=tmp_path / "rows.parquet", quiet=True)
     pd.DataFrame(rows).drop(columns="deflection").to_csv(tmp_path / "tried.csv")

@@ -1,11 +1,12 @@
 """What a search found, in sentences: the best, the promise, the plan, failures, bad news."""
 
+import math
 from pathlib import Path
 
 import pytest
 
 from modalloy.designing.page import in_words, runs_of
-from modalloy.designing.summary import Point, Sought, Summary, summary_of
+from modalloy.designing.summary import Bound, Point, Sought, Summary, summary_of
 from modalloy.designing.words import amount, edge, interval, percent, say_all, say_gain, say_short
 from searches import CONSTRAINTS, Search
 
@@ -20,7 +21,7 @@ def test_the_answer_in_words(tmp_path: Path) -> None:
     told = search.records.last("accept").facts
     best = min(told["accepted"], key=lambda one: one["outputs"]["mass"])
     planned = told["best_of_plan"]
-    said = in_words(search.records).splitlines()
+    said = in_words(tmp_path, search.records).splitlines()
     assert said[0] == (
         "Asked of beam: minimise mass such that deflection <= 0.6 mm and f1 >= 200 Hz; 110 runs in "
         "all."
@@ -63,12 +64,40 @@ def test_nothing_found_is_said_first_with_what_comes_nearest(tmp_path: Path) -> 
     off = 500.0 - nearest.outputs["f1"]
     assert f"which is {amount(off, 'Hz')} off (f1 >= 500 Hz)" in said[1]
     assert "None of the 40 planned designs keeps everything that was asked." in said
-    assert "Of the proposals run" in in_words(search.records)
+    assert in_words(tmp_path, search.records).splitlines() == said  # as the page has it
+
+
+def test_without_its_runs_the_nearest_is_said_to_be_of_the_proposals(tmp_path: Path) -> None:
+    search = Search(tmp_path, constraints=IMPOSSIBLE, rows=False).plan().round().accept()
+    assert "Of the proposals run" in in_words(tmp_path, search.records)
+
+
+@pytest.mark.parametrize(("needed", "objectives"), [(60, ("mass",)), (60, ()), (9, ("mass",))])
+def test_a_margin_that_rests_on_few_certified_designs_is_told(
+    needed: int, objectives: tuple[str, ...], tmp_path: Path
+) -> None:
+    search = Search(tmp_path, needed=needed, objectives=objectives, fails=0.0)
+    search.plan().round().accept()
+    lines = in_words(tmp_path, search.records).splitlines()
+    told = [line for line in lines if "verified before the last ones" in line]
+    assert len(told) == (needed > 9)
+    for line in told:
+        assert line.startswith("Of 10 proposals verified before the last ones 9 were certified, as")
+        assert f"a promise of 95 % needs {needed} such. The margin comes from others" in line
+        assert ("A larger budget mends that." in line) == bool(objectives)
+
+
+def test_without_a_certified_design_nothing_was_promised(tmp_path: Path) -> None:
+    search = Search(tmp_path, needed=19, certain=False).plan().accept(offset=0.06)
+    said = in_words(tmp_path, search.records)
+    assert "none of them was certified, so that nothing was promised. That is" in said
+    assert "verified before the last ones" not in said
+    assert "were promised" not in said
 
 
 def test_proposals_that_fail_though_earlier_runs_do_not(tmp_path: Path) -> None:
     search = Search(tmp_path).plan().round().accept(offset=0.4)
-    said = in_words(search.records)
+    said = in_words(tmp_path, search.records)
     assert "None of the designs proposed in the end keeps everything that was asked; run " in said
     assert ", made before, did in its one run." in said
     assert "\nBest design, run " in said
@@ -77,13 +106,13 @@ def test_proposals_that_fail_though_earlier_runs_do_not(tmp_path: Path) -> None:
 def test_proposals_that_keep_everything_by_luck_are_not_accepted(tmp_path: Path) -> None:
     search = Search(tmp_path, trusted=False).plan().accept()
     assert search.records.last("accept").facts["feasible"] > 0
-    said = in_words(search.records)
+    said = in_words(tmp_path, search.records)
     assert "No design is accepted: the proposals that keep everything were not certified" in said
     assert "Best of all runs, not accepted, run " in said
 
 
 def test_a_search_that_has_nothing_to_propose_in_the_end(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path, final=0).plan().round().accept().records)
+    said = in_words(tmp_path, Search(tmp_path, final=0).plan().round().accept().records)
     assert "No design could be proposed in the end; run " in said
     assert "promised" not in said
 
@@ -91,7 +120,9 @@ def test_a_search_that_has_nothing_to_propose_in_the_end(tmp_path: Path) -> None
 def shown(share: float, count: int) -> Summary:
     plan = {"asked": {"confidence": 0.95}}
     end = {"verified": share, "proposed": count, "feasible": round(share * count)}
-    return Summary(plan, (), (), (), True, None, 0, (), (), (), end, {})
+    proposed = (Point(9, "final", {}, {"load": 1.0}, True),)
+    limit = (Bound("load", -math.inf, 10.0, "N", "load <= 10 N"),)
+    return Summary(plan, (), limit, (), True, None, 0, (), proposed, (), end, {})
 
 
 @pytest.mark.parametrize(
@@ -112,19 +143,19 @@ def test_the_interval_is_wilsons() -> None:
 
 
 def test_designs_without_a_simulator_are_to_be_made(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path, simulated=False).plan().accept().records)
+    said = in_words(tmp_path, Search(tmp_path, simulated=False).plan().accept().records)
     assert "20 designs are proposed. None has been run: make and measure them" in said
     assert "It is the best of the 40 planned designs; no proposal that was run is better." in said
 
 
 def test_a_search_that_goes_on_says_so(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path).plan().round().records)
+    said = in_words(tmp_path, Search(tmp_path).plan().round().records)
     assert "The search has not ended" in said
     assert "promised" not in said
 
 
 def test_without_limits_nothing_is_promised(tmp_path: Path) -> None:
-    said = in_words(Search(tmp_path, constraints=()).plan().accept().records)
+    said = in_words(tmp_path, Search(tmp_path, constraints=()).plan().accept().records)
     assert "nothing but a run without fault was asked" in said
     assert "It is the best of the 40 planned designs; no proposal that was run is better." in said
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
 
 from modalloy.designing.constraints import parse_constraints
 from modalloy.designing.margin import (
@@ -131,12 +130,12 @@ def test_intervals_hold_the_share_that_is_asked() -> None:
     assert np.isinf(few_O).all()
 
 
-def test_densities_and_chances_are_those_of_a_normal_and_a_log_normal() -> None:
+def test_densities_are_those_of_a_normal_and_a_log_normal() -> None:
     predicted = said([[0.5, 560.0]], [[0.2, 20.0]])
     y = np.linspace(0.1, 3.0, 4001)
     many = Predicted(*(np.repeat(part, len(y), axis=0) for part in predicted[:2]), predicted.log_O)
     y_NO = np.stack([y, 400.0 + 100.0 * y], axis=1)
     density_NO = np.exp(many.log_density(y_NO))
     np.testing.assert_allclose(np.trapezoid(density_NO, y_NO, axis=0), 1.0, atol=1e-3)
-    assert predicted.chance_below(np.array([[0.5, 580.0]]))[0] == pytest.approx([0.5, ndtr(1.0)])
+    assert predicted.normalised(np.array([[0.5, 580.0]]))[0] == pytest.approx([0.0, 1.0])
     np.testing.assert_allclose(predicted.median_NO, [[0.5, 560.0]])

@@ -50,7 +50,8 @@ class Known(NamedTuple):
             purpose="explore",
         )
         y_BO = cantilevers.run(found.u_BD)
-        rows = self.rows.and_more(found.u_BD, y_BO)
+        more = zip(self.rows, (found.u_BD, y_BO), strict=True)
+        rows = Rows(*(np.concatenate(both) for both in more))
         score_B = constraint_scores(
             found.predicted, y_BO, self.problem.names, self.problem.constraints
         )

@@ -57,3 +57,13 @@ def test_what_was_tampered_with_is_refused(tmp_path: Path, harm: str) -> None:
 def test_numbers_that_json_has_not_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="Out of range"):
         Records(tmp_path).write("plan", {"x": float("nan")})
+
+
+def test_records_of_another_version_are_refused(tmp_path: Path) -> None:
+    written(tmp_path)
+    path = tmp_path / "0000-plan.json"
+    path.chmod(0o644)
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({name: value for name, value in told.items() if name != "format"}))
+    with pytest.raises(DesignError, match="was written by another version of Modalloy"):
+        Records(tmp_path)

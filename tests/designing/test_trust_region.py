@@ -20,11 +20,8 @@ def test_it_grows_and_shrinks() -> None:
     assert region.exhausted
 
 
-def test_its_box_is_wide_where_a_column_matters_little() -> None:
+def test_its_box_stays_inside_the_space() -> None:
     region = TrustRegion(np.array([0.5, 0.1, 0.95]), length=0.4)
     low_D, high_D = region.bounds()
     np.testing.assert_allclose(low_D, [0.3, 0.0, 0.75])
     np.testing.assert_allclose(high_D, [0.7, 0.3, 1.0])
-    low_D, high_D = region.bounds(np.array([0.5, 1.0, 2.0]))
-    np.testing.assert_allclose(high_D[:2] - region.centre_D[:2], [0.1, 0.2])
-    np.testing.assert_allclose(region.centre_D[2] - low_D[2], 0.4)

@@ -36,7 +36,8 @@ def test_each_kind_of_simulator_is_described(tmp_path: Path) -> None:
     (tmp_path / "plant.fmu").touch()
     fmu = "{type: fmu, file: plant.fmu, stop_time_s: 3, step_s: 0.5, at: max}"
     unit = simulator_of(load_twin(write_twin(tmp_path, **{PYTHON: fmu})))
-    assert unit == Fmu(str(tmp_path / "plant.fmu"), 3.0, 0.5, "max")
+    units = {"width": "mm", "load": "N", "area": "mm2", "wear": "mm", "mass": "g", "sag": "mm"}
+    assert unit == Fmu(str(tmp_path / "plant.fmu"), 3.0, 0.5, "max", units)
 
 
 def test_outputs_and_limits_are_described(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from modalloy.job import config
 from modalloy.job.inputs import inputs, read_columns
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
+from modalloy.table.twin_columns import twin_variables
 from modalloy.tasks.kit import kit_of
 
 AGREED = 0.8  # of the agreement beyond chance that there could be: the answer can be looked up
@@ -30,10 +31,12 @@ def group_findings(
     """Columns that say which rows belong together and have the same values on both sides.
 
     A leak where rows were drawn at random although such a column was there, or where a declared
-    group (`type: group`, `split.by`) answers a task; else a warning.
+    group (`type: group`, `split.by`) answers a task; else a warning. What was set in each run of a
+    twin names no thing.
     """
     declared, targets = declared_groups(job), {t.goal.target for t in truths}
     skipped = targets | {job.split.column, job.split.time} | _kept_apart(job, table, parts)
+    skipped |= twin_variables(table)
     for column in table.columns:
         wanted = column in declared or names_a_group(column)
         if not wanted or column in skipped or table.kind(column) in ("list", "other", "time"):
@@ -55,6 +58,7 @@ def likely_groups(
     if job.split.random is None:
         return
     read = {*read_columns(job), *declared_groups(job), *(c for t in truths for c in _of_task(t))}
+    read |= twin_variables(table)
     for column in table.columns:
         if column in read or names_a_group(column) or table.kind(column) not in ("text", "number"):
             continue

@@ -1,6 +1,6 @@
 """Input columns that tell a task's answers on their own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from modalloy.job.inputs import inputs, read_columns
 from modalloy.readers.build import target_of
 from modalloy.table.split import Parts
 from modalloy.table.table import Table
+from modalloy.table.twin_columns import twin_variables
 
 ROWS = 5_000  # training rows that are looked at
 FOLDS = 5
@@ -59,16 +60,18 @@ def telltale_findings(
     """Inputs that tell an answer alone, or only by being empty; dates that do so in pairs; names.
 
     groups: number of each table row's group, so that knowing a group does not count as knowing the
-    answer; None without groups.
+    answer; None without groups. What was set in each run of a twin is passed over: answers follow
+    from it, and it is known beforehand.
     """
+    causes = twin_variables(table)
     for truth in truths:
         for name in inputs(job):
-            if tells(name, truth.goal.target):
+            if name not in causes and tells(name, truth.goal.target):
                 what = f"is named after the target {truth.goal.target}; is it known beforehand?"
                 yield finding("warning", name, what)
         asked = _ask(truth, spread(parts.train, ROWS), groups)
         if asked is not None:
-            yield from _columns(job, table, asked)
+            yield from _columns(job, table, asked, causes)
 
 
 def score(codes: np.ndarray, asked: Asked) -> float:
@@ -110,10 +113,14 @@ def rising(x: np.ndarray, asked: Asked) -> float:
     return float(np.corrcoef(a, y)[0, 1] ** 2) if np.ptp(a) and np.ptp(y) else 0.0
 
 
-def _columns(job: config.Job, table: Table, asked: Asked) -> Iterator[Finding]:
-    """Every input column on its own, then every pair of dates."""
+def _columns(
+    job: config.Job, table: Table, asked: Asked, causes: Container[str]
+) -> Iterator[Finding]:
+    """Every input column on its own but causes, then every pair of dates."""
     dates: dict[str, np.ndarray] = {}
     for column, options in read_columns(job).items():
+        if column in causes:
+            continue
         empty = (values(table, column, asked.rows)[0] < 0).astype(np.int64)
         if found := _judged(column, "by being empty or not", empty, asked):
             yield found

@@ -102,6 +102,11 @@ def design(
         like = {"run": run, "image": image, "text": text, "only": only or ()}
         typer.echo(told_near(source, near, like))
         return
+    if only or image is not None or text is not None:
+        raise JobError(
+            "design: --only, --image and --text ask about a finished study; give --near "
+            "or --run as well."
+        )
     if out is None:
         raise JobError("design: give a folder to write, as in -o study.")
     asked: dict[str, Any] = {

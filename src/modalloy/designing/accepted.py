@@ -22,14 +22,18 @@ def accepted(
 ) -> dict[str, Any]:
     """What the last record says: the front of verified designs, and how promises were kept.
 
-    With one objective the front is the best design, and the accepted are the best ones in order.
+    With one objective the front is the best design, and the accepted are the best ones in order,
+    fifty at most of those that `keep` everything.
     """
     kept_N = study.problem.kept(y_NO)
     last = records.last("propose")
     assert last is not None
     proposed = len(last.facts["u"])
     if study.asked.rows is not None:
-        return untried(study, last.facts, u_ND, y_NO, outcomes)
+        return {
+            **untried(study, last.facts, u_ND, y_NO, outcomes),
+            "margin": rested_on(records),
+        }
     final_N = np.arange(len(y_NO)) >= len(y_NO) - proposed
     sure_N = kept_N & trusted(study, last.facts, len(y_NO))
     chosen = order(study, y_NO, sure_N)
@@ -39,6 +43,7 @@ def accepted(
         "accepted": [
             one(study, n, u_ND, y_NO, outcomes, said.get(n)) for n in chosen[:MOST].tolist()
         ],
+        "keep": int(sure_N.sum()),
         "front": on_front(study, y_NO, sure_N).tolist(),
         "verified": float(kept_N[final_N].mean()) if proposed else None,
         "feasible": int(kept_N[final_N].sum()),
@@ -47,7 +52,19 @@ def accepted(
         "runs": len(y_NO),
         "hypervolume": volume(study, y_NO, sure_N),
         "best_of_plan": best_of(study, u_ND[:first], y_NO[:first]),
+        "margin": rested_on(records),
     }
+
+
+def rested_on(records: Records) -> dict[str, Any]:
+    """How many rows of each kind the last margin comes from. certified: those verified ones that
+    were picked as the last designs are. needed: so many of these prove a promise; unproven: there
+    are fewer, and others, which say little of designs that were picked, stand in for them.
+    """
+    last = records.last("calibrate")
+    assert last is not None
+    told = {name: last.facts[name] for name in ("planned", "verified", "certified", "needed")}
+    return {**told, "unproven": told["certified"] < told["needed"]}
 
 
 def untried(
@@ -62,6 +79,7 @@ def untried(
     chosen = order(study, y_NO, kept_N)[:MOST].tolist()
     return {
         "accepted": [one(study, n, u_ND, y_NO, outcomes, None) for n in chosen],
+        "keep": int(kept_N.sum()),
         "front": on_front(study, y_NO, kept_N).tolist(),
         "verified": None,
         "feasible": 0,

@@ -59,10 +59,19 @@ class Design(Options):
             )
         if both := sorted({*self.minimise} & {*self.maximise}):
             raise ValueError(f"asks to minimise and to maximise {', '.join(both)}")
+        if len(goals := [*self.minimise, *self.maximise]) > len({*goals}):
+            raise ValueError(f"asks for the same twice: {', '.join(goals)}")
         if self.rows is None and self.first + self.proposals > self.budget:
             raise ValueError(
                 f"budget: {self.budget} runs cannot hold {self.first} planned and "
                 f"{self.proposals} proposed designs; raise it, or lower planned or proposals"
+            )
+        needed = fewest(self.confidence)
+        if self.rows is None and self.such_that and self.first < needed:
+            raise ValueError(
+                f"planned: a margin for {self.confidence:.1%} needs {needed} runs before the first "
+                f"proposal, and {self.first} are planned; raise planned or budget, or ask for less "
+                "confidence"
             )
         return self
 

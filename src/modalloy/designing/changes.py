@@ -5,6 +5,7 @@ table that is most like a drawing, a sound or a text of wishes.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from modalloy.designing.asked import Design
 from modalloy.designing.counterfactual import Changed, nearest
+from modalloy.designing.experiments import read_experiments
 from modalloy.designing.loop import Loop
 from modalloy.designing.records import Records
 from modalloy.designing.running import Runner
@@ -62,6 +64,8 @@ def nearest_designs(
     asked = {"image": image, "audio": audio, "text": text}
     if (near is None) is (run is None):
         raise DesignError("give the values of a design, or a run and what to look for in it.")
+    if run is None and any(one is not None for one in asked.values()):
+        raise DesignError("a drawing, a sound or a text is looked for in a run's rows; give a run.")
     values = most_like(run, free, asked) if run is not None else dict(near or {})
     start = checked(own.twin, {n: v for n, v in values.items() if n in free}, "near: ")
     if lacking := [name for name in free if name not in start]:
@@ -100,6 +104,10 @@ def reopened(folder: Path) -> tuple[Loop, Study]:
             f"{folder}: the twin or its simulator has changed since this search; search anew."
         )
     study = study_of(asked, twin)
+    if asked.rows is not None:
+        tried = read_experiments(study, asked.rows)
+        known = asked.model_copy(update={"planned": len(tried.outcomes)})
+        return Loop(replace(study, asked=known), records, tried), study
     with Runner(twin, folder, seed=asked.seed, hidden=asked.hidden) as runner:
         return Loop(study, records, runner), study
 

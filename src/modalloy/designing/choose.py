@@ -1,7 +1,7 @@
 """Which surrogate stands in for the simulator: the one by which rows that it has not seen are
 likeliest."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Literal, NamedTuple
 
@@ -9,7 +9,11 @@ import numpy as np
 
 from modalloy.designing.surrogates.deep_ensemble import Learning, fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
+from modalloy.designing.surrogates.surrogate import (
+    Predicted,
+    SmoothSurrogate,
+    always_positive,
+)
 
 Kind = Literal["gaussian process", "deep ensemble"]
 Fit = Callable[[np.ndarray, np.ndarray], SmoothSurrogate]
@@ -32,21 +36,15 @@ class Score(NamedTuple):
     rmse_O: np.ndarray
     inside_O: np.ndarray
 
-    def text(self, names: tuple[str, ...]) -> str:
-        """A line for each output."""
-        return "\n".join(
-            f"{self.kind}, {name}: R2 {self.r2_O[o]:.4f}, error {self.rmse_O[o]:.4g}, log density "
-            f"{self.log_density_O[o]:.3f}, {self.inside_O[o]:.1%} within 90 %"
-            for o, name in enumerate(names)
-        )
-
 
 class Chosen(NamedTuple):
-    """The surrogate, given all rows, what it says of each row without it, and all scores."""
+    """surrogate: given all rows. left_out: what it says of each row without that row. compared:
+    mean log density of left-out rows, summed over outputs, of each kind that was tried."""
 
     surrogate: SmoothSurrogate
-    unseen: Predicted
-    scores: tuple[Score, ...]
+    kind: Kind
+    left_out: Predicted
+    compared: Mapping[Kind, float]
 
 
 def choose_surrogate(
@@ -58,17 +56,17 @@ def choose_surrogate(
     A Gaussian process is judged by leaving out each row, its parameters being the same; an ensemble
     by five folds, and learns as `learning` says.
     """
-    found: list[tuple[Score, SmoothSurrogate, Predicted]] = []
-    process = fit_gaussian_process(u_ND[:MOST], y_NO[:MOST], seed=seed)
+    found: dict[Kind, tuple[SmoothSurrogate, Predicted]] = {}
+    positive_O = always_positive(y_NO)
+    process = fit_gaussian_process(u_ND[:MOST], y_NO[:MOST], seed=seed, positive=positive_O)
     if len(u_ND) <= MOST:
-        unseen = process.leave_one_out()
-        found.append((score_of("gaussian process", unseen, y_NO), process, unseen))
+        found["gaussian process"] = process, process.leave_one_out()
     if len(u_ND) >= FEWEST:
         fit = partial(fit_deep_ensemble, seed=seed, logs=process.log_O, learning=learning)
-        unseen = by_folds(fit, u_ND, y_NO, seed=seed)
-        found.append((score_of("deep ensemble", unseen, y_NO), fit(u_ND, y_NO), unseen))
-    best = max(found, key=lambda one: float(one[0].log_density_O.sum()))
-    return Chosen(best[1], best[2], tuple(score for score, _, _ in found))
+        found["deep ensemble"] = fit(u_ND, y_NO), by_folds(fit, u_ND, y_NO, seed=seed)
+    compared = {kind: likelihood(left_out, y_NO) for kind, (_, left_out) in found.items()}
+    best = max(compared, key=compared.__getitem__)
+    return Chosen(found[best][0], best, found[best][1], compared)
 
 
 def by_folds(
@@ -83,6 +81,11 @@ def by_folds(
         said = fit(u_ND[~own_N], y_NO[~own_N]).predict(u_ND[own_N])
         mean_NO[own_N], deviation_NO[own_N], log_O = said
     return Predicted(mean_NO, deviation_NO, log_O)
+
+
+def likelihood(left_out: Predicted, y_NO: np.ndarray) -> float:
+    """Mean logarithm of the density of values, summed over outputs: more is better."""
+    return float(np.nanmean(left_out.log_density(y_NO), axis=0).sum())
 
 
 def score_of(kind: Kind, unseen: Predicted, y_NO: np.ndarray) -> Score:

@@ -8,9 +8,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from modalloy.designing.physical_units import convert
 from modalloy.errors import DesignError
 from modalloy.job.options import did_you_mean
+from modalloy.twin.physical_units import convert
 
 Direction = Literal["minimise", "maximise"]
 Sense = Literal["<=", ">=", "in"]
@@ -105,6 +105,32 @@ def contradictions(constraints: Sequence[Constraint]) -> list[str]:
     ]
 
 
+def refuse_beyond(
+    constraints: Sequence[Constraint], bounds: Mapping[str, tuple[float, float]]
+) -> None:
+    """DesignError for every constraint on a variable that none of its values keeps.
+
+    bounds: the least and the greatest value of each variable that is known.
+    """
+    faults = [
+        f"'{c.text}': {c.output} is {low:g}{said(c.unit)} in every design, as set says."
+        if low == high
+        else f"'{c.text}': no design keeps it, {c.output} goes from {low:g} to {high:g}"
+        f"{said(c.unit)}; widen its bounds in the twin, or ask for less."
+        for c in constraints
+        if c.output in bounds
+        for low, high in [bounds[c.output]]
+        if c.low > high or c.high < low
+    ]
+    if faults:
+        raise DesignError("\n".join(faults))
+
+
+def said(unit: str | None) -> str:
+    """A unit behind a number."""
+    return f" {unit}" if unit not in (None, "", "1") else ""
+
+
 def read_constraint(text: str, outputs: Mapping[str, str | None]) -> Constraint | str:
     """The constraint that a text says, or what is wrong with it."""
     said = split_text(text)
@@ -158,6 +184,8 @@ def in_unit(text: str, quantity: str, name: str, unit: str | None) -> float | st
     if found is None:
         return f"'{text}': '{quantity.strip()}' is no number with a unit, as in {EXAMPLES}."
     value, written = float(found[1]), (found[2] or "").strip()
+    if math.isinf(value):
+        return f"'{text}': '{quantity.strip()}' is larger than any number can be."
     if not written:
         return value
     if unit is None:
@@ -172,7 +200,7 @@ def unknown(text: str, name: str, outputs: Mapping[str, str | None]) -> str:
     """That there is no such output, and what there is."""
     return (
         f"'{text}': there is no output or variable '{name}' that is a number."
-        f"{did_you_mean(name, outputs)} There are {', '.join(outputs)}."
+        f"{did_you_mean(name, outputs)} There are {', '.join(outputs) or 'none'}."
     )
 
 

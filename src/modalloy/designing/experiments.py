@@ -1,5 +1,7 @@
 """Rows of experiments in place of runs of a simulator: what was tried, as though it were run."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,21 +20,31 @@ PROPOSALS = "proposals.csv"
 
 
 class Experiments(NamedTuple):
-    """u_ND: designs that were tried. outcomes: what came of each."""
+    """u_ND: designs that were tried. outcomes: what came of each. passed: rows of the table that
+    lack a variable, or an output that is asked about. source: the table.
+    """
 
     u_ND: np.ndarray
     outcomes: list[Outcome]
+    passed: int
+    source: str
 
     def run(self, first: int, designs: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """What came of the rows first, first + 1, ..."""
         return self.outcomes[first : first + len(designs)]
 
+    def digest(self) -> str:
+        """SHA-256 of what was tried and what came of it, by which rows that changed are told."""
+        told = [self.u_ND.tolist(), [outcome.outputs for outcome in self.outcomes]]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
 
 def read_experiments(study: Study, table: Any) -> Experiments:
     """The rows of a table that has a column for each variable and each output that matters.
 
-    Rows without a value of a variable, or of such an output, are passed over. DesignError for a
-    column that is not there; TwinError for a value that the twin's variables do not allow.
+    Rows without a value of a variable, or of such an output, are passed over and counted.
+    DesignError for a column that is not there; TwinError for a value that the twin's variables do
+    not allow.
     """
     opened = open_table(table)
     space, outputs = study.space, [n for n in study.outputs if n not in study.known]
@@ -52,7 +64,7 @@ def read_experiments(study: Study, table: Any) -> Experiments:
         Outcome(k, "ok", "", dict(zip(outputs, y_NO[i].tolist(), strict=True)), 0.0, 0, 1)
         for k, i in enumerate(full)
     ]
-    return Experiments(u_ND, outcomes)
+    return Experiments(u_ND, outcomes, opened.rows - len(full), opened.source)
 
 
 def numbers(table: Table, names: Sequence[str]) -> np.ndarray:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from modalloy.answer.conformal import fewest
 from modalloy.designing.candidates import Box
-from modalloy.designing.choose import Kind
+from modalloy.designing.choose import Chosen, Kind
 from modalloy.designing.constraints import Constraint
 from modalloy.designing.margin import (
     Margin,
@@ -19,7 +20,7 @@ from modalloy.designing.margin import (
 )
 from modalloy.designing.problem import Problem, Rows
 from modalloy.designing.propose import Proposals, propose
-from modalloy.designing.stand_in import Chosen, beside, fit_surrogate
+from modalloy.designing.stand_in import beside, fit_surrogate
 from modalloy.designing.study import Study
 from modalloy.designing.surrogates.known import with_known
 from modalloy.designing.surrogates.over_hidden import Unseen, fit_over_hidden
@@ -28,7 +29,8 @@ from modalloy.designing.trust_region import TrustRegion
 
 RUNS = "it runs"  # 1 of each run that succeeded, 0 of others: learned where some did not
 SHOWN = 0.9  # share of new values that shown intervals hold
-LATEST = 100  # verified proposals that a margin is taken from
+LATEST = 100  # verified proposals that a margin is taken from, or more where it needs more
+ENDLESS = 1e6  # deviations, for what is infinitely far off
 APART = 0.02  # least distance of two proposals, as a share of the trust region
 CLOSEST = 0.02  # of that, where the last proposals would be too few otherwise
 
@@ -52,6 +54,7 @@ class Learned:
             "surrogate": self.chosen.kind,
             "compared": dict(self.chosen.compared),
             "rows": len(self.rows.y_NO),
+            "shown": SHOWN,
             "scores": {
                 name: figures(left_out, self.rows.y_NO, o, self.shown_O)
                 for o, name in enumerate(self.problem.names)
@@ -59,7 +62,8 @@ class Learned:
         }
 
     def calibrated(self) -> dict[str, Any]:
-        """The margin, and how many rows of each kind it was taken from."""
+        """The margin, how many rows of each kind it was taken from, and how many it needs at least
+        of designs that were picked as the last ones are."""
         said = self.margin
         found: dict[str, Any] = {"confidence": self.study.asked.confidence}
         reach = None if said is None or not np.isfinite(said.deviations) else said.deviations
@@ -67,13 +71,19 @@ class Learned:
         found["planned"] = 0 if said is None else said.planned
         found["verified"] = 0 if said is None else said.verified
         found["rows"] = found["planned"] + found["verified"]
+        found["needed"] = fewest(self.study.asked.confidence) if self.problem.constraints else 0
         return found
 
     def scores(self, predicted: Predicted, y_NO: np.ndarray) -> np.ndarray:
-        """By how many deviations runs were foretold too kindly, NaN where they failed."""
+        """By how many deviations runs were foretold too kindly, NaN where they failed.
+
+        Of an output that was modelled by its logarithm and came out as 0 or less that is without
+        end, and so told as a million: it has to count among the worst.
+        """
         if RUNS in self.problem.names:
             y_NO = with_success(y_NO, self.problem.names.index(RUNS))
-        return constraint_scores(predicted, y_NO, self.problem.names, self.problem.constraints)
+        names, constraints = self.problem.names, self.problem.constraints
+        return np.clip(constraint_scores(predicted, y_NO, names, constraints), -ENDLESS, ENDLESS)
 
     def certified(self, u_ND: np.ndarray) -> np.ndarray:
         """Which designs the margin certifies to keep everything, bool (N,)."""
@@ -93,14 +103,24 @@ class Learned:
         while final and len(found.u_BD) < count and side > CLOSEST:
             side /= 4  # a small space, or one optimum: its designs are close to each other
             found = self.apart(APART * side, count, final=final, box=box, seed=seed)
+        if final and not len(found.u_BD) and self.study.drawn:  # all were run, each by one draw
+            found = self.apart(APART, count, final=True, box=None, seed=seed, again=True)
         if final and not len(found.u_BD):  # nothing is certified: the likeliest, and said so
             found = self.apart(APART, count, final=False, box=None, seed=seed)
         return found, self.told(found)
 
     def apart(
-        self, least: float, count: int, *, final: bool, box: Box | None, seed: int
+        self,
+        least: float,
+        count: int,
+        *,
+        final: bool,
+        box: Box | None,
+        seed: int,
+        again: bool = False,
     ) -> Proposals:
-        """Designs with a least distance between them."""
+        """Designs with a least distance between them. again: those that were run may be among
+        them."""
         return propose(
             self.problem,
             self.chosen.surrogate,
@@ -111,6 +131,7 @@ class Learned:
             purpose="certify" if final else "explore",
             box=box,
             apart=least,
+            again=again,
         )
 
     def told(self, found: Proposals) -> dict[str, Any]:
@@ -169,7 +190,8 @@ def learn(
         planned_N = constraint_scores(
             chosen.left_out, rows.y_NO, problem.names, problem.constraints
         )
-        verified = score_N[np.isfinite(score_N)][-LATEST:]
+        latest = max(LATEST, fewest(asked.confidence))
+        verified = score_N[np.isfinite(score_N)][-latest:]
         margin = fit_margin(planned_N[: asked.first], verified, confidence=asked.confidence)
     shown_O = conformal_deviations(chosen.left_out, rows.y_NO, coverage=SHOWN)
     return Learned(study, problem, chosen, rows, margin, shown_O)
@@ -184,7 +206,7 @@ def with_success(y_NO: np.ndarray, modelled: int) -> np.ndarray:
 def figures(
     left_out: Predicted, y_NO: np.ndarray, o: int, shown_O: np.ndarray
 ) -> dict[str, float | None]:
-    """R2, RMSE and how many of 90 % intervals hold the value, of one output."""
+    """R2, RMSE and which share of shown intervals holds the value, of one output."""
     known_N = np.isfinite(y_NO[:, o]) & np.isfinite(left_out.mean_NO[:, o])
     y_N, said_N = y_NO[known_N, o], left_out.median_NO[known_N, o]
     spread = float(((y_N - y_N.mean()) ** 2).sum())

@@ -19,10 +19,11 @@ from modalloy.designing.learned import Learned, learn
 from modalloy.designing.problem import Problem, Rows, best_row
 from modalloy.designing.propose import Proposals
 from modalloy.designing.records import Record, Records, State
-from modalloy.designing.running import Runner
+from modalloy.designing.running import Runner, refuse_silent
 from modalloy.designing.study import Study
 from modalloy.designing.surrogates.over_hidden import Unseen
 from modalloy.designing.trust_region import TrustRegion
+from modalloy.errors import DesignError
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.plans import plan
 from modalloy.twin.runs import Outcome
@@ -38,7 +39,7 @@ class Loop:
     what was hidden in each run."""
 
     def __init__(self, study: Study, records: Records, runner: Runner | Experiments) -> None:
-        """Takes up what records and runs hold."""
+        """Takes up what records and runs hold; DesignError where experiments have changed since."""
         self.study, self.records, self.runner = study, records, runner
         self.asked = study.asked
         self.u_ND = np.zeros((0, study.space.size))
@@ -48,6 +49,12 @@ class Loop:
         self.score_N: list[float] = []
         self.region: TrustRegion | None = None
         self._learned: Learned | None = None
+        first = records.last("plan")
+        if first is not None and first.facts["tried"] != self.tried():
+            raise DesignError(
+                f"{records.folder.parent}: the rows of experiments have changed since this search "
+                "began; begin anew in another folder."
+            )
         for record in records.all:
             if record.state in ("simulate", "verify"):
                 self.take(self.pending(record.number))
@@ -82,7 +89,7 @@ class Loop:
             case "train":
                 return self.train()
             case "calibrate":
-                return self.learned().calibrated()
+                return {**self.learned().calibrated(), "certified": certified(self.records)}
             case "propose":
                 return self.propose()
             case "verify":
@@ -119,7 +126,12 @@ class Loop:
             },
             "runs": asked.first,
             "kind": asked.plan,
+            "tried": self.tried(),
         }
+
+    def tried(self) -> str | None:
+        """Which experiments stand in place of runs; None where runs are made."""
+        return self.runner.digest() if isinstance(self.runner, Experiments) else None
 
     def planned(self) -> np.ndarray:
         """u_ND of the first designs."""
@@ -146,10 +158,12 @@ class Loop:
             "failed": failed,
             "feasible": int(kept_N.sum()),
             "best": best_of(self.study, self.u_ND, self.y_NO),
+            "passed": self.runner.passed if isinstance(self.runner, Experiments) else 0,
         }
 
     def train(self) -> dict[str, Any]:
         """Fit what stands in for the simulator."""
+        refuse_silent(self.outcomes)
         start = time.perf_counter()
         last, rows = self.records.last("train"), len(self.y_NO)
         if last is not None and not due(self.round()):
@@ -165,6 +179,9 @@ class Loop:
         final = final or isinstance(self.runner, Experiments)
         count = self.asked.proposals if final else min(self.asked.batch, spare)
         _, told = self.proposals(count, final=final)
+        if not final and not told["u"]:  # nothing new is left to run, as where levels are few
+            final, count = True, self.asked.proposals
+            _, told = self.proposals(count, final=True)
         return {"round": self.round(), "final": final, "wanted": count, **told}
 
     def proposals(self, count: int, *, final: bool) -> tuple[Proposals, dict[str, Any]]:
@@ -278,6 +295,15 @@ class Loop:
         """Whether what was proposed last was the last of it."""
         last = self.records.last("propose")
         return last is not None and bool(last.facts["final"])
+
+
+def certified(records: Records) -> int:
+    """How many verified proposals the margin had certified, as it certifies the last ones."""
+    count = 0
+    for proposed, verified in zip(records.of("propose"), records.of("verify"), strict=False):
+        told = zip(proposed.facts["certified"], verified.facts["scores"], strict=True)
+        count += sum(sure and score is not None for sure, score in told)
+    return count
 
 
 def fewer(records: Sequence[Record]) -> bool:

@@ -15,11 +15,13 @@ from modalloy.designing.words import (
     interval,
     percent,
     promised,
+    promises,
     say_all,
     say_asked,
     say_best,
     say_failed,
     say_gain,
+    say_interval,
     say_run,
     say_verified,
     say_warnings,
@@ -30,6 +32,7 @@ from modalloy.report.document import document
 from modalloy.report.html import Dot, Markup, dots, fold, join, tag
 from modalloy.report.page import show_figures
 from modalloy.twin.journal import Recorded, read_journal
+from modalloy.twin.outputs import AudioOutput
 from modalloy.twin.twin import Twin
 
 PAGE = "design.html"
@@ -39,7 +42,7 @@ FRONT = (
 )
 FORETOLD = (
     "Each proposal as the surrogate foretold it before its run, over what the run then told; the "
-    "bars are the intervals it gave. Points on the dotted line were foretold exactly."
+    "bars are its {}s. Points on the dotted line were foretold exactly."
 )
 FOOTER = "Written by Modalloy. The same is in the records of the search."
 
@@ -78,9 +81,9 @@ def runs_of(folder: Path) -> dict[int, Recorded] | None:
     return read_journal(journal)[1] if journal.is_file() else None
 
 
-def in_words(records: Records) -> str:
-    """The same for a terminal: a sentence a line."""
-    return "\n".join(say_all(summary_of(records), records))
+def in_words(folder: Path, records: Records) -> str:
+    """The same for a terminal, from the same runs: a sentence a line."""
+    return "\n".join(say_all(summary_of(records, runs_of(folder)), records))
 
 
 def answer(found: Summary, records: Records) -> Markup:
@@ -159,8 +162,9 @@ def promise_card(found: Summary) -> Markup:
                 percent(found.end["verified"]),
                 main=True,
             ),
-            Dot("promised", promised(found), said=percent(promised(found))),
         ]
+        if promises(found):
+            lines.append(Dot("promised", promised(found), said=percent(promised(found))))
         parts.append(dots(lines))
     return tag("article", *parts, kind="card")
 
@@ -178,14 +182,15 @@ def drawn_parts(found: Summary, twin: Twin, folder: Path) -> list[tuple[str, str
         said = tag("p", f"{FRONT} {more}".strip(), kind="quiet")
         put("front", "The front", said, show_figures(figures))
     if shown := pictures(found, twin, folder):
-        put("pictures", "Pictures", shown)
+        heard = any(isinstance(o, AudioOutput) for o in twin.outputs.values())
+        put("pictures", "Pictures and sounds" if heard else "Pictures", shown)
     if figures := plots.best_so_far(found):
         put("progress", "Best so far", show_figures(figures))
     if figures := foretold(found):
         put(
             "foretold",
             "Foretold and verified",
-            tag("p", FORETOLD, kind="quiet"),
+            tag("p", FORETOLD.format(say_interval(found)), kind="quiet"),
             show_figures(figures),
         )
     if figure := parallel(found, twin):

@@ -53,6 +53,7 @@ def propose(
     purpose: Purpose = "certify",
     box: Box | None = None,
     apart: float = 0.02,
+    again: bool = False,
 ) -> Proposals:
     """Up to `count` designs that can be made, that differ from each other and from all rows.
 
@@ -63,7 +64,7 @@ def propose(
     own hope, from bold to certified, and chosen by expected improvement times the chance that all
     constraints are kept, or by hoped-for hypervolume times that chance. box: where to look, such as
     a trust region. apart: least distance of two designs, as the root of the mean square of their
-    columns' differences.
+    columns' differences. again: a design may be one of the rows.
     """
     draw = np.random.default_rng(seed)
     box = whole(problem.space.size) if box is None else box
@@ -80,7 +81,10 @@ def propose(
             problem, surrogate, terms, found.u_SD, asked, box, steps=POLISH, rate=0.005, draw=draw
         )
     pool_ND = pool_of(problem, surrogate, terms, found, asked, apart, draw=draw)
-    return choose(problem, surrogate, terms, rows, pool_ND, count, margin, purpose, apart)
+    if again:
+        pool_ND = np.concatenate([pool_ND, rows.u_ND])
+    fit_N = np.ones(len(pool_ND), bool) if again else KDTree(rows.u_ND).query(pool_ND)[0] > SAME
+    return choose(problem, surrogate, terms, rows, pool_ND, fit_N, count, margin, purpose, apart)
 
 
 def pool_of(
@@ -111,6 +115,7 @@ def choose(
     terms: Terms,
     rows: Rows,
     pool_ND: np.ndarray,
+    fit_N: np.ndarray,
     count: int,
     margin: float,
     purpose: Purpose,
@@ -118,15 +123,15 @@ def choose(
 ) -> Proposals:
     """The designs of a pool that are worth most one after the other, each apart from those before.
 
+    fit_N: which may be chosen, bool (N,).
     The log chance that constraints are kept is part of what `explore` counts.
     """
     said = surrogate.predict(pool_ND)
     room_N = room(said, problem.names, problem.constraints)
     beyond_N = fit_reach(rows.u_ND).extrapolates(pool_ND)
     certified_N = room_N >= margin
-    fit_N = KDTree(rows.u_ND).query(pool_ND)[0] > SAME
     if purpose == "certify":
-        fit_N &= certified_N
+        fit_N = fit_N & certified_N
     picked = partial(
         pick,
         problem,

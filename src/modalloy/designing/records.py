@@ -33,6 +33,7 @@ AFTER: dict[State, tuple[State, ...]] = {
     "infill": ("train",),
     "accept": (),
 }
+FORMAT = 1  # of what records hold; another one where facts are added or gone
 NAME = re.compile(r"(\d{4,})-([a-z]+)\.json")
 
 
@@ -49,7 +50,8 @@ class Records:
     """A folder of records, in order."""
 
     def __init__(self, folder: Path) -> None:
-        """What stands in the folder is read; DesignError where a record was changed or is gone."""
+        """What stands in the folder is read; DesignError where a record was changed or is gone,
+        or was written by a version that says other things."""
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.all: list[Record] = []
@@ -60,7 +62,13 @@ class Records:
         """Add a record of a state that may follow the last one."""
         assert state in self.next(), f"{state} cannot follow {self.last()}"
         number = len(self.all)
-        told = {"number": number, "state": state, "before": self.seal(), "facts": dict(facts)}
+        told = {
+            "format": FORMAT,
+            "number": number,
+            "state": state,
+            "before": self.seal(),
+            "facts": dict(facts),
+        }
         data = json.dumps(told, indent=1, allow_nan=False, ensure_ascii=False).encode()
         path = self.folder / f"{number:04d}-{state}.json"
         write_safely(path, data)
@@ -96,6 +104,11 @@ class Records:
             facts = dict(told["facts"])
         except (ValueError, KeyError, TypeError) as error:
             raise DesignError(f"{path}: is no record of a search; nothing was changed.") from error
+        if told.get("format") != FORMAT:
+            raise DesignError(
+                f"{path}: was written by another version of Modalloy; look at it with that one, or "
+                "begin anew in another folder."
+            )
         if not whole or state not in get_args(State) or state not in self.next():
             raise DesignError(
                 f"{path}: does not follow the record before it: one was changed, taken away or put "

@@ -1,6 +1,7 @@
 """Runs of designs in a search's folder: recorded as they end, and never run again."""
 
 import platform
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from modalloy import __version__
+from modalloy.designing.surrogates.gaussian_process import FEWEST
+from modalloy.errors import DesignError
 from modalloy.twin.described import expected_of, limits_of, simulator_of
 from modalloy.twin.fingerprint import content, fingerprint
 from modalloy.twin.journal import Header, Journal, Recorded
@@ -39,7 +42,10 @@ class Runner:
         workers: int | None = None,
         done: Callable[[], object] = bool,
     ) -> None:
-        """TwinError where the folder's record is of another twin or seed."""
+        """TwinError where the folder's record is of another twin or seed; DesignError for no
+        worker."""
+        if workers is not None and workers < 1:
+            raise DesignError(f"workers: {workers} run nothing; give 1 or more.")
         self.twin, self.folder, self.done = twin, folder, done
         self.seed, self.hidden = seed, hidden
         versions = {"modalloy": __version__, "python": platform.python_version()}
@@ -93,6 +99,19 @@ class Runner:
                 )
             )
         return self._pool
+
+
+def refuse_silent(outcomes: Sequence[Outcome]) -> None:
+    """DesignError with the commonest reason, where too few runs told anything to learn from."""
+    ok = sum(o.status == "ok" for o in outcomes)
+    if ok >= FEWEST:
+        return
+    why = Counter(o.reason for o in outcomes if o.status != "ok").most_common(1)
+    told = f" Of the others {why[0][1]} say: {why[0][0]}" if why else ""
+    raise DesignError(
+        f"{ok} of {len(outcomes)} runs told their outputs, and {FEWEST} are needed to learn "
+        f"from.{told}"
+    )
 
 
 def seed_of(seed: int, run: int, what: int) -> int:

@@ -1,37 +1,27 @@
 """The surrogate of a search: chosen once, then given more rows or fitted anew."""
 
-from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
-from modalloy.designing.choose import Kind, by_folds, choose_surrogate
+from modalloy.designing.choose import Chosen, Kind, by_folds, choose_surrogate
 from modalloy.designing.problem import Rows
 from modalloy.designing.surrogates.deep_ensemble import fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
-
-
-class Chosen(NamedTuple):
-    """surrogate: given all rows. left_out: what it says of each row without that row. compared:
-    mean log density of left-out rows, summed over outputs, of each kind that was tried."""
-
-    surrogate: SmoothSurrogate
-    kind: Kind
-    left_out: Predicted
-    compared: Mapping[Kind, float]
+from modalloy.designing.surrogates.surrogate import (
+    Predicted,
+    always_positive,
+)
 
 
 def fit_surrogate(rows: Rows, *, kind: Kind | None, fitted: int, seed: int) -> Chosen:
     """A surrogate of one kind, None for whichever foretells rows better. fitted: how many rows the
     parameters of a Gaussian process are fitted to; an ensemble learns from all."""
     if kind is None:
-        found = choose_surrogate(*rows, seed=seed)
-        compared = {s.kind: float(s.log_density_O.sum()) for s in found.scores}
-        best = max(found.scores, key=lambda s: compared[s.kind])
-        return Chosen(found.surrogate, best.kind, found.unseen, compared)
-    process = fit_gaussian_process(rows.u_ND[:fitted], rows.y_NO[:fitted], seed=seed)
+        return choose_surrogate(*rows, seed=seed)
+    positive_O = always_positive(rows.y_NO)  # later rows may be 0 or less where the first are not
+    first = rows.u_ND[:fitted], rows.y_NO[:fitted]
+    process = fit_gaussian_process(*first, seed=seed, positive=positive_O)
     if kind == "gaussian process":
         process = process.given(*rows) if fitted < len(rows.u_ND) else process
         return Chosen(process, kind, process.leave_one_out(), {})

@@ -69,10 +69,9 @@ def say_step(record: Record, found: Summary) -> str:
             left = f"{told['added']} rows added, {say_runs(told['left'])} left"
             return f"{left}{say_best(told['best'], found)}"
         case "accept":
-            count = say_count(len(told["accepted"]), "design")
-            return (
-                f"{count} accepted of {told['proposed']} proposed, {say_runs(told['runs'])} in all"
-            )
+            keep, ran = say_count(told["keep"], "design"), say_runs(told["runs"])
+            proposed = f"{told['proposed']} proposed in the end"
+            return f"{keep} shown to keep everything, {proposed}; {ran} in all"
         case _:
             assert_never(record.state)
 

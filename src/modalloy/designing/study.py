@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from modalloy.designing.asked import Design
-from modalloy.designing.constraints import parse_constraints, parse_objective
+from modalloy.designing.constraints import parse_constraints, parse_objective, refuse_beyond
 from modalloy.designing.problem import Problem
 from modalloy.errors import DesignError
 from modalloy.twin.outputs import NumberOutput
 from modalloy.twin.runs import Outcome
-from modalloy.twin.space import Space
+from modalloy.twin.space import Space, bounds_of
 from modalloy.twin.tasks import at_share, checked
 from modalloy.twin.twin import Twin
-from modalloy.twin.variables import Categorical
+from modalloy.twin.variables import Categorical, worded
 
 POINTS = 32  # that stand for the law of all hidden parameters together
 
@@ -100,6 +100,7 @@ def study_of(asked: Design, twin: Twin) -> Study:
     named = [*(o.output for o in objectives), *(c.output for c in constraints)]
     named.sort(key=lambda name: name in twin.variables)  # what has to be modelled first
     fixed = held(asked.set, twin, space)
+    refuse_beyond(constraints, bounds_of(twin.variables, checked(twin, asked.set, "set: ")))
     problem = Problem(space, tuple(dict.fromkeys(named)), constraints, objectives, fixed)
     return Study(asked, twin, space, problem, units)
 
@@ -107,7 +108,11 @@ def study_of(asked: Design, twin: Twin) -> Study:
 def numeric(twin: Twin) -> dict[str, str | None]:
     """Units of what can be asked about: numbers among outputs and variables."""
     outputs = {n: o.unit for n, o in twin.outputs.items() if isinstance(o, NumberOutput)}
-    variables = {n: v.unit for n, v in twin.variables.items() if not isinstance(v, Categorical)}
+    variables = {
+        name: variable.unit
+        for name, variable in twin.variables.items()
+        if not isinstance(variable, Categorical) and not worded(variable)
+    }
     return outputs | variables
 
 
@@ -119,4 +124,6 @@ def held(values: Mapping[str, float | str], twin: Twin, space: Space) -> np.ndar
             raise DesignError(f"set: {name} is hidden; a search draws it, or leaves it as usual.")
         own = Space({name: twin.variables[name]}).encode([{name: value}])
         fixed_D[space.groups[name]] = own[0]
+    if not np.isnan(fixed_D).any():
+        raise DesignError("set: fixes every variable, so that there is nothing to seek.")
     return fixed_D

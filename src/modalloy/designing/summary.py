@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -80,7 +80,9 @@ class Summary:
     keep everything, None before that is known. tried: proposals that were run, in order. proposed:
     the designs proposed in the end, run or not. accepted: the best of all runs that keep
     everything. end: facts of `accept`; empty while the search goes on. units: of variables and of
-    all that is asked about.
+    all that is asked about. margin: facts of the last `calibrate`; empty before there is one.
+    shown: share of new values that foretold intervals hold; None before anything was learned.
+    passed: rows of experiments that lack something, and so were passed over.
     """
 
     plan: Mapping[str, Any]
@@ -95,6 +97,9 @@ class Summary:
     accepted: tuple[Point, ...]
     end: Mapping[str, Any]
     units: Mapping[str, str | None]
+    margin: Mapping[str, Any] = field(default_factory=dict)
+    shown: float | None = None
+    passed: int = 0
 
     @property
     def runs(self) -> tuple[Point, ...]:
@@ -189,6 +194,7 @@ def summary_of(
     top = Point(best["run"], "planned", best["values"], best["outputs"], True) if best else None
     if not whole and top:
         planned = [top]
+    trained, calibrated = records.last("train"), records.last("calibrate")
     finals = [p for p in proposals(records) if p.part == "final"]
     ran = [p for p in tried if p.part == "final"]
     return Summary(
@@ -204,6 +210,9 @@ def summary_of(
         tuple(accepted_of(end, [*planned, *tried])),
         end,
         units_of(plan, twin),
+        calibrated.facts if calibrated else {},
+        trained.facts["shown"] if trained else None,
+        ingested.facts["passed"] if ingested else 0,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from modalloy.designing.pictures import in_order
 from modalloy.designing.records import Records
 from modalloy.designing.summary import Part, Point, Summary
-from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_run
+from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_interval, say_run
 from modalloy.judge.wording import brief, fixed
 from modalloy.report.html import Markup, fold, join, table, tag
 
@@ -15,7 +15,7 @@ MOST = 100  # proposals
 FROM: Mapping[Part, str] = {"planned": "plan", "infill": "search", "final": "last proposals"}
 KNOWS = (
     "R² of rows that were not learned from: 1 is exact, 0 as good as always saying the mean. "
-    "Coverage: how many of their values lie inside the interval foretold of them."
+    "Coverage: how many of their values lie inside the {} foretold of them."
 )
 
 
@@ -80,7 +80,10 @@ def accepted(found: Summary) -> Markup:
     head = ("design", *front, "from", "extrapolates", *(headed(n, units.get(n)) for n in names))
     rest = rows[FIRST:]
     more = fold(f"{len(rest)} more", table(head, rest)) if rest else ""
-    exact = tag("p", "Exact values are in the last record of the search.", kind="quiet")
+    said = "Exact values are in the last record of the search."
+    if (keep := found.end["keep"]) > len(points):
+        said = f"These are the best of {keep} designs that keep everything. {said}"
+    exact = tag("p", said, kind="quiet")
     return join([table(head, rows[:FIRST]), more, exact])
 
 
@@ -106,14 +109,13 @@ def proposed(found: Summary) -> Markup:
             )
         )
     head = [headed(n, units.get(n)) for n in (*names, *rest)]
-    said = "Below each verified figure: low, middle and high of what was foretold of it."
+    ends = f"the middle of what {'was' if ran else 'is'} foretold between the ends of its "
+    ends += f"{say_interval(found)}."
+    said = f"Below each verified figure: {ends}" if ran else f"{ends[0].upper()}{ends[1:]}"
     whole = table(("design", "what was asked", "flags", *head), rows, numbers=3)
-    return join(
-        [
-            tag("p", said if ran else "Low, middle and high of what is foretold.", kind="quiet"),
-            whole,
-        ]
-    )
+    left = len(found.proposed) - len(rows)
+    more = tag("p", f"And {left} more in the records of the search.", kind="quiet")
+    return join([tag("p", said, kind="quiet"), whole, more if left else ""])
 
 
 def before(point: Point, name: str) -> Markup | str:
@@ -148,7 +150,8 @@ def knows(records: Records, found: Summary) -> Markup:
     head = ("figure", "R² at first", "R² at last", "root mean square error", "coverage")
     kind, count = called(told["surrogate"]), fixed(told["rows"], 0)
     said = f"A {kind} that learned from {count} runs stands in for the simulator."
-    parts = [tag("p", said), table(head, rows), tag("p", KNOWS, kind="quiet"), margin(records)]
+    known = KNOWS.format(say_interval(found))
+    parts = [tag("p", said), table(head, rows), tag("p", known, kind="quiet"), margin(records)]
     compared = records.of("train")[0].facts["compared"]
     if len(compared) > 1:
         lines = [(called(kind), fixed(value, 3)) for kind, value in compared.items()]

@@ -2,7 +2,7 @@
 and shrinks while they do not.
 
 After TuRBO and SCBO (Eriksson et al. 2019, arXiv 1910.01739; Eriksson & Poloczek 2021, arXiv
-2002.08526), with a batch as the step.
+2002.08526), with a batch as the step and a cube as the box.
 """
 
 from typing import NamedTuple
@@ -26,17 +26,10 @@ class TrustRegion(NamedTuple):
         """Whether it is too small to go on with; a new one may begin elsewhere."""
         return self.length < SMALLEST
 
-    def bounds(self, length_D: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Its lower and upper corner, (D,) each, inside [0, 1].
-
-        length_D: lengths of a surrogate's kernel: the box is wide in columns that matter little.
-        """
-        side_D = np.full(len(self.centre_D), self.length)
-        if length_D is not None:
-            shape_D = length_D / np.exp(np.log(length_D).mean())
-            side_D = side_D * np.clip(shape_D, 0.25, 4.0)
-        low_D = np.clip(self.centre_D - side_D / 2.0, 0.0, 1.0)
-        return low_D, np.clip(self.centre_D + side_D / 2.0, 0.0, 1.0)
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Its lower and upper corner, (D,) each, inside [0, 1]."""
+        low_D = np.clip(self.centre_D - self.length / 2.0, 0.0, 1.0)
+        return low_D, np.clip(self.centre_D + self.length / 2.0, 0.0, 1.0)
 
     def after(self, centre_D: np.ndarray, *, better: bool) -> "TrustRegion":
         """The region after a batch, around the best design now; better: than before the batch."""

@@ -39,7 +39,7 @@ class Designed:
 
     def text(self) -> str:
         """The same in words."""
-        return in_words(self.records)
+        return in_words(self.folder, self.records)
 
 
 def design(

@@ -44,6 +44,15 @@ def say_warnings(found: Summary) -> list[str]:
         said.append(UNSURE)
     elif short := say_short(found):
         said.append(short)
+    if unproven := say_unproven(found):
+        said.append(unproven)
+    if found.passed:
+        one = found.passed == 1
+        said.append(
+            f"{say_count(found.passed, 'row')} of the table {'was' if one else 'were'} passed "
+            f"over: {'it lacks' if one else 'they lack'} a variable, or an output that is asked "
+            "about."
+        )
     if flagged := found.end.get("flagged"):
         said.append(
             f"{say_count(flagged, 'proposed design')} {'lies' if flagged == 1 else 'lie'} where "
@@ -83,12 +92,37 @@ def say_missed(bound: Bound, point: Point) -> str:
 def say_short(found: Summary) -> str:
     """That fewer proposals keep everything than was promised; nothing where enough do."""
     asked, (_, high), share = promised(found), interval(found), found.end.get("verified")
-    if share is None or share >= asked or not found.end.get("proposed"):
+    if share is None or share >= asked or not promises(found):
         return ""
     said = f"Fewer proposed designs keep everything than the {percent(asked)} that were promised"
     if high >= asked:
         return f"{said}; as few as these, that may be chance."
     return f"{said}, more than chance explains: do not rely on the promise here."
+
+
+def say_unproven(found: Summary) -> str:
+    """That too few proposals were verified before the last ones that were picked as these are;
+    nothing where they were enough, or nothing was run or promised.
+    """
+    sure, needed = found.margin.get("certified", 0), found.margin.get("needed", 0)
+    if not (found.end and found.tried and promises(found)) or sure >= needed:
+        return ""
+    verified = found.margin["verified"]
+    before = "No proposal was verified before the last ones"
+    if verified:
+        before = f"Of {say_count(verified, 'proposal')} verified before the last ones {sure} "
+        before += f"{'was' if sure == 1 else 'were'} certified, as these are"
+    mends = " A larger budget mends that." if found.objectives else ""  # else all is proposed once
+    return (
+        f"{before}; a promise of {percent(promised(found))} needs {needed} such. The margin comes "
+        f"from others as well, which say little of designs that were picked to be good.{mends}"
+    )
+
+
+def promises(found: Summary) -> bool:
+    """Whether anything was promised of the designs proposed in the end: that the margin certified
+    some of them."""
+    return bool(found.constraints) and any(p.certified for p in found.proposed)
 
 
 def say_best(found: Summary) -> str:
@@ -126,8 +160,11 @@ def say_verified(found: Summary) -> str:
     if not found.constraints:
         return f"{said}; nothing but a run without fault was asked."
     low, high = (percent(end) for end in interval(found))
+    promise = f"at least {percent(promised(found))} were promised"
+    if not promises(found):
+        promise = "none of them was certified, so that nothing was promised"
     return (
-        f"{said}; at least {percent(promised(found))} were promised. That is "
+        f"{said}; {promise}. That is "
         f"{percent(found.end['verified'])}, between {low} and {high} with 95 % certainty for "
         f"designs like these{say_others(found)}."
     )
@@ -243,6 +280,12 @@ def edge(value: Any, unit: str | None = None) -> str:
 def headed(name: str, unit: str | None) -> str:
     """A name with its unit behind it, as a table's head or an axis has it."""
     return name if unit in (None, "", "1") else f"{name} [{unit}]"
+
+
+def say_interval(found: Summary) -> str:
+    """Which interval is shown of what was foretold."""
+    assert found.shown is not None, "nothing is foretold before anything is learned"
+    return f"{percent(found.shown)} interval"
 
 
 def say_goal(goal: Sought) -> str:

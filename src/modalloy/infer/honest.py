@@ -16,16 +16,24 @@ from modalloy.infer.task_inference import answer_of
 from modalloy.job import config
 from modalloy.table.split import split_job
 from modalloy.table.table import Table
+from modalloy.table.twin_columns import twin_variables
 
 
 def without_giveaways(
     table: Table, guesses: Mapping[str, Guess], tasks: Mapping[str, InferredTask]
 ) -> dict[str, Guess]:
-    """Leave out columns that tell a target, or say nothing where one is known."""
+    """Leave out columns that tell a target, or say nothing where one is known.
+
+    What was set in each run of a twin gives nothing away: it is what the run's outputs follow from.
+    """
+    causes = twin_variables(table)
     answers = [answer_of(table, target, goal) for target, goal in tasks.items()]
+    taught = np.any([a.known for a in answers], axis=0)
     out = dict(guesses)
     for column, found in guesses.items():
-        reason = _reason(table, column, found, answers) if found.type in INPUTS else None
+        reason = None
+        if found.type in INPUTS:
+            reason = _reason(table, column, found, [] if column in causes else answers, taught)
         if reason:
             out[column] = Guess("ignore", reason)
     times = [c for c, g in out.items() if g.type == "time"]
@@ -34,12 +42,13 @@ def without_giveaways(
     return out
 
 
-def _reason(table: Table, column: str, found: Guess, answers: list[KnownTarget]) -> str | None:
-    """Why a column is no input, or None."""
+def _reason(
+    table: Table, column: str, found: Guess, answers: list[KnownTarget], taught: np.ndarray
+) -> str | None:
+    """Why a column is no input, or None. taught: rows where a target is known, (N,) bool."""
     cells = table.cells(column)
     if found.type == "number":
         cells = [None if says_nothing(c) else c for c in cells]
-    taught = np.any([a.known for a in answers], axis=0)
     if found.type in TABULAR and not taught.all():
         shown = {c for c, known in zip(cells, taught, strict=True) if known}
         if len(shown) < 2:

@@ -25,7 +25,7 @@ from modalloy.infer.lists import longest_of
 from modalloy.infer.paths import files_of, largest_side
 from modalloy.infer.recordings import with_recordings
 from modalloy.infer.series_fronts import series_fronts
-from modalloy.infer.simulated_rows import told_beside, with_told, with_told_unit
+from modalloy.infer.simulated_rows import with_told, with_told_unit
 from modalloy.infer.split_inference import choose_split, with_copies_apart
 from modalloy.infer.struck import with_resonances
 from modalloy.infer.task_inference import goal_for, parallel
@@ -35,6 +35,7 @@ from modalloy.job import config
 from modalloy.readers.answer_cells import to_names
 from modalloy.table.split import split_rows
 from modalloy.table.table import Table
+from modalloy.table.twin_columns import twin_columns
 
 __all__ = ["Draft", "infer", "job_yaml"]
 
@@ -60,8 +61,8 @@ def infer(table: Table, targets: Sequence[str], *, minutes: float | None = None)
     some = sample(table)
     looks = {c: look_at(some, c, table.rows) for c in table.columns}
     guesses = {c: guess(look, table.folder) for c, look in looks.items()}
-    told = told_beside(table)
-    guesses = with_told(guesses, told, targets)
+    told = twin_columns(table)
+    guesses = with_told(guesses, told, targets, looks)
     tasks = {t: goal_for(some, t, looks, guesses) for t in dict.fromkeys(targets)}
     tasks = {t: with_told_unit(goal, t, told) for t, goal in tasks.items()}
     for column in {u for goal in tasks.values() for u in goal.uses}:

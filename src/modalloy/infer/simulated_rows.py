@@ -1,46 +1,34 @@
-"""What `simulate` tells beside its rows: units, and the columns that are no input."""
+"""Columns of a twin's rows: those that are no input, the units of others, and what varies."""
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
-from modalloy.infer.guessed import Guess, InferredTask
-from modalloy.table.table import Table
+from modalloy.checks.column_profile import Look
+from modalloy.infer.guessed import TABULAR, Guess, InferredTask
+from modalloy.table.twin_columns import About
 
 WHY = {
     "record": "tells how the run of a simulator went",
     "hidden": "a hidden parameter of a simulator, which no plant sees",
 }
 MEASURED = ("number", "category")  # outputs that nobody knows before the target
-
-About = Mapping[str, Mapping[str, Any]]
-
-
-def told_beside(table: Table) -> About:
-    """What `rows.json` tells of each column of `rows.parquet`; nothing for any other table."""
-    path = Path(table.source).with_suffix(".json")
-    if Path(table.source).suffix != ".parquet" or not path.is_file():
-        return {}
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}  # a file of somebody else
-    columns = said.get("columns") if isinstance(said, dict) and "fingerprint" in said else None
-    known = columns if isinstance(columns, dict) else {}
-    return {name: about for name, about in known.items() if isinstance(about, dict)}
+AMOUNTS = ("continuous", "integer", "linked")  # kinds of variables that are numbers
 
 
 def with_told(
-    guesses: Mapping[str, Guess], told: About, targets: Collection[str]
+    guesses: Mapping[str, Guess], told: About, targets: Collection[str], looks: Mapping[str, Look]
 ) -> dict[str, Guess]:
-    """Columns that a plant would not have are left out; numbers have their units."""
+    """Columns that a plant would not have are left out; numbers have their units; a variable that
+    differs from run to run is an input, whatever its name or its values look like."""
     out = dict(guesses)
     for column, about in told.items():
         if column not in guesses or column in targets:
             continue
         own, what = guesses[column], about.get("is")
+        if what == "variable" and looks[column].distinct > 1 and own.type not in TABULAR:
+            number = about.get("type") in AMOUNTS or looks[column].kind == "number"
+            own = Guess("number" if number else "category", "set in each run of a twin")
+            out[column] = own
         if what in WHY:
             out[column] = Guess("ignore", WHY[what])
         elif what == "output" and about.get("type") in MEASURED:

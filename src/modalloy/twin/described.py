@@ -27,9 +27,16 @@ def simulator_of(twin: Twin) -> Simulator:
             first = sys.executable if run[0] == PYTHON else run[0]
             return Command((first, *run[1:]), exchange, str(folder))
         case FmuSimulator(file=file, stop_time_s=stop_time_s, step_s=step_s, at=at):
-            return Fmu(str(file), stop_time_s, step_s, at)
+            return Fmu(str(file), stop_time_s, step_s, at, units_of(twin))
         case _:
             assert_never(twin.simulator)
+
+
+def units_of(twin: Twin) -> dict[str, str]:
+    """Units of what a simulator is given and tells, where the twin says one."""
+    named = {**twin.variables, **twin.hidden, **twin.outputs}
+    units = {name: getattr(one, "unit", None) for name, one in named.items()}
+    return {name: unit for name, unit in units.items() if unit}
 
 
 def expected_of(twin: Twin) -> dict[str, Expected]:

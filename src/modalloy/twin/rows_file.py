@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from modalloy.errors import TwinError
 from modalloy.machine.files import write_safely
+from modalloy.table.twin_columns import KEY
 from modalloy.twin.outputs import NumberOutput
 from modalloy.twin.rules import OWN, UNSEEN
 from modalloy.twin.runs import MEDIA, Outcome, Task
@@ -50,14 +51,18 @@ def rows_of(
 def write_rows(
     twin: Twin, rows: Sequence[Mapping[str, Any]], path: Path, made: Mapping[str, Any]
 ) -> None:
-    """Write both files, each whole or not at all. made: what the rows come from."""
+    """Write both files, each whole or not at all. made: what the rows come from.
+
+    The Parquet file's own metadata says it too, and what each column is.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = schema_of(twin, list(rows[0]))
+    said = {**made, "columns": {name: about(twin, name) for name in schema.names}}
+    schema = schema.with_metadata({KEY: json.dumps(said).encode()})
     sink = pa.BufferOutputStream()
     pq.write_table(pa.Table.from_pylist(list(rows), schema), sink)
-    said = {**made, "columns": {name: about(twin, name) for name in schema.names}}
     write_safely(beside(path), json.dumps(said, indent=1).encode())
     write_safely(path, sink.getvalue().to_pybytes())
 

@@ -115,6 +115,27 @@ class Space:
         return np.clip(u_ND, 0.0, 1.0)
 
 
+def bounds_of(
+    variables: Mapping[str, Variable], fixed: Mapping[str, Any]
+) -> dict[str, tuple[float, float]]:
+    """Least and greatest value of each free variable of numbers. fixed: values that stay."""
+    found: dict[str, tuple[float, float]] = {}
+    for name, variable in variables.items():
+        match variable:
+            case Categorical() | Linked():
+                continue
+            case Ordinal(levels=levels):
+                ends = [x for x in levels if not isinstance(x, str)]
+            case Continuous(low=low, high=high) | Integer(low=low, high=high):
+                ends = [low, high]
+            case _:
+                assert_never(variable)
+        if ends:
+            ends = [fixed[name]] if name in fixed else ends
+            found[name] = float(min(ends)), float(max(ends))
+    return found
+
+
 def levels(variable: Free) -> int | None:
     """How many values a variable has; None of a continuous one."""
     match variable:

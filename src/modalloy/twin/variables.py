@@ -138,6 +138,11 @@ Variable = Annotated[
 ]
 
 
+def worded(variable: Variable) -> bool:
+    """Whether its levels are words, which have an order but no size."""
+    return isinstance(variable, Ordinal) and isinstance(variable.levels[0], str)
+
+
 def rising(low: float, high: float) -> None:
     """ValueError where low is not below high."""
     if not low < high:

@@ -9,10 +9,12 @@ import fmpy
 import numpy as np
 import pytest
 
+import modalloy as ma
 from modalloy.errors import TwinError
 from modalloy.twin.pool import Pool
 from modalloy.twin.runs import Expected, Outcome, RunLimits, Task
 from modalloy.twin.simulators.fmu import At, Fmu, import_fmpy
+from modalloy.twin.simulators.fmu_check import prepare_fmu
 from oscillators import SETTABLE, build_fmu, position
 
 LIMITS = RunLimits(seconds=60, memory_mb=1000, runs_per_process=100, retries=0)
@@ -144,6 +146,49 @@ def test_other_platforms_and_kinds_are_told(tmp_path: Path) -> None:
     )
     exchange = build_fmu(tmp_path, kind="ModelExchange")
     assert "is of FMI 2.0 without co-simulation" in refusal(Fmu(str(exchange), 2.0, 0.005, "last"))
+
+
+STATED = {"stiffness": "N/m", "mass": "kg", "start": "zoll", "position": "m", "velocity": "lx"}
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "told"),
+    [
+        ("stiffness", "N/m", None),
+        ("stiffness", "kg/s2", None),
+        ("stiffness", "N/mm", "'stiffness' is in N/m there and in N/mm in the twin"),
+        ("start", "in", None),
+        ("start", "mm", "'start' is in zoll there and in mm in the twin"),
+        ("damping", "Stk", None),
+        ("position", "1", "'position' is in m there and in 1 in the twin"),
+        ("velocity", "lx", None),
+        ("velocity", "m/s", "'velocity' is in lx there and in m/s in the twin"),
+    ],
+)
+def test_a_value_has_the_unit_that_the_fmu_states(
+    name: str, own: str, told: str | None, tmp_path: Path
+) -> None:
+    simulator = Fmu(str(build_fmu(tmp_path, stated=STATED)), 2.0, 0.005, "last", {name: own})
+    if told is None:
+        assert prepare_fmu(simulator, SETTABLE, POSITION, tmp_path).units == {name: own}
+    else:
+        with pytest.raises(TwinError, match=told):
+            prepare_fmu(simulator, SETTABLE, POSITION, tmp_path)
+
+
+def test_units_of_a_twin_are_compared_before_anything_runs(tmp_path: Path) -> None:
+    build_fmu(tmp_path, stated=STATED)
+    twin = {
+        "name": "oscillator",
+        "variables": {"stiffness": {"type": "continuous", "low": 1, "high": 2, "unit": "N/mm"}},
+        "outputs": {"position": {"type": "number", "unit": "m"}},
+        "simulator": {"type": "fmu", "file": str(tmp_path / "oscillator.fmu"), "stop_time_s": 2},
+    }
+    with pytest.raises(TwinError, match="say it in N/m in the twin"):
+        ma.simulate(twin, out=tmp_path / "rows.parquet", runs=2, workers=1, quiet=True)
+    twin["variables"]["stiffness"]["unit"] = "N/m"
+    found = ma.simulate(twin, out=tmp_path / "rows.parquet", runs=2, workers=1, quiet=True)
+    assert found.counts["ok"] == 2
 
 
 def test_it_is_unpacked_once_and_removed(

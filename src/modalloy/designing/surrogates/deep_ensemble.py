@@ -17,7 +17,11 @@ from torch import nn
 from torch.nn import functional
 
 from modalloy.designing.surrogates.gaussian_process import FEWEST
-from modalloy.designing.surrogates.surrogate import Predicted, linked
+from modalloy.designing.surrogates.surrogate import (
+    Predicted,
+    linked,
+    refuse_without_logarithm,
+)
 from modalloy.errors import DesignError
 
 QUIET = 1e-3  # least deviation that a member says, in deviations of the output
@@ -117,11 +121,13 @@ def fit_deep_ensemble(
     u_ND: designs in [0, 1]. y_NO: outputs; rows with a missing one teach the others. logs: which
     outputs are modelled by their logarithm, as a Gaussian process found. hidden: width of both
     layers. bootstrap: each member learns from rows drawn with replacement, else all from the same
-    rows in another order. DesignError where an output has too few values.
+    rows in another order. DesignError where an output has too few values, or
+    no logarithm that is to be modelled.
     """
     draw = np.random.default_rng(seed)
     generator = torch.Generator().manual_seed(seed)
     log_O = np.asarray(logs, dtype=bool)
+    refuse_without_logarithm(y_NO, log_O)
     t_NO = torch.from_numpy(linked(y_NO, log_O))
     known_NO = torch.isfinite(t_NO)
     if int(known_NO.sum(0).min()) < 2 * FEWEST:

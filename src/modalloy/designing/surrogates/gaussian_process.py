@@ -8,7 +8,12 @@ import numpy as np
 import torch
 
 from modalloy.designing.surrogates.kernel import Kernel, covariance, factor, fit_kernel, starts
-from modalloy.designing.surrogates.surrogate import HALF_LOG_2PI, Predicted, linked
+from modalloy.designing.surrogates.surrogate import (
+    HALF_LOG_2PI,
+    Predicted,
+    linked,
+    refuse_without_logarithm,
+)
 from modalloy.errors import DesignError
 
 FEWEST = 5  # rows with a value, below which nothing is learned of an output
@@ -19,8 +24,7 @@ class Conditioned(NamedTuple):
     """One output's process given rows, standardised: t = shift + scale * process.
 
     t_N: the rows' values as they are modelled. inverse_NN: of the lower Cholesky factor. alpha_N:
-    what a row's covariance is multiplied by. logs_P: the kernel's parameters as a further fit
-    begins with them.
+    what a row's covariance is multiplied by.
     """
 
     kernel: Kernel
@@ -30,7 +34,6 @@ class Conditioned(NamedTuple):
     alpha_N: torch.Tensor
     shift: float
     scale: float
-    logs_P: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,15 @@ class GaussianProcess:
         return Predicted(mean_NO, deviation_NO, self.log_O)
 
     def given(self, u_ND: np.ndarray, y_NO: np.ndarray) -> "GaussianProcess":
-        """The same parameters given other rows: all of them, with new ones among them."""
+        """The same parameters given other rows: all of them, with new ones among them.
+
+        DesignError where one has no logarithm of an output that is modelled by it.
+        """
+        refuse_without_logarithm(y_NO, self.log_O)
         t_NO = linked(y_NO, self.log_O)
         known_NO = np.isfinite(t_NO)
         outputs = [
-            condition(one.logs_P, one.kernel, *rows_of(u_ND, t_NO[:, o]), one.shift, one.scale)
+            condition(one.kernel, *rows_of(u_ND, t_NO[:, o]), one.shift, one.scale)
             for o, one in enumerate(self.outputs)
         ]
         return GaussianProcess(outputs, self.log_O, known_NO)
@@ -84,21 +91,21 @@ def fit_gaussian_process(
     rows: int = 600,
     attempts: int = 4,
     logs: Sequence[bool] | None = None,
-    start: GaussianProcess | None = None,
+    positive: Sequence[bool] | np.ndarray | None = None,
 ) -> GaussianProcess:
     """Fit a process to every output: Matern 5/2, a length for each column, a constant mean, noise.
 
     u_ND: designs in [0, 1]. y_NO: outputs, NaN where missing. rows: that parameters are fitted to,
     drawn; all rows are conditioned on. attempts: starts, of which the likeliest goes on. logs:
     which outputs are modelled by their logarithm; else what leave-one-out predictions say is
-    likelier of each output that is positive throughout. start: an earlier fit, from whose
-    parameters and logarithms this one goes on in place of attempts, which is faster.
+    likelier of each output that is above 0 throughout. positive: which outputs are so in further
+    rows too, that are not among these but will be given; all where left out.
 
-    DesignError where an output has too few values. About 1 s an output for 1,500 rows of 20
-    columns on one core.
+    DesignError where an output has too few values, or no logarithm that is to be modelled.
     """
     draw = np.random.default_rng(seed)
     u_ND, y_NO = np.asarray(u_ND, dtype=np.float64), np.asarray(y_NO, dtype=np.float64)
+    refuse_without_logarithm(y_NO, np.zeros(1, bool) if logs is None else np.asarray(logs))
     fewest = int(np.isfinite(y_NO).sum(0).min(initial=len(y_NO)))
     if fewest < FEWEST:
         raise DesignError(
@@ -108,19 +115,15 @@ def fit_gaussian_process(
     for o in range(y_NO.shape[1]):
         x_ND, y_N = rows_of(u_ND, y_NO[:, o])
         order = torch.from_numpy(draw.permutation(len(y_N)))
-        positive = bool((y_N > 0).all())
-        if start is not None and (positive or not start.log_O[o]):
-            log_O[o], p_P = start.log_O[o], start.outputs[o].logs_P
-        else:
-            ways = [False, True] if logs is None else [logs[o]]
-            ways = [log for log in ways if positive or not log] or [False]
-            start_SP = starts(x_ND.shape[1], attempts, draw=draw)
-            log_O[o], p_P = begin(x_ND[order[:FIRST]], y_N[order[:FIRST]], start_SP, ways)
+        may = bool((y_N > 0).all()) and (positive is None or bool(positive[o]))
+        ways = [logs[o]] if logs is not None else [False, True] if may else [False]
+        start_SP = starts(x_ND.shape[1], attempts, draw=draw)
+        log_O[o], p_P = begin(x_ND[order[:FIRST]], y_N[order[:FIRST]], start_SP, ways)
         t_N = y_N.log() if log_O[o] else y_N
         shift, scale = standard(t_N)
         some = order[:rows]
-        kernel, p_P, _ = fit_kernel(x_ND[some], (t_N[some] - shift) / scale, p_P[None], steps=60)
-        outputs.append(condition(p_P, kernel, x_ND, t_N, shift, scale))
+        kernel, _, _ = fit_kernel(x_ND[some], (t_N[some] - shift) / scale, p_P[None], steps=60)
+        outputs.append(condition(kernel, x_ND, t_N, shift, scale))
     return GaussianProcess(outputs, log_O, np.isfinite(y_NO))
 
 
@@ -136,7 +139,7 @@ def begin(
         t_N = y_N.log() if log else y_N
         shift, scale = standard(t_N)
         kernel, p_P, _ = fit_kernel(x_ND, (t_N - shift) / scale, start_SP, steps=40)
-        mean_N, deviation_N = leave_one_out_of(condition(p_P, kernel, x_ND, t_N, shift, scale))
+        mean_N, deviation_N = leave_one_out_of(condition(kernel, x_ND, t_N, shift, scale))
         density_N = -deviation_N.log() - HALF_LOG_2PI - 0.5 * ((t_N - mean_N) / deviation_N) ** 2
         found.append((float((density_N - (t_N if log else 0.0)).mean()), log, p_P))
     _, chosen, p_P = max(found, key=lambda one: one[0])
@@ -144,7 +147,6 @@ def begin(
 
 
 def condition(
-    p_P: np.ndarray,
     kernel: Kernel,
     x_ND: torch.Tensor,
     t_N: torch.Tensor,
@@ -157,7 +159,7 @@ def condition(
     inverse_NN = torch.linalg.solve_triangular(lower_NN, eye_NN, upper=False)
     off_N = (t_N - shift) / scale - kernel.mean
     return Conditioned(
-        kernel, x_ND, t_N, inverse_NN, inverse_NN.T @ (inverse_NN @ off_N), shift, scale, p_P
+        kernel, x_ND, t_N, inverse_NN, inverse_NN.T @ (inverse_NN @ off_N), shift, scale
     )
 
 

@@ -111,8 +111,7 @@ def log_posterior(
     """The logarithm of likelihood times priors of parameters, and its slope (P,).
 
     The mean is the likeliest one and so has no slope. Derivatives are written out (Rasmussen &
-    Williams 2006, eq. 5.9), which costs a quarter of what going back through a Cholesky factor
-    does.
+    Williams 2006, eq. 5.9), so that nothing goes back through a Cholesky factor.
     """
     x_ND = x_ND / p_P[:-2].exp()
     variance, share = p_P[-2].exp(), p_P[-1].exp()

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from modalloy.designing.choose import FOLDS, Kind
+from modalloy.designing.choose import FOLDS, Chosen, Kind
 from modalloy.designing.problem import Rows
-from modalloy.designing.stand_in import Chosen, fit_surrogate
+from modalloy.designing.stand_in import fit_surrogate
 from modalloy.designing.surrogates.deep_ensemble import fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import GaussianProcess
 from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate

@@ -8,7 +8,8 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from scipy.special import ndtr
+
+from modalloy.errors import DesignError
 
 HALF_LOG_2PI = 0.9189385332046727
 
@@ -46,10 +47,6 @@ class Predicted(NamedTuple):
             stretch_NO = np.where(self.log_O & (y_NO > 0), -np.log(np.abs(y_NO)), 0.0)
         return stretch_NO - np.log(self.deviation_NO) - HALF_LOG_2PI - 0.5 * z_NO**2
 
-    def chance_below(self, y_NO: np.ndarray) -> np.ndarray:
-        """The chance that each output is below a value, (N, O)."""
-        return ndtr(self.normalised(y_NO))
-
     def rows(self, which: np.ndarray | slice) -> "Predicted":
         """Some of the designs."""
         return self._replace(mean_NO=self.mean_NO[which], deviation_NO=self.deviation_NO[which])
@@ -75,6 +72,19 @@ class SmoothSurrogate(Surrogate, Protocol):
     def posterior(self, u_ND: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The same mean and deviation, (N, O) float64, with gradients by the designs."""
         ...
+
+
+def always_positive(y_NO: np.ndarray) -> np.ndarray:
+    """Which outputs are above 0 wherever they are known, bool (O,): only these have logarithms."""
+    return np.logical_not((y_NO <= 0).any(0))
+
+
+def refuse_without_logarithm(y_NO: np.ndarray, log_O: np.ndarray) -> None:
+    """DesignError where a value is 0 or less of an output that is modelled by its logarithm."""
+    if count := int(((y_NO <= 0) & log_O).any(1).sum()):
+        raise DesignError(
+            f"{count} rows have an output of 0 or less that is to be modelled by its logarithm."
+        )
 
 
 def linked(y_NO: np.ndarray, log_O: np.ndarray) -> np.ndarray:

@@ -17,13 +17,15 @@ At = Literal["last", "mean", "min", "max"]
 class Fmu(NamedTuple):
     """file: the FMU, absolute; once it is prepared, the folder where it was unpacked. stop_time_s:
     simulated time of one run. step_s: between two exchanges with it. at: which of an output's
-    values over a run is told; `mean` over time.
+    values over a run is told; `mean` over time. units: of variables and outputs, where the twin
+    says one.
     """
 
     file: str
     stop_time_s: float
     step_s: float
     at: At
+    units: Mapping[str, str] = {}
 
 
 def open_fmu(fmu: Fmu, outputs: Collection[str]) -> Simulate:

@@ -8,6 +8,7 @@ from typing import Any
 from modalloy.errors import TwinError
 from modalloy.twin.runs import Expected
 from modalloy.twin.simulators.fmu import Fmu, import_fmpy
+from modalloy.twin.simulators.fmu_units import check_units
 
 NAMED_MOST = 6  # names that a sentence lists
 
@@ -17,7 +18,8 @@ def prepare_fmu(
 ) -> Fmu:
     """The FMU, unpacked into `folder` once for all processes that run it.
 
-    TwinError where it is none, was built for other machines, or lacks what it is asked for.
+    TwinError where it is none, was built for other machines, lacks what it is asked for, or has it
+    in another unit.
     """
     fmpy, file = import_fmpy(), Path(fmu.file)
     steps = fmu.stop_time_s / fmu.step_s
@@ -49,6 +51,7 @@ def prepare_fmu(
             "co-simulation by FMI 2.0 or 3.0."
         )
     check_names(model, variables, outputs, file)
+    check_units(model, fmu.units, file)
     return fmu._replace(file=str(unpacked))
 
 

@@ -28,7 +28,8 @@ UNITS: dict[str, tuple[float, str, bool]] = {
     "%": (1e-2, "", False), "ppm": (1e-6, "", False), "1": (1.0, "", False),
 }  # fmt: skip
 # Degrees of temperature, which are shifted as well: kelvins are times x plus.
-SHIFTED = {"°C": (1.0, 273.15), "°F": (5.0 / 9.0, 459.67 * 5.0 / 9.0)}
+CELSIUS, FAHRENHEIT = (1.0, 273.15), (5.0 / 9.0, 459.67 * 5.0 / 9.0)
+SHIFTED = {"°C": CELSIUS, "degC": CELSIUS, "°F": FAHRENHEIT, "degF": FAHRENHEIT}
 SPELLED = str.maketrans(
     {"µ": "u", "μ": "u", "²": "2", "³": "3", "⁻": "-", "¹": "1", "·": "*", "Ω": "Ohm", "^": ""}
 )

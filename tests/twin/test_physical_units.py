@@ -2,7 +2,7 @@
 
 import pytest
 
-from modalloy.designing.physical_units import convert
+from modalloy.twin.physical_units import convert
 
 
 @pytest.mark.parametrize(
