@@ -35,7 +35,7 @@ def variance(one: Conditioned, u_MD: torch.Tensor) -> torch.Tensor:
 def with_row(one: Conditioned, u_D: torch.Tensor) -> Conditioned:
     """The same given one more row, whose value does not matter."""
     x_ND, t_N = torch.cat([one.x_ND, u_D[None]]), torch.cat([one.t_N, torch.tensor([123.0])])
-    return condition(one.logs_P, one.kernel, x_ND, t_N, one.shift, one.scale)
+    return condition(one.kernel, x_ND, t_N, one.shift, one.scale)
 
 
 def test_what_a_run_takes_away_is_what_the_process_loses_with_it() -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from scipy.special import ndtr
 
 from modalloy.errors import DesignError
 
@@ -46,6 +47,10 @@ class Predicted(NamedTuple):
         with np.errstate(invalid="ignore", divide="ignore"):
             stretch_NO = np.where(self.log_O & (y_NO > 0), -np.log(np.abs(y_NO)), 0.0)
         return stretch_NO - np.log(self.deviation_NO) - HALF_LOG_2PI - 0.5 * z_NO**2
+
+    def chance_below(self, y_NO: np.ndarray) -> np.ndarray:
+        """The chance that each output is below a value, (N, O)."""
+        return ndtr(self.normalised(y_NO))
 
     def rows(self, which: np.ndarray | slice) -> "Predicted":
         """Some of the designs."""
