@@ -18,6 +18,7 @@ from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.adaptation.asked import Old
     from modalloy.answer.written import Written
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
@@ -533,6 +534,7 @@ def adapt(
     window: str | None = None,
     time: str | None = None,
     replay: float | None = None,
+    old: "Old" = "kept",
     without_labels: bool = False,
     tent: bool = False,
     canary: Any = None,
@@ -549,7 +551,9 @@ def adapt(
     them. rank: of these parts. budget_kb: of the adapter's file. minutes: of the training. window:
     `30d` lets a row count half as much for each thirty days that it is older, replays old training
     rows, and refuses to lose more than a point on old test rows. time: the column that it goes by,
-    the job's otherwise. replay: share of each step that old rows have.
+    the job's otherwise. replay: share of each step that old rows have. old: `outdated` where the
+    world has changed so that old rows would teach the wrong thing: beside a window none is replayed
+    then, and losing on them refuses nothing.
 
     without_labels: no row needs an answer. Numbers and channels of sensors are standardised anew
     where they drifted, those that went wrong are hidden, batch norms take the rows' figures. tent:
@@ -565,7 +569,8 @@ def adapt(
     from modalloy.adaptation.unlabelled_run import adapt_unlabelled
     from modalloy.runs.run import Run, load_run
 
-    asked = Asked(method, name, rank, budget_kb, last_n, minutes, window, time, replay)
+    given = (method, name, rank, budget_kb, last_n, minutes, window, time, replay)
+    asked = Asked(*given, old=old)
     refuse_mixed(asked, without_labels=without_labels, tent=tent, canary=canary is not None)
     loaded = run if isinstance(run, Run) else load_run(run)
     opened = open_table(table, sheet=sheet)
