@@ -1,6 +1,7 @@
 """What designs, settings and twins are worth.
 
-    python -m bench.twin [bracket] [as_built] [active] [weld] [bike] [--seeds 3] [--data FOLDER] [--dry]
+    python -m bench.twin [bracket] [as_built] [active] [weld] [bike] [--seeds 3] [--dry]
+                         [--data FOLDER]
 
 Writes bench/results/twin.json and the table of docs/twin.md after each case.
 """
