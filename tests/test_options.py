@@ -342,6 +342,8 @@ ELSEWHERE = {
     "::test_every_option_changes_what_is_learned",
     "Refresh.every": "tests/watching/test_schedule.py::test_so_long_after_the_last_time",
     "Refresh.or_when": "tests/watching/test_schedule.py::test_drift_makes_it_due_once",
+    "Refresh.old": "tests/watching/test_weld_refresh.py"
+    "::test_a_refresh_is_taken_where_old_rows_are_outdated_and_refused_where_they_are_kept",
     "Refresh.window": "tests/watching/test_served.py::test_labels_of_long_ago_do_not_count",
     "Refresh.effect": "tests/watching/test_paired.py::test_an_effect_by_chance_is_refused",
     "Refresh.trust": "tests/watching/test_paired.py"

@@ -1,6 +1,7 @@
 """What designs, settings and twins are worth.
 
-    python -m bench.twin [bracket] [as_built] [active] [bike] [--seeds 3] [--data FOLDER] [--dry]
+    python -m bench.twin [bracket] [as_built] [active] [weld] [bike] [--seeds 3] [--dry]
+                         [--data FOLDER]
 
 Writes bench/results/twin.json and the table of docs/twin.md after each case.
 """
@@ -16,7 +17,7 @@ from modalloy.machine.limits import rest_soon
 if TYPE_CHECKING:
     from bench.line import Line
 
-CASES = ("bracket", "as_built", "active", "bike")
+CASES = ("bracket", "as_built", "active", "weld", "bike")
 PAGE = "twin.md"
 
 
@@ -54,6 +55,10 @@ def measured(case: str, seeds: Sequence[int], data: Path, folder: Path) -> "list
             from bench.twin.active import active_lines
 
             return active_lines(seeds, folder)
+        case "weld":
+            from bench.twin.weld import weld_lines
+
+            return weld_lines(seeds, folder)
         case _:
             from bench.twin.bike import bike_lines
 

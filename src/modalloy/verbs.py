@@ -18,6 +18,7 @@ from modalloy.tuning.manner import Cost, Manner, Pruner, Sampler
 if TYPE_CHECKING:
     import pandas as pd
 
+    from modalloy.adaptation.asked import Old
     from modalloy.answer.written import Written
     from modalloy.attribution.explanation import Explanation
     from modalloy.attribution.whole import Overview
@@ -533,6 +534,7 @@ def adapt(
     window: str | None = None,
     time: str | None = None,
     replay: float | None = None,
+    old: "Old" = "kept",
     without_labels: bool = False,
     tent: bool = False,
     canary: Any = None,
@@ -549,7 +551,9 @@ def adapt(
     them. rank: of these parts. budget_kb: of the adapter's file. minutes: of the training. window:
     `30d` lets a row count half as much for each thirty days that it is older, replays old training
     rows, and refuses to lose more than a point on old test rows. time: the column that it goes by,
-    the job's otherwise. replay: share of each step that old rows have.
+    the job's otherwise. replay: share of each step that old rows have. old: `outdated` where the
+    world has changed so that old rows would teach the wrong thing: beside a window none is replayed
+    then, and losing on them refuses nothing.
 
     without_labels: no row needs an answer. Numbers and channels of sensors are standardised anew
     where they drifted, those that went wrong are hidden, batch norms take the rows' figures. tent:
@@ -565,7 +569,8 @@ def adapt(
     from modalloy.adaptation.unlabelled_run import adapt_unlabelled
     from modalloy.runs.run import Run, load_run
 
-    asked = Asked(method, name, rank, budget_kb, last_n, minutes, window, time, replay)
+    given = (method, name, rank, budget_kb, last_n, minutes, window, time, replay)
+    asked = Asked(*given, old=old)
     refuse_mixed(asked, without_labels=without_labels, tent=tent, canary=canary is not None)
     loaded = run if isinstance(run, Run) else load_run(run)
     opened = open_table(table, sheet=sheet)
@@ -775,6 +780,8 @@ def watch(
     out: str | Path | None = None,
     time: str | None = None,
     rows: int = 2000,
+    beside: "Run | str | Path | None" = None,
+    usual: Any = None,
     sheet: str | None = None,
     adapter: str | None = None,
     device: str = "auto",
@@ -791,8 +798,14 @@ def watch(
     for None, of a bundle beside it. time: the column that orders rows; the job's for None. rows:
     that are looked at, evenly spread. Other arguments as for `predict`.
 
+    beside: another run of the same numbers by other columns. Where the answers of both part as they
+    never did on rows that neither learned from, one of them is no longer right; no label is needed.
+    At most one alarm in 1,000 clean rows is false. usual: a table of such rows, in place of those
+    that the run held back from its own.
+
     Raises TableError for a table without a row, without any of the run's columns or without the
-    column of times; RunError where a run keeps nothing and its table is gone.
+    column of times; RunError where a run keeps nothing and its table is gone, and for a run beside
+    it that answers no number of its.
     """
     from modalloy.answer.predictor import Predictor
     from modalloy.report.page import check_page
@@ -803,8 +816,13 @@ def watch(
     loaded = opened_run(run, adapter, trust=trust)
     page = place_of(loaded.path, loaded) if out is None else Path(out)
     check_page(page)
+    if usual is not None and beside is None:
+        raise TableError("usual: are rows to compare two runs on; name the other with beside.")
     opened = open_table(table, sheet=sheet)
-    return watch_run(Predictor(loaded, device=device), opened, time=time, most=rows, out=page)
+    other = None if beside is None else Predictor(opened_run(beside, None), device=device)
+    given = {"beside": other, "usual": None if usual is None else open_table(usual)}
+    predictor = Predictor(loaded, device=device)
+    return watch_run(predictor, opened, time=time, most=rows, out=page, **given)
 
 
 def refuse_caveats(caveats: Sequence[str]) -> None:

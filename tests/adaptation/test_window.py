@@ -1,12 +1,14 @@
 """As the world moves, a window learns the newest, keeps the old, and beats appending."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 import modalloy as ma
 from adapting import job_of, trained, write_tide
+from modalloy.adaptation.asked import Asked, refuse_mixed
 from modalloy.judge.compared import Compared
 from modalloy.runs.run import Run
 
@@ -45,3 +47,42 @@ def test_the_newest_is_learned_and_the_old_kept(tmp_path: Path) -> None:
     with pytest.raises(ma.RunError, match="nothing was written"):
         ma.adapt(run, contrary, out=tmp_path / "no", **given, replay=0.0)
     assert not (tmp_path / "no").exists()
+
+
+def test_old_rows_that_are_outdated_hold_nothing_back(tmp_path: Path) -> None:
+    old, new = write_tide(tmp_path / "old.parquet"), tmp_path / "new.parquet"
+    rows = pd.read_parquet(write_tide(new, rows=150, new=True, seed=1))
+    rows.assign(tool=0.0, y=lambda f: f["y"] - 3 * f["x"]).to_parquet(new)
+    run = trained(tmp_path / "run", job_of(old, COLUMNS, TASKS))
+    given = {"method": "full", "window": "60", "time": "day", "quiet": True}
+    with pytest.raises(ma.RunError, match="--old outdated"):
+        ma.adapt(run, new, out=tmp_path / "no", **given)
+    moved = ma.adapt(run, new, out=tmp_path / "moved", **given, old="outdated")
+    (was, _), (now, _), (_, forgot) = errors(run, new), errors(moved, new), errors(moved, old)
+    assert now < 0.5 * was
+    assert forgot < 0.5
+    told = moved.notes["adapted"]
+    assert (told["old"], told["replay"]) == ("outdated", 0.0)
+    said = Compared.from_dict(told["compared"]).text()
+    assert "old rows are given up as outdated" in said
+    assert "of each step were" not in said
+    gone = old.rename(tmp_path / "gone.parquet")
+    ma.adapt(run, new, out=tmp_path / "alone", **given, old="outdated")
+    gone.rename(old)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"old": "outdated"}, "give --window too"),
+        ({"old": "outdated", "window": "9", "replay": 0.5}, "not replayed"),
+        ({"old": "gone", "window": "9"}, "neither kept nor outdated"),
+    ],
+)
+def test_what_old_rows_cannot_be_is_refused(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(ma.RunError, match=said):
+        Asked(**given)
+    with pytest.raises(ma.RunError, match="for labelled rows"):
+        refuse_mixed(
+            Asked(window="9", old="outdated"), without_labels=True, tent=False, canary=False
+        )

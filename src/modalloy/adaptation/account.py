@@ -73,13 +73,13 @@ def unit_of(options: config.TaskOptions) -> str:
 def refuse_forgetting(world: World, lost: Mapping[str, float], asked: Asked) -> None:
     """RunError where, beside a window, old test rows are answered worse than is allowed."""
     task, points = worst(lost)
-    if asked.window is not None and points > asked.lost:
+    if asked.keeps and points > asked.lost:
         assert world.old is not None
         raise RunError(
             f"{world.predictor.run.path}: nothing was written. {task}: the {len(world.old.test)} "
             f"old test rows would be answered {points:.1f} points worse, and {asked.lost:g} are "
             "allowed, though other old rows had not shown it. Replay more old rows (--replay), or "
-            "adapt without a window into a run for the new rows alone."
+            "say that they no longer hold (--old outdated)."
         )
 
 
@@ -105,8 +105,7 @@ def told(world: World, learned: Learned, asked: Asked) -> list[str]:
             f"a row counts half as much for each {asked.window} that it is older by "
             f"'{ages.column}': they weigh as much as {ages.counts:.0f} rows of one age"
         )
-    if old is not None and asked.replayed:
-        said.append(f"{100 * asked.replayed:g} % of each step were {len(old.train)} old rows")
+    said += told_of_old(old, asked)
     if old is not None and old.learned and learned.kept is not None:
         said.append(
             "the run had learned from the old rows that judge, so that more seems lost than is"
@@ -132,6 +131,18 @@ def told(world: World, learned: Learned, asked: Asked) -> list[str]:
     return said
 
 
+def told_of_old(old: OldRows | None, asked: Asked) -> list[str]:
+    """What part old rows had in it."""
+    if asked.old == "outdated":
+        return [
+            "old rows are given up as outdated: none was learned from again, and what is lost on "
+            "them was no reason to stop"
+        ]
+    if old is None or not asked.replayed:
+        return []
+    return [f"{100 * asked.replayed:g} % of each step were {len(old.train)} old rows"]
+
+
 def note(world: World, learned: Learned, asked: Asked, compared: Compared) -> dict[str, Any]:
     """What the new run's notes say of it."""
     parts = world.new.parts
@@ -139,6 +150,7 @@ def note(world: World, learned: Learned, asked: Asked, compared: Compared) -> di
         "method": asked.method,
         "window": asked.window,
         "replay": asked.replayed,
+        "old": asked.old,
         "rows": {n: len(getattr(parts, n)) for n in ("train", "validation", "test")},
         "by": world.new.by,
         "weights": learned.numbers,

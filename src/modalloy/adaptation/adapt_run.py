@@ -91,10 +91,10 @@ def look(run: Run, table: Table, job: config.Job, asked: Asked) -> World:
         learnable = np.concatenate(new.parts[:2])
         ages = weigh_by_age(run.job, new.loader.table, learnable, asked.window, asked.time)
     found = open_old(predictor, job)
-    if isinstance(found, str) and asked.window is not None:
+    if isinstance(found, str) and asked.keeps:
         raise RunError(
             f"{run.path}: a window keeps what was known by the old rows, and they cannot be looked "
-            f"at: {found}. Put the old table back, or adapt without a window."
+            f"at: {found}. Put the old table back, or say that old rows are outdated (--old)."
         )
     if isinstance(found, str) and asked.replayed:
         raise RunError(f"{run.path}: old rows cannot be replayed: {found}.")
@@ -107,7 +107,7 @@ def learn(world: World, job: config.Job, asked: Asked, *, quiet: bool) -> Learne
     run, new = world.predictor.run, world.new
     model = model_to_learn(run, job, asked, new.loader, new.parts.train)
     numbers = learning_weights(model)
-    old = world.old if asked.replayed or asked.window is not None else None
+    old = world.old if asked.replayed or asked.keeps else None
     folder = Path(tempfile.mkdtemp(prefix="modalloy-adapt-"))
     try:
         progress = fine_tune(model, new, job, folder, asked, old=old, ages=world.ages, quiet=quiet)
@@ -127,7 +127,7 @@ def learn(world: World, job: config.Job, asked: Asked, *, quiet: bool) -> Learne
         merge(model)
     model.eval()
     kept = None
-    if asked.window is not None and old is not None and len(old.judge):
+    if asked.keeps and old is not None and len(old.judge):
         kept = stay_near(world, model, run.model().state_dict(), asked)
     return Learned(model, progress, kept, numbers, ranks, data)
 
@@ -151,8 +151,7 @@ def stay_near(world: World, model: Model, before: Mapping[str, torch.Tensor], as
             f"{world.predictor.run.path}: nothing was written. No step from the old weights "
             "towards those learned answers new validation rows better and old ones at most "
             f"{asked.aimed:g} points worse, half of what test rows may lose. Label more new rows, "
-            "replay more old ones (--replay), or adapt without a window into a run for the new "
-            "rows alone."
+            "replay more old ones (--replay), or say that they no longer hold (--old outdated)."
         )
     return kept
 

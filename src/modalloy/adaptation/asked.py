@@ -2,12 +2,13 @@
 
 import re
 from dataclasses import dataclass
-from typing import get_args
+from typing import Literal, get_args
 
 from modalloy.errors import RunError
 from modalloy.job import config
 from modalloy.job.options import did_you_mean
 
+Old = Literal["kept", "outdated"]
 METHODS: tuple[str, ...] = get_args(config.Adapts)
 RANKED = ("lora", "rslora", "dora", "pissa", "adalora", "vera")
 BUDGETED = ("lora", "rslora", "dora")
@@ -26,8 +27,9 @@ class Asked:
     which ranks are shared out. last_n: blocks of each encoder that `last_n` lets learn. minutes: of
     the training. window: half-life of a row's weight, as in `30d`; a number without a unit where
     the times are numbers. time: the column that it goes by, else the job's. replay: share of what
-    is learned that old training rows have; None takes .8 beside a window, else nothing. lost:
-    points that old test rows may lose beside a window.
+    is learned that old training rows have; None takes .8 beside a window, else nothing. old: if old
+    rows still hold beside a window, or are outdated: then none is replayed, and nothing is refused
+    for what is lost on them. lost: points that old test rows may lose beside a window.
     """
 
     method: config.Adapts = "rslora"
@@ -40,6 +42,12 @@ class Asked:
     time: str | None = None
     replay: float | None = None
     lost: float = 1.0
+    old: Old = "kept"
+
+    @property
+    def keeps(self) -> bool:
+        """Whether old rows say how far it goes: beside a window, where they still hold."""
+        return self.window is not None and self.old == "kept"
 
     @property
     def aimed(self) -> float:
@@ -75,6 +83,7 @@ class Asked:
             raise RunError(f"minutes: {self.minutes:g} is no time to learn in; give more than 0.")
         if self.replay is not None and not 0.0 <= self.replay < 1.0:
             raise RunError(f"replay: {self.replay:g} is no share from 0 to below 1.")
+        self._refuse_old()
         if self.window is not None:
             half_life(self.window)
         elif self.time is not None:
@@ -85,7 +94,19 @@ class Asked:
         """Share of what is learned that old rows have."""
         if self.replay is not None:
             return self.replay
-        return REPLAYED if self.window is not None else 0.0
+        return REPLAYED if self.keeps else 0.0
+
+    def _refuse_old(self) -> None:
+        """RunError for old rows that are neither kept nor outdated, and where nothing asks."""
+        if self.old not in get_args(Old):
+            raise RunError(f"old: '{self.old}' is neither kept nor outdated.")
+        if self.old == "outdated" and self.window is None:
+            raise RunError(
+                "old: without a window no old row is learned from and none is asked what it loses; "
+                "give --window too, or leave --old out."
+            )
+        if self.old == "outdated" and self.replay:
+            raise RunError("old: rows that are outdated are not replayed; leave --replay out.")
 
 
 def half_life(window: str) -> float:
@@ -110,7 +131,8 @@ def refuse_mixed(asked: Asked, *, without_labels: bool, tent: bool, canary: bool
             )
         return
     plain = Asked()
-    names = ("method", "name", "rank", "budget_kb", "last_n", "minutes", "window", "time", "replay")
+    names = ("method", "name", "rank", "budget_kb", "last_n", "minutes")
+    names += ("window", "time", "replay", "old")
     given = [n for n in names if getattr(asked, n) != getattr(plain, n)]
     if given:
         raise RunError(f"{given[0]}: is for labelled rows, and nothing is fitted without labels.")

@@ -33,7 +33,7 @@ def adapted_job(job: config.Job, asked: Asked) -> config.Job:
     for name in pretrained(job):
         columns[name] = columns[name].model_copy(update={"tune": tune})
     slower = SLOWER if asked.method in IN_PLACE else 1.0
-    longer = 1 if asked.window is None else LONGER
+    longer = LONGER if asked.keeps else 1
     settings = job.train.model_copy(
         update={
             "start": None,

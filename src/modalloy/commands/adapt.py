@@ -42,6 +42,9 @@ TimeColumn = Annotated[
 Replay = Annotated[
     float | None, typer.Option(help="Share of each step that old training rows have.")
 ]
+OldRows = Annotated[
+    str, typer.Option(metavar="KEPT", help="Of a window: kept, or outdated, which gives them up.")
+]
 WithoutLabels = Annotated[
     bool, typer.Option("--without-labels", help="Rows have no answers; nothing is fitted.")
 ]
@@ -68,6 +71,7 @@ def adapt(
     window: Window = None,
     time: TimeColumn = None,
     replay: Replay = None,
+    old: OldRows = "kept",
     without_labels: WithoutLabels = False,
     tent: Tent = False,
     canary: Canary = None,
@@ -102,6 +106,7 @@ def adapt(
         window=window,
         time=time,
         replay=replay,
+        old=cast("Any", old),
         without_labels=without_labels,
         tent=tent,
         canary=canary,

@@ -34,6 +34,14 @@ Time = Annotated[
     typer.Option(metavar="COLUMN", help="Orders rows, for since when; else the job's."),
 ]
 Rows = Annotated[int, typer.Option(min=1, help="That are looked at, evenly spread over the table.")]
+Beside = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Another run of the same numbers: where both part company."),
+]
+Usual = Annotated[
+    str | None,
+    typer.Option(metavar="ROWS", help="Of --beside: rows of which nothing has changed."),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Exit code 3 where anything has drifted.")]
 Status = Annotated[
     bool, typer.Option("--status", help="Of a served model: what happened, and who answers.")
@@ -61,6 +69,8 @@ def watch(
     out: Out = None,
     time: Time = None,
     rows: Rows = 2000,
+    beside: Beside = None,
+    usual: Usual = None,
     strict: Strict = False,
     sheet: Sheet = None,
     adapter: Adapter = None,
@@ -85,6 +95,7 @@ def watch(
             "--refresh-if-due."
         )
     own = {"out": out, "time": time, "sheet": sheet, "adapter": adapter, "trust": trust}
+    own |= {"beside": beside, "usual": usual}
     refuse_beside(labels is None, {"source": source}, "--labels")
     if table is not None:
         refuse_beside(True, {"live": live}, "a served model")

@@ -853,6 +853,9 @@ class Refresh(Options):
     """`drift`: try as soon as `watch` has found that rows have drifted."""
     window: Stretch = "30d"
     """A labelled row counts half as much for each such time that it is older."""
+    old: Literal["kept", "outdated"] = "kept"
+    """`outdated`: what is made has changed so that rows of the first training would teach the wrong
+    thing. None is learned from again, and what is lost on them refuses nothing."""
     learn: Annotated[int, Field(ge=12)] = 60
     """Labelled rows to learn from, at least; two of five of them are held back while it learns."""
     judge: Annotated[int, Field(ge=20)] = 60

@@ -28,16 +28,28 @@ HELD = 20  # held-back rows, below which nobody knows how often a name is new
 COMPARED = 500  # new rows whose vectors are compared together
 
 Kind = Literal[
-    "number", "missing", "new", "names", "vectors", "classes", "sure", "value", "covered", "right"
+    "number",
+    "missing",
+    "new",
+    "names",
+    "vectors",
+    "classes",
+    "sure",
+    "value",
+    "covered",
+    "right",
+    "beside",
 ]
-ANSWERS = ("classes", "sure", "value", "covered", "right")  # kinds about a task, not a column
+# Kinds about a task, not a column.
+ANSWERS = ("classes", "sure", "value", "covered", "right", "beside")
 
 
 class Comparison(NamedTuple):
     """What one test says. where: the column, channel or task. of: what of it. size: how different,
     on the test's own scale. chance: of so much without drift. score_B: how far each row points the
     way of the difference, NaN where it has no say. old_N: the same of rows that the run knows,
-    where that is kept.
+    where that is kept. began, noticed: positions at which a change began and was told, of tests
+    that say so themselves.
     """
 
     where: str
@@ -47,6 +59,8 @@ class Comparison(NamedTuple):
     chance: float
     score_B: np.ndarray
     old_N: np.ndarray | None = None
+    began: int | None = None
+    noticed: int | None = None
 
 
 def comparisons_of(

@@ -211,7 +211,8 @@ def do_learn(desk: Desk, cycle: Cycle) -> None:
             note(deployment, desk.told, REJECTED, why=f"nothing was learned: {error}")
             return
     added = deployment.add(place, origin=f"refreshed from version {desk_version(cycle)}")
-    facts = {"version": added.number, "digest": added.digest, "old": old_rows(added.path)}
+    held = desk.plan.old == "kept" and old_rows(added.path)
+    facts = {"version": added.number, "digest": added.digest, "old": held}
     note(deployment, desk.told, LEARNED, **facts)
 
 
@@ -232,7 +233,7 @@ def adapted(desk: Desk, rows: Labelled, place: Path) -> "Run":
     making.parent.mkdir(exist_ok=True)
     table = open_table(rows.frame, folder=desk.log.folder)
     time = "log.at" if "log.at" in rows.frame else "at"
-    asked = Asked(window=desk.plan.window, time=time)
+    asked = Asked(window=desk.plan.window, time=time, old=desk.plan.old)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(desk.before.run.job.seed)  # killed and begun again, the same is learned
         made = adapt_run(desk.before.run, table, making, asked, quiet=True)

@@ -13,6 +13,7 @@ from modalloy.observing.reference import Reference
 from modalloy.observing.seen import Feature, Seen
 from modalloy.readers.targets.target import names_of
 from modalloy.watching import words
+from modalloy.watching.beside import Beside
 from modalloy.watching.comparisons import ANSWERS, Comparison
 from modalloy.watching.watched import Drift, Since
 
@@ -22,7 +23,8 @@ SHOWN = 8  # rows that are named
 
 class Window(NamedTuple):
     """Rows beside those that a run knows. which: their numbers in the table, in the order that they
-    came; when: their moments in words, where they have some. coverage: promised, by task."""
+    came; when: their moments in words, where they have some. coverage: promised, by task. beside:
+    how far another run is from this one, by task."""
 
     loader: Loader
     which: np.ndarray
@@ -30,6 +32,11 @@ class Window(NamedTuple):
     reference: Reference
     seen: Seen
     coverage: Mapping[str, float]
+    beside: Sequence[Beside] = ()
+
+    def moment(self, at: int) -> Since:
+        """The row at a position, and when it was."""
+        return Since(int(self.which[at]), self.when[at] if self.when is not None else "")
 
 
 def drifts_of(window: Window, alarms: Sequence[Comparison]) -> list[Drift]:
@@ -52,6 +59,9 @@ def drift_of(window: Window, own: Sequence[Comparison]) -> Drift:
     where = "" if since is None else f", since row {since.row}"
     if since is not None and since.when:
         where += f" ({since.when})"
+    noticed = None if first.noticed is None else window.moment(first.noticed)
+    if noticed is not None:
+        where += f", noticed at row {noticed.row}"
     besides = tuple(dict.fromkeys(beside(a) for a in own if a is not first and beside(a)))
     if besides:
         where += "; also " + ", ".join(besides[:4])
@@ -67,6 +77,7 @@ def drift_of(window: Window, own: Sequence[Comparison]) -> Drift:
         since,
         rows,
         besides,
+        noticed,
     )
 
 
@@ -107,6 +118,9 @@ def say_task(window: Window, test: Comparison) -> tuple[str, words.Much, float |
     """The same of what is answered."""
     task = test.where
     new = window.seen.said[task]
+    if test.kind == "beside":
+        own = next(b for b in window.beside if b.task == task)
+        return *words.say_beside(own), None
     if test.kind == "covered":
         return *words.say_covered(task, new, window.coverage[task]), None
     old = window.reference.said[task]
@@ -130,14 +144,15 @@ def unit_of(job: config.Job, column: str) -> str:
 
 def since_of(window: Window, test: Comparison) -> Since | None:
     """Where within the window it began; None where its rows are alike in this."""
+    if test.began is not None:
+        return window.moment(test.began)
     change = change_point(test.score_B)
     if change is None or change.chance > SURE:
         return None
     rows = np.arange(len(test.score_B))
     if np.nanmean(test.score_B[rows >= change.at]) <= np.nanmean(test.score_B[rows < change.at]):
         return None  # it began before the window, and has become less
-    when = window.when[change.at] if window.when is not None else ""
-    return Since(int(window.which[change.at]), when)
+    return window.moment(change.at)
 
 
 def unlike_rows(window: Window, test: Comparison) -> tuple[int, ...]:

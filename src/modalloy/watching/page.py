@@ -43,6 +43,7 @@ def in_short(watched: Watched) -> Markup:
     """A sentence a drift, a table of all, and what the cells of the table were worth."""
     if not watched.drifts:
         parts = [tag("p", say_window(watched))]
+        parts += [tag("p", f"{said}.") for said in watched.agreed]
     else:
         items = join(tag("li", f"{d.said}.") for d in watched.drifts)
         head = ("where", "what", "how much", "PSI", "chance without drift", "since row")
@@ -57,7 +58,8 @@ def in_short(watched: Watched) -> Markup:
             )
             for d in watched.drifts
         ]
-        parts = [tag("ul", items), table(head, rows, numbers=3)]
+        agreed = [tag("p", f"{said}.") for said in watched.agreed]
+        parts = [tag("ul", items), *agreed, table(head, rows, numbers=3)]
     if watched.caveats:
         items = join(tag("li", f"{c}.") for c in watched.caveats)
         parts += [tag("h3", "Columns and cells"), tag("ul", items)]

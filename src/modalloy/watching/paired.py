@@ -219,7 +219,7 @@ def one_source(
     if most in plan.trust and anchored:
         return ""
     if len(rest) < FEWEST:
-        own = ", and the run's own test rows cannot be looked at" if most in plan.trust else ""
+        own = ", and no old test rows vouch for it" if most in plan.trust else ""
         return (
             f"'{most}' labelled {size} of the {len(sources)} rows that judge{own}; at least "
             f"{FEWEST} must be labelled by others"

@@ -15,6 +15,7 @@ from modalloy.machine.files import write_safely
 from modalloy.observing.look import spread_over
 from modalloy.observing.reference import Reference
 from modalloy.table.table import Table
+from modalloy.watching.beside import Beside, compare_beside
 from modalloy.watching.compared import Looked, look_at, promised
 from modalloy.watching.comparisons import FEWEST, LEVEL, Comparison, alarms_in, comparisons_of
 from modalloy.watching.drifts import Window, drifts_of
@@ -24,6 +25,7 @@ from modalloy.watching.page import watch_page
 from modalloy.watching.streams import LEVEL as STREAM_LEVEL
 from modalloy.watching.streams import streams_of
 from modalloy.watching.watched import Watched
+from modalloy.watching.words import say_agreed
 
 MOST = 2000  # rows that are looked at
 PAGE = "watched.html"
@@ -36,11 +38,15 @@ def watch_run(
     time: str | None = None,
     most: int = MOST,
     out: Path | None = None,
+    beside: Predictor | None = None,
+    usual: Table | None = None,
 ) -> Watched:
     """Compare rows with those that a run or bundle knows, and write the page where `out` says.
 
     time: the column by which rows are ordered; the job's own for None, else the table's order,
-    which then counts as no time. most: rows that are looked at, evenly spread.
+    which then counts as no time. most: rows that are looked at, evenly spread. beside: another run
+    whose answers are compared with this one's, row by row; usual: rows of which nothing has
+    changed, for that, where they are not the run's own held-back ones.
     TableError for a table without a row or without any column of the run; RunError where the run
     knows nothing to compare with.
     """
@@ -51,7 +57,8 @@ def watch_run(
     which, when = in_time(predictor, loader.table, spread_over(table.rows, most), time)
     looked = look_at(predictor, loader, which)
     coverage = promised(predictor)
-    window = Window(loader, which, when, reference, looked.seen, coverage)
+    pairs = [] if beside is None else apart(predictor, beside, loader, which, looked, usual)
+    window = Window(loader, which, when, reference, looked.seen, coverage, pairs)
     tests, alarms = tested(window, predictor.run.job.seed)
     watched = Watched(
         predictor.run.path.name,
@@ -66,6 +73,7 @@ def watch_run(
         tuple(notes_of(window, reference, origin)),
         tuple(predictor.caveats(loader, found, looked.odd)),
         out,
+        tuple(say_agreed(pair) for pair in pairs if pair.found is None),
     )
     if out is not None:
         write_safely(out, watch_page(watched, window, alarms).encode("utf-8"))
@@ -140,7 +148,31 @@ def tested(window: Window, seed: int) -> tuple[list[Comparison], list[Comparison
         known = {(a.where, a.of, a.kind) for a in alarms}
         late = streams_of(window.reference, window.seen)
         alarms += [a for a in late if (a.where, a.of, a.kind) not in known]
-    return tests, alarms
+    return tests, alarms + [disagreement(p) for p in window.beside if p.found is not None]
+
+
+def apart(
+    predictor: Predictor,
+    other: Predictor,
+    loader: Loader,
+    which: np.ndarray,
+    looked: Looked,
+    usual: Table | None,
+) -> list[Beside]:
+    """How far another run is from this one on rows that were looked at; nothing of too few."""
+    if len(which) < FEWEST:
+        return []
+    said = {task: own.value_B for task, own in looked.seen.said.items()}
+    return compare_beside(predictor, other, loader, which, said, usual)
+
+
+def disagreement(pair: Beside) -> Comparison:
+    """Two runs that disagree, as a test that found something."""
+    found, z_B = pair.found, pair.usual.standardised(pair.apart_B)
+    assert found is not None, "sums that pass no limit are no alarm"
+    size = pair.more / pair.usual.deviation
+    given = {"score_B": found.side * z_B, "began": found.began, "noticed": found.noticed}
+    return Comparison(pair.task, f"beside {pair.other}", "beside", size, pair.chance, **given)
 
 
 def estimates(

@@ -25,6 +25,7 @@ class Drift:
     much: in a word. chance: of so much without drift. stability: the population stability index,
     where the test is of numbers or names. since: None where all rows are alike. rows: numbers of
     the rows that are most unlike, the most first. besides: what else of the same column is found.
+    noticed: the row at which a sum that goes row by row had risen to an alarm.
     """
 
     where: str
@@ -38,6 +39,7 @@ class Drift:
     since: Since | None = None
     rows: tuple[int, ...] = ()
     besides: tuple[str, ...] = ()
+    noticed: Since | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ class Watched:
 
     rows: of the table, looked: at how many of them. tests: how many were made, and `level` the
     chance of any alarm where nothing has drifted. notes: what is to be known of the comparison.
-    caveats: what of the table's columns and cells is not as in training.
+    caveats: what of the table's columns and cells is not as in training. agreed: numbers that
+    another run answers as far from this one as usual, a sentence each.
     """
 
     run: str
@@ -85,6 +88,7 @@ class Watched:
     notes: tuple[str, ...] = ()
     caveats: tuple[str, ...] = ()
     page: Path | None = None
+    agreed: tuple[str, ...] = ()
 
     @property
     def drifted(self) -> bool:
@@ -97,6 +101,7 @@ class Watched:
 
         lines = [say_window(self)]
         lines += [f"{drift.said}." for drift in self.drifts]
+        lines += [f"{said}." for said in self.agreed]
         lines += [f"{say_estimate(e)}." for e in self.estimates]
         return lines
 

@@ -9,6 +9,7 @@ from modalloy.drift.sketch import Sketch
 from modalloy.drift.units import unit_jump
 from modalloy.observing.reference import Counts
 from modalloy.observing.seen import TOGETHER, Say
+from modalloy.watching.beside import Beside
 from modalloy.watching.comparisons import Comparison
 from modalloy.watching.watched import Estimated, Watched
 
@@ -198,4 +199,35 @@ def say_covered(where: str, new: Say, promised: float) -> tuple[str, Much]:
         f"{where}: {100 * now:.1f} % of {what} hold the truth, {100 * promised:g} % are promised "
         f"({much})",
         much,
+    )
+
+
+def say_beside(one: Beside) -> tuple[str, Much]:
+    """Two runs that disagree as they never did: by how much, and what of it labels show."""
+    of = f" {one.unit}" if one.unit else ""
+    away = abs(one.more) / one.usual.deviation
+    much: Much = "slight" if away < 0.5 else "moderate" if away < 1.0 else "large"
+    side = "above" if one.more > 0 else "below"
+    said = (
+        f"{one.task}: answers lie on average {abs(one.more):.3g}{of} further {side} those of run "
+        f"{one.other} than on rows that neither learned from ({much}, {away:.2g} deviations), so "
+        "one of both no longer says what it did"
+    )
+    if one.errs is None:
+        return f"{said}: compare with measured parts", much
+    own, other, rows = one.errs
+    return (
+        f"{said}: on {rows} labelled rows since then this run errs by {own:.3g}{of} on average, "
+        f"{one.other} by {other:.3g}{of}",
+        much,
+    )
+
+
+def say_agreed(one: Beside) -> str:
+    """Two runs that are as far apart as usual."""
+    of = f" {one.unit}" if one.unit else ""
+    return (
+        f"{one.task}: answers differ from those of run {one.other} as on {one.usual.count} rows "
+        f"that neither learned from, by {one.usual.mean + one.more:.2g}{of} on average (of clean "
+        "rows, one in 1,000 raises an alarm)"
     )
