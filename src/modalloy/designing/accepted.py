@@ -28,7 +28,7 @@ def accepted(
     last = records.last("propose")
     assert last is not None
     proposed = len(last.facts["u"])
-    if study.asked.rows is not None:
+    if study.asked.untried:
         return untried(study, last.facts, u_ND, y_NO, outcomes)
     final_N = np.arange(len(y_NO)) >= len(y_NO) - proposed
     sure_N = kept_N & trusted(study, last.facts, len(y_NO))

@@ -15,8 +15,12 @@ SHARE_PLANNED = 0.3  # of the budget that the plan takes where nothing is said
 class Design(Options):
     """Which designs of a twin are sought, how sure they must be, and how many runs it may take."""
 
-    twin: str
+    twin: str | None = None
     """The twin: its file, or `bracket` or `weld`."""
+    run: str | None = None
+    """A run that `train` wrote: it stands in for the simulator in place of a surrogate that is
+    fitted to the runs. Without a twin nothing is run: designs lie between the values that it has
+    learned from, and what is proposed is to be tried next."""
     minimise: tuple[str, ...] = ()
     """Outputs or variables that should be small."""
     maximise: tuple[str, ...] = ()
@@ -52,6 +56,12 @@ class Design(Options):
 
     @model_validator(mode="after")
     def _something_is_asked(self) -> "Design":
+        if self.twin is None and self.run is None:
+            raise ValueError("says no twin and no run; give one, such as twin: bracket")
+        if self.run is not None and self.surrogate != "auto":
+            raise ValueError(
+                f"asks for a {self.surrogate} and for a run to stand in; leave out surrogate or run"
+            )
         if not (self.minimise or self.maximise or self.such_that):
             raise ValueError(
                 "says nothing to seek; give minimise or maximise with an output, or such_that with "
@@ -59,12 +69,17 @@ class Design(Options):
             )
         if both := sorted({*self.minimise} & {*self.maximise}):
             raise ValueError(f"asks to minimise and to maximise {', '.join(both)}")
-        if self.rows is None and self.first + self.proposals > self.budget:
+        if not self.untried and self.first + self.proposals > self.budget:
             raise ValueError(
                 f"budget: {self.budget} runs cannot hold {self.first} planned and "
                 f"{self.proposals} proposed designs; raise it, or lower planned or proposals"
             )
         return self
+
+    @property
+    def untried(self) -> bool:
+        """Whether nothing is run: what is proposed is for people to try."""
+        return self.rows is not None or self.twin is None
 
     @property
     def first(self) -> int:

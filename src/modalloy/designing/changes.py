@@ -13,14 +13,14 @@ import numpy as np
 from modalloy.designing.asked import Design
 from modalloy.designing.counterfactual import Changed, nearest
 from modalloy.designing.loop import Loop
+from modalloy.designing.opened import open_study, tried_in
 from modalloy.designing.records import Records
 from modalloy.designing.running import Runner
-from modalloy.designing.study import Study, study_of
+from modalloy.designing.study import Study
 from modalloy.errors import DesignError
 from modalloy.retrieval.searcher import Searcher
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.tasks import checked
-from modalloy.twin.twin_file import load_twin
 
 RECORDS = "records"
 
@@ -94,13 +94,20 @@ def reopened(folder: Path) -> tuple[Loop, Study]:
     if first is None or last is None:
         raise DesignError(f"{folder}: its search is not done; go on with --resume.")
     asked = Design.model_validate(first.facts["asked"])
-    twin = load_twin(asked.twin)
-    if fingerprint(twin) != first.facts["fingerprint"]:
+    study = open_study(asked)
+    stood_in = first.facts.get("run", {}).get("fingerprint")
+    if study.run is not None and study.run.fingerprint != stood_in:
+        raise DesignError(
+            f"{folder}: the run that stood in has changed since this search; search anew."
+        )
+    if fingerprint(study.twin) != first.facts["fingerprint"]:
         raise DesignError(
             f"{folder}: the twin or its simulator has changed since this search; search anew."
         )
-    study = study_of(asked, twin)
-    with Runner(twin, folder, seed=asked.seed, hidden=asked.hidden) as runner:
+    tried = tried_in(study)
+    if tried is not None:
+        return Loop(study, records, tried), study
+    with Runner(study.twin, folder, seed=asked.seed, hidden=asked.hidden) as runner:
         return Loop(study, records, runner), study
 
 

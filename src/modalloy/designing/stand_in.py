@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -10,15 +10,16 @@ from modalloy.designing.choose import Kind, by_folds, choose_surrogate
 from modalloy.designing.problem import Rows
 from modalloy.designing.surrogates.deep_ensemble import fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
+from modalloy.designing.surrogates.surrogate import Predicted, Surrogate
 
 
 class Chosen(NamedTuple):
-    """surrogate: given all rows. left_out: what it says of each row without that row. compared:
-    mean log density of left-out rows, summed over outputs, of each kind that was tried."""
+    """surrogate: given all rows. left_out: what it says of each row without that row; NaN of rows
+    that a trained run has learned from. compared: mean log density of left-out rows, summed over
+    outputs, of each kind that was tried."""
 
-    surrogate: SmoothSurrogate
-    kind: Kind
+    surrogate: Surrogate
+    kind: Kind | Literal["trained run"]
     left_out: Predicted
     compared: Mapping[Kind, float]
 
