@@ -119,6 +119,7 @@ class Loop:
                 n: bounds(v) for n, v in study.twin.variables.items() if not isinstance(v, Linked)
             },
             "runs": asked.first,
+            "untried": asked.untried,
             "kind": asked.plan,
             **({} if study.run is None else {"run": study.run.facts()}),
         }

@@ -14,7 +14,8 @@ from modalloy.designing.past_run import PastRun, is_named
 from modalloy.designing.physical_units import convert
 from modalloy.designing.problem import Rows
 from modalloy.designing.run_space import numbers_of, unit_of
-from modalloy.designing.stand_in import Chosen, fit_surrogate
+from modalloy.designing.stand_in import Chosen, OfRun, fit_surrogate
+from modalloy.designing.surrogates.corrected import correct
 from modalloy.designing.surrogates.joined import Joined, side_by_side
 from modalloy.designing.surrogates.of_run import Answering, surrogate_of_run
 from modalloy.designing.surrogates.surrogate import Predicted
@@ -24,6 +25,8 @@ from modalloy.twin.space import Space
 
 SAME = 1e-6  # designs nearer than this are one
 READ = ("number", "category")  # kinds of columns that hold the value of a variable
+TRAINED: OfRun = "trained run"
+CORRECTED: OfRun = "corrected run"
 Scale = tuple[float, float]  # what a number is multiplied by, then what is added
 
 
@@ -55,6 +58,7 @@ class RunStandIn:
             "name": self.run.name,
             "fingerprint": self.fingerprint,
             "source": self.run.source,
+            "telling": int((~self.met(self.past.u_ND)).sum()),
             "left_out": list(self.left_out),
             "unsaid": list(self.unsaid),
         }
@@ -74,31 +78,44 @@ class RunStandIn:
 
     def fit(self, rows: Rows, *, confidence: float, seed: int) -> Chosen:
         """The run as a surrogate, its errors those on all rows but the ones that it has learned
-        from. Further outputs behind its own are learned by a Gaussian process.
+        from; put right by a process of these errors where that foretells rows better. Further
+        outputs behind its own are learned by a Gaussian process.
 
         DesignError where too few rows are left for a margin of that confidence.
         """
         own, met_N = len(self.outputs), self.met(rows.u_ND)
-        needed = fewest(confidence)
-        known = int(np.isfinite(rows.y_NO[~met_N, :own]).all(1).sum())
-        if known < needed:
-            also = f" {int(met_N.sum())} others are designs that it has learned from."
-            raise DesignError(
-                f"{self.run.name}: its errors are known of {known} designs that it has not learned "
-                f"from, and a margin for {confidence:.1%} needs {needed}.{also} Ask for less "
-                "confidence, run more, or train it with more validation or calibration rows."
-            )
         unmet = Rows(rows.u_ND[~met_N], rows.y_NO[~met_N, :own])
-        surrogate, told = surrogate_of_run(self.answering, *unmet)
+        self.refuse_few(int(np.isfinite(unmet.y_NO).all(1).sum()), int(met_N.sum()), confidence)
+        plain, told = surrogate_of_run(self.answering, *unmet)
+        better, left_out = correct(plain, told, *unmet, seed=seed)
+        compared = {TRAINED: density(told, unmet), CORRECTED: density(left_out, unmet)}
+        kind = CORRECTED if compared[CORRECTED] > compared[TRAINED] else TRAINED
+        surrogate, told = (better, left_out) if kind == CORRECTED else (plain, told)
         nothing_NO = np.full((len(met_N), own), np.nan)
         said = Predicted(nothing_NO, nothing_NO.copy(), surrogate.log_O)
         said.mean_NO[~met_N], said.deviation_NO[~met_N] = told.mean_NO, told.deviation_NO
         if rows.y_NO.shape[1] == own:
-            return Chosen(surrogate, "trained run", said, {})
+            return Chosen(surrogate, kind, said, compared)
         rest = Rows(rows.u_ND, rows.y_NO[:, own:])
         beside = fit_surrogate(rest, kind="gaussian process", fitted=len(rest.u_ND), seed=seed)
         both = Joined((surrogate, beside.surrogate))
-        return Chosen(both, "trained run", side_by_side([said, beside.left_out]), {})
+        return Chosen(both, kind, side_by_side([said, beside.left_out]), compared)
+
+    def refuse_few(self, known: int, met: int, confidence: float) -> None:
+        """DesignError where the run's errors are known of too few designs for a margin."""
+        needed = fewest(confidence)
+        if known < needed:
+            also = f"; {met} others are designs that it has learned from" if met else ""
+            raise DesignError(
+                f"{self.run.name}: its errors are known of {known} designs that it has not learned "
+                f"from, and a margin for {confidence:.1%} needs {needed}{also}. Ask for less "
+                "confidence, run more, or train it with more validation or calibration rows."
+            )
+
+
+def density(said: Predicted, rows: Rows) -> float:
+    """Mean log density of rows, summed over outputs."""
+    return float(np.nanmean(said.log_density(rows.y_NO), axis=0).sum())
 
 
 def stand_in_of(

@@ -12,6 +12,8 @@ from modalloy.designing.surrogates.deep_ensemble import fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
 from modalloy.designing.surrogates.surrogate import Predicted, Surrogate
 
+OfRun = Literal["trained run", "corrected run"]  # by what it got wrong
+
 
 class Chosen(NamedTuple):
     """surrogate: given all rows. left_out: what it says of each row without that row; NaN of rows
@@ -19,9 +21,9 @@ class Chosen(NamedTuple):
     outputs, of each kind that was tried."""
 
     surrogate: Surrogate
-    kind: Kind | Literal["trained run"]
+    kind: Kind | OfRun
     left_out: Predicted
-    compared: Mapping[Kind, float]
+    compared: Mapping[str, float]
 
 
 def fit_surrogate(rows: Rows, *, kind: Kind | None, fitted: int, seed: int) -> Chosen:
