@@ -48,10 +48,13 @@ def beam_rows(rows: int = 160, *, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
-def beam_run(folder: Path, frame: pd.DataFrame, *, steps: int = 60, **changes: Any) -> Run:
-    """A run of some steps over these rows. changes: of the job."""
+def beam_run(
+    folder: Path, frame: pd.DataFrame, *, steps: int = 60, refit: bool = False, **changes: Any
+) -> Run:
+    """A run of some steps over these rows. refit: it says that validation rows taught it. changes:
+    of the job."""
     folder.mkdir(parents=True, exist_ok=True)
     table = folder / "rows.parquet"
     frame.to_parquet(table)
     job = make_job(table, columns=()) | {"columns": COLUMNS, "tasks": TASKS, **changes}
-    return untrained(folder / "run", table, job=load_job(job), steps=steps)
+    return untrained(folder / "run", table, job=load_job(job), steps=steps, refit=refit)
