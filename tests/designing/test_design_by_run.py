@@ -84,7 +84,7 @@ def test_it_goes_on_to_the_same_designs_and_with_the_same_run_alone(
     assert again.facts["accepted"] == made.facts["accepted"]
     other = beam_run(tmp_path / "other", beam_rows(), steps=1)
     for wrong in (other, None):
-        with pytest.raises(DesignError, match="another run stood in .* or none did"):
+        with pytest.raises(DesignError, match=r"another run stood in .* or none did"):
             searched(wrong, out, resume=True)
 
 
