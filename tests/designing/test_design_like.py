@@ -114,13 +114,13 @@ def test_the_command_says_it_in_words(made: Made, monkeypatch: pytest.MonkeyPatc
     assert any(said in drawn.output for said in before)
     written = CliRunner().invoke(app, [*words, "--text", row["note"]])
     assert written.output == drawn.output
-    neither = CliRunner().invoke(app, words)
+    neither = CliRunner().invoke(app, [*words, "-o", str(made.folder / "other")])
     assert neither.exit_code == 2
     assert "holds a finished search" in " ".join(neither.output.split())
 
 
 def test_what_cannot_be_looked_for_gets_a_sentence(made: Made) -> None:
-    with pytest.raises(TableError, match="cannot be read"):
+    with pytest.raises(TableError, match="there is no file"):
         ma.nearest_designs(made.study, run=made.run, image=made.folder / "absent.png")
     with pytest.raises(DesignError, match="or a run and what to look for in it"):
         ma.nearest_designs(made.study, {"width": 20.0}, run=made.run, text="a bar")

@@ -101,7 +101,6 @@ def design(
 
     Learns a stand-in for the simulator, proposes designs with a margin that keeps its promise, runs
     them, and learns from what became of them until the budget ends. The page is STUDY/design.html.
-
     Of a trained RUN alone nothing is run: STUDY/proposals.csv holds the designs to try next.
 
     With --near, or --run with --image or --text, DESIGN is a finished STUDY: the nearest certified
