@@ -88,7 +88,10 @@ class RunStandIn:
         self.refuse_few(int(np.isfinite(unmet.y_NO).all(1).sum()), int(met_N.sum()), confidence)
         plain, told = surrogate_of_run(self.answering, *unmet)
         better, left_out = correct(plain, told, *unmet, seed=seed)
-        compared = {TRAINED: density(told, unmet), CORRECTED: density(left_out, unmet)}
+        compared: dict[OfRun, float] = {
+            TRAINED: density(told, unmet),
+            CORRECTED: density(left_out, unmet),
+        }
         kind = CORRECTED if compared[CORRECTED] > compared[TRAINED] else TRAINED
         surrogate, told = (better, left_out) if kind == CORRECTED else (plain, told)
         nothing_NO = np.full((len(met_N), own), np.nan)

@@ -23,7 +23,7 @@ class Chosen(NamedTuple):
     surrogate: Surrogate
     kind: Kind | OfRun
     left_out: Predicted
-    compared: Mapping[str, float]
+    compared: Mapping[Kind, float] | Mapping[OfRun, float]
 
 
 def fit_surrogate(rows: Rows, *, kind: Kind | None, fitted: int, seed: int) -> Chosen:
