@@ -122,6 +122,15 @@ def test_terminal_and_page_say_what_is_not_proven(made: Designed) -> None:
     assert "trained run" in made.page.read_text()
 
 
+def test_what_no_margin_certifies_is_said(run: Run, tmp_path: Path) -> None:
+    asked = {**ASKED, "such_that": ["deflection <= 0.01 mm"]}
+    found = ma.design(run.path, out=tmp_path / "study", **asked)
+    assert not pd.read_csv(found.folder / "proposals.csv")["certified"].any()
+    assert "None of the proposed designs is certified" in found.text()
+    assert "None of the proposed designs is certified" in found.page.read_text()
+    assert f"None of the {found.facts['runs']} rows given keeps everything" in found.text()
+
+
 def test_a_process_of_its_errors_may_put_it_right(run: Run, made: Designed, tmp_path: Path) -> None:
     found = ma.design(run.path, out=tmp_path / "study", **ASKED)
     trained, plain = found.records.last("train"), made.records.last("train")
