@@ -88,6 +88,18 @@ def test_it_goes_on_to_the_same_designs_and_with_the_same_run_alone(
             searched(wrong, out, resume=True)
 
 
+def test_rows_that_were_measured_tell_its_errors_too(run: Run, tmp_path: Path) -> None:
+    beam_rows(30, seed=3).to_csv(tmp_path / "measured.csv", index=False)
+    asked = {"twin": twin_file(tmp_path), "rows": str(tmp_path / "measured.csv"), **ASKED}
+    found = ma.design(asked, out=tmp_path / "study", run=str(run.path), quiet=True)
+    margin = found.records.last("calibrate")
+    assert margin is not None
+    assert margin.facts["planned"] == found.facts["runs"] == 30
+    assert "Its errors are those on the rows given." in found.text()
+    assert "None has been run" in found.text()
+    assert (tmp_path / "study" / "proposals.csv").is_file()
+
+
 def study_of(run: Run, **changes: Any) -> Study:
     asked = {"twin": "", "run": str(run.path), **ASKED, **changes}
     return open_study(Design.model_validate(asked))

@@ -177,6 +177,7 @@ def test_what_of_a_design_would_have_to_change(made: Designed) -> None:
         ({"such_that": ["deflection <= 4 kg"]}, "cannot be converted"),
         ({"confidence": 0.99}, "a margin for 99.0% needs 99"),
         ({"surrogate": "gaussian process"}, "leave out surrogate or run"),
+        ({"rows": "more.csv"}, "gives rows beside a run, which has rows of its own"),
     ],
 )
 def test_what_is_asked_wrongly_gets_a_sentence(

@@ -62,6 +62,10 @@ class Design(Options):
             raise ValueError(
                 f"asks for a {self.surrogate} and for a run to stand in; leave out surrogate or run"
             )
+        if self.twin is None and self.rows is not None:
+            raise ValueError(
+                "gives rows beside a run, which has rows of its own; leave out rows, or give a twin"
+            )
         if not (self.minimise or self.maximise or self.such_that):
             raise ValueError(
                 "says nothing to seek; give minimise or maximise with an output, or such_that with "

@@ -53,10 +53,8 @@ def say_run_stands_in(found: Summary) -> list[str]:
         said += ", by which its training was stopped" if "validation" in told["source"] else ""
         lines = [f"{said}."]
     else:
-        lines = [
-            f"The run {name} stands in for the simulator. Its errors are those on designs that "
-            "were run here."
-        ]
+        those = "the rows given" if found.untried else "designs that were run here"
+        lines = [f"The run {name} stands in for the simulator. Its errors are those on {those}."]
     if left_out:
         lines.append(
             f"Designs have no {', '.join(left_out)}: the run reads them as rows that lack this, "
