@@ -108,6 +108,20 @@ class Predictor:
         found, count = self._answer(rows, inputs, hidden, part, batch, quiet=quiet)
         return found.first(count)
 
+    def answers_alone(
+        self, rows: Any, *, inputs: Collection[str] | None = None, batch: int = BATCH
+    ) -> Answers:
+        """The same answers by task, without what cells were worth, promises, or caveats: for a
+        search, which asks about tens of thousands of rows. Arguments and errors as for `answers`.
+        """
+        if self.plan is not None:
+            return self.answers(rows, inputs=inputs, batch=batch).answers
+        loader, _ = self.open(open_table(rows), inputs=inputs)
+        which = np.arange(loader.table.rows)
+        blend = {"heads": self.blend.heads, "widths": self.blend.widths}
+        answered = answer_rows(self.engine, loader, which, **blend, batch=batch)
+        return adjust(blended(self.blend, answered, loader, which)[EVERYTHING], self.run.stages)
+
     def frame(
         self,
         rows: Any,

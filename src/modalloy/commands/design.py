@@ -1,4 +1,4 @@
-"""`modalloy design`: designs of a twin that keep what is asked of them."""
+"""`modalloy design`: designs of a twin, or of a run, that keep what is asked of them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 Source = Annotated[
     str,
-    typer.Argument(metavar="DESIGN|TWIN", help="A design file, a twin's file, bracket or weld."),
+    typer.Argument(
+        metavar="DESIGN|TWIN|RUN",
+        help="A design file, a twin's file, bracket or weld, or a trained run.",
+    ),
 ]
 Minimise = Annotated[
     list[str] | None, typer.Option("--minimise", metavar="OUTPUT", help="Should be small.")
@@ -54,9 +57,14 @@ Near = Annotated[
     list[str] | None,
     typer.Option("--near", metavar="NAME=VALUE", help="A design, of which little should change."),
 ]
-LikeRun = Annotated[
+ByRun = Annotated[
     str | None,
-    typer.Option("--run", metavar="RUN", help="Looks in its rows, by --image or --text."),
+    typer.Option(
+        "--run",
+        metavar="RUN",
+        help="A trained run of the twin's rows: stands in for the simulator; of a STUDY, its rows "
+        "are looked in by --image or --text.",
+    ),
 ]
 Image = Annotated[Path | None, typer.Option("--image", help="A drawing of what is wished.")]
 Text = Annotated[str | None, typer.Option("--text", help="What is wished, in words.")]
@@ -84,7 +92,7 @@ def design(
     resume: Resume = False,
     workers: Workers = None,
     near: Near = None,
-    run: LikeRun = None,
+    run: ByRun = None,
     image: Image = None,
     text: Text = None,
     only: Only = None,
@@ -93,12 +101,13 @@ def design(
 
     Learns a stand-in for the simulator, proposes designs with a margin that keeps its promise, runs
     them, and learns from what became of them until the budget ends. The page is STUDY/design.html.
+    Of a trained RUN alone nothing is run: STUDY/proposals.csv holds the designs to try next.
 
-    With --near or --run, DESIGN is a finished STUDY: the nearest certified designs, and what of the
-    given one would have to change.
+    With --near, or --run with --image or --text, DESIGN is a finished STUDY: the nearest certified
+    designs, and what of the given one would have to change.
     """
     take_cores()
-    if near or run is not None:
+    if near or image is not None or text is not None:
         like = {"run": run, "image": image, "text": text, "only": only or ()}
         typer.echo(told_near(source, near, like))
         return
@@ -121,6 +130,7 @@ def design(
         "proposals": proposals,
         "hidden": hidden,
         "rows": rows,
+        "run": run,
         "surrogate": surrogate,
         "seed": seed,
     }

@@ -29,7 +29,7 @@ def accepted(
     last = records.last("propose")
     assert last is not None
     proposed = len(last.facts["u"])
-    if study.asked.rows is not None:
+    if study.asked.untried:
         return {
             **untried(study, last.facts, u_ND, y_NO, outcomes),
             "margin": rested_on(records),

@@ -176,10 +176,10 @@ class ActivePlan:
         if self._kind is None:
             first = taken(rows, slice(self.choosing.first))
             first = taken(first, succeeded(first))
-            self._kind = "gaussian process"
-            if len(first.u_ND) >= FEWEST_ENSEMBLE:
-                fitted = len(first.u_ND)
-                self._kind = fit_surrogate(first, kind=None, fitted=fitted, seed=self.seed).kind
+            self._kind, fitted = "gaussian process", len(first.u_ND)
+            if fitted >= FEWEST_ENSEMBLE:
+                better = fit_surrogate(first, kind=None, fitted=fitted, seed=self.seed).kind
+                self._kind = "deep ensemble" if better == "deep ensemble" else self._kind
         return self._kind
 
     def seed_of(self, what: int, run: int) -> int:

@@ -15,8 +15,12 @@ SHARE_PLANNED = 0.3  # of the budget that the plan takes where nothing is said
 class Design(Options):
     """Which designs of a twin are sought, how sure they must be, and how many runs it may take."""
 
-    twin: str
+    twin: str | None = None
     """The twin: its file, or `bracket` or `weld`."""
+    run: str | None = None
+    """A run that `train` wrote: it stands in for the simulator in place of a surrogate that is
+    fitted to the runs. Without a twin nothing is run: designs lie between the values that it has
+    learned from, and what is proposed is to be tried next."""
     minimise: tuple[str, ...] = ()
     """Outputs or variables that should be small."""
     maximise: tuple[str, ...] = ()
@@ -52,6 +56,16 @@ class Design(Options):
 
     @model_validator(mode="after")
     def _something_is_asked(self) -> "Design":
+        if self.twin is None and self.run is None:
+            raise ValueError("says no twin and no run; give one, such as twin: bracket")
+        if self.run is not None and self.surrogate != "auto":
+            raise ValueError(
+                f"asks for a {self.surrogate} and for a run to stand in; leave out surrogate or run"
+            )
+        if self.twin is None and self.rows is not None:
+            raise ValueError(
+                "gives rows beside a run, which has rows of its own; leave out rows, or give a twin"
+            )
         if not (self.minimise or self.maximise or self.such_that):
             raise ValueError(
                 "says nothing to seek; give minimise or maximise with an output, or such_that with "
@@ -61,19 +75,24 @@ class Design(Options):
             raise ValueError(f"asks to minimise and to maximise {', '.join(both)}")
         if len(goals := [*self.minimise, *self.maximise]) > len({*goals}):
             raise ValueError(f"asks for the same twice: {', '.join(goals)}")
-        if self.rows is None and self.first + self.proposals > self.budget:
+        if not self.untried and self.first + self.proposals > self.budget:
             raise ValueError(
                 f"budget: {self.budget} runs cannot hold {self.first} planned and "
                 f"{self.proposals} proposed designs; raise it, or lower planned or proposals"
             )
         needed = fewest(self.confidence)
-        if self.rows is None and self.such_that and self.first < needed:
+        if not self.untried and self.such_that and self.first < needed:
             raise ValueError(
                 f"planned: a margin for {self.confidence:.1%} needs {needed} runs before the first "
                 f"proposal, and {self.first} are planned; raise planned or budget, or ask for less "
                 "confidence"
             )
         return self
+
+    @property
+    def untried(self) -> bool:
+        """Whether nothing is run: what is proposed is for people to try."""
+        return self.rows is not None or self.twin is None
 
     @property
     def first(self) -> int:

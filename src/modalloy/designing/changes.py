@@ -13,16 +13,15 @@ import numpy as np
 
 from modalloy.designing.asked import Design
 from modalloy.designing.counterfactual import Changed, nearest
-from modalloy.designing.experiments import read_experiments
 from modalloy.designing.loop import Loop
+from modalloy.designing.opened import open_study, tried_in
 from modalloy.designing.records import Records
 from modalloy.designing.running import Runner
-from modalloy.designing.study import Study, study_of
+from modalloy.designing.study import Study
 from modalloy.errors import DesignError
 from modalloy.retrieval.searcher import Searcher
 from modalloy.twin.fingerprint import fingerprint
 from modalloy.twin.tasks import checked
-from modalloy.twin.twin_file import load_twin
 
 RECORDS = "records"
 
@@ -98,17 +97,21 @@ def reopened(folder: Path) -> tuple[Loop, Study]:
     if first is None or last is None:
         raise DesignError(f"{folder}: its search is not done; go on with --resume.")
     asked = Design.model_validate(first.facts["asked"])
-    twin = load_twin(asked.twin)
-    if fingerprint(twin) != first.facts["fingerprint"]:
+    study = open_study(asked)
+    stood_in = first.facts.get("run", {}).get("fingerprint")
+    if study.run is not None and study.run.fingerprint != stood_in:
+        raise DesignError(
+            f"{folder}: the run that stood in has changed since this search; search anew."
+        )
+    if fingerprint(study.twin) != first.facts["fingerprint"]:
         raise DesignError(
             f"{folder}: the twin or its simulator has changed since this search; search anew."
         )
-    study = study_of(asked, twin)
-    if asked.rows is not None:
-        tried = read_experiments(study, asked.rows)
+    tried = tried_in(study)
+    if tried is not None:
         known = asked.model_copy(update={"planned": len(tried.outcomes)})
         return Loop(replace(study, asked=known), records, tried), study
-    with Runner(twin, folder, seed=asked.seed, hidden=asked.hidden) as runner:
+    with Runner(study.twin, folder, seed=asked.seed, hidden=asked.hidden) as runner:
         return Loop(study, records, runner), study
 
 

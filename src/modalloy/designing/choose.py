@@ -12,10 +12,12 @@ from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
 from modalloy.designing.surrogates.surrogate import (
     Predicted,
     SmoothSurrogate,
+    Surrogate,
     always_positive,
 )
 
 Kind = Literal["gaussian process", "deep ensemble"]
+OfRun = Literal["trained run", "corrected run"]  # by what it got wrong
 Fit = Callable[[np.ndarray, np.ndarray], SmoothSurrogate]
 
 MOST = 3000  # rows with which an exact process is still tried
@@ -38,13 +40,14 @@ class Score(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """surrogate: given all rows. left_out: what it says of each row without that row. compared:
-    mean log density of left-out rows, summed over outputs, of each kind that was tried."""
+    """surrogate: given all rows. left_out: what it says of each row without that row; NaN of rows
+    that a trained run has learned from. compared: mean log density of left-out rows, summed over
+    outputs, of each kind that was tried."""
 
-    surrogate: SmoothSurrogate
-    kind: Kind
+    surrogate: Surrogate
+    kind: Kind | OfRun
     left_out: Predicted
-    compared: Mapping[Kind, float]
+    compared: Mapping[Kind, float] | Mapping[OfRun, float]
 
 
 def choose_surrogate(

@@ -22,7 +22,7 @@ from modalloy.designing.problem import Problem, Rows
 from modalloy.designing.propose import Proposals, propose
 from modalloy.designing.stand_in import beside, fit_surrogate
 from modalloy.designing.study import Study
-from modalloy.designing.surrogates.known import with_known
+from modalloy.designing.surrogates.known import sure_of, with_known
 from modalloy.designing.surrogates.over_hidden import Unseen, fit_over_hidden
 from modalloy.designing.surrogates.surrogate import Predicted
 from modalloy.designing.trust_region import TrustRegion
@@ -38,7 +38,8 @@ CLOSEST = 0.02  # of that, where the last proposals would be too few otherwise
 @dataclass(frozen=True)
 class Learned:
     """problem: with an output more where runs failed. chosen: the surrogate, and what it says of
-    each row without that row. shown_O: deviations that shown intervals reach to either side."""
+    each row without that row. shown_O: deviations that shown intervals reach to either side. past:
+    further rows, that a run in the simulator's place has learned from; a search may begin there."""
 
     study: Study
     problem: Problem
@@ -46,6 +47,7 @@ class Learned:
     rows: Rows
     margin: Margin | None
     shown_O: np.ndarray
+    past: Rows | None = None
 
     def trained(self) -> dict[str, Any]:
         """How right the surrogate is on rows that it does not know."""
@@ -124,7 +126,7 @@ class Learned:
         return propose(
             self.problem,
             self.chosen.surrogate,
-            self.rows,
+            self.rows if self.past is None else self.rows.and_more(*self.past),
             count=count,
             margin=0.0 if self.margin is None else self.margin.deviations,
             seed=seed,
@@ -169,20 +171,29 @@ def learn(
     foretold too kindly then; NaN of planned rows. kind: of surrogate; None for whichever foretells
     rows better. fitted: how many of the rows the surrogate's parameters are fitted to; it is given
     all of them. unseen: hidden parameters of the rows, where they were drawn."""
-    problem, asked = study.problem, study.asked
+    problem, asked, past = study.problem, study.asked, None
     modelled = len(problem.names) - len(study.known)
+    if study.run is not None and asked.twin is not None:
+        past = with_values(study, study.run.past)
     if not np.isfinite(rows.y_NO).all():
         rows = Rows(rows.u_ND, with_success(rows.y_NO, modelled))
+        past = past and Rows(past.u_ND, with_success(past.y_NO, modelled))
         names = (*problem.names[:modelled], RUNS, *study.known)
         runs = Constraint(RUNS, 0.5, np.inf, None, RUNS)
         problem = problem._replace(names=names, constraints=(*problem.constraints, runs))
         modelled += 1
     own = Rows(rows.u_ND, rows.y_NO[:, :modelled])
     how: dict[str, Any] = {"kind": kind, "fitted": fitted, "seed": asked.seed}
-    chosen = fit_surrogate(own, **how) if unseen is None else fit_over_hidden(own, unseen, **how)
+    if study.run is not None:
+        chosen = study.run.fit(own, confidence=asked.confidence, seed=asked.seed)
+    else:
+        chosen = (
+            fit_surrogate(own, **how) if unseen is None else fit_over_hidden(own, unseen, **how)
+        )
     if study.known:
         known = with_known(chosen.surrogate, study.known_values, study.space.size)
-        sure_NV = np.broadcast_to(known.sure_V, (len(rows.u_ND), len(study.known)))
+        sure_V = sure_of(study.known_values, study.space.size)
+        sure_NV = np.broadcast_to(sure_V, (len(rows.u_ND), len(study.known)))
         left_out = beside(chosen.left_out, study.known_values(rows.u_ND), sure_NV)
         chosen = chosen._replace(surrogate=known, left_out=left_out)
     margin = None
@@ -194,7 +205,14 @@ def learn(
         verified = score_N[np.isfinite(score_N)][-latest:]
         margin = fit_margin(planned_N[: asked.first], verified, confidence=asked.confidence)
     shown_O = conformal_deviations(chosen.left_out, rows.y_NO, coverage=SHOWN)
-    return Learned(study, problem, chosen, rows, margin, shown_O)
+    return Learned(study, problem, chosen, rows, margin, shown_O, past)
+
+
+def with_values(study: Study, rows: Rows) -> Rows:
+    """Rows of modelled outputs with the outputs that are known without a run behind them."""
+    if not study.known:
+        return rows
+    return Rows(rows.u_ND, np.concatenate([rows.y_NO, study.known_values(rows.u_ND)], axis=1))
 
 
 def with_success(y_NO: np.ndarray, modelled: int) -> np.ndarray:

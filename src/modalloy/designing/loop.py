@@ -31,6 +31,7 @@ from modalloy.twin.variables import Categorical, Linked, Ordinal
 
 ROUNDS = 1000  # seeds of a search's rounds are apart by so many
 REFIT = 5  # rounds between two fits of the surrogate's parameters, after the first two
+APART = 7_919  # what is added to the seed of a plan beside a run
 GAINED = 1e-3  # share of the objective, from which a design is better
 
 
@@ -125,8 +126,10 @@ class Loop:
                 n: bounds(v) for n, v in study.twin.variables.items() if not isinstance(v, Linked)
             },
             "runs": asked.first,
+            "untried": asked.untried,
             "kind": asked.plan,
             "tried": self.tried(),
+            **({} if study.run is None else {"run": study.run.facts()}),
         }
 
     def tried(self) -> str | None:
@@ -138,6 +141,8 @@ class Loop:
         if isinstance(self.runner, Experiments):
             return self.runner.u_ND
         kind, seed = self.asked.plan, self.asked.seed
+        if self.study.run is not None:
+            seed += APART  # rows that a run has learned from were planned with the seed, mostly
         return self.study.problem.repair(
             plan(self.study.space, self.asked.first, kind=kind, seed=seed)
         )
@@ -254,7 +259,10 @@ class Loop:
         return learn(self.study, rows, score_N, kind=kind, fitted=fitted, unseen=unseen)
 
     def kind(self) -> Kind | None:
-        """What stands in for the simulator: what is asked, else what the first rows chose."""
+        """What is fitted to stand in for the simulator: what is asked, else what the first rows
+        chose; None where a run stands in."""
+        if self.study.run is not None:
+            return None
         if self.asked.surrogate != "auto":
             return self.asked.surrogate
         last = self.records.last("train")

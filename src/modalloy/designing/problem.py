@@ -76,6 +76,10 @@ class Rows(NamedTuple):
     u_ND: np.ndarray
     y_NO: np.ndarray
 
+    def and_more(self, u_MD: np.ndarray, y_MO: np.ndarray) -> "Rows":
+        """These rows and further ones."""
+        return Rows(np.concatenate([self.u_ND, u_MD]), np.concatenate([self.y_NO, y_MO]))
+
 
 def shortfall(problem: Problem, y_NO: np.ndarray) -> np.ndarray:
     """By how much runs miss their constraints, in deviations of each output over the runs, (N,).

@@ -8,10 +8,7 @@ from modalloy.designing.choose import Chosen, Kind, by_folds, choose_surrogate
 from modalloy.designing.problem import Rows
 from modalloy.designing.surrogates.deep_ensemble import fit_deep_ensemble
 from modalloy.designing.surrogates.gaussian_process import fit_gaussian_process
-from modalloy.designing.surrogates.surrogate import (
-    Predicted,
-    always_positive,
-)
+from modalloy.designing.surrogates.surrogate import Predicted, always_positive
 
 
 def fit_surrogate(rows: Rows, *, kind: Kind | None, fitted: int, seed: int) -> Chosen:

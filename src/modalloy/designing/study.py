@@ -9,6 +9,7 @@ import numpy as np
 from modalloy.designing.asked import Design
 from modalloy.designing.constraints import parse_constraints, parse_objective, refuse_beyond
 from modalloy.designing.problem import Problem
+from modalloy.designing.run_stand_in import RunStandIn
 from modalloy.errors import DesignError
 from modalloy.twin.outputs import NumberOutput
 from modalloy.twin.runs import Outcome
@@ -22,13 +23,15 @@ POINTS = 32  # that stand for the law of all hidden parameters together
 
 @dataclass(frozen=True)
 class Study:
-    """space: of all variables, those that are set among them. units: of what numbers there are."""
+    """space: of all variables, those that are set among them. units: of what numbers there are.
+    run: that stands in for the simulator, where one does."""
 
     asked: Design
     twin: Twin
     space: Space
     problem: Problem
     units: Mapping[str, str | None]
+    run: RunStandIn | None = None
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -87,9 +90,12 @@ class Study:
         return y_NO
 
 
-def study_of(asked: Design, twin: Twin) -> Study:
-    """What is asked of a twin; DesignError names everything that the twin does not have."""
-    units = numeric(twin)
+def study_of(asked: Design, twin: Twin, *, units: Mapping[str, str | None] | None = None) -> Study:
+    """What is asked of a twin; DesignError names everything that the twin does not have.
+
+    units: of what numbers there are, as the twin says for None.
+    """
+    units = numeric(twin) if units is None else units
     space = Space(twin.variables)
     constraints = parse_constraints(asked.such_that, units)
     objectives = tuple(

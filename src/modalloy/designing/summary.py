@@ -102,6 +102,11 @@ class Summary:
     passed: int = 0
 
     @property
+    def untried(self) -> bool:
+        """Whether rows were given in place of runs, and proposals are for people to try."""
+        return bool(self.plan.get("untried", False))
+
+    @property
     def runs(self) -> tuple[Point, ...]:
         """Every design that is known to have been run, in order."""
         return (*self.planned, *self.tried)

@@ -6,7 +6,16 @@ from typing import Any
 from modalloy.designing.pictures import in_order
 from modalloy.designing.records import Records
 from modalloy.designing.summary import Part, Point, Summary
-from modalloy.designing.words import amount, edge, headed, percent, say_goal, say_interval, say_run
+from modalloy.designing.words import (
+    amount,
+    edge,
+    headed,
+    percent,
+    say_goal,
+    say_interval,
+    say_run,
+    say_run_stands_in,
+)
 from modalloy.judge.wording import brief, fixed
 from modalloy.report.html import Markup, fold, join, table, tag
 
@@ -149,9 +158,14 @@ def knows(records: Records, found: Summary) -> Markup:
     ]
     head = ("figure", "R² at first", "R² at last", "root mean square error", "coverage")
     kind, count = called(told["surrogate"]), fixed(told["rows"], 0)
-    said = f"A {kind} that learned from {count} runs stands in for the simulator."
-    known = KNOWS.format(say_interval(found))
-    parts = [tag("p", said), table(head, rows), tag("p", known, kind="quiet"), margin(records)]
+    said = [f"A {kind} that learned from {count} runs stands in for the simulator."]
+    lines = [tag("p", line) for line in say_run_stands_in(found) or said]
+    parts = [
+        *lines,
+        table(head, rows),
+        tag("p", KNOWS.format(say_interval(found)), kind="quiet"),
+        margin(records),
+    ]
     compared = records.of("train")[0].facts["compared"]
     if len(compared) > 1:
         lines = [(called(kind), fixed(value, 3)) for kind, value in compared.items()]

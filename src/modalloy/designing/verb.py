@@ -5,19 +5,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from modalloy.designing.asked import Design
 from modalloy.designing.design_file import Source, load_design
-from modalloy.designing.experiments import read_experiments, write_proposals
+from modalloy.designing.experiments import write_proposals
 from modalloy.designing.loop import Loop
+from modalloy.designing.opened import open_study, tried_in
 from modalloy.designing.page import in_words, write_page
 from modalloy.designing.records import Record, Records
 from modalloy.designing.running import Runner
-from modalloy.designing.study import Study, study_of
+from modalloy.designing.study import Study
 from modalloy.errors import DesignError
 from modalloy.machine.files import locked, remove_leftovers
 from modalloy.machine.progress import Bar
 from modalloy.twin.fingerprint import fingerprint
-from modalloy.twin.twin_file import load_twin
 
 RECORDS, LOCK = "records", "design.lock"
 
@@ -51,20 +50,20 @@ def design(
     quiet: bool = False,
     **changes: Any,
 ) -> Designed:
-    """Search a twin for designs that keep constraints, and verify each by a run.
+    """Search a twin for designs that keep constraints, and verify each by a run of its simulator.
 
-    source: a design file, a twin's file, `bracket` or `weld`, or a mapping of options. changes:
-    options of a design file that replace the source's. out: a folder for records, runs and the page
-    `design.html`; where `rows` are experiments in place of runs, `proposals.csv` there holds what
-    to try next. resume: go on in a folder that holds a search of the same twin that asks the same.
-    workers: processes that run the simulator.
+    source: a design file, a twin's file, `bracket` or `weld`, the folder of a trained run, or a
+    mapping of options. changes: options of a design file that replace the source's. out: a folder
+    for records, runs and the page `design.html`; where nothing is run - of a trained run alone, or
+    of `rows`, experiments in place of runs - `proposals.csv` there holds what to try next. resume:
+    go on in a folder that holds a search of the same twin or run that asks the same. workers:
+    processes that run the simulator.
 
-    JobError for a wrong design or twin file, DesignError for what the twin does not have or cannot
-    keep, TwinError where no run can succeed.
+    JobError for a wrong design or twin file, DesignError for what the twin or run does not have or
+    cannot keep, TwinError where no run of the simulator can succeed, RunError for what is no run.
     """
     asked, folder = load_design(source, changes), Path(out)
-    twin = load_twin(asked.twin)
-    study = study_of(asked, twin)
+    study = open_study(asked)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,9 +71,9 @@ def design(
     with locked(folder / LOCK, f"{folder}: another search writes to this folder."):
         remove_leftovers(folder)
         records = Records(folder / RECORDS)
-        refuse_other(records, asked, fingerprint(twin), folder, resume=resume)
-        if asked.rows is not None:
-            tried = read_experiments(study, asked.rows)
+        refuse_other(records, study, folder, resume=resume)
+        tried = tried_in(study)
+        if tried is not None:
             known = asked.model_copy(update={"planned": len(tried.outcomes)})
             for _ in Loop(replace(study, asked=known), records, tried).states():
                 pass
@@ -83,7 +82,7 @@ def design(
             write_proposals(folder, last.facts)
         else:
             simulated(study, records, folder, workers=workers, quiet=quiet)
-        return Designed(folder, write_page(folder, records, twin), records)
+        return Designed(folder, write_page(folder, records, study.twin), records)
 
 
 def simulated(
@@ -110,8 +109,9 @@ def noted(record: Record) -> str:
     )
 
 
-def refuse_other(records: Records, asked: Design, mark: str, folder: Path, *, resume: bool) -> None:
+def refuse_other(records: Records, study: Study, folder: Path, *, resume: bool) -> None:
     """DesignError where the folder holds another search, or this one and nobody said to go on."""
+    asked, run = study.asked, study.run
     first = records.last("plan")
     if first is None:
         return
@@ -119,14 +119,20 @@ def refuse_other(records: Records, asked: Design, mark: str, folder: Path, *, re
         raise DesignError(
             f"{folder}: holds a search already; go on with --resume, or give another folder."
         )
-    if first.facts["fingerprint"] != mark:
+    stood_in = first.facts.get("run", {}).get("fingerprint")
+    if stood_in != (None if run is None else run.fingerprint):
+        raise DesignError(
+            f"{folder}: another run stood in for the simulator in its search, or none did, or the "
+            "run or its rows have changed since; give that run, or begin anew in another folder."
+        )
+    if first.facts["fingerprint"] != fingerprint(study.twin):
         raise DesignError(
             f"{folder}: its search is of another twin, or the twin or its simulator has changed "
             "since; change it back, or begin anew in another folder."
         )
     old: Mapping[str, Any] = first.facts["asked"]
     new = asked.model_dump(mode="json")
-    passed = {"twin"} if asked.rows is None else {"twin", "planned"}
+    passed = {"twin", "run"} | ({"planned"} if asked.untried else set())
     for option in new:
         if option not in passed and new[option] != old.get(option):
             raise DesignError(

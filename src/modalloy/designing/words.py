@@ -10,6 +10,10 @@ from modalloy.designing.summary import Bound, Point, Sought, Summary
 from modalloy.judge.wording import brief, fixed, is_number
 from modalloy.report.charts import wilson
 
+UNCERTIFIED = (
+    "None of the proposed designs is certified: no design was found that keeps everything with the "
+    "margin that is needed. These are the likeliest ones."
+)
 UNSURE = (
     "No design is accepted: the proposals that keep everything were not certified before they were "
     "run, and where hidden parameters differ from run to run, one run may be luck."
@@ -18,19 +22,48 @@ UNSURE = (
 
 def say_all(found: Summary, records: Records) -> list[str]:
     """Everything that a reader should know first, a sentence each."""
-    lines = [say_asked(found), *(say_warnings(found)), say_best(found), say_gain(found)]
+    lines = [say_asked(found), *say_run_stands_in(found), *say_warnings(found)]
+    lines += [say_best(found), say_gain(found)]
     return [line for line in (*lines, say_verified(found), say_failed(records)) if line]
 
 
 def say_asked(found: Summary) -> str:
-    """What was sought, of which twin, in how many runs."""
+    """What was sought, of which twin or run, in how many runs or rows."""
     wishes = [f"{'minimise' if o.minimise else 'maximise'} {o.output}" for o in found.objectives]
     said = ", ".join(wishes) or "designs"
     if found.constraints:
         said += " such that " + " and ".join(c.text for c in found.constraints)
     runs = found.end.get("runs")
-    ended = f"; {say_runs(runs)} in all" if runs is not None else ""
+    noun = "row" if found.untried else "run"
+    ended = f"; {say_count(runs, noun)} in all" if runs is not None else ""
     return f"Asked of {found.plan['twin']}: {said}{ended}."
+
+
+def say_run_stands_in(found: Summary) -> list[str]:
+    """That a trained run foretells designs, where its errors are known from, and what it lacks."""
+    told = found.plan.get("run")
+    if told is None:
+        return []
+    name, left_out, unsaid = told["name"], told["left_out"], told["unsaid"]
+    if found.plan["asked"]["twin"] is None:
+        said = (
+            f"The run {name} foretells designs. Its errors are those on {told['telling']} rows "
+            f"that it has not learned from ({told['source']})"
+        )
+        said += ", by which its training was stopped" if "validation" in told["source"] else ""
+        lines = [f"{said}."]
+    else:
+        those = "the rows given" if found.untried else "designs that were run here"
+        lines = [f"The run {name} stands in for the simulator. Its errors are those on {those}."]
+    if left_out:
+        lines.append(
+            f"Designs have no {', '.join(left_out)}: the run reads them as rows that lack this, "
+            "and its errors were measured so, too."
+        )
+    if unsaid:
+        each = ", ".join(f"{n} ({found.units.get(n)})" for n in unsaid)
+        lines.append(f"The run's job says no unit of {each}: the twin's is taken.")
+    return lines
 
 
 def say_warnings(found: Summary) -> list[str]:
@@ -44,6 +77,8 @@ def say_warnings(found: Summary) -> list[str]:
         said.append(UNSURE)
     elif short := say_short(found):
         said.append(short)
+    elif found.untried and found.proposed and not any(p.certified for p in found.proposed):
+        said.append(UNCERTIFIED)
     if unproven := say_unproven(found):
         said.append(unproven)
     if found.passed:
@@ -132,6 +167,8 @@ def say_best(found: Summary) -> str:
         return ""
     of = {0: "Design with most room to its limits", 1: "Best design"}
     named = of.get(len(found.objectives), "Best compromise between the objectives")
+    if found.untried:
+        return f"Best of the rows given: {say_figures(found, best)}."
     if found.end and found.tried and not found.accepted:
         named = "Best of all runs, not accepted"
     return f"{named}, {say_run(best)}: {say_figures(found, best)}."
@@ -182,6 +219,9 @@ def say_others(found: Summary) -> str:
 def say_gain(found: Summary) -> str:
     """The best design beside the best of the plan."""
     best, before = found.best, found.best_planned
+    if found.untried:
+        none = f"None of the {found.plan['runs']} rows given keeps everything that was asked."
+        return none if best is None else ""
     planned = f"the {found.plan['runs']} planned designs"
     if before is None:
         none = found.plan_kept == 0

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate
+from modalloy.designing.surrogates.joined import Joined
+from modalloy.designing.surrogates.surrogate import Predicted, SmoothSurrogate, Surrogate
 
 STEP = 1e-5  # of a column, by which slopes are measured
 SURE = 1e-9  # deviation of what is known, in deviations of the output over random designs
@@ -19,22 +20,18 @@ Values = Callable[[np.ndarray], np.ndarray]  # designs in, known outputs (N, V) 
 class KnownToo:
     """The outputs of a surrogate, and V known ones behind them, such as variables themselves.
 
-    values: known outputs of designs. scale_V: how much each differs over the space.
+    values: known outputs of designs. sure_V: deviation of each, so small that nothing depends on
+    it.
     """
 
     surrogate: SmoothSurrogate
     values: Values
-    scale_V: np.ndarray
-
-    @property
-    def sure_V(self) -> np.ndarray:
-        """Deviation of each known output, so small that nothing depends on it."""
-        return SURE * self.scale_V
+    sure_V: np.ndarray
 
     @property
     def log_O(self) -> np.ndarray:
         """Which outputs are modelled by their logarithm; none that is known."""
-        return np.r_[self.surrogate.log_O, np.zeros(len(self.scale_V), dtype=bool)]
+        return np.r_[self.surrogate.log_O, np.zeros(len(self.sure_V), dtype=bool)]
 
     def predict(self, u_ND: np.ndarray) -> Predicted:
         """What both say of designs."""
@@ -54,11 +51,36 @@ class KnownToo:
         return torch.cat([mean_NO, known_NV], 1), torch.cat([deviation_NO, sure_NV], 1)
 
 
-def with_known(surrogate: SmoothSurrogate, values: Values, columns: int) -> KnownToo:
+@dataclass(frozen=True)
+class KnownAlone:
+    """V known outputs by themselves, as of `KnownToo`."""
+
+    values: Values
+    sure_V: np.ndarray
+
+    @property
+    def log_O(self) -> np.ndarray:
+        """None is modelled by its logarithm."""
+        return np.zeros(len(self.sure_V), dtype=bool)
+
+    def predict(self, u_ND: np.ndarray) -> Predicted:
+        """What is known of designs."""
+        known_NV = self.values(u_ND)
+        return Predicted(known_NV, np.broadcast_to(self.sure_V, known_NV.shape), self.log_O)
+
+
+def with_known(surrogate: Surrogate, values: Values, columns: int) -> KnownToo | Joined:
     """A surrogate with known outputs behind its own; columns: of a design."""
-    sample_NV = values(np.random.default_rng(0).random((256, columns)))
-    scale_V = sample_NV.std(0)
-    return KnownToo(surrogate, values, np.where(scale_V > 0, scale_V, 1.0))
+    sure_V = sure_of(values, columns)
+    if isinstance(surrogate, SmoothSurrogate):
+        return KnownToo(surrogate, values, sure_V)
+    return Joined((surrogate, KnownAlone(values, sure_V)))
+
+
+def sure_of(values: Values, columns: int) -> np.ndarray:
+    """The deviation of each known output: next to nothing of how much it differs over the space."""
+    scale_V = values(np.random.default_rng(0).random((256, columns))).std(0)
+    return SURE * np.where(scale_V > 0, scale_V, 1.0)
 
 
 class Followed(torch.autograd.Function):

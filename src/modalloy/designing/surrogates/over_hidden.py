@@ -72,6 +72,7 @@ def fit_over_hidden(
     """
     both = Rows(np.concatenate([rows.u_ND, unseen.h_NH], axis=1), rows.y_NO)
     chosen = fit_surrogate(both, kind=kind, fitted=fitted, seed=seed)
+    assert isinstance(chosen.surrogate, SmoothSurrogate), "it was fitted here"
     fold_N = np.random.default_rng(seed).permutation(len(both.u_ND)) % FOLDS
     mean_NO, deviation_NO = np.full(rows.y_NO.shape, np.nan), np.full(rows.y_NO.shape, np.nan)
     for f in range(FOLDS):
