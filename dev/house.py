@@ -55,6 +55,7 @@ ROOMS: list[set[str]] = [
     {"attacks.whole"},
     {"judge"},
     {"report"},
+    {"comparing"},
     {"attribution"},
     {"retrieval"},
     {"drawing"},

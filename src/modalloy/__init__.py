@@ -33,6 +33,7 @@ __all__ = [
     "calibrate",
     "calibrate_twin",
     "check",
+    "compare",
     "compress",
     "demo",
     "design",
@@ -64,6 +65,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
+    from modalloy.comparing.compare_runs import compare
     from modalloy.deployment.rollback import rollback
     from modalloy.designing.changes import nearest_designs
     from modalloy.designing.simulate_verb import simulate
@@ -127,6 +129,7 @@ _HOMES = {
     "design": "designing.verb",
     "nearest_designs": "designing.changes",
     "rollback": "deployment.rollback",
+    "compare": "comparing.compare_runs",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",

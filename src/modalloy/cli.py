@@ -11,6 +11,7 @@ import modalloy
 from modalloy.commands.adapt import adapt
 from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
+from modalloy.commands.compare import compare
 from modalloy.commands.compress import compress
 from modalloy.commands.demo import demo
 from modalloy.commands.design import design
@@ -44,6 +45,7 @@ VERBS = (  # in the order of --help
     train,
     tune,
     evaluate,
+    compare,
     predict,
     explain,
     search,
