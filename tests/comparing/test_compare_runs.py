@@ -1,4 +1,4 @@
-"""Runs side by side: the same rows, the house's figures, paired differences, and what is refused."""
+"""Runs side by side: the same rows, the house's figures, paired differences, refusals."""
 
 import json
 from pathlib import Path
@@ -67,8 +67,8 @@ def test_figures_are_the_houses_and_differences_are_paired(made: Made, tmp_path:
         expected = score(options, truth, answer, names)
         told = found.tasks["fault"].figures[name]
         assert {m: told[m] for m in expected} == expected
-        assert (
-            told["interval"]["accuracy"][0] <= told["accuracy"] <= told["interval"]["accuracy"][1]
+        low, high = told["interval"]["accuracy"]
+        assert low <= told["accuracy"] <= high
         )
     (difference,) = found.tasks["fault"].differences
     assert (difference.first, difference.second) == ("plain", "noted")
@@ -161,7 +161,7 @@ def test_runs_that_cannot_stand_side_by_side_are_refused(made: Made, tmp_path: P
         ma.compare([made.plain])
     with pytest.raises(RunError, match="named twice"):
         ma.compare([made.plain, made.plain.path])
-    with pytest.raises(RunError, match="is written as .html"):
+    with pytest.raises(RunError, match=r"is written as \.html"):
         ma.compare([made.plain, made.noted], out=tmp_path / "c.txt")
 
 
