@@ -69,7 +69,6 @@ def test_figures_are_the_houses_and_differences_are_paired(made: Made, tmp_path:
         assert {m: told[m] for m in expected} == expected
         low, high = told["interval"]["accuracy"]
         assert low <= told["accuracy"] <= high
-        )
     (difference,) = found.tasks["fault"].differences
     assert (difference.first, difference.second) == ("plain", "noted")
     labels = pd.read_parquet(made.table)["machine"].to_numpy()[parts_of(made.plain).test].tolist()
