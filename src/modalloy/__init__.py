@@ -41,6 +41,7 @@ __all__ = [
     "draw",
     "economize",
     "evaluate",
+    "evidence",
     "explain",
     "export",
     "federate",
@@ -60,11 +61,14 @@ __all__ = [
     "site",
     "train",
     "tune",
+    "verify_evidence",
     "watch",
 ]
 
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
+    from modalloy.auditing.seal import verify_evidence
+    from modalloy.auditing.write_evidence import evidence
     from modalloy.comparing.compare_runs import compare
     from modalloy.deployment.rollback import rollback
     from modalloy.designing.changes import nearest_designs
@@ -130,6 +134,8 @@ _HOMES = {
     "nearest_designs": "designing.changes",
     "rollback": "deployment.rollback",
     "compare": "comparing.compare_runs",
+    "evidence": "auditing.write_evidence",
+    "verify_evidence": "auditing.seal",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",

@@ -19,6 +19,7 @@ from modalloy.commands.doctor import doctor
 from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
+from modalloy.commands.evidence import evidence
 from modalloy.commands.explain import explain
 from modalloy.commands.export import export
 from modalloy.commands.federate import federate
@@ -63,6 +64,7 @@ VERBS = (  # in the order of --help
     serve,
     rollback,
     watch,
+    evidence,
     doctor,
     demo,
 )
