@@ -28,6 +28,7 @@ from modalloy.job import config
 from modalloy.judge.report import Report
 from modalloy.machine.sums import sum_of
 from modalloy.runs.run import Run
+from untrained import untrained
 
 ABOUT = "\n".join(f"{key}: 'Said of {key}: [x](y)'" for key in KEYS)
 
@@ -178,6 +179,23 @@ def test_what_cannot_be_looked_at_is_a_gap_and_no_figure(run: Run, tmp_path: Pat
     assert "The table cannot be looked at" in whats
     assert "There are no figures: report.json was made of another job" in whats
     assert chapter(found, "figures").tables == []
+
+
+def test_attacks_on_it_are_found_in_the_hardened_run_beside_it(run: Run, tmp_path: Path) -> None:
+    shutil.copytree(run.path, tmp_path / "own")
+    own = ma.load_run(tmp_path / "own")
+    pair = {"fault, worst of all attacks": {"accuracy": [0.25, 0.5, None]}}
+    compared = {"verb": "harden", "rows": 20, "which": "test rows", "tasks": pair, "units": {}}
+    told = {"compared": compared | {"costs": {}, "said": []}, "budgets": {"load": "0.5 sd"}}
+    note = told | {"said": [{"what": "it holds better"}], "after": {}}
+    table = Path(run.job.table)
+    parent = own.as_parent("harden")
+    untrained(tmp_path / "hard", table, parent=parent, hardened=note)
+    found = chapter(ma.evidence(own, out=tmp_path / "e"), "robustness")
+    assert found.gaps == []
+    assert found.said[0] == "This run's own figures are those before hardening."
+    assert "Hardened: hard, which was made from this run." in found.said
+    assert found.tables[0].rows[0][2:4] == ["25.0 %", "50.0 %"]
 
 
 def test_refusals_are_sentences_and_write_nothing(

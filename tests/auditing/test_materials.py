@@ -99,7 +99,7 @@ def test_what_is_needed_and_lacking_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def package(name: str, version: str, *needs: str) -> None:
-        folder = tmp_path / f"{name}-{version}.dist-info"
+        folder = tmp_path / f"{name.replace('-', '_')}-{version}.dist-info"
         folder.mkdir()
         lines = [f"Name: {name}", f"Version: {version}", *(f"Requires-Dist: {n}" for n in needs)]
         (folder / "METADATA").write_text("\n".join(["Metadata-Version: 2.1", *lines]))

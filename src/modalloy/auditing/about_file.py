@@ -9,7 +9,7 @@ from modalloy.job.options import did_you_mean
 KEYS = {  # what is asked, and how a gap is closed
     "purpose": "what its answers are used for, and by which process",
     "users": "who acts on its answers, and what they have to know",
-    "not_for": "uses that it must not be put to",
+    "not_for": "which uses it must not be put to",
     "oversight": "who watches it, and who may overrule or stop it",
     "data_origin": "where the rows come from, how they were labelled and by whom",
     "data_licence": "by which right the rows are used",

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from modalloy import __version__
 from modalloy.job.inputs import inputs
-from modalloy.machine.installed import OWN, Installed, extras_of, installed_for
+from modalloy.machine.installed import OWN, extras_of, installed_for
 from modalloy.model.trunks.pretrained import SOURCES
 from modalloy.runs.run import Run
 
@@ -127,8 +127,3 @@ def without_licence(bill: dict[str, Any]) -> list[str]:
     """Names of packages that say nothing of their licence."""
     packages = [c for c in bill["components"] if c["type"] == "library"]
     return [c["name"] for c in packages if "licenses" not in c]
-
-
-def lacking_here() -> Installed:
-    """What is installed for this package without extras, and what of it is lacking."""
-    return installed_for()

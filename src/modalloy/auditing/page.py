@@ -58,7 +58,8 @@ def evidence_text(title: str, identity: str, chapters: Sequence[Chapter], seal: 
     blocks = [f"# Evidence: {markdown.escape(title)}", f"Run {identity}. {SHOWS} {CELLS}"]
     blocks += ["## Gaps", gaps]
     for chapter in chapters:
-        blocks += [f"## {markdown.escape(chapter.title)}", markdown.bullets(chapter.said)]
+        told = [*(f"Gap: {gap.what}." for gap in chapter.gaps), *chapter.said]
+        blocks += [f"## {markdown.escape(chapter.title)}", markdown.bullets(told)]
         for name, columns, rows in chapter.tables:
             blocks += [f"### {markdown.escape(name)}", markdown.table(columns, rows)]
     blocks += ["## How this folder is sealed", seal]

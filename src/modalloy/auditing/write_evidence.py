@@ -16,7 +16,7 @@ from modalloy.auditing.chapters.data import data_sheet, split_proof
 from modalloy.auditing.chapters.figures import calibration, figures_by_group, robustness
 from modalloy.auditing.chapters.limits import limits
 from modalloy.auditing.chapters.use import human_oversight, intended_use
-from modalloy.auditing.materials import bill_of_materials, lacking_here, without_licence
+from modalloy.auditing.materials import bill_of_materials, without_licence
 from modalloy.auditing.page import as_json, evidence_page, evidence_text
 from modalloy.auditing.seal import PROVES, UNSIGNED, seal
 from modalloy.bundle.signature import signer
@@ -26,6 +26,7 @@ from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import job_text
 from modalloy.judge.report import Report
 from modalloy.machine.files import write_safely
+from modalloy.machine.installed import installed_for
 from modalloy.report.evaluate import title_of
 from modalloy.report.rescore import own_rows
 from modalloy.runs.run import Run, load_run
@@ -155,7 +156,7 @@ def materials(known: Known, bill: dict[str, Any], *, signed: bool) -> Chapter:
     if silent := without_licence(bill):
         what = f"{len(silent)} packages name no licence: {some(silent, 8)}"
         found.gaps.append(Gap(what, "look into these packages"))
-    if lacking := lacking_here().lacking:
+    if lacking := installed_for().lacking:
         what = f"Packages are not installed as asked for: {some(lacking, 8)}"
         found.gaps.append(Gap(what, "install them, and write the folder anew"))
     trained = known.report.environment if known.report else {}

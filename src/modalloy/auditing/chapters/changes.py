@@ -27,7 +27,7 @@ def change_log(known: Known) -> Chapter:
         if "tasks" in changed and "costs" in changed:
             compared = Compared.from_dict(changed)
             head = ("task", "figure", "before", "after", "change")
-            title = f"What `{verb}` changed, on {compared.rows:,} {compared.which}"
+            title = f"What {verb} changed, on {compared.rows:,} {compared.which}"
             found.tables.append(Lines(title, head, [list(line) for line in compared.lines()]))
     if known.live is not None:
         service(known, found)
@@ -49,7 +49,7 @@ def ancestors(run: Run, found: Chapter) -> list[list[str]]:
         same = older is not None and older.identity == sha256
         rows.append([f"{folder} ({sha256})", verb, "beside this run" if same else "no"])
         if older is None or not same:
-            what = f"The run that `{verb}` started from ({folder}, {sha256[:12]}) is not beside it"
+            what = f"The run that {verb} started from ({folder}, {sha256[:12]}) is not beside it"
             found.gaps.append(Gap(what, "put its folder beside the run, or keep its own evidence"))
             return rows
         now = older

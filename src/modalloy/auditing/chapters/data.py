@@ -54,16 +54,16 @@ def split_proof(known: Known) -> Chapter:
     found.said.append(f"How test rows were kept apart: {say_split(run.job.split)}.")
     said = [f for f in run.notes.get("findings", ()) if f["level"] in ("error", "leak", "warning")]
     for one in said:
-        found.said.append(f"`check` before training, {one['level']}: {say_finding(one)}.")
+        found.said.append(f"check before training, {one['level']}: {say_finding(one)}.")
     if not said:
-        found.said.append("`check` before training: no leak, no error and no warning.")
+        found.said.append("check before training: no leak, no error and no warning.")
     if any(f["level"] == "leak" for f in said):
         what = "The run was trained although an answer leaks: figures cannot be trusted"
-        found.gaps.append(Gap(what, "remove the column or the rows that `check` names; train anew"))
+        found.gaps.append(Gap(what, "remove the column or the rows that check names; train anew"))
     prints = run.prints()
     if not len(prints.test):
         what = "No test rows were kept: nobody knows how well it answers"
-        found.gaps.append(Gap(what, "`split: {test: 0.2}` in the job, and train anew"))
+        found.gaps.append(Gap(what, "split: {test: 0.2} in the job, and train anew"))
     same = int(np.isin(prints.test, np.concatenate([prints.train, prints.validation])).sum())
     found.said.append(
         f"Counted again: {same:,} of {len(prints.test):,} test rows have the same cells, in all "
@@ -74,7 +74,7 @@ def split_proof(known: Known) -> Chapter:
         found.tables.append(crossing(known.loader, known.parts, together, found))
     elif not together and not (run.job.split.time or run.job.split.column):
         what = "Rows were dealt out at random: nothing shows that they are independent"
-        found.gaps.append(Gap(what, "`split: {by: COLUMN}` or `{time: COLUMN}` in the job"))
+        found.gaps.append(Gap(what, "split: {by: COLUMN} or {time: COLUMN} in the job"))
     return found
 
 
@@ -92,6 +92,6 @@ def crossing(loader: Loader, parts: Parts, columns: tuple[str, ...], found: Chap
         test = sorted(held["test"] & set().union(*(held[p] for p in PARTS if p != "test")))
         if test:
             what = f"{len(test):,} values of '{column}' have test rows and other rows, as {test[0]}"
-            found.gaps.append(Gap(what, f"`split: {{by: {column}}}` in the job, and train anew"))
+            found.gaps.append(Gap(what, f"split: {{by: {column}}} in the job, and train anew"))
     head = ("groups by", *PARTS, "in more than one part")
     return Lines("Groups that do not cross parts", head, rows)

@@ -4,13 +4,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from modalloy.auditing.chapter import Chapter, Gap, Known, Lines
+from modalloy.errors import RunError
 from modalloy.judge.compared import Compared
 from modalloy.judge.report import Report
 from modalloy.judge.wording import bounds, figures_of, label, say, say_interval, say_realised
+from modalloy.report.caveats import few_groups
 from modalloy.report.taskpage import say_drawn
+from modalloy.runs.run import Run, load_run
+from modalloy.runs.seal import read_seal
 
-EVALUATE = "`modalloy evaluate RUN`"
+EVALUATE = "modalloy evaluate RUN"
 HARDENED = "hardened"  # of a run's notes
+SEAL = "run.json"
 
 
 def figures_by_group(known: Known) -> Chapter:
@@ -36,7 +41,10 @@ def figures_by_group(known: Known) -> Chapter:
             found.tables.append(Lines(f"{task} by {column}", head, rows))
         if not by:
             what = f"'{task}' is not told by group: the job names no group and no category column"
-            found.gaps.append(Gap(what, "a column of type `group` or `category` in the job"))
+            found.gaps.append(Gap(what, "a column of type group or category in the job"))
+    if few_groups(report):
+        what = f"Intervals are of only {report.drawn['groups']} groups, and so too narrow"
+        found.gaps.append(Gap(what, "test rows of more groups"))
     if report.failed:
         found.gaps.append(Gap(f"{len(report.failed)} parts of the report failed", EVALUATE))
     return found
@@ -59,14 +67,21 @@ def one_value(
 
 
 def robustness(known: Known) -> Chapter:
-    """What hardening and its attacks have shown, where that was done."""
-    found = Chapter("robustness", "Robustness")
-    told = known.run.notes.get(HARDENED)
+    """What attacks have shown: of this run where it was hardened, else of the run as it was before
+    a hardened one beside it was made from it.
+    """
+    found, run = Chapter("robustness", "Robustness"), known.run
+    told, whose = run.notes.get(HARDENED), "this run"
     if told is None:
-        what = "Nobody has attacked it: how far answers hold under worn, wrong cells is not known"
-        found.gaps.append(Gap(what, "`modalloy harden RUN`, and evidence of the run that it makes"))
-        return found
+        child = hardened_beside(run)
+        if child is None:
+            what = "Nobody has attacked it: how far answers hold under worn, wrong cells is unknown"
+            found.gaps.append(Gap(what, "modalloy harden RUN"))
+            return found
+        told, whose = child.notes[HARDENED], f"{child.path.name}, which was made from this run"
+        found.said.append("This run's own figures are those before hardening.")
     compared = Compared.from_dict(told["compared"])
+    found.said.append(f"Hardened: {whose}.")
     found.said += [f"{said['what']}." for said in told["said"]]
     budgets = "; ".join(f"{column}: {size}" for column, size in told["budgets"].items())
     found.said.append(f"Budgets of the attacks: {budgets}.")
@@ -74,9 +89,21 @@ def robustness(known: Known) -> Chapter:
     title = f"On {compared.rows:,} {compared.which}"
     found.tables.append(Lines(title, head, [list(line) for line in compared.lines()]))
     if told["after"] is None:
-        what = "It was hardened without test rows: nobody knows whether its answers hold now"
-        found.gaps.append(Gap(what, "`split: {test: 0.2}` in the job, train anew, harden again"))
+        what = "It was hardened without test rows: nobody knows whether answers hold"
+        found.gaps.append(Gap(what, "split: {test: 0.2} in the job, train anew, harden again"))
     return found
+
+
+def hardened_beside(run: Run) -> Run | None:
+    """A run in a folder beside this one that was hardened from it."""
+    for place in sorted(run.path.resolve().parent.glob(f"*/{SEAL}")):
+        try:
+            parent = read_seal(place.parent).data.get("parent") or {}
+            if (parent.get("sha256"), parent.get("verb")) == (run.identity, "harden"):
+                return load_run(place.parent)
+        except RunError:
+            continue  # a folder that is no whole run shows nothing
+    return None
 
 
 def calibration(known: Known) -> Chapter:
@@ -93,14 +120,14 @@ def calibration(known: Known) -> Chapter:
         promised = report.calibrated.get(task)
         if promised is None:
             what = f"'{task}' promises nothing: no set or interval is to hold the truth"
-            found.gaps.append(Gap(what, "`calibrate` in the job, or `modalloy calibrate`"))
+            found.gaps.append(Gap(what, "calibrate in the job, or modalloy calibrate"))
             continue
         found.said.append(f"{task}: {say_realised(promised, report.unit(task))}.")
         band, covered = promised.get("band"), promised.get("coverage")
         if band and covered is not None and covered < band[0]:
             what = f"'{task}' holds the truth in {100 * covered:.1f} % of test rows, less than "
             what += f"chance explains beside {100 * promised['asked']:g} %"
-            found.gaps.append(Gap(what, "`modalloy calibrate RUN` on rows of today"))
+            found.gaps.append(Gap(what, "modalloy calibrate RUN on rows of today"))
     return found
 
 

@@ -14,7 +14,7 @@ def limits(known: Known) -> Chapter:
         found.said += [said.rstrip(".") + "." for said in doubts(run, known.report)]
     if likeness_of(run) is None:
         what = "It does not see rows that are unlike all that it learned from"
-        found.gaps.append(Gap(what, "`unlike: {use: auto}` in the job, and train anew"))
+        found.gaps.append(Gap(what, "unlike: {use: auto} in the job, and train anew"))
     elif known.report is not None and known.report.unlike:
         found.said.append(say_unlike(known.report.unlike))
     if run.hidden:

@@ -31,11 +31,11 @@ def human_oversight(known: Known) -> Chapter:
     asks = any(asks_people(o) for o in run.job.tasks.values())
     if not promises and not asks:
         what = "No task leaves a row to people: no sets, no abstention, no costs of asking"
-        do = "`calibrate` in the job or `modalloy calibrate`; `decide: {ask: COST}` in a task"
+        do = "calibrate in the job or modalloy calibrate; decide: {ask: COST} in a task"
         found.gaps.append(Gap(what, do))
     if known.live is None:
         what = "Nobody's judgement of its answers has been recorded: it was not served from here"
-        found.gaps.append(Gap(what, "`modalloy serve RUN` keeps labels that people give"))
+        found.gaps.append(Gap(what, "modalloy serve RUN keeps labels that people give"))
     return found
 
 
@@ -45,7 +45,7 @@ def told(found: Chapter, known: Known, keys: tuple[str, ...]) -> None:
         if key in known.about:
             found.said.append(f"{key.replace('_', ' ').capitalize()}: {known.about[key]}")
         else:
-            found.gaps.append(Gap(f"Nobody has said {KEYS[key]}", f"`{key}:` in --about FILE"))
+            found.gaps.append(Gap(f"Nobody has said {KEYS[key]}", f"{key}: in --about FILE"))
 
 
 def asks_people(options: config.TaskOptions) -> bool:
