@@ -17,6 +17,7 @@ ROOMS: list[set[str]] = [
     {"errors", "__init__"},
     {"machine"},
     {"job"},
+    {"offline"},
     {"tasks"},
     {"cells"},
     {"media"},

@@ -62,7 +62,9 @@ __all__ = [
     "train",
     "tune",
     "verify_evidence",
+    "verify_wheelhouse",
     "watch",
+    "wheelhouse",
 ]
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
     from modalloy.federation.verb import federate, site
     from modalloy.job.job_file import load_job
+    from modalloy.offline.make_wheelhouse import verify_wheelhouse, wheelhouse
     from modalloy.retrieval.conversation import Conversation
     from modalloy.retrieval.searcher import Searcher
     from modalloy.runs.run import load_run
@@ -136,6 +139,8 @@ _HOMES = {
     "compare": "comparing.compare_runs",
     "evidence": "auditing.write_evidence",
     "verify_evidence": "auditing.seal",
+    "wheelhouse": "offline.make_wheelhouse",
+    "verify_wheelhouse": "offline.make_wheelhouse",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",

@@ -36,6 +36,7 @@ from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
 from modalloy.commands.watch import watch
+from modalloy.commands.wheelhouse import wheelhouse
 from modalloy.errors import ModalloyError
 from modalloy.machine.limits import rest_soon
 
@@ -66,6 +67,7 @@ VERBS = (  # in the order of --help
     watch,
     evidence,
     doctor,
+    wheelhouse,
     demo,
 )
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -78,6 +80,7 @@ OF = {  # modules that the package `modalloy-runtime` does without -> the packag
     "matplotlib": "modalloy",
     "ruamel": "modalloy",
     "rich": "modalloy",
+    "packaging": "modalloy",
     "openpyxl": "openpyxl",
     "openvino": "openvino",
 }

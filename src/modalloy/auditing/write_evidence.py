@@ -1,7 +1,6 @@
 """The verb that gathers the evidence of a run in one folder, all of it or nothing."""
 
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from modalloy.deployment.deployment import live_of
 from modalloy.errors import RunError, TableError
 from modalloy.job.job_file import job_text
 from modalloy.judge.report import Report
-from modalloy.machine.files import write_safely
+from modalloy.machine.files import refuse_used, whole_folder, write_safely
 from modalloy.machine.installed import installed_for
 from modalloy.report.evaluate import title_of
 from modalloy.report.rescore import own_rows
@@ -91,28 +90,11 @@ def evidence(
     bill = bill_of_materials(loaded)
     chapters.append(materials(known, bill, signed=key is not None))
     title = title_of(loaded.job.table)
-    part = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
-        part.mkdir(parents=True)
+    with whole_folder(place) as part:
         fill(part, known, chapters, bill, title, signed=key is not None)
         facts = {"modalloy": __version__, "run": loaded.identity, "gaps": gap_count(chapters)}
         sealed = seal(part, facts, key)
-        if place.is_dir():
-            place.rmdir()  # empty, as was looked at
-        os.replace(part, place)
-    except OSError as error:
-        raise RunError(f"{place}: cannot be written ({error.strerror}).") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return Evidence(place, chapters, sealed)
-
-
-def refuse_used(place: Path) -> None:
-    """RunError for a path that is in use."""
-    if place.is_dir() and any(place.iterdir()):
-        raise RunError(f"{place}: holds files; evidence is written into a folder of its own.")
-    if place.exists() and not place.is_dir():
-        raise RunError(f"{place}: is a file; give a folder that is not there yet.")
 
 
 def look(run: Run, about: dict[str, str]) -> Known:
