@@ -69,7 +69,7 @@ ROOMS: list[set[str]] = [
     {"privacy"},
     {"deployment"},
     {"watching"},
-    {"auditing.chapter"},
+    {"auditing.about_file", "auditing.chapter"},
     {"auditing.chapters"},
     {"auditing"},
     {"designing"},
