@@ -101,6 +101,8 @@ def test_columns_seconds_and_size_stand_beside_the_figures(made: Made, tmp_path:
     assert found.sides[0].bytes == sealed
     assert "groups of 'machine' anew" in done.stdout
     assert "noted minus plain: " in done.stdout
+    few = "Intervals are of only 2 groups of 'machine': the true uncertainty is larger than they"
+    assert few in done.stdout
     assert "about one of 20 leaves zero out" in done.stdout
     html = page.read_text()
     for said in ("load, site, note", "2.5 s", "The difference of each two runs", "<td>plain</td>"):

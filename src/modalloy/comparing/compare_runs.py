@@ -19,6 +19,7 @@ from modalloy.judge.figures import figures_of
 from modalloy.judge.metrics.score import primary, tally
 from modalloy.judge.report import Report
 from modalloy.judge.slices import Groups, group_labels
+from modalloy.judge.wording import FEW_GROUPS
 from modalloy.machine.files import write_safely
 from modalloy.readers.targets.target import names_of
 from modalloy.report.page import check_page
@@ -153,7 +154,9 @@ def side_by_side(
     which = f"test rows of {where}" if own else f"rows of {where} that no run has learned from"
     drawn = f"intervals draw groups of '{groups.column}' anew" if groups else "intervals draw rows"
     sides = [side_of(a.name, a.predictor.run) for a in asked]
-    return ComparedRuns(sides, len(asked[0].which), which, drawn, found, list(doubts(asked, tasks)))
+    return ComparedRuns(
+        sides, len(asked[0].which), which, drawn, found, list(doubts(asked, tasks, groups))
+    )
 
 
 def asked_unit(options: config.TaskOptions) -> dict[str, Any]:
@@ -181,7 +184,9 @@ def side_of(name: str, run: Run) -> Side:
     return Side(name, read, seconds, size, run.parent.verb if run.parent else "train")
 
 
-def doubts(asked: Sequence[Asked], tasks: Mapping[str, Any]) -> Iterator[str]:
+def doubts(
+    asked: Sequence[Asked], tasks: Mapping[str, Any], groups: Groups | None
+) -> Iterator[str]:
     """What is to be known before the figures are believed."""
     for one in asked:
         run = one.predictor.run
@@ -199,3 +204,8 @@ def doubts(asked: Sequence[Asked], tasks: Mapping[str, Any]) -> Iterator[str]:
             )
         if left := [task for task in run.job.tasks if task not in tasks]:
             yield f"{one.name} also answers {', '.join(left)}, which not all runs do."
+    if groups is not None and (count := len(set(groups.labels))) < FEW_GROUPS:
+        yield (
+            f"Intervals are of only {count} groups of '{groups.column}': the true uncertainty is "
+            "larger than they say."
+        )
