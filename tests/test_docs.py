@@ -225,7 +225,8 @@ def test_the_readmes_lines_are_words_that_the_verbs_know(
     )
     named = ["check", "train", "evaluate", "demo", "explain", "calibrate", "tune"]
     named += ["adapt", "harden", "economize", "compress", "export", "pretrain", "search", "draw"]
-    named += ["rollback", "serve", "watch", "simulate", "design"]
+    named += ["rollback", "serve", "watch", "simulate", "design", "compare", "evidence"]
+    named += ["wheelhouse"]
     answers = dict.fromkeys(named, said)
     answers |= {"init": "table: parts.csv", "predict": pd.DataFrame({"row": [0]})}
     answers["predict_into"] = types.SimpleNamespace(rows=1, attrs={})

@@ -33,6 +33,7 @@ __all__ = [
     "calibrate",
     "calibrate_twin",
     "check",
+    "compare",
     "compress",
     "demo",
     "design",
@@ -40,6 +41,7 @@ __all__ = [
     "draw",
     "economize",
     "evaluate",
+    "evidence",
     "explain",
     "export",
     "federate",
@@ -59,11 +61,17 @@ __all__ = [
     "site",
     "train",
     "tune",
+    "verify_evidence",
+    "verify_wheelhouse",
     "watch",
+    "wheelhouse",
 ]
 
 if TYPE_CHECKING:
     from modalloy.answer.predictor import Predictor
+    from modalloy.auditing.seal import verify_evidence
+    from modalloy.auditing.write_evidence import evidence
+    from modalloy.comparing.compare_runs import compare
     from modalloy.deployment.rollback import rollback
     from modalloy.designing.changes import nearest_designs
     from modalloy.designing.simulate_verb import simulate
@@ -71,6 +79,7 @@ if TYPE_CHECKING:
     from modalloy.diagnosis import doctor
     from modalloy.federation.verb import federate, site
     from modalloy.job.job_file import load_job
+    from modalloy.offline.make_wheelhouse import verify_wheelhouse, wheelhouse
     from modalloy.retrieval.conversation import Conversation
     from modalloy.retrieval.searcher import Searcher
     from modalloy.runs.run import load_run
@@ -127,6 +136,11 @@ _HOMES = {
     "design": "designing.verb",
     "nearest_designs": "designing.changes",
     "rollback": "deployment.rollback",
+    "compare": "comparing.compare_runs",
+    "evidence": "auditing.write_evidence",
+    "verify_evidence": "auditing.seal",
+    "wheelhouse": "offline.make_wheelhouse",
+    "verify_wheelhouse": "offline.make_wheelhouse",
     "doctor": "diagnosis",
     "load_job": "job.job_file",
     "load_run": "runs.run",

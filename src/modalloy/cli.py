@@ -11,6 +11,7 @@ import modalloy
 from modalloy.commands.adapt import adapt
 from modalloy.commands.calibrate import calibrate
 from modalloy.commands.check import check
+from modalloy.commands.compare import compare
 from modalloy.commands.compress import compress
 from modalloy.commands.demo import demo
 from modalloy.commands.design import design
@@ -18,6 +19,7 @@ from modalloy.commands.doctor import doctor
 from modalloy.commands.draw import draw
 from modalloy.commands.economize import economize
 from modalloy.commands.evaluate import evaluate
+from modalloy.commands.evidence import evidence
 from modalloy.commands.explain import explain
 from modalloy.commands.export import export
 from modalloy.commands.federate import federate
@@ -34,6 +36,7 @@ from modalloy.commands.terminal import INTERRUPTED, REFUSED
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
 from modalloy.commands.watch import watch
+from modalloy.commands.wheelhouse import wheelhouse
 from modalloy.errors import ModalloyError
 from modalloy.machine.limits import rest_soon
 
@@ -44,6 +47,7 @@ VERBS = (  # in the order of --help
     train,
     tune,
     evaluate,
+    compare,
     predict,
     explain,
     search,
@@ -61,7 +65,9 @@ VERBS = (  # in the order of --help
     serve,
     rollback,
     watch,
+    evidence,
     doctor,
+    wheelhouse,
     demo,
 )
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -74,6 +80,7 @@ OF = {  # modules that the package `modalloy-runtime` does without -> the packag
     "matplotlib": "modalloy",
     "ruamel": "modalloy",
     "rich": "modalloy",
+    "packaging": "modalloy",
     "openpyxl": "openpyxl",
     "openvino": "openvino",
 }

@@ -8,6 +8,7 @@ from modalloy.answer.answers import Answer
 from modalloy.job import config
 from modalloy.judge.metrics.bootstrap import paired_intervals
 from modalloy.judge.metrics.score import primary, tally
+from modalloy.judge.metrics.tally import Tally
 from modalloy.judge.slices import Groups
 from modalloy.judge.wording import fixed, label, say, say_gain, say_interval
 
@@ -103,10 +104,21 @@ def compare(
     training is judged by for None. Figures that are undefined on these rows are left out.
     """
     old, new = (tally(options, truth, answer, names) for answer in (before, after))
-    was, now = old.score(), new.score()
-    ends = paired_intervals(new, old, groups=groups.labels if groups else None)
     wanted = [primary(options)[0]] if metrics is None else metrics
-    return {m: Pair(was[m], now[m], ends.get(m)) for m in wanted if m in was and m in now}
+    found = compare_tallies(old, new, labels=groups.labels if groups else None)
+    return {m: found[m] for m in wanted if m in found}
+
+
+def compare_tallies(
+    old: Tally, new: Tally, *, labels: Sequence[str] | None = None
+) -> dict[str, Pair]:
+    """Every figure that is defined for two answers to the same rows, with paired intervals.
+
+    labels: one for each row where rows come in groups. Both tallies must be of the same rows.
+    """
+    was, now = old.score(), new.score()
+    ends = paired_intervals(new, old, groups=labels)
+    return {m: Pair(was[m], now[m], ends.get(m)) for m in was if m in now}
 
 
 def say_change(metric: str, pair: Pair, unit: str) -> str:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -77,6 +78,34 @@ def lock(path: Path, refusal: str, patience_s: float) -> BinaryIO:
         except FileNotFoundError:
             pass
         file.close()
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its place when it is whole, or not at all.
+
+    RunError where a file or a folder with files is there already, and where it cannot be written.
+    """
+    refuse_used(place)
+    part = place.absolute().with_name(f".{place.absolute().name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if place.is_dir():
+            place.rmdir()  # empty, as was looked at
+        os.replace(part, place)
+    except OSError as error:
+        raise RunError(f"{place}: cannot be written ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def refuse_used(place: Path) -> None:
+    """RunError where a folder cannot be written because something is there."""
+    if place.is_dir() and any(place.iterdir()):
+        raise RunError(f"{place}: holds files; give a folder of its own, which is not there yet.")
+    if place.exists() and not place.is_dir():
+        raise RunError(f"{place}: is a file; give a folder that is not there yet.")
 
 
 def remove_leftovers(folder: Path) -> None:

@@ -1,0 +1,1 @@
+"""Runs side by side: figures on the same test rows, and what of their differences is no chance."""

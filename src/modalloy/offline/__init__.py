@@ -1,0 +1,1 @@
+"""A folder of wheels that installs this product on a machine without a network."""
