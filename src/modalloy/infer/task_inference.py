@@ -16,6 +16,7 @@ from modalloy.checks.column_profile import (
     all_texts,
     counted,
     parse_list,
+    word_count,
 )
 from modalloy.checks.exact_leakage import KnownTarget, counts_of
 from modalloy.checks.name_hints import words
@@ -76,7 +77,7 @@ def _of_names(where: str, look: Look) -> InferredTask:
 
 def _of_texts(where: str, look: Look) -> InferredTask:
     """Texts of several words, which can be written; single words that never come again cannot."""
-    rows, lengths = len(look.filled), [len(str(cell).split()) for cell in look.filled]
+    rows, lengths = len(look.filled), [word_count(str(cell)) for cell in look.filled]
     told = f"{counted(look.distinct)} different texts in {counted(rows)} rows"
     if np.mean([n > 1 for n in lengths]) < SENTENCES or look.distinct < LEAST_TEXTS:
         raise TableError(

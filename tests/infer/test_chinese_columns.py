@@ -1,0 +1,107 @@
+"""Columns in Chinese: words without spaces, names of things, and encoders that know the letters."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import modalloy.infer.guessed as guessed
+from drafts import N, draft_of
+from modalloy.checks.check import check
+from modalloy.checks.column_profile import word_count
+from modalloy.checks.name_hints import names_a_group, tells, words
+from modalloy.infer.infer import job_yaml
+from modalloy.job import config
+from modalloy.table.open_table import open_table
+from modalloy.table.split import split_job
+
+DRAW = np.random.default_rng(4)
+PARTS = ["主轴", "轴承", "齿轮", "密封圈", "液压泵", "刀具", "导轨", "电机"]
+SEEN = ["温度过高", "振动偏大", "有异响", "漏油严重", "表面划伤", "磨损明显", "间隙超差"]
+DONE = ["已更换", "继续观察", "停机检修", "夜班处理", "待备件到货"]
+CLASSES = DRAW.choice(["裂纹", "合格"], N)
+# MiniLM's vocabulary holds some of the characters; texts like these lose most of theirs.
+LOST = 0.6
+
+
+def notes() -> list[str]:
+    """Notes without a space, hardly any twice."""
+    drawn = zip(DRAW.choice(PARTS, N), DRAW.choice(SEEN, N), DRAW.choice(DONE, N), strict=True)
+    return [f"{part}{seen},{done}{i}" for i, (part, seen, done) in enumerate(drawn)]
+
+
+def columns(**more: Any) -> dict[str, Any]:
+    return {"备注": notes(), **more, "缺陷": CLASSES}
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("裂纹", 1),
+        ("王丽娟", 1),
+        ("12号机", 1),
+        ("表面划伤", 2),
+        ("主轴温度过高,已停机", 4),
+        ("M6 螺栓 loose", 3),
+    ],
+)
+def test_two_letters_are_a_word(text: str, count: int) -> None:
+    assert word_count(text) == count
+    assert word_count("the pump - it leaks") == 5
+
+
+def test_notes_without_spaces_are_texts_and_learn_from_nothing() -> None:
+    draft = draft_of(columns(), "缺陷")
+    found = draft.columns["备注"]
+    assert (found.type, dict(found.options)) == ("text", {})
+    assert "words on average; no English, so not read by minilm, which has no piece" in found.reason
+    assert found.reason.endswith("of them: its encoder learns from nothing")
+    assert "备注: {type: text}  # 200 different texts" in job_yaml(draft, "零件.csv")
+
+
+def test_nothing_is_said_of_an_encoder_that_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(guessed, "find_spec", lambda name: None)
+    assert "minilm" not in draft_of(columns(), "缺陷").columns["备注"].reason
+
+
+@pytest.mark.parametrize("encoder", ["minilm", "scratch"])
+def test_check_says_that_an_encoder_lacks_the_letters(encoder: str) -> None:
+    table = open_table(pd.DataFrame(columns()))
+    job = config.Job.model_validate(
+        {
+            "table": "t.csv",
+            "split": {"random": "stratified"},
+            "columns": {"备注": {"type": "text", "encoder": encoder}},
+            "tasks": {"缺陷": {"type": "classify", "target": "缺陷"}},
+        }
+    )
+    said = [f for f in check(job, table, split_job(table, job)).findings if "no piece" in f.what]
+    assert [(f.level, f.where) for f in said] == [("warning", "备注")] * (encoder == "minilm")
+    for finding in said:
+        share = int(finding.what.partition("no piece for ")[2].partition("%")[0]) / 100
+        assert LOST < share < 1
+
+
+def test_what_a_name_says_in_chinese() -> None:
+    assert words("机床编号") == ["machine", "id"]
+    assert words("主轴温度") == ["主轴", "temperature"]
+    assert all(map(names_a_group, ("机床编号", "批次", "设备号", "炉号", "客户")))
+    assert not any(map(names_a_group, ("备注", "载荷", "温度")))
+    assert tells("缺陷_备注", "缺陷")
+    assert not tells("故障", "缺陷")
+
+
+def test_rows_of_one_machine_stay_together() -> None:
+    machines = [f"{i % 12}号机" for i in range(N)]
+    draft = draft_of(columns(机床编号=machines, 载荷=DRAW.normal(size=N)), "缺陷")
+    assert draft.split == {"by": "机床编号"}
+    assert draft.columns["机床编号"].type == "group"
+    assert draft.tasks["缺陷"].type == "classify"
+
+
+def test_a_target_of_chinese_notes_is_written() -> None:
+    columns = {"载荷": DRAW.normal(size=N), "备注": notes()}
+    assert draft_of(columns, "备注").tasks["备注"].type == "generate"
