@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import modalloy as ma
 from modalloy.cli import app
-from modalloy.learn import train_run
+from modalloy.report.lettering import fonts_for
 from served import serving
 
 ROWS = 48
@@ -99,14 +99,14 @@ def test_report_and_card_name_classes_and_columns(folder: Path) -> None:
     assert "\ufffd" not in page + card
     # Where no font of the machine has the letters, charts are drawings whose texts stay texts.
     charts = re.findall(r'src="data:image/(svg\+xml|png);base64,', page)
-    assert charts
+    assert "svg+xml" in charts or all(map(fonts_for, CLASSES))
 
 
 def test_answers_in_every_encoding_are_the_same(folder: Path) -> None:
     answers = ma.predict(folder / "模型", folder / "新零件.csv", quiet=True)
     wanted = {"缺陷", "缺陷.probability", "status.照片", "status.备注", "status.载荷"}
     assert wanted <= set(answers.columns)
-    assert {f"缺陷.{name}" for name in CLASSES} <= {c.replace("probability.", "") for c in answers}
+    assert {f"缺陷.p[{name}]" for name in CLASSES} <= set(answers.columns)
     assert set(answers["缺陷"]) <= set(CLASSES)
     assert (answers["status.照片"] == "missing").sum() == sum(i % 7 == 0 for i in range(ROWS))
     other = ma.predict(folder / "模型", folder / "零件表.csv", quiet=True)
@@ -138,8 +138,9 @@ def test_a_bundle_answers_as_the_run_does(folder: Path) -> None:
 def test_the_page_of_a_server_asks_for_the_columns_by_name(folder: Path) -> None:
     pytest.importorskip("fastapi")
     with serving(folder / "模型") as client:
-        page = client.get("/").text
-        assert all(f'name="{name}"' in page for name in ("照片", "备注", "载荷", "班次"))
+        form = client.get("/page/form").text
+        assert all(f'name="{name}"' in form for name in ("照片", "备注", "载荷", "班次"))
         row = {"备注": "边缘有暗线,夜班复检", "载荷": 9.5, "班次": "夜班", "照片": None}
         found = client.post("/predict", json={"rows": [row]}).json()
-        assert found["answers"][0]["缺陷"]["class"] in CLASSES
+        assert found["rows"][0]["answer"]["缺陷"] in CLASSES
+        assert found["rows"][0]["cells"]["照片"] == "missing"
