@@ -96,6 +96,14 @@ class Verbs(TyperGroup):
             verb = ctx.invoked_subcommand or "modalloy"
             typer.echo(f"error: {verb} needs {lacking}; run: pip install {OF[lacking]}", err=True)
             raise typer.Exit(REFUSED) from error
+        except UnicodeEncodeError as error:
+            letter = error.object[error.start]
+            typer.echo(
+                f"error: this terminal writes in {error.encoding}, which has no {letter!a}; set "
+                "PYTHONUTF8=1 and ask again.",
+                err=True,
+            )
+            raise typer.Exit(REFUSED) from error
         except OSError as error:
             if error.errno not in FULL:
                 raise

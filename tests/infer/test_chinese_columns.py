@@ -1,5 +1,10 @@
 """Columns in Chinese: words without spaces, names of things, and encoders that know the letters."""
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +18,7 @@ from modalloy.checks.column_profile import word_count
 from modalloy.checks.name_hints import names_a_group, tells, words
 from modalloy.infer.infer import job_yaml
 from modalloy.job import config
+from modalloy.job.job_file import load_job
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 
@@ -100,6 +106,29 @@ def test_rows_of_one_machine_stay_together() -> None:
     assert draft.split == {"by": "机床编号"}
     assert draft.columns["机床编号"].type == "group"
     assert draft.tasks["缺陷"].type == "classify"
+
+
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-8-sig"])
+def test_a_job_is_read_as_shells_write_it(encoding: str, tmp_path: Path) -> None:
+    text = job_yaml(draft_of(columns(), "缺陷"), "零件.csv")
+    (tmp_path / "job.yaml").write_bytes(text.encode(encoding))
+    assert list(load_job(tmp_path / "job.yaml").columns) == ["备注"]
+
+
+def test_a_terminal_without_the_letters_is_a_sentence(tmp_path: Path) -> None:
+    pd.DataFrame(columns(载荷=DRAW.normal(size=N))).to_csv(tmp_path / "t.csv", index=False)
+    told = subprocess.run(
+        [sys.executable, "-m", "modalloy", "init", str(tmp_path / "t.csv"), "--target", "缺陷"],
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 2
+    assert re.fullmatch(
+        r"error: this terminal writes in ascii, which has no '\\u\w{4}'; set PYTHONUTF8=1 and ask "
+        r"again\.\n",
+        told.stderr,
+    )
 
 
 def test_a_target_of_chinese_notes_is_written() -> None:

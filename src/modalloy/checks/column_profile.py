@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from modalloy.cells.cells import empty
-from modalloy.cells.encodings import is_han
+from modalloy.machine.encodings import is_han
 from modalloy.table.table import Table
 
 SAMPLE_ROWS = 20_000  # rows that a column is judged by

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from modalloy.cells.encodings import GB18030, read_as
 from modalloy.cells.missing_markers import says_nothing
 from modalloy.errors import TableError
+from modalloy.machine.encodings import GB18030, read_as
 from modalloy.media.blob import File
 from modalloy.media.heading import find_heading
 from modalloy.media.sample_line import (

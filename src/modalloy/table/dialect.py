@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from modalloy.cells.encodings import GB18030, chinese_in, read_as
 from modalloy.errors import TableError
+from modalloy.machine.encodings import GB18030, chinese_in, read_as
 
 LOOKED_AT = 1 << 18  # bytes that a file is judged by
 ROWS = 60  # rows of them

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modalloy.cells.encodings import chinese_in, read_as
+from modalloy.machine.encodings import chinese_in, read_as
 
 CHINESE = {
     "table": "照片,备注,载荷,缺陷\n图/1.png,表面有裂纹,12,裂纹\n",
