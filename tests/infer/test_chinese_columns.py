@@ -19,6 +19,7 @@ from modalloy.checks.name_hints import names_a_group, tells, words
 from modalloy.infer.infer import job_yaml
 from modalloy.job import config
 from modalloy.job.job_file import load_job
+from modalloy.machine.encodings import is_han
 from modalloy.table.open_table import open_table
 from modalloy.table.split import split_job
 
@@ -133,4 +134,9 @@ def test_a_terminal_without_the_letters_is_a_sentence(tmp_path: Path) -> None:
 
 def test_a_target_of_chinese_notes_is_written() -> None:
     columns = {"载荷": DRAW.normal(size=N), "备注": notes()}
-    assert draft_of(columns, "备注").tasks["备注"].type == "generate"
+    task = draft_of(columns, "备注").tasks["备注"]
+    assert (task.type, dict(task.options)) == ("generate", {})
+    long = [f"{note}。" + "主轴箱拆检后更换前轴承并重新调整间隙" * 4 for note in notes()]
+    task = draft_of({**columns, "备注": long}, "备注").tasks["备注"]
+    letters = max(sum(map(is_han, note)) for note in long)
+    assert task.options["max_tokens"] >= 1.5 * letters

@@ -25,6 +25,7 @@ from modalloy.infer.guessed import Guess, InferredTask
 from modalloy.infer.number_targets import task_of_numbers
 from modalloy.infer.tabular_inference import numbers_as_text, told_marks, without_marks
 from modalloy.job.config import Generate
+from modalloy.machine.encodings import is_han
 from modalloy.readers.answer_cells import to_names
 from modalloy.table.table import Table
 
@@ -32,6 +33,7 @@ BIO = re.compile(r"O|[BI]-.+")
 SENTENCES = 0.5  # share of cells with several words from which a column holds texts
 LEAST_TEXTS = 20  # different texts, below which nothing can be learned of writing them
 PIECES_A_WORD = 1.6
+PIECES_A_LETTER = 1.5  # of Chinese: three bytes, which frequent letters and words are joined from
 TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
 
 
@@ -83,7 +85,9 @@ def _of_texts(where: str, look: Look) -> InferredTask:
         raise TableError(
             f"{where} holds {told}, which are no classes. Name a column with fewer values."
         )
-    most = 32 * -(-int(np.quantile(lengths, 0.99) * PIECES_A_WORD + 1) // 32)
+    letters = [sum(map(is_han, str(cell))) for cell in look.filled]
+    pieces = np.maximum(PIECES_A_WORD * np.array(lengths), PIECES_A_LETTER * np.array(letters))
+    most = 32 * -(-int(np.quantile(pieces, 0.99) + 1) // 32)
     usual = Generate.model_fields["max_tokens"].default
     options = {"max_tokens": min(most, 512)} if most > usual else {}
     return InferredTask("generate", options, f"{told}, {np.mean(lengths):.0f} words on average")
