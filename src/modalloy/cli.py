@@ -30,7 +30,7 @@ from modalloy.commands.search import search
 from modalloy.commands.serve import serve
 from modalloy.commands.simulate import simulate
 from modalloy.commands.site import site
-from modalloy.commands.terminal import INTERRUPTED, REFUSED
+from modalloy.commands.terminal import INTERRUPTED, REFUSED, write_look_alikes
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
 from modalloy.commands.watch import watch
@@ -143,11 +143,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def modalloy_command(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """One table in, one trained multimodal model out."""
+    if context.invoked_subcommand != "init":  # what that prints is read again, letter for letter
+        write_look_alikes()
 
 
 def main() -> None:

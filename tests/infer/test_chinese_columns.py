@@ -1,5 +1,6 @@
 """Columns in Chinese: words without spaces, names of things, and encoders that know the letters."""
 
+import json
 import os
 import subprocess
 import sys
@@ -131,6 +132,24 @@ def test_a_terminal_that_lacks_a_letter_is_a_sentence(name: str, told: str, tmp_
     else:
         (tmp_path / "job.yaml").write_bytes(done.stdout)
         assert list(load_job(tmp_path / "job.yaml").columns) == [name]
+
+
+def test_other_verbs_write_look_alikes_of_such_letters(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"载荷": DRAW.normal(size=N), "\N{MINUS SIGN}x²ß": 1, "缺陷": CLASSES})
+    job = {
+        "table": "t.csv",
+        "split": {"random": "stratified"},
+        "columns": {c: {"type": "number"} for c in list(frame)[:2]},
+        "tasks": {"缺陷": {"type": "classify", "target": "缺陷"}},
+    }
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "job.yaml").write_text(json.dumps(job), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "modalloy", "check", str(tmp_path / "job.yaml")],
+        env={**os.environ, "PYTHONIOENCODING": "gbk"},
+        capture_output=True,
+    )
+    assert "-x2?" in done.stdout.decode("gbk")
 
 
 def test_a_target_of_chinese_notes_is_written() -> None:
