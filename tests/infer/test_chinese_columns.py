@@ -92,6 +92,23 @@ def test_check_says_that_an_encoder_lacks_the_letters(encoder: str) -> None:
         assert LOST < share < 1
 
 
+def test_the_same_notes_on_both_sides_of_a_split_are_found() -> None:
+    same = ["主轴箱拆检后更换前轴承并重新调整间隙，试运行两小时温度振动均正常"] * N
+    frame = pd.DataFrame({"备注": [f"{s}{'甲乙丙丁戊'[i % 5]}" for i, s in enumerate(same)]})
+    frame["缺陷"] = CLASSES
+    table = open_table(frame)
+    job = config.Job.model_validate(
+        {
+            "table": "t.csv",
+            "split": {"random": "stratified"},
+            "columns": {"备注": {"type": "text"}},
+            "tasks": {"缺陷": {"type": "classify", "target": "缺陷"}},
+        }
+    )
+    said = [f.what for f in check(job, table, split_job(table, job)).findings]
+    assert any("share the text of a training row" in what for what in said), said
+
+
 def test_what_a_name_says_in_chinese() -> None:
     assert words("机床编号") == ["machine", "id"]
     assert words("主轴温度") == ["主轴", "temperature"]
