@@ -22,7 +22,7 @@ def blocks(page: str) -> list[str]:
     which are said in the page's language.
     """
     found = BLOCK.findall((REPO / page).read_text("utf-8"))
-    return [re.sub(r"^(modalloy .*?) +# .*$", r"\1", block, flags=re.MULTILINE) for block in found]
+    return [re.sub(r"^((?:modalloy|make) .*?) +# .*$", r"\1", block, flags=re.MULTILINE) for block in found]
 
 
 def numbers(text: str) -> list[str]:
@@ -52,6 +52,7 @@ def test_headings_and_paragraphs_are_as_many_and_pages_name_each_other(
     texts = [BLOCK.sub("", (REPO / page).read_text("utf-8")) for page in (chinese, english)]
     marks = [re.findall(r"^(?:#+(?= )|- )", text, re.MULTILINE) for text in texts]
     assert marks[0] == marks[1]
+    assert all(len(line) < 40 for line in re.findall(r"^#+ .*", texts[0], re.MULTILINE))
     heads = ["\n".join(text.splitlines()[:4]) for text in texts]
     assert f"]({'../' * (chinese.count('/') - 1)}{Path(english).name})" in heads[0]
     assert f"]({'zh/' * (chinese.count('/') - 1)}{Path(chinese).name})" in heads[1]
