@@ -14,6 +14,7 @@ PAGES = {
 BLOCK = re.compile(r"(?:^<!-- [^\n]*? -->\n)?^```\w*\n.*?^```$", re.MULTILINE | re.DOTALL)
 FIGURES = re.compile(r"<!-- figures -->\n(.*?)<!-- /figures -->", re.DOTALL)
 ROOMS = re.compile(r"^## (?:Map|结构图)$.*?(?=^## )", re.MULTILINE | re.DOTALL)
+COMMENT = re.compile(r"^((?:modalloy|make) .*?) +# .*$", re.MULTILINE)
 HAN = re.compile("[\u4e00-\u9fff]")
 
 
@@ -22,7 +23,10 @@ def blocks(page: str) -> list[str]:
     which are said in the page's language.
     """
     found = BLOCK.findall((REPO / page).read_text("utf-8"))
-    return [re.sub(r"^((?:modalloy|make) .*?) +# .*$", r"\1", block, flags=re.MULTILINE) for block in found]
+    return [
+        re.sub(r"^((?:modalloy|make) .*?) +# .*$", r"\1", block, flags=re.MULTILINE)
+        for block in found
+    ]
 
 
 def numbers(text: str) -> list[str]:
