@@ -17,7 +17,7 @@ from modalloy.report import evaluate
 from modalloy.report.lettering import fonts_for
 from served import serving
 
-ROWS = 48
+ROWS = 32
 CLASSES = ["裂纹", "合格"]
 SEEN = {"裂纹": ["有裂纹", "边缘有暗线"], "合格": ["表面良好", "光滑无伤"]}
 JOB = """
@@ -124,7 +124,7 @@ def test_answers_and_reasons_are_written_as_files(folder: Path) -> None:
     done = CliRunner().invoke(app, ["predict", run, str(folder / "新零件.csv"), "-o", str(out)])
     assert done.exit_code == 0, done.output
     assert set(pd.read_csv(out)["缺陷"]) <= set(CLASSES)
-    ma.explain(run, folder / "零件表.csv", row=1, out=folder / "解释.html", quiet=True)
+    ma.explain(run, folder / "零件表.csv", row=0, out=folder / "解释.html", quiet=True)
     page = (folder / "解释.html").read_text("utf-8")
     assert all(word in page for word in ("备注", "载荷", "缺陷"))
     assert "\ufffd" not in page
