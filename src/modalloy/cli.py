@@ -32,7 +32,7 @@ from modalloy.commands.search import search
 from modalloy.commands.serve import serve
 from modalloy.commands.simulate import simulate
 from modalloy.commands.site import site
-from modalloy.commands.terminal import INTERRUPTED, REFUSED
+from modalloy.commands.terminal import INTERRUPTED, REFUSED, write_look_alikes
 from modalloy.commands.train import train
 from modalloy.commands.tune import tune
 from modalloy.commands.watch import watch
@@ -103,6 +103,14 @@ class Verbs(TyperGroup):
             verb = ctx.invoked_subcommand or "modalloy"
             typer.echo(f"error: {verb} needs {lacking}; run: pip install {OF[lacking]}", err=True)
             raise typer.Exit(REFUSED) from error
+        except UnicodeEncodeError as error:
+            letter = error.object[error.start]
+            typer.echo(
+                f"error: this terminal writes in {error.encoding}, which has no {letter!a}; set "
+                "PYTHONUTF8=1 and ask again.",
+                err=True,
+            )
+            raise typer.Exit(REFUSED) from error
         except OSError as error:
             if error.errno not in FULL:
                 raise
@@ -142,11 +150,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def modalloy_command(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """One table in, one trained multimodal model out."""
+    if context.invoked_subcommand != "init":  # what that prints is read again, letter for letter
+        write_look_alikes()
 
 
 def main() -> None:

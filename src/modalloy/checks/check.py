@@ -13,7 +13,7 @@ from modalloy.checks.leaks import declared_groups, group_findings, likely_groups
 from modalloy.checks.media_findings import file_findings
 from modalloy.checks.media_scan import Files, Media, scan
 from modalloy.checks.near_duplicates import twin_findings
-from modalloy.checks.pretrained_findings import encoder_findings
+from modalloy.checks.pretrained_findings import encoder_findings, unknown_findings
 from modalloy.checks.target_findings import Truth, box_findings, target_findings, truths
 from modalloy.checks.target_leakage import telltale_findings
 from modalloy.job import config
@@ -81,7 +81,8 @@ def check(job: config.Job, table: Table, parts: Parts) -> Check:
         if isinstance(options, Media) and getattr(options, "history", None) is None
         for source in _file_sources(name, options, table)
     }
-    found = [*encoder_findings(job), *_split_findings(job, table, parts), *reading_notes(table)]
+    found = [*encoder_findings(job), *unknown_findings(job, table, rows)]
+    found += [*_split_findings(job, table, parts), *reading_notes(table)]
     for (name, source), own in files.items():
         options = job.columns[name]
         found += file_findings(source, own, options, unreadable=job.unreadable)

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 
 from modalloy.cells.cells import empty
+from modalloy.machine.encodings import is_han
 from modalloy.table.table import Table
 
 SAMPLE_ROWS = 20_000  # rows that a column is judged by
 SAMPLE_BYTES = 256 << 20
 SAMPLE_LISTS = 500  # lists and records are larger
+FOREIGN = 0.2  # share of letters beyond ASCII; of German and French it is a tenth at most
 SPREAD = 200  # cells that are parsed to see what they are
 
 
@@ -57,7 +59,7 @@ class Look:
     @cached_property
     def words(self) -> float:
         """Mean number of words of a text."""
-        return float(np.mean([len(c.split()) for c in self.some])) if self.some else 0.0
+        return float(np.mean([word_count(c) for c in self.some])) if self.some else 0.0
 
     @cached_property
     def lists(self) -> list[Any]:
@@ -102,6 +104,20 @@ def parse_list(cell: Any) -> list[Any] | None:
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, list) else None
+
+
+def word_count(text: str) -> int:
+    """Words of a text; Chinese, which is written without spaces, has about two letters a word."""
+    if not any(map(is_han, text)):
+        return len(text.split())
+    parts = "".join(c if c.isalnum() else " " for c in text).split()
+    return sum(max(1, sum(map(is_han, part)) // 2) for part in parts)
+
+
+def foreign(texts: Sequence[str]) -> bool:
+    """Whether more than a fifth of the letters are none of English."""
+    letters = [c for text in texts for c in text if c.isalpha()]
+    return sum(not c.isascii() for c in letters) >= FOREIGN * max(1, len(letters))
 
 
 def all_numbers(cell: Any) -> bool:

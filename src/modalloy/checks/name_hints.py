@@ -33,8 +33,33 @@ CLASSES = CODES | {
 NUMBERS = {"id", "ids", "uid", "uuid", "no", "nr", "number", "sn", "serial"}
 
 
+# Chinese words of such names, longest first where one begins another, and what they are here.
+CHINESE = {
+    "时间戳": "timestamp", "时间": "time", "日期": "date", "时刻": "time",
+    "机床": "machine", "机器": "machine", "设备": "machine", "机台": "machine", "发动机": "engine",
+    "电机": "motor", "水泵": "pump", "泵号": "pump", "车辆": "vehicle", "批次": "batch",
+    "批号": "lot", "炉号": "furnace", "炉次": "heat", "模号": "mold", "样品": "sample",
+    "试样": "specimen", "操作员": "operator", "操作工": "operator", "客户": "customer",
+    "编号": "id", "序号": "id", "序列号": "serial", "单号": "id", "代码": "code", "类别": "class",
+    "类型": "type", "标签": "label", "状态": "state", "模式": "mode", "班次": "shift",
+    "产线": "line", "工位": "station", "故障": "fault", "缺陷": "defect", "报警": "alarm",
+    "地点": "place", "位置": "location", "车间": "hall", "工厂": "plant", "传感器": "sensor",
+    "振动": "vibration", "电流": "current", "电压": "voltage", "压力": "pressure",
+    "温度": "temperature", "转速": "speed", "流量": "flow", "扭矩": "torque", "功率": "power",
+}  # fmt: skip
+KNOWN = re.compile("|".join(sorted(CHINESE, key=len, reverse=True)))
+
+
 def words(name: str) -> list[str]:
-    """The words of a name in small letters: `fileNo_2` is file, no, 2."""
+    """The words of a name in small letters, known Chinese ones in English: `fileNo_2` is file, no,
+    2; `机床编号` is machine, id.
+    """
+    name = KNOWN.sub(lambda word: f" {CHINESE[word[0]]} ", name)
+    return written_words(name)
+
+
+def written_words(name: str) -> list[str]:
+    """The words of a name in small letters, as they are written."""
     spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", name)
     return [word.lower() for word in re.findall(r"[^\W_]+", spaced)]
 
@@ -69,7 +94,7 @@ def names_rows(name: str) -> bool:
 
 def tells(name: str, target: str) -> bool:
     """Whether a name holds the target's name as whole words: `freight_note` holds `freight`."""
-    part, whole = words(target), words(name)
+    part, whole = written_words(target), written_words(name)
     starts = range(len(whole) - len(part) + 1)
     return bool(part) and any(whole[i : i + len(part)] == part for i in starts)
 

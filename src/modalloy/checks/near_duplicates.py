@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from modalloy.cells.cells import empty
+from modalloy.checks.column_profile import word_count
 from modalloy.checks.column_values import HASH, LISTS, few_at_once, mark, spread
 from modalloy.checks.finding import Finding, counted, finding, share, some
 from modalloy.checks.leaks import AGREED, agreement
@@ -140,7 +141,7 @@ def _long(names: list[str], pairs: np.ndarray, table: Table) -> int:
     words = np.zeros(len(pairs), dtype=np.int64)
     for name in names:
         for at, cells in few_at_once(table, name, pairs[:, 1]):
-            words[at] += [len(as_text(c).split()) for c in cells]
+            words[at] += [word_count(as_text(c)) for c in cells]
     return int((words >= SHORT).sum())
 
 

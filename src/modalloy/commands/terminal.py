@@ -1,5 +1,9 @@
 """What several commands do beside their verb: take their cores, tell notes and caveats, and end."""
 
+import codecs
+import io
+import sys
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,3 +62,22 @@ def tell_caveats(caveats: Sequence[str], *, strict: bool) -> None:
         typer.echo(f"caveat: {caveat}.", err=True)
     if caveats and strict:
         raise typer.Exit(STRANGE)
+
+
+def write_look_alikes() -> None:
+    """Let a terminal in an older encoding show `-` and `2` for the signs `−` and `²` it lacks."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and not sys.stdout.encoding.startswith("utf"):
+        codecs.register_error("look_alikes", look_alike)
+        sys.stdout.reconfigure(errors="look_alikes")
+
+
+def look_alike(error: UnicodeError) -> tuple[str, int]:
+    """The plain letters for one that an encoding lacks, `?` where there are none."""
+    assert isinstance(error, UnicodeEncodeError)
+    letter = error.object[error.start].replace("\N{MINUS SIGN}", "-")
+    plain = unicodedata.normalize("NFKC", letter)
+    try:
+        plain.encode(error.encoding)
+    except UnicodeEncodeError:
+        plain = "?"
+    return plain, error.start + 1

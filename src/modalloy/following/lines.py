@@ -54,7 +54,8 @@ def first_place(path: Path) -> Place | None:
         return None
     dialect = read_dialect(path, tab=path.suffix.lower() == ".tsv")
     if dialect.encoding != "utf8":
-        raise TableError(f"{path}: is written in UTF-16; a file that is followed must be UTF-8.")
+        written = dialect.encoding.upper()
+        raise TableError(f"{path}: is written in {written}; a file that is followed must be UTF-8.")
     if repeated := [n for n in dialect.names if n and dialect.names.count(n) > 1]:
         raise TableError(f"{path}: two columns are called '{repeated[0]}'; rename one.")
     at = 0

@@ -16,6 +16,7 @@ from modalloy.checks.column_profile import (
     all_texts,
     counted,
     parse_list,
+    word_count,
 )
 from modalloy.checks.exact_leakage import KnownTarget, counts_of
 from modalloy.checks.name_hints import words
@@ -24,6 +25,7 @@ from modalloy.infer.guessed import Guess, InferredTask
 from modalloy.infer.number_targets import task_of_numbers
 from modalloy.infer.tabular_inference import numbers_as_text, told_marks, without_marks
 from modalloy.job.config import Generate
+from modalloy.machine.encodings import is_han
 from modalloy.readers.answer_cells import to_names
 from modalloy.table.table import Table
 
@@ -31,6 +33,7 @@ BIO = re.compile(r"O|[BI]-.+")
 SENTENCES = 0.5  # share of cells with several words from which a column holds texts
 LEAST_TEXTS = 20  # different texts, below which nothing can be learned of writing them
 PIECES_A_WORD = 1.6
+PIECES_A_LETTER = 1.5  # of Chinese: three bytes, which frequent letters and words are joined from
 TEMPLATES = {"template", "reference", "golden", "master", "ideal", "ref"}
 
 
@@ -76,13 +79,15 @@ def _of_names(where: str, look: Look) -> InferredTask:
 
 def _of_texts(where: str, look: Look) -> InferredTask:
     """Texts of several words, which can be written; single words that never come again cannot."""
-    rows, lengths = len(look.filled), [len(str(cell).split()) for cell in look.filled]
+    rows, lengths = len(look.filled), [word_count(str(cell)) for cell in look.filled]
     told = f"{counted(look.distinct)} different texts in {counted(rows)} rows"
     if np.mean([n > 1 for n in lengths]) < SENTENCES or look.distinct < LEAST_TEXTS:
         raise TableError(
             f"{where} holds {told}, which are no classes. Name a column with fewer values."
         )
-    most = 32 * -(-int(np.quantile(lengths, 0.99) * PIECES_A_WORD + 1) // 32)
+    letters = [sum(map(is_han, str(cell))) for cell in look.filled]
+    pieces = np.maximum(PIECES_A_WORD * np.array(lengths), PIECES_A_LETTER * np.array(letters))
+    most = 32 * -(-int(np.quantile(pieces, 0.99) + 1) // 32)
     usual = Generate.model_fields["max_tokens"].default
     options = {"max_tokens": min(most, 512)} if most > usual else {}
     return InferredTask("generate", options, f"{told}, {np.mean(lengths):.0f} words on average")

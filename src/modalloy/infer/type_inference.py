@@ -1,9 +1,10 @@
 """The type of a column, and why."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from modalloy.checks.column_profile import Look, counted
+from modalloy.checks.column_profile import Look, counted, foreign
 from modalloy.checks.malformed_numbers import nearly_numbers
 from modalloy.infer.guessed import Guess, encoder
 from modalloy.infer.lists import guess_lists
@@ -99,10 +100,20 @@ def _names_or_text(look: Look) -> Guess:
         if distinct == rows:
             return Guess("ignore", "every cell is different: an identifier")
         return Guess("ignore", f"{of.format('codes')}: nearly an identifier")
-    foreign = sum(not c.isascii() for c in "".join(look.some) if c.isalpha())
-    latin = foreign < 0.2 * max(1, sum(c.isalpha() for c in "".join(look.some)))
     reason = f"{of.format('texts')}, {look.words:.0f} words on average"
-    return Guess("text", reason, encoder("text") if latin else {})
+    pretrained = encoder("text")
+    if pretrained and foreign(look.some):
+        return Guess("text", f"{reason}; {_not_english(look.some)}")
+    return Guess("text", reason, pretrained)
+
+
+def _not_english(texts: Sequence[str]) -> str:
+    """Why the pretrained encoder is none for these texts."""
+    from modalloy.readers.tokenizer import minilm_tokenizer, unknown_share  # few tables pay for it
+
+    share = unknown_share(minilm_tokenizer(), texts)
+    knows = f", which has no piece for {share:.0%} of them" if share >= 0.01 else ""
+    return f"no English, so not read by minilm{knows}: its encoder learns from nothing"
 
 
 def _short(cell: Any) -> str:

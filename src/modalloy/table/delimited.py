@@ -19,7 +19,7 @@ def read_delimited(path: Path, *, tab: bool, whole: bool) -> Stream:
     """The rows of a CSV or TSV file, every cell as text; what they mean is for the job to say.
 
     Rows without a single cell keep their place; at the end of the file they are left out. whole: in
-    one go, otherwise batch by batch. How the file is written (separator, heading, UTF-16)
+    one go, otherwise batch by batch. How the file is written (separator, heading, UTF-16, GB18030)
     is seen by `read_dialect`. Raises TableError for rows of another length and for cells that are
     not UTF-8.
     """
@@ -33,7 +33,9 @@ def read_delimited(path: Path, *, tab: bool, whole: bool) -> Stream:
         if whole:
             batches: Iterator[pa.RecordBatch] = iter(csv.read_csv(path, *options).to_batches())
         else:
-            batches = _streamed(path, csv.open_csv(path, *options), dialect.lines)
+            batches = _streamed(path, csv.open_csv(path, *options), dialect)
+    except UnicodeDecodeError as fault:
+        raise _undecodable(path, dialect.encoding) from fault
     except pa.ArrowInvalid as fault:
         if "mpty CSV" not in str(fault):
             raise _explained(path, fault, dialect.lines) from fault
@@ -65,11 +67,15 @@ def _options(
     return read, parse, csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()))
 
 
-def _streamed(path: Path, reader: csv.CSVStreamingReader, above: int) -> Iterator[pa.RecordBatch]:
+def _streamed(
+    path: Path, reader: csv.CSVStreamingReader, dialect: Dialect
+) -> Iterator[pa.RecordBatch]:
     try:
         yield from reader
+    except UnicodeDecodeError as fault:
+        raise _undecodable(path, dialect.encoding) from fault
     except pa.ArrowInvalid as fault:
-        raise _explained(path, fault, above) from fault
+        raise _explained(path, fault, dialect.lines) from fault
 
 
 def _without_blank_end(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -95,6 +101,15 @@ def _filled_rows(batch: pa.RecordBatch) -> int:
         if filled.any():
             end = batch.num_rows - int(filled[::-1].argmax())
     return end
+
+
+def _undecodable(path: Path, encoding: str) -> TableError:
+    """Why a file that began in another encoding than UTF-8 cannot be read to its end."""
+    return TableError(
+        f"{path}: begins in {encoding.upper()}, but holds bytes further down that are no letters "
+        "in it (a text that was cut in the middle of a letter?). Mend them, or save the file as "
+        "UTF-8, in Excel as 'CSV UTF-8'."
+    )
 
 
 def _explained(path: Path, fault: Exception, above: int) -> TableError:

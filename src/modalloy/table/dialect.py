@@ -11,6 +11,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from modalloy.errors import TableError
+from modalloy.machine.encodings import GB18030, chinese_in, read_as
 
 LOOKED_AT = 1 << 18  # bytes that a file is judged by
 ROWS = 60  # rows of them
@@ -57,8 +58,8 @@ def read_dialect(path: Path, *, tab: bool) -> Dialect:
     with as many cells as most lines have; comment lines (`#`) and titles above it are left out, as
     is a line of units below it, and all of them are named in `notes`.
     """
-    text, encoding = _first_text(path)
-    cut = len(text.encode()) >= LOOKED_AT - 4
+    text, encoding, notes = _first_text(path)
+    cut = len(text.encode(encoding)) >= LOOKED_AT - 4
     lines = LINE.findall(text)
     told = re.fullmatch(r'"?sep=(.)"?\s*', lines[0], re.IGNORECASE) if lines else None
     above = 1 if told else 0
@@ -70,7 +71,6 @@ def read_dialect(path: Path, *, tab: bool) -> Dialect:
     if not rows:
         raise TableError(f"{path}: the file is empty: no header, no columns.")
     at = heading_row([cells for _, cells in rows])
-    notes = []
     names, used = rows[at][1], comments + rows[at][0]
     commented = _commented_heading(lines[above:comments], separator, rows[at][1])
     if commented is not None:
@@ -153,17 +153,26 @@ def parsed(lines: list[str], separator: str, *, cut: bool = False) -> list[tuple
     return whole
 
 
-def _first_text(path: Path) -> tuple[str, str]:
-    """The file's first characters and its encoding."""
+def _first_text(path: Path) -> tuple[str, str, list[str]]:
+    """The file's first characters, its encoding, and what is to be said of that.
+
+    The encoding is judged by the first piece of the file that holds more than ASCII.
+    """
     with pa.input_stream(str(path), compression="detect") as file:
-        data = file.read(LOOKED_AT)
+        data = telling = file.read(LOOKED_AT)
+        while telling.isascii() and (further := file.read(LOOKED_AT)):
+            telling = further
+        ended = not file.read(1)
     if data.startswith(UTF16):
-        return data[: len(data) // 2 * 2].decode("utf-16", errors="replace"), "utf-16"
+        return data[: len(data) // 2 * 2].decode("utf-16", errors="replace"), "utf-16", []
+    if read_as(telling, ended=ended) == GB18030:
+        note = f"not UTF-8; read as GB18030, as Chinese is written: {chinese_in(telling)}"
+        return data.decode(GB18030, errors="replace"), GB18030, [note]
     text = data.decode("utf-8-sig", errors="replace")
     header = re.split(r"[\r\n]", text, maxsplit=1)[0]
     if "�" in header and "�".encode() not in data[: 4 * len(header)]:
         raise TableError(f"{path}: the header {NOT_UTF8}")
-    return text, "utf8"
+    return text, "utf8", []
 
 
 def _separator(lines: list[str]) -> str:

@@ -59,6 +59,14 @@ def test_random_texts_are_scored_as_by_sacrebleu() -> None:
         )
 
 
+def test_chinese_texts_are_scored_letter_by_letter_as_by_sacrebleu() -> None:
+    truth = ["主轴温度过高，已停机3.5小时。更换M6螺栓", "密封圈磨损，需更换", "振动偏大（左侧）"]
+    said = ["主轴温度偏高，已停机4小时。更换M6螺栓", "密封圈老化，需要更换", "振动偏大（右侧）"]
+    score = sacrebleu.corpus_bleu(said, [truth], tokenize="zh").score
+    assert score > 30
+    assert figures(truth, said)["bleu"] * 100 == pytest.approx(score, abs=1e-4)
+
+
 def test_short_truths_beside_longer_answers_are_scored_as_by_sacrebleu() -> None:
     draw = np.random.default_rng(1)
 

@@ -2,7 +2,8 @@
 
 Both as sacrebleu computes them by default (Post 2018, 1804.08771), on a scale from 0 to 1: chrF of
 up to six letters, recall counted twice (Popović 2015); BLEU of up to four words, cut by mteval's
-13a rules, with exponential smoothing (Papineni et al. 2002; Chen & Cherry 2014).
+13a rules, Chinese letter by letter, with exponential smoothing (Papineni et al. 2002; Chen &
+Cherry 2014).
 """
 
 import re
@@ -20,6 +21,9 @@ CUTS = (
     (re.compile(r"([\.,])([^0-9])"), r" \1 \2"),
     (re.compile(r"([0-9])(-)"), r"\1 \2 "),
 )
+# Chinese is written without spaces; its letters and marks are words, as by sacrebleu's `zh`.
+CHINESE = re.compile("[\u3000-\u303f\u3400-\u4dbf\u4e00-\u9fff\uff00-\uffef]")
+SPACED = r" \g<0> "
 MARKS = {"&quot;": '"', "&amp;": "&", "&lt;": "<", "&gt;": ">"}
 
 
@@ -56,11 +60,11 @@ def runs(items: Sequence[Hashable], length: int) -> Counter:
 
 
 def words_of(text: str) -> list[str]:
-    """Words and marks of a text, as mteval-v13a cuts them."""
+    """Words and marks of a text, as mteval-v13a cuts them; each Chinese letter is a word."""
     text = text.replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
     for mark, letter in MARKS.items():
         text = text.replace(mark, letter)
-    text = f" {text} "
+    text = f" {CHINESE.sub(SPACED, text)} "
     for pattern, put in CUTS:
         text = pattern.sub(put, text)
     return text.split()
