@@ -49,6 +49,7 @@ ROOMS: list[set[str]] = [
     {"blend"},
     {"unlike"},
     {"drift"},
+    {"stock"},
     {"policy"},
     {"answer"},
     {"observing"},

@@ -86,9 +86,7 @@ def refuse_no_counts(name: str, column: str, y_N: np.ndarray) -> None:
             )
 
 
-def atoms_of(
-    count_C: np.ndarray, rows_C: np.ndarray
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def atoms_of(count_C: np.ndarray, rows_C: np.ndarray) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """At most `ATOMS` of these rising counts, and the share of rows nearest to each.
 
     count_C: the counts. rows_C: how many rows have each. Small counts stay; between larger ones
