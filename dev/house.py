@@ -50,6 +50,7 @@ ROOMS: list[set[str]] = [
     {"blend"},
     {"unlike"},
     {"drift"},
+    {"stock"},
     {"policy"},
     {"answer"},
     {"observing"},

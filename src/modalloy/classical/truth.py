@@ -84,7 +84,7 @@ def truth_of_rows(
 
 
 def without_quantiles(options: Options) -> Options:
-    """What a classical model is judged by: it has no quantiles."""
-    if not getattr(options, "quantiles", ()):
-        return options
-    return options.model_copy(update={"quantiles": ()})
+    """What a classical model is judged by: it has no quantiles and no distribution."""
+    alone = {"quantiles": (), "distribution": "none", "order": None}
+    given = {k: v for k, v in alone.items() if getattr(options, k, v) != v}
+    return options.model_copy(update=given) if given else options

@@ -20,6 +20,7 @@ from pydantic import (
 from modalloy.job.federated import Federate
 from modalloy.job.group import Options, Share
 
+STOCK = ("item", "period", "sold")  # columns of `order`, all or none
 QUERIES = 50  # of `head: detr`, where neither the job nor a checkpoint says how many
 Stretch = Annotated[str, Field(pattern=r"^\d+(\.\d+)?(s|min|h|d|w)$")]
 Method = Literal["lora", "rslora", "dora", "pissa", "adalora", "ia3", "vera", "layernorm"]
@@ -497,6 +498,28 @@ class Classify(Task):
         return self.labels == "multi"
 
 
+class Order(Options):
+    """What to order of an item whose demand is the target: up to the amount of least expected
+    cost (the newsvendor's quantile, Arrow, Harris & Marschak 1951)."""
+
+    shortage: PositiveFloat
+    """What a piece costs for each period in which somebody waits for it, in any one unit."""
+    holding: PositiveFloat = 1.0
+    """What a piece costs for each period in which it lies in stock, in the same unit."""
+    lead_time: NonNegativeInt = 1
+    """Periods from an order to its pieces; the target is what is sold in `lead_time` and `review`
+    periods together."""
+    review: PositiveInt = 1
+    """Periods from an order to the next one."""
+    item: str | None = None
+    """Column that says which item a row is of; with `period` and `sold` the report lets a stock be
+    run by these orders over the test rows, beside usual methods."""
+    period: str | None = None
+    """Column of whole numbers: the period at whose start a row's order is made."""
+    sold: str | None = None
+    """Column of what was asked for in that period alone; never an input."""
+
+
 class Regress(Task):
     """A number; learned in standardised form, answered in its own unit."""
 
@@ -514,6 +537,19 @@ class Regress(Task):
     """What an error costs while training."""
     quantiles: tuple[Annotated[float, Field(gt=0.0, lt=1.0)], ...] = ()
     """Also answers these quantiles, learned with the pinball loss."""
+    distribution: Literal["none", "negative_binomial", "zero_inflated", "empirical"] = "none"
+    """For counts: also answers how likely each whole number is. By mean and dispersion
+    (`negative_binomial`), by these and a chance of being zero for another reason
+    (`zero_inflated`), or with a chance of its own for each number of the training rows
+    (`empirical`); learned by likelihood in place of `loss`, see docs/supply.md."""
+    order: Order | None = None
+    """Makes an order of each answer, by what stock and shortage cost; needs a `distribution`."""
+
+    @property
+    def looks_up(self) -> dict[str, str]:
+        """The columns by which a stock is run in the report."""
+        told = {} if self.order is None else self.order.model_dump(include={*STOCK})
+        return {f"order.{option}": column for option, column in told.items() if column}
 
 
 class Tag(Task):

@@ -128,7 +128,7 @@ def named_columns(job: Job) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("columns", name, "since"), options.since
     for name, task in job.tasks.items():
         told = {**task.answers_in, **task.looks_up}
-        yield from ((("tasks", name, key), column) for key, column in told.items())
+        yield from ((("tasks", name, *key.split(".")), column) for key, column in told.items())
     yield from ((("calibrate", "by"), column) for column in job.calibrate.by)
 
 

@@ -19,6 +19,7 @@ from modalloy.job.config import (
     Trunk,
 )
 from modalloy.job.cost_rules import broken_costs
+from modalloy.job.count_rules import broken_counts
 from modalloy.job.faults import Fault, quoted
 from modalloy.job.federate_rules import broken_federation
 from modalloy.job.options import did_you_mean, listed
@@ -325,6 +326,7 @@ def _task(name: str, options: dict[str, Any], columns: Groups) -> Iterator[Fault
             if _numbers(bounds) and sorted(set(bounds)) != bounds:
                 why = f"must be above lowest {bounds[0]}. Got {bounds[1]}."
                 yield Fault((*path, "highest"), why)
+            yield from broken_counts(path, options, columns)
         case "generate":
             yield from broken_writing(path, options)
             yield from _beside(path, options.get("tune", "lora"), options.get("adapter"))

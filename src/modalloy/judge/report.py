@@ -75,7 +75,9 @@ class Report:
     """task -> what decisions about the test rows cost: `rows`, `positive`, `policies` (name -> mean
     `cost` a row, its interval, and what the decisions save beside it), `shares` of the decisions;
     of two classes `of` (whose probability decides), `ranges` of it that lead to each decision,
-    `curve` (cost by threshold, nobody asked) and the chosen `threshold`."""
+    `curve` (cost by threshold, nobody asked) and the chosen `threshold`. Of orders `run` (whether a
+    stock was run over `items` and `periods`, or each row stands alone), and of each policy `fill`,
+    the share of pieces served at once."""
     unlike: dict[str, Any] = field(default_factory=dict)
     """`rows`, how many of them are `unlike` those of training and their `share`, the share that is
     `expected` of rows like these, `columns` (what is unlike -> rows), and what the limit comes from

@@ -33,6 +33,9 @@ METRICS: dict[str, Metric] = {
     ),
     "pinball": Metric("Pinball loss", -1, "unit", "how well the quantiles are placed"),
     "coverage": Metric("Coverage", 0, "share", "share of true values inside the quantiles"),
+    "crps": Metric("CRPS", -1, "unit", "how far the whole distribution lies from the truth"),
+    "crps_skill": Metric("CRPS skill", 1, "number", "share of it saved by looking at the row"),
+    "zero_brier": Metric("Brier score of zero", -1, "number", "how well zeros are foretold"),
     "span_f1": Metric("Span F1", 1, "number", "misses against false alarms, exact spans only"),
     "span_precision": Metric(
         "Span precision", 1, "number", "share of the spans found that are right"

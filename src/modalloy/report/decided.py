@@ -5,32 +5,56 @@ from typing import Any
 
 from modalloy.judge.decided import COST, DECIDED
 from modalloy.judge.report import Report
-from modalloy.judge.wording import bounds, brief, fixed
+from modalloy.judge.wording import bounds, brief, fixed, say
 from modalloy.report import charts
 from modalloy.report.headline import say_count
 from modalloy.report.html import Markup, data_uri, img, join, table, tag
 from modalloy.report.lettering import shape_of
 
 TITLE = "What its decisions cost"
+ORDERS = "What its orders cost"
 
 
 def decided_part(report: Report, task: str) -> Markup:
     """Realised cost of the decisions and of each simple policy, and the curve over thresholds."""
     found = report.decided[task]
-    rows = [
-        (
-            tag("b", name) if name == DECIDED else name,
-            brief(policy[COST]),
-            say_ends(policy),
-            say_saved(policy.get("saves")),
-        )
-        for name, policy in found["policies"].items()
-    ]
+    if "run" in found:
+        return orders_part(found)
+    rows = [policy_row(name, policy) for name, policy in found["policies"].items()]
     head = ("policy", "cost a row", "95 % interval", "what the decisions save beside it")
     parts = [tag("h3", TITLE), tag("p", say_decided(found), kind="quiet"), table(head, rows)]
     if found.get("curve"):
         parts.append(curve_part(found))
     return join(parts)
+
+
+def policy_row(name: str, policy: Mapping[str, Any]) -> tuple[Any, ...]:
+    """One policy: cost, interval, and what the decisions save."""
+    shown = tag("b", name) if name == DECIDED else name
+    return (shown, brief(policy[COST]), say_ends(policy), say_saved(policy.get("saves")))
+
+
+def orders_part(found: Mapping[str, Any]) -> Markup:
+    """Realised cost and fill rate of orders, beside usual methods."""
+    rows = [
+        (*policy_row(name, policy), say("accuracy", policy.get("fill")))
+        for name, policy in found["policies"].items()
+    ]
+    cost = "cost an item and period" if found["run"] else "cost a row"
+    head = ("policy", cost, "95 % interval", "what the orders save beside it", "served at once")
+    parts = [tag("h3", ORDERS), tag("p", say_orders(found), kind="quiet"), table(head, rows)]
+    return join(parts)
+
+
+def say_orders(found: Mapping[str, Any]) -> str:
+    """How orders are made, and what they met."""
+    said = "Each row orders up to the amount of least expected cost. "
+    if not found["run"]:
+        return said + f"{say_count(found['rows'])} test rows each meet a stock of that amount."
+    return (
+        f"{said}A stock of {say_count(found['items'])} items was run over {found['periods']} "
+        "periods of the test rows by each method, all with the same costs and lead time."
+    )
 
 
 def curve_part(found: Mapping[str, Any]) -> Markup:

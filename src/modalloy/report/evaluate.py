@@ -82,7 +82,7 @@ def whole_report(
     adjusted = made.run("adjusted", "what adjusting how sure it is has changed", said, {})
     said = partial(say_promised, *fitted, extras.promises, extras.source)
     calibrated = made.run("calibrated", "what of its promises came true", said, {})
-    priced = partial(say_decided, engine.job, loader.targets, judged)
+    priced = partial(say_decided, engine.job, loader, judged)
     decided = made.run("decided", "what its decisions cost", priced, {})
     compared = partial(say_unlike_rows, extras.likeness, judged)
     unlike = made.run("unlike", "which rows are unlike those of training", compared, {})

@@ -73,6 +73,15 @@ REGRESS = Kit(
     explained="modalloy.attribution.kinds.regress:NumberKind",
     agreement="modalloy.answer.agreement.regress:NumberAgreement",
 )
+COUNTS = replace(
+    REGRESS,
+    target="modalloy.readers.targets.counts:CountTarget",
+    head="modalloy.model.tasks.counts:Counts",
+    answer="modalloy.answer.decoding.counts:decode",
+    measure="modalloy.judge.metrics.counts:CountMeasure",
+    averaged=False,  # a mean of means is no distribution
+    agreement="modalloy.answer.agreement.counts:CountAgreement",
+)
 TAG = Kit(
     target="modalloy.readers.targets.tag:TagTarget",
     head="modalloy.model.tasks.tag:Tag",
@@ -124,7 +133,7 @@ def kit_of(options: config.TaskOptions) -> Kit:
         case config.Classify():
             return CLASSIFY
         case config.Regress():
-            return REGRESS
+            return REGRESS if options.distribution == "none" else COUNTS
         case config.Tag():
             return TAG
         case config.Locate():

@@ -156,6 +156,8 @@ def within(options: config.Regress, y: np.ndarray) -> np.ndarray:
 def bounds(options: config.Regress) -> tuple[float, float]:
     """The lowest and the highest possible answer in the column's own unit; infinite for none."""
     low, high = options.lowest, options.highest
+    if options.distribution != "none":
+        low = max(low or 0.0, 0.0)
     return -np.inf if low is None else low, np.inf if high is None else high
 
 
