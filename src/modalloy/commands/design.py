@@ -109,13 +109,9 @@ def design(
     take_cores()
     if near or image is not None or text is not None:
         like = {"run": run, "image": image, "text": text, "only": only or ()}
-        typer.echo(told_near(source, near, like))
-        return
-    if only or image is not None or text is not None:
-        raise JobError(
-            "design: --only, --image and --text ask about a finished study; give --near "
-            "or --run as well."
-        )
+        return typer.echo(told_near(source, near, like))
+    if only:
+        raise JobError("design: --only asks about a finished study; give --near or --image too.")
     if out is None:
         raise JobError("design: give a folder to write, as in -o study.")
     asked: dict[str, Any] = {
@@ -136,8 +132,7 @@ def design(
     }
     changes = {name: value for name, value in asked.items() if value is not None}
     made = modalloy.design(source, out=out, resume=resume, workers=workers, **changes)
-    typer.echo(made.text())
-    typer.echo(f"\nThe page is {made.page}.")
+    typer.echo(f"{made.text()}\n\nThe page is {made.page}.")
 
 
 def settings(given: list[str], option: str) -> dict[str, float | str]:
