@@ -68,7 +68,9 @@ def main() -> None:
     made = plan(asked, len(train), options.steps)
     quiet = made._replace(multiplier=0.0, epsilon=math.inf)
     plain = learn(job, loader, train, test, quiet, asked)
+    print(f"without noise: {plain}", flush=True)
     private = learn(job, loader, train, test, made, asked)
+    print(f"private: {private}", flush=True)
     found = lines(plain, private, made, ordinary(job))
     if not options.dry:
         publish("private", found, "privacy.md")
@@ -121,7 +123,10 @@ def learn(
     # Figures are to repeat, and these rows are no secret; a training takes `secrets`.
     given = {"clip": asked.clip, "settings": settings, "secret": 0}
     for step in private_steps(state, supervised, loader, Units.of_rows(train), made, **given):
-        print(f"step {step.step}: {step.rows} rows, loss {step.total:.3f}, {step.seconds:.1f} s")
+        print(
+            f"step {step.step}: {step.rows} rows, loss {step.total:.3f}, {step.seconds:.1f} s",
+            flush=True,
+        )
     with averaged(state):
         members = np.random.default_rng(1).permutation(train)[: len(test)]
         attack = by_loss(losses(state, loader, members), losses(state, loader, test))
