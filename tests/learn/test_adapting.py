@@ -169,3 +169,6 @@ def test_checkpoints_of_older_versions_still_know_their_job() -> None:
     assert fingerprint(config.Job.model_validate(job)) == older
     job["columns"] = {**columns, "note": {**columns["note"], "tune": "lora"}}
     assert fingerprint(config.Job.model_validate(job)) != older
+    counts = {"type": "regress", "target": "y", "distribution": "empirical"}
+    told = job | {"columns": columns, "tasks": {"y": counts}}
+    assert fingerprint(config.Job.model_validate(told)) != older

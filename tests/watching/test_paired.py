@@ -81,5 +81,7 @@ def test_a_source_that_is_trusted_decides_alone_beside_old_test_rows() -> None:
 
     assert one_source(["ann"] * 60, everywhere, plan, anchored=True) == ""
     assert one_source(["ann"] * 60 + ["bob"] * 5, everywhere, plan, anchored=True) == ""
-    assert "own test rows" in one_source(["ann"] * 60, everywhere, plan, anchored=False)
+    assert "no old test rows vouch for it" in one_source(
+        ["ann"] * 60, everywhere, plan, anchored=False
+    )
     assert one_source(["bob"] * 60 + ["ann"] * 5, everywhere, plan, anchored=True) != ""

@@ -83,6 +83,7 @@ def fingerprint(job: config.Job) -> str:
     without |= {"pretrain": True} if job.tasks else {}  # a job without tasks is pretrained
     without["train"] = {"remember_gb"} if job.train.start else {"remember_gb", "start"}
     without["columns"] = {name: unsaid_of(options) for name, options in job.columns.items()}
+    without["tasks"] = {name: unsaid_of_task(options) for name, options in job.tasks.items()}
     if not job.train.shard:
         without["train"] |= {"shard"}
     unsaid = {"tune": config.Fusion().tune, "adapter": config.Beside()}
@@ -93,8 +94,15 @@ def fingerprint(job: config.Job) -> str:
 def unsaid_of(column: config.Column) -> set[str]:
     """Options of a column that younger versions know, where they are left out."""
     unsaid = {"adapter"} if getattr(column, "adapter", None) == config.Beside() else set()
-    heard = {"from_audio", "transcribe"}
-    return unsaid | (heard if getattr(column, "from_audio", None) is None else set())
+    heard = {"from_audio", "transcribe"} if getattr(column, "from_audio", None) is None else set()
+    struck = set() if getattr(column, "resonances", 0) else {"resonances"}
+    return unsaid | heard | struck
+
+
+def unsaid_of_task(task: config.Task) -> set[str]:
+    """The same of a task."""
+    counts = getattr(task, "distribution", "none") != "none"
+    return set() if counts else {"distribution", "order"}
 
 
 def write_log(path: Path, notes: Progress) -> None:
