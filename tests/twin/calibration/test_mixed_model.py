@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from modalloy.twin.calibration.likely_scales import ScaleFit
 from modalloy.twin.calibration.mixed_model import Gathered, Scales, gather, part_shifts, solve
 
 SCALES = Scales(np.array([0.05, 0.2]), np.array([0.1, 0.3]))
@@ -59,14 +60,15 @@ def test_differences_of_cost_are_those_of_the_density() -> None:
     assert costs[1] - costs[0] == pytest.approx(rows.cost(other) - rows.cost(SCALES), rel=1e-9)
 
 
-def test_slopes_are_those_of_the_cost() -> None:
+@pytest.mark.parametrize("precision_K", [PRECISION_K, np.array([400.0, 25.0])])
+def test_slopes_are_those_of_the_cost(precision_K: np.ndarray) -> None:
     sums, x_N = Rows(2).sums(), np.log(np.r_[SCALES.noise_O, SCALES.spread_K])
 
     def cost(at_N: np.ndarray) -> float:
         scales = Scales(np.exp(at_N[:2]), np.exp(at_N[2:]))
-        return solve(sums, scales, MEAN_K, PRECISION_K).cost
+        return solve(sums, scales, MEAN_K, precision_K).cost
 
-    found = solve(sums, SCALES, MEAN_K, PRECISION_K)
+    found = solve(sums, SCALES, MEAN_K, precision_K)
     steps = 1e-5 * np.eye(4)
     slope_N = [(cost(x_N + step) - cost(x_N - step)) / 2e-5 for step in steps]
     np.testing.assert_allclose(
@@ -84,3 +86,17 @@ def test_parts_are_their_best_linear_predictions() -> None:
         own_C = rows.part_C == part
         expected_K = SCALES.spread_K**2 * (rows.slope_CK[own_C].T @ off_C[own_C])
         np.testing.assert_allclose(found_PK[part], expected_K, rtol=1e-9)
+
+
+def test_a_spread_that_rows_tell_of_two_only_together_is_shared_out_as_the_file_has_it() -> None:
+    """Both do the same; the file says that parts differ by .1 in one, by .02 in the other."""
+    draw = np.random.default_rng(0)
+    slope_NOK = np.repeat(draw.uniform(0.5, 2.0, (120, 1, 1)), 2, axis=2)
+    w_NO = slope_NOK[:, :, 0] * draw.normal(0.0, 0.1, (120, 1)) + draw.normal(0, 0.01, (120, 1))
+    usual_K = np.array([0.1, 0.02])
+    sums = gather(w_NO, slope_NOK, np.arange(120))
+    for order in ([0, 1], [1, 0]):
+        fit = ScaleFit(sums, np.zeros(2), usual_K[order] ** -2.0, {}, True)
+        found_K = fit.likeliest().spread_K[order]
+        assert 0.085 <= found_K[0] <= 0.115
+        assert found_K[1] <= 0.03

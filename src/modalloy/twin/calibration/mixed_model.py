@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+DOUBLE = float(np.log(2.0))  # a spread of twice the twin's own is a deviation off
+
 
 class Gathered(NamedTuple):
     """Sums over the cells of each part and output: how many, w^2, slope w, slope slope'."""
@@ -97,9 +99,25 @@ def solve(
         + np.linalg.slogdet(precision_KK)[1]
         + 2.0 * spread_K.sum()  # of spreads that fit equally, the smaller one
     )
+    beyond_K = beyond(spread_K, prior_precision_K)
+    slope_noise_O, slope_spread_K = score(
+        sums, scales, Blocks(s_PKK, g_PKK, c_PK), shift_K, inverse_KK
+    )
+    slope_spread_K = slope_spread_K + 2.0 * beyond_K / DOUBLE
+    return Solved(
+        float(cost + beyond_K @ beyond_K), shift_K, precision_KK, slope_noise_O, slope_spread_K
+    )
 
-    slopes = score(sums, scales, Blocks(s_PKK, g_PKK, c_PK), shift_K, inverse_KK)
-    return Solved(float(cost), shift_K, precision_KK, *slopes)
+
+def beyond(spread_K: np.ndarray, prior_precision_K: np.ndarray) -> np.ndarray:
+    """By how many doublings spreads exceed what the twin's file says of them, 0 where they do not.
+
+    Where rows tell only the sum of what two parameters do, its spread is so shared out as the file
+    has it, not put on either at will; spreads that rows tell stay within a hundredth.
+    """
+    with np.errstate(divide="ignore"):
+        over_K = np.log(spread_K) + 0.5 * np.log(prior_precision_K)
+    return np.maximum(over_K, 0.0) / DOUBLE
 
 
 class Blocks(NamedTuple):
