@@ -9,6 +9,7 @@ from beam_runs import beam_rows, beam_run
 from modalloy.designing import past_run
 from modalloy.designing.past_run import open_past_run, shares
 from modalloy.designing.run_space import space_of_run
+from modalloy.designing.surrogates.of_run import Answering
 from modalloy.errors import DesignError, RunError
 from modalloy.runs.run import Run
 from modalloy.table.open_table import open_table
@@ -39,6 +40,22 @@ def test_rows_of_a_split_teach_tell_or_are_kept_away(run: Run) -> None:
     assert past.source == "validation rows"
     assert past.learned.tolist() == parts.train.tolist()
     assert not np.isin(np.concatenate([past.telling, past.learned]), parts.test).any()
+
+
+def test_numbers_learned_by_their_logarithm_are_told_and_answered_in_their_unit(run: Run) -> None:
+    past = open_past_run(run.path, needed=19)
+    assert run.job.tasks["deflection"].scale == "log"
+    rows, table = past.telling, open_table(run.job.table)
+    true_N = table.numbers("deflection", rows)
+    np.testing.assert_allclose(past.truth(("deflection",), rows)[:, 0], true_N)
+    read = ["width", "bolts"]
+
+    def cells(u_ND: np.ndarray) -> dict[str, list[float]]:
+        return {name: table.numbers(name, rows[: len(u_ND)]).tolist() for name in read}
+
+    own = Answering(past.predictor, ("deflection",), cells, np.ones(1), np.zeros(1))
+    said_N = past.predictor.frame(cells(np.zeros((8, 1))), inputs=read)["deflection"]
+    np.testing.assert_allclose(own.answers(np.zeros((8, 1)))[0][:, 0], said_N)
 
 
 def test_calibration_rows_tell_alone_where_they_suffice(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from modalloy.answer.loader import Loader
 from modalloy.answer.predictor import Predictor
 from modalloy.cells.values import spelled
+from modalloy.designing.surrogates.of_run import natural
 from modalloy.errors import DesignError
 from modalloy.job.job_file import FRAME
 from modalloy.judge.figures import truth_of
@@ -57,12 +58,14 @@ class PastRun:
         return np.array([spelled(cell) for cell in cells], dtype=object)
 
     def truth(self, tasks: tuple[str, ...], rows: np.ndarray) -> np.ndarray:
-        """y_NO of tasks of numbers, NaN where nobody knows."""
+        """y_NO of tasks of numbers as the table has them, NaN where nobody knows."""
         if not len(rows):
             return np.zeros((0, len(tasks)))
-        known = truth_of(self.loader, rows)
-        found = [[np.nan if y is None else float(y) for y in known[task]] for task in tasks]
-        return np.array(found, dtype=np.float64).reshape(len(tasks), len(rows)).T
+        known, found = truth_of(self.loader, rows), []
+        for task in tasks:
+            y_N = np.array([np.nan if y is None else float(y) for y in known[task]])
+            found.append(natural(self.predictor.run.targets[task], y_N))
+        return np.stack(found, axis=1)
 
     def designs(
         self, space: Space, rows: np.ndarray, units: dict[str, tuple[float, float]]

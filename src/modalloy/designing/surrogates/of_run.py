@@ -11,6 +11,8 @@ from modalloy.answer.predictor import Predictor
 from modalloy.designing.surrogates.gaussian_process import FEWEST
 from modalloy.designing.surrogates.surrogate import Predicted
 from modalloy.errors import DesignError
+from modalloy.readers.targets.regress import NumberTarget
+from modalloy.readers.targets.target import TargetReader
 
 Cells = Callable[[np.ndarray], Mapping[str, Sequence[Any]]]
 AT_ONCE = 256  # designs that go through the network together
@@ -49,16 +51,23 @@ class Answering(NamedTuple):
         mean, spread = [], []
         for task in self.tasks:
             levels = self.levels(task)
-            mean.append(np.asarray(found[task]["value"], dtype=np.float64))
+            target = self.predictor.run.targets[task]
+            mean.append(natural(target, np.asarray(found[task]["value"], dtype=np.float64)))
             spread.append(np.ones(len(mean[-1])))
             if len(levels) > 1:
                 # The slope of quantiles over those of a standard normal distribution.
                 z_Q = ndtri(np.array(levels))
                 z_Q = z_Q - z_Q.mean()
-                quantiles_NQ = np.asarray(found[task]["quantiles"], dtype=np.float64)
+                said_NQ = np.asarray(found[task]["quantiles"], dtype=np.float64)
+                quantiles_NQ = natural(target, said_NQ)
                 spread[-1] = np.maximum(quantiles_NQ @ z_Q / (z_Q @ z_Q), 1e-9)
         mean_NO, spread_NO = np.stack(mean, axis=1), np.stack(spread, axis=1)
         return self.times_O * mean_NO + self.plus_O, np.abs(self.times_O) * spread_NO
+
+
+def natural(target: TargetReader, y: np.ndarray) -> np.ndarray:
+    """Numbers of a task in its own unit, where it is learned by its logarithm too."""
+    return target.to_natural(y) if isinstance(target, NumberTarget) else y
 
 
 @dataclass(frozen=True)
