@@ -103,9 +103,10 @@ class ScaleFit:
         return solve(self.sums, scales, self.prior_mean_K, self.prior_precision_K)
 
     def spread_interval(self, k: int, best: Scales, confidence: float) -> tuple[float, float]:
-        """Spreads of parameter k that rows do not rule out, by the profile of the likelihood.
+        """Spreads of parameter k that rows and the twin's file do not rule out, by the profile of
+        the cost.
 
-        From 0 where none fits them as well; up to MOST_SPREAD where they set no bound.
+        From 0 where none fits them as well; up to MOST_SPREAD where neither sets a bound.
         """
         top = float(best.spread_K[k])
         low = self._end(k, best, top, max(top / NOTHING, LEAST_SPREAD), 1.0 / STRIDE, confidence)
